@@ -1,0 +1,57 @@
+# `make run` and `make test` are all one needs to know; each makes what it lacks.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PATHS := adapters benchmarks bot inference tests
+
+.PHONY: run test check format bench install lock clean
+
+## Paint an example and say where it is.
+run: $(INSTALLED)
+	@mkdir -p data
+	@$(BIN)/easel paint "a red circle on a blue background" --output data/example.png
+
+## Run every test.
+test: $(INSTALLED)
+	@$(BIN)/pytest
+
+## Lint, types and the direction of imports.
+check: $(INSTALLED)
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## Bring the code into the house's form.
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+
+## Run every benchmark; each prints a ratio against its peer, measured in the same run.
+bench: $(INSTALLED)
+	@for file in benchmarks/[!_]*.py; do \
+		grep -q '^if __name__ == "__main__":' $$file || continue; \
+		echo "$$file"; $(BIN)/python -m "benchmarks.$$(basename $$file .py)" || exit 1; \
+	done
+
+## Make the virtual environment.
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Easel needs Python 3.11 or newer, and $(PYTHON) is not. Name another: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Easel and what it needs; the first time this takes a few minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+## Write down the versions that are installed now, for everybody else to get.
+lock: $(INSTALLED)
+	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable --exclude setuptools --exclude easel \
+		| grep -v '^nvidia-\|^cuda-\|^triton' | sed 's/+[a-z0-9.]*$$//'; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

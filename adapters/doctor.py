@@ -1,0 +1,120 @@
+"""`easel doctor`: what is configured, what is missing, and what to type next."""
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from adapters import main
+from adapters.codes import BAD_INPUT, FAILED, code_of
+from bot import config as configuration
+from bot.config import Config
+from bot.errors import BadConfig
+from bot.texts import tell, text
+from inference.catalogue import scan
+from inference.errors import InferenceError, Problem
+from inference.passport import not_offered
+
+_SECONDS_FOR_THE_DRIVER = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `code` is the exit code that it asks for, 0 where Easel can paint all the same."""
+
+    state: Literal["ok", "note", "problem"]
+    sentence: str
+    code: int = 0
+
+
+def _wrong(problem: Problem) -> Finding:
+    return Finding("problem", tell(problem), code_of(problem))
+
+
+def findings(path: Path | None) -> Iterator[Finding]:
+    """Yield what there is to say about this computer, the configuration and the models, in this order."""
+    yield Finding("ok", text("doctor-python", version=platform.python_version()))
+    try:
+        config = configuration.read(path)
+    except BadConfig as error:
+        config = Config.model_construct()
+        yield _wrong(error.problem)
+    else:
+        file = path or configuration.DEFAULT_FILE
+        yield Finding("ok", text("doctor-config", file=str(file)) if file.exists() else text("doctor-no-config"))
+    yield from _libraries()
+    yield from _devices(config)
+    yield from _models(config)
+    yield _folder()
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in ("torch", "diffusers", "transformers"):
+        try:
+            yield Finding("ok", text("doctor-library", name=name, version=importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("problem", text("doctor-library-missing", name=name), FAILED)
+
+
+def _devices(config: Config) -> Iterator[Finding]:
+    """Say what there is to paint on. The driver is asked, not torch, which this process does not load."""
+    found = _gpus()
+    for name in found:
+        yield Finding("ok", text("doctor-gpu", name=name))
+    if found and _built_for_processor():
+        yield Finding("note", text("doctor-gpu-unused"))
+    elif not found and any(device.startswith("cuda") for device in config.inference.devices):
+        yield Finding("problem", text("doctor-gpu-missing", devices=", ".join(config.inference.devices)), FAILED)
+    elif not found:
+        yield Finding("ok", text("doctor-processor"))
+
+
+def _gpus() -> list[str]:
+    driver = shutil.which("nvidia-smi")
+    if not driver:
+        return []
+    query = [driver, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=_SECONDS_FOR_THE_DRIVER, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in told.splitlines() if line.strip()]
+
+
+def _built_for_processor() -> bool:
+    try:
+        return importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    try:
+        known = main.passports(config)
+    except InferenceError as error:
+        yield _wrong(error.problem)
+        return
+    for passport in known.values():
+        yield Finding("ok", text("doctor-model", name=passport.name, family=passport.family, source=passport.source))
+    folder = main.models_folder(config)
+    if folder is None:
+        yield Finding("note", text("doctor-models-folder-missing", folder=str(config.inference.models_dir)))
+    else:
+        yield from (Finding("note", tell(problem)) for problem in scan(folder).refused.values())
+    default = config.inference.default_model
+    if default not in known:
+        yield _wrong(not_offered("model", default, tuple(known)).problem)
+
+
+def _folder() -> Finding:
+    here = Path.cwd()
+    try:
+        with tempfile.TemporaryFile(dir=here):
+            return Finding("ok", text("doctor-folder", folder=str(here)))
+    except OSError:
+        return Finding("problem", text("output-folder-unwritable", folder=str(here)), BAD_INPUT)

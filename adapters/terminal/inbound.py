@@ -1,0 +1,136 @@
+"""From what was typed after `easel paint` to a request."""
+
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bot import prompt, sizes
+from bot.errors import BadInput, BadOutput
+from inference import headers
+from inference.passport import MAX_SEED, Passport
+from inference.request import PictureRequest
+
+_SUFFIX = ".png"
+
+#: How much of the prompt goes into the name of a file that nobody named.
+_NAME_LENGTH = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """What was typed; `None` is what was left out."""
+
+    prompt: str
+    negative: str = ""
+    output: Path | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    scheduler: str | None = None
+    seed: int | None = None
+    size: str | None = None
+    count: int = 1
+    image: Path | None = None
+    strength: float | None = None
+
+
+def request_of(typed: Typed, passport: Passport, previews: bool) -> PictureRequest:
+    """Return the complete request: what was left out is what the model paints best with, and a seed is drawn.
+
+    Raises `BadInput`, `BadPicture`, and what `Passport.check` raises.
+    """
+    if typed.strength is not None and typed.image is None:
+        raise BadInput("input-strength-alone")
+    source = _picture(typed.image) if typed.image else None
+    width, height = _size(typed, passport, source)
+    usual = passport.defaults
+    request = PictureRequest(
+        prompt=prompt.read(typed.prompt),
+        negative=prompt.read(typed.negative),
+        model=passport.name,
+        width=width,
+        height=height,
+        steps=usual.steps if typed.steps is None else typed.steps,
+        guidance=usual.guidance if typed.guidance is None else typed.guidance,
+        scheduler=usual.scheduler if typed.scheduler is None else typed.scheduler.strip().lower(),
+        seed=secrets.randbelow(MAX_SEED - typed.count) if typed.seed is None else typed.seed,
+        count=typed.count,
+        source=source,
+        previews=previews,
+    )
+    if typed.strength is not None:
+        request = msgspec.structs.replace(request, strength=typed.strength)
+    passport.check(request)
+    return request
+
+
+def _size(typed: Typed, passport: Passport, source: bytes | None) -> sizes.Size:
+    if typed.size is not None:
+        return sizes.read_size(typed.size)
+    if source is not None:
+        header = headers.check_bytes(source)
+        return sizes.like(passport, header.width, header.height)
+    return passport.defaults.width, passport.defaults.height
+
+
+def _picture(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            # One byte more than may be is enough for the check of the size to see that it is too much.
+            return file.read(headers.MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise BadInput("input-file-missing", file=str(path)) from None
+    except OSError:
+        raise BadInput("input-file-unreadable", file=str(path)) from None
+
+
+def files_of(typed: Typed, seed: int) -> tuple[Path, ...]:
+    """Return the file of each picture: the name that was given, numbered where there are several.
+
+    Raises `BadOutput` where they could not be written, so that nobody waits for a picture in vain.
+    """
+    path = typed.output or Path(f"{_slug(typed.prompt)}-{seed}{_SUFFIX}")
+    if path.is_dir():
+        raise BadOutput("output-is-folder", file=str(path))
+    if path.suffix.lower() != _SUFFIX:
+        if path.suffix.lower() in (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"):
+            raise BadOutput("output-not-png", file=str(path), right=path.with_suffix(_SUFFIX).name)
+        path = path.with_name(path.name + _SUFFIX)
+    _refuse_unwritable(path)
+    if typed.count == 1:
+        return (path,)
+    return tuple(path.with_stem(f"{path.stem}-{number}") for number in range(1, typed.count + 1))
+
+
+def _slug(text: str) -> str:
+    words = re.findall(r"\w+", text.lower())
+    return "-".join(words)[:_NAME_LENGTH].strip("-_") or "picture"
+
+
+def _refuse_unwritable(path: Path) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise BadOutput("output-folder-missing", folder=str(folder))
+    try:
+        # Trying is the only honest test: permission bits say nothing of full, read-only or foreign file systems.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        raise BadOutput("output-folder-unwritable", folder=str(folder.resolve())) from None
+    if path.exists() and not os.access(path, os.W_OK):
+        raise BadOutput("output-file-unwritable", file=str(path))
+
+
+def write(path: Path, image: bytes) -> None:
+    """Put a picture into its file, over what was there; a crash in the middle leaves the old one whole."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(image)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadOutput("output-failed", file=str(path), reason=error.strerror or "") from None

@@ -1,0 +1,132 @@
+"""Both sides of the engine benchmarks: Easel's engine from outside, and the stock pipelines that it is measured against."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import aclosing, suppress
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from adapters.main import SHIPPED
+from inference.catalogue import read_catalogue
+from inference.environment import prepare
+from inference.passport import Passport
+from inference.process import LocalEngine
+from inference.request import Event, Failed, Picture, PictureRequest
+from inference.settings import EngineSettings
+
+prepare()
+
+from inference.families.traits import FAMILIES  # noqa: E402  # the libraries behind these read what `prepare` has set
+from inference.loading import load  # noqa: E402
+from inference.schedulers import make  # noqa: E402
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def demo() -> Passport:
+    """Return the passport of the model that ships with Easel."""
+    return read_catalogue([], None, SHIPPED)["demo"]
+
+
+class Asking:
+    """An engine in a thread with a loop of its own, so that plain functions can ask it. A context manager."""
+
+    def __init__(self, settings: EngineSettings, passports: dict[str, Passport]) -> None:
+        self._settings, self._passports = settings, passports
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._engine: LocalEngine | None = None
+        self._closing = asyncio.Event()
+        self._living: Future[None] | None = None
+
+    def __enter__(self) -> "Asking":
+        opened = threading.Event()
+        self._thread.start()
+        self._living = asyncio.run_coroutine_threadsafe(self._live(opened), self._loop)
+        opened.wait()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._closing.set)
+        if self._living is not None:
+            self._living.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _live(self, opened: threading.Event) -> None:
+        with suppress(asyncio.CancelledError):
+            async with LocalEngine(self._settings, self._passports) as engine:
+                self._engine = engine
+                opened.set()
+                await self._closing.wait()
+
+    async def follow(self, request: PictureRequest, heard: Any = None) -> list[Event]:
+        """Return everything that is told about a request; `heard(event)` is called at once. Runs on the engine's loop."""
+        assert self._engine is not None
+        told: list[Event] = []
+        async with aclosing(self._engine.run(request)) as events:
+            async for event in events:
+                told.append(event)
+                if heard is not None:
+                    heard(event)
+        if isinstance(told[-1], Failed):
+            raise RuntimeError(f"the engine failed: {told[-1].problem}")
+        return told
+
+    def paint(self, requests: Sequence[PictureRequest]) -> list[Pixels]:
+        """Return the first picture of each of the requests, all asked for at the same time."""
+
+        async def together() -> list[list[Event]]:
+            return await asyncio.gather(*(self.follow(request) for request in requests))
+
+        told = asyncio.run_coroutine_threadsafe(together(), self._loop).result()
+        return [decoded(next(event.image for event in events if isinstance(event, Picture))) for events in told]
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine on the engine's loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+class Stock:
+    """The stock diffusers pipelines of a model, called one request at a time."""
+
+    def __init__(self, passport: Passport, device: str, dtype: torch.dtype) -> None:
+        self._loaded = load(passport, dtype)
+        self._loaded.to(torch.device(device))
+        family = FAMILIES[passport.family]
+        self._text = self._loaded.pipeline(family.text_to_image)
+        self._image = self._loaded.pipeline(family.image_to_image)
+
+    def paint(self, request: PictureRequest) -> Pixels:
+        """Paint one picture as anybody would with diffusers: words in, picture out."""
+        pipeline, more = self._text, {"width": request.width, "height": request.height}
+        if request.source is not None:
+            pipeline = self._image
+            more = {"image": Image.open(io.BytesIO(request.source)).convert("RGB"), "strength": request.strength}
+        pipeline.scheduler = make(request.scheduler, self._loaded.scheduler_config)
+        painted = pipeline(
+            request.prompt.text,
+            negative_prompt=request.negative.text or None,
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            **more,
+        )
+        return np.asarray(painted.images[0])
+
+
+def decoded(image: bytes) -> Pixels:
+    """Return an encoded picture as pixels."""
+    return np.asarray(Image.open(io.BytesIO(image)))
+
+
+def farthest(ours: Sequence[Pixels], theirs: Sequence[Pixels]) -> int:
+    """Return the largest difference of any channel of any pixel, of 255."""
+    return max(int(np.abs(one.astype(int) - other.astype(int)).max()) for one, other in zip(ours, theirs, strict=True))

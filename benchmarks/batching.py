@@ -1,0 +1,59 @@
+"""16 mixed requests through the engine, against stock pipelines called one by one.
+
+Steps from 8 to 24, five schedulers, a quarter image to image; every picture is compared with that of the lone stock run.
+"""
+
+import sys
+
+import torch
+
+from benchmarks.asking import Asking, Stock, demo, farthest
+from benchmarks.measure import race, report
+from inference.encode import png
+from inference.passport import Passport
+from inference.request import PictureRequest, Prompt
+from inference.settings import EngineSettings
+
+SCHEDULERS = ("euler", "dpm++ 2m", "heun", "pndm", "ddim")
+WORDS = ("a large red circle", "a blue star", "a green house", "a small pink heart")
+
+#: What is promised: at least so many times as fast, and no pixel farther off than this.
+LEAST_RATIO, MOST_OFF = 2.0, 2
+
+
+def mixed(passport: Passport, width: int, height: int, source: bytes, names: tuple[str, ...] = SCHEDULERS) -> list[PictureRequest]:
+    """Return the 16 requests, each of a person of their own."""
+    return [
+        PictureRequest(
+            prompt=Prompt.plain(f"{WORDS[number % 4]} on a white background"),
+            model=passport.name,
+            width=width,
+            height=height,
+            steps=8 + (number * 7) % 17,
+            guidance=5.0,
+            scheduler=names[number % len(names)],
+            seed=100 + number,
+            source=source if number % 4 == 3 else None,
+            strength=0.6,
+            share=f"person {number}",
+        )
+        for number in range(16)
+    ]
+
+
+def main() -> int:
+    """Measure and report; the exit status says whether the promise held."""
+    passport = demo()
+    side = passport.defaults.width
+    stock = Stock(passport, "cpu", torch.float32)
+    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
+        source = png(engine.paint(mixed(passport, side, side, b"")[:1])[0])
+        requests = mixed(passport, side, side, source)
+        off = farthest(engine.paint(requests), [stock.paint(request) for request in requests])
+        run = race(lambda: engine.paint(requests), lambda: [stock.paint(request) for request in requests], repeats=5)
+    report(ratio=run.ratio, farthest_pixel=off, ours=run.ours, peer=run.peer, promised=LEAST_RATIO)
+    return 0 if run.ratio >= LEAST_RATIO and off <= MOST_OFF else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

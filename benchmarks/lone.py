@@ -1,0 +1,28 @@
+"""One lone request through the engine, worker process, encoding and all, against the bare pipeline call."""
+
+import sys
+
+import torch
+
+from benchmarks.asking import Asking, Stock, demo
+from benchmarks.batching import mixed
+from benchmarks.measure import race, report
+from inference.settings import EngineSettings
+
+#: What is promised: nobody who paints alone is slower for what the others gain.
+LEAST_RATIO = 0.97
+
+
+def main() -> int:
+    """Measure and report; the exit status says whether the promise held."""
+    passport = demo()
+    stock = Stock(passport, "cpu", torch.float32)
+    request = mixed(passport, passport.defaults.width, passport.defaults.height, b"")[2]
+    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
+        run = race(lambda: engine.paint([request]), lambda: stock.paint(request), repeats=21)
+    report(ratio=run.ratio, steps=request.steps, ours=run.ours, peer=run.peer, promised=LEAST_RATIO)
+    return 0 if run.ratio >= LEAST_RATIO else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""A request of 6 steps that arrives while one of 60 steps runs, against one at a time.
+
+It is sent when the long one has done its second step. One at a time it would wait for the other 58.
+"""
+
+import asyncio
+import sys
+import time
+from statistics import median
+
+import msgspec
+import torch
+
+from benchmarks.asking import Asking, Stock, demo
+from benchmarks.batching import mixed
+from benchmarks.measure import report
+from inference.request import PictureRequest, Step
+from inference.settings import EngineSettings
+
+REPEATS = 7
+
+#: What is promised: the short one takes at most a quarter of the time.
+LEAST_RATIO = 4.0
+
+
+async def _overtake(engine: Asking, long: PictureRequest, short: PictureRequest) -> tuple[float, bool]:
+    """Return the short request's seconds, and whether it ended first."""
+    second_step = asyncio.Event()
+
+    def heard(event: object) -> None:
+        if isinstance(event, Step) and event.n >= 2:
+            second_step.set()
+
+    running = asyncio.create_task(engine.follow(long, heard))
+    await second_step.wait()
+    sent = time.perf_counter()
+    await engine.follow(short)
+    seconds, first = time.perf_counter() - sent, not running.done()
+    await running
+    return seconds, first
+
+
+def _one_at_a_time(stock: Stock, long: PictureRequest, short: PictureRequest) -> float:
+    began = time.perf_counter()
+    stock.paint(long)
+    whole = time.perf_counter() - began
+    began = time.perf_counter()
+    stock.paint(short)
+    return whole * (long.steps - 2) / long.steps + time.perf_counter() - began
+
+
+def main() -> int:
+    """Measure and report; the exit status says whether the promise held."""
+    passport = demo()
+    stock = Stock(passport, "cpu", torch.float32)
+    one, other = mixed(passport, passport.defaults.width, passport.defaults.height, b"")[:2]
+    long, short = (msgspec.structs.replace(request, steps=steps) for request, steps in ((one, 60), (other, 6)))
+    ours, peer, always = [], [], True
+    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
+        engine.paint([short, short])
+        stock.paint(short)
+        for _ in range(REPEATS):
+            seconds, first = engine.call(_overtake(engine, long, short))
+            ours.append(seconds)
+            always = always and first
+            peer.append(_one_at_a_time(stock, long, short))
+    ratio = median(peer) / median(ours)
+    report(ratio=ratio, always_first=always, ours=median(ours), peer=median(peer), slowest=max(ours), promised=LEAST_RATIO)
+    return 0 if ratio >= LEAST_RATIO and always else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""Train the demo model from nothing: `python -m inference.demo.train --out FOLDER`.
+
+Three stages, each resumable (`--work` keeps checkpoints): the autoencoder, the pictures as latents, the denoiser with its
+text encoder. Two CPU cores need about two hours; a GPU is used where there is one.
+"""
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import Pool
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+
+from inference.demo.build import SIDE, make_pipeline, make_scheduler, make_text_encoder, make_tokenizer, make_unet, make_vae, pixels
+from inference.demo.captions import captioned
+from inference.demo.draw import draw
+
+#: Sizes (width, height) that the model learns, and how many batches in a hundred each gets.
+SHAPES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of everything: the defaults are what the shipped weights were trained with."""
+
+    work: Path
+    device: str
+    pictures: int = 48_000
+    vae_steps: int = 3_600
+    unet_steps: int = 7_000
+    batch: int = 64
+    vae_rate: float = 6e-4
+    unet_rate: float = 1e-3
+    save_every: int = 250
+
+
+def drawn(seed: int, count: int, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
+    """Draw `count` captioned pictures as uint8 (count, height, width, 3) with their captions."""
+    rng = Random(seed)
+    chosen = [captioned(rng) for _ in range(count)]
+    images = np.stack([np.asarray(draw(one.picture, size, rng)) for one in chosen])
+    return images, [one.caption for one in chosen]
+
+
+def _rate(step: int, total: int, warm_up: int) -> float:
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, total - warm_up))))
+
+
+def _save(path: Path, state: dict[str, object]) -> None:
+    torch.save(state, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def _fit(conv: nn.Conv2d, features: Tensor, targets: Tensor, rows: int) -> None:
+    """Set the first `rows` outputs of a 3x3 convolution by least squares, so that training starts from a useful picture."""
+    columns = F.unfold(features.float(), 3, padding=1).transpose(1, 2).reshape(-1, features.shape[1] * 9)
+    wanted = targets.permute(0, 2, 3, 1).reshape(-1, targets.shape[1])
+    keep = torch.randperm(len(columns))[:200_000]
+    columns = torch.cat([columns[keep], torch.ones(len(keep), 1)], dim=1)
+    ridge = columns.T @ columns + 1e-2 * torch.eye(columns.shape[1])
+    solved = torch.linalg.solve(ridge, columns.T @ wanted[keep])
+    conv.weight.data[:rows] = solved[:-1].T.reshape(rows, features.shape[1], 3, 3)
+    conv.bias.data[:rows] = solved[-1]  # type: ignore[union-attr]  # these convolutions have a bias
+
+
+@torch.no_grad()
+def start_vae(vae: AutoencoderKL, images: Tensor) -> None:
+    """Start the autoencoder as a principal component analysis of its patches: plain starts stay grey for long."""
+    patches = F.unfold(images, 16, stride=16).transpose(1, 2).reshape(-1, 768)
+    mean = patches.mean(0)
+    _, _, axes = torch.linalg.svd((patches - mean)[:20_000], full_matrices=False)
+    parts = (patches - mean) @ axes[: vae.config.latent_channels].T
+    latents = (parts / parts.std(0)).reshape(len(images), 8, 8, -1).permute(0, 3, 1, 2)
+    count = vae.config.latent_channels
+    caught: list[Tensor] = []
+    hooks = [net.conv_out.register_forward_pre_hook(lambda _m, given: caught.append(given[0])) for net in (vae.encoder, vae.decoder)]
+    vae.encoder(images)
+    _fit(vae.encoder.conv_out, caught[0], latents, count)
+    vae.encoder.conv_out.weight.data[count:] = 0.0
+    vae.encoder.conv_out.bias.data[count:] = -5.0
+    for conv in (vae.quant_conv, vae.post_quant_conv):
+        conv.weight.data.copy_(torch.eye(conv.weight.shape[0])[:, :, None, None])
+        conv.bias.data.zero_()
+    vae.decoder(latents)
+    _fit(vae.decoder.conv_out, caught[1], images, 3)
+    for hook in hooks:
+        hook.remove()
+
+
+def _views(images: Tensor, step: int, total: int) -> Tensor:
+    """Return a batch: crops of 64 first (cheap), whole pictures in the last quarter."""
+    if step > 0.75 * total:
+        return pixels(images[torch.randint(len(images), (5,))])
+    chosen = images[torch.randint(len(images), (16,))]
+    tops, lefts = torch.randint(65, (16,)).tolist(), torch.randint(65, (16,)).tolist()
+    return pixels(torch.stack([one[t : t + 64, x : x + 64] for one, t, x in zip(chosen, tops, lefts, strict=True)]))
+
+
+def train_vae(plan: Plan) -> AutoencoderKL:
+    """Train the autoencoder, or return it as an earlier run left it."""
+    vae, path = make_vae(), plan.work / "vae.pt"
+    images = torch.from_numpy(drawn(1, 6000, (SIDE, SIDE))[0])
+    state = torch.load(path, weights_only=True) if path.exists() else None
+    if state is None:
+        start_vae(vae, pixels(images[:256]))
+    else:
+        vae.load_state_dict(state["vae"])
+    vae.to(plan.device)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=plan.vae_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    first = 0
+    if state is not None:
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    began = time.monotonic()
+    for step in range(first, plan.vae_steps):
+        optimizer.param_groups[0]["lr"] = plan.vae_rate * _rate(step, plan.vae_steps, 100)
+        seen = _views(images, step, plan.vae_steps).to(plan.device)
+        with torch.autocast(plan.device.split(":")[0], dtype=torch.bfloat16):
+            code = vae.encode(seen).latent_dist
+            painted = vae.decode(code.sample()).sample
+        off = painted.float() - seen
+        loss = off.abs().mean() + 2 * off.square().mean() + 3e-4 * code.kl().mean() / code.mean[0].numel()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        if step % 100 == 0 or step + 1 == plan.vae_steps:
+            print(f"vae {step} l1 {off.abs().mean():.4f} spread {code.mean.std():.2f} {time.monotonic() - began:.0f} s", flush=True)
+        if (step + 1) % plan.save_every == 0 or step + 1 == plan.vae_steps:
+            _save(path, {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+    return vae.eval()
+
+
+@torch.no_grad()
+def psnr(vae: AutoencoderKL, device: str) -> float:
+    """Return the autoencoder's PSNR in dB on 64 pictures that it has not seen."""
+    seen = pixels(torch.from_numpy(drawn(999, 64, (SIDE, SIDE))[0])).to(device)
+    painted = vae.decode(vae.encode(seen).latent_dist.mean).sample.clamp(-1, 1)
+    return float(10 * torch.log10(4 / (painted - seen).square().mean()))
+
+
+@torch.no_grad()
+def latents_of(vae: AutoencoderKL, plan: Plan) -> dict[tuple[int, int], tuple[Tensor, list[str]]]:
+    """Return latents (fp16) and captions of every training picture, per size; kept in the work folder."""
+    path = plan.work / "latents.pt"
+    if path.exists():
+        kept: dict[tuple[int, int], tuple[Tensor, list[str]]] = torch.load(path, weights_only=True)
+        return kept
+    made = {}
+    with Pool(2) as pool:
+        for number, (size, share) in enumerate(SHAPES.items()):
+            count = plan.pictures * share // 100 // 250
+            tasks = [(1000 * (number + 1) + part, 250, size) for part in range(count)]
+            codes, captions = [], []
+            for images, said in pool.starmap(drawn, tasks, chunksize=1):
+                for part in pixels(torch.from_numpy(images)).split(50):
+                    codes.append(vae.encode(part.to(plan.device)).latent_dist.mean.half().cpu())
+                captions += said
+            made[size] = (torch.cat(codes), captions)
+    square = made[(SIDE, SIDE)][0].float()
+    vae.register_to_config(scaling_factor=float(1 / square.std()))
+    made = {size: (codes * vae.config.scaling_factor, captions) for size, (codes, captions) in made.items()}
+    torch.save(made, path)
+    torch.save(vae.config.scaling_factor, plan.work / "scale.pt")
+    return made
+
+
+class Denoiser(nn.Module):
+    """The UNet and the text encoder, trained together."""
+
+    def __init__(self, unet: UNet2DConditionModel, text: nn.Module) -> None:
+        super().__init__()
+        self.unet, self.text = unet, text
+
+    def forward(self, noisy: Tensor, times: Tensor, tokens: Tensor) -> Tensor:
+        """Return the predicted v for noisy latents (n, 8, h, w), timesteps (n,) and token ids (n, 77)."""
+        words = self.text(tokens).last_hidden_state
+        predicted: Tensor = self.unet(noisy, times, encoder_hidden_states=words).sample
+        return predicted
+
+
+def _times(count: int, rng: torch.Generator) -> Tensor:
+    """Draw timesteps: 70 % logit-normal (spread 1.2) around the middle, the rest even."""
+    middle = torch.sigmoid(torch.randn(count, generator=rng) * 1.2)
+    even = torch.rand(count, generator=rng)
+    chosen = torch.where(torch.rand(count, generator=rng) < 0.7, middle, even)
+    return (chosen * 1000).long().clamp(0, 999)
+
+
+def _batches(data: dict[tuple[int, int], tuple[Tensor, Tensor]], plan: Plan, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    sizes = list(data)
+    weights = torch.tensor([float(SHAPES[size]) for size in sizes])
+    while True:
+        codes, tokens = data[sizes[int(torch.multinomial(weights, 1, generator=rng))]]
+        picked = torch.randint(len(codes), (plan.batch,), generator=rng)
+        yield codes[picked].float(), tokens[picked]
+
+
+def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, list[str]]]) -> Denoiser:
+    """Train UNet and text encoder together; return their moving average."""
+    tokenizer = make_tokenizer()
+    net = Denoiser(make_unet(), make_text_encoder(tokenizer)).to(plan.device)
+    smooth = {name: value.clone() for name, value in net.state_dict().items()}
+    path, first = plan.work / "denoiser.pt", 0
+    optimizer = torch.optim.AdamW(net.parameters(), lr=plan.unet_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    if path.exists():
+        state = torch.load(path, weights_only=True, map_location=plan.device)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        smooth, first = state["smooth"], state["step"]
+    alphas = make_scheduler().alphas_cumprod.to(plan.device)
+    empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids[0]
+    data = {s: (codes, tokenizer(said, padding="max_length", return_tensors="pt").input_ids) for s, (codes, said) in pictures.items()}
+    rng = torch.Generator().manual_seed(7 + first)
+    batches, began, losses = _batches(data, plan, rng), time.monotonic(), [0.0]
+    for step in range(first, plan.unet_steps):
+        optimizer.param_groups[0]["lr"] = plan.unet_rate * _rate(step, plan.unet_steps, 200)
+        clean, tokens = next(batches)
+        tokens = torch.where(torch.rand(plan.batch, 1, generator=rng) < 0.1, empty, tokens).to(plan.device)
+        times, noise = _times(plan.batch, rng).to(plan.device), torch.randn(clean.shape, generator=rng).to(plan.device)
+        clean, level = clean.to(plan.device), alphas[times].view(-1, 1, 1, 1)
+        noisy, wanted = level.sqrt() * clean + (1 - level).sqrt() * noise, level.sqrt() * noise - (1 - level).sqrt() * clean
+        with torch.autocast(plan.device.split(":")[0], dtype=torch.bfloat16):
+            predicted = net(noisy, times, tokens)
+        loss = F.mse_loss(predicted.float(), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        keep = min(0.999, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for name, value in net.state_dict().items():
+                if value.is_floating_point():
+                    smooth[name].lerp_(value, 1 - keep)
+        losses.append(loss.item())
+        if step % 50 == 0:
+            print(f"denoiser {step} loss {sum(losses[-50:]) / len(losses[-50:]):.4f} {time.monotonic() - began:.0f} s", flush=True)
+        if (step + 1) % plan.save_every == 0 or step + 1 == plan.unet_steps:
+            _save(path, {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "smooth": smooth, "step": step + 1})
+    net.load_state_dict(smooth)
+    return net.eval()
+
+
+def main() -> None:
+    """Run the stages that are not done yet and save the pipeline in fp16."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the finished pipeline")
+    parser.add_argument("--work", type=Path, default=Path("data/demo-training"), help="folder for checkpoints")
+    parser.add_argument("--unet-steps", type=int, default=Plan.unet_steps)
+    parser.add_argument("--vae-steps", type=int, default=Plan.vae_steps)
+    parser.add_argument("--pictures", type=int, default=Plan.pictures)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plan = Plan(given.work, device, pictures=given.pictures, vae_steps=given.vae_steps, unet_steps=given.unet_steps)
+    torch.manual_seed(1)
+    vae = train_vae(plan)
+    print(f"vae psnr {psnr(vae, device):.1f} dB", flush=True)
+    pictures = latents_of(vae, plan)
+    vae.register_to_config(scaling_factor=torch.load(plan.work / "scale.pt", weights_only=True))
+    net = train_denoiser(plan, pictures)
+    make_pipeline(vae, net.unet, net.text, make_tokenizer()).to(torch.float16).save_pretrained(given.out)  # type: ignore[arg-type]  # nn.Module hides the true types
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The engine port: what the bot asks of whatever paints."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from inference.passport import Passport
+from inference.request import Event, PictureRequest
+
+
+class Engine(Protocol):
+    """Something that paints. `LocalEngine` in `process` is the default; a cluster would be another."""
+
+    def passports(self) -> dict[str, Passport]:
+        """Return what can be asked for, by name."""
+        ...
+
+    def run(self, request: PictureRequest) -> AsyncIterator[Event]:
+        """Paint: yield `Step`, `Note` and `Picture`, then one `Done` or `Failed`.
+
+        Raises `OutOfRange` or `NotOffered` before anything is queued. Closing the iterator cancels the request at its next
+        denoising step.
+        """
+        ...

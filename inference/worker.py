@@ -1,0 +1,111 @@
+"""The worker process: one device, one studio, two pipes. `python -m inference.worker` is started by `process` only.
+
+Standard input and output carry the messages of `wire`; whatever a library prints goes to standard error instead.
+"""
+
+import logging
+import os
+import queue
+import sys
+import threading
+from time import monotonic
+from typing import BinaryIO
+
+from inference.environment import prepare
+from inference.errors import InferenceError, Problem
+from inference.wire import Beat, Begin, Broken, Cancel, FromWorker, Paint, Ready, Told, decode_to_worker, frame, read
+
+#: Seconds between two signs of life.
+BEAT_EVERY = 1.0
+
+log = logging.getLogger("easel.worker")
+
+
+class Speaker:
+    """Sends messages from any thread, in order, without ever blocking whoever speaks on a full pipe."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._outbox: queue.SimpleQueue[FromWorker | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, name="speaker", daemon=True)
+        self._thread.start()
+
+    def say(self, message: FromWorker) -> None:
+        """Send a message soon."""
+        self._outbox.put(message)
+
+    def close(self) -> None:
+        """Send what is left and stop."""
+        self._outbox.put(None)
+        self._thread.join(timeout=5)
+
+    def _send(self) -> None:
+        while (message := self._outbox.get()) is not None:
+            try:
+                self._pipe.write(frame(message))
+                self._pipe.flush()
+            except OSError:
+                # Whoever asked is gone: nothing this process does can matter any more.
+                os._exit(0)
+
+
+def own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take standard input and output for messages, and let everything that prints print to standard error."""
+    asked, told = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return os.fdopen(asked, "rb"), os.fdopen(told, "wb")
+
+
+def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
+    """Build the studio, paint what is asked until the pipe ends."""
+    prepare(downloads=begin.settings.allow_downloads)
+    # Only here: these libraries read their environment when they are imported, take seconds, and may print.
+    from inference.rooms import open_studio
+
+    studio = open_studio(begin, lambda number, event: speaker.say(Told(number, event)))
+
+    def listen() -> None:
+        while (body := read(asked)) is not None:
+            message = decode_to_worker(body)
+            if isinstance(message, Paint):
+                studio.submit(message.id, message.request)
+            elif isinstance(message, Cancel):
+                studio.cancel(message.id)
+        studio.stop()
+
+    def beat() -> None:
+        while not stopped.wait(BEAT_EVERY):
+            since = studio.busy_since
+            busy = 0.0 if since is None else monotonic() - since
+            speaker.say(Beat(busy, studio.running, studio.shelf.names(), studio.largest_batch))
+
+    stopped = threading.Event()
+    for task in (listen, beat):
+        threading.Thread(target=task, name=task.__name__, daemon=True).start()
+    speaker.say(Ready(begin.device))
+    studio.work()
+    stopped.set()
+
+
+def main() -> None:
+    """Serve until the asking process closes the pipe."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    asked, told = own_pipes()
+    speaker = Speaker(told)
+    body = read(asked)
+    begin = decode_to_worker(body) if body is not None else None
+    if not isinstance(begin, Begin):
+        return
+    try:
+        serve(begin, asked, speaker)
+    except InferenceError as error:
+        speaker.say(Broken(error.problem))
+    except Exception as error:
+        log.exception("worker.failed")
+        speaker.say(Broken(Problem("worker-start", {"kind": type(error).__name__})))
+    speaker.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""What all tests share."""
+
+import os
+
+from hypothesis import settings
+
+# Speed is measured in benchmarks; here a slow machine must not fail a test.
+settings.register_profile("easel", deadline=None, print_blob=True)
+settings.load_profile("easel")
+
+# Nothing that a test starts may look anything up on the way.
+os.environ["HF_HUB_OFFLINE"] = "1"

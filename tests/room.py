@@ -1,0 +1,110 @@
+"""A studio in this process, for tests that look inside: the real model, the real pipelines, no worker process around them."""
+
+import io
+import queue
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image
+
+from adapters.main import SHIPPED
+from inference.catalogue import read_catalogue
+from inference.loading import load
+from inference.request import Done, Event, Failed, Note, Picture, PictureRequest, Prompt, Step
+from inference.settings import EngineSettings
+from inference.shelf import Shelf
+from inference.studio import Studio
+
+PASSPORT = read_catalogue([], None, SHIPPED)["demo"]
+
+WORDS = "a large red circle on a blue background"
+
+
+def asked(words=WORDS, **changes):
+    """Return a small request to the demo model."""
+    usual = {"model": "demo", "width": 128, "height": 128, "steps": 4, "guidance": 4.0, "scheduler": "euler", "seed": 7}
+    return PictureRequest(prompt=Prompt.plain(words), **usual | changes)
+
+
+def pixels(image):
+    """Return an encoded picture as an array."""
+    return np.asarray(Image.open(io.BytesIO(image)))
+
+
+@dataclass
+class Outcome:
+    """Everything that was told about one request."""
+
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def pictures(self):
+        found = [event for event in self.events if isinstance(event, Picture)]
+        return [pixels(one.image) for one in sorted(found, key=lambda one: one.index)]
+
+    @property
+    def steps(self):
+        return [(event.n, event.of) for event in self.events if isinstance(event, Step)]
+
+    @property
+    def notes(self):
+        return [event.problem.key for event in self.events if isinstance(event, Note)]
+
+    @property
+    def end(self):
+        return self.events[-1]
+
+
+class Room:
+    """A studio and what it told."""
+
+    def __init__(self, passports, shelf, settings):
+        self.heard = queue.Queue()
+        self.studio = Studio(shelf, passports, settings, lambda number, event: self.heard.put((number, event)))
+        self._number = 0
+
+    @property
+    def easel(self):
+        """The demo model as the studio has it, loaded by the first request."""
+        return self.studio.shelf.want(PASSPORT)
+
+    def begin(self, *requests):
+        """Submit requests and return their numbers."""
+        numbers = range(self._number + 1, self._number + 1 + len(requests))
+        self._number += len(requests)
+        for number, request in zip(numbers, requests, strict=True):
+            self.studio.submit(number, request)
+        return list(numbers)
+
+    def follow(self, *numbers):
+        """Wait until these requests have ended and return their outcomes."""
+        outcomes, open_ones = {number: Outcome() for number in numbers}, set(numbers)
+        while open_ones:
+            number, event = self.heard.get(timeout=120)
+            if number not in outcomes:
+                continue
+            outcomes[number].events.append(event)
+            if isinstance(event, Done | Failed):
+                open_ones.discard(number)
+        return [outcomes[number] for number in numbers]
+
+    def paint(self, *requests):
+        """Submit requests together and return their outcomes."""
+        return self.follow(*self.begin(*requests))
+
+
+@contextmanager
+def room(passports=None, *, load=load, device_budget=2**33, host_budget=0, **settings):
+    """Open a studio on the CPU; `load` and the budgets are its shelf's."""
+    shelf = Shelf(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
+    opened = Room(passports or {"demo": PASSPORT}, shelf, EngineSettings(devices=("cpu",), **settings))
+    thread = threading.Thread(target=opened.studio.work)
+    thread.start()
+    try:
+        yield opened
+    finally:
+        opened.studio.stop()
+        thread.join()
