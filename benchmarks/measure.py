@@ -57,7 +57,7 @@ def race(
     return Race(Timing.of(seconds[0]), Timing.of(seconds[1]))
 
 
-def report(*, ratio: float, **figures: object) -> None:
+def report(*, ratio: float | None, **figures: object) -> None:
     """Print the result as one JSON object, ratio first; it must be the last thing that a benchmark prints."""
     told = {"ratio": ratio, **figures}
     print(json.dumps({name: _short(figure) for name, figure in told.items()}), flush=True)

@@ -184,5 +184,3 @@ class Autoencoder(StandIn):
         (moments,) = park(self._encode, {"x": x}, x.shape[0])
         code = DiagonalGaussianDistribution(moments)
         return AutoencoderKLOutput(latent_dist=code) if return_dict else (code,)
-
-

@@ -1,6 +1,6 @@
 """The engine port: what the bot asks of whatever paints."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from inference.passport import Passport
@@ -14,7 +14,7 @@ class Engine(Protocol):
         """Return what can be asked for, by name."""
         ...
 
-    def run(self, request: PictureRequest) -> AsyncIterator[Event]:
+    def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Paint: yield `Step`, `Note` and `Picture`, then one `Done` or `Failed`.
 
         Raises `OutOfRange` or `NotOffered` before anything is queued. Closing the iterator cancels the request at its next

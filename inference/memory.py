@@ -53,6 +53,9 @@ class Ladder:
     def _attempt(self, calls: list[Call], bucket: int) -> Exception | None:
         try:
             answers = run_together(calls, bucket)
+        except torch.AcceleratorError:
+            # The device itself is out of order, for everybody: only a new process helps.
+            raise
         except Exception as error:
             # The traceback holds the frames, and the frames hold the very tensors that there is no room for.
             return error.with_traceback(None)
@@ -62,20 +65,18 @@ class Ladder:
 
     def read(self, easel: Easel, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words; raises what the last rung raised."""
-        relieved = {"cache": lambda: free_cache(self._shelf.device), "words": lambda: self._make_way(easel)}
-        for rung, relieve in relieved.items():
+        for rung in ("cache", "words"):
             try:
                 return easel.embed(request)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             self._reach(rung)
-            relieve()
+            free_cache(self._shelf.device)
+            if rung == "words":
+                self._shelf.clear_others(easel.loaded.passport.name)
+                easel.read_on_cpu()
         return easel.embed(request)
-
-    def _make_way(self, easel: Easel) -> None:
-        self._shelf.clear_others(easel.loaded.passport.name)
-        easel.read_on_cpu()
 
     @property
     def climbs(self) -> int:
@@ -117,8 +118,6 @@ class Ladder:
         """Keep the network's weights in the computer's memory and bring each layer when it is needed."""
         network: Any = call.target.network
         self._shelf.stream(call.target.model)
-        network.enable_group_offload(
-            onload_device=self._shelf.device, offload_device=torch.device("cpu"), offload_type="leaf_level"
-        )
+        network.enable_group_offload(onload_device=self._shelf.device, offload_device=torch.device("cpu"), offload_type="leaf_level")
         free_cache(self._shelf.device)
         return self._attempt([call], 0)

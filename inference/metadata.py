@@ -56,9 +56,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def chunks(
-    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]
-) -> tuple[Chunk, ...]:
+def chunks(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]) -> tuple[Chunk, ...]:
     """Return all that is written into one finished picture; `seed` and `size` (width, height) are this picture's own."""
     source_given = request.source is not None
     return (
@@ -95,9 +93,7 @@ def parameters(request: PictureRequest, passport: Passport, seed: int, size: tup
     return "\n".join(lines).strip()
 
 
-def settings_json(
-    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]
-) -> str:
+def settings_json(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]) -> str:
     """Return everything that is needed to paint this picture again, as ASCII JSON.
 
     The source picture stays out, and so does who asked and where the model lies on the disk: pictures are shown to others.

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import diffusers
 import numpy as np
 import torch
 from PIL.Image import Image

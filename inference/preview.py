@@ -20,6 +20,7 @@ class Colours:
     """The linear map from latents to red, green and blue of one autoencoder."""
 
     def __init__(self, vae: Any, device: torch.device) -> None:
+        #: (channels + 1, 3): what each latent channel adds to each colour, and a constant.
         self._matrix = self._fit(vae, device)
 
     @staticmethod
@@ -33,7 +34,8 @@ class Colours:
         shift = getattr(vae.config, "shift_factor", None) or 0.0
         columns = _with_one(((latents - shift) * vae.config.scaling_factor).movedim(1, -1).reshape(-1, latents.shape[1]))
         ridge = 1e-3 * torch.eye(columns.shape[1])
-        return torch.linalg.solve(columns.T @ columns + ridge, columns.T @ colours.movedim(1, -1).reshape(-1, 3))
+        fitted: Tensor = torch.linalg.solve(columns.T @ columns + ridge, columns.T @ colours.movedim(1, -1).reshape(-1, 3))
+        return fitted
 
     def look(self, clean: Tensor, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return clean latents (channels, height, width) as uint8 (height, width, 3) in the picture's proportions."""
@@ -53,15 +55,19 @@ def estimate(arguments: Mapping[str, Any], answer: Tensor, guidance: float, pred
     """Return the clean latents (channels, height, width) that a denoiser call points at.
 
     `arguments` and `answer` are the call's own rows: unguided and guided where guidance is on. Diffusion models are given
-    latents at unit variance (Ho et al. 2020, Salimans and Ho 2022 for v), flow models a straight mix of noise and picture.
+    latents at unit variance (Ho et al. 2020, Salimans and Ho 2022 for v) and `alphas` is their noise schedule; flow models have
+    none and are given a straight mix of noise and picture.
     """
     sample = arguments["sample"] if "sample" in arguments else arguments["hidden_states"]
     time = torch.as_tensor(arguments["timestep"]).float().reshape(-1)[0].cpu()
     predicted = answer[0] if len(answer) == 1 else answer[0] + guidance * (answer[1] - answer[0])
-    noisy = sample[0].float()
-    if prediction == "flow" or alphas is None:
-        return noisy - time / 1000 * predicted
+    noisy: Tensor = sample[0].float()
+    if alphas is None:
+        clean: Tensor = noisy - time / 1000 * predicted
+        return clean
     level = alphas[int(time.round().clamp(0, len(alphas) - 1))].to(noisy.device)
     if prediction == "v_prediction":
-        return level.sqrt() * noisy - (1 - level).sqrt() * predicted
-    return (noisy - (1 - level).sqrt() * predicted) / level.sqrt()
+        clean = level.sqrt() * noisy - (1 - level).sqrt() * predicted
+    else:
+        clean = (noisy - (1 - level).sqrt() * predicted) / level.sqrt()
+    return clean

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from time import monotonic
 from types import TracebackType
@@ -152,9 +152,9 @@ class Worker:
             with contextlib.suppress(ConnectionError, RuntimeError):
                 self._process.stdin.write(data)
 
-    async def run(self, number: int, request: PictureRequest) -> AsyncIterator[Event]:
+    async def run(self, number: int, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Paint a request here; closing the iterator cancels it."""
-        self._requests[number] = events = asyncio.Queue()
+        events = self._requests[number] = asyncio.Queue[Event]()
         asked = False
         try:
             while not self._ready.is_set():
@@ -164,7 +164,7 @@ class Worker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ready.wait(), 0.2)
             # What a worker that died while starting left behind is not about this request, which it never saw.
-            events = self._requests[number] = asyncio.Queue()
+            events = self._requests[number] = asyncio.Queue[Event]()
             self._send(frame(Paint(number, request)))
             asked = True
             while True:
@@ -211,16 +211,14 @@ class LocalEngine:
             self._stack.callback(task.cancel)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
         return await self._stack.__aexit__(kind, error, trace)
 
     def passports(self) -> dict[str, Passport]:
         """Return what can be asked for, by name."""
         return self._passports
 
-    async def run(self, request: PictureRequest) -> AsyncIterator[Event]:
+    async def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Paint a request on the device that has its model and the least to do; see `Engine.run`."""
         if request.model not in self._passports:
             raise not_offered("model", request.model, tuple(self._passports))

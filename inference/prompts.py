@@ -106,4 +106,3 @@ class Reader:
             words, words, words, negative_prompt=unwanted, device=self._device, do_classifier_free_guidance=guided
         )
         return {name: value.float() for name, value in zip(names, made, strict=True) if value is not None}
-

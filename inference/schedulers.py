@@ -42,8 +42,11 @@ RECIPES: dict[str, Recipe] = {
 
 #: Settings of one solver that must not leak into another made from the same model's configuration.
 _OWN = frozenset(
-    "algorithm_type use_karras_sigmas use_exponential_sigmas use_beta_sigmas use_flow_sigmas solver_order solver_type skip_prk_steps "
-    "final_sigmas_type lower_order_final euler_at_final clip_sample thresholding variance_type set_alpha_to_one".split()
+    {
+        *("algorithm_type", "solver_order", "solver_type", "lower_order_final", "euler_at_final", "final_sigmas_type"),
+        *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas"),
+        *("skip_prk_steps", "variance_type", "thresholding", "clip_sample"),
+    }
 )
 
 

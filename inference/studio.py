@@ -8,33 +8,27 @@ their schedulers, step counts and modes, and between two steps there is room to 
 
 import logging
 import queue
-import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 
-import diffusers
 import torch
 from greenlet import greenlet
 
-from inference import encode, intake, metadata
 from inference.calls import Call
-from inference.errors import InferenceError, Problem
+from inference.errors import Problem
+from inference.files import Files, problem_of
 from inference.job import Job, Part
 from inference.memory import Ladder
 from inference.pace import Pace
 from inference.painting import Easel, Pixels
 from inference.passport import Passport
-from inference.request import Event, Note, Picture, PictureRequest
+from inference.request import Event, Note, PictureRequest
 from inference.settings import EngineSettings
 from inference.shares import Shares
 from inference.shelf import Shelf, Wait, free_cache, is_out_of_memory, too_large
 
 log = logging.getLogger("easel.studio")
-
-#: What painted a picture, written into it: the same request with the same versions gives the same picture.
-VERSIONS = {"torch": torch.__version__, "diffusers": diffusers.__version__}
 
 Tell = Callable[[int, Event], None]
 
@@ -63,7 +57,7 @@ class Studio:
         shelf.woken = lambda: self._inbox.put(None)
         self._passports, self._tell = passports, tell
         self._padded = settings.compile
-        #: More pictures than one batch holds are kept in work, so that groups of different shapes can fill theirs.
+        # More pictures than one batch holds are kept in work, so that groups of different shapes can fill theirs.
         self._most_parts = 2 * settings.max_batch
         self._shares = Shares()
         self._preparing: dict[int, Job] = {}
@@ -72,20 +66,16 @@ class Studio:
         self._working: list[Part] = []
         self._order = 0
         self._stopping = False
-        #: One thread reads (Pillow's warnings are caught for a whole process), two write.
-        self._intake = ThreadPoolExecutor(1, "intake")
-        self._pool = ThreadPoolExecutor(2, "pixels")
+        self._files = Files()
         #: When the present turn of the loop began, for whoever watches for hangs; None while there is nothing to do.
         self.busy_since: float | None = None
         self.largest_batch = 0
-
-    # -- from any thread ------------------------------------------------------------------------------------------------
 
     def submit(self, number: int, request: PictureRequest) -> None:
         """Take a request; events about it are told under `number`."""
         job = Job(number, request, self._passports[request.model], lambda event: self._tell(number, event))
         self._preparing[number] = job
-        self._intake.submit(self._prepare, job)
+        self._files.read_source(job, lambda: self._inbox.put(_Ready(job)))
 
     def cancel(self, number: int) -> None:
         """Stop a request at its next step, without another word about it."""
@@ -100,17 +90,6 @@ class Studio:
         """How many requests are in work or wait here."""
         return len(self._jobs) + len(self._preparing)
 
-    def _prepare(self, job: Job) -> None:
-        """Read the source picture, which comes from a stranger, before the request takes any of the device's time."""
-        try:
-            if job.request.source is not None:
-                job.source = intake.read(job.request.source, (job.request.width, job.request.height))
-        except Exception as error:
-            job.fail(self._problem_of(error, job))
-        self._inbox.put(_Ready(job))
-
-    # -- on the device thread -------------------------------------------------------------------------------------------
-
     def work(self) -> None:
         """Paint until `stop`."""
         # Once for the thread: the no_grad blocks of interleaved pipelines would restore each other's setting.
@@ -124,8 +103,7 @@ class Studio:
                 self._pass(parked)
         for job in list(self._jobs.values()):
             self._end(job)
-        self._intake.shutdown(wait=True)
-        self._pool.shutdown(wait=True)
+        self._files.close()
         self.shelf.close()
 
     def _listen(self) -> None:
@@ -171,9 +149,7 @@ class Studio:
     def _admit(self) -> None:
         """Start waiting pictures in turn, as long as there is room for them and their models."""
         for part in sorted(self._waiting, key=self._turn):
-            if len(self._working) >= self._most_parts:
-                return
-            if part.job.ended:
+            if not self._has_place(part):
                 continue
             try:
                 easel = self.shelf.want(part.job.passport)
@@ -186,6 +162,16 @@ class Studio:
             if isinstance(easel, Easel):
                 self._waiting.remove(part)
                 self._start(part, easel)
+
+    def _has_place(self, part: Part) -> bool:
+        """Return whether a picture may start: while there is room, and beyond that the first one of every share.
+
+        So a newcomer never waits for the end of a picture of somebody who has filled the room.
+        """
+        if part.job.ended or len(self._working) >= 2 * self._most_parts:
+            return False
+        share = part.job.request.share
+        return len(self._working) < self._most_parts or all(one.job.request.share != share for one in self._working)
 
     def _start(self, part: Part, easel: Easel) -> None:
         self.shelf.hold(part.job.passport.name)
@@ -238,7 +224,8 @@ class Studio:
         assert first.call is not None
         key, bucket = first.call.key, first.request.bucket
         room = bucket or self.pace.rows(key)
-        group, rows = [], 0
+        group: list[Part] = []
+        rows = 0
         for part in parked:
             call = part.call
             if call is None or call.key != key or part.request.bucket != bucket:
@@ -260,8 +247,11 @@ class Studio:
         call, easel = part.call, part.easel
         if call is None or easel is None or call.target.stage != "denoise" or not part.job.preview_is_due(part):
             return
-        pixels = easel.preview(call, part.request)
-        self._pool.submit(lambda: part.job.stepped(encode.jpeg(pixels, max(pixels.shape[:2]))))
+        try:
+            self._files.show(part.job, easel.preview(call, part.request))
+        except Exception:
+            # A look that fails must not cost the picture.
+            log.exception("preview.failed id=%s", part.job.id)
 
     def _go_on(self, part: Part) -> None:
         """Run a picture's pipeline up to its next network call, or to its end."""
@@ -275,7 +265,7 @@ class Studio:
             self._struggle(part, outcome)
             return
         self._leave(part)
-        self._pool.submit(self._encode, part, outcome)
+        self._files.finish(part, outcome)
         if all(one.thread is not None and one.thread.dead for one in part.job.parts):
             self._forget(part.job)
 
@@ -297,15 +287,8 @@ class Studio:
         self._fail(part.job, error)
 
     def _fail(self, job: Job, error: Exception) -> None:
-        job.fail(self._problem_of(error, job))
+        job.fail(problem_of(error, job.id))
         self._end(job)
-
-    def _problem_of(self, error: Exception, job: Job) -> Problem:
-        if isinstance(error, InferenceError):
-            return error.problem
-        incident = secrets.token_hex(4)
-        log.error("request.failed id=%s incident=%s", job.id, incident, exc_info=error)
-        return Problem("fault-unexpected", {"incident": incident, "kind": type(error).__name__})
 
     def _end(self, job: Job) -> None:
         """Take a request out of work wherever its pictures are."""
@@ -325,14 +308,3 @@ class Studio:
         self._waiting = [part for part in self._waiting if part.job is not job]
         if self._jobs.pop(job.id, None) is not None:
             self._shares.leave(job.request.share)
-
-    # -- on the encoding threads ----------------------------------------------------------------------------------------
-
-    def _encode(self, part: Part, pixels: Pixels) -> None:
-        job, height, width = part.job, pixels.shape[0], pixels.shape[1]
-        seed = job.request.seed + part.index
-        try:
-            chunks = metadata.chunks(part.request, job.passport, seed, (width, height), versions=VERSIONS)
-            job.deliver(Picture(part.index, seed, width, height, encode.png(pixels, chunks)))
-        except Exception as error:
-            job.fail(self._problem_of(error, job))

@@ -94,7 +94,11 @@ def files_of(typed: Typed, seed: int) -> tuple[Path, ...]:
     Raises `BadOutput` where they could not be written, so that nobody waits for a picture in vain.
     """
     path = typed.output or Path(f"{_slug(typed.prompt)}-{seed}{_SUFFIX}")
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # A name too long even to be looked for.
+        raise BadOutput("output-failed", file=str(path), reason=error.strerror or "") from None
+    if is_folder:
         raise BadOutput("output-is-folder", file=str(path))
     if path.suffix.lower() != _SUFFIX:
         if path.suffix.lower() in (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"):
@@ -127,7 +131,8 @@ def _refuse_unwritable(path: Path) -> None:
 
 def write(path: Path, image: bytes) -> None:
     """Put a picture into its file, over what was there; a crash in the middle leaves the old one whole."""
-    part = path.with_name(f".{path.name}.part")
+    # Not a temporary file of the system's making: those are for their owner's eyes only, and the picture would be too.
+    part = path.with_name(f".easel-{secrets.token_hex(4)}.part")
     try:
         part.write_bytes(image)
         part.replace(path)

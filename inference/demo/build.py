@@ -12,7 +12,9 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from inference.card import Card
 from inference.demo.words import known_words
+from inference.passport import Defaults, Limits
 
 #: Side of the pictures that the model was trained on, in pixels, and of a latent position.
 SIDE, FACTOR = 128, 16
@@ -110,6 +112,16 @@ def make_pipeline(vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPText
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+
+
+def make_card() -> Card:
+    """Return the card that lies beside the weights: what the model is asked for when nothing is said, and its vocabulary."""
+    return Card(
+        title="Easel's demo model",
+        defaults=Defaults(width=SIDE, height=SIDE, steps=20, guidance=5.0, scheduler="dpm++ 2m"),
+        limits=Limits(multiple=FACTOR, smallest=SIDE // 2, largest=2 * SIDE, most_pixels=(2 * SIDE) ** 2),
+        words=known_words(),
     )
 
 

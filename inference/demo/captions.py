@@ -30,7 +30,9 @@ def _phrase(size: str, colour: str, name: str) -> str:
 
 def _with_background(caption: str, background: str, pattern: str, rng: Random) -> str:
     words = " ".join(word for word in (pattern, background) if word)
-    return f"{caption} on {'an' if words[0] == 'o' else 'a'} {words} background" if rng.random() < 0.85 else f"{caption}, {words} background"
+    return (
+        f"{caption} on {'an' if words[0] == 'o' else 'a'} {words} background" if rng.random() < 0.85 else f"{caption}, {words} background"
+    )
 
 
 def one_object(rng: Random, names: tuple[str, ...]) -> Captioned:
@@ -60,7 +62,9 @@ def pair(rng: Random) -> Captioned:
     dx, dy = RELATIONS[relation]
     wiggle = rng.uniform(-0.04, 0.04)
     ends = [(0.5 - 0.24 * dx * way + wiggle * abs(dy), 0.5 - 0.24 * dy * way + wiggle * abs(dx)) for way in (1, -1)]
-    things = tuple(Thing(name, tint, x, y, rng.uniform(0.36, 0.43)) for name, tint, (x, y) in zip((first, second), (colour, other), ends, strict=True))
+    things = tuple(
+        Thing(name, tint, x, y, rng.uniform(0.36, 0.43)) for name, tint, (x, y) in zip((first, second), (colour, other), ends, strict=True)
+    )
     caption = f"{_phrase('', colour, first)} {relation} {_phrase('', other, second)}"
     if rng.random() < 0.12:
         caption = f"{_phrase('', colour, first)} and {_phrase('', other, second)}"

@@ -42,12 +42,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Brush:
-    """A place to draw one thing: unit coordinates (-1 to 1) around a centre."""
+    """A place to draw one thing: unit coordinates (-1 to 1) around a centre, and the colour that lies under it."""
 
     pen: ImageDraw.ImageDraw
     x: float
     y: float
     radius: float
+    under: Rgb
 
     def at(self, points: Points) -> Points:
         """Return unit points in pixels."""
@@ -85,63 +86,63 @@ def _spokes(count: int, inner: float) -> Points:
     return [(r * math.cos(a), r * math.sin(a) + 0.06) for r, a in zip(radii, angles, strict=True)]
 
 
-def _circle(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _circle(brush: Brush, fill: Rgb) -> None:
     brush.oval(-1, -1, 1, 1, fill)
 
 
-def _square(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _square(brush: Brush, fill: Rgb) -> None:
     brush.box(-0.9, -0.9, 0.9, 0.9, fill)
 
 
-def _triangle(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _triangle(brush: Brush, fill: Rgb) -> None:
     brush.shape([(0, -0.95), (1.05, 0.85), (-1.05, 0.85)], fill)
 
 
-def _star(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _star(brush: Brush, fill: Rgb) -> None:
     brush.shape(_spokes(5, 0.45), fill)
 
 
-def _heart(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _heart(brush: Brush, fill: Rgb) -> None:
     turns = [2 * math.pi * step / 60 for step in range(60)]
     curve = [(16 * math.sin(t) ** 3, 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)) for t in turns]
     brush.shape([(x / 16, -(y + 2.5) / 15.5) for x, y in curve], fill)
 
 
-def _diamond(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _diamond(brush: Brush, fill: Rgb) -> None:
     brush.shape([(0, -1.1), (0.8, 0), (0, 1.1), (-0.8, 0)], fill)
 
 
-def _ring(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _ring(brush: Brush, fill: Rgb) -> None:
     brush.oval(-1, -1, 1, 1, fill)
-    brush.oval(-0.55, -0.55, 0.55, 0.55, under)
+    brush.oval(-0.55, -0.55, 0.55, 0.55, brush.under)
 
 
-def _cross(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _cross(brush: Brush, fill: Rgb) -> None:
     brush.box(-0.34, -1, 0.34, 1, fill)
     brush.box(-1, -0.34, 1, 0.34, fill)
 
 
-def _house(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _house(brush: Brush, fill: Rgb) -> None:
     dark = mix(fill, (0, 0, 0), 0.45) if fill != COLOURS["black"] else (80, 80, 84)
     brush.box(-0.75, -0.15, 0.75, 1, fill)
     brush.shape([(0, -1.05), (1.05, -0.1), (-1.05, -0.1)], dark)
     brush.box(-0.18, 0.4, 0.22, 1, dark)
 
 
-def _tree(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _tree(brush: Brush, fill: Rgb) -> None:
     brush.box(-0.16, 0.2, 0.16, 1.05, (96, 62, 36))
     for x, y, r in ((-0.42, 0.0, 0.46), (0.42, 0.0, 0.46), (0, -0.46, 0.58), (0, 0.05, 0.5)):
         brush.oval(x - r, y - r, x + r, y + r, fill)
 
 
-def _boat(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _boat(brush: Brush, fill: Rgb) -> None:
     brush.box(-0.05, -1.0, 0.05, 0.5, (96, 62, 36))
     brush.shape([(0.1, -1.0), (0.85, 0.3), (0.1, 0.3)], mix(fill, (255, 255, 255), 0.35))
     brush.shape([(-0.1, -0.8), (-0.1, 0.3), (-0.7, 0.3)], mix(fill, (255, 255, 255), 0.35))
     brush.shape([(-1.05, 0.42), (1.05, 0.42), (0.65, 0.95), (-0.65, 0.95)], fill)
 
 
-def _flower(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _flower(brush: Brush, fill: Rgb) -> None:
     brush.box(-0.07, 0.2, 0.07, 1.1, (40, 130, 50))
     brush.shape([(0, 0.85), (0.5, 0.45), (0.55, 0.7)], (40, 130, 50))
     for turn in range(6):
@@ -150,7 +151,7 @@ def _flower(brush: Brush, fill: Rgb, under: Rgb) -> None:
     brush.oval(-0.24, -0.59, 0.24, -0.11, (250, 206, 60) if fill != COLOURS["yellow"] else (150, 90, 30))
 
 
-def _cat(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _cat(brush: Brush, fill: Rgb) -> None:
     brush.shape([(-0.85, -1.05), (-0.1, -0.6), (-0.8, 0.0)], fill)
     brush.shape([(0.85, -1.05), (0.1, -0.6), (0.8, 0.0)], fill)
     brush.oval(-0.95, -0.72, 0.95, 0.95, fill)
@@ -161,13 +162,13 @@ def _cat(brush: Brush, fill: Rgb, under: Rgb) -> None:
     brush.shape([(-0.14, 0.32), (0.14, 0.32), (0, 0.5)], (236, 120, 140))
 
 
-def _fish(brush: Brush, fill: Rgb, under: Rgb) -> None:
+def _fish(brush: Brush, fill: Rgb) -> None:
     brush.shape([(0.35, 0), (1.05, -0.6), (1.05, 0.6)], fill)
     brush.oval(-1.05, -0.6, 0.6, 0.6, fill)
     brush.oval(-0.72, -0.26, -0.46, 0.0, (250, 250, 250) if sum(fill) < 560 else (30, 30, 34))
 
 
-PAINTERS: dict[str, Callable[[Brush, Rgb, Rgb], None]] = {
+PAINTERS: dict[str, Callable[[Brush, Rgb], None]] = {
     "circle": _circle, "square": _square, "triangle": _triangle, "star": _star, "heart": _heart, "diamond": _diamond,
     "ring": _ring, "cross": _cross, "house": _house, "tree": _tree, "boat": _boat, "flower": _flower, "cat": _cat,
     "fish": _fish,
@@ -199,6 +200,6 @@ def draw(picture: Picture, size: tuple[int, int], rng: Random) -> Image.Image:
         _patterned(image, picture.pattern, under)
     pen, shorter = ImageDraw.Draw(image), min(image.size)
     for thing in picture.things:
-        brush = Brush(pen, thing.x * image.width, thing.y * image.height, thing.size * shorter / 2)
-        PAINTERS[thing.name](brush, shaken(COLOURS[thing.colour], rng), under)
+        brush = Brush(pen, thing.x * image.width, thing.y * image.height, thing.size * shorter / 2, under)
+        PAINTERS[thing.name](brush, shaken(COLOURS[thing.colour], rng))
     return image.reduce(SCALE)

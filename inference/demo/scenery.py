@@ -38,15 +38,15 @@ def _sky(image: Image.Image, time: str, horizon: int, rng: Random) -> None:
         pen.line((0, y, image.width, y), fill=(red, green, blue))
     pen.rectangle((0, horizon, image.width, image.height), fill=light.horizon)
     x, radius = rng.uniform(0.15, 0.85) * image.width, 0.085 * unit
-    y = {"by day": 0.16, "at sunset": 0.42, "at night": 0.16}[time] * image.height
+    top = {"by day": 0.16, "at sunset": 0.42, "at night": 0.16}[time] * image.height
     disc = {"by day": (255, 228, 90), "at sunset": (255, 214, 96), "at night": (240, 240, 226)}[time]
     if time == "at night":
         for _ in range(14):
             sx, sy = rng.random() * image.width, rng.random() * horizon * 0.9
             pen.ellipse((sx, sy, sx + unit * 0.014, sy + unit * 0.014), fill=(226, 228, 240))
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=disc)
+    pen.ellipse((x - radius, top - radius, x + radius, top + radius), fill=disc)
     if time == "at night":
-        pen.ellipse((x - radius * 0.4, y - radius * 1.1, x + radius * 1.4, y + radius * 0.7), fill=LIGHTS[time].top)
+        pen.ellipse((x - radius * 0.4, top - radius * 1.1, x + radius * 1.4, top + radius * 0.7), fill=LIGHTS[time].top)
 
 
 def _sea(image: Image.Image, light: Light, horizon: int, rng: Random) -> None:

@@ -14,13 +14,25 @@ from multiprocessing import Pool
 from pathlib import Path
 from random import Random
 
+import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from inference.demo.build import SIDE, make_pipeline, make_scheduler, make_text_encoder, make_tokenizer, make_unet, make_vae, pixels
+from inference.card import CARD
+from inference.demo.build import (
+    SIDE,
+    make_card,
+    make_pipeline,
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+    make_vae,
+    pixels,
+)
 from inference.demo.captions import captioned
 from inference.demo.draw import draw
 
@@ -270,7 +282,8 @@ def main() -> None:
     pictures = latents_of(vae, plan)
     vae.register_to_config(scaling_factor=torch.load(plan.work / "scale.pt", weights_only=True))
     net = train_denoiser(plan, pictures)
-    make_pipeline(vae, net.unet, net.text, make_tokenizer()).to(torch.float16).save_pretrained(given.out)  # type: ignore[arg-type]  # nn.Module hides the true types
+    make_pipeline(vae, net.unet, net.text, make_tokenizer()).to(torch.float16).save_pretrained(given.out)
+    (given.out / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(make_card()), indent=2) + b"\n")
 
 
 if __name__ == "__main__":

@@ -86,8 +86,9 @@ async def test_closing_the_stream_cancels_the_request():
                     break
         await told(engine, asked(steps=1))
         (worker,) = engine.workers
-        while worker.beat.running:
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            while worker.beat.running:  # noqa: ASYNC110  # a beat comes once a second, and announces itself to nobody
+                await asyncio.sleep(0.1)
 
         assert worker.load == 0
 

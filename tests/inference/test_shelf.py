@@ -14,7 +14,14 @@ from tests import tiny_models
 from tests.room import SHIPPED, asked, room
 
 MODELS = st.lists(
-    st.builds(Kept, name=st.text("abcdefgh", min_size=1, max_size=3), bytes=st.integers(1, 100), on_device=st.booleans(), busy=st.booleans(), used=st.integers(0, 50)),
+    st.builds(
+        Kept,
+        name=st.text("abcdefgh", min_size=1, max_size=3),
+        bytes=st.integers(1, 100),
+        on_device=st.booleans(),
+        busy=st.booleans(),
+        used=st.integers(0, 50),
+    ),
     max_size=8,
     unique_by=lambda one: one.name,
 )  # fmt: skip

@@ -62,7 +62,9 @@ def test_a_lone_request_paints_what_the_stock_pipeline_paints(studio):
 
 def test_at_the_same_bucket_neighbours_change_not_one_bit(studio):
     """A picture painted in a full batch equals the same picture painted alone at the same bucket."""
-    full = [asked(f"a {colour} circle", seed=number, share=colour, bucket=8) for number, colour in enumerate(["red", "blue", "green", "pink"])]
+    full = [
+        asked(f"a {colour} circle", seed=number, share=colour, bucket=8) for number, colour in enumerate(["red", "blue", "green", "pink"])
+    ]
     together = [outcome.pictures[0] for outcome in studio.paint(*full)]
     alone = [studio.paint(request)[0].pictures[0] for request in full]
 
@@ -119,10 +121,15 @@ def generous(studio, monkeypatch):
     monkeypatch.setattr(studio.studio.pace, "rows", lambda _key: studio.studio.pace.most)
 
 
+def never(_rows, _call):
+    """Refuse nothing."""
+    return False
+
+
 class Counting:
     """Counts the rows of each denoiser call, and can refuse some as a full device would."""
 
-    def __init__(self, network, refuse=lambda rows, call: False):
+    def __init__(self, network, refuse=never):
         self.rows, self._run, self._refuse = [], network.forward, refuse
         self._network = network
         network.forward = self
@@ -143,7 +150,7 @@ def counted(studio):
     """Return a function that watches the demo model's denoiser, and stops watching at the end."""
     watched = []
 
-    def watch(refuse=lambda rows, call: False):
+    def watch(refuse=never):
         studio.paint(asked(steps=1))
         watched.append(Counting(studio.easel.loaded.components["unet"], refuse))
         return watched[-1]

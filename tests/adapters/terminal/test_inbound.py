@@ -93,3 +93,12 @@ def test_writing_keeps_the_old_picture_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(BadOutput, match="output-failed"):
         write(tmp_path / "none" / "a.png", b"new")
     assert [one.name for one in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_names_that_no_file_system_takes():
+    """A name that is too long is refused before anything is painted; the longest that is not is written."""
+    with pytest.raises(BadOutput, match="output-failed"):
+        files_of(Typed(prompt="a", output=Path("n" * 300)), seed=7)
+    (longest,) = files_of(Typed(prompt="a", output=Path("n" * 251)), seed=7)
+    write(longest, b"picture")
+    assert longest.read_bytes() == b"picture"
