@@ -1,14 +1,11 @@
 """The composition root: from the configuration to the parts that do the work. Nothing else knows which classes those are."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import inference
 from bot.config import Config
 from inference.catalogue import ModelEntry, read_catalogue, with_hash
-from inference.engine import Engine
 from inference.passport import Passport, not_offered
 from inference.process import LocalEngine
 from inference.settings import EngineSettings
@@ -38,17 +35,11 @@ def chosen(config: Config, name: str | None) -> Passport:
     return with_hash(known[name], cache_folder() / "hashes")
 
 
-@asynccontextmanager
-async def engine(config: Config, offered: dict[str, Passport]) -> AsyncIterator[Engine]:
-    """Start the engine that the configuration asks for, and stop it in the end. What is raised within is raised as it was."""
+def engine(config: Config, offered: dict[str, Passport]) -> LocalEngine:
+    """Return the engine that the configuration asks for; entering it starts it."""
     section = config.inference
     settings = EngineSettings(**{name: getattr(section, name) for name in EngineSettings.__struct_fields__ if hasattr(section, name)})
-    try:
-        async with LocalEngine(settings, offered) as started:
-            yield started
-    except ExceptionGroup as group:
-        # The engine's task group wraps whatever is raised while it is open.
-        raise group.exceptions[0] from None
+    return LocalEngine(settings, offered)
 
 
 def cache_folder() -> Path:

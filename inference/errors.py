@@ -32,7 +32,7 @@ class Problem(msgspec.Struct, frozen=True):
 class InferenceError(Exception):
     """Any failure of inference; `problem` says which one."""
 
-    def __init__(self, key: str, **facts: Fact) -> None:
+    def __init__(self, key: str, /, **facts: Fact) -> None:
         self.problem = Problem(key, facts)
         super().__init__(str(self.problem))
 

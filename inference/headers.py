@@ -23,12 +23,14 @@ _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 #: The end of a scan: a marker that is no restart (inside of a scan 0xFF is written as 0xFF 0x00).
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+#: Where EXIF stands, how long a segment can be, and the tag that says which side is up.
+_APPLICATION_1, _LONGEST_SEGMENT, _ORIENTATION = 0xE1, 0xFFFF, 0x0112
 #: Markers that no length follows: restarts, start and end of the image, and an escaped 0xFF out of place.
 _LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Format and size, as the file claims them."""
+    """Format and size, as the file claims them; a photo that says it lies on its side is measured upright."""
 
     format: str
     width: int
@@ -89,6 +91,7 @@ def _png_parts(data: bytes) -> Iterator[bytes]:
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     width = height = scans = 0
+    turned = False
     for number, (marker, start) in enumerate(_jpeg_parts(data)):
         _check_parts(number)
         scans += marker == _START_OF_SCAN
@@ -97,7 +100,25 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker in _SIZE_OF_FRAME:
             height, width = _two(">HH", data, start + 1)
             check_pixels(width, height)
-    return width, height
+        turned = turned or (marker == _APPLICATION_1 and _is_turned(data[start : start + _LONGEST_SEGMENT]))
+    return (height, width) if turned else (width, height)
+
+
+def _is_turned(exif: bytes) -> bool:
+    """Return whether EXIF asks for a quarter turn (orientation 5 to 8); EXIF that cannot be read asks for nothing."""
+    tiff, order = exif[6:], {b"II": "<", b"MM": ">"}.get(exif[6:8])
+    if not exif.startswith(b"Exif\0\0") or order is None:
+        return False
+    try:
+        (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, first)
+        for number in range(count):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, first + 2 + 12 * number)
+            if tag == _ORIENTATION:
+                return bool(5 <= value <= 8)
+    except struct.error:
+        pass
+    return False
 
 
 def _jpeg_parts(data: bytes) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """A model's passport: what it is, and what may be asked of it. Free of torch, so every process can read it."""
 
 import difflib
+import math
 import re
 
 import msgspec
@@ -74,7 +75,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
         if request.width * request.height > limits.most_pixels:
             raise OutOfRange("range-pixels", width=request.width, height=request.height, most=limits.most_pixels)
         if request.source is not None and int(request.steps * request.strength) < 1:
-            raise OutOfRange("range-no-steps", steps=request.steps, strength=request.strength, least=1 / request.steps)
+            raise OutOfRange("range-no-steps", steps=request.steps, strength=request.strength, least=math.ceil(100 / request.steps) / 100)
         if request.scheduler not in self.schedulers:
             raise not_offered("scheduler", request.scheduler, self.schedulers)
 

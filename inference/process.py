@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from time import monotonic
 from types import TracebackType
+from typing import Self
 
 from inference.errors import Fact, Problem
 from inference.headers import check_bytes
@@ -68,7 +68,10 @@ class Worker:
         try:
             while True:
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-                reason = await self._live()
+                try:
+                    reason = await self._live()
+                except OSError as error:
+                    reason = self.broken = Problem("worker-start", {"kind": type(error).__name__})
                 failures = 1 if self._ready.is_set() else failures + 1
                 self._lost(reason)
                 self.restarts += 1
@@ -202,17 +205,17 @@ class LocalEngine:
         self._passports = passports
         self.workers = [Worker(device, settings, passports) for device in devices(settings)]
         self._numbers = itertools.count(1)
-        self._stack = AsyncExitStack()
+        self._living: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "LocalEngine":
-        tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        running = [tasks.create_task(worker.supervise()) for worker in self.workers]
-        for task in running:
-            self._stack.callback(task.cancel)
+    async def __aenter__(self) -> Self:
+        self._living = [asyncio.create_task(worker.supervise()) for worker in self.workers]
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # No task group: it would wrap what the caller raised, and a supervisor ends only when it is told to.
+        for task in self._living:
+            task.cancel()
+        await asyncio.gather(*self._living, return_exceptions=True)
 
     def passports(self) -> dict[str, Passport]:
         """Return what can be asked for, by name."""

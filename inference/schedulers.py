@@ -1,5 +1,6 @@
 """Schedulers by the names that people know, each made fresh for one picture."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -59,5 +60,11 @@ def make(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     if recipe.options.get("use_flow_sigmas"):
         # Flow models name their time shift `shift`, these two solvers `flow_shift` (diffusers 0.42).
         shared = {"flow_shift": config.get("shift", 1.0), "num_train_timesteps": config.get("num_train_timesteps", 1000)}
-    made: SchedulerMixin = getattr(diffusers, recipe.kind).from_config({**shared, **recipe.options})
-    return made
+    kind = getattr(diffusers, recipe.kind)
+    taken = inspect.signature(kind.__init__).parameters
+    made: Any = kind(**{key: value for key, value in {**shared, **recipe.options}.items() if key in taken})
+    if not hasattr(made, "scale_noise") and recipe.options.get("use_flow_sigmas"):
+        # Flow pipelines ask for noise under this name and in this order (diffusers 0.42).
+        made.scale_noise = lambda sample, timestep, noise: made.add_noise(sample, noise, timestep)
+    fresh: SchedulerMixin = made
+    return fresh

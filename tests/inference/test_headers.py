@@ -105,3 +105,15 @@ def test_a_picture_without_pixels_is_refused() -> None:
     """No width is no picture."""
     whole = encoded("png")
     assert refusal(whole[:16] + bytes(4) + whole[20:]) == ("picture-broken", {"format": "PNG"})
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
+def test_a_photo_on_its_side_is_measured_upright(orientation, size):
+    """The size is the one that is seen: a portrait photo is stored lying, with a note which side is up."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(file, "JPEG", exif=exif)
+    header = check_bytes(file.getvalue())
+
+    assert (header.width, header.height) == size
