@@ -25,9 +25,6 @@ from inference.passport import Passport
 from inference.request import PictureRequest
 from inference.settings import EngineSettings
 
-#: Without image to image: a random autoencoder makes no source worth painting over.
-SCHEDULERS = ("euler", "dpm++ 2m", "heun", "pndm", "ddim")
-
 #: Operations of one denoiser row in units of 10^12, by family and side (counted on the architectures, attention included).
 TFLOP = {("sd1", 512): 0.803, ("sdxl", 1024): 6.761}
 
@@ -115,8 +112,8 @@ def matrix_rate(device: str) -> float:
 
 def _requests(passport: Passport) -> list[PictureRequest]:
     side = passport.defaults.width
-    every = mixed(passport, side, side, b"", SCHEDULERS)
-    return [request for request in every if request.source is None]
+    # Without image to image: a random autoencoder makes no source worth painting over.
+    return [request for request in mixed(passport, side, side, b"") if request.source is None]
 
 
 def measured(name: str, pipeline: Any, folder: Path, device: str) -> dict[str, object]:
@@ -132,8 +129,8 @@ def measured(name: str, pipeline: Any, folder: Path, device: str) -> dict[str, o
         off = farthest(engine.paint(requests), [stock.paint(request) for request in requests])
         run = race(lambda: engine.paint(requests), lambda: [stock.paint(request) for request in requests], repeats=5)
     shutil.rmtree(folder)
-    # Heun makes two calls a step but for the last, PNDM one more in all; guidance makes two rows of each.
-    calls = sum({"heun": 2 * one.steps - 1, "pndm": one.steps + 1}.get(one.scheduler, one.steps) for one in requests)
+    # Heun makes two calls a step but for the last; guidance makes two rows of each.
+    calls = sum(2 * one.steps - 1 if one.scheduler == "heun" else one.steps for one in requests)
     share = 2 * calls * TFLOP.get((passport.family, side), 0.0) / run.ours.median / rate
     return {"model": name, "side": side, "ratio": run.ratio, "farthest_pixel": off, "share_of_matrix_rate": share, "matrix_tflops": rate}
 

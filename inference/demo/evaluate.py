@@ -25,13 +25,14 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
+from inference.catalogue import inspect
 from inference.demo.build import SIDE
 from inference.demo.captions import Captioned
 from inference.demo.checker import look
 from inference.demo.counts import FIRST_SEED, Figures, count_objects, count_pairs, count_scenes, meaning, prompt_sets, share_of, taught
 from inference.demo.draw import Picture, Thing, draw
 from inference.demo.words import COLOURS
-from inference.schedulers import RECIPES, make
+from inference.schedulers import make
 
 #: The promises: the least that each share must be.
 PROMISED: Figures = {
@@ -60,7 +61,7 @@ class Settings:
     """How everything is painted; an empty scheduler is the one that the model is saved with."""
 
     steps: int = 20
-    guidance: float = 5.0
+    guidance: float = 3.5
     scheduler: str = ""
 
 
@@ -73,6 +74,7 @@ class Painter:
         load: Any = StableDiffusionPipeline.from_pretrained
         self.pipe: Any = load(folder, dtype=torch.float32, local_files_only=True)
         self.config = dict(self.pipe.scheduler.config)
+        self.fitting = inspect(folder).schedulers
         if settings.scheduler:
             self.pipe.scheduler = make(settings.scheduler, self.config)
         join: Any = StableDiffusionImg2ImgPipeline
@@ -153,9 +155,9 @@ def image_to_image(painter: Painter, count: int) -> Figures:
 
 
 def schedulers(painter: Painter, wanted: Sequence[Captioned]) -> Figures:
-    """Paint the same prompts with every scheduler that fits a model of this kind: colour and background."""
+    """Paint the same prompts with every scheduler that fits the model: colour and background."""
     figures, own = Figures(), painter.pipe.scheduler
-    for name in (name for name in RECIPES if not name.startswith("flow")):
+    for name in painter.fitting:
         painter.pipe.scheduler = make(name, painter.config)
         counted = count_objects(f"schedulers.{name}", wanted, painter.paint([one.caption for one in wanted]))
         figures |= {figure: share for figure, share in counted.items() if not figure.endswith(".shape")}

@@ -5,6 +5,7 @@ text encoder. Two CPU cores need about two hours; a GPU is used where there is o
 """
 
 import argparse
+import itertools
 import math
 import os
 import time
@@ -35,9 +36,13 @@ from inference.demo.build import (
 )
 from inference.demo.captions import captioned
 from inference.demo.draw import draw
+from inference.demo.words import SHAPES, SYNONYMS
+
+#: Every word for a shape, as captions say it.
+SHAPE_WORDS = {*SHAPES, *(word for name in SHAPES for word in SYNONYMS.get(name, ()))}
 
 #: Sizes (width, height) that the model learns, and how many batches in a hundred each gets.
-SHAPES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
+SIZES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,12 @@ class Plan:
     device: str
     pictures: int = 48_000
     vae_steps: int = 3_600
-    unet_steps: int = 7_000
+    unet_steps: int = 3_800
+    polish_steps: int = 1_150
     batch: int = 64
     vae_rate: float = 6e-4
     unet_rate: float = 1e-3
+    polish_rate: float = 6e-4
     save_every: int = 250
 
 
@@ -171,7 +178,7 @@ def latents_of(vae: AutoencoderKL, plan: Plan) -> dict[tuple[int, int], tuple[Te
         return kept
     made = {}
     with Pool(2) as pool:
-        for number, (size, share) in enumerate(SHAPES.items()):
+        for number, (size, share) in enumerate(SIZES.items()):
             count = plan.pictures * share // 100 // 250
             tasks = [(1000 * (number + 1) + part, 250, size) for part in range(count)]
             codes, captions = [], []
@@ -210,12 +217,26 @@ def _times(count: int, rng: torch.Generator) -> Tensor:
     return (chosen * 1000).long().clamp(0, 999)
 
 
-def _batches(data: dict[tuple[int, int], tuple[Tensor, Tensor]], plan: Plan, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _denoiser_rate(plan: Plan, step: int) -> float:
+    """Return the learning rate: one cosine for the bulk, a second and lower one for the polish."""
+    if step < plan.unet_steps:
+        return plan.unet_rate * _rate(step, plan.unet_steps, 200)
+    return plan.polish_rate * _rate(step - plan.unet_steps, plan.polish_steps, 30)
+
+
+#: Latents, token ids, and 1.0 where the caption names a shape, of every picture of one size.
+Taught = tuple[Tensor, Tensor, Tensor]
+
+
+def _batches(data: dict[tuple[int, int], Taught], plan: Plan, first: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     sizes = list(data)
-    weights = torch.tensor([float(SHAPES[size]) for size in sizes])
-    while True:
-        codes, tokens = data[sizes[int(torch.multinomial(weights, 1, generator=rng))]]
-        picked = torch.randint(len(codes), (plan.batch,), generator=rng)
+    weights = torch.tensor([float(SIZES[size]) for size in sizes])
+    for step in itertools.count(first):
+        size = sizes[int(torch.multinomial(weights, 1, generator=rng))]
+        codes, tokens, shapes = data[size]
+        # Shapes are what is learned last, and what is looked at most: the last stretch sees twice as many.
+        likely = shapes * (1.0 if step >= plan.unet_steps else 0.0) + 1.0
+        picked = torch.multinomial(likely, plan.batch, replacement=True, generator=rng)
         yield codes[picked].float(), tokens[picked]
 
 
@@ -233,11 +254,19 @@ def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, lis
         smooth, first = state["smooth"], state["step"]
     alphas = make_scheduler().alphas_cumprod.to(plan.device)
     empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids[0]
-    data = {s: (codes, tokenizer(said, padding="max_length", return_tensors="pt").input_ids) for s, (codes, said) in pictures.items()}
+    data = {
+        size: (
+            codes,
+            tokenizer(said, padding="max_length", return_tensors="pt").input_ids,
+            torch.tensor([float(any(word in SHAPE_WORDS for word in caption.split())) for caption in said]),
+        )
+        for size, (codes, said) in pictures.items()
+    }
     rng = torch.Generator().manual_seed(7 + first)
-    batches, began, losses = _batches(data, plan, rng), time.monotonic(), [0.0]
-    for step in range(first, plan.unet_steps):
-        optimizer.param_groups[0]["lr"] = plan.unet_rate * _rate(step, plan.unet_steps, 200)
+    batches, began, losses = _batches(data, plan, first, rng), time.monotonic(), [0.0]
+    last = plan.unet_steps + plan.polish_steps
+    for step in range(first, last):
+        optimizer.param_groups[0]["lr"] = _denoiser_rate(plan, step)
         clean, tokens = next(batches)
         tokens = torch.where(torch.rand(plan.batch, 1, generator=rng) < 0.1, empty, tokens).to(plan.device)
         times, noise = _times(plan.batch, rng).to(plan.device), torch.randn(clean.shape, generator=rng).to(plan.device)
@@ -258,7 +287,7 @@ def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, lis
         losses.append(loss.item())
         if step % 50 == 0:
             print(f"denoiser {step} loss {sum(losses[-50:]) / len(losses[-50:]):.4f} {time.monotonic() - began:.0f} s", flush=True)
-        if (step + 1) % plan.save_every == 0 or step + 1 == plan.unet_steps:
+        if (step + 1) % plan.save_every == 0 or step + 1 == last:
             _save(path, {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "smooth": smooth, "step": step + 1})
     net.load_state_dict(smooth)
     return net.eval()
@@ -270,12 +299,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished pipeline")
     parser.add_argument("--work", type=Path, default=Path("data/demo-training"), help="folder for checkpoints")
     parser.add_argument("--unet-steps", type=int, default=Plan.unet_steps)
+    parser.add_argument("--polish-steps", type=int, default=Plan.polish_steps)
     parser.add_argument("--vae-steps", type=int, default=Plan.vae_steps)
     parser.add_argument("--pictures", type=int, default=Plan.pictures)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    plan = Plan(given.work, device, pictures=given.pictures, vae_steps=given.vae_steps, unet_steps=given.unet_steps)
+    plan = Plan(
+        given.work, device, pictures=given.pictures, vae_steps=given.vae_steps, unet_steps=given.unet_steps, polish_steps=given.polish_steps
+    )
     torch.manual_seed(1)
     vae = train_vae(plan)
     print(f"vae psnr {psnr(vae, device):.1f} dB", flush=True)

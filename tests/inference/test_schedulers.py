@@ -8,7 +8,7 @@ from inference.loading import load
 from inference.request import Done
 from inference.schedulers import RECIPES, make
 from tests import tiny_models
-from tests.room import PASSPORT, asked, room
+from tests.room import asked, room
 
 
 def test_what_passports_offer_is_what_can_be_made():
@@ -23,9 +23,9 @@ def test_an_unknown_scheduler_is_refused():
 
 
 def test_all_of_them_paint_in_one_batch():
-    """Every scheduler of the demo model finishes its picture beside all the others."""
+    """Every scheduler for diffusion models finishes its picture beside all the others."""
     with room() as opened:
-        outcomes = opened.paint(*[asked(scheduler=name, steps=4, share=name) for name in PASSPORT.schedulers])
+        outcomes = opened.paint(*[asked(scheduler=name, steps=4, share=name) for name in DIFFUSION_SCHEDULERS])
 
     assert all(isinstance(outcome.end, Done) for outcome in outcomes)
 
