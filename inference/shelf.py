@@ -7,8 +7,9 @@ decision is a pure function; `Shelf` carries it out and loads in a thread of its
 import enum
 import gc
 import itertools
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import psutil
@@ -101,7 +102,6 @@ class Shelf:
     host_budget: int
     woken: Callable[[], None] = lambda: None
     _slots: dict[str, _Slot] = field(default_factory=dict)
-    _loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "load"))
     _clock: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def names(self) -> tuple[str, ...]:
@@ -115,8 +115,7 @@ class Shelf:
         """
         slot = self._slots.setdefault(passport.name, _Slot(passport))
         if slot.easel is None and slot.loading is None:
-            slot.loading = self._loader.submit(self.load, passport, self.dtype)
-            slot.loading.add_done_callback(lambda _: self.woken())
+            slot.loading = self._begin_loading(passport)
         if slot.loading is not None:
             if not slot.loading.done():
                 return Wait.LOADING
@@ -126,6 +125,24 @@ class Shelf:
             return Wait.FULL
         slot.used = next(self._clock)
         return slot.easel
+
+    def _begin_loading(self, passport: Passport) -> "Future[Loaded]":
+        """Load in a thread that ends with the loading.
+
+        A thread that stayed would keep its pool of OpenMP threads, and with more of those than cores every pool stops spinning
+        between its loops: the denoiser's calls then take twice as long.
+        """
+        loading: Future[Loaded] = Future()
+
+        def run() -> None:
+            try:
+                loading.set_result(self.load(passport, self.dtype))
+            except Exception as error:
+                loading.set_exception(error)
+
+        loading.add_done_callback(lambda _: self.woken())
+        threading.Thread(target=run, name="load", daemon=True).start()
+        return loading
 
     def _take(self, slot: _Slot) -> None:
         assert slot.loading is not None
@@ -188,10 +205,6 @@ class Shelf:
     def stream(self, name: str) -> None:
         """Remember that a model's weights stay in the computer's memory and visit the device layer by layer."""
         self._slots[name].streamed = True
-
-    def close(self) -> None:
-        """Stop the loading thread; a load in progress is not waited for."""
-        self._loader.shutdown(wait=False, cancel_futures=True)
 
 
 def free_cache(device: torch.device) -> None:

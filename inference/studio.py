@@ -104,7 +104,6 @@ class Studio:
         for job in list(self._jobs.values()):
             self._end(job)
         self._files.close()
-        self.shelf.close()
 
     def _listen(self) -> None:
         """Take what was said since the last step; wait for something where there is nothing to do."""

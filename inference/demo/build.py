@@ -120,7 +120,7 @@ def make_card() -> Card:
     """Return the card that lies beside the weights: what the model is asked for when nothing is said, and its vocabulary."""
     return Card(
         title="Easel's demo model",
-        defaults=Defaults(width=SIDE, height=SIDE, steps=20, guidance=3.5, scheduler="dpm++ 2m"),
+        defaults=Defaults(width=SIDE, height=SIDE, steps=20, guidance=2.5, scheduler="dpm++ 2m"),
         limits=Limits(multiple=FACTOR, smallest=SIDE // 2, largest=2 * SIDE, most_pixels=(2 * SIDE) ** 2),
         # The two linear multistep solvers extrapolate noise across a schedule that ends far noisier than theirs, and miss colours.
         schedulers=tuple(name for name in DIFFUSION_SCHEDULERS if name not in ("pndm", "lms")),

@@ -9,8 +9,7 @@ from PIL import Image
 from inference.demo.captions import Captioned, captioned, one_object, pair, scene
 from inference.demo.checker import Seen, View, look, look_at_scene, relation
 from inference.demo.draw import Picture, Thing
-from inference.demo.train import SHAPES as SIZES
-from inference.demo.train import Plan
+from inference.demo.train import SIZES, Plan
 from inference.demo.words import SHAPES, SPOTS, THINGS
 
 Figures = dict[str, float]

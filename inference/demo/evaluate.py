@@ -61,7 +61,7 @@ class Settings:
     """How everything is painted; an empty scheduler is the one that the model is saved with."""
 
     steps: int = 20
-    guidance: float = 3.5
+    guidance: float = 2.5
     scheduler: str = ""
 
 
