@@ -72,6 +72,10 @@ def make_room(kept: Iterable[Kept], need: int, device_budget: int, host_budget: 
     return Moves(tuple(one.name for one in leaving if one.name not in dropped), tuple(dropped))
 
 
+#: The libraries make networks without memory by patching torch for the whole process: two loads at once leave it patched.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class Wait(enum.Enum):
     """Why a model is not ready: it is being read, or models in use leave no room for it."""
 
@@ -136,7 +140,8 @@ class Shelf:
 
         def run() -> None:
             try:
-                loading.set_result(self.load(passport, self.dtype))
+                with _ONE_AT_A_TIME:
+                    loading.set_result(self.load(passport, self.dtype))
             except Exception as error:
                 loading.set_exception(error)
 
