@@ -47,7 +47,10 @@ SIZES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything: the defaults are what the shipped weights were trained with."""
+    """How much of everything.
+
+    The defaults are the steps that the shipped weights had; their first rate was planned for longer and shortened on the way.
+    """
 
     work: Path
     device: str
