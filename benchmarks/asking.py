@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from adapters.main import SHIPPED
 from inference.catalogue import read_catalogue
+from inference.demo import WEIGHTS
 from inference.environment import prepare
 from inference.passport import Passport
 from inference.process import LocalEngine
@@ -32,7 +32,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 def demo() -> Passport:
     """Return the passport of the model that ships with Easel."""
-    return read_catalogue([], None, SHIPPED)["demo"]
+    return read_catalogue([], None, WEIGHTS)["demo"]
 
 
 class Asking:

@@ -12,6 +12,9 @@ from inference.request import PictureRequest, Prompt
 #: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
 MAX_SEED = 2**32 - 1
 
+#: What may be asked of any model; a model may allow less.
+MOST_STEPS, MOST_PICTURES, MOST_GUIDANCE = 60, 16, 30.0
+
 
 class Limits(msgspec.Struct, frozen=True):
     """What may be asked: sizes in pixels, `multiple` what they must divide by."""
@@ -20,9 +23,9 @@ class Limits(msgspec.Struct, frozen=True):
     smallest: int
     largest: int
     most_pixels: int
-    most_steps: int = 60
-    most_pictures: int = 16
-    most_guidance: float = 30.0
+    most_steps: int = MOST_STEPS
+    most_pictures: int = MOST_PICTURES
+    most_guidance: float = MOST_GUIDANCE
 
 
 class Defaults(msgspec.Struct, frozen=True):

@@ -64,13 +64,14 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 class Picture(msgspec.Struct, frozen=True, tag=True):
-    """Picture `index` is finished: an encoded PNG with its settings inside."""
+    """Picture `index` is finished: an encoded PNG with its settings inside, and a small JPEG of it for lists."""
 
     index: int
     seed: int
     width: int
     height: int
     image: bytes
+    thumbnail: bytes
 
 
 class Note(msgspec.Struct, frozen=True, tag=True):

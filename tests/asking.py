@@ -2,8 +2,8 @@
 
 from contextlib import aclosing
 
-from adapters.main import SHIPPED
 from inference.catalogue import read_catalogue
+from inference.demo import WEIGHTS
 from inference.process import LocalEngine
 from inference.request import PictureRequest, Prompt
 from inference.settings import EngineSettings
@@ -11,7 +11,7 @@ from inference.settings import EngineSettings
 
 async def paint_one():
     """Return the name of the last event of a request to the demo model."""
-    passports = read_catalogue([], None, SHIPPED)
+    passports = read_catalogue([], None, WEIGHTS)
     prompt = Prompt.plain("a red circle")
     request = PictureRequest(prompt=prompt, model="demo", width=128, height=128, steps=2, guidance=4.0, scheduler="euler", seed=1)
     async with LocalEngine(EngineSettings(devices=("cpu",)), passports) as engine, aclosing(engine.run(request)) as events:

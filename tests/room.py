@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from adapters.main import SHIPPED
 from inference.catalogue import read_catalogue
+from inference.demo import WEIGHTS
 from inference.loading import load
 from inference.request import Done, Event, Failed, Note, Picture, PictureRequest, Prompt, Step
 from inference.settings import EngineSettings
 from inference.shelf import Shelf
 from inference.studio import Studio
 
-PASSPORT = read_catalogue([], None, SHIPPED)["demo"]
+PASSPORT = read_catalogue([], None, WEIGHTS)["demo"]
 
 WORDS = "a large red circle on a blue background"
 

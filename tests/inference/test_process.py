@@ -14,6 +14,7 @@ from inference.process import LocalEngine
 from inference.request import Done, Failed, Picture, Step
 from inference.settings import EngineSettings
 from inference.wire import Told, decode_from_worker, frame, length_of
+from inference.worker import Teller
 from tests.room import PASSPORT, asked
 
 CPU = EngineSettings(devices=("cpu",))
@@ -29,7 +30,7 @@ async def told(engine, request, on_event=lambda _event: None):
     return events
 
 
-async def test_it_paints_and_tells_every_step():
+async def test_it_paints_and_tells_how_far_it_is():
     """Steps, a picture and the end come in this order, also for requests that run together."""
     async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
         both = await asyncio.gather(told(engine, asked(steps=5)), told(engine, asked(steps=3, count=2, seed=9)))
@@ -46,7 +47,7 @@ async def test_a_killed_worker_costs_its_requests_and_nothing_else():
         (worker,) = engine.workers
 
         def kill(event):
-            if isinstance(event, Step) and event.n == 2:
+            if isinstance(event, Step) and event.n == 1:
                 os.kill(worker.pid, signal.SIGKILL)
 
         cut = await told(engine, asked(steps=50), kill)
@@ -68,7 +69,7 @@ async def test_a_hanging_worker_is_replaced():
             patch.setattr("inference.process.SILENCE_SECONDS", 2.0)
 
             def stop(event):
-                if isinstance(event, Step) and event.n == 2:
+                if isinstance(event, Step) and event.n == 1:
                     os.kill(worker.pid, signal.SIGSTOP)
 
             cut = await told(engine, asked(steps=50), stop)
@@ -122,6 +123,19 @@ print([line for line in open("/proc/self/maps") if "libtorch" in line])
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=True).stdout
 
     assert told.splitlines() == ["Done", "[]", "[]"]
+
+
+def test_steps_are_told_as_fast_as_one_can_see():
+    """Of quick steps the first, a few and the last are told; previews and everything else always."""
+    said, moment = [], 0.0
+    teller = Teller(said.append, lambda: moment)
+    for n in range(1, 61):
+        teller.tell(1, Step(n, 60, b"jpeg" if n == 30 else None))
+        moment += 0.01
+    teller.tell(1, Done(1.0, 60))
+
+    assert [one.event.n for one in said[:-1]] == [1, 11, 21, 30, 40, 50, 60]
+    assert isinstance(said[-1].event, Done)
 
 
 def test_messages_survive_the_pipe():

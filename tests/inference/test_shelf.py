@@ -11,7 +11,7 @@ from inference.loading import load
 from inference.request import Done, Failed
 from inference.shelf import Kept, make_room
 from tests import tiny_models
-from tests.room import SHIPPED, asked, room
+from tests.room import WEIGHTS, asked, room
 
 MODELS = st.lists(
     st.builds(
@@ -59,7 +59,7 @@ def two_models(tmp_path_factory):
     """The demo model, and a tiny Stable Diffusion 1 beside it."""
     folder = tmp_path_factory.mktemp("models")
     tiny_models.write_folder(tiny_models.make("sd1"), folder / "tiny")
-    return read_catalogue([ModelEntry(name="tiny", source=str(folder / "tiny"))], None, SHIPPED)
+    return read_catalogue([ModelEntry(name="tiny", source=str(folder / "tiny"))], None, WEIGHTS)
 
 
 def request_to(passport, **changes):
