@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from inference.card import CARD
 from inference.demo.build import (
@@ -40,6 +41,8 @@ from inference.demo.words import SHAPES, SYNONYMS
 
 #: Every word for a shape, as captions say it.
 SHAPE_WORDS = {*SHAPES, *(word for name in SHAPES for word in SYNONYMS.get(name, ()))}
+
+FINE_SHAPES = {"star", "cross", "ring", *SYNONYMS["ring"]}
 
 #: Sizes (width, height) that the model learns, and how many batches in a hundred each gets.
 SIZES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
@@ -63,6 +66,7 @@ class Plan:
     unet_rate: float = 1e-3
     polish_rate: float = 6e-4
     save_every: int = 250
+    start: Path | None = None
 
 
 def drawn(seed: int, count: int, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
@@ -132,6 +136,9 @@ def _views(images: Tensor, step: int, total: int) -> Tensor:
 def train_vae(plan: Plan) -> AutoencoderKL:
     """Train the autoencoder, or return it as an earlier run left it."""
     vae, path = make_vae(), plan.work / "vae.pt"
+    if plan.start is not None:
+        kept: AutoencoderKL = AutoencoderKL.from_pretrained(plan.start / "vae")
+        return kept.float().to(plan.device).eval()
     images = torch.from_numpy(drawn(1, 6000, (SIDE, SIDE))[0])
     state = torch.load(path, weights_only=True) if path.exists() else None
     if state is None:
@@ -227,7 +234,13 @@ def _denoiser_rate(plan: Plan, step: int) -> float:
     return plan.polish_rate * _rate(step - plan.unet_steps, plan.polish_steps, 30)
 
 
-#: Latents, token ids, and 1.0 where the caption names a shape, of every picture of one size.
+def _stress(caption: str) -> float:
+    """Return how many more times the last stretch sees a picture: shapes are learned last, those with fine parts last of all."""
+    words = caption.split()
+    return 3.0 if any(word in FINE_SHAPES for word in words) else 1.0 if any(word in SHAPE_WORDS for word in words) else 0.0
+
+
+#: Latents, token ids, and the stress of the caption, of every picture of one size.
 Taught = tuple[Tensor, Tensor, Tensor]
 
 
@@ -237,7 +250,6 @@ def _batches(data: dict[tuple[int, int], Taught], plan: Plan, first: int, rng: t
     for step in itertools.count(first):
         size = sizes[int(torch.multinomial(weights, 1, generator=rng))]
         codes, tokens, shapes = data[size]
-        # Shapes are what is learned last, and what is looked at most: the last stretch sees twice as many.
         likely = shapes * (1.0 if step >= plan.unet_steps else 0.0) + 1.0
         picked = torch.multinomial(likely, plan.batch, replacement=True, generator=rng)
         yield codes[picked].float(), tokens[picked]
@@ -255,13 +267,17 @@ def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, lis
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
         smooth, first = state["smooth"], state["step"]
+    elif plan.start is not None:
+        net.unet.load_state_dict(UNet2DConditionModel.from_pretrained(plan.start / "unet").state_dict())
+        net.text.load_state_dict(CLIPTextModel.from_pretrained(plan.start / "text_encoder").state_dict())
+        smooth = {name: value.clone() for name, value in net.state_dict().items()}
     alphas = make_scheduler().alphas_cumprod.to(plan.device)
     empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids[0]
     data = {
         size: (
             codes,
             tokenizer(said, padding="max_length", return_tensors="pt").input_ids,
-            torch.tensor([float(any(word in SHAPE_WORDS for word in caption.split())) for caption in said]),
+            torch.tensor([_stress(caption) for caption in said]),
         )
         for size, (codes, said) in pictures.items()
     }
@@ -305,11 +321,18 @@ def main() -> None:
     parser.add_argument("--polish-steps", type=int, default=Plan.polish_steps)
     parser.add_argument("--vae-steps", type=int, default=Plan.vae_steps)
     parser.add_argument("--pictures", type=int, default=Plan.pictures)
+    parser.add_argument("--start", type=Path, help="folder of a finished pipeline to go on from, instead of from nothing")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plan = Plan(
-        given.work, device, pictures=given.pictures, vae_steps=given.vae_steps, unet_steps=given.unet_steps, polish_steps=given.polish_steps
+        given.work,
+        device,
+        pictures=given.pictures,
+        vae_steps=given.vae_steps,
+        unet_steps=given.unet_steps,
+        polish_steps=given.polish_steps,
+        start=given.start,
     )
     torch.manual_seed(1)
     vae = train_vae(plan)
