@@ -6,21 +6,33 @@ r"""The prompt grammar: one bounded, linear parser from what a person typed to w
 | `[word]` | counts 1.1 times less |
 | `(word:1.3)` | counts 1.3 times as much |
 | `BREAK` | what follows starts a new part |
-| `\(` `\)` `\[` `\]` `\{` `\}` `\\` `\BREAK` | the sign or the word itself |
+| `(-bad hands -bad anatomy)` | what not to paint; a weight as in `(-fog:1.3)` holds for all of it |
+| `{red\|green\|blue}` | one of them, drawn anew each time |
+| `{image:LINK}`, or `{image}` and a link in the text | start from that picture |
+| `{image}` without a link | start from the attached picture, or the one that is replied to |
+| `a castle \|\| a skyline` | several prompts, each with flags of its own |
+| `<lora:name:0.8>`, `<concept>`, `__colour__` | understood, and refused until there is such a thing |
+| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\-` `\\` `\BREAK` | the sign or the word itself |
 
-The work is done in three passes, each over a flat list: `_tokens` cuts the text, `_paired` finds which brackets belong together
-(the others are text), `_fragments` walks the tokens with the weight in force. There is no recursion and no backtracking.
+One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
+left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.
 """
 
+import random
 import re
-from collections.abc import Iterable, Iterator
-from enum import Enum, auto
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
+from bot.alternatives import choose
 from bot.errors import BadInput
+from bot.tokens import BRACKETS, Sign, Token, cut, pairs
 from inference.request import Fragment, Prompt
 
 MOST_CHARACTERS = 2_000
+
+#: Prompts in one request.
+MOST_PROMPTS = 8
 
 #: Brackets in brackets in brackets …
 DEEPEST = 8
@@ -32,104 +44,165 @@ EMPHASIS = 1.1
 #: word would be pushed away, which is what the negative prompt is for.
 LEAST_WEIGHT, MOST_WEIGHT = 0.0, 2.0
 
-
-class Sign(Enum):
-    """What a token is."""
-
-    TEXT = auto()
-    OPEN_ROUND = auto()
-    CLOSE_ROUND = auto()
-    OPEN_SQUARE = auto()
-    CLOSE_SQUARE = auto()
-    BREAK = auto()
-
-
-class Token(NamedTuple):
-    """A piece of the text: `raw` as typed, `text` as it reads where it is no more than text."""
-
-    sign: Sign
-    raw: str
-    text: str
-
-
-#: One alternative for each thing that is more than text. Possessive repeats (`++`) keep every match linear.
-_TOKEN = re.compile(
-    r"""
-      (?P<escaped> \\ (?: [()\[\]{}\\] | BREAK\b ) )
-    | (?P<open_round> \( )
-    | (?P<close_round> (?: : \s*+ [+-]? (?: [0-9]++ (?: \. [0-9]*+ )? | \. [0-9]++ ) \s*+ )? \) )
-    | (?P<open_square> \[ )
-    | (?P<close_square> \] )
-    | (?P<break> \b BREAK \b )
-    """,
-    re.VERBOSE,
-)
-
-_SIGNS = {
-    "escaped": Sign.TEXT,
-    "open_round": Sign.OPEN_ROUND,
-    "close_round": Sign.CLOSE_ROUND,
-    "open_square": Sign.OPEN_SQUARE,
-    "close_square": Sign.CLOSE_SQUARE,
-    "break": Sign.BREAK,
-}
-
-_OPENS = {Sign.CLOSE_ROUND: Sign.OPEN_ROUND, Sign.CLOSE_SQUARE: Sign.OPEN_SQUARE}
-
 #: Halves of characters and NUL: no encoder or database takes them, and no person typed them.
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
+#: Stands where something was taken out; no text can hold it by itself.
+_GONE = "\x00"
+_AROUND_GONE = re.compile(rf"(?<!\s)\s*+{_GONE}[\s{_GONE}]*+")
 
-def read(text: str) -> Prompt:
-    """Return the prompt that a person typed, as read.
+_BETWEEN_PROMPTS = re.compile(r"\\.|\|\|", re.DOTALL)
 
-    Anything reads as something: a bracket without its other half is text. Raises `BadInput` for a text that is too long or
-    nested too deep.
+_BETWEEN_NEGATIVES = re.compile(r"(?<!\s)\s++-")
+
+_LINK = re.compile(rf"<(https?://[^\s<>{{}}|\\{_GONE}]++)>|https?://[^\s<>{{}}|\\{_GONE}]++", re.IGNORECASE)
+
+#: What ends a sentence rather than a link.
+_AFTER_LINKS = ".,;:!?'\"*"
+
+_SPECIAL = re.compile(r"[()\[\]{}<|\\]|\bBREAK\b|_(?=_)|(?<!\S)(?:--|[—–])")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one prompt asks for.
+
+    `image` is None where it asks for no picture, empty for the attached or replied-to one, and otherwise a link. `chosen` is what
+    was drawn of each alternative, in their order. Reading `prompt.text` again gives the same prompt and nothing else.
+    """
+
+    prompt: Prompt
+    negative: Prompt = Prompt()
+    image: str | None = None
+    chosen: tuple[str, ...] = ()
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the prompts between `||`, without blanks around them and without empty ones.
+
+    Raises `BadInput` where there are too many, or none.
+    """
+    bars = [found.span() for found in _BETWEEN_PROMPTS.finditer(text) if found.group() == "||"]
+    starts, ends = [0, *(end for _, end in bars)], [*(start for start, _ in bars), len(text)]
+    prompts = tuple(one for start, end in zip(starts, ends, strict=True) if (one := text[start:end].strip()))
+    if not prompts:
+        raise BadInput("input-prompts-empty")
+    if len(prompts) > MOST_PROMPTS:
+        raise BadInput("input-prompts-many", most=MOST_PROMPTS, given=len(prompts))
+    return prompts
+
+
+def read(text: str, rng: random.Random | None = None) -> Reading:
+    """Return what a person typed, as read; `rng` draws from alternatives, without it the first of each is taken.
+
+    Almost anything reads as something: a bracket without its other half is text. Raises `BadInput` for a text that is too long or
+    nested too deep, asks for two pictures, or names what does not exist yet.
     """
     if len(text) > MOST_CHARACTERS:
         raise BadInput("input-prompt-long", most=MOST_CHARACTERS, given=len(text))
-    written = _UNWRITABLE.sub("", text)
-    tokens = list(_tokens(written))
-    return Prompt(written, tuple(_parts(_fragments(tokens, _paired(tokens)))))
+    written, chosen = choose(_UNWRITABLE.sub("", text), rng, DEEPEST)
+    without_image, image = _take_image(written)
+    wanted, negative = _take_negatives(without_image)
+    return Reading(_emphasised(wanted), _emphasised(negative), image, chosen)
+
+
+def join(*prompts: Prompt) -> Prompt:
+    """Return several prompts as one, such as the negative words from different places; raises `BadInput` like `read`."""
+    return _emphasised(", ".join(one.text for one in prompts if one.text.strip()))
 
 
 def escape(text: str) -> str:
-    """Return a text written so that `read` gives exactly its words back, without any emphasis."""
-    return re.sub(r"[()\[\]{}\\]|\bBREAK\b", r"\\\g<0>", text)
+    """Return a text written so that `read` gives exactly its words back, also from within a line with flags."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
-def _tokens(text: str) -> Iterator[Token]:
-    """Cut a text into tokens; their `raw` joined is the text again."""
-    done = 0
-    for found in _TOKEN.finditer(text):
-        if found.start() > done:
-            yield Token(Sign.TEXT, plain := text[done : found.start()], plain)
-        kind, raw = found.lastgroup or "", found.group()
-        yield Token(_SIGNS[kind], raw, raw[1:] if kind == "escaped" else raw)
-        done = found.end()
-    if done < len(text):
-        yield Token(Sign.TEXT, text[done:], text[done:])
+def _take_image(text: str) -> tuple[str, str | None]:
+    """Return the text without its image tag and that tag's link, and what asks for a picture."""
+    tokens = list(cut(text))
+    asked = {token.raw[1:-1].partition(":")[2].strip() for token in tokens if token.sign is Sign.IMAGE}
+    if not asked:
+        return text, None
+    if len(asked) > 1:
+        raise BadInput("input-prompt-images")
+    link = asked.pop()
+    rest = "".join(_GONE if token.sign is Sign.IMAGE else token.raw for token in tokens)
+    if not link and (found := _LINK.search(rest)):
+        link = found[1] or _without_punctuation(found[0])
+        end = found.end() if found[1] else found.start() + len(link)
+        rest = rest[: found.start()] + _GONE + rest[end:]
+    return _closed_up(rest), link
 
 
-def _paired(tokens: list[Token]) -> dict[int, float]:
-    """Return, for each bracket that has its other half, its place and the factor by which it changes the weight.
+def _without_punctuation(link: str) -> str:
+    """Return a link without what belongs to the sentence around it: full stops, and brackets that do not open in it."""
+    spare = {")": link.count(")") - link.count("("), "]": link.count("]") - link.count("[")}
+    end = len(link)
+    while link[end - 1] in _AFTER_LINKS or spare.get(link[end - 1], 0) > 0:
+        if link[end - 1] in spare:
+            spare[link[end - 1]] -= 1
+        end -= 1
+    return link[:end]
 
-    A closing bracket belongs to the last open one of its shape; open ones of the other shape in between stay text.
-    """
-    factors: dict[int, float] = {}
-    waiting: list[int] = []
-    count = {Sign.OPEN_ROUND: 0, Sign.OPEN_SQUARE: 0}
-    for place, token in enumerate(tokens):
-        if token.sign in count:
-            waiting.append(place)
-            count[token.sign] += 1
-        elif (opening := _OPENS.get(token.sign)) and count[opening]:
-            while tokens[start := waiting.pop()].sign is not opening:
-                count[tokens[start].sign] -= 1
-            count[opening] -= 1
-            factors[start] = _factor(token)
-            factors[place] = 1.0
-    return factors
+
+def _take_negatives(text: str) -> tuple[str, str]:
+    """Return the text without its negative words, and those."""
+    tokens = list(cut(text))
+    closing = pairs(tokens)
+    wanted: list[str] = []
+    negative: list[str] = []
+    place = 0
+    while place < len(tokens):
+        if tokens[place].sign is Sign.OPEN_NEGATIVE and place in closing:
+            negative.append(_negative(tokens, place, closing))
+            wanted.append(_GONE)
+            place = closing[place]
+        else:
+            wanted.append(tokens[place].raw)
+        place += 1
+    if not negative:
+        return text, ""
+    return _closed_up("".join(wanted)), ", ".join(filter(None, negative))
+
+
+def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> str:
+    """Return the negative words of the pair of brackets that opens at a place."""
+    inside = range(start + 1, closing[start])
+    # Negative words within negative words are negative words: their brackets only part them.
+    parting = {
+        place for opens in inside if tokens[opens].sign is Sign.OPEN_NEGATIVE and opens in closing for place in (opens, closing[opens])
+    }
+    halves = {place for opens in inside if opens in closing for place in (opens, closing[opens])}
+    written: list[str] = []
+    for place in inside:
+        token = tokens[place]
+        # A bracket without its other half must not find one in the next pair's words.
+        lone = token.sign in BRACKETS and place not in halves
+        written.append(" -" if place in parting else f"\\{token.raw}" if lone else token.raw)
+    items = (item.strip().lstrip("-").strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
+    words = ", ".join(filter(None, items))
+    weight = tokens[closing[start]].raw
+    return f"({words}{weight}" if words and weight != ")" else words
+
+
+def _closed_up(text: str) -> str:
+    """Return a text without the gaps that something left in it."""
+    return _AROUND_GONE.sub(" ", text).strip()
+
+
+def _emphasised(text: str) -> Prompt:
+    tokens = list(cut(text))
+    _refuse_missing(tokens)
+    return Prompt(text, tuple(_parts(_fragments(tokens, pairs(tokens)))))
+
+
+def _refuse_missing(tokens: Iterable[Token]) -> None:
+    """Raise `BadInput` for what the grammar knows and the bot cannot do yet; silence would paint something else."""
+    for token in tokens:
+        if token.sign is Sign.LORA:
+            raise BadInput("input-prompt-lora", given=token.raw, plain=f"\\{token.raw}")
+        if token.sign is Sign.CONCEPT:
+            raise BadInput("input-prompt-concept", given=token.raw, plain=f"\\{token.raw}")
+        if token.sign is Sign.WORD_LIST:
+            raise BadInput("input-prompt-list", given=token.raw, plain=f"\\{token.raw}")
 
 
 def _factor(closing: Token) -> float:
@@ -138,20 +211,21 @@ def _factor(closing: Token) -> float:
     return float(closing.raw[1:-1]) if closing.raw.startswith(":") else EMPHASIS
 
 
-def _fragments(tokens: Iterable[Token], factors: dict[int, float]) -> Iterator[Fragment | None]:
+def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Fragment | None]:
     """Yield the text with the weight in force over it, and nothing (`None`) where a new part starts."""
     weights = [1.0]
+    ends = set(closing.values())
     for place, token in enumerate(tokens):
         if token.sign is Sign.BREAK:
             yield None
-        elif place not in factors:
-            yield Fragment(token.text, min(max(round(weights[-1], 4), LEAST_WEIGHT), MOST_WEIGHT))
-        elif token.sign in _OPENS:
+        elif place in ends:
             weights.pop()
+        elif place not in closing:
+            yield Fragment(token.text, min(max(round(weights[-1], 4), LEAST_WEIGHT), MOST_WEIGHT))
         elif len(weights) > DEEPEST:
             raise BadInput("input-prompt-deep", most=DEEPEST)
         else:
-            weights.append(weights[-1] * factors[place])
+            weights.append(weights[-1] * _factor(tokens[closing[place]]))
 
 
 def _parts(fragments: Iterable[Fragment | None]) -> Iterator[tuple[Fragment, ...]]:
