@@ -5,11 +5,13 @@ from inference.errors import Problem
 FAILED = 1
 BAD_INPUT = 2
 BAD_MODEL = 3
+BAD_STORE = 4
 #: What shells say of a program that Ctrl-C ended: 128 and the signal's number.
 INTERRUPTED = 130
 
 _OF_KIND = {
     "config": BAD_INPUT,
+    "db": BAD_STORE,
     "input": BAD_INPUT,
     "output": BAD_INPUT,
     "picture": BAD_INPUT,

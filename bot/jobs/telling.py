@@ -1,0 +1,86 @@
+"""Telling how far jobs are: each job's cards one after the other, the latest in place of those that were overtaken."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
+
+from bot.cards import Card, Progress, card
+from bot.store.jobs import WAITING, Job
+from bot.store.store import Store
+from bot.values import Address
+
+log = logging.getLogger("easel.jobs")
+
+#: Makes the card of a job visible, new or changed; must not raise, and a repeat must do no harm.
+Show = Callable[[Card, Address], Awaitable[None]]
+
+
+class Telling:
+    """Shows jobs as they are. Nothing that is painted waits for progress to be shown, and no old card comes after a newer one."""
+
+    def __init__(self, store: Store, show: Show) -> None:
+        self._store = store
+        self._show = show
+        #: None while a job that is being painted has not got to its first step.
+        self._progress: dict[str, Progress | None] = {}
+        self._tellers: dict[str, asyncio.Task[None]] = {}
+        # A lock lives for as long as somebody waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def progress(self, job_id: str) -> Progress | None:
+        """Return how far a job is that is being painted here."""
+        return self._progress.get(job_id)
+
+    async def card(self, job: Job) -> Card:
+        """Return the card of a job."""
+        pictures = (await self._store.pictures.of_jobs([job.id]))[job.id]
+        ahead = await self._store.jobs.ahead(job) if job.state == WAITING else 0
+        return card(job, pictures, self._progress.get(job.id), ahead)
+
+    async def show(self, job_id: str) -> None:
+        """Show a job as it is now, where it belongs."""
+        async with self._lock(job_id):
+            # Read inside: whoever comes later shows what is newer.
+            job = await self._store.jobs.get(job_id)
+            if job is not None:
+                if not job.is_open:
+                    self._progress.pop(job_id, None)
+                await self._safely(await self.card(job), job.address)
+
+    def step(self, job: Job, progress: Progress | None) -> None:
+        """Take note of how far a job is, which is not at its first step yet without `progress`; show it when what was before is out."""
+        self._progress[job.id] = progress
+        if job.id not in self._tellers:
+            teller = self._tellers[job.id] = asyncio.create_task(self._tell(job))
+            teller.add_done_callback(lambda _: self._tellers.pop(job.id, None))
+
+    def forget(self, job_id: str) -> None:
+        """Show no more progress of a job: it is no longer painted here."""
+        self._progress.pop(job_id, None)
+
+    async def close(self) -> None:
+        """Stop showing progress."""
+        tellers = tuple(self._tellers.values())
+        for teller in tellers:
+            teller.cancel()
+        await asyncio.gather(*tellers, return_exceptions=True)
+
+    async def _tell(self, job: Job) -> None:
+        shown: Progress | object | None = self
+        while True:
+            async with self._lock(job.id):
+                if job.id not in self._progress or (latest := self._progress[job.id]) is shown:
+                    return
+                await self._safely(card(job, progress=latest), job.address)
+                shown = latest
+
+    def _lock(self, job_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(job_id, asyncio.Lock())
+
+    async def _safely(self, one: Card, address: Address) -> None:
+        try:
+            await self._show(one, address)
+        except Exception:
+            # A platform that breaks its promise must not cost anybody a picture.
+            log.exception("jobs.show_failed job=%s platform=%s", one.job, address.platform)

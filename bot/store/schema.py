@@ -1,0 +1,200 @@
+"""The tables as they are in the database, against the tables as this version of Easel needs them.
+
+Alembic is imported only where there is something to change or to explain: a start with current tables does without it.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+
+from bot.errors import BadInput, BadStore
+from bot.store.models import Base
+from bot.store.session import Database
+from inference.errors import Problem
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The newest revision; a test keeps it equal to the newest file of `migrations/versions`.
+HEAD = "2026_11_21_first"
+
+#: Where the migrations are: beside the package `bot`, in a clone as in an installation.
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+#: Where Alembic writes down which revision a database has.
+_VERSIONS = "alembic_version"
+
+#: The number under which PostgreSQL lets only one process change the tables at a time: the letters `easel`.
+_LOCK = 0x656173656C
+
+#: So many steps up or down from where a database stands.
+_STEPS = re.compile(r"[+-][1-9]\d{0,2}")
+
+Standing = Literal["current", "blank", "behind", "ahead", "foreign"]
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """How a database stands: the revision it has, the one it should have, and what that means.
+
+    `blank` has no tables at all; `ahead` has a revision that this version does not know; `foreign` has tables of a name that Easel
+    needs and no revision.
+    """
+
+    current: str | None
+    head: str
+    standing: Standing
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what has to be mended before Easel can work with it."""
+        if self.standing in ("current", "blank"):
+            return ()
+        return (Problem(f"db-{self.standing}", {"current": self.current or "", "head": self.head}),)
+
+
+async def state(database: Database) -> Schema:
+    """Return how a database stands. Raises `BadStore` where it cannot be used at all."""
+    async with _told(database), database.engine.connect() as connection:
+        return await connection.run_sync(_state)
+
+
+async def prepare(database: Database) -> None:
+    """Make the tables ready for work: a blank database gets them, and SQLite's are brought up to date.
+
+    Raises `BadStore` for PostgreSQL that is behind (an operator says when that is changed, after a backup), for a database of a
+    newer version, and for one that cannot be used.
+    """
+    found = await state(database)
+    if found.standing == "blank" or (found.standing == "behind" and database.is_sqlite):
+        await upgrade(database)
+    elif found.problems:
+        raise _refused(found.problems[0])
+
+
+async def upgrade(database: Database, revision: str = "head") -> Schema:
+    """Bring the tables to a newer revision, wholly or not at all, and return how the database stands then.
+
+    Raises `BadStore` where it stands `ahead` or `foreign`, and `BadInput` for a revision that there is not.
+    """
+    from alembic import command
+
+    return await _walk(database, revision, lambda config: command.upgrade(config, revision))
+
+
+async def downgrade(database: Database, revision: str) -> Schema:
+    """Bring the tables back to an older revision (`base` is none at all); raises what `upgrade` raises."""
+    from alembic import command
+
+    return await _walk(database, revision, lambda config: command.downgrade(config, revision))
+
+
+async def differences(database: Database) -> tuple[str, ...]:
+    """Return where the tables differ from what this version needs, such as `job.tries`; tables of others are none of its business."""
+    async with _told(database), database.engine.connect() as connection:
+        return await connection.run_sync(_differences)
+
+
+def alembic(connection: Connection) -> "Config":
+    """Return Alembic's configuration for an open connection."""
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+async def _walk(database: Database, revision: str, step: "Callable[[Config], None]") -> Schema:
+    from alembic.util.exc import CommandError
+
+    offered = _revisions()
+    if revision not in ("head", "base", *offered) and not _STEPS.fullmatch(revision):
+        raise BadInput("input-revision", given=revision, offered=", ".join(("base", *offered)))
+
+    def walk(connection: Connection) -> Schema:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        found = _state(connection)
+        if found.standing in ("ahead", "foreign"):
+            raise _refused(found.problems[0])
+        step(alembic(connection))
+        if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+            raise AssertionError("a migration left rows that refer to nothing")
+        return _state(connection)
+
+    async with _told(database), database.connect() as connection:
+        try:
+            return await connection.run_sync(walk)
+        except CommandError:
+            # More steps than there are, or down to where it is not yet.
+            raise BadInput("input-revision", given=revision, offered=", ".join(("base", *offered))) from None
+
+
+def _state(connection: Connection) -> Schema:
+    tables = set(inspect(connection).get_table_names())
+    versions = connection.scalars(text(f"SELECT version_num FROM {_VERSIONS}")).all() if _VERSIONS in tables else ()
+    current = versions[0] if versions else None
+    return Schema(current, HEAD, _standing(current, tables))
+
+
+def _standing(current: str | None, tables: set[str]) -> Standing:
+    if current == HEAD:
+        return "current"
+    if current is None:
+        return "foreign" if tables & set(Base.metadata.tables) else "blank"
+    return "behind" if current in _revisions() else "ahead"
+
+
+def _revisions() -> tuple[str, ...]:
+    """Return the names of all revisions, the oldest first."""
+    from alembic.script import ScriptDirectory
+
+    return tuple(reversed([step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]))
+
+
+def _differences(connection: Connection) -> tuple[str, ...]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    def is_ours(_thing: object, _name: str | None, kind: str, reflected: bool, ours: object) -> bool:
+        return not (kind == "table" and reflected and ours is None)
+
+    context = MigrationContext.configure(connection, opts={"include_object": is_ours})
+    found = [one[0] if isinstance(one, list) else one for one in compare_metadata(context, Base.metadata)]
+    # That a table is missing says that all of its indexes are.
+    missing = {one[1].name for one in found if one[0] == "add_table"}
+    return tuple(dict.fromkeys(_where(one) for one in found if one[0] != "add_index" or one[1].table.name not in missing))
+
+
+def _where(difference: "tuple[Any, ...]") -> str:
+    """Return the place that Alembic's account of a difference is about."""
+    match difference:
+        case (str(), _, str(table), str(column), *_):
+            return f"{table}.{column}"
+        case (str(), _, str(table), column):
+            return f"{table}.{column.name}"
+        case (_, thing, *_):
+            return str(thing.name)
+    return str(difference)
+
+
+def _refused(problem: Problem) -> BadStore:
+    return BadStore(problem.key, **problem.facts)
+
+
+@asynccontextmanager
+async def _told(database: Database) -> AsyncIterator[None]:
+    """Tell in one sentence, without a secret, why a database cannot be used."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The bare class is SQLite's for a file that is no database. Whoever may not make tables has the code 42501.
+        about_us = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+        if not about_us and getattr(error.orig, "sqlstate", "") != "42501":
+            raise
+        raise BadStore("db-unusable", database=database.name, reason=database.reason(error)) from None

@@ -1,0 +1,52 @@
+"""Tokens: secrets that let a person in. Only their digests are kept."""
+
+import hashlib
+import secrets
+
+from sqlalchemy import delete, select
+
+from bot.store.models import PersonRow, TokenRow
+from bot.store.people import Person
+from bot.store.session import Database
+from bot.values import new_id
+
+#: 192 bits of chance: nobody guesses it, so a plain digest is enough to keep.
+_SECRET_BYTES = 24
+
+
+def digest(secret: str) -> str:
+    """Return what is kept of a secret."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+class Tokens:
+    """The tokens there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, name: str) -> str:
+        """Make a token for a person of this name, new or known by an earlier token, and return the secret: it is not seen again."""
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        async with self._database.write() as session:
+            known = await session.scalar(select(TokenRow.person_id).where(TokenRow.name == name).limit(1))
+            if known is None:
+                person = PersonRow(id=new_id(), name=name)
+                session.add(person)
+                await session.flush()
+                known = person.id
+            session.add(TokenRow(digest=digest(secret), person_id=known, name=name))
+        return secret
+
+    async def holder(self, secret: str) -> Person | None:
+        """Return whom a secret lets in, or nothing."""
+        async with self._database.read() as session:
+            row = await session.scalar(
+                select(PersonRow).join(TokenRow, TokenRow.person_id == PersonRow.id).where(TokenRow.digest == digest(secret))
+            )
+        return None if row is None else Person(row.id, row.name)
+
+    async def revoke(self, name: str) -> int:
+        """Take back all tokens of a name and return how many there were."""
+        async with self._database.write() as session:
+            return len((await session.scalars(delete(TokenRow).where(TokenRow.name == name).returning(TokenRow.id))).all())

@@ -1,0 +1,493 @@
+"""The dispatcher, with a real store and an engine that does what the test says: the real one dies on nobody's demand."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+
+from bot.jobs import dispatcher as module
+from bot.jobs.dispatcher import Dispatcher
+from bot.jobs.runners import is_gone, runner_name
+from bot.store.jobs import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING, Jobs
+from bot.store.models import JobRow, now
+from inference.errors import InferenceError, Problem
+from inference.request import Done, Failed, Note, Picture, Step
+from tests.stores import accepted, new_job, person_of, png, run_out
+
+DIED = Failed(Problem("worker-died", {"code": -9, "device": "cpu"}))
+
+
+def picture(index=0, colour="red"):
+    """Return a finished picture as an engine gives it."""
+    return Picture(index=index, seed=7 + index, width=8, height=8, image=png(colour), thumbnail=b"\xff\xd8\xff" + colour.encode())
+
+
+PAINTED = (Step(1, 2), Step(2, 2, b"preview"), picture(), Done(1.5, 2))
+
+
+class Script:
+    """An engine that says what was written for the words of a request, attempt by attempt; an `Event` in it is waited for."""
+
+    def __init__(self, **plays):
+        self.plays = {words: list(play) for words, play in plays.items()}
+        self.begun = []
+        self.closed = []
+        self.running = asyncio.Event()
+
+    async def run(self, request):
+        """Say what is next for these words."""
+        words = request.prompt.text
+        self.begun.append(words)
+        play = self.plays.get(words, [PAINTED])
+        try:
+            for one in play.pop(0) if len(play) > 1 else play[0]:
+                if isinstance(one, asyncio.Event):
+                    self.running.set()
+                    await one.wait()
+                elif isinstance(one, Exception):
+                    raise one
+                else:
+                    yield one
+        finally:
+            self.closed.append(words)
+
+
+class Wall:
+    """A platform: remembers every card that it is shown, and lets a test wait for one."""
+
+    def __init__(self):
+        self.cards = []
+        self.changed = asyncio.Condition()
+
+    async def show(self, card, address):
+        """Show a card."""
+        assert address.platform == "web"
+        async with self.changed:
+            self.cards.append(card)
+            self.changed.notify_all()
+
+    def of(self, job_id):
+        """Return the cards of a job."""
+        return [card for card in self.cards if card.job == job_id]
+
+    async def until(self, job_id, state):
+        """Wait until the last card of a job has a state, and return it."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.of(job_id) and self.of(job_id)[-1].state == state)
+        return self.of(job_id)[-1]
+
+
+@pytest.fixture
+def wall():
+    """Give an empty wall."""
+    return Wall()
+
+
+@asynccontextmanager
+async def dispatching(store, script, wall, **changes):
+    """Run a dispatcher that is quicker to look than usual."""
+    quick = {"platforms": ["web"], "beat_seconds": 0.02, "poll_seconds": 0.02, **changes}
+    async with Dispatcher(store, script, wall.show, **quick) as dispatcher:
+        yield dispatcher
+
+
+async def until(is_so):
+    """Wait until something is so that nobody announces."""
+    for _ in range(3000):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it never was so")
+
+
+async def until_state(store, job, state):
+    """Wait until a job has a state in the store."""
+    for _ in range(3000):
+        if await state_of(store, job) == state:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"the job never was {state}")
+
+
+async def take_over(store, job):
+    """Have another runner begin the next attempt, as if the lease had run out, and return the job."""
+    async with store.database.write() as session:
+        begun = {"runner": "another", "attempt": JobRow.attempt + 1, "lease": now() + LEASE}
+        await session.execute(update(JobRow).where(JobRow.id == job.id).values(begun))
+    return await store.jobs.get(job.id)
+
+
+async def state_of(store, job):
+    """Return the state of a job in the store."""
+    return (await store.jobs.get(job.id)).state
+
+
+async def test_a_job_is_painted_and_shown(store, wall):
+    """Its cards come in order, the result last; its pictures are rows and files."""
+    ann = await person_of(store)
+    job = await accepted(store, ann)
+    async with dispatching(store, Script(**{"a red circle": [(*PAINTED[:2], picture(1, "blue"), *PAINTED[2:])]}), wall):
+        last = await wall.until(job.id, DONE)
+    states = [card.state for card in wall.of(job.id)]
+    assert states == [RUNNING] * (len(states) - 1) + [DONE]
+    steps = [card.progress.n for card in wall.of(job.id) if card.progress is not None]
+    assert steps == sorted(steps)
+    kept = (await store.pictures.of_jobs([job.id]))[job.id]
+    assert [one.id for one in last.pictures] == [one.id for one in kept]
+    assert [(one.index, one.seed, one.width) for one in kept] == [(0, 7, 8), (1, 8, 8)]
+    assert await store.files.get(kept[1].file) == png("blue")
+    assert await store.files.get(kept[1].thumbnail) == b"\xff\xd8\xffblue"
+    assert (await store.jobs.get(job.id)).device_seconds == 1.5
+
+
+async def test_progress_is_kept_while_it_lasts(store, wall):
+    """How far a job is can be asked while it is painted, with the latest preview, and no more afterwards."""
+    held = asyncio.Event()
+    script = Script(**{"a red circle": [(Step(1, 4, b"preview"), Step(2, 4), held, *PAINTED)]})
+    job = await accepted(store, await person_of(store))
+    async with dispatching(store, script, wall) as dispatcher:
+        await script.running.wait()
+        progress = dispatcher.progress(job.id)
+        assert (progress.n, progress.of, progress.preview) == (2, 4, b"preview")
+        assert progress.left >= 0
+        assert (await dispatcher.card(await store.jobs.get(job.id))).progress == progress
+        held.set()
+        await wall.until(job.id, DONE)
+        assert dispatcher.progress(job.id) is None
+
+
+async def test_the_source_is_given_to_the_engine(store, wall):
+    """A job that starts from a picture gives the engine its bytes; where they are gone, the person is told."""
+    seen = []
+
+    class Looking(Script):
+        def run(self, request):
+            seen.append(request.source)
+            return super().run(request)
+
+    ann = await person_of(store)
+    there = await accepted(store, ann, source=await store.files.put(png()))
+    gone = await accepted(store, ann, source="f" * 64 + ".png")
+    async with dispatching(store, Looking(), wall):
+        await wall.until(there.id, DONE)
+        told = (await wall.until(gone.id, FAILED)).status
+    assert seen == [png()]
+    assert "picture" in told
+
+
+async def test_so_many_at_a_time(store, wall):
+    """No more requests are in the engine than it is given, and every one of them gets there in its turn."""
+    held = asyncio.Event()
+    ann = await person_of(store)
+    jobs = [await accepted(store, ann, words) for words in "abcde"]
+    script = Script(**{words: [(held, *PAINTED)] for words in "abcde"})
+    async with dispatching(store, script, wall, most=2):
+        await wall.until(jobs[1].id, RUNNING)
+        await asyncio.sleep(0.1)
+        assert script.begun == ["a", "b"]
+        assert [await state_of(store, job) for job in jobs] == [RUNNING, RUNNING, WAITING, WAITING, WAITING]
+        held.set()
+        for job in jobs:
+            await wall.until(job.id, DONE)
+    assert script.begun == list("abcde")
+
+
+async def test_work_that_is_announced_is_taken_at_once(store, wall):
+    """Nobody waits for the next look into the store: waking is enough."""
+    async with dispatching(store, Script(), wall, poll_seconds=3600) as dispatcher:
+        await asyncio.sleep(0.05)
+        job = await accepted(store, await person_of(store))
+        dispatcher.wake()
+        await wall.until(job.id, DONE)
+
+
+async def test_cancelling_here_stops_the_engine(store, wall):
+    """A cancelled job is stopped at once, its last card says so, and its neighbour goes on."""
+    held = asyncio.Event()
+    ann = await person_of(store)
+    job, other = await accepted(store, ann, "endless"), await accepted(store, ann, "b")
+    script = Script(endless=[(Step(1, 2), held)])
+    async with dispatching(store, script, wall, beat_seconds=3600) as dispatcher:
+        await script.running.wait()
+        assert await store.jobs.cancel(job.id)
+        await dispatcher.show(job.id)
+        await wall.until(other.id, DONE)
+        await asyncio.sleep(0.05)
+        assert "endless" in script.closed
+        assert dispatcher.progress(job.id) is None
+    assert [card.state for card in wall.of(job.id)][-1] == CANCELLED
+    assert await state_of(store, job) == CANCELLED
+
+
+async def test_cancelling_elsewhere_stops_the_engine(store, wall):
+    """What another process cancelled stops with the next beat, and is shown as cancelled."""
+    held = asyncio.Event()
+    job = await accepted(store, await person_of(store), "endless")
+    script = Script(endless=[(held,)])
+    async with dispatching(store, script, wall):
+        await script.running.wait()
+        await Jobs(store.database).cancel(job.id)
+        await wall.until(job.id, CANCELLED)
+    assert script.closed == ["endless"]
+
+
+async def test_what_was_taken_over_is_let_go(store, wall):
+    """A job that another runner has now is stopped here and left to it."""
+    held = asyncio.Event()
+    job = await accepted(store, await person_of(store), "endless")
+    script = Script(endless=[(held,)])
+    async with dispatching(store, script, wall, poll_seconds=3600):
+        await script.running.wait()
+        taken = await take_over(store, job)
+        await until(lambda: script.closed)
+        assert (await wall.until(job.id, RUNNING)).progress is None
+    assert await store.jobs.finish(taken, [], 1.0)
+
+
+async def test_a_dead_worker_is_tried_again(store, wall):
+    """Twice the worker dies, the third attempt succeeds; nothing of the first two is left."""
+    job = await accepted(store, await person_of(store))
+    script = Script(**{"a red circle": [(picture(0, "green"), DIED), (Step(1, 2), DIED), PAINTED]})
+    async with dispatching(store, script, wall):
+        await wall.until(job.id, DONE)
+    ended = await store.jobs.get(job.id)
+    assert (ended.attempt, ended.tries, ended.state) == (3, 3, DONE)
+    (kept,) = (await store.pictures.of_jobs([job.id]))[job.id]
+    assert await store.files.get(kept.file) == png()
+
+
+async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
+    """After three attempts it is over, and the person is told why."""
+    job = await accepted(store, await person_of(store))
+    script = Script(**{"a red circle": [(DIED,)]})
+    async with dispatching(store, script, wall):
+        last = await wall.until(job.id, FAILED)
+    assert len(script.begun) == MOST_ATTEMPTS
+    assert "Ask again" in last.status
+    assert (await store.jobs.get(job.id)).problem == DIED.problem
+
+
+async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
+    """What took the whole process down three times is not begun a fourth time."""
+    job = await accepted(store, await person_of(store))
+    for _ in range(MOST_ATTEMPTS):
+        await store.jobs.claim("dead", ["web"])
+        await run_out(store, job.id)
+    script = Script()
+    async with dispatching(store, script, wall):
+        last = await wall.until(job.id, FAILED)
+    assert script.begun == []
+    assert str(MOST_ATTEMPTS) in last.status
+
+
+@pytest.mark.parametrize(
+    ("play", "key"),
+    [
+        ((Failed(Problem("memory-spent", {"width": 64, "height": 64})),), "memory-spent"),
+        ((InferenceError("unknown-model", given="x", offered="demo", nearest=""),), "unknown-model"),
+        ((Step(1, 2), ZeroDivisionError()), "fault-unexpected"),
+        ((Step(1, 2),), "fault-unexpected"),
+        ((Picture(index=0, seed=7, width=8, height=8, image=b"nonsense", thumbnail=b""),), "fault-unexpected"),
+    ],
+    ids=["memory", "model gone", "defect", "silence", "no picture"],
+)
+async def test_other_failures_are_told_at_once(store, wall, play, key):
+    """What trying again cannot mend fails once, in a sentence; its neighbours are painted."""
+    ann = await person_of(store)
+    job, other = await accepted(store, ann, "bad"), await accepted(store, ann, "good")
+    script = Script(bad=[play])
+    async with dispatching(store, script, wall):
+        last = await wall.until(job.id, FAILED)
+        await wall.until(other.id, DONE)
+    assert script.begun.count("bad") == 1
+    assert (await store.jobs.get(job.id)).problem.key == key
+    assert last.status
+    assert "no words yet" not in last.status
+
+
+async def test_leaving_gives_running_jobs_back(store, wall):
+    """A bot that stops leaves its jobs in line, uncounted and in their old order; the next one paints them."""
+    held = asyncio.Event()
+    ann = await person_of(store)
+    jobs = [await accepted(store, ann, words) for words in "abc"]
+    script = Script(a=[(Step(1, 2), held), PAINTED], b=[(held,), PAINTED])
+    async with dispatching(store, script, wall, most=2):
+        await wall.until(jobs[1].id, RUNNING)
+        await script.running.wait()
+    assert sorted(script.closed) == ["a", "b"]
+    for job in jobs:
+        found = await store.jobs.get(job.id)
+        assert (found.state, found.tries) == (WAITING, 0)
+    async with dispatching(store, script, wall, most=1):
+        for job in jobs:
+            await wall.until(job.id, DONE)
+    assert script.begun[-3:] == ["a", "b", "c"]
+
+
+async def test_jobs_of_the_dead_are_painted_at_once(store, wall):
+    """A bot that starts again after a crash does not wait for the leases of its former self."""
+    code = "from bot.jobs.runners import runner_name; print(runner_name())"
+    gone = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (job,) = await store.jobs.accept([new_job(await person_of(store))], gone.stdout.strip())
+    async with dispatching(store, Script(), wall):
+        await wall.until(job.id, DONE)
+    assert (await store.jobs.get(job.id)).tries == 2
+
+
+def test_runners_know_their_dead():
+    """A runner is gone when its process is; of itself, of other computers and of what is no runner nobody says so."""
+    name = runner_name()
+    host, pid, began, chance = name.split("/")
+    assert not is_gone(name)
+    assert is_gone(f"{host}/{pid}/1.00/{chance}")
+    assert is_gone(f"{host}/{2**22 + 1}/{began}/{chance}")
+    for other in (f"elsewhere/{pid}/1.00/x", "", "x", f"{host}", f"{host}/pid/1/x", f"{host}/²/1/x"):
+        assert not is_gone(other)
+
+
+async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
+    """Whatever showing raises, the job is painted and so is the next one."""
+    ended = asyncio.Event()
+    last = []
+
+    async def show(card, _address):
+        last.append(card)
+        if not card.is_open and len({one.job for one in last if not one.is_open}) == 2:
+            ended.set()
+        raise ZeroDivisionError
+
+    ann = await person_of(store)
+    jobs = [await accepted(store, ann, words) for words in "ab"]
+    async with Dispatcher(store, Script(), show, ["web"], poll_seconds=0.02):
+        await ended.wait()
+    assert [await state_of(store, job) for job in jobs] == [DONE, DONE]
+
+
+async def test_the_result_waits_for_no_progress(store):
+    """While a slow platform still shows the first step, the job is already done in the store; older cards are dropped."""
+    slow, shown = asyncio.Event(), []
+
+    async def show(card, _address):
+        shown.append(card)
+        if card.progress is not None:
+            await slow.wait()
+
+    job = await accepted(store, await person_of(store))
+    script = Script(**{"a red circle": [(*(Step(n, 50) for n in range(1, 51)), *PAINTED[2:])]})
+    async with Dispatcher(store, script, show, ["web"], poll_seconds=0.02):
+        await until_state(store, job, DONE)
+        slow.set()
+        await until(lambda: shown[-1].state == DONE)
+    assert len([card for card in shown if card.progress is not None]) <= 2
+
+
+async def test_a_late_look_never_hides_the_result(store, wall):
+    """However showing again and finishing meet, the last card is the result."""
+    held = asyncio.Event()
+    job = await accepted(store, await person_of(store))
+    script = Script(**{"a red circle": [(Step(1, 2), held, *PAINTED)]})
+    async with dispatching(store, script, wall) as dispatcher:
+        await script.running.wait()
+        looks = [asyncio.create_task(dispatcher.show(job.id)) for _ in range(10)]
+        held.set()
+        looks += [asyncio.create_task(dispatcher.show(job.id)) for _ in range(10)]
+        await asyncio.gather(*looks)
+        await wall.until(job.id, DONE)
+        await asyncio.sleep(0.05)
+    states = [card.state for card in wall.of(job.id)]
+    assert states == sorted(states, key=[WAITING, RUNNING, DONE].index)
+
+
+class Flaky(Jobs):
+    """Jobs whose store is away now and then, as a database that restarts."""
+
+    def __init__(self, database, **away):
+        super().__init__(database)
+        self.away = away
+
+    def fail(self, name):
+        """Count how often something is still to go wrong."""
+        if self.away.get(name, 0):
+            self.away[name] -= 1
+            raise OperationalError("", {}, ConnectionError())
+
+
+for name in ("claim", "beat", "finish", "again", "leave"):
+
+    async def call(self, *given, _name=name, **named):
+        Flaky.fail(self, _name)
+        return await getattr(Jobs, _name)(self, *given, **named)
+
+    setattr(Flaky, name, call)
+
+
+def flaky(store, **away):
+    """Return a store whose jobs are away so often."""
+    return type(store)(store.database, store.files, store.people, Flaky(store.database, **away), store.pictures, store.tokens)
+
+
+async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
+    """Claims, beats and results that fail for a moment are made again, and no picture is lost."""
+    monkeypatch.setattr(module, "_PAUSES", (0.01,) * 4)
+    held = asyncio.Event()
+    job = await accepted(store, await person_of(store))
+    away = flaky(store, claim=3, beat=3, finish=3, again=2)
+    script = Script(**{"a red circle": [(DIED,), (held, *PAINTED)]})
+    async with dispatching(away, script, wall):
+        await script.running.wait()
+        await until(lambda: not away.jobs.away["beat"])
+        held.set()
+        await wall.until(job.id, DONE)
+    assert away.jobs.away == {"claim": 0, "beat": 0, "finish": 0, "again": 0}
+    assert len(script.begun) == 2
+
+
+async def test_a_store_that_stays_away_costs_one_repeat(store, wall, monkeypatch):
+    """Where a result cannot be kept at all, the lease runs out and the job is painted again."""
+    monkeypatch.setattr(module, "_PAUSES", ())
+    script = Script()
+    job = await accepted(store, await person_of(store))
+    async with dispatching(flaky(store, finish=1, leave=1), script, wall) as dispatcher:
+        await until(lambda: script.closed and not dispatcher._held)
+        assert await state_of(store, job) == RUNNING
+        await run_out(store, job.id)
+        await wall.until(job.id, DONE)
+
+
+async def test_who_paints_one_job_can_stop(store, wall):
+    """A task that waits for its own job and is cancelled stops the engine, and the job is free for others at once."""
+    script = Script(endless=[(asyncio.Event(),)])
+    async with dispatching(store, script, wall, platforms=[], most=0) as dispatcher:
+        (job,) = await store.jobs.accept([new_job(await person_of(store), "endless")], dispatcher.runner)
+
+        async def wait():
+            await dispatcher.paint(job)
+
+        waiting = asyncio.create_task(wait())
+        await script.running.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        found = await store.jobs.get(job.id)
+        assert (found.state, found.tries) == (WAITING, 0)
+        assert script.closed == ["endless"]
+        assert wall.of(job.id)[-1].state == WAITING
+
+
+async def test_notes_do_not_disturb(store, wall):
+    """What the engine only mentions ends nothing."""
+    script = Script(**{"a red circle": [(Note(Problem("memory-smaller", {"width": 8, "height": 8, "asked": "9 x 9"})), *PAINTED)]})
+    job = await accepted(store, await person_of(store))
+    async with dispatching(store, script, wall):
+        await wall.until(job.id, DONE)
+
+
+async def test_a_job_that_is_gone_is_no_trouble(store, wall):
+    """Showing what is not there shows nothing."""
+    async with dispatching(store, Script(), wall) as dispatcher:
+        await dispatcher.show("nothing")
+    assert wall.cards == []

@@ -1,0 +1,65 @@
+"""From an accepted job to its pictures with the real engine and the model that ships with Easel."""
+
+import asyncio
+import os
+import signal
+from io import BytesIO
+
+from PIL import Image
+
+from bot.jobs.dispatcher import Dispatcher
+from bot.store.files import Files
+from bot.store.jobs import CANCELLED, DONE
+from bot.store.models import Base
+from bot.store.session import Database
+from bot.store.store import Store
+from inference.catalogue import read_catalogue
+from inference.demo import WEIGHTS
+from inference.process import LocalEngine
+from inference.settings import EngineSettings
+from tests.stores import accepted, blank, person_of, request_of
+
+
+async def test_the_engine_paints_what_was_accepted(tmp_path):
+    """Two jobs are painted beside a third that is cancelled in the middle, though the worker is killed on the way."""
+    changed, cards = asyncio.Event(), {}
+
+    async def show(card, _address):
+        cards[card.job] = card
+        changed.set()
+
+    async def until(job, is_so):
+        while job.id not in cards or not is_so(cards[job.id]):
+            changed.clear()
+            await changed.wait()
+
+    with blank("sqlite", tmp_path) as url:
+        async with Database(url) as database, LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS)) as engine:
+            async with database.connect() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+            store = Store.of(database, Files(str(tmp_path / "files")))
+            ann = await person_of(store)
+            size = {"width": 128, "height": 128}
+            pair = await accepted(store, ann, request=request_of("a red circle", count=2, **size))
+            endless = await accepted(store, ann, request=request_of("a blue square", **size | {"steps": 60}))
+            async with Dispatcher(store, engine, show, ["web"]) as dispatcher:
+                await until(endless, lambda card: card.progress is not None)
+                assert await store.jobs.cancel(endless.id)
+                await dispatcher.show(endless.id)
+                await until(pair, lambda card: not card.is_open)
+                killed = await accepted(store, ann, request=request_of("a green star", **size | {"steps": 60}))
+                dispatcher.wake()
+                await until(killed, lambda card: card.progress is not None)
+                os.kill(engine.workers[0].pid, signal.SIGKILL)
+                await until(killed, lambda card: not card.is_open)
+
+            assert [cards[job.id].state for job in (pair, endless, killed)] == [DONE, CANCELLED, DONE]
+            assert (await store.jobs.get(killed.id)).tries == 2
+            first, second = cards[pair.id].pictures
+            assert (first.seed, second.seed) == (7, 8)
+            for one in (first, second):
+                image = Image.open(BytesIO(await store.files.get(one.file)))
+                assert image.size == (one.width, one.height) == (128, 128)
+                assert Image.open(BytesIO(await store.files.get(one.thumbnail))).format == "JPEG"
+            assert first.file != second.file
+            assert await store.pictures.count(ann, "") == 3

@@ -1,0 +1,54 @@
+"""Persons, places and tokens."""
+
+import asyncio
+
+from sqlalchemy import func, select
+
+from bot.store.models import IdentityRow, PersonRow, PlaceRow, TokenRow
+from bot.values import Caller
+from tests.stores import accepted, person_of
+
+
+async def count(store, table):
+    """Return how many rows a table has."""
+    async with store.database.read() as session:
+        return await session.scalar(select(func.count()).select_from(table))
+
+
+async def test_somebody_is_one_person(store):
+    """Twenty first messages at once make one person, and who is known is found again by the same identity alone."""
+    caller = Caller("web", "1", "Ann")
+    assert await store.people.find(caller) is None
+    people = await asyncio.gather(*(store.people.person(caller) for _ in range(20)))
+    assert len(set(people)) == 1
+    assert people[0].name == "Ann"
+    assert await store.people.find(caller) == await store.people.person(Caller("web", "1", "Anna")) == people[0]
+    assert (await store.people.person(Caller("other", "1", "Ann"))).id != people[0].id
+    assert await count(store, PersonRow) == await count(store, IdentityRow) == 2
+
+
+async def test_a_place_is_one_place(store):
+    """The first messages of several people in a new place, all at once, find it once."""
+    people = [await person_of(store, str(number)) for number in range(10)]
+    await asyncio.gather(*(accepted(store, person, place="new") for person in people))
+    await accepted(store, people[0], place="other")
+    assert await count(store, PlaceRow) == 2
+
+
+async def test_a_token_lets_its_person_in(store):
+    """A secret opens the door for one person until it is revoked; of the secret itself nothing is kept."""
+    secret = await store.tokens.create("Ann")
+    second = await store.tokens.create("Ann")
+    other = await store.tokens.create("Bob")
+    ann = await store.tokens.holder(secret)
+    assert ann == await store.tokens.holder(second)
+    assert ann.name == "Ann"
+    assert (await store.tokens.holder(other)).id != ann.id
+    for wrong in ("", secret[:-1], secret.swapcase(), "' OR 1=1 --", "\0", "\ud800"):
+        assert await store.tokens.holder(wrong) is None
+    async with store.database.read() as session:
+        assert not any(secret in digest for digest in await session.scalars(select(TokenRow.digest)))
+    assert await store.tokens.revoke("Ann") == 2
+    assert await store.tokens.revoke("Ann") == 0
+    assert await store.tokens.holder(secret) is None
+    assert (await store.tokens.holder(other)).name == "Bob"
