@@ -4,7 +4,6 @@ A section gets its key here when something acts on it. `config.example.toml` sho
 the two equal.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import BadConfig
+from bot.nearest import nearest
 
 #: Where the configuration is looked for when nobody names a file.
 DEFAULT_FILE = Path("easel.toml")
@@ -69,6 +69,33 @@ class Model(Section):
     height: int | None = Field(default=None, ge=1)
 
 
+class Web(Section):
+    """`[web]`: the chat page."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = ""
+    require_login: bool = False
+
+
+class StoreSection(Section):
+    """`[store]`: where jobs, persons and history are kept."""
+
+    url: str = Field(default="sqlite+aiosqlite:///data/easel.db", min_length=1)
+
+
+class FilesSection(Section):
+    """`[files]`: where pictures are kept."""
+
+    url: str = Field(default="data/files", min_length=1)
+
+
+class Safety(Section):
+    """`[safety]`: what is let in."""
+
+    links: bool = False
+
+
 class Log(Section):
     """`[log]`: what is written to standard error, and how."""
 
@@ -83,6 +110,10 @@ class Config(BaseSettings):
 
     inference: Inference = Inference()
     models: tuple[Model, ...] = ()
+    web: Web = Web()
+    store: StoreSection = StoreSection()
+    files: FilesSection = FilesSection()
+    safety: Safety = Safety()
     log: Log = Log()
 
     @classmethod
@@ -186,13 +217,16 @@ def _in_file(loc: tuple[int | str, ...]) -> str:
 def _nearest_setting(loc: tuple[int | str, ...]) -> str:
     """Return the setting that an unknown key was most likely meant to be."""
     words = [str(step) for step in loc if isinstance(step, str)]
-    sections: dict[str, type[Section]] = {"inference": Inference, "models": Model, "log": Log}
+    sections: dict[str, type[Section]] = {
+        "inference": Inference,
+        "models": Model,
+        "web": Web,
+        "store": StoreSection,
+        "files": FilesSection,
+        "safety": Safety,
+        "log": Log,
+    }
     if len(words) == 2 and (near := nearest(words[1], list(sections[words[0]].model_fields))):
         return near
     elsewhere = [f"[{name}] {key}" for name, section in sections.items() for key in section.model_fields if key == words[-1]]
     return elsewhere[0] if elsewhere else nearest(words[-1], list(sections))
-
-
-def nearest(given: str, known: list[str]) -> str:
-    """Return the known word that is most like the given one, or nothing."""
-    return next(iter(difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)), "")

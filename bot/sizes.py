@@ -7,6 +7,9 @@ from inference.passport import Passport
 
 Size = tuple[int, int]
 
+#: Longer strips than this many times their height are no pictures that a model knows.
+MOST_ASPECT = 4
+
 _WRITTEN = re.compile(r"\s*([0-9]{1,5})\s*[x×*]\s*([0-9]{1,5})\s*", re.IGNORECASE)
 
 

@@ -2,11 +2,24 @@
 
 import difflib
 
+from bot.texts import text
+from inference.passport import Passport
+from inference.request import PictureRequest
+
 #: As many as one reads at a glance.
 _MOST = 8
 
 #: Shorter words are mostly articles and prepositions, which help nobody.
 _SHORTEST = 4
+
+
+def unknown_words(request: PictureRequest, passport: Passport) -> str:
+    """Return a sentence about the words of a request that the model was not taught; nothing where it knows them all."""
+    unknown = tuple(dict.fromkeys([*passport.unknown_words(request.prompt), *passport.unknown_words(request.negative)]))
+    if not unknown:
+        return ""
+    known = ", ".join(suggestions(unknown, passport.words))
+    return text("words-unknown", count=len(unknown), words=", ".join(unknown), model=passport.name, known=known)
 
 
 def suggestions(unknown: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

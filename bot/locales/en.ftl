@@ -23,19 +23,198 @@ config-value = { $key } cannot be { $given }.
 config-file-missing = There is no file { $file }.
 config-file-unreadable = The file { $file } cannot be read: { $reason }.
 config-file-broken = { $file } is not valid TOML: { $reason }.
+config-store = [store] url cannot be used; write sqlite+aiosqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME (known are { $offered }).
+config-files = [files] url cannot be used ({ $reason }); write a folder such as data/files, or an address such as s3://bucket/easel.
 
 ## What people type and attach
 
 input-prompt-long = A prompt has at most { $most } characters; this one has { $given }.
 input-prompt-deep = Brackets go at most { $most } deep; put the weight into one pair, such as (word:1.5).
 input-size = A size is written like 768x512; you wrote { $given }.
-input-strength-alone = Strength says how much of a picture is painted anew, so it needs a picture: add --image FILE.
+input-strength-alone = Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out.
 input-file-missing = There is no file { $file }.
 input-file-unreadable = The file { $file } cannot be read.
 words-unknown = { $count ->
     [one] The model { $model } was not taught the word { $words }; it knows words such as { $known }.
    *[other] The model { $model } was not taught the words { $words }; it knows words such as { $known }.
 }
+
+## Commands and their parameters
+
+input-command = { GIVEN($nearest) ->
+    [yes] There is no command /{ $given }; did you mean /{ $nearest }?
+   *[no] There is no command /{ $given }; /help lists them all.
+}
+input-parameter = { GIVEN($nearest) ->
+    [yes] /{ $command } has no { $given }; did you mean { $nearest }?
+   *[no] /{ $command } has no { $given }; /help { $command } lists what it has.
+}
+input-missing = /{ $command } needs its { $name }: { $help }.
+input-long = { $name } has at most { $most } characters; this one has { $given }.
+input-choice = { $name } is one of { $offered }; you wrote { $given }.
+input-range = { GIVEN($low) ->
+    [yes] { GIVEN($high) ->
+        [yes] { $name } must be from { $low } to { $high }; you wrote { $given }.
+       *[no] { $name } must be at least { $low }; you wrote { $given }.
+    }
+   *[no] { $name } must be at most { $high }; you wrote { $given }.
+}
+input-number = { $whole ->
+    [yes] { GIVEN($low) ->
+        [yes] { $name } must be a whole number from { $low } to { $high }; you wrote { $given }.
+       *[no] { $name } must be a whole number; you wrote { $given }.
+    }
+   *[no] { GIVEN($low) ->
+        [yes] { $name } must be a number from { $low } to { $high }; you wrote { $given }.
+       *[no] { $name } must be a number; you wrote { $given }.
+    }
+}
+input-yes-no = { $name } is yes or no; you wrote { $given }.
+input-value = { $name } cannot be { $given }: { $help }.
+input-shape = A shape is written like 16:9 and is at most { $most } times as long as it is high, or the other way; you wrote { $given }.
+input-prompt-empty = There are no words to paint; write what the picture shows.
+input-picture-none = /{ $command } takes no picture; send it without one, or start from the picture with /imagine.
+input-two-pictures = One request starts from one picture, and there are two; leave one out.
+input-twice = { $name } is given twice; leave one of them.
+input-words = /{ $command } takes no words; you wrote { $given }.
+input-picture-unknown = { $given } is neither a link nor the id of a picture of yours. Attach the picture, or copy the id from its Info.
+input-picture-gone = The picture to start from has been deleted; attach it again.
+input-image-missing = The prompt has {"{"}image{"}"} in it, and no picture came along; attach one, or write {"{"}image:LINK{"}"}.
+input-links-off = Links to pictures are not followed here; attach the picture itself.
+input-button = That button is from another version of Easel; typing the command works.
+denied-job = There is no such request of yours.
+denied-picture = There is no such picture of yours.
+
+## Jobs and their cards
+
+card-starting = about to begin
+card-next = next in line
+card-waiting = { $place } in line
+card-cancelled = cancelled
+card-failed = It did not work out.
+card-deleted = deleted
+button-again = Again
+button-cancel = Cancel
+button-vary = Vary
+button-info = Info
+button-delete = Delete
+button-more = More
+queue-empty = Nothing of yours is waiting.
+queue-open = { $count ->
+    [one] { $count } request of yours is open.
+   *[other] { $count } requests of yours are open.
+}
+queue-running = being painted
+cancel-done = Cancelled: { $words }
+cancel-late = That one has already ended, so there is nothing left to cancel.
+delete-done = Deleted: { $words }
+history-page = { GIVEN($words) ->
+    [yes] { $first } to { $last } of { $count } with “{ $words }”.
+   *[no] { $first } to { $last } of { $count }.
+}
+history-next = For more, write /history { $words } --page { $page }
+history-none = { GIVEN($words) ->
+    [yes] No picture of yours has “{ $words }” in its prompt.
+   *[no] You have no pictures yet; write what you would like to see.
+}
+history-end = There is no page { $page }; your { $count } pictures end before it.
+job-poison = This request ended the painting process { $attempts } times, so it is not tried again. A smaller picture or other words may do.
+
+## What is known of a picture
+
+fact-prompt = prompt
+fact-negative = without
+fact-drawn = drawn
+fact-model = model
+fact-size = size
+fact-seed = seed
+fact-steps = steps
+fact-guidance = guidance
+fact-scheduler = scheduler
+fact-strength = strength
+fact-count = pictures
+fact-cost = costs
+fact-painted = painted
+fact-seconds = took
+fact-id = id
+size = { $width } × { $height }
+number = { $amount }
+ordinal = { ORDINAL($place) ->
+    [one] { $place }st
+    [two] { $place }nd
+    [few] { $place }rd
+   *[other] { $place }th
+}
+time-moment = { $day } { $time } UTC
+
+## Help and explanation
+
+help-all = Write what you would like to see, or one of these. /help and a name tells all about one.
+help-one = { $usage }: { $help }
+about-flag = flag
+about-needed = needed
+about-choices = one of { $offered }
+about-picture = attached, a link, or the id of a picture of yours
+about-yes-no = yes or no
+about-such = there are { $offered }
+about-also = also { $names }
+about-default = { $default } when left out
+about-range = { $low } to { $high }
+about-least = at least { $low }
+about-most = at most { $high }
+docs-commands = Commands
+docs-commands-intro = Made from the declarations in bot/commands by python -m bot.commands.reference > docs/commands.md; a line without a command is a prompt for /imagine.
+docs-flags = Flags
+docs-flags-intro = Everything but the words themselves is said by flags, in any order.
+docs-prompts = Prompts
+docs-prompts-intro = A prompt has up to { $most } characters; one request holds up to { $several } of them.
+docs-write = you write
+docs-means = it means
+explain-read = This is how it is read; nothing is painted yet.
+explain-refused = This cannot be painted: { $reason }
+explain-drawn = { $drawn } this time; each time anew without a seed
+explain-weight = { $words } ({ $weight } times)
+explain-part = { " " }| then |{ " " }
+explain-of-you = { $value }, from you
+explain-of-model = { $value }, the model’s own
+explain-of-picture = { $value }, after your picture
+explain-seed = drawn anew each time
+explain-cost = { $count ->
+    [one] { $count } picture
+   *[other] { $count } pictures
+} × { $steps ->
+    [one] { $steps } step
+   *[other] { $steps } steps
+} × { $megapixels } megapixels
+
+## The grammar of prompts
+
+input-prompts-empty = There are no words to paint; write what the picture shows.
+input-prompts-many = One request has at most { $most } prompts between ||; this one has { $given }.
+input-prompt-choices = Alternatives such as {"{"}red|green{"}"} stand at most { $most } deep in one another.
+input-prompt-images = A prompt starts from one picture; leave one {"{"}image{"}"} in it.
+input-prompt-lora = { $given } asks for a LoRA, and there are none here yet; as plain words it is written { $plain }.
+input-prompt-concept = { $given } asks for a learned concept, and there are none here yet; as plain words it is written { $plain }.
+input-prompt-list = { $given } asks for a list of words, and there are none here yet; as plain words it is written { $plain }.
+
+## Flags
+
+input-line-long = A line has at most { $most } characters; this one has { $given }.
+input-flag-unknown = { GIVEN($nearest) ->
+    [yes] There is no flag --{ $given }; did you mean --{ $nearest }? As plain words it is written \--{ $given }.
+   *[no] There is no flag --{ $given }. There are: { $offered }. As plain words it is written \--{ $given }.
+}
+input-flag-twice = --{ $name } is given twice; leave one of them.
+input-flag-value = --{ $given } needs a value after it: { $help }.
+
+## Links to pictures
+
+input-link-form = A link to a picture is written like https://example.com/picture.png, without a user name or unusual signs.
+input-link-unreachable = Nothing that may be fetched answers at { $host }; saving the picture and attaching it will do.
+input-link-redirects = That link leads on to others more than { $most } times; use the one where the picture itself is.
+input-link-no-picture = There is no PNG, JPEG or WebP picture behind that link; use the one where the picture itself is, or attach it.
+input-link-big = The picture behind that link has more than { $most } megabytes; a smaller copy will do.
+input-link-slow = The picture behind that link did not arrive within { $seconds } s; saving it and attaching it will do.
 
 ## Source pictures
 
@@ -116,6 +295,16 @@ paint-cancelled = Cancelled.
 time-seconds = { $seconds } s
 time-minutes = { $minutes } min
 
+## Running, and letting people in
+
+input-one-prompt = easel paint takes one prompt at a time; a command for each paints them all.
+run-web = The chat page is at { $address }
+token-revoked = { $count ->
+    [0] There was no token of { $name }.
+    [one] One token of { $name } was taken back.
+   *[other] { $count } tokens of { $name } were taken back.
+}
+
 ## Models in a terminal
 
 models-name = name
@@ -147,8 +336,12 @@ doctor-gpu-missing = The configuration names the devices { $devices }, but no NV
 doctor-processor = No NVIDIA GPU answers; the processor paints, which is quick with the demo model and slow with large ones.
 doctor-model = Model { $name } ({ $family }): { $source }
 doctor-models-folder-missing = There is no models folder { $folder }; make it and put models there, and they are found by themselves.
+doctor-store = The store { $store } is up to date.
+doctor-store-blank = The store { $store } will be made at the first start.
+doctor-page = The chat page will be at { $address }
+doctor-page-login = The chat page will be at { $address } and ask for a token: easel token create NAME
 doctor-folder = Pictures can be written into { $folder }.
-doctor-next = Next: easel paint "a red circle on a blue background" -o circle.png
+doctor-next = Next: easel run
 doctor-next-mend = Next: mend what is marked as a problem, then type easel doctor again.
 
 ## The engine
@@ -160,8 +353,107 @@ worker-hung = The process that paints on { $device } did nothing for { $seconds 
 worker-garbled = The process that paints said something that makes no sense and has been started anew. Ask again.
 worker-start = The process that paints cannot start ({ $kind }); easel doctor may say why.
 
+## The web adapter
+
+config-port = Port { $port } of { $host } is taken by another program; set another one with port in [web], or end that program.
+config-listen = The web chat cannot listen at { $host }, port { $port }: { $reason }. Correct host and port in [web].
+config-public-url = [web] public_url must be an address such as https://easel.example; it is { $given }.
+web-host = This server does not answer to the name { $host }. Whoever runs it can set [web] public_url to the address that people use.
+web-origin = That came from a page of another site. Only Easel's own page may send something here.
+web-large = A picture may have up to { $most } MB and a line up to { $line } characters; this was more.
+web-form = What was sent is not a whole form. Send it once more.
+web-login = You are not logged in. Log in with your token.
+web-reload = This page is from an earlier visit. Load it again.
+web-tries = There were many wrong tokens. Wait a minute and try again.
+web-token = This token opens nothing; it may have been revoked. Whoever runs this Easel makes a new one.
+web-file = There is no such picture here.
+web-nothing = There is nothing at this address.
+fault-web = Something went wrong here that nobody foresaw. Its incident { $incident } is in the log.
+example-1 = a large red circle on a blue background
+example-2 = a house by the sea at sunset
+example-3 = a yellow star above a purple heart
+input-line-empty = The line is empty; write what the picture shows, or a command such as /help.
+
 ## Defects
 
 fault-untold = Something went wrong that has no words yet: { $key }.
 fault-incident = Something went wrong inside Easel that nobody foresaw. The details are in { $file }.
 fault-unexpected = Something went wrong while painting that nobody foresaw. Its incident { $incident } is in the log.
+
+## The web chat
+
+page-name = Easel
+page-skip = To the message
+page-conversation = Conversation
+page-panel = Queue and history
+page-queue = Queue
+page-queue-empty = Nothing is waiting.
+page-history = History
+page-search = Search your pictures
+page-noscript = This page needs JavaScript; the command line paints without it.
+page-earlier = Show earlier
+page-latest = To the latest
+page-empty = What would you like to see?
+page-empty-how = Write it in your own words. A line that begins with / is a command, and -- sets a value.
+page-line = Message
+page-placeholder = What to paint
+page-form = Settings
+page-attach = Add picture
+page-detach = Remove
+page-send = Send
+page-offers = Suggestions
+page-offered = { $count } suggestions
+page-close = Close
+page-viewer = Picture
+page-download = Download
+page-before = Previous
+page-after = Next
+page-picture-at = { $n } of { $of }
+page-sending = sending
+page-kept = kept, sends as soon as it can
+page-edit = Edit
+page-discard = Discard
+page-delete-ask = Delete for good?
+page-delete-yes = Delete for good
+page-delete-no = Keep
+page-progress = Progress
+page-offline = Offline. What you send is kept.
+page-press-away = There is no connection; press it again when it is back.
+page-logged-out = You are logged out. Log in again to go on.
+page-broken = The answer could not be read. Send it once more.
+page-picture-role = Source
+page-picture-large = The picture has { $given } MB; up to { $most } MB are taken. A smaller copy or a JPEG will do.
+page-picture-kind = Pictures are taken as PNG, JPEG or WebP.
+page-range = { $low } to { $high }
+page-drop = Drop the picture to start from it
+page-yes = yes
+page-no = no
+page-login = Log in
+page-login-title = Log in
+page-login-how = Whoever runs this Easel gives you a token, made with: easel token create NAME
+page-login-token = Token
+page-logout = Log out
+page-back = Back to the chat
+
+## The database
+
+db-folder = The folder { $folder } for the database cannot be made: { $reason }.
+db-unusable = The database { $database } cannot be used: { $reason }.
+db-behind = The tables are those of the older revision { $current }; make a backup, then type easel db upgrade to bring them to { $head }.
+db-ahead = The tables are those of revision { $current }, which is newer than this Easel ({ $head }). Update Easel, or name another database.
+db-current = { $database } has the tables that this Easel needs, of revision { $current }.
+db-blank = { $database } has no tables yet; they are made when Easel first starts, or by easel db upgrade.
+db-differs = { $database } has the right revision, but its tables differ from it: { $where }. Bring back a backup, or mend them by hand.
+db-moved = { GIVEN($after) ->
+    [yes] { GIVEN($before) ->
+        [yes] { $database } went from revision { $before } to { $after }.
+       *[no] { $database } has its tables now, of revision { $after }.
+    }
+   *[no] { $database } has no tables any more.
+}
+db-stayed = { GIVEN($after) ->
+    [yes] { $database } is at revision { $after } already.
+   *[no] { $database } has no tables, and stays so.
+}
+db-foreign = The database has tables of Easel's names that Easel did not make. Name a database of its own, or an empty one.
+input-revision = There is no way to the revision { $given }. There are: { $offered }.

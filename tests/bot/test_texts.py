@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "bot" / "locales" / "en.ftl"
 CODE = sorted(path for package in ("adapters", "bot", "inference") for path in (ROOT / package).rglob("*.py"))
 
+#: The web chat's templates ask for sentences too, each by its name.
+PAGES = sorted((ROOT / "adapters" / "web" / "templates").glob("*.html"))
+SHOWN = {(key, page.name) for page in PAGES for key in re.findall(r"\btext\(\"([^\"]+)\"", page.read_text(encoding="utf-8"))}
+
 ERRORS = {
     name
     for module, base in ((bot_errors, bot_errors.BotError), (inference_errors, inference_errors.InferenceError))
@@ -30,8 +34,10 @@ INFERENCE_ERRORS = {kind.__name__ for kind in inference_errors.KINDS.values()}
 def asked_by(call: ast.Call, path: Path) -> list[str]:
     """Return the keys that a call asks for, as patterns: an f-string asks for any that fits."""
     called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    # In inference `text` makes a part of a PNG file: sentences are none of its business.
-    speaks = called in {"Problem", *ERRORS} or (called == "text" and not path.is_relative_to(ROOT / "inference"))
+    # In inference `text` makes a part of a PNG file, in the store a piece of SQL: sentences are none of their business.
+    is_mute = any(path.is_relative_to(ROOT / folder) for folder in ("inference", "bot/store"))
+    # What stands on a button is a key too.
+    speaks = called in {"Problem", "button", *ERRORS} or (called == "text" and not is_mute)
     if called == "not_offered" and isinstance(call.args[0], ast.Constant):
         return [f"unknown-{call.args[0].value}"]
     return patterns(call.args[0]) if speaks and call.args else []
@@ -59,14 +65,14 @@ def test_every_key_has_a_sentence():
     """Whatever the code raises or asks for can be said."""
     asked = {(key, path.name) for path, node in nodes() if isinstance(node, ast.Call) for key in asked_by(node, path)}
     assert len(asked) > 50
-    assert not sorted(one for one in asked if not any(re.fullmatch(one[0], key) for key in keys()))
+    assert not sorted(one for one in asked | SHOWN if not any(re.fullmatch(one[0], key) for key in keys()))
 
 
 def test_every_sentence_is_used():
     """No sentence is left behind by code that has gone."""
     said = {node.value for _, node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     made = [key for path, node in nodes() if isinstance(node, ast.Call) for key in asked_by(node, path)]
-    assert not sorted(key for key in keys() - said if not any(re.fullmatch(pattern, key) for pattern in made))
+    assert not sorted(key for key in keys() - said - {key for key, _ in SHOWN} if not any(re.fullmatch(pattern, key) for pattern in made))
 
 
 def test_keys_of_problems_begin_with_their_class():

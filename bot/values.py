@@ -1,0 +1,64 @@
+"""Who asks and where: values that every platform fills in and nobody below has to understand."""
+
+import re
+import secrets
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody as a platform knows them. `id` means something only together with `platform`."""
+
+    platform: str
+    id: str
+    name: str = ""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where answers go: a place (a conversation, channel or folder of the platform) and, where there is one, a message in it."""
+
+    platform: str
+    place: str
+    message: str = ""
+
+
+#: What a person gave, as it arrived: words from a text, typed values from a form, the bytes of a picture.
+Given = str | int | float | bool | bytes
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A command as it arrived: its name, what was given, by whom, where.
+
+    `given` are values as they are; `words` is what follows the command in a typed line, its flags among it. `line` is what the
+    person would see as their own words. `picture` is what the message carries or answers; it fills the
+    command's picture parameter where nothing else does. `key` makes a repeat harmless: one key of one person is one request.
+    """
+
+    command: str
+    given: dict[str, Given]
+    caller: Caller
+    address: Address
+    words: str = ""
+    line: str = ""
+    picture: bytes | None = None
+    key: str = ""
+
+
+#: Halves of characters and NUL: no database takes them, and no person typed them.
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def writable(text: str) -> str:
+    """Return a text without what cannot be stored."""
+    return _UNWRITABLE.sub("", text)
+
+
+#: Bytes of chance in an id: 96 bits cannot be guessed, and 16 characters fit into every platform's buttons.
+_ID_BYTES = 12
+
+
+def new_id() -> str:
+    """Return a random id of 16 letters, digits, `-` and `_`; it begins with neither sign, lest it be read as a flag."""
+    while not (made := secrets.token_urlsafe(_ID_BYTES))[0].isalnum():
+        pass
+    return made

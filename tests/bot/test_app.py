@@ -1,0 +1,261 @@
+"""The bot: from an invocation to accepted jobs, over a real store."""
+
+import asyncio
+from typing import Annotated
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_by
+from hypothesis import strategies as st
+from pydantic import Field
+
+from bot.bind import bind
+from bot.commands import COMMANDS, reference
+from bot.errors import BadInput, BotError, NotAllowed
+from bot.reply import Reply
+from bot.spec import Params, command
+from bot.store.files import KEY
+from bot.texts import tell
+from bot.values import Address, Caller, Invocation
+from bot.wish import Wish
+from inference.errors import BadPicture, InferenceError
+from tests.talk import PLATFORM, png, talk
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+async def test_accepted_is_kept(bot):
+    """A prompt becomes a waiting job that holds who asked, where, what was typed, and a complete request."""
+    line = "a red circle --steps 9 --seed 3 --no fog"
+    job = await bot.job(await bot.say(line))
+    assert (job.state, job.line, job.address) == ("waiting", line, Address(PLATFORM, "studio"))
+    assert (job.request.prompt.text, job.request.negative.text, job.request.steps, job.request.seed) == ("a red circle", "fog", 9, 3)
+    assert job.request.share == job.person
+    assert Wish.model_validate_json(job.wish) == Wish(prompt="a red circle", steps=9, seed=3, negative="fog")
+
+
+async def test_several_prompts_are_several_jobs(bot):
+    """Each prompt between `||` is a job of its own, with its own flags, in their order."""
+    reply = await bot.say("a red circle --seed 1 || a blue square --seed 2")
+    jobs = [await bot.store.jobs.get(job_id) for job_id in reply.jobs]
+    assert [(job.request.prompt.text, job.request.seed) for job in jobs] == [("a red circle", 1), ("a blue square", 2)]
+
+
+@pytest.mark.parametrize("last", ["a cat --steps 900", "a cat --size 1x1", "a cat --model nobody", "a <lora:fine:1> cat"])
+async def test_of_several_prompts_all_are_accepted_or_none(bot, last):
+    """One prompt that cannot be painted keeps all of them from being accepted, wherever the mistake is found."""
+    with pytest.raises((BadInput, InferenceError)):
+        await bot.say(f"a red circle || {last}", picture=png())
+    assert await bot.open() == 0
+    assert not bot.files.exists() or not list(bot.files.rglob("*.*"))
+
+
+async def test_a_repeat_is_harmless(bot):
+    """The same key of the same person is the same jobs, also at the same time; somebody else's key is another."""
+    first = await bot.say("a red circle || a dog", key="k")
+    again = await asyncio.gather(*(bot.say("a red circle || a dog", key="k") for _ in range(5)))
+    assert {one.jobs for one in again} == {first.jobs}
+    assert (await bot.say("a red circle || a dog", who="bob", key="k")).jobs != first.jobs
+    assert await bot.open() == 4
+
+
+async def test_attached_pictures_are_kept_and_start_from(bot):
+    """An attached picture is kept once it is needed, gives its shape, and its key is in the job."""
+    job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png(64, 128)))
+    assert await bot.store.files.get(job.source) == png(64, 128)
+    assert job.request.height > job.request.width
+    assert (job.request.source, job.request.strength) == (None, 0.5)
+
+
+async def test_pictures_are_named_by_id(bot):
+    """The id of a picture of one's own is a picture to start from; that of somebody else's is unknown."""
+    _, (picture,) = await bot.painted("a red circle")
+    job = await bot.job(await bot.say(f"a blue square --image {picture.id}"))
+    assert job.source == picture.file
+    with pytest.raises(BadInput, match="input-picture-unknown"):
+        await bot.say(f"a blue square --image {picture.id}", who="bob")
+
+
+async def test_file_keys_are_no_way_in(bot):
+    """Nobody starts from a file by its name in the store: neither in a line nor with a button of their own making."""
+    job, (picture,) = await bot.painted("a red circle")
+    assert KEY.fullmatch(picture.file)
+    for attempt in (bot.say(f"a dog --image {picture.file}", who="bob"), bot.press(f"imagine:a dog::{picture.file}", who="bob")):
+        with pytest.raises(BadInput, match="input-picture-unknown"):
+            await attempt
+    assert await bot.open() == 0
+    assert job.person
+
+
+async def test_links_are_fetched_where_that_is_allowed(tmp_path):
+    """A link in the prompt or as a flag is fetched through what the bot was given, and what comes must be a picture."""
+    asked = []
+
+    async def fetch(link):
+        asked.append(link)
+        return png(64, 64) if link.endswith("png") else b"<html>"
+
+    async with talk(tmp_path, fetch=fetch) as bot:
+        one = await bot.job(await bot.say("a dog {image:https://example.com/a.png}"))
+        other = await bot.job(await bot.say("a dog --image https://example.com/b.png"))
+        assert one.source == other.source is not None
+        again = await bot.job(await bot.press(f"again:{one.id}"))
+        assert again.source == one.source
+        assert asked == ["https://example.com/a.png", "https://example.com/b.png"]
+        with pytest.raises(BadPicture):
+            await bot.say("a dog --image https://example.com/page")
+
+
+#: What the issue lists as bad input, and what people do besides.
+BAD = [
+    ("/imagin a dog", {}, "There is no command /imagin; did you mean /imagine?"),
+    ("/qqqqqq", {}, "There is no command /qqqqqq; /help lists them all."),
+    ("a dog --step 3", {}, "There is no flag --step; did you mean --steps? As plain words it is written \\--step."),
+    ("a dog --steps 3 --steps 4", {}, "--steps is given twice; leave one of them."),
+    ("a dog --no fog --negative rain", {}, "--negative is given twice; leave one of them."),
+    ("", {}, "There are no words to paint; write what the picture shows."),
+    ("/imagine", {}, "There are no words to paint; write what the picture shows."),
+    ("/imagine --steps 3", {}, "/imagine needs its prompt: What to paint, in words."),
+    ("a dog --prompt a cat", {}, "prompt is given twice; leave one of them."),
+    ("x" * 100_000, {}, "A line has at most 4000 characters; this one has 100000."),
+    ("x" * 2_001, {}, "A prompt has at most 2000 characters; this one has 2001."),
+    ("a||" * 9, {}, "One request has at most 8 prompts between ||; this one has 9."),
+    ("/queue now", {}, "/queue takes no words; you wrote now."),
+    ("/queue", {"picture": png()}, "/queue takes no picture; send it without one, or start from the picture with /imagine."),
+    ("/info abc", {"picture": png()}, "/info takes no picture; send it without one, or start from the picture with /imagine."),
+    ("a dog --image abc", {"picture": png()}, "image is given twice; leave one of them."),
+    ("a dog", {"picture": b"<svg/>"}, "That file is none of the kinds of picture that are read here: PNG, JPEG, WEBP."),
+    ("a dog {image}", {}, "The prompt has {image} in it, and no picture came along; attach one, or write {image:LINK}."),
+    ("a dog {image:https://example.com/a.png}", {}, "Links to pictures are not followed here; attach the picture itself."),
+    (
+        "a dog --strength 0.3",
+        {},
+        "Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out.",
+    ),
+    ("a dog --steps 600", {}, "steps must be from 1 to 60; you wrote 600."),
+    ("a dog --model demmo", {}, "There is no model demmo; did you mean demo?"),
+    ("/again nowhere", {}, "There is no such request of yours."),
+    ("/info nowhere", {}, "There is no such picture of yours."),
+    ("/again", {}, "/again needs its job: Which request, by its id."),
+]
+
+
+@pytest.mark.parametrize(("line", "more", "sentence"), BAD, ids=[sentence[:50] + line[:20] for line, _, sentence in BAD])
+async def test_bad_input_is_one_clear_sentence(bot, line, more, sentence):
+    """What cannot be done is told in one sentence that says what would be right, and nothing is accepted."""
+    with pytest.raises((BotError, InferenceError)) as refused:
+        await bot.say(line, **more)
+    assert tell(refused.value.problem) == sentence
+    assert await bot.open() == 0
+
+
+async def test_values_of_a_form_and_flags_go_together(bot):
+    """What a form gives by name and what the words say are one request, unless they contradict."""
+    call = {"caller": Caller(PLATFORM, "ada"), "address": Address(PLATFORM, "studio")}
+    reply = await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog --seed 5", "steps": 7, "negative": ""}, **call))
+    job = await bot.job(reply)
+    assert (job.request.seed, job.request.steps) == (5, 7)
+    with pytest.raises(BadInput, match="input-twice"):
+        await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog --steps 5", "steps": 7}, **call))
+    with pytest.raises(BadInput, match="input-two-pictures"):
+        await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog", "image": png()}, picture=png(), **call))
+
+
+@pytest.mark.parametrize(
+    "wire", ["", ":", "nothing", "nothing:1", "again", "again:", "again:a:b:c:d", "imagine:a dog:::::900", "again:\x00\ud800"]
+)
+async def test_presses_that_no_button_makes(bot, wire):
+    """A press of what no button carries is refused like any other mistake."""
+    with pytest.raises((BadInput, NotAllowed)):
+        await bot.press(wire)
+
+
+async def test_ids_are_not_read_as_flags(bot):
+    """What a button carries is taken as it is, even where a line would read it otherwise."""
+    with pytest.raises(NotAllowed, match="denied-job"):
+        await bot.press("again:--same")
+
+
+async def test_work_is_announced_when_there_is_some(tmp_path):
+    """Whoever paints is told of what was accepted or cancelled, and not bothered by questions."""
+    calls = []
+    async with talk(tmp_path, wake=lambda: calls.append(1)) as bot:
+        await bot.say("/help")
+        assert not calls
+        reply = await bot.say("a red circle")
+        await bot.say(f"/cancel {reply.jobs[0]}")
+        assert len(calls) == 2
+
+
+async def test_texts_that_no_database_takes(bot):
+    """NUL and halves of characters are left out of what is kept."""
+    reply = await bot.app.handle(
+        Invocation(
+            command="imagine",
+            given={"prompt": "a red\x00 circle\ud800"},
+            caller=Caller(PLATFORM, "ada", "A\x00da"),
+            address=Address(PLATFORM, "studio"),
+            line="a red\x00 circle\ud800",
+        )
+    )
+    job = await bot.job(reply)
+    assert job.line == job.request.prompt.text == "a red circle"
+
+
+def test_suggestions_come_from_what_is_on_offer(bot):
+    """While a value is typed, those that begin with it come first, then those that hold it."""
+    params = {one.name: one for one in COMMANDS[0].params}
+    assert bot.app.suggestions(params["model"], "DE") == ("demo",)
+    offered = bot.app.suggestions(params["scheduler"], "a")
+    assert "euler a" in offered
+    assert [name.startswith("a") for name in offered] == sorted((name.startswith("a") for name in offered), reverse=True)
+    assert bot.app.suggestions(params["steps"], "") == ()
+
+
+class Greet(Params):
+    """Whom to greet."""
+
+    words: Annotated[str, Field(description="Whom to greet")]
+    times: Annotated[int | None, Field(ge=1, le=3, description="How often")] = None
+
+
+@command
+async def greet(ctx, want: Greet) -> Reply:
+    """Greet somebody."""
+    assert ctx.person.id
+    return Reply(text=" ".join([f"Hello {want.words}."] * (want.times or 1)))
+
+
+async def test_a_new_command_needs_nothing_else(tmp_path):
+    """One class, one function, one list entry: it is in help, in the text syntax, in suggestions and in the documentation."""
+    commands = (*COMMANDS, greet)
+    async with talk(tmp_path, commands=commands) as bot:
+        assert (await bot.say("/greet Ada --times 2")).text == "Hello Ada. Hello Ada."
+        with pytest.raises(BadInput, match="input-range"):
+            await bot.say("/greet Ada --times 9")
+        assert "/greet" in {fact.name for fact in (await bot.say("/help")).facts}
+        assert "How often · 1 to 3" in {fact.told for fact in (await bot.say("/help greet")).facts}
+        assert bot.app.suggestions(bot.app.find("help").params[0], "gr") == ("greet",)
+    page = reference.page(commands)
+    assert "| [`/greet`](#greet) | Greet somebody. |" in page
+    assert "| `--times …` | How often · 1 to 3 |" in page
+    assert page.replace(reference.page(COMMANDS), "") == page
+    assert bind(greet, {"words": "Ada"}) == Greet(words="Ada")
+
+
+@given_by(line=st.text(max_size=80) | st.from_regex(r"(/[a-z]{4,8} )?([a-c{}()|<>\\:-]| --(no|n|same|image|page) ){0,20}", fullmatch=True))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_line_does_more_than_be_refused(tmp_path_factory, line):
+    """Whatever is typed is answered, or refused in a sentence."""
+    async with talk(tmp_path_factory.mktemp("line")) as bot:
+        told = []
+        try:
+            await bot.say(line)
+        except (BotError, InferenceError) as refused:
+            told.append(tell(refused.problem))
+        assert not any("no words yet" in sentence for sentence in told)

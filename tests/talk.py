@@ -1,0 +1,82 @@
+"""A bot without an engine: the real commands over a real store, and somebody to talk to it."""
+
+import io
+from contextlib import asynccontextmanager
+
+from PIL import Image
+
+from adapters.text import read_line
+from bot.app import App, Offer
+from bot.commands import COMMANDS
+from bot.store.files import Files
+from bot.store.jobs import Painted
+from bot.store.models import Base
+from bot.store.session import Database
+from bot.store.store import Store
+from bot.values import Address, Caller, Invocation
+from inference.catalogue import read_catalogue
+from inference.demo import WEIGHTS
+
+PLATFORM = "test"
+
+
+def png(width=64, height=96, colour="red"):
+    """Return a picture file."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+class Talk:
+    """A conversation with the bot. `who` and `where` are free to choose; everybody is in the same place unless said otherwise."""
+
+    def __init__(self, app, files):
+        self.app = app
+        self.store = app.store
+        self.files = files
+
+    async def say(self, line, who="ada", where="studio", **more):
+        """Return what a typed line is answered with."""
+        read = read_line(line)
+        who_and_where = {"caller": Caller(PLATFORM, who), "address": Address(PLATFORM, where)}
+        return await self.app.handle(Invocation(command=read.command, given={}, words=read.words, line=line, **who_and_where, **more))
+
+    async def press(self, button, who="ada", where="studio", **more):
+        """Return what a pressed button is answered with."""
+        wire = button if isinstance(button, str) else button.wire
+        return await self.app.pressed(wire, Caller(PLATFORM, who), Address(PLATFORM, where), **more)
+
+    async def job(self, reply):
+        """Return the one job of a reply."""
+        (job_id,) = reply.jobs
+        return await self.store.jobs.get(job_id)
+
+    async def open(self):
+        """Return how many jobs wait, whosever they are."""
+        jobs = await self.store.jobs.of_place(Address(PLATFORM, "studio"), 100)
+        return sum(job.is_open for job in jobs)
+
+    async def painted(self, line, who="ada", where="studio"):
+        """Say a line and have it painted in plain colour; return the job and its pictures."""
+        asked = await self.job(await self.say(line, who, where))
+        job = await self.store.jobs.claim("painter", (PLATFORM,))
+        assert job.id == asked.id
+        pictures = [await self._painted(job, index) for index in range(job.request.count)]
+        assert await self.store.jobs.finish(job, pictures, 1.5)
+        return await self.store.jobs.get(job.id), (await self.store.pictures.of_jobs([job.id]))[job.id]
+
+    async def _painted(self, job, index):
+        width, height, seed = job.request.width, job.request.height, job.request.seed + index
+        image, small = png(width, height, (seed % 256, index, 0)), png(8, 8, (seed % 256, index, 0))
+        files = {"file": await self.store.files.put(image), "thumbnail": await self.store.files.put(small)}
+        return Painted(index=index, seed=seed, width=width, height=height, bytes=len(image), **files)
+
+
+@asynccontextmanager
+async def talk(folder, commands=COMMANDS, **more):
+    """Give a conversation whose store is in a folder."""
+    async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
+        async with database.connect() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        store = Store.of(database, Files(str(folder / "files")))
+        yield Talk(App(commands, store, Offer(read_catalogue([], None, WEIGHTS), "demo"), **more), folder / "files")
