@@ -1,37 +1,39 @@
 """The `easel` command.
 
-Start-up stays light: nothing here or below imports the libraries that paint, they live in the worker process.
+Start-up stays light: the libraries that paint live in the worker process, and what only one command needs is imported in it, so
+that `easel run` can be spoken to within a second.
 """
 
 import asyncio
 import importlib.metadata
+import os
 import sys
-import time
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from adapters import codes, doctor, logs
+from adapters import codes, logs
 from adapters import main as parts
-from adapters.terminal import inbound, outbound
+from adapters.base import Adapter
 from bot import config as configuration
 from bot.errors import BotError
+from bot.store.store import Store
 from bot.texts import tell, text
-from bot.words import suggestions
-from inference import catalogue
-from inference.engine import Engine
 from inference.errors import InferenceError
-from inference.passport import Passport
-from inference.request import Failed, Note, Picture, PictureRequest, Step
 
 app = typer.Typer(name="easel", help="Easel paints from words.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(help="The models that can paint.", no_args_is_help=True)
+tokens = typer.Typer(help="Tokens that let people into the chat page.", no_args_is_help=True)
+tables = typer.Typer(help="The tables of the store.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(tokens, name="token")
+app.add_typer(tables, name="db")
+
+T = TypeVar("T")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="The configuration; easel.toml where it exists.")]
 
@@ -42,16 +44,21 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (BotError, InferenceError) as error:
-        outbound.note(tell(error.problem))
+        _note(tell(error.problem))
         raise typer.Exit(codes.code_of(error.problem)) from None
     except KeyboardInterrupt:
-        outbound.note(text("paint-cancelled"))
+        _note(text("paint-cancelled"))
         raise typer.Exit(codes.INTERRUPTED) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        outbound.note(text("fault-incident", file=str(logs.incident(error))))
+        _note(text("fault-incident", file=str(logs.incident(error))))
         raise typer.Exit(codes.FAILED) from None
+
+
+def _note(sentence: str) -> None:
+    """Tell the person something beside the result, on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _configured(path: Path | None) -> configuration.Config:
@@ -65,23 +72,27 @@ def paint(
     prompt: Annotated[str, typer.Argument(help="What to paint, in words; (word:1.3) makes a word count more, [word] less.")],
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The PNG file; several pictures are numbered.")] = None,
-    negative: Annotated[str, typer.Option(help="What not to paint.")] = "",
+    negative: Annotated[str | None, typer.Option(help="What not to paint.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; more is slower.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How closely to follow the words.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="How the steps are taken, such as “euler a”.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed repeats a picture.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in pixels.")] = None,
-    count: Annotated[int, typer.Option(help="How many pictures.")] = 1,
+    count: Annotated[int | None, typer.Option(help="How many pictures.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
     strength: Annotated[float | None, typer.Option(help="How much of that picture is painted anew, 0 to 1.")] = None,
     model: Annotated[str | None, typer.Option(help="Which model paints; see `easel models list`.")] = None,
     config: ConfigFile = None,
 ) -> None:
     """Paint a picture from words, into a file."""
+    from rich.console import Console
+
+    from adapters.terminal import inbound, painting
+    from bot.words import unknown_words
+
     with _told():
         settings = _configured(config)
         passport = parts.chosen(settings, model)
-        console = Console()
         typed = inbound.Typed(
             prompt=prompt,
             negative=negative,
@@ -94,53 +105,63 @@ def paint(
             count=count,
             image=image,
             strength=strength,
+            model=model,
         )
-        request = inbound.request_of(typed, passport, previews=outbound.can_preview(console))
-        files = inbound.files_of(typed, request.seed)
-        _mention_unknown_words(request, passport)
-        asyncio.run(_paint(settings, passport, request, files, console))
+        want = painting.wanted(typed, passport)
+        if sentence := unknown_words(want.request, passport):
+            _note(sentence)
+        asyncio.run(painting.paint(settings, passport, want, Console()))
 
 
-def _mention_unknown_words(request: PictureRequest, passport: Passport) -> None:
-    unknown = tuple(dict.fromkeys([*passport.unknown_words(request.prompt), *passport.unknown_words(request.negative)]))
-    if unknown:
-        known = ", ".join(suggestions(unknown, passport.words))
-        outbound.note(text("words-unknown", count=len(unknown), words=", ".join(unknown), model=passport.name, known=known))
-
-
-async def _paint(
-    settings: configuration.Config, passport: Passport, request: PictureRequest, files: tuple[Path, ...], console: Console
+@app.command()
+def run(
+    *,
+    show: Annotated[bool, typer.Option("--open", help="Open the chat page in the browser of this computer.")] = False,
+    config: ConfigFile = None,
 ) -> None:
-    """Start the engine, paint, and say what came of it."""
-    async with parts.engine(settings, {passport.name: passport}) as engine:
-        began = time.monotonic()
-        with outbound.Board(console) as board:
-            notes = await _follow(engine, request, files, board)
-        for sentence in notes:
-            outbound.note(sentence)
-        print(outbound.result(request, time.monotonic() - began))
-        print(*files, sep="\n", flush=True)
+    """Run everything that is configured; with no configuration the chat page on this computer."""
+    with _told():
+        settings = _configured(config)
+
+        def said(name: str, adapter: Adapter) -> None:
+            print(text(f"run-{name}", address=adapter.address), flush=True)
+            if show and name == "web" and _has_screen():
+                webbrowser.open(adapter.address)
+
+        asyncio.run(parts.run(settings, said))
 
 
-async def _follow(engine: Engine, request: PictureRequest, files: tuple[Path, ...], board: outbound.Board) -> list[str]:
-    """Write each picture as it comes and return what the person should know; raises what the request failed with."""
-    notes = []
-    async for event in engine.run(request):
-        match event:
-            case Step():
-                board.step(event)
-            case Picture():
-                await asyncio.to_thread(inbound.write, files[event.index], event.image)
-            case Note():
-                notes.append(tell(event.problem))
-            case Failed():
-                raise InferenceError.of(event.problem)
-    return notes
+def _has_screen() -> bool:
+    """Return whether there is a screen for a browser: elsewhere one would open inside the terminal and take it over."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@tokens.command("create")
+def create_token(name: Annotated[str, typer.Argument(help="Whom the token lets in.")], config: ConfigFile = None) -> None:
+    """Make a token that lets somebody into the chat page; it is shown once."""
+    with _told():
+        settings = _configured(config)
+        print(asyncio.run(_with_store(settings, lambda store: store.tokens.create(name))))
+
+
+@tokens.command("revoke")
+def revoke_tokens(name: Annotated[str, typer.Argument(help="Whose tokens end.")], config: ConfigFile = None) -> None:
+    """Take back every token of a name, at once."""
+    with _told():
+        settings = _configured(config)
+        print(text("token-revoked", name=name, count=asyncio.run(_with_store(settings, lambda store: store.tokens.revoke(name)))))
+
+
+async def _with_store(settings: configuration.Config, act: Callable[[Store], Awaitable[T]]) -> T:
+    async with parts.opened(settings) as store:
+        return await act(store)
 
 
 @app.command("doctor")
 def examine(config: ConfigFile = None) -> None:
     """Say what is configured, what is missing and what to type next."""
+    from adapters import doctor
+
     with _told():
         found = list(doctor.findings(config))
         for finding in found:
@@ -153,6 +174,9 @@ def examine(config: ConfigFile = None) -> None:
 @models.command("list")
 def list_models(config: ConfigFile = None) -> None:
     """Show every model that can be asked for."""
+    from rich.console import Console
+    from rich.table import Table
+
     with _told():
         settings = _configured(config)
         table = Table(box=None, pad_edge=False)
@@ -167,6 +191,8 @@ def list_models(config: ConfigFile = None) -> None:
 @models.command()
 def inspect(path: Annotated[Path, typer.Argument(help="A model folder, or a .safetensors file.")]) -> None:
     """Show what a model folder or file is, before anything of it is loaded."""
+    from inference import catalogue
+
     with _told():
         one = catalogue.inspect(path)
         shown = {
@@ -186,6 +212,36 @@ def inspect(path: Annotated[Path, typer.Argument(help="A model folder, or a .saf
         for key, value in shown.items():
             if value:
                 print(f"{text(f'models-{key}'):<12} {value}")
+
+
+@tables.command("upgrade")
+def upgrade(revision: Annotated[str, typer.Argument(help="Up to which revision.")] = "head", config: ConfigFile = None) -> None:
+    """Bring the tables of the store up to date."""
+    from adapters import database
+
+    with _told():
+        raise typer.Exit(asyncio.run(database.upgrade(_configured(config).store.url, revision)))
+
+
+@tables.command("downgrade")
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="Down to which revision; base is none at all, and everything is gone.")],
+    config: ConfigFile = None,
+) -> None:
+    """Bring the tables of the store back to an earlier revision."""
+    from adapters import database
+
+    with _told():
+        raise typer.Exit(asyncio.run(database.downgrade(_configured(config).store.url, revision)))
+
+
+@tables.command("check")
+def check(config: ConfigFile = None) -> None:
+    """Say whether the store can be reached and its tables are right."""
+    from adapters import database
+
+    with _told():
+        raise typer.Exit(asyncio.run(database.check(_configured(config).store.url)))
 
 
 def _version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """`easel doctor`: what is configured, what is missing, and what to type next."""
 
+import asyncio
 import importlib.metadata
 import platform
 import shutil
@@ -10,11 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from adapters import main
 from adapters.codes import BAD_INPUT, FAILED, code_of
+from adapters.web.hosts import needs_login
 from bot import config as configuration
 from bot.config import Config
-from bot.errors import BadConfig
+from bot.errors import BadConfig, BotError
+from bot.store.schema import Schema, state
+from bot.store.session import Database
 from bot.texts import tell, text
 from inference.catalogue import scan
 from inference.errors import InferenceError, Problem
@@ -50,7 +57,34 @@ def findings(path: Path | None) -> Iterator[Finding]:
     yield from _libraries()
     yield from _devices(config)
     yield from _models(config)
+    yield _store(config)
+    yield _page(config)
     yield _folder()
+
+
+def _store(config: Config) -> Finding:
+    """Say how the store stands; a look, which makes and changes nothing."""
+    try:
+        url = make_url(config.store.url)
+        if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
+            return Finding("ok", text("doctor-store-blank", store=url.database))
+        schema, name = asyncio.run(_stands(config.store.url))
+    except ArgumentError:
+        # The store itself says so in its own words, and without the address, which may hold a password.
+        return _wrong(Problem("config-store", {"offered": "sqlite+aiosqlite, postgresql+psycopg"}))
+    except BotError as error:
+        return _wrong(error.problem)
+    return _wrong(schema.problems[0]) if schema.problems else Finding("ok", text("doctor-store", store=name))
+
+
+async def _stands(url: str) -> tuple[Schema, str]:
+    async with Database(url) as database:
+        return await state(database), database.name
+
+
+def _page(config: Config) -> Finding:
+    address = f"http://{config.web.host}:{config.web.port}/"
+    return Finding("ok", text("doctor-page-login" if needs_login(config.web) else "doctor-page", address=address))
 
 
 def _libraries() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""From what was typed after `easel paint` to a request."""
+"""From what was typed after `easel paint` to a wish, a source picture and the files that shall be written."""
 
 import os
 import re
@@ -7,13 +7,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from bot import prompt, sizes
+from bot.bind import bind
+from bot.commands.imagine import Imagine, imagine
 from bot.errors import BadInput, BadOutput
 from inference import headers
-from inference.passport import MAX_SEED, Passport
-from inference.request import PictureRequest
 
 _SUFFIX = ".png"
 
@@ -26,55 +23,28 @@ class Typed:
     """What was typed; `None` is what was left out."""
 
     prompt: str
-    negative: str = ""
+    negative: str | None = None
     output: Path | None = None
     steps: int | None = None
     guidance: float | None = None
     scheduler: str | None = None
     seed: int | None = None
     size: str | None = None
-    count: int = 1
+    count: int | None = None
     image: Path | None = None
     strength: float | None = None
+    model: str | None = None
 
 
-def request_of(typed: Typed, passport: Passport, previews: bool) -> PictureRequest:
-    """Return the complete request: what was left out is what the model paints best with, and a seed is drawn.
-
-    Raises `BadInput`, `BadPicture`, and what `Passport.check` raises.
-    """
-    if typed.strength is not None and typed.image is None:
-        raise BadInput("input-strength-alone")
-    source = _picture(typed.image) if typed.image else None
-    width, height = _size(typed, passport, source)
-    usual = passport.defaults
-    request = PictureRequest(
-        prompt=prompt.read(typed.prompt),
-        negative=prompt.read(typed.negative),
-        model=passport.name,
-        width=width,
-        height=height,
-        steps=usual.steps if typed.steps is None else typed.steps,
-        guidance=usual.guidance if typed.guidance is None else typed.guidance,
-        scheduler=usual.scheduler if typed.scheduler is None else typed.scheduler.strip().lower(),
-        seed=secrets.randbelow(MAX_SEED - typed.count) if typed.seed is None else typed.seed,
-        count=typed.count,
-        source=source,
-        previews=previews,
-    )
-    if typed.strength is not None:
-        request = msgspec.structs.replace(request, strength=typed.strength)
-    passport.check(request)
-    return request
+def wish_of(typed: Typed) -> Imagine:
+    """Return what was typed as a wish, without its picture; raises `BadInput`."""
+    given = {name: value for name in Imagine.model_fields if (value := getattr(typed, name, None)) is not None and name != "image"}
+    return bind(imagine, given)
 
 
-def _size(typed: Typed, passport: Passport, source: bytes | None) -> sizes.Size:
-    if typed.size is not None:
-        return sizes.read_size(typed.size)
-    if source is not None:
-        header = headers.check_bytes(source)
-        return sizes.like(passport, header.width, header.height)
-    return passport.defaults.width, passport.defaults.height
+def source_of(typed: Typed) -> bytes | None:
+    """Return the bytes of the picture to start from; raises `BadInput` where there is no such file."""
+    return None if typed.image is None else _picture(typed.image)
 
 
 def _picture(path: Path) -> bytes:
@@ -88,7 +58,7 @@ def _picture(path: Path) -> bytes:
         raise BadInput("input-file-unreadable", file=str(path)) from None
 
 
-def files_of(typed: Typed, seed: int) -> tuple[Path, ...]:
+def files_of(typed: Typed, seed: int, count: int) -> tuple[Path, ...]:
     """Return the file of each picture: the name that was given, numbered where there are several.
 
     Raises `BadOutput` where they could not be written, so that nobody waits for a picture in vain.
@@ -105,9 +75,9 @@ def files_of(typed: Typed, seed: int) -> tuple[Path, ...]:
             raise BadOutput("output-not-png", file=str(path), right=path.with_suffix(_SUFFIX).name)
         path = path.with_name(path.name + _SUFFIX)
     _refuse_unwritable(path)
-    if typed.count == 1:
+    if count == 1:
         return (path,)
-    return tuple(path.with_stem(f"{path.stem}-{number}") for number in range(1, typed.count + 1))
+    return tuple(path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1))
 
 
 def _slug(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import io
 import sys
-import time
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +13,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from bot.cards import Card
 from bot.texts import text
-from inference.errors import Fact
-from inference.request import PictureRequest, Step
 
 #: Character columns of the longer side of a preview; half as many lines, for each holds two pixels.
 _PREVIEW_SIDE = 32
@@ -33,7 +31,7 @@ class Board:
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
         self._preview: Text | None = None
-        self._began = time.monotonic()
+        self._jpeg: bytes | None = None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -46,35 +44,18 @@ class Board:
             self._live.update("")
             self._live.stop()
 
-    def step(self, step: Step) -> None:
+    def show(self, card: Card) -> None:
         """Show how far the request is."""
-        if not self._live:
+        progress = card.progress
+        if not self._live or progress is None:
             return
-        if step.n <= 1:
-            # From here on, so that the time that the model took to load does not count as painting.
-            self._began = time.monotonic()
-        if step.preview is not None:
-            self._preview = half_blocks(step.preview)
+        if progress.preview is not None and progress.preview is not self._jpeg:
+            self._jpeg, self._preview = progress.preview, half_blocks(progress.preview)
         row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(total=step.of, completed=step.n, width=_PREVIEW_SIDE), progress(step, time.monotonic() - self._began))
+        row.add_row(ProgressBar(total=progress.of, completed=progress.n, width=_PREVIEW_SIDE), card.status)
         shown: list[RenderableType] = [self._preview, row] if self._preview else [row]
         # At once: a quick model is done before the next regular refresh.
         self._live.update(Group(*shown), refresh=True)
-
-
-def progress(step: Step, seconds: float) -> str:
-    """Return the progress line: `step 12 of 20, about 4 s` once there is something to reckon with."""
-    done = text("paint-step", n=step.n, of=step.of)
-    if step.n < 2 or step.n >= step.of:
-        return done
-    return text("paint-step-left", done=done, left=duration(seconds / (step.n - 1) * (step.of - step.n)))
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return text("time-seconds", seconds=max(1, round(seconds)))
-    return text("time-minutes", minutes=round(seconds / 60))
 
 
 def half_blocks(jpeg: bytes) -> Text:
@@ -96,16 +77,6 @@ def _colour(image: Image.Image, left: int, top: int) -> str:
     pixel = image.getpixel((left, top))
     assert isinstance(pixel, tuple), "an RGB image has tuples for pixels"
     return "#{:02x}{:02x}{:02x}".format(*pixel)
-
-
-def result(request: PictureRequest, seconds: float) -> str:
-    """Return the line that says what was painted: `red circle on blue · 20 steps · seed 7 · 4.1 s`."""
-    # A seed is a name, not an amount: as text nobody rounds or groups it.
-    facts: dict[str, Fact] = {"steps": request.steps, "seed": str(request.seed), "seconds": round(seconds, 1)}
-    said = request.prompt.text.strip() or text("paint-no-words")
-    if request.count > 1:
-        return text("paint-result-several", prompt=said, count=request.count, last=str(request.seed + request.count - 1), **facts)
-    return text("paint-result", prompt=said, **facts)
 
 
 def note(sentence: str) -> None:

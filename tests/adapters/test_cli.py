@@ -15,6 +15,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from inference.demo import WEIGHTS
+
 EASEL = [sys.executable, "-m", "adapters.cli"]
 
 #: Longer than any of these takes on a small machine under load; a test that waits for it has failed.
@@ -46,6 +48,11 @@ def easel(environment, tmp_path):
     return run
 
 
+def pictures(folder):
+    """Return the names of the files in a folder, without the store."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "data")
+
+
 def test_paint(easel, tmp_path):
     """A prompt becomes a PNG file that carries its settings, and one line says what was painted."""
     done = easel("paint", "a red circle on a blue background", "-o", "circle.png", "--seed", "7", "--steps", "4")
@@ -66,7 +73,7 @@ def test_paint_again(easel, tmp_path):
         with Image.open(tmp_path / "star.png") as image:
             seen.append(image.tobytes())
     assert seen[0] == seen[1]
-    assert [path.name for path in tmp_path.iterdir()] == ["star.png"]
+    assert pictures(tmp_path) == ["star.png"]
 
 
 def test_paint_from_a_picture(easel, tmp_path):
@@ -85,7 +92,7 @@ def test_paint_several(easel, tmp_path):
     done = easel("paint", "a house", "-o", "house.png", "--count", "2", "--seed", "5", "--steps", "2")
     assert "2 pictures" in done.stdout
     assert "seeds 5 to 6" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["house-1.png", "house-2.png"]
+    assert pictures(tmp_path) == ["house-1.png", "house-2.png"]
     assert (tmp_path / "house-1.png").read_bytes() != (tmp_path / "house-2.png").read_bytes()
 
 
@@ -167,14 +174,14 @@ def test_cancel(environment, tmp_path):
     _, told = easel.communicate(timeout=PATIENCE)
     assert (easel.returncode, told) == (130, "Cancelled.\n")
     assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
-    assert not list(tmp_path.iterdir())
+    assert pictures(tmp_path) == []
 
 
 def test_terminal(environment, tmp_path):
     """In a terminal with colours there are a progress line and a preview, and only the result is left in the end."""
     leader, follower = pty.openpty()
     colours = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"}
-    asked = [*EASEL, "paint", "a red circle", "--steps", "12", "-o", "circle.png"]
+    asked = [*EASEL, "paint", "a red circle", "--steps", "60", "-o", "circle.png"]
     easel = subprocess.Popen(asked, cwd=tmp_path, env=colours, stdin=follower, stdout=follower, stderr=follower)
     os.close(follower)
     shown = b""
@@ -186,8 +193,8 @@ def test_terminal(environment, tmp_path):
     os.close(leader)
     assert easel.wait(timeout=PATIENCE) == 0
     text = shown.decode()
-    assert "step 12 of 12" in text
-    assert re.search(r"step \d+ of 12, about \d+ s", text)
+    assert "step 60 of 60" in text
+    assert re.search(r"step \d+ of 60, about \d+ s", text)
     assert "▀" in text
     assert text.rstrip().endswith("circle.png")
 
@@ -204,21 +211,23 @@ def test_models(easel, tmp_path):
 
 def test_inspect(easel):
     """Inspecting a model folder shows what it is."""
-    from adapters.main import SHIPPED
-
-    shown = easel("models", "inspect", str(SHIPPED))
+    shown = easel("models", "inspect", str(WEIGHTS))
     assert shown.returncode == 0
     assert re.search(r"^family +sd1$", shown.stdout, re.MULTILINE)
     assert re.search(r"^kept as +folder$", shown.stdout, re.MULTILINE)
 
 
-def test_doctor(easel):
+def test_doctor(easel, tmp_path):
     """The doctor finds a fresh installation well and says what to type next."""
     told = easel("doctor")
     assert told.returncode == 0
     assert "torch 2.13.0" in told.stdout
     assert "Model demo (sd1)" in told.stdout
-    assert told.stdout.splitlines()[-1] == 'Next: easel paint "a red circle on a blue background" -o circle.png'
+    assert "The store data/easel.db will be made at the first start." in told.stdout
+    assert "The chat page will be at http://127.0.0.1:8000/" in told.stdout
+    assert told.stdout.splitlines()[-1] == "Next: easel run"
+    assert pictures(tmp_path) == []
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""`easel paint`: one request through the same queue and store as everybody's, with this process as its runner."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from adapters import main as parts
+from adapters.terminal import inbound, outbound
+from bot import asking, prompt
+from bot.cards import Card, summary
+from bot.commands.imagine import Imagine
+from bot.config import Config
+from bot.errors import BadInput, BotError
+from bot.jobs.dispatcher import Dispatcher
+from bot.store.jobs import DONE, Job, NewJob
+from bot.store.store import Store
+from bot.values import Address, Caller, new_id
+from inference import headers
+from inference.errors import InferenceError
+from inference.passport import Passport
+from inference.request import PictureRequest
+
+log = logging.getLogger("easel.terminal")
+
+PLATFORM = "terminal"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is to be painted and where it goes: checked, but nothing done yet."""
+
+    wish: Imagine
+    request: PictureRequest
+    source: bytes | None
+    files: tuple[Path, ...]
+
+
+def wanted(typed: inbound.Typed, passport: Passport) -> Wanted:
+    """Return what was typed as a request, or raise what is wrong with it, before anything is started or written."""
+    if len(prompt.split(typed.prompt)) > 1:
+        raise BadInput("input-one-prompt")
+    wish, source = inbound.wish_of(typed), inbound.source_of(typed)
+    seed = asking.seed_for(wish)
+    reading = asking.reading_of(wish, seed)
+    request = asking.request_of(wish, reading, passport, seed, None if source is None else headers.check_bytes(source))
+    return Wanted(wish, request, source, inbound.files_of(typed, seed, request.count))
+
+
+async def paint(config: Config, passport: Passport, want: Wanted, console: Console) -> None:
+    """Paint what is wanted, into its files, and say what came of it; raises what it failed with."""
+    async with parts.opened(config) as store, parts.engine(config, {passport.name: passport}) as engine:
+        with outbound.Board(console) as board:
+
+            async def show(card: Card, _address: Address) -> None:
+                board.show(card)
+
+            # None but its own: what waits for others is theirs, and their model may not be loaded here.
+            async with Dispatcher(store, engine, show, platforms=(), most=0) as dispatcher:
+                job = await _accepted(store, want, dispatcher.runner, outbound.can_preview(console))
+                try:
+                    await dispatcher.paint(job)
+                except asyncio.CancelledError:
+                    await asyncio.shield(store.jobs.cancel(job.id))
+                    raise
+        job = await _ended(store, job)
+        await deliver(store, job)
+    print(summary(job))
+    print(*want.files, sep="\n", flush=True)
+
+
+async def _accepted(store: Store, want: Wanted, runner: str, previews: bool) -> Job:
+    """Accept the request, leased to this process from its first moment on."""
+    person = await store.people.person(Caller(PLATFORM, "local"))
+    source = None if want.source is None else await store.files.put(want.source)
+    new = NewJob(
+        id=new_id(),
+        person=person.id,
+        address=Address(PLATFORM, str(want.files[0].resolve().parent), "/".join(path.name for path in want.files)),
+        line=want.wish.prompt,
+        wish=want.wish.model_copy(update={"image": source}).model_dump_json(exclude_none=True),
+        request=msgspec.structs.replace(want.request, share=person.id, previews=previews),
+        source=source,
+    )
+    (job,) = await store.jobs.accept([new], runner)
+    return job
+
+
+async def _ended(store: Store, job: Job) -> Job:
+    """Return the job as it ended; raises what it failed with."""
+    ended = await store.jobs.get(job.id)
+    if ended is None or ended.state != DONE:
+        raise InferenceError.of(ended.problem) if ended is not None and ended.problem is not None else BotError("paint-cancelled")
+    return ended
+
+
+class Leftovers:
+    """Delivers the pictures of terminals that went away in the middle; `easel run` takes it for the adapter of the terminal."""
+
+    platform = PLATFORM
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def show(self, card: Card, _address: Address) -> None:
+        """Write the files of a finished job."""
+        job = None if card.is_open else await self._store.jobs.get(card.job)
+        if job is None or job.state != DONE:
+            return
+        try:
+            await deliver(self._store, job)
+        except (BotError, OSError) as error:
+            log.warning("terminal.undelivered job=%s %s", job.id, error)
+
+
+async def deliver(store: Store, job: Job) -> None:
+    """Write a job's pictures into the files that its address names; doing it twice changes nothing."""
+    pictures = (await store.pictures.of_jobs([job.id]))[job.id]
+    for name, picture in zip(job.address.message.split("/"), pictures, strict=True):
+        await asyncio.to_thread(inbound.write, Path(job.address.place) / name, await store.files.get(picture.file))

@@ -1,0 +1,121 @@
+"""The web adapter's life: it listens, shows cards to the pages that are open, and lets go of them when it ends."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from adapters.base import Bot
+from adapters.web.access import PLATFORM, Access
+from adapters.web.desk import Desk
+from adapters.web.hosts import Hosts
+from adapters.web.site import site
+from adapters.web.streams import Hub
+from bot.cards import Card
+from bot.config import Web
+from bot.errors import BadConfig
+from bot.values import Address
+
+log = logging.getLogger("easel.web")
+
+#: How long answers that are under way may take when the server ends; streams are ended before.
+_GRACE_SECONDS = 3
+
+#: Connections and answers at a time; beyond that people are asked to come back, instead of the memory filling up.
+_MOST_CONNECTIONS = 2_000
+
+
+def open_adapter(bot: Bot) -> "WebAdapter":
+    """Return the adapter: the web chat is always there. Raises `BadConfig`."""
+    return WebAdapter(bot)
+
+
+class WebAdapter:
+    """The web chat. Entering it listens; raises `BadConfig` where that cannot be, such as on a port that is taken."""
+
+    platform = PLATFORM
+
+    def __init__(self, bot: Bot) -> None:
+        self._web = bot.config.web
+        self._hub = Hub()
+        desk = Desk(bot, Access(bot.app.store, self._web), self._hub)
+        # No access log: it would keep who asked for which picture. Without a lifespan the site has nothing to start or end.
+        config = uvicorn.Config(
+            site(desk, Hosts.of(self._web)),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        self._server = _Server(config)
+        self._serving: asyncio.Task[None] | None = None
+        self.port = self._web.port
+
+    @property
+    def address(self) -> str:
+        """Return where the page is."""
+        if self._web.public_url:
+            return self._web.public_url
+        host = f"[{self._web.host}]" if ":" in self._web.host else self._web.host
+        return f"http://{host}:{self.port}/"
+
+    async def __aenter__(self) -> Self:
+        listening = _listening(self._web)
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([listening]))
+        ready = asyncio.create_task(self._server.ready.wait())
+        await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._serving.done():
+            self._serving.result()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # Streams first: they last as long as their readers, which is too long.
+        self._hub.close()
+        self._server.should_exit = True
+        if self._serving is not None:
+            await asyncio.gather(self._serving, return_exceptions=True)
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show a card to the pages that are open on its conversation."""
+        self._hub.publish(card, address.place)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready, and leaves signals to the program around it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _listening(web: Web) -> socket.socket:
+    """Return a socket that is bound; raises `BadConfig`."""
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    try:
+        return socket.create_server((web.host, web.port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BadConfig("config-port", host=web.host, port=str(web.port)) from None
+        raise BadConfig("config-listen", host=web.host, port=str(web.port), reason=error.strerror or str(error)) from None

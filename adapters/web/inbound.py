@@ -1,0 +1,103 @@
+"""From what a browser sends to an invocation."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import msgspec
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from adapters.text import read_line
+from adapters.web.access import Visitor
+from adapters.web.refusals import Refused
+from bot.errors import BadInput
+from bot.texts import text
+from bot.values import Given, Invocation
+
+#: Characters of a line; what a prompt may have is for the bot to say, this only keeps books out.
+MOST_LINE = 8_000
+
+#: The longest button there is has 64 bytes; a browser's id of a line is a random one of its own.
+_MOST_WIRE, _MOST_KEY = 64, 64
+
+#: Bytes of a field that are read at all: enough to say how long a line is that is too long.
+_MOST_FIELD = 1_000_000
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A line as sent, with the picture that came along; `key` is the browser's own id of it."""
+
+    line: str
+    key: str
+    picture: bytes | None = None
+
+
+class Pressed(msgspec.Struct, frozen=True):
+    """A button as pressed."""
+
+    wire: str
+    key: str
+
+
+async def said(request: Request) -> Said:
+    """Return the line in a form; raises `BadInput` for one that is empty or too long, and `Refused` for a broken form."""
+    async with _form(request) as form:
+        line, key = _field(form, "line"), _field(form, "key")[:_MOST_KEY]
+        picture = form.get("picture")
+        data = await picture.read() if isinstance(picture, UploadFile) else b""
+    if len(line) > MOST_LINE:
+        raise BadInput("input-line-long", most=MOST_LINE, given=len(line))
+    if not line.strip():
+        raise BadInput("input-line-empty")
+    return Said(line, key, data or None)
+
+
+async def pressed(request: Request) -> Pressed:
+    """Return the button in a form; raises `BadInput` for what is none."""
+    async with _form(request) as form:
+        wire, key = _field(form, "wire"), _field(form, "key")[:_MOST_KEY]
+    if not 0 < len(wire.encode()) <= _MOST_WIRE:
+        raise BadInput("input-button")
+    return Pressed(wire, key)
+
+
+async def field(request: Request, name: str) -> str:
+    """Return one field of a plain form, or the empty text."""
+    async with _form(request) as form:
+        return _field(form, name)
+
+
+def invocation(line: Said, visitor: Visitor) -> Invocation:
+    """Return the invocation that a line is."""
+    read = read_line(line.line)
+    return Invocation(
+        command=read.command,
+        given={},
+        words=read.words,
+        caller=visitor.caller,
+        address=visitor.address,
+        line=line.line.strip(),
+        picture=line.picture,
+        key=line.key,
+    )
+
+
+def asked(command: str, given: Mapping[str, Given], visitor: Visitor) -> Invocation:
+    """Return the invocation that a part of the page asks for by itself."""
+    return Invocation(command=command, given=dict(given), caller=visitor.caller, address=visitor.address)
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    """Give a request's form; raises `Refused` where it is none."""
+    try:
+        async with request.form(max_files=1, max_fields=4, max_part_size=_MOST_FIELD) as form:
+            yield form
+    except HTTPException:
+        raise Refused(400, text("web-form")) from None
+
+
+def _field(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""

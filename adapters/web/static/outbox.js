@@ -1,0 +1,145 @@
+// Lines on their way to the server: kept in the browser until it has answered, sent one after another.
+
+import { add, element, keepPlace, show, tell } from "./entries.js";
+import { away, here, loggedOut, on } from "./live.js";
+import { Away, LoggedOut, newKey, own, post } from "./talk.js";
+import { announce, say } from "./words.js";
+
+const pattern = document.getElementById("pending").content.firstElementChild;
+
+/** Seconds that a line may take, and one with a picture on a slow connection. */
+const SECONDS = 60;
+const SECONDS_WITH_PICTURE = 600;
+
+const MOST_WAIT_MS = 30_000;
+
+const waiting = [];
+const refused = new WeakMap();
+let busy = false;
+let pause = 2000;
+let timer = 0;
+
+/** Open the browser's database; a browser that keeps nothing still sends, it only forgets when the page closes. */
+const store = new Promise((done) => {
+  const opening = indexedDB.open(`${own}outbox`, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("lines", { keyPath: "key" });
+  opening.onsuccess = () => done(opening.result);
+  opening.onerror = () => done(null);
+}).catch(() => null);
+
+async function stored(mode, action) {
+  const database = await store;
+  if (!database) return undefined;
+  return new Promise((done) => {
+    const asked = action(database.transaction("lines", mode).objectStore("lines"));
+    asked.onsuccess = () => done(asked.result);
+    asked.onerror = () => done(undefined);
+  });
+}
+
+/** Send a line, with its picture where it has one; it is kept until the server has answered. */
+export function send(line, picture = null) {
+  const item = { key: newKey(), line, picture, at: Date.now() };
+  void stored("readwrite", (lines) => lines.put(item));
+  enqueue(item);
+  void pump();
+}
+
+/** Send what was left over when the page was closed. */
+export async function resume() {
+  const left = (await stored("readonly", (lines) => lines.getAll())) ?? [];
+  for (const item of left.sort((one, other) => one.at - other.at)) enqueue(item);
+  void pump();
+}
+
+/** Forget everything that was not sent, as somebody does who logs out. */
+export async function forget() {
+  waiting.length = 0;
+  await stored("readwrite", (lines) => lines.clear());
+}
+
+/** Take a refused line out of the conversation and return it with its picture, to be mended. */
+export function takeBack(entry) {
+  entry.remove();
+  return refused.get(entry);
+}
+
+function enqueue(item) {
+  const entry = pattern.cloneNode(true);
+  entry.dataset.key = item.key;
+  entry.querySelector(".line").textContent = item.line;
+  add(entry);
+  waiting.push({ item, entry });
+}
+
+async function pump() {
+  if (busy) return;
+  busy = true;
+  clearTimeout(timer);
+  try {
+    while (waiting.length) {
+      const { item, entry } = waiting[0];
+      const { key, line, picture } = item;
+      const answer = await post("/say", { line, key, picture }, picture ? SECONDS_WITH_PICTURE : SECONDS);
+      void stored("readwrite", (lines) => lines.delete(key));
+      pause = 2000;
+      here();
+      settle(entry, waiting.shift().item, answer);
+    }
+  } catch (error) {
+    if (error instanceof LoggedOut) loggedOut();
+    else if (error instanceof Away) later();
+    else throw error;
+    for (const { entry } of waiting) entry.querySelector(".status").textContent = say("kept");
+  } finally {
+    busy = false;
+  }
+}
+
+function later() {
+  away();
+  timer = setTimeout(pump, pause);
+  pause = Math.min(pause * 2, MOST_WAIT_MS);
+}
+
+function settle(entry, item, { error, reply, jobs = [] }) {
+  if (error) {
+    refuse(entry, item, error);
+    return;
+  }
+  // Where the stream was quicker, what it brought is newer.
+  for (const job of jobs) if (!document.getElementById(`job-${job.id}`)) void show(job.html, entry);
+  const first = jobs.length ? document.getElementById(`job-${jobs[0].id}`) : null;
+  const said = reply ? element(reply) : null;
+  if (said && said.childElementCount) answer(first ?? entry, said);
+  if (first || !said) keepPlace(() => entry.remove());
+}
+
+function answer(entry, said) {
+  let place = entry.querySelector(":scope > .answer");
+  if (!place) {
+    place = document.createElement("div");
+    place.className = "answer";
+    entry.querySelector(".line").after(place);
+  }
+  keepPlace(() => {
+    place.replaceChildren(said);
+    if (entry.dataset.state === "sending") {
+      entry.dataset.state = "answered";
+      entry.querySelector(".told").remove();
+    }
+  });
+  announce(said.querySelector(".words")?.textContent ?? "");
+}
+
+function refuse(entry, item, sentence) {
+  entry.dataset.state = "refused";
+  refused.set(entry, item);
+  keepPlace(() => {
+    entry.querySelector(".told").remove();
+    entry.querySelector(".presses").hidden = false;
+  });
+  tell(entry, sentence);
+}
+
+on("back", () => void pump());

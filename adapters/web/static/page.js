@@ -1,0 +1,85 @@
+// The page as a whole: who is told of which click, and what happens first.
+
+import * as completion from "./completion.js";
+import * as composer from "./composer.js";
+import * as form from "./form.js";
+import { addEarlier, atBottom, oldest, toBottom } from "./entries.js";
+import { listen } from "./live.js";
+import * as outbox from "./outbox.js";
+import * as panel from "./panel.js";
+import { attach } from "./picture.js";
+import { pressed } from "./press.js";
+import { ask } from "./talk.js";
+import { announce } from "./words.js";
+import * as viewer from "./viewer.js";
+
+const earlier = document.getElementById("earlier");
+
+async function learn() {
+  try {
+    const commands = await (await ask("/commands")).json();
+    completion.learn(commands);
+    form.learn(commands);
+  } catch {
+    // The line works without suggestions; the next look at the page has them.
+  }
+}
+
+async function showEarlier() {
+  earlier.setAttribute("aria-busy", "true");
+  try {
+    const { cards, more } = await (await ask(`/earlier?before=${encodeURIComponent(oldest())}`)).json();
+    addEarlier(cards, more);
+  } finally {
+    earlier.removeAttribute("aria-busy");
+  }
+}
+
+function after({ jobs = [], reply }, button) {
+  if (jobs.length) document.getElementById(`job-${jobs[0].id}`)?.scrollIntoView({ block: "nearest" });
+  if (reply) announce(new DOMParser().parseFromString(reply, "text/html").body.textContent.trim());
+  // A question that has been answered goes; a card that changed has taken it along already.
+  if (button.isConnected && button.matches(".asking")) button.remove();
+}
+
+/** Do what the clicked element says; return whether it says anything. */
+function follow(target) {
+  const wanted = (name) => target.closest(`[data-${name}]`);
+  const figure = target.closest("[data-picture]") ?? wanted("view")?.closest(".entry, .reply")?.querySelector("[data-picture]");
+  if (wanted("view") && figure) viewer.open(figure);
+  else if (wanted("say-line")) composer.submit(wanted("say-line").dataset.sayLine);
+  else if (wanted("edit")) again(target.closest(".entry"));
+  else if (wanted("discard")) target.closest(".entry").remove();
+  else if (wanted("wire")?.closest("#panel") && wanted("wire").dataset.wire.startsWith("history:")) {
+    void panel.page(Number(wanted("wire").dataset.wire.split(":").at(-1)));
+  } else if (wanted("wire") && !target.closest("#viewer")) pressed(wanted("wire"), after);
+  else return false;
+  return true;
+}
+
+function again(entry) {
+  const { line, picture } = outbox.takeBack(entry);
+  if (picture) attach(picture);
+  composer.put(line);
+}
+
+document.addEventListener("click", (event) => {
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  if (plain && follow(event.target)) event.preventDefault();
+});
+earlier.addEventListener("click", () => showEarlier().catch(() => {}));
+document.getElementById("logout")?.addEventListener("submit", () => {
+  composer.forget();
+  void outbox.forget();
+});
+
+// After a reload the reader is where they were: at the end if they were there, elsewhere the browser knows.
+const PLACE = "easel:at-end";
+window.addEventListener("pagehide", () => sessionStorage.setItem(PLACE, atBottom() ? "yes" : "no"));
+if (!location.hash && sessionStorage.getItem(PLACE) !== "no") toBottom();
+
+listen();
+void learn();
+void outbox.resume();
+if (document.getElementById("panel").checkVisibility() && !document.getElementById("history").childElementCount) void panel.page();
+if (matchMedia("(hover: hover)").matches) document.getElementById("line").focus({ preventScroll: true });

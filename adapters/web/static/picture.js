@@ -1,0 +1,94 @@
+// The picture that goes with a line: picked, pasted or dropped, checked here before it travels.
+
+import { ask } from "./talk.js";
+import { say } from "./words.js";
+
+const chip = document.getElementById("attached");
+const shown = document.getElementById("attached-picture");
+const role = document.getElementById("attached-role");
+const size = document.getElementById("attached-size");
+const file = document.getElementById("file");
+const problem = document.getElementById("composer-problem");
+const field = document.getElementById("line");
+const most = Number(document.getElementById("composer").dataset.mostBytes) || 20_000_000;
+
+const KINDS = ["image/png", "image/jpeg", "image/webp"];
+
+let attached = null;
+
+/** Return the picture that will be sent with the line, or nothing. */
+export const current = () => attached;
+
+/** Take the picture off. */
+export function detach() {
+  if (shown.src) URL.revokeObjectURL(shown.src);
+  shown.removeAttribute("src");
+  attached = null;
+  chip.hidden = true;
+  file.value = "";
+  complain("");
+}
+
+/** Put a picture on, or say why it cannot be. */
+export function attach(picture) {
+  detach();
+  if (!KINDS.includes(picture.type)) return complain(say("picture-kind"));
+  if (picture.size > most) return complain(say("picture-large", { given: megabytes(picture.size), most: megabytes(most) }));
+  attached = picture;
+  shown.src = URL.createObjectURL(picture);
+  shown.onload = () => (size.textContent = `${shown.naturalWidth} × ${shown.naturalHeight}`);
+  role.textContent = say("picture-role");
+  size.textContent = "";
+  chip.hidden = false;
+  field.focus();
+  return undefined;
+}
+
+const megabytes = (bytes) => String(Math.round(bytes / 100_000) / 10);
+
+/** Say what is wrong with the line or its picture. */
+export function complain(sentence) {
+  problem.textContent = sentence;
+  problem.hidden = !sentence;
+}
+
+/** Take a picture of this page, dragged into the line. */
+async function fetched(link) {
+  const url = new URL(link, location.href);
+  if (url.origin !== location.origin || !url.pathname.startsWith("/files/")) return;
+  const picture = await (await ask(url.pathname)).blob();
+  attach(new File([picture], "picture", { type: picture.type }));
+}
+
+const carries = (data) => data && (data.types.includes("Files") || data.types.includes("text/uri-list"));
+
+document.addEventListener("dragover", (event) => {
+  if (!carries(event.dataTransfer)) return;
+  event.preventDefault();
+  document.body.dataset.dropping = say("drop");
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) delete document.body.dataset.dropping;
+});
+document.addEventListener("drop", (event) => {
+  delete document.body.dataset.dropping;
+  if (!carries(event.dataTransfer)) return;
+  event.preventDefault();
+  const [dropped] = event.dataTransfer.files;
+  const link = event.dataTransfer.getData("text/uri-list");
+  // A picture dragged from this page comes as both; its link has the original.
+  if (link) void fetched(link);
+  else if (dropped) attach(dropped);
+});
+document.addEventListener("paste", (event) => {
+  const pasted = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+  if (!pasted) return;
+  event.preventDefault();
+  attach(pasted);
+});
+document.getElementById("attach").addEventListener("click", () => file.click());
+file.addEventListener("change", () => file.files[0] && attach(file.files[0]));
+document.getElementById("detach").addEventListener("click", () => {
+  detach();
+  field.focus();
+});

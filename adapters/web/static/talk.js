@@ -1,0 +1,59 @@
+// What the page asks of the server, and who the page belongs to.
+
+import { say } from "./words.js";
+
+/** The server did not answer; what was asked can be asked again. */
+export class Away extends Error {}
+
+/** The server no longer knows who this is. */
+export class LoggedOut extends Error {}
+
+const meta = document.querySelector('meta[name="easel-token"]');
+
+/** A beginning for names in the browser's own storage, so that two people of one browser do not mix. */
+export const own = `easel:${meta.content.slice(0, 12)}:`;
+
+/** Take over the token of a freshly fetched page. */
+export function renew(fresh) {
+  meta.content = fresh.querySelector('meta[name="easel-token"]')?.content ?? meta.content;
+}
+
+/** Return a random key; a request that is repeated with its key is done once. */
+export function newKey() {
+  // Not randomUUID: it is there on https and on this computer alone.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const GATEWAY = [502, 503, 504];
+
+/** Fetch a path of the server; throws `Away` and `LoggedOut`. */
+export async function ask(path, options = {}) {
+  const seconds = options.seconds ?? 30;
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, signal: AbortSignal.timeout(seconds * 1000) });
+  } catch {
+    throw new Away();
+  }
+  if (GATEWAY.includes(answer.status)) throw new Away();
+  if (answer.status === 401 || (answer.redirected && new URL(answer.url).pathname === "/login")) throw new LoggedOut();
+  return answer;
+}
+
+/** Post values and return what the server says: `{error}` or `{reply, jobs}`; throws `Away` and `LoggedOut`. */
+export async function post(path, values, seconds) {
+  const body = path === "/say" ? new FormData() : new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value) body.append(name, value);
+  const answer = await ask(path, { method: "POST", body, headers: { "X-Easel-Token": meta.content }, seconds });
+  try {
+    return await answer.json();
+  } catch {
+    return { error: say("broken") };
+  }
+}
+
+/** Return the text of a part of the page, or nothing where there is none now. */
+export async function part(path) {
+  const answer = await ask(path);
+  return answer.ok ? answer.text() : "";
+}

@@ -1,0 +1,99 @@
+// One picture, large, with its settings beside it.
+
+import { press, pressed } from "./press.js";
+import { element } from "./entries.js";
+import { announce, say } from "./words.js";
+
+const dialog = document.getElementById("viewer");
+const picture = document.getElementById("viewer-picture");
+const line = document.getElementById("viewer-line");
+const facts = document.getElementById("viewer-facts");
+const presses = document.getElementById("viewer-presses");
+const download = document.getElementById("viewer-download");
+const before = document.getElementById("viewer-before");
+const after = document.getElementById("viewer-after");
+
+/** Settings never change, so each picture's are asked for once. */
+const known = new Map();
+
+let shown = [];
+let at = 0;
+
+/** Open a picture; those beside it in the same list are a key away. */
+export function open(figure) {
+  const list = figure.closest("#entries, #history") ?? figure.parentElement;
+  shown = [...list.querySelectorAll(".picture[data-picture]")];
+  go(shown.indexOf(figure));
+  if (!dialog.open) dialog.showModal();
+  fit();
+}
+
+function go(number) {
+  at = Math.max(0, Math.min(shown.length - 1, number));
+  const figure = shown[at];
+  const small = figure.querySelector("img");
+  const { file, width, height } = figure.dataset;
+  picture.width = width;
+  picture.height = height;
+  picture.src = `/files/${file}`;
+  picture.alt = small.alt;
+  picture.classList.toggle("crisp", Math.max(width, height) < 256);
+  line.textContent = small.alt;
+  download.href = `/files/${file}?download`;
+  before.disabled = at === 0;
+  after.disabled = at === shown.length - 1;
+  before.hidden = after.hidden = shown.length < 2;
+  presses.replaceChildren(...buttonsOf(figure).map((one) => one.cloneNode(true)));
+  fit();
+  void settings(figure);
+  if (dialog.open) announce(say("picture-at", { n: at + 1, of: shown.length }));
+}
+
+function buttonsOf(figure) {
+  const around = figure.closest(".entry, .reply, #history") ?? figure;
+  return [...around.querySelectorAll(`[data-wire$=":${CSS.escape(figure.dataset.picture)}"]:not([data-view])`)];
+}
+
+/** Small pictures grow so that each of their points is whole points of the screen, large ones shrink to fit. */
+function fit() {
+  const figure = shown[at];
+  if (!figure || !dialog.open) return;
+  const { clientWidth, clientHeight } = picture.parentElement;
+  const factor = Math.min((clientWidth - 32) / figure.dataset.width, (clientHeight - 32) / figure.dataset.height);
+  const grown = picture.classList.contains("crisp") ? Math.floor(factor * devicePixelRatio) / devicePixelRatio : 1;
+  const whole = factor > 1 ? Math.max(grown, 1) : factor;
+  picture.width = figure.dataset.width * whole;
+  picture.height = figure.dataset.height * whole;
+}
+
+async function settings(figure) {
+  const { picture: id } = figure.dataset;
+  if (!known.has(id)) {
+    facts.replaceChildren();
+    const answer = await press(`info:${id}`, dialog);
+    if (!answer) return;
+    known.set(id, answer.reply);
+  }
+  if (shown[at] !== figure || !known.get(id)) return;
+  const told = element(known.get(id));
+  // The words stand above already.
+  for (const fact of told.querySelectorAll(".facts > div")) if (fact.querySelector("dd").textContent === line.textContent) fact.remove();
+  facts.replaceChildren(told);
+}
+
+before.addEventListener("click", () => go(at - 1));
+after.addEventListener("click", () => go(at + 1));
+document.getElementById("viewer-close").addEventListener("click", () => dialog.close());
+dialog.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowLeft" && at > 0) go(at - 1);
+  else if (event.key === "ArrowRight" && at < shown.length - 1) go(at + 1);
+  else return;
+  event.preventDefault();
+});
+presses.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-wire]");
+  // What comes of it is in the conversation.
+  if (button) pressed(button, () => dialog.close());
+});
+picture.parentElement.addEventListener("click", ({ target }) => target === picture || dialog.close());
+window.addEventListener("resize", fit);

@@ -1,0 +1,181 @@
+"""Talking over the web: a line becomes an entry, and every open page follows what becomes of it."""
+
+import asyncio
+
+import pytest
+
+from tests.adapters.web.chat import PATIENCE, open_chat, png
+
+
+@pytest.fixture
+async def chat(tmp_path):
+    async with open_chat(tmp_path) as opened:
+        yield opened
+
+
+async def test_a_line_becomes_an_entry(chat):
+    """What is accepted comes back as its entry, is on the page when it is loaded again, and waits in the store."""
+    async with chat.browser() as ada:
+        (job,) = (await ada.say("a red circle --steps 5")).json()["jobs"]
+        assert f'id="job-{job["id"]}"' in job["html"]
+        assert "a red circle --steps 5" in job["html"]
+        assert job["html"] in await ada.open() or f'id="job-{job["id"]}"' in await ada.open()
+    kept = await chat.store.jobs.get(job["id"])
+    assert (kept.state, kept.request.steps, kept.line) == ("waiting", 5, "a red circle --steps 5")
+
+
+async def test_the_same_line_twice_is_one_job(chat):
+    """A line that is sent again, because the answer was lost, is the request that it was."""
+    async with chat.browser() as ada:
+        both = await asyncio.gather(*(ada.job("a red circle", key="the-same") for _ in range(5)))
+        assert len(set(both)) == 1
+        assert await ada.job("a red circle", key="another") not in both
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/imagin a circle", "imagine"),
+        ("a circle --stpes 4", "steps"),
+        ("a circle --steps 600", "600"),
+        ("a circle --steps 4 --steps 5", "steps"),
+        ("/queue of bread", "of bread"),
+        ("", "empty"),
+        ("   \n ", "empty"),
+        ("/", "/"),
+        ("a" * 5_000, "5000"),
+        ("a" * 100_000, "100000"),
+    ],
+)
+async def test_mistakes_are_told(chat, line, told):
+    """What cannot be done comes back as one sentence, and nothing is accepted."""
+    async with chat.browser() as ada:
+        answer = await ada.say(line)
+        assert answer.status_code == 422 or line == "/"
+        assert told in answer.text
+        assert await ada.client.get("/queue")
+    assert await chat.store.jobs.claim("nobody", ["web"]) is None or line == "/"
+
+
+async def test_a_picture_comes_along(chat):
+    """A picture beside the line is what the request starts from; where none belongs it is refused."""
+    async with chat.browser() as ada:
+        job = await chat.store.jobs.get(await ada.job("a boat --strength 0.5", picture=png("blue")))
+        assert await chat.store.files.get(job.source) == png("blue")
+        assert (await ada.client.get(f"/files/{job.source}")).content == png("blue")
+        refused = await ada.say("/queue", picture=png())
+        assert refused.status_code == 422
+        assert "queue" in refused.json()["error"]
+        broken = await ada.say("a boat", picture=b"<svg onload=alert(1)>")
+        assert broken.status_code == 422
+        assert "PNG" in broken.json()["error"]
+
+
+async def test_replies_without_jobs(chat):
+    """A command that only answers comes back as the answer."""
+    async with chat.browser() as ada:
+        answer = (await ada.say("/help")).json()
+        assert answer["jobs"] == []
+        assert "imagine" in answer["reply"]
+
+
+async def test_events_tell_what_becomes_of_a_job(chat):
+    """Every open page of a person hears of a job's acceptance and its end, and nobody else does."""
+    async with chat.browser() as ada, chat.browser() as bob, ada.listening() as first, ada.listening() as second, bob.listening() as other:
+        await bob.job("a blue square")
+        job = await ada.job("a red circle")
+        for page in (first, second):
+            await page.card(job, "waiting")
+        await chat.paint()
+        assert await chat.paint() == job
+        for page in (first, second):
+            done = await page.card(job, "done")
+            assert "/files/" in done["html"]
+            await page.until(lambda page=page: "job-" not in page.of("queue")[-1]["html"])
+        assert other.of("card", job) == []
+
+
+async def test_events_begin_with_what_is_open(chat):
+    """A page that connects is told of what waits, of what ended lately, and follows from there."""
+    async with chat.browser() as ada:
+        ended, waits = await ada.job("a red circle"), await ada.job("a blue square")
+        await chat.paint()
+        for _ in range(2):
+            async with ada.listening() as page:
+                await page.card(ended, "done")
+                await page.card(waits, "waiting")
+        async with ada.listening() as page:
+            await page.card(waits, "waiting")
+            await chat.paint()
+            await page.card(waits, "done")
+
+
+async def test_places_in_line_are_kept_up_to_date(chat):
+    """When somebody else's job ends, those who wait behind it hear their new place."""
+    async with chat.browser() as ada, chat.browser() as bob, bob.listening() as page:
+        await ada.job("a red circle")
+        job = await bob.job("a blue square")
+        before = await page.card(job, "waiting")
+        await chat.paint()
+        after = await page.until(lambda: next((one for one in page.of("card", job) if one["html"] != before["html"]), None))
+        assert after["state"] == "waiting"
+
+
+async def test_buttons(chat):
+    """Again, Vary, Info, Delete and Cancel do over the web what they say."""
+    async with chat.browser() as ada, ada.listening() as page:
+        job = await ada.job("a red circle")
+        await chat.paint()
+        await page.card(job, "done")
+        (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
+        again = (await ada.press(f"again:{job}")).json()["jobs"][0]["id"]
+        vary = (await ada.press(f"vary:{picture.id}")).json()["jobs"][0]["id"]
+        assert (await chat.store.jobs.get(vary)).source == picture.file
+        assert "red circle" in (await ada.press(f"info:{picture.id}")).json()["reply"]
+        assert (await ada.press(f"cancel:{again}")).status_code == 200
+        await page.card(again, "cancelled")
+        assert (await ada.press(f"delete:{picture.id}")).status_code == 200
+        await page.until(lambda: "/files/" not in page.of("card", job)[-1]["html"])
+    assert await chat.store.pictures.get(picture.id) is None
+
+
+async def test_a_press_twice_is_one_job(chat):
+    """A button that is pressed once and sent twice makes one request."""
+    async with chat.browser() as ada:
+        job = await ada.job("a red circle")
+        twice = [(await ada.press(f"again:{job}", key="once")).json()["jobs"][0]["id"] for _ in range(2)]
+        assert twice[0] == twice[1] != job
+
+
+@pytest.mark.parametrize("wire", ["", "nothing:1", "again", "again:", "again:none", "imagine:", "x" * 65, "again:\0", ":::"])
+async def test_buttons_that_are_none(chat, wire):
+    """Whatever is sent as a button that none is, is refused with a sentence."""
+    async with chat.browser() as ada:
+        answer = await ada.press(wire)
+        assert answer.status_code == 422
+        assert answer.json()["error"]
+
+
+async def test_nobody_presses_anothers_buttons(chat):
+    """Buttons of somebody else's job or picture are refused, and change nothing."""
+    async with chat.browser() as ada, chat.browser() as bob:
+        job = await ada.job("a red circle")
+        await chat.paint()
+        waits = await ada.job("a blue square")
+        (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
+        for wire in (f"again:{job}", f"vary:{picture.id}", f"info:{picture.id}", f"delete:{picture.id}", f"cancel:{waits}"):
+            refused = await bob.press(wire)
+            assert (refused.status_code, wire) == (422, wire)
+            assert refused.json()["error"]
+        assert (await bob.client.get(f"/earlier?before={job}")).status_code == 422
+        assert await bob.press("again:unknown")
+    assert (await chat.store.jobs.get(waits)).state == "waiting"
+    assert await chat.store.pictures.get(picture.id) is not None
+
+
+async def test_streams_end_with_the_adapter(tmp_path):
+    """Open pages do not hold up the end: their streams end first."""
+    async with open_chat(tmp_path) as chat, chat.browser() as ada, ada.listening() as page:
+        async with asyncio.timeout(PATIENCE):
+            await chat.adapter.__aexit__(None, None, None)
+            await page.ended.wait()

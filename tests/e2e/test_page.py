@@ -1,0 +1,288 @@
+"""The page of the web chat, as people use it: a real browser, the real program, the real demo model."""
+
+import base64
+import io
+import re
+
+import pytest
+from PIL import Image
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
+
+MOST_BYTES_OF_PAGE = 100_000
+
+COLOURS = ("red", "green", "blue", "yellow")
+
+CIRCLE = "a large red circle on a blue background"
+
+
+def is_red(colour):
+    return colour[0] > 120 and colour[0] > 1.5 * max(colour[1], colour[2])
+
+
+def is_blue(colour):
+    return colour[2] > 100 and colour[2] > 1.3 * max(colour[0], colour[1])
+
+
+def test_words_become_the_picture_they_say(open_chat):
+    """A line that is typed and sent becomes a picture in its place: red in the middle, blue in the corners."""
+    chat = open_chat()
+    chat.say(CIRCLE)
+    chat.page.locator(".entry[data-state=running] img.blank").wait_for()
+    assert chat.entry().locator(".blank").bounding_box()["width"] == 384
+    chat.looked("running")
+    done = chat.ended(1)
+    pixels = chat.painted(done)
+    assert is_red(pixels[56:72, 56:72].mean(axis=(0, 1)))
+    assert all(is_blue(pixels[y, x].mean(axis=(0, 1))) for y in (slice(2, 8), slice(-8, -2)) for x in (slice(2, 8), slice(-8, -2)))
+    assert done.locator("img.shown").get_attribute("alt") == CIRCLE
+    assert done.locator("img.shown").bounding_box()["width"] == 384
+    assert re.fullmatch(rf"{CIRCLE} · 20 steps · seed \d+ · [\d.]+ s", done.locator(".status").inner_text())
+    assert done.locator("button").all_inner_texts() == ["Again", "Vary", "Info", "Delete"]
+    chat.page.locator("#history img").first.wait_for()
+    chat.looked("done")
+
+
+def test_buttons_do_what_they_say(open_chat):
+    """Again and Vary paint, Delete asks once and can be taken back, Cancel stops."""
+    chat = open_chat()
+    chat.say(f"{CIRCLE} --steps 6")
+    chat.ended(1).get_by_role("button", name="Again").click()
+    chat.ended(2).get_by_role("button", name="Vary").click()
+    varied = chat.ended(3)
+    assert is_red(chat.painted(varied)[56:72, 56:72].mean(axis=(0, 1)))
+    varied.get_by_role("button", name="Delete").click()
+    varied.get_by_role("button", name="Keep").click()
+    assert varied.get_by_role("button", name="Delete").is_visible()
+    varied.get_by_role("button", name="Delete").press("Enter")
+    chat.looked("asking")
+    varied.get_by_role("button", name="Delete for good").click()
+    chat.page.locator(".entry").nth(2).locator("img").wait_for(state="detached")
+    chat.say("a green tree --steps 60 --count 16")
+    chat.page.locator("#queue").get_by_role("button", name="Cancel").wait_for()
+    chat.entry().get_by_role("button", name="Cancel").click()
+    chat.page.locator(".entry[data-state=cancelled]").wait_for()
+    chat.page.locator("#queue").get_by_text("Nothing is waiting.").wait_for()
+    chat.looked("cancelled")
+
+
+def dropped(page, data, name, kind):
+    """Drop a file onto the page."""
+    carried = page.evaluate_handle(
+        """([data, name, kind]) => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], name, {type: kind}));
+          return carried;
+        }""",
+        [base64.b64encode(data).decode(), name, kind],
+    )
+    page.dispatch_event("#conversation", "drop", {"dataTransfer": carried})
+
+
+def test_a_dropped_picture_is_painted_over(open_chat):
+    """A picture can be dropped in, is shown with its role, goes with the line, and what cannot be taken is said at once."""
+    chat = open_chat()
+    source = io.BytesIO()
+    Image.new("RGB", (128, 128), (30, 60, 200)).save(source, "PNG")
+    dropped(chat.page, b"<svg/>", "a.svg", "image/svg+xml")
+    assert chat.page.locator("#composer-problem").inner_text() == "Pictures are taken as PNG, JPEG or WebP."
+    dropped(chat.page, source.getvalue(), "blue.png", "image/png")
+    chat.page.get_by_text("128 × 128").wait_for()
+    assert chat.page.locator("#attached-role").inner_text() == "Source"
+    chat.looked("attached")
+    chat.say("a red circle on a blue background --strength 0.4 --steps 6")
+    done = chat.ended(1)
+    assert not chat.page.locator("#attached").is_visible()
+    assert is_blue(chat.painted(done)[2:8, 2:8].mean(axis=(0, 1)))
+    done.locator("a").click()
+    chat.page.locator("#viewer-facts").get_by_text("strength").wait_for()
+
+
+def test_a_reload_in_the_middle_loses_nothing(open_chat):
+    """Whoever reloads while it paints finds the conversation, the preview and the progress where they were."""
+    chat = open_chat()
+    chat.say(f"{CIRCLE} --steps 2")
+    chat.ended(1)
+    chat.say("a house by the sea --count 4 --steps 40")
+    chat.page.locator(".entry[data-state=running] img.blank").wait_for()
+    chat.page.reload()
+    assert chat.page.locator("#entries > .entry").count() == 2
+    running = chat.entry()
+    assert running.locator(".line").inner_text() == "a house by the sea --count 4 --steps 40"
+    assert running.locator(".picture").count() == 4
+    chat.ended(2)
+    assert running.locator("img.shown").count() == 4
+    assert chat.page.locator("#entries > .entry").count() == 2
+    chat.looked("several")
+
+
+def test_the_keyboard_is_enough(open_chat):
+    """Commands, parameters and values are completed, sent, recalled and pressed without a pointer."""
+    chat = open_chat()
+    keys, line = chat.page.keyboard, chat.page.locator("#line")
+    chat.page.locator("#chips").wait_for(state="attached")
+    with chat.page.expect_response("**/commands"):
+        chat.page.reload()
+    line.focus()
+    keys.type("/im")
+    chat.page.get_by_role("option", name="/imagine").wait_for()
+    keys.press("Tab")
+    assert line.input_value() == "/imagine "
+    keys.type("a red heart --s")
+    chat.page.get_by_role("option", name="steps").wait_for()
+    chat.looked("completion")
+    for _ in range(4):
+        keys.press("ArrowDown")
+        if chat.page.locator("[aria-selected=true]").inner_text() == "steps":
+            break
+    keys.press("Tab")
+    keys.type("4 --scheduler eu")
+    chat.page.get_by_role("option", name="euler a").wait_for()
+    keys.press("Tab")
+    assert line.input_value() == '/imagine a red heart --steps 4 --scheduler "euler" '
+    keys.press("Escape")
+    keys.press("Enter")
+    chat.ended(1)
+    keys.press("ArrowUp")
+    assert line.input_value() == '/imagine a red heart --steps 4 --scheduler "euler"'
+    keys.press("ArrowDown")
+    assert line.input_value() == ""
+    for _ in range(10):
+        keys.press("Shift+Tab")
+        if chat.page.evaluate("document.activeElement.textContent") == "Again":
+            break
+    keys.press("Enter")
+    chat.ended(2)
+
+
+def test_fields_and_line_say_the_same(open_chat):
+    """A field writes the line, and the line fills the fields."""
+    chat = open_chat()
+    with chat.page.expect_response("**/commands"):
+        chat.page.reload()
+    line = chat.page.locator("#line")
+    line.fill("a red star --steps 12")
+    chat.page.get_by_role("button", name="Settings").click()
+    assert chat.page.get_by_role("spinbutton", name="steps").input_value() == "12"
+    chat.page.get_by_role("slider", name="count").fill("3")
+    chat.page.get_by_role("textbox", name="negative").fill("fog and rain")
+    assert line.input_value() == 'a red star --negative "fog and rain" --steps 12 --count 3'
+    line.fill("a red star --steps 30")
+    assert chat.page.get_by_role("spinbutton", name="steps").input_value() == "30"
+    assert chat.page.get_by_role("spinbutton", name="count").input_value() == ""
+    chat.looked("fields")
+
+
+def test_what_is_said_offline_is_kept_and_sent_once(open_chat):
+    """A line that finds no connection waits, survives the page, and becomes one request when there is one."""
+    chat = open_chat()
+    chat.context.set_offline(True)
+    chat.say("a purple heart --steps 2")
+    chat.page.get_by_text("kept, sends as soon as it can").wait_for()
+    chat.page.get_by_text("Offline.").wait_for()
+    chat.looked("offline")
+    chat.page.close()
+    chat.context.set_offline(False)
+    chat.page = chat.opened()
+    chat.ended(1)
+    chat.page.reload()
+    assert chat.page.locator("#entries > .entry").count() == 1
+
+
+def test_a_picture_opens_with_its_settings(open_chat):
+    """The viewer shows the original and its settings, turns the pages by arrow keys, and gives the focus back."""
+    chat = open_chat()
+    chat.say("a yellow star --steps 2 --count 2 --seed 5")
+    chat.ended(1)
+    chat.entry().locator("a").first.press("Enter")
+    chat.page.locator("#viewer .exact", has_text=re.compile("^5$")).wait_for()
+    chat.looked("viewer")
+    chat.page.keyboard.press("ArrowRight")
+    chat.page.locator("#viewer .exact", has_text=re.compile("^6$")).wait_for()
+    with chat.page.expect_download() as download:
+        chat.page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "a-yellow-star-6.png"
+    chat.page.keyboard.press("Escape")
+    assert not chat.page.locator("#viewer").is_visible()
+    assert chat.page.evaluate("document.activeElement.closest('.entry') !== null")
+
+
+def test_a_long_conversation_is_read_in_peace(open_chat):
+    """Earlier entries come above without moving what is read, and news waits below a button for whoever is not at the end."""
+    chat = open_chat(viewport={"width": 1280, "height": 600})
+    for colour in COLOURS:
+        chat.say(" || ".join([f"a {colour} star --steps 1 --size 64x64"] * 8))
+    chat.ended(32)
+    chat.page.reload()
+    entries = chat.page.locator("#entries > .entry")
+    assert entries.count() == 30
+    assert chat.page.evaluate("window.scrollY") > 1000
+    first = entries.first
+    earlier = chat.page.get_by_role("button", name="Show earlier")
+    earlier.scroll_into_view_if_needed()
+    read = chat.page.locator(f"#{first.get_attribute('id')} .line")
+    before = read.bounding_box()["y"]
+    earlier.click()
+    sync_api.expect(entries).to_have_count(32)
+    assert not earlier.is_visible()
+    assert entries.locator(".line").all_inner_texts() == [f"a {colour} star" for colour in COLOURS for _ in range(8)]
+    assert read.bounding_box()["y"] == pytest.approx(before, abs=2)
+    other = chat.opened()
+    other.locator("#line").fill("a blue square --steps 1 --size 64x64")
+    other.locator("#line").press("Enter")
+    chat.page.get_by_role("button", name="To the latest").wait_for()
+    assert read.bounding_box()["y"] == pytest.approx(before, abs=2)
+    chat.page.get_by_role("button", name="To the latest").click()
+    sync_api.expect(chat.page.get_by_role("button", name="To the latest")).to_be_hidden()
+    sync_api.expect(entries.last).to_be_in_viewport()
+
+
+def test_mistakes_are_told_where_they_were_made(open_chat):
+    """A refused line stays with its sentence and goes back into the field; markup in it is text."""
+    chat = open_chat()
+    chat.say("<img src=x onerror=alert(1)> --steps 600")
+    chat.entry().get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
+    assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 600"
+    chat.looked("refused")
+    chat.page.get_by_role("button", name="Edit").click()
+    assert chat.page.locator("#line").input_value() == "<img src=x onerror=alert(1)> --steps 600"
+    chat.page.locator("#line").fill("<img src=x onerror=alert(1)> --steps 2 --size 64x64")
+    chat.page.locator("#line").press("Enter")
+    chat.ended(1)
+    chat.page.reload()
+    assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 2 --size 64x64"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_width_and_light_has_its_page(open_chat, width, scheme):
+    """On a phone and on a desk, by day and by night, nothing is wider than the window and everything can be reached."""
+    chat = open_chat(viewport={"width": width, "height": 844}, color_scheme=scheme, has_touch=width < 600)
+    chat.looked(f"{width}-{scheme}-empty")
+    assert chat.page.locator(".example").count() == 3
+    chat.page.locator(".example").first.click()
+    chat.ended(1)
+    chat.say(f"{'x' * 300} --size 256x64 --steps 2 --count 3")
+    chat.ended(2)
+    chat.looked(f"{width}-{scheme}-done")
+    assert not chat.is_wider_than_its_window()
+    if width < 960:
+        chat.page.get_by_role("button", name="Queue and history").click()
+    chat.page.locator("#history .picture").nth(3).wait_for()
+    chat.page.locator("#search-words").fill("circle")
+    sync_api.expect(chat.page.locator("#history .picture")).to_have_count(1)
+    chat.looked(f"{width}-{scheme}-panel")
+    assert not chat.is_wider_than_its_window()
+
+
+def test_the_first_view_is_light(open_chat):
+    """The page with all that it needs at first is under 100 kB, and nothing of it comes from elsewhere."""
+    chat = open_chat()
+    answers = []
+    chat.page.on("response", lambda answer: answers.append(answer))
+    chat.page.goto(chat.address, wait_until="load")
+    chat.page.locator("#line").focus()
+    whole = [one for one in answers if "/events" not in one.url]
+    assert all(one.url.startswith(chat.address) for one in whole)
+    assert len(whole) > 5
+    assert sum(len(chat.context.request.get(one.url).body()) for one in whole) < MOST_BYTES_OF_PAGE
