@@ -4,14 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PATHS := adapters benchmarks bot inference tests
+PATHS := adapters benchmarks bot inference migrations tests
 
-.PHONY: run test check format bench install lock clean
+.PHONY: run test check format docs bench install lock clean
 
-## Paint an example and say where it is.
+## Run everything that is configured: with nothing configured the chat page, which is opened.
 run: $(INSTALLED)
-	@mkdir -p data
-	@$(BIN)/easel paint "a red circle on a blue background" --output data/example.png
+	@$(BIN)/easel run --open
 
 ## Run every test.
 test: $(INSTALLED)
@@ -28,6 +27,10 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)
 	$(BIN)/ruff format $(PATHS)
+
+## Write the command reference from the declarations.
+docs: $(INSTALLED)
+	@$(BIN)/python -m bot.commands.reference > docs/commands.md
 
 ## Run every benchmark; each prints a ratio against its peer, measured in the same run.
 bench: $(INSTALLED)
