@@ -9,7 +9,7 @@ from PIL import Image
 from inference.demo.captions import Captioned, captioned, one_object, pair, scene
 from inference.demo.checker import Seen, View, look, look_at_scene, relation
 from inference.demo.draw import Picture, Thing
-from inference.demo.train import SIZES, Plan
+from inference.demo.train import TOGETHER, Plan, seeds
 from inference.demo.words import SHAPES, SPOTS, THINGS
 
 Figures = dict[str, float]
@@ -65,9 +65,8 @@ def meaning(picture: Picture) -> tuple[object, ...]:
 @cache
 def taught() -> frozenset[tuple[object, ...]]:
     """Return the meaning of every picture that training draws, from the seeds it draws with."""
-    blocks = {1000 * (number + 1): Plan.pictures * share // 100 // 250 for number, share in enumerate(SIZES.values())}
-    seeds = [first + part for first, count in blocks.items() for part in range(count)]
-    return frozenset(meaning(captioned(rng).picture) for rng in map(Random, seeds) for _ in range(250))
+    drawn = [Random(seed) for blocks in seeds(Plan.pictures).values() for seed in blocks]
+    return frozenset(meaning(captioned(rng).picture) for rng in drawn for _ in range(TOGETHER))
 
 
 def share_of(marks: Sequence[bool]) -> float:

@@ -1,7 +1,8 @@
 """Train the demo model from nothing: `python -m inference.demo.train --out FOLDER`.
 
 Three stages, each resumable (`--work` keeps checkpoints): the autoencoder, the pictures as latents, the denoiser with its
-text encoder. Two CPU cores need about two hours; a GPU is used where there is one.
+text encoder; and a short fourth, in which the decoder learns small shapes. Two CPU cores need about three hours; a GPU is used
+where there is one.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from inference.card import CARD
 from inference.demo.build import (
@@ -37,22 +38,28 @@ from inference.demo.build import (
 )
 from inference.demo.captions import captioned
 from inference.demo.draw import draw
+from inference.demo.sharpen import FINE, sharpen
 from inference.demo.words import SHAPES, SYNONYMS
 
 #: Every word for a shape, as captions say it.
 SHAPE_WORDS = {*SHAPES, *(word for name in SHAPES for word in SYNONYMS.get(name, ()))}
 
-FINE_SHAPES = {"star", "cross", "ring", *SYNONYMS["ring"]}
+#: Words for those that are hard to paint small.
+FINE_SHAPES = {*FINE, *SYNONYMS["ring"]}
 
 #: Sizes (width, height) that the model learns, and how many batches in a hundred each gets.
 SIZES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
+
+#: Pictures that are drawn from one seed, one after the other.
+TOGETHER = 250
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much of everything.
 
-    The defaults are the steps that the shipped weights had; their first rate was planned for longer and shortened on the way.
+    The shipped weights had the steps of the defaults (their first rate was planned for longer and shortened on the way), and after
+    that twice `--start` with `--unet-steps 0`: `--polish-steps` of 3,000, then of 1,700.
     """
 
     work: Path
@@ -61,6 +68,7 @@ class Plan:
     vae_steps: int = 3_600
     unet_steps: int = 3_800
     polish_steps: int = 1_150
+    sharpen_steps: int = 2_900
     batch: int = 64
     vae_rate: float = 6e-4
     unet_rate: float = 1e-3
@@ -75,6 +83,14 @@ def drawn(seed: int, count: int, size: tuple[int, int]) -> tuple[np.ndarray, lis
     chosen = [captioned(rng) for _ in range(count)]
     images = np.stack([np.asarray(draw(one.picture, size, rng)) for one in chosen])
     return images, [one.caption for one in chosen]
+
+
+def seeds(pictures: int) -> dict[tuple[int, int], range]:
+    """Return the seeds that training draws with: for each size, one for every `TOGETHER` pictures."""
+    return {
+        size: range(1000 * number, 1000 * number + pictures * share // 100 // TOGETHER)
+        for number, (size, share) in enumerate(SIZES.items(), 1)
+    }
 
 
 def _rate(step: int, total: int, warm_up: int) -> float:
@@ -137,8 +153,8 @@ def train_vae(plan: Plan) -> AutoencoderKL:
     """Train the autoencoder, or return it as an earlier run left it."""
     vae, path = make_vae(), plan.work / "vae.pt"
     if plan.start is not None:
-        kept: AutoencoderKL = AutoencoderKL.from_pretrained(plan.start / "vae")
-        return kept.float().to(plan.device).eval()
+        vae.load_state_dict(AutoencoderKL.from_pretrained(plan.start / "vae").state_dict())
+        return vae.to(plan.device).eval()
     images = torch.from_numpy(drawn(1, 6000, (SIDE, SIDE))[0])
     state = torch.load(path, weights_only=True) if path.exists() else None
     if state is None:
@@ -188,9 +204,8 @@ def latents_of(vae: AutoencoderKL, plan: Plan) -> dict[tuple[int, int], tuple[Te
         return kept
     made = {}
     with Pool(2) as pool:
-        for number, (size, share) in enumerate(SIZES.items()):
-            count = plan.pictures * share // 100 // 250
-            tasks = [(1000 * (number + 1) + part, 250, size) for part in range(count)]
+        for size, blocks in seeds(plan.pictures).items():
+            tasks = [(seed, TOGETHER, size) for seed in blocks]
             codes, captions = [], []
             for images, said in pool.starmap(drawn, tasks, chunksize=1):
                 for part in pixels(torch.from_numpy(images)).split(50):
@@ -255,9 +270,21 @@ def _batches(data: dict[tuple[int, int], Taught], plan: Plan, first: int, rng: t
         yield codes[picked].float(), tokens[picked]
 
 
-def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, list[str]]]) -> Denoiser:
+def tokenizer_for(plan: Plan) -> CLIPTokenizer:
+    """Return the one tokenizer of this training, an earlier run's where there is one.
+
+    Pairs that are equally frequent get their numbers by chance: two tokenizers of the same words need not agree.
+    """
+    folder = plan.work / "tokenizer"
+    if not folder.exists():
+        made = make_tokenizer() if plan.start is None else CLIPTokenizer.from_pretrained(plan.start / "tokenizer")
+        made.save_pretrained(folder)
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+    return tokenizer
+
+
+def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, list[str]]], tokenizer: CLIPTokenizer) -> Denoiser:
     """Train UNet and text encoder together; return their moving average."""
-    tokenizer = make_tokenizer()
     net = Denoiser(make_unet(), make_text_encoder(tokenizer)).to(plan.device)
     smooth = {name: value.clone() for name, value in net.state_dict().items()}
     path, first = plan.work / "denoiser.pt", 0
@@ -321,6 +348,7 @@ def main() -> None:
     parser.add_argument("--polish-steps", type=int, default=Plan.polish_steps)
     parser.add_argument("--vae-steps", type=int, default=Plan.vae_steps)
     parser.add_argument("--pictures", type=int, default=Plan.pictures)
+    parser.add_argument("--sharpen-steps", type=int, default=Plan.sharpen_steps)
     parser.add_argument("--start", type=Path, help="folder of a finished pipeline to go on from, instead of from nothing")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -332,6 +360,7 @@ def main() -> None:
         vae_steps=given.vae_steps,
         unet_steps=given.unet_steps,
         polish_steps=given.polish_steps,
+        sharpen_steps=given.sharpen_steps,
         start=given.start,
     )
     torch.manual_seed(1)
@@ -339,8 +368,10 @@ def main() -> None:
     print(f"vae psnr {psnr(vae, device):.1f} dB", flush=True)
     pictures = latents_of(vae, plan)
     vae.register_to_config(scaling_factor=torch.load(plan.work / "scale.pt", weights_only=True))
-    net = train_denoiser(plan, pictures)
-    make_pipeline(vae, net.unet, net.text, make_tokenizer()).to(torch.float16).save_pretrained(given.out)
+    tokenizer = tokenizer_for(plan)
+    net = train_denoiser(plan, pictures, tokenizer)
+    vae = sharpen(vae, plan.sharpen_steps, device)
+    make_pipeline(vae, net.unet, net.text, tokenizer).to(torch.float16).save_pretrained(given.out)
     (given.out / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(make_card()), indent=2) + b"\n")
 
 
