@@ -223,7 +223,8 @@ def upgrade(revision: Annotated[str, typer.Argument(help="Up to which revision."
         raise typer.Exit(asyncio.run(database.upgrade(_configured(config).store.url, revision)))
 
 
-@tables.command("downgrade")
+# `-1` is a revision here, and no option.
+@tables.command("downgrade", context_settings={"ignore_unknown_options": True})
 def downgrade(
     revision: Annotated[str, typer.Argument(help="Down to which revision; base is none at all, and everything is gone.")],
     config: ConfigFile = None,

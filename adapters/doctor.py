@@ -20,6 +20,7 @@ from adapters.web.hosts import needs_login
 from bot import config as configuration
 from bot.config import Config
 from bot.errors import BadConfig, BotError
+from bot.store.files import Files
 from bot.store.schema import Schema, state
 from bot.store.session import Database
 from bot.texts import tell, text
@@ -65,11 +66,12 @@ def findings(path: Path | None) -> Iterator[Finding]:
 def _store(config: Config) -> Finding:
     """Say how the store stands; a look, which makes and changes nothing."""
     try:
+        Files(config.files.url)
         url = make_url(config.store.url)
         if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
             return Finding("ok", text("doctor-store-blank", store=url.database))
         schema, name = asyncio.run(_stands(config.store.url))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The store itself says so in its own words, and without the address, which may hold a password.
         return _wrong(Problem("config-store", {"offered": "sqlite+aiosqlite, postgresql+psycopg"}))
     except BotError as error:

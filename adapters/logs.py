@@ -8,39 +8,50 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import structlog
-
 from bot.config import Log
 
-_BEFORE = (
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-)
 
+class _Lines(logging.Formatter):
+    """Writes records as structlog does.
 
-def set_up(log: Log) -> None:
-    """Send every logger, ours and the libraries', to standard error in one form."""
-    renderer = structlog.processors.JSONRenderer() if log.format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_BEFORE,
+    The library is imported with the first line there is: a start has none to write, and no time to lose.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._is_json = log.format == "json"
+        self._made: logging.Formatter | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as a line."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made.format(record)
+
+    def _make(self) -> logging.Formatter:
+        import structlog
+
+        renderer = structlog.processors.JSONRenderer() if self._is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        return structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=(
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 renderer,
             ],
         )
-    )
+
+
+def set_up(log: Log) -> None:
+    """Send every logger, ours and the libraries', to standard error in one form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(log))
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
-    structlog.configure(
-        processors=[*_BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
 
 
 def incident(error: BaseException) -> Path:
@@ -51,6 +62,8 @@ def incident(error: BaseException) -> Path:
     code = base64.b32encode(secrets.token_bytes(5)).decode()
     path = Path(tempfile.gettempdir()) / f"easel-{code}.log"
     trace = "".join(traceback.format_exception(error))
+    # Everybody may look into that folder, and a trace can name what is nobody else's business.
+    path.touch(mode=0o600)
     path.write_text(trace, encoding="utf-8")
     logging.getLogger("easel").debug("incident %s\n%s", code, trace)
     return path

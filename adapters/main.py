@@ -100,7 +100,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None]) -> None:
     """Run everything that is configured until told to stop; `said` hears of each platform when it is ready to be spoken to."""
     # Here and not above: other commands of the terminal do without the libraries of the platforms.
     from adapters.registry import REGISTRY
-    from adapters.terminal.painting import Leftovers
+    from adapters.terminal.leftovers import Leftovers
 
     known = passports(config)
     offer = Offer(known, chosen(config, None).name)
@@ -108,9 +108,10 @@ async def run(config: Config, said: Callable[[str, Adapter], None]) -> None:
         store = await stack.enter_async_context(opened(config))
         painter = await stack.enter_async_context(engine(config, {name: _with_known_hash(one, config) for name, one in known.items()}))
         router = Router()
-        dispatcher = Dispatcher(store, painter, router.show, tuple(REGISTRY))
+        # What a terminal left behind waits in line again once a server that had taken it was stopped.
+        dispatcher = Dispatcher(store, painter, router.show, (*REGISTRY, Leftovers.platform))
         bot = Bot(config, App(COMMANDS, store, offer, fetch=_fetch(config), wake=dispatcher.wake), dispatcher.card, dispatcher.show)
-        router.adapters["terminal"] = Leftovers(store)
+        router.adapters[Leftovers.platform] = Leftovers(store)
         ready = [(name, adapter) for name, open_adapter in REGISTRY.items() if (adapter := open_adapter(bot)) is not None]
         for name, adapter in ready:
             router.adapters[name] = await stack.enter_async_context(adapter)
@@ -139,8 +140,13 @@ def _fetch(config: Config) -> Fetch | None:
 async def _told_to_stop() -> None:
     """Wait for Ctrl-C or a polite request to end."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no signal handlers in its loop; there Ctrl-C ends the wait as an exception.
-        with suppress(NotImplementedError):
+    signals = (signal.SIGINT, signal.SIGTERM)
+    # Windows has no signal handlers in its loop; there Ctrl-C ends the wait as an exception.
+    with suppress(NotImplementedError):
+        for number in signals:
             loop.add_signal_handler(number, stop.set)
     await stop.wait()
+    # Whoever asks a second time does not want to wait for an orderly end.
+    with suppress(NotImplementedError):
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,6 @@ class Visitor:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         self._headers: dict[str, str] = {}
 
     def enter(self) -> None:
@@ -77,7 +77,6 @@ class Visitor:
                 answer, page = self._ask("GET", "/")
                 break
             except (OSError, HTTPException):
-                self._connection.close()
                 if time.perf_counter() > deadline:
                     raise
                 time.sleep(0.005)
@@ -90,8 +89,6 @@ class Visitor:
     def moved(self, port: int) -> None:
         """Go to the same page at another port, with the same cookie."""
         self._port = port
-        self._connection.close()
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def page(self) -> str:
         """Return the page as it is served now."""
@@ -130,6 +127,9 @@ class Visitor:
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[HTTPResponse, bytes]:
         origin = {"Origin": f"http://127.0.0.1:{self._port}", "Content-Type": kind} if body is not None else {}
-        self._connection.request(method, path, body, self._headers | origin)
-        answer = self._connection.getresponse()
-        return answer, answer.read()
+        # A connection for each request: the server closes those that were silent for some seconds, which painting takes.
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        with closing(connection):
+            connection.request(method, path, body, self._headers | origin)
+            answer = connection.getresponse()
+            return answer, answer.read()

@@ -16,7 +16,7 @@ from inference.request import PictureRequest
 LEAST_RATIO = 1 / 1.05
 
 #: A picture that takes the demo model two seconds or more on two cores.
-WORDS, STEPS, SIDE = "a large red circle on a blue background", 60, 256
+WORDS, STEPS, SIDE, SCHEDULER = "a large red circle on a blue background", 60, 256, "heun"
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
         height=SIDE,
         steps=STEPS,
         guidance=usual.guidance,
-        scheduler=usual.scheduler,
+        scheduler=SCHEDULER,
         seed=7,
     )
     with TemporaryDirectory() as folder, Served(Path(folder)) as served:
@@ -40,7 +40,7 @@ def main() -> int:
         events = visitor.events()
 
         def ours() -> None:
-            (job,) = visitor.say(f"/imagine {WORDS} --steps {STEPS} --size {SIDE}x{SIDE} --seed 7")
+            (job,) = visitor.say(f"/imagine {WORDS} --steps {STEPS} --size {SIDE}x{SIDE} --scheduler {SCHEDULER} --seed 7")
             for name, data in events:
                 if name == "card" and data["id"] == job and data["state"] not in ("waiting", "running"):
                     return

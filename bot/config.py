@@ -5,6 +5,7 @@ the two equal.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from bot.nearest import nearest
 DEFAULT_FILE = Path("easel.toml")
 
 _PREFIX = "EASEL__"
+
+#: The password in an address: what is wrong with a setting is told with its value, but not with this.
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 def _listed(value: object) -> object:
@@ -180,7 +184,7 @@ def _refused(error: ErrorDetails) -> BadConfig:
         return BadConfig("config-missing", key=key)
     told = next((told for start, told in _TOLD.items() if error["type"].startswith(start)), "config-value")
     facts = {name: fact for name, fact in error.get("ctx", {}).items() if name in ("ge", "le", "expected")}
-    return BadConfig(told, key=key, given=repr(error["input"])[:80], **facts)
+    return BadConfig(told, key=key, given=_PASSWORD.sub(r"\1***@", repr(error["input"]))[:80], **facts)
 
 
 #: How pydantic's error types begin, and the sentence of each.

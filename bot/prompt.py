@@ -27,6 +27,7 @@ import msgspec
 from bot.alternatives import choose
 from bot.errors import BadInput
 from bot.tokens import BRACKETS, Sign, Token, cut, pairs
+from bot.values import writable
 from inference.request import Fragment, Prompt
 
 MOST_CHARACTERS = 2_000
@@ -43,9 +44,6 @@ EMPHASIS = 1.1
 #: Weights end here. Above 2 the encoder's output leaves what denoisers were trained on and pictures break up; below 0 a
 #: word would be pushed away, which is what the negative prompt is for.
 LEAST_WEIGHT, MOST_WEIGHT = 0.0, 2.0
-
-#: Halves of characters and NUL: no encoder or database takes them, and no person typed them.
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 #: Stands where something was taken out; no text can hold it by itself.
 _GONE = "\x00"
@@ -99,7 +97,7 @@ def read(text: str, rng: random.Random | None = None) -> Reading:
     """
     if len(text) > MOST_CHARACTERS:
         raise BadInput("input-prompt-long", most=MOST_CHARACTERS, given=len(text))
-    written, chosen = choose(_UNWRITABLE.sub("", text), rng, DEEPEST)
+    written, chosen = choose(writable(text), rng, DEEPEST)
     without_image, image = _take_image(written)
     wanted, negative = _take_negatives(without_image)
     return Reading(_emphasised(wanted), _emphasised(negative), image, chosen)

@@ -1,6 +1,7 @@
 """One picture as a stock pipeline call: which pipeline, with which arguments, and what comes out."""
 
 import copy
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,17 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 REMEMBERED = 64
 
 
+def _remember_signatures(denoiser: Any) -> None:
+    """Keep the signatures of a network's attention code where `inspect` looks first.
+
+    diffusers 0.42 asks for them at every call of every attention, which is some percent of a small model's step.
+    """
+    for kind in {type(processor) for processor in getattr(denoiser, "attn_processors", {}).values()}:
+        attend: Any = kind.__call__
+        if not hasattr(attend, "__signature__"):
+            attend.__signature__ = inspect.signature(attend)
+
+
 class Easel:
     """A loaded model made ready to paint: pipelines whose networks are stand-ins, and what it remembers."""
 
@@ -38,6 +50,7 @@ class Easel:
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             # This autoencoder overflows in float16 and paints black.
             vae.to(torch.float32)
+        _remember_signatures(loaded.components[self._traits.denoiser])
         self.networks = {
             self._traits.denoiser: Denoiser(loaded.components[self._traits.denoiser], name, device),
             "vae": Autoencoder(vae, name, device),

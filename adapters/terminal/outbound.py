@@ -1,7 +1,6 @@
 """What becomes of a request, shown in a terminal: a progress line and a small preview while it lasts, one result line after."""
 
 import io
-import sys
 from types import TracebackType
 from typing import Self
 
@@ -77,8 +76,3 @@ def _colour(image: Image.Image, left: int, top: int) -> str:
     pixel = image.getpixel((left, top))
     assert isinstance(pixel, tuple), "an RGB image has tuples for pixels"
     return "#{:02x}{:02x}{:02x}".format(*pixel)
-
-
-def note(sentence: str) -> None:
-    """Tell the person something beside the result, on standard error."""
-    print(sentence, file=sys.stderr, flush=True)

@@ -1,7 +1,6 @@
 """`easel paint`: one request through the same queue and store as everybody's, with this process as its runner."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 import msgspec
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from adapters import main as parts
 from adapters.terminal import inbound, outbound
+from adapters.terminal.leftovers import PLATFORM, deliver
 from bot import asking, prompt
 from bot.cards import Card, summary
 from bot.commands.imagine import Imagine
@@ -22,10 +22,6 @@ from inference import headers
 from inference.errors import InferenceError
 from inference.passport import Passport
 from inference.request import PictureRequest
-
-log = logging.getLogger("easel.terminal")
-
-PLATFORM = "terminal"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -60,7 +56,8 @@ async def paint(config: Config, passport: Passport, want: Wanted, console: Conso
             async with Dispatcher(store, engine, show, platforms=(), most=0) as dispatcher:
                 job = await _accepted(store, want, dispatcher.runner, outbound.can_preview(console))
                 try:
-                    await dispatcher.paint(job)
+                    # Not the task itself: it is also stopped where another runner took the job over, and that must not stop us.
+                    await asyncio.wait([dispatcher.paint(job)])
                 except asyncio.CancelledError:
                     await asyncio.shield(store.jobs.cancel(job.id))
                     raise
@@ -88,34 +85,10 @@ async def _accepted(store: Store, want: Wanted, runner: str, previews: bool) -> 
 
 
 async def _ended(store: Store, job: Job) -> Job:
-    """Return the job as it ended; raises what it failed with."""
+    """Return the job as it ended; raises what it failed with, or that it is left to another runner."""
     ended = await store.jobs.get(job.id)
+    if ended is not None and ended.is_open:
+        raise BotError("paint-left")
     if ended is None or ended.state != DONE:
         raise InferenceError.of(ended.problem) if ended is not None and ended.problem is not None else BotError("paint-cancelled")
     return ended
-
-
-class Leftovers:
-    """Delivers the pictures of terminals that went away in the middle; `easel run` takes it for the adapter of the terminal."""
-
-    platform = PLATFORM
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def show(self, card: Card, _address: Address) -> None:
-        """Write the files of a finished job."""
-        job = None if card.is_open else await self._store.jobs.get(card.job)
-        if job is None or job.state != DONE:
-            return
-        try:
-            await deliver(self._store, job)
-        except (BotError, OSError) as error:
-            log.warning("terminal.undelivered job=%s %s", job.id, error)
-
-
-async def deliver(store: Store, job: Job) -> None:
-    """Write a job's pictures into the files that its address names; doing it twice changes nothing."""
-    pictures = (await store.pictures.of_jobs([job.id]))[job.id]
-    for name, picture in zip(job.address.message.split("/"), pictures, strict=True):
-        await asyncio.to_thread(inbound.write, Path(job.address.place) / name, await store.files.get(picture.file))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,6 +58,9 @@ class Guard:
             return
         try:
             await self._app(scope, _limited(scope, receive, self._sizes.get(scope["path"], self._usual)), answer.send)
+        except ClientDisconnect:
+            # Whoever closes the page in the middle of sending hears no answer, and nothing went wrong here.
+            log.info("web.left method=%s path=%s", scope["method"], scope["path"])
         except Exception:
             incident = new_id()
             log.exception("web.failed incident=%s method=%s path=%s", incident, scope["method"], scope["path"])

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from adapters.text import read_line
 from adapters.web.access import Visitor
 from adapters.web.refusals import Refused
+from bot import flags
 from bot.errors import BadInput
 from bot.texts import text
 from bot.values import Given, Invocation
 
-#: Characters of a line; what a prompt may have is for the bot to say, this only keeps books out.
-MOST_LINE = 8_000
+#: Characters of a line, as the bot counts them too; asked here first so that nothing longer is looked at.
+MOST_LINE = flags.MOST_CHARACTERS
 
 #: The longest button there is has 64 bytes; a browser's id of a line is a random one of its own.
 _MOST_WIRE, _MOST_KEY = 64, 64

@@ -64,7 +64,6 @@ class Pages:
             name=visitor.caller.name,
             login=self._desk.access.needs_login,
             queue=await self._desk.queue(visitor),
-            history=None,
             most_bytes=MOST_BYTES,
         )
         response = outbound.html(page)

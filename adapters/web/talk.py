@@ -131,6 +131,9 @@ class _Events(Response):
 
 
 async def _close_when_left(receive: Receive, stream: Stream) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    stream.close()
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        # A request that cannot be read to its end would leave nobody to notice that its reader has gone.
+        stream.close()

@@ -71,6 +71,9 @@ class Dispatcher:
         self._held: dict[str, asyncio.Task[None]] = {}
         self._painting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        # Whoever was there when a worker or a bot died may be what ended it. They are tried again one at a time, so that the guilty
+        # one does not take all the others with it each time until nobody has an attempt left.
+        self._suspect = asyncio.Lock()
         self._leaving = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -190,6 +193,7 @@ class Dispatcher:
                 await self._surely(partial(jobs.finish, job, outcome.pictures, outcome.device_seconds))
                 return None
             if outcome.key not in _NOT_TO_BLAME or job.tries >= MOST_ATTEMPTS:
+                log.warning("job.failed job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
                 await self._surely(partial(jobs.fail, job, outcome))
                 return None
             log.warning("job.again job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
@@ -207,12 +211,13 @@ class Dispatcher:
         if job.tries > MOST_ATTEMPTS:
             return Problem("job-poison", {"attempts": MOST_ATTEMPTS})
         try:
-            return await painting.attempt(job, self._engine, self._store.files, self._telling.step, _noted)
+            async with self._suspect if job.tries > 1 else contextlib.nullcontext():
+                return await painting.attempt(job, self._engine, self._store.files, self._telling.step, _noted)
         except (BotError, InferenceError) as error:
             return error.problem
         except Exception:
             incident = new_id()
-            log.exception("job.failed job=%s incident=%s", job.id, incident)
+            log.exception("job.broke job=%s incident=%s", job.id, incident)
             return Problem("fault-unexpected", {"incident": incident})
 
     async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:

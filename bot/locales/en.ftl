@@ -71,7 +71,7 @@ input-number = { $whole ->
 }
 input-yes-no = { $name } is yes or no; you wrote { $given }.
 input-value = { $name } cannot be { $given }: { $help }.
-input-shape = A shape is written like 16:9 and is at most { $most } times as long as it is high, or the other way; you wrote { $given }.
+input-shape = A shape is written like 16:9 and is at most { $most } times as wide as it is high, or the other way; you wrote { $given }.
 input-prompt-empty = There are no words to paint; write what the picture shows.
 input-picture-none = /{ $command } takes no picture; send it without one, or start from the picture with /imagine.
 input-two-pictures = One request starts from one picture, and there are two; leave one out.
@@ -278,6 +278,7 @@ output-folder-unwritable = Nothing can be written into the folder { $folder }.
 output-file-unwritable = The file { $file } may not be overwritten.
 output-is-folder = { $file } is a folder; name a file in it.
 output-not-png = Easel writes PNG files, which keep the settings inside; name the file { $right }.
+output-unkept = The picture could not be kept: { $reason }.
 output-failed = The picture could not be written to { $file }: { $reason }.
 
 ## Painting in a terminal
@@ -289,14 +290,19 @@ paint-result = { $prompt } · { $steps ->
     [one] { $steps } step
    *[other] { $steps } steps
 } · seed { $seed } · { $seconds } s
-paint-result-several = { $prompt } · { $count } pictures · { $steps } steps · seeds { $seed } to { $last } · { $seconds } s
+paint-result-several = { $prompt } · { $count } pictures · { $steps ->
+    [one] { $steps } step
+   *[other] { $steps } steps
+} · seeds { $seed } to { $last } · { $seconds } s
 paint-no-words = no words
 paint-cancelled = Cancelled.
+paint-left = This picture is left to easel run, which paints it and writes it into its file.
 time-seconds = { $seconds } s
 time-minutes = { $minutes } min
 
 ## Running, and letting people in
 
+input-token-name = A token needs a name: the name of the person it lets in.
 input-one-prompt = easel paint takes one prompt at a time; a command for each paints them all.
 run-web = The chat page is at { $address }
 token-revoked = { $count ->
@@ -402,7 +408,7 @@ page-attach = Add picture
 page-detach = Remove
 page-send = Send
 page-offers = Suggestions
-page-offered = { $count } suggestions
+page-offered = Suggestions: { $count }
 page-close = Close
 page-viewer = Picture
 page-download = Download

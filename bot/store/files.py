@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import re
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from bot.errors import BadConfig
+from bot.errors import BadConfig, BadOutput
 from bot.values import new_id
+
+log = logging.getLogger("easel.files")
 
 #: A file's key: the digest of its content, and what kind of picture it is.
 KEY = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp)")
@@ -43,9 +46,13 @@ class Files:
         return f"{hashlib.sha256(data).hexdigest()}.{kind}"
 
     async def put(self, data: bytes) -> str:
-        """Keep a picture and return its key; raises `ValueError` for what is none, and `OSError` where it cannot be kept."""
+        """Keep a picture and return its key; raises `ValueError` for what is none, and `BadOutput` where the disk takes no more."""
         key = self.key_of(data)
-        await asyncio.to_thread(self._write, key, data)
+        try:
+            await asyncio.to_thread(self._write, key, data)
+        except OSError as error:
+            log.error("file.unkept file=%s reason=%s", key, error)
+            raise BadOutput("output-unkept", reason=error.strerror or type(error).__name__) from None
         return key
 
     async def get(self, key: str) -> bytes:

@@ -5,10 +5,14 @@ import secrets
 
 from sqlalchemy import delete, select
 
+from bot.errors import BadInput
 from bot.store.models import PersonRow, TokenRow
-from bot.store.people import Person
+from bot.store.people import People, Person
 from bot.store.session import Database
-from bot.values import new_id
+from bot.values import Caller
+
+#: Names of tokens are identities of their own kind: that makes one name one person, whoever asks for it at the same time.
+_PLATFORM = "token"
 
 #: 192 bits of chance: nobody guesses it, so a plain digest is enough to keep.
 _SECRET_BYTES = 24
@@ -26,16 +30,16 @@ class Tokens:
         self._database = database
 
     async def create(self, name: str) -> str:
-        """Make a token for a person of this name, new or known by an earlier token, and return the secret: it is not seen again."""
+        """Make a token for the person of this name and return the secret: it is not seen again.
+
+        The person is the same for every token of the name, those that were taken back too. Raises `BadInput` for no name.
+        """
+        if not name.strip():
+            raise BadInput("input-token-name")
         secret = secrets.token_urlsafe(_SECRET_BYTES)
+        person = await People(self._database).person(Caller(_PLATFORM, name, name))
         async with self._database.write() as session:
-            known = await session.scalar(select(TokenRow.person_id).where(TokenRow.name == name).limit(1))
-            if known is None:
-                person = PersonRow(id=new_id(), name=name)
-                session.add(person)
-                await session.flush()
-                known = person.id
-            session.add(TokenRow(digest=digest(secret), person_id=known, name=name))
+            session.add(TokenRow(digest=digest(secret), person_id=person.id, name=name))
         return secret
 
     async def holder(self, secret: str) -> Person | None:

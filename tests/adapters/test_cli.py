@@ -1,11 +1,13 @@
 """The `easel` command, run as people run it: in a process of its own, with the real engine."""
 
+import contextlib
 import json
 import os
 import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -51,6 +53,14 @@ def easel(environment, tmp_path):
 def pictures(folder):
     """Return the names of the files in a folder, without the store."""
     return sorted(path.name for path in folder.iterdir() if path.name != "data")
+
+
+def in_store(folder, statement):
+    """Run a statement in the store that was made in a folder."""
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/data/easel.db?mode=rw", uri=True, timeout=30)) as database, database:
+        done = database.execute(statement)
+        rows = done.fetchall()
+    return done.rowcount, rows
 
 
 def test_paint(easel, tmp_path):
@@ -199,6 +209,33 @@ def test_terminal(environment, tmp_path):
     assert text.rstrip().endswith("circle.png")
 
 
+def test_tables_go_back_by_a_step(easel):
+    """A number of steps back is no option, and is taken."""
+    assert easel("db", "upgrade").returncode == 0
+    done = easel("db", "downgrade", "-1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_picture_that_another_runner_takes(environment, tmp_path):
+    """Where a terminal was held up for so long that a server took its job, it says so, and the job stays the server's."""
+    easel = subprocess.Popen(
+        [*EASEL, "paint", "a tree", "--steps", "60", "--count", "16"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    until, taken = time.monotonic() + PATIENCE, 0
+    while not taken and time.monotonic() < until:
+        time.sleep(0.1)
+        # Until the store is made there is nothing to open.
+        with contextlib.suppress(sqlite3.OperationalError):
+            taken = in_store(tmp_path, "UPDATE job SET runner = 'a server', attempt = 2, lease = '2999-01-01 00:00:00.000000'")[0]
+    _, told = easel.communicate(timeout=PATIENCE)
+    assert (easel.returncode, told) == (1, "This picture is left to easel run, which paints it and writes it into its file.\n")
+    assert in_store(tmp_path, "SELECT state, runner FROM job")[1] == [("running", "a server")]
+
+
 def test_models(easel, tmp_path):
     """The list names the model that ships; inspecting a file that is no model is refused as a model's problem."""
     listed = easel("models", "list")
@@ -237,6 +274,8 @@ def test_doctor(easel, tmp_path):
         ('[inference]\ndefault_model = "dmeo"', "dmeo", 2),
         ('[[models]]\nname = "a"\nsource = "nowhere"', "nowhere", 3),
         ('[inference]\ndevices = ["cuda:0"]', "cuda:0", 1),
+        ('[store]\nurl = "postgresql+psycopg://bob:s3cret@host:x/d"', "[store] url cannot be used", 2),
+        ('[files]\nurl = "nonsense://x"', "[files] url cannot be used", 2),
     ],
 )
 def test_doctor_finds(easel, tmp_path, text, sentence, code):

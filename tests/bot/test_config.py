@@ -48,6 +48,13 @@ def test_example_shows_every_key_with_its_default():
     assert {name: models[0][name] or field for name, field in said.items()} == said
 
 
+def test_passwords_are_not_told(monkeypatch):
+    """What is wrong is told with its value, but for the password in it."""
+    assert "bob:***@host" in refusal('[store]\nurl = ["postgresql+psycopg://bob:s3cret@host/d"]')
+    monkeypatch.setenv("EASEL__STORE", "postgresql+psycopg://bob:s3cret@host/d")
+    assert "s3cret" not in refusal("")
+
+
 def test_example_is_read():
     """The example itself is a configuration that is accepted."""
     assert read(EXAMPLE) == Config()

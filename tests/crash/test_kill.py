@@ -1,17 +1,25 @@
 """`kill -9` of everything, in the middle of a picture."""
 
-from benchmarks.chatting import Served, Visitor
+import asyncio
+import time
+from contextlib import closing
+
+import pytest
+from PIL import Image
+
+from benchmarks.chatting import PATIENCE, Served, Visitor
+from bot.store import schema
+from bot.store.files import Files
+from bot.store.session import Database
+from bot.store.store import Store
+from bot.values import Address
+from tests.stores import new_job, person_of, request_of
 
 
 def ended(visitor, job):
-    """Return every card of a job that is shown until it has ended, and the pictures of the last one."""
-    states = []
-    for name, data in visitor.events():
-        if name == "card" and data["id"] == job:
-            states.append(data["state"])
-            if data["state"] not in ("waiting", "running"):
-                return states, data["html"].count("/files/")
-    raise AssertionError("the stream ended before the job did")
+    """Return the card of a job that has ended."""
+    with closing(visitor.events()) as events:
+        return next(data for name, data in events if name == "card" and data["id"] == job and data["state"] not in ("waiting", "running"))
 
 
 def test_what_was_accepted_is_painted_after_the_restart(tmp_path):
@@ -20,16 +28,45 @@ def test_what_was_accepted_is_painted_after_the_restart(tmp_path):
         visitor = Visitor(first.port)
         visitor.enter()
         (job,) = visitor.say("/imagine a red circle on a blue background --steps 60 --count 4 --seed 7")
-        next(data for name, data in visitor.events() if name == "progress" and data["id"] == job)
+        with closing(visitor.events()) as events:
+            next(data for name, data in events if name == "progress" and data["id"] == job)
         first.kill()
 
     with Served(tmp_path) as second:
         visitor.moved(second.port)
         visitor.enter()
-        _, shown = ended(visitor, job)
+        card = ended(visitor, job)
         page = visitor.page()
         again = visitor.say("/queue")
 
-    assert shown >= 4
+    assert card["state"] == "done"
+    assert card["html"].count('data-picture="') == 4
     assert page.count(f'id="job-{job}"') == 1
     assert again == []
+
+
+async def leave(folder, runner):
+    """Accept a job of a terminal that is not there any more."""
+    async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
+        await schema.prepare(database)
+        store = Store.of(database, Files(f"{folder}/files"))
+        job = new_job(
+            await person_of(store, "local", "terminal"),
+            address=Address("terminal", str(folder), "circle.png"),
+            request=request_of("a red circle", width=128, height=128),
+        )
+        await store.jobs.accept([job], runner)
+        if runner is not None:
+            await store.jobs.release([runner])
+
+
+@pytest.mark.parametrize("runner", [None, "a terminal"], ids=["given back", "left behind"])
+def test_what_a_terminal_left_is_painted_into_its_file(tmp_path, runner):
+    """A picture whose terminal is gone is painted by the next server and put where it belongs, also after a server gave it back."""
+    asyncio.run(leave(tmp_path, runner))
+    until, file = time.monotonic() + PATIENCE, tmp_path / "circle.png"
+    with Served(tmp_path):
+        while not file.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+    with Image.open(file) as image:
+        assert image.size == (128, 128)

@@ -28,9 +28,6 @@ def test_words_become_the_picture_they_say(open_chat):
     """A line that is typed and sent becomes a picture in its place: red in the middle, blue in the corners."""
     chat = open_chat()
     chat.say(CIRCLE)
-    chat.page.locator(".entry[data-state=running] img.blank").wait_for()
-    assert chat.entry().locator(".blank").bounding_box()["width"] == 384
-    chat.looked("running")
     done = chat.ended(1)
     pixels = chat.painted(done)
     assert is_red(pixels[56:72, 56:72].mean(axis=(0, 1)))
@@ -44,7 +41,7 @@ def test_words_become_the_picture_they_say(open_chat):
 
 
 def test_buttons_do_what_they_say(open_chat):
-    """Again and Vary paint, Delete asks once and can be taken back, Cancel stops."""
+    """Again and Vary paint, Delete asks once and can be taken back, Cancel stops what shows its preview."""
     chat = open_chat()
     chat.say(f"{CIRCLE} --steps 6")
     chat.ended(1).get_by_role("button", name="Again").click()
@@ -60,6 +57,9 @@ def test_buttons_do_what_they_say(open_chat):
     chat.page.locator(".entry").nth(2).locator("img").wait_for(state="detached")
     chat.say("a green tree --steps 60 --count 16")
     chat.page.locator("#queue").get_by_role("button", name="Cancel").wait_for()
+    # So many steps that no machine is done before it is looked at.
+    chat.entry().locator("img.blank").first.wait_for()
+    chat.looked("running")
     chat.entry().get_by_role("button", name="Cancel").click()
     chat.page.locator(".entry[data-state=cancelled]").wait_for()
     chat.page.locator("#queue").get_by_text("Nothing is waiting.").wait_for()
@@ -235,6 +235,76 @@ def test_a_long_conversation_is_read_in_peace(open_chat):
     chat.page.get_by_role("button", name="To the latest").click()
     sync_api.expect(chat.page.get_by_role("button", name="To the latest")).to_be_hidden()
     sync_api.expect(entries.last).to_be_in_viewport()
+
+
+def test_lines_stay_in_their_order(open_chat):
+    """A line stands above those that were typed after it, also where the stream tells of it before the answer does."""
+    chat = open_chat()
+    chat.context.add_init_script(
+        """const real = window.fetch;
+        window.fetch = async (path, ...more) => {
+          const answer = await real(path, ...more);
+          if (path === "/say") await new Promise((done) => setTimeout(done, 1500));
+          return answer;
+        };"""
+    )
+    chat.page = chat.opened()
+    chat.say("a red star --steps 1 --size 64x64")
+    chat.say("/queue")
+    chat.ended(1)
+    chat.page.locator(".entry .reply").wait_for()
+    assert chat.page.locator("#entries .line").all_inner_texts() == ["a red star --steps 1 --size 64x64", "/queue"]
+
+
+def test_there_may_be_many_tabs(open_chat):
+    """Pages out of sight keep no other from loading, and show what happened meanwhile when they are seen again."""
+    chat = open_chat()
+    tabs = [chat.context.new_page() for _ in range(6)]
+    for tab in tabs:
+        tab.clock.install()
+        tab.goto(chat.address)
+        tab.locator("#line").wait_for()
+        tab.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        tab.clock.fast_forward(20_000)
+    chat.say("a red star --steps 1 --size 64x64")
+    chat.ended(1)
+    assert tabs[0].locator(".entry").count() == 0
+    tabs[0].evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    tabs[0].evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    tabs[0].locator(".entry[data-state=done]").wait_for()
+
+
+def test_what_has_ended_stays_so(open_chat):
+    """An older state of a request that arrives late, as it may after a lost connection, does not take its picture away."""
+    chat = open_chat()
+    chat.say("a red star --steps 1 --size 64x64")
+    done = chat.ended(1)
+    chat.page.evaluate(
+        """async () => {
+          const { show } = await import("/static/entries.js");
+          const old = document.querySelector("#entries > .entry").cloneNode(true);
+          old.dataset.state = "running";
+          old.dataset.open = "";
+          await show(old.outerHTML);
+        }"""
+    )
+    assert done.get_attribute("data-state") == "done"
+
+
+def test_an_answer_goes_on_below_itself(open_chat):
+    """More below a page of history in the conversation brings the next page there, and a line of any length is sent whole."""
+    chat = open_chat()
+    chat.say(" || ".join(["a red star --steps 1 --size 64x64 --count 7"] * 2))
+    chat.ended(2)
+    chat.say("/history")
+    chat.entry().get_by_role("button", name="More").click()
+    sync_api.expect(chat.entry().locator(".reply .picture")).to_have_count(14)
+    chat.entry().get_by_text("13 to 14 of 14.").wait_for()
+    chat.page.locator("#line").focus()
+    chat.page.keyboard.insert_text("x" * 5_000)
+    chat.page.locator("#line").press("Enter")
+    chat.entry().get_by_text("A line has at most 4000 characters; this one has 5000.").wait_for()
 
 
 def test_mistakes_are_told_where_they_were_made(open_chat):

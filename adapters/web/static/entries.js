@@ -10,6 +10,9 @@ const earlier = document.getElementById("earlier");
 const made = new Map([...list.children].map((entry) => [entry.id, entry.outerHTML]));
 const newest = new Map();
 
+/** The entries of jobs that have ended; none of them opens again, whatever arrives late. */
+const ended = new Set([...list.children].filter((entry) => !("open" in entry.dataset)).map((entry) => entry.id));
+
 /** A picture that takes longer to arrive is shown while it does. */
 const PATIENCE_MS = 4000;
 
@@ -47,12 +50,15 @@ export function add(entry, before = null) {
 export async function show(html, before = null) {
   const entry = element(html);
   const now = entry.outerHTML;
-  if (made.get(entry.id) === now) return;
+  const isOpen = "open" in entry.dataset;
+  if (made.get(entry.id) === now || (isOpen && ended.has(entry.id))) return;
   made.set(entry.id, now);
+  if (!isOpen) ended.add(entry.id);
   const change = (newest.get(entry.id) ?? 0) + 1;
   newest.set(entry.id, change);
   if (!document.getElementById(entry.id)) {
-    const next = before ?? later(entry);
+    // Lines are answered in their order, so what has been accepted stands before those that are still on their way.
+    const next = before ?? later(entry) ?? list.querySelector(":scope > [data-state=sending]");
     // What is older than all that is shown comes with the earlier ones, in its place.
     if (next && next === list.firstElementChild && !earlier.hidden) made.delete(entry.id);
     else add(entry, next);

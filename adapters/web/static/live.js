@@ -10,8 +10,9 @@ const queue = document.getElementById("queue");
 /** A stumble that is over by then is nobody's business. */
 const GRACE_MS = 1500;
 
-/** A page that was out of sight for longer has a fresh look at everything. */
-const ASLEEP_MS = 60_000;
+/** A page that is out of sight for longer lets go of its stream, for browsers allow six to all pages of a server together and load
+ * no seventh page beside them. When it is seen again it has a fresh look at everything. */
+const ASLEEP_MS = 10_000;
 
 const MOST_WAIT_MS = 30_000;
 
@@ -20,6 +21,8 @@ let missed = false;
 let grace = 0;
 let wait = 1000;
 let hiddenAt = 0;
+let dozing = 0;
+let isAsleep = false;
 const listeners = { back: [], ended: [] };
 
 /** Have something done when the server is there again (`back`) or when a job has ended (`ended`). */
@@ -49,6 +52,7 @@ export function loggedOut() {
 /** Listen to the server; again and again, should it be away. */
 export function listen() {
   source?.close();
+  if (isAsleep) return;
   source = new EventSource("/events");
   source.addEventListener("open", opened);
   source.addEventListener("error", lost);
@@ -113,10 +117,25 @@ window.addEventListener("offline", () => {
 // A stream that a page in the back of the browser holds open would keep the server from closing.
 window.addEventListener("pagehide", () => source?.close());
 window.addEventListener("pageshow", (event) => event.persisted && ((missed = true), listen()));
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) hiddenAt = Date.now();
-  else if (hiddenAt && Date.now() - hiddenAt > ASLEEP_MS) {
+function sleep() {
+  isAsleep = true;
+  clearTimeout(grace);
+  grace = 0;
+  source?.close();
+}
+
+function seen() {
+  clearTimeout(dozing);
+  if (document.hidden) {
+    hiddenAt = Date.now();
+    dozing = setTimeout(sleep, ASLEEP_MS);
+  } else if (isAsleep || (hiddenAt && Date.now() - hiddenAt > ASLEEP_MS)) {
+    // Timers of a page out of sight may not have come, so the clock is asked too.
+    isAsleep = false;
     missed = true;
     listen();
   }
-});
+}
+
+document.addEventListener("visibilitychange", seen);
+seen();

@@ -3,7 +3,7 @@
 import * as completion from "./completion.js";
 import * as composer from "./composer.js";
 import * as form from "./form.js";
-import { addEarlier, atBottom, oldest, toBottom } from "./entries.js";
+import { addEarlier, atBottom, element, keepPlace, oldest, toBottom } from "./entries.js";
 import { listen } from "./live.js";
 import * as outbox from "./outbox.js";
 import * as panel from "./panel.js";
@@ -37,7 +37,14 @@ async function showEarlier() {
 
 function after({ jobs = [], reply }, button) {
   if (jobs.length) document.getElementById(`job-${jobs[0].id}`)?.scrollIntoView({ block: "nearest" });
-  if (reply) announce(new DOMParser().parseFromString(reply, "text/html").body.textContent.trim());
+  const said = reply ? element(reply) : null;
+  if (said) announce(said.querySelector(".words")?.textContent ?? "");
+  // A button of an answer, such as More, is answered below it; what any other did is seen in its card.
+  const asked = button.closest(".answer .reply");
+  if (said && asked) {
+    keepPlace(() => asked.after(said));
+    button.remove();
+  }
   // A question that has been answered goes; a card that changed has taken it along already.
   if (button.isConnected && button.matches(".asking")) button.remove();
 }

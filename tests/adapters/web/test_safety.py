@@ -1,5 +1,6 @@
 """Safe from the first day: other sites, other names, other people's things, and what is too large."""
 
+import asyncio
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,7 @@ from adapters.web.hosts import Hosts, needs_login
 from bot.config import Web
 from bot.errors import BadConfig
 from inference.headers import MOST_BYTES
-from tests.adapters.web.chat import open_chat, png
+from tests.adapters.web.chat import PATIENCE, open_chat, png
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -276,6 +277,26 @@ async def test_a_defect_is_an_incident(chat, caplog):
     assert record.exc_info[0] is ZeroDivisionError
     assert secret not in caplog.text
     assert "an inside matter" not in answer.text
+
+
+async def test_whoever_leaves_in_the_middle_is_no_incident(chat, caplog):
+    """A page that is closed while it sends is noted in one line, and not as a defect."""
+    caplog.set_level("INFO", "easel.web")
+    async with chat.browser() as ada:
+        _, writer = await asyncio.open_connection("127.0.0.1", chat.adapter.port)
+        heads = (
+            f"POST /say HTTP/1.1\r\nHost: localhost\r\nCookie: easel={ada.client.cookies['easel']}\r\nX-Easel-Token: {ada.token}\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n"
+        )
+        writer.write(heads.encode())
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(PATIENCE):
+            # What is logged announces itself to nobody.
+            while not (told := [one for one in caplog.records if one.name == "easel.web"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert [one.getMessage() for one in told] == ["web.left method=POST path=/say"]
+    assert told[0].exc_info is None
 
 
 async def test_other_sites_only_link(chat):

@@ -178,6 +178,18 @@ async def unread_events(chat, browser):
         writer.close()
 
 
+async def test_a_stream_that_nobody_can_leave_is_not_kept(chat):
+    """A request for the stream with a body too long to read ends at once, instead of being told for ever to nobody."""
+    async with chat.browser() as ada:
+        reader, writer = await asyncio.open_connection("127.0.0.1", chat.adapter.port)
+        heads = f"GET /events HTTP/1.1\r\nHost: localhost\r\nCookie: easel={ada.client.cookies['easel']}\r\nContent-Length: 50000\r\n\r\n"
+        writer.write(heads.encode())
+        async with asyncio.timeout(PATIENCE):
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.close()
+        assert not chat.adapter._hub._streams
+
+
 async def test_silence_is_filled(chat, monkeypatch):
     """A page that hears nothing for long is told that it is still connected."""
     monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0.02)

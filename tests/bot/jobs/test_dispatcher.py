@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import update
@@ -15,93 +14,15 @@ from bot.jobs.runners import is_gone, runner_name
 from bot.store.jobs import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING, Jobs
 from bot.store.models import JobRow, now
 from inference.errors import InferenceError, Problem
-from inference.request import Done, Failed, Note, Picture, Step
+from inference.request import Failed, Note, Picture, Step
+from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, picture, until
 from tests.stores import accepted, new_job, person_of, png, run_out
-
-DIED = Failed(Problem("worker-died", {"code": -9, "device": "cpu"}))
-
-
-def picture(index=0, colour="red"):
-    """Return a finished picture as an engine gives it."""
-    return Picture(index=index, seed=7 + index, width=8, height=8, image=png(colour), thumbnail=b"\xff\xd8\xff" + colour.encode())
-
-
-PAINTED = (Step(1, 2), Step(2, 2, b"preview"), picture(), Done(1.5, 2))
-
-
-class Script:
-    """An engine that says what was written for the words of a request, attempt by attempt; an `Event` in it is waited for."""
-
-    def __init__(self, **plays):
-        self.plays = {words: list(play) for words, play in plays.items()}
-        self.begun = []
-        self.closed = []
-        self.running = asyncio.Event()
-
-    async def run(self, request):
-        """Say what is next for these words."""
-        words = request.prompt.text
-        self.begun.append(words)
-        play = self.plays.get(words, [PAINTED])
-        try:
-            for one in play.pop(0) if len(play) > 1 else play[0]:
-                if isinstance(one, asyncio.Event):
-                    self.running.set()
-                    await one.wait()
-                elif isinstance(one, Exception):
-                    raise one
-                else:
-                    yield one
-        finally:
-            self.closed.append(words)
-
-
-class Wall:
-    """A platform: remembers every card that it is shown, and lets a test wait for one."""
-
-    def __init__(self):
-        self.cards = []
-        self.changed = asyncio.Condition()
-
-    async def show(self, card, address):
-        """Show a card."""
-        assert address.platform == "web"
-        async with self.changed:
-            self.cards.append(card)
-            self.changed.notify_all()
-
-    def of(self, job_id):
-        """Return the cards of a job."""
-        return [card for card in self.cards if card.job == job_id]
-
-    async def until(self, job_id, state):
-        """Wait until the last card of a job has a state, and return it."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.of(job_id) and self.of(job_id)[-1].state == state)
-        return self.of(job_id)[-1]
 
 
 @pytest.fixture
 def wall():
     """Give an empty wall."""
     return Wall()
-
-
-@asynccontextmanager
-async def dispatching(store, script, wall, **changes):
-    """Run a dispatcher that is quicker to look than usual."""
-    quick = {"platforms": ["web"], "beat_seconds": 0.02, "poll_seconds": 0.02, **changes}
-    async with Dispatcher(store, script, wall.show, **quick) as dispatcher:
-        yield dispatcher
-
-
-async def until(is_so):
-    """Wait until something is so that nobody announces."""
-    for _ in range(3000):
-        if is_so():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it never was so")
 
 
 async def until_state(store, job, state):

@@ -1,14 +1,16 @@
 """Pictures as files."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from bot.errors import BadConfig
+from bot.errors import BadConfig, BadOutput
 from bot.store.files import Files
+from bot.texts import tell
 from bot.values import new_id
 from tests.stores import png
 
@@ -74,16 +76,17 @@ async def test_many_put_the_same_at_once(files):
 
 
 async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
-    """Whatever breaks off while a file is written, there is nothing under its key, and the next try succeeds."""
+    """A full disk is one sentence and leaves nothing under the key, and the next try succeeds."""
     files = Files(str(tmp_path))
 
     def full(_descriptor):
-        raise OSError("the disk is full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(BadOutput) as refused:
             await files.put(png())
+    assert tell(refused.value.problem) == "The picture could not be kept: No space left on device."
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     key = await files.put(png())
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [key]

@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
 from sqlalchemy import func, select
 
+from bot.errors import BadInput
 from bot.store.models import IdentityRow, PersonRow, PlaceRow, TokenRow
 from bot.values import Caller
 from tests.stores import accepted, person_of
@@ -52,3 +54,14 @@ async def test_a_token_lets_its_person_in(store):
     assert await store.tokens.revoke("Ann") == 0
     assert await store.tokens.holder(secret) is None
     assert (await store.tokens.holder(other)).name == "Bob"
+    assert await store.tokens.holder(await store.tokens.create("Ann")) == ann
+
+
+async def test_a_name_is_one_person_however_many_tokens_are_made_at_once(store):
+    """Ten first tokens of one name at the same time let the same person in; a token without a name is refused."""
+    secrets = await asyncio.gather(*(store.tokens.create("Ann") for _ in range(10)))
+    assert len({await store.tokens.holder(secret) for secret in secrets}) == 1
+    assert len(set(secrets)) == 10
+    assert await count(store, PersonRow) == 1
+    with pytest.raises(BadInput, match="input-token-name"):
+        await store.tokens.create(" ")

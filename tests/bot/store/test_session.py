@@ -81,6 +81,17 @@ async def test_who_is_cancelled_leaves_the_writer_free(store):
     assert (await accepted(store, ann)).is_open
 
 
+async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
+    """Wherever in its transaction a writer is cancelled, the next one gets its turn."""
+    ann = await person_of(store)
+    for number in range(40):
+        writing = asyncio.create_task(accepted(store, ann))
+        await asyncio.sleep(number / 4000)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        assert await store.jobs.leave("nobody") == 0
+
+
 async def test_many_read_while_one_writes(store):
     """Readers do not wait for a writer, and see what was before."""
     ann = await person_of(store)

@@ -1,0 +1,55 @@
+"""A job that ends its worker, and those that were there when it did."""
+
+import asyncio
+
+from bot.store.jobs import DONE, FAILED, MOST_ATTEMPTS
+from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
+from tests.stores import accepted, person_of
+
+
+class OneWorker(Script):
+    """An engine with one worker, which dies of `poison`, with everything that it has; the first time when it has four."""
+
+    def __init__(self):
+        super().__init__()
+        self.death = asyncio.Event()
+        self.full = asyncio.Event()
+        self.together = []
+        self.now = set()
+
+    async def run(self, request):
+        """Paint, unless the worker dies first."""
+        words, death = request.prompt.text, self.death
+        self.begun.append(words)
+        self.now.add(words)
+        self.together.append(frozenset(self.now))
+        try:
+            if len(self.begun) == 4:
+                self.full.set()
+            if words == "poison":
+                await self.full.wait()
+            async with asyncio.timeout(0.01 if words == "poison" else 0.3):
+                await death.wait()
+        except TimeoutError:
+            if words != "poison":
+                for one in PAINTED:
+                    yield one
+                return
+            self.death = asyncio.Event()
+            death.set()
+        finally:
+            self.now.discard(words)
+        yield DIED
+
+
+async def test_a_job_that_ends_its_worker_fails_alone(store):
+    """Who was painted beside it is painted again, one at a time, and every one of them gets there."""
+    ann = await person_of(store)
+    poison, *others = [await accepted(store, ann, words) for words in ("poison", "a", "b", "c")]
+    engine, wall = OneWorker(), Wall()
+    async with dispatching(store, engine, wall):
+        await until(lambda: all(wall.of(job.id) and not wall.of(job.id)[-1].is_open for job in (poison, *others)))
+    assert [wall.of(job.id)[-1].state for job in (poison, *others)] == [FAILED, DONE, DONE, DONE]
+    assert engine.begun.count("poison") == MOST_ATTEMPTS
+    assert max(map(len, engine.together)) == 4
+    assert all(len(one) == 1 for one in engine.together[4:])
