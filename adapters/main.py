@@ -103,7 +103,10 @@ async def run(config: Config, said: Callable[[str, Adapter], None]) -> None:
     from adapters.terminal.leftovers import Leftovers
 
     known = passports(config)
-    offer = Offer(known, chosen(config, None).name)
+    default = config.inference.default_model
+    if default not in known:
+        raise not_offered("model", default, tuple(known))
+    offer = Offer(known, default)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(config))
         painter = await stack.enter_async_context(engine(config, {name: _with_known_hash(one, config) for name, one in known.items()}))

@@ -36,6 +36,9 @@ _PAUSES = (0.5, 2.0, 5.0, 10.0)
 #: How long the store may take over what it was last asked before everything ends.
 _LEAVE_SECONDS = 5.0
 
+#: How the keys of problems begin that are the asking person's to mend.
+_THEIRS = frozenset({"input", "picture", "range", "unknown"})
+
 #: Failures of the engine that may say nothing about the request: it is tried again.
 _NOT_TO_BLAME = ("worker-died", "worker-hung", "worker-garbled")
 
@@ -193,7 +196,9 @@ class Dispatcher:
                 await self._surely(partial(jobs.finish, job, outcome.pictures, outcome.device_seconds))
                 return None
             if outcome.key not in _NOT_TO_BLAME or job.tries >= MOST_ATTEMPTS:
-                log.warning("job.failed job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
+                # What the person can mend is told to them; an operator is not to be woken for it.
+                level = logging.INFO if outcome.key.partition("-")[0] in _THEIRS else logging.WARNING
+                log.log(level, "job.failed job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
                 await self._surely(partial(jobs.fail, job, outcome))
                 return None
             log.warning("job.again job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)

@@ -114,11 +114,14 @@ def test_unknown_words_are_named(easel, tmp_path):
     assert (tmp_path / "a-red-dragon-1.png").exists()
 
 
+NO_PICTURE = "Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out."
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (["x", "--size", "big"], 2, "A size is written like 768x512; you wrote big."),
-        (["x", "--strength", "0.5"], 2, "Strength says how much of a picture is painted anew, so it needs a picture: add --image FILE."),
+        (["x", "--strength", "0.5"], 2, NO_PICTURE),
         (["x", "--image", "none.png"], 2, "There is no file none.png."),
         (["x", "--config", "none.toml"], 2, "There is no file none.toml."),
         (["x", "-o", "none/x.png"], 2, "There is no folder none to put the picture into."),
