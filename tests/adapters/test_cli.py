@@ -1,6 +1,7 @@
 """The `easel` command, run as people run it: in a process of its own, with the real engine."""
 
 import contextlib
+import functools
 import json
 import os
 import pty
@@ -177,7 +178,9 @@ def test_a_request_that_fails(easel, tmp_path):
 def test_cancel(environment, tmp_path):
     """Ctrl-C ends the command with one word, without a file and without a worker left behind."""
     asked = [*EASEL, "paint", "a tree", "--steps", "60", "--count", "16", "-o", "tree.png"]
-    easel = subprocess.Popen(asked, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+    # What a shell starts in the background ignores Ctrl-C, and so would everything that these tests start.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    easel = subprocess.Popen(asked, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=heard)
     workers = []
     until = time.monotonic() + PATIENCE
     while not workers and time.monotonic() < until:
