@@ -44,11 +44,13 @@ def passports(config: Config) -> dict[str, Passport]:
 
 def chosen(config: Config, name: str | None) -> Passport:
     """Return the passport of a model by name, or of the default model; raises `NotOffered` where there is none."""
-    known = passports(config)
-    name = config.inference.default_model if name is None else name
+    return hashed(_named(passports(config), config.inference.default_model if name is None else name))
+
+
+def _named(known: dict[str, Passport], name: str) -> Passport:
     if name not in known:
         raise not_offered("model", name, tuple(known))
-    return hashed(known[name])
+    return known[name]
 
 
 def hashed(passport: Passport) -> Passport:
@@ -103,10 +105,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None]) -> None:
     from adapters.terminal.leftovers import Leftovers
 
     known = passports(config)
-    default = config.inference.default_model
-    if default not in known:
-        raise not_offered("model", default, tuple(known))
-    offer = Offer(known, default)
+    offer = Offer(known, _named(known, config.inference.default_model).name)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(config))
         painter = await stack.enter_async_context(engine(config, {name: _with_known_hash(one, config) for name, one in known.items()}))

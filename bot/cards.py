@@ -86,7 +86,7 @@ def shown(picture: KeptPicture) -> Shown:
 
 def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | None, ahead: int) -> str:
     if job.state == WAITING:
-        return text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
+        return waiting_line(ahead)
     if job.state == RUNNING:
         return progress_line(progress)
     if job.state == CANCELLED:
@@ -94,6 +94,11 @@ def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | No
     if job.state == FAILED:
         return tell(job.problem) if job.problem is not None else text("card-failed")
     return text("card-deleted") if not pictures else summary(job)
+
+
+def waiting_line(ahead: int) -> str:
+    """Return `3rd in line`, for a job that has so many before it."""
+    return text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
 
 
 def progress_line(progress: Progress | None) -> str:

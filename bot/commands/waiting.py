@@ -6,7 +6,7 @@ from bot.commands.imagine import again
 from bot.reply import Fact, Reply
 from bot.spec import Params, command
 from bot.store.jobs import RUNNING, Job
-from bot.texts import ordinal, text
+from bot.texts import text
 from bot.vocabulary import JobId
 
 
@@ -37,8 +37,7 @@ async def queue(ctx: Context, want: Queue) -> Reply:
 async def _state(ctx: Context, job: Job) -> str:
     if job.state == RUNNING:
         return text("queue-running")
-    ahead = await ctx.store.jobs.ahead(job)
-    return text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
+    return cards.waiting_line(await ctx.store.jobs.ahead(job))
 
 
 @command

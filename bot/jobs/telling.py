@@ -34,7 +34,8 @@ class Telling:
 
     async def card(self, job: Job) -> Card:
         """Return the card of a job."""
-        pictures = (await self._store.pictures.of_jobs([job.id]))[job.id]
+        # While it is open there are none: pictures are kept together with the end.
+        pictures = () if job.is_open else (await self._store.pictures.of_jobs([job.id]))[job.id]
         ahead = await self._store.jobs.ahead(job) if job.state == WAITING else 0
         return card(job, pictures, self._progress.get(job.id), ahead)
 
