@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PATHS := adapters benchmarks bot inference migrations tests
 
-.PHONY: run test check format docs bench install lock clean
+.PHONY: run test check format docs bench crash load install lock clean
 
 ## Run everything that is configured: with nothing configured the chat page, which is opened.
 run: $(INSTALLED)
@@ -14,7 +14,7 @@ run: $(INSTALLED)
 
 ## Run every test.
 test: $(INSTALLED)
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 ## Lint, types and the direction of imports.
 check: $(INSTALLED)
@@ -32,12 +32,21 @@ format: $(INSTALLED)
 docs: $(INSTALLED)
 	@$(BIN)/python -m bot.commands.reference > docs/commands.md
 
-## Run every benchmark; each prints a ratio against its peer, measured in the same run.
+## Run every benchmark but the two below; each prints a ratio against its peer, measured in the same run.
 bench: $(INSTALLED)
 	@for file in benchmarks/[!_]*.py; do \
 		grep -q '^if __name__ == "__main__":' $$file || continue; \
+		case $$file in */crash.py|*/load.py) continue;; esac; \
 		echo "$$file"; $(BIN)/python -m "benchmarks.$$(basename $$file .py)" || exit 1; \
 	done
+
+## Kill whatever works at the moment, dozens of times, and see that nothing is lost or shown twice; LONG=1 does it hundreds of times.
+crash: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.crash $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
+
+## Ask for pictures through the chat page, twenty times a second for five minutes.
+load: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.load
 
 ## Make the virtual environment.
 install: $(INSTALLED)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from adapters.operation import Operation
 from bot.app import App
 from bot.cards import Card
 from bot.config import Config
-from bot.store.jobs import Job
+from bot.jobs.delivery import Outcome, Parcel
+from bot.store.job import Job
 from bot.values import Address
 
 
@@ -22,6 +24,8 @@ class Bot:
     card: Callable[[Job], Awaitable[Card]]
     #: Shows a job as it is now where it belongs; to be called after a command changed it.
     refresh: Callable[[str], Awaitable[None]]
+    #: Answers for how all of this is doing; nothing where nobody asks.
+    operation: Operation | None = None
 
 
 class Adapter(Protocol):
@@ -29,6 +33,13 @@ class Adapter(Protocol):
 
     `show` makes a job's card visible at its address, or changes the one that is there. It is called with every change, from any
     task, and may drop what is overtaken. It never raises: what a platform refuses is the adapter's to mend or to log.
+
+    `settle` is called before the end of a job is kept, where it was painted: whichever process tells the end, no progress may come
+    after it. It waits for a moment at most, and never raises.
+
+    `deliver` shows how a job ended, in place of its placeholder. It is called again with the same parcel after a crash, after
+    `Later` and after a silence, and must show the result once however often that happens; where the platform gives no way to
+    be sure it says `Unknown`, after asking the person. `Sent` is said only when the platform has taken it.
     """
 
     platform: str
@@ -44,4 +55,16 @@ class Adapter(Protocol):
 
     async def show(self, card: Card, address: Address) -> None:
         """Show a card, new or changed."""
+        ...
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Return whether every process shows to readers of its own; False where all of them speak to one and the same platform."""
+        ...
+
+    async def settle(self, job: str, address: Address) -> None:
+        """Drop what was to be shown of a job, and wait for what is on its way."""
+        ...
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended."""
         ...

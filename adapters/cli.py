@@ -4,11 +4,12 @@ Start-up stays light: the libraries that paint live in the worker process, and w
 that `easel run` can be spoken to within a second.
 """
 
+# Before everything else, for it is there for what follows.
+from adapters import quiet  # isort: split
+
 import asyncio
-import importlib.metadata
 import os
 import sys
-import webbrowser
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +21,20 @@ from adapters import codes, logs
 from adapters import main as parts
 from adapters.base import Adapter
 from bot import config as configuration
-from bot.errors import BotError
+from bot.errors import BadInput, BotError
 from bot.store.store import Store
 from bot.texts import tell, text
 from inference.errors import InferenceError
+
+quiet.over()
 
 app = typer.Typer(name="easel", help="Easel paints from words.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 models = typer.Typer(help="The models that can paint.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens that let people into the chat page.", no_args_is_help=True)
 tables = typer.Typer(help="The tables of the store.", no_args_is_help=True)
+persons = typer.Typer(help="The people that Easel knows.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(persons, name="person")
 app.add_typer(tokens, name="token")
 app.add_typer(tables, name="db")
 
@@ -63,7 +68,9 @@ def _note(sentence: str) -> None:
 
 def _configured(path: Path | None) -> configuration.Config:
     config = configuration.read(path)
-    logs.set_up(config.log)
+    logs.set_up(
+        config.log, (config.store.url, config.files.url, config.discord.token, config.telegram.token, config.telegram.webhook_secret)
+    )
     return config
 
 
@@ -126,9 +133,14 @@ def run(
         def said(name: str, adapter: Adapter) -> None:
             print(text(f"run-{name}", address=adapter.address), flush=True)
             if show and name == "web" and _has_screen():
+                import webbrowser
+
                 webbrowser.open(adapter.address)
 
-        asyncio.run(parts.run(settings, said))
+        def ending(pictures: int) -> None:
+            print(text("run-ending", count=pictures), flush=True)
+
+        asyncio.run(parts.run(settings, said, ending))
 
 
 def _has_screen() -> bool:
@@ -152,9 +164,77 @@ def revoke_tokens(name: Annotated[str, typer.Argument(help="Whose tokens end.")]
         print(text("token-revoked", name=name, count=asyncio.run(_with_store(settings, lambda store: store.tokens.revoke(name)))))
 
 
+@persons.command("list")
+def list_persons(config: ConfigFile = None) -> None:
+    """List the people whom Easel met last: id, name, role, tier, and how platforms know them."""
+    from adapters import persons as people
+
+    with _told():
+        print(asyncio.run(_with_store(_configured(config), people.listed)))
+
+
+@persons.command("set")
+def set_person(
+    person: Annotated[str, typer.Argument(help="Who: an id, or platform:id; `easel person list` shows them.")],
+    *,
+    role: Annotated[str | None, typer.Option(help="moderator, operator or none.")] = None,
+    tier: Annotated[str | None, typer.Option(help="A tier of the configuration, or none.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make somebody a moderator or an operator, or put them into a tier."""
+    from adapters import persons as people
+
+    with _told():
+        settings = _configured(config)
+        print(asyncio.run(_with_store(settings, lambda store: people.appointed(store, settings, person, role, tier))))
+
+
 async def _with_store(settings: configuration.Config, act: Callable[[Store], Awaitable[T]]) -> T:
     async with parts.opened(settings) as store:
         return await act(store)
+
+
+@app.command()
+def export(
+    person: Annotated[str, typer.Argument(help="Whose data: an id, platform:id, or a name that only one person has.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ZIP file.")],
+    config: ConfigFile = None,
+) -> None:
+    """Write everything that is kept of a person into a file for them."""
+    from adapters import rights
+
+    with _told():
+        print(asyncio.run(_with_store(_configured(config), lambda store: rights.exported(store, person, output))))
+
+
+@app.command()
+def forget(
+    person: Annotated[str, typer.Argument(help="Whom to forget: an id, platform:id, or a name that only one person has.")] = "",
+    *,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="After restoring a backup: forget those in it who were forgotten since.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Delete everything that is kept of a person, for good."""
+    from adapters import rights
+
+    def forgotten(store: Store) -> Awaitable[str]:
+        return rights.forgotten_again(store) if again else rights.forgotten(store, person, rights.asked(sure, typer.confirm))
+
+    with _told():
+        if again == bool(person):
+            raise BadInput("input-forget-whom")
+        print(asyncio.run(_with_store(_configured(config), forgotten)))
+
+
+@app.command("audit")
+def show_audit(*, most: Annotated[int, typer.Option(help="How many lines.", min=1)] = 50, config: ConfigFile = None) -> None:
+    """Show what moderators and operators did last."""
+    from adapters import audit
+
+    with _told():
+        print(asyncio.run(_with_store(_configured(config), lambda store: audit.listed(store, most))))
 
 
 @app.command("doctor")
@@ -247,6 +327,8 @@ def check(config: ConfigFile = None) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata
+
         print(f"easel {importlib.metadata.version('easel')}")
         raise typer.Exit
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters import main
 from adapters.codes import BAD_INPUT, FAILED, code_of
+from adapters.redaction import Redaction
 from adapters.web.hosts import needs_login
 from bot import config as configuration
 from bot.config import Config
@@ -60,6 +61,8 @@ def findings(path: Path | None) -> Iterator[Finding]:
     yield from _models(config)
     yield _store(config)
     yield _page(config)
+    yield from _discord(config)
+    yield from _telegram(config)
     yield _folder()
 
 
@@ -87,6 +90,46 @@ async def _stands(url: str) -> tuple[Schema, str]:
 def _page(config: Config) -> Finding:
     address = f"http://{config.web.host}:{config.web.port}/"
     return Finding("ok", text("doctor-page-login" if needs_login(config.web) else "doctor-page", address=address))
+
+
+def _discord(config: Config) -> Iterator[Finding]:
+    """Say who the bot on Discord is, where there is a token; without one its library is not even loaded."""
+    if not config.discord.token:
+        return
+    from adapters.discord import checking
+
+    try:
+        known = asyncio.run(checking.who(config.discord))
+    except checking.Unwelcome:
+        yield Finding("problem", text("doctor-discord-refused"), BAD_INPUT)
+    except checking.Away as error:
+        address = Redaction().masked(config.discord.api_base)
+        yield Finding("problem", text("doctor-discord-away", address=address, reason=str(error)), FAILED)
+    else:
+        yield Finding("ok", text("doctor-discord", name=known.name, invite=known.invitation))
+        if known.is_elsewhere:
+            yield Finding("problem", text("doctor-discord-elsewhere"), BAD_INPUT)
+
+
+def _telegram(config: Config) -> Iterator[Finding]:
+    """Say who the bot on Telegram is, where there is a token."""
+    section = config.telegram
+    if not section.token:
+        return
+    from adapters.telegram import checking
+
+    try:
+        known = asyncio.run(checking.who(section))
+    except checking.Unwelcome:
+        yield Finding("problem", text("doctor-telegram-refused"), BAD_INPUT)
+    except checking.Away as error:
+        yield Finding("problem", text("doctor-telegram-away", address=Redaction().masked(section.api_base), reason=str(error)), FAILED)
+    else:
+        yield Finding("ok", text("doctor-telegram", name=known.name, link=known.link))
+        if known.hears_groups:
+            yield Finding("note", text("doctor-telegram-privacy"))
+        if known.webhook and section.mode == "polling":
+            yield Finding("note", text("doctor-telegram-webhook"))
 
 
 def _libraries() -> Iterator[Finding]:

@@ -2,26 +2,32 @@
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
+import msgspec
+
+from adapters import cache
 from adapters.base import Adapter, Bot
-from bot.app import App, Offer
+from adapters.operation import Operation
+from bot.app import App
 from bot.cards import Card
 from bot.commands import COMMANDS
 from bot.config import Config
 from bot.given import Fetch
-from bot.jobs.dispatcher import Dispatcher
+from bot.jobs.costs import Costs
+from bot.jobs.delivery import Later, Outcome, Parcel, Platforms
+from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
+from bot.jobs.keeping import Keeping, Limits
+from bot.offer import Offer
 from bot.store import schema
 from bot.store.files import Files
 from bot.store.session import Database
 from bot.store.store import Store
 from bot.values import Address
-from inference.catalogue import ModelEntry, read_catalogue, with_hash
+from inference.catalogue import ModelEntry, read_catalogue
 from inference.demo import WEIGHTS
 from inference.passport import Passport, not_offered
 from inference.process import LocalEngine
@@ -38,13 +44,13 @@ def models_folder(config: Config) -> Path | None:
 
 def passports(config: Config) -> dict[str, Passport]:
     """Return every model that can be asked for; raises `BadModel` for one that is configured and cannot be used."""
-    entries = [ModelEntry(**model.model_dump()) for model in config.models]
+    entries = [ModelEntry(**model.model_dump(exclude={"price"})) for model in config.models]
     return read_catalogue(entries, models_folder(config), WEIGHTS)
 
 
 def chosen(config: Config, name: str | None) -> Passport:
     """Return the passport of a model by name, or of the default model; raises `NotOffered` where there is none."""
-    return hashed(_named(passports(config), config.inference.default_model if name is None else name))
+    return _named(passports(config), config.inference.default_model if name is None else name)
 
 
 def _named(known: dict[str, Passport], name: str) -> Passport:
@@ -53,21 +59,11 @@ def _named(known: dict[str, Passport], name: str) -> Passport:
     return known[name]
 
 
-def hashed(passport: Passport) -> Passport:
-    """Return a passport with the hash of its weights, which is reckoned once and remembered."""
-    return with_hash(passport, cache_folder() / "hashes")
-
-
 def engine(config: Config, offered: dict[str, Passport]) -> LocalEngine:
     """Return the engine that the configuration asks for; entering it starts it."""
     section = config.inference
     settings = EngineSettings(**{name: getattr(section, name) for name in EngineSettings.__struct_fields__ if hasattr(section, name)})
-    return LocalEngine(settings, offered)
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "easel"
+    return LocalEngine(msgspec.structs.replace(settings, hashes=str(cache.folder() / "hashes")), offered)
 
 
 @asynccontextmanager
@@ -75,60 +71,93 @@ async def opened(config: Config) -> AsyncIterator[Store]:
     """Give the store, its tables as this version needs them. Raises `BotError` where that cannot be."""
     async with Database(config.store.url) as database:
         await schema.prepare(database)
-        yield Store.of(database, Files(config.files.url))
-
-
-class Shows(Protocol):
-    """What the router needs of an adapter."""
-
-    async def show(self, card: Card, address: Address) -> None:
-        """Show a card, new or changed."""
-        ...
+        yield Store.of(database, Files(config.files.url), config.quota.policy())
 
 
 class Router:
-    """Takes each card to the adapter of its platform."""
+    """Takes each card and each result to the adapter of its platform."""
 
     def __init__(self) -> None:
-        self.adapters: dict[str, Shows] = {}
+        self.adapters: dict[str, Platforms] = {}
 
     async def show(self, card: Card, address: Address) -> None:
         """Show a card where it belongs; a platform that is not running now shows it when it is asked again."""
         if (adapter := self.adapters.get(address.platform)) is not None:
             await adapter.show(card, address)
 
+    def is_mirrored(self, platform: str) -> bool:
+        """Return whether a platform's readers are each process's own."""
+        adapter = self.adapters.get(platform)
+        return adapter is not None and adapter.is_mirrored(platform)
 
-async def run(config: Config, said: Callable[[str, Adapter], None]) -> None:
-    """Run everything that is configured until told to stop; `said` hears of each platform when it is ready to be spoken to."""
+    async def settle(self, job: str, address: Address) -> None:
+        """Have what is being shown of a job come to rest."""
+        if (adapter := self.adapters.get(address.platform)) is not None:
+            await adapter.settle(job, address)
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Deliver a result."""
+        adapter = self.adapters.get(parcel.address.platform)
+        return Later("not running") if adapter is None else await adapter.deliver(parcel)
+
+
+async def run(config: Config, said: Callable[[str, Adapter], None], ending: Callable[[int], None]) -> None:
+    """Run everything that is configured until told to stop.
+
+    `said` hears of each platform when it is ready to be spoken to, `ending` how many pictures are still to be finished at the end.
+    """
     # Here and not above: other commands of the terminal do without the libraries of the platforms.
     from adapters.registry import REGISTRY
     from adapters.terminal.leftovers import Leftovers
 
     known = passports(config)
-    offer = Offer(known, _named(known, config.inference.default_model).name)
+    prices = {model.name: model.price for model in config.models}
+    offer = Offer(known, _named(known, config.inference.default_model).name, factors=prices)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(config))
-        painter = await stack.enter_async_context(engine(config, {name: _with_known_hash(one, config) for name, one in known.items()}))
-        router = Router()
-        # What a terminal left behind waits in line again once a server that had taken it was stopped.
-        dispatcher = Dispatcher(store, painter, router.show, (*REGISTRY, Leftovers.platform))
-        bot = Bot(config, App(COMMANDS, store, offer, fetch=_fetch(config), wake=dispatcher.wake), dispatcher.card, dispatcher.show)
+        painter = await stack.enter_async_context(engine(config, known))
+        router, learned = Router(), Costs()
+        drain = config.inference.drain_seconds
+        least_free = round(config.files.min_free_gib * 2**30)
+        devices = len(painter.workers)
+        dispatcher = Dispatcher(
+            store,
+            painter,
+            router,
+            (),
+            # Enough to fill the batches of every device, few enough that the order of turns is still ours.
+            max(MOST_RUNNING, devices * config.inference.max_batch),
+            costs=learned,
+            devices=devices,
+            drain_seconds=drain,
+            least_free=least_free,
+        )
+        app = App(
+            COMMANDS,
+            store,
+            offer,
+            fetch=_fetch(config),
+            wake=dispatcher.wake,
+            foresee=dispatcher.sight.foresee,
+            learned=learned,
+            in_work=lambda: dispatcher.pictures_in_work,
+            least_free=least_free,
+        )
+        bot = Bot(config, app, dispatcher.card, dispatcher.show, Operation(store, dispatcher, painter.workers))
         router.adapters[Leftovers.platform] = Leftovers(store)
         ready = [(name, adapter) for name, open_adapter in REGISTRY.items() if (adapter := open_adapter(bot)) is not None]
+        # What a terminal left behind waits in line again once a server that had taken it was stopped.
+        dispatcher.serve((*(name for name, _ in ready), Leftovers.platform))
         for name, adapter in ready:
             router.adapters[name] = await stack.enter_async_context(adapter)
+        await stack.enter_async_context(Keeping(store, Limits(config.files.keep_days, config.files.keep_gib)))
         await stack.enter_async_context(dispatcher)
         for name, adapter in ready:
             said(name, adapter)
         await _told_to_stop()
         log.info("main.stopping")
-
-
-def _with_known_hash(passport: Passport, config: Config) -> Passport:
-    # Hashing many gigabytes would keep everybody waiting: large models that are not the default are hashed when `easel models
-    # inspect` or a painting in the terminal first needs it.
-    small = passport.bytes < 2**30
-    return hashed(passport) if small or passport.name == config.inference.default_model else passport
+        if dispatcher.pictures_in_work and config.inference.drain_seconds:
+            ending(dispatcher.pictures_in_work)
 
 
 def _fetch(config: Config) -> Fetch | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from adapters import discord, telegram
 from adapters.base import Adapter, Bot
 from adapters.web import adapter as web
 
@@ -10,4 +11,6 @@ Open = Callable[[Bot], Adapter | None]
 
 REGISTRY: dict[str, Open] = {
     "web": web.open_adapter,
+    "discord": discord.open_adapter,
+    "telegram": telegram.open_adapter,
 }

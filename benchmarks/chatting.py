@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -24,14 +24,20 @@ PATIENCE = 120.0
 
 
 class Served:
-    """`easel run` on a port of its own, with its store in `folder`; a context manager. `began` is when its process was started."""
+    """`easel run` on a port of its own, with its store in `folder`; a context manager. `began` is when its process was started.
 
-    def __init__(self, folder: Path) -> None:
+    `module` is what is run in place of Easel's own command, with its arguments.
+    """
+
+    def __init__(self, folder: Path, module: Sequence[str] = ("adapters.cli", "run")) -> None:
+        self._module = module
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         settings = {"WEB__PORT": str(self.port), "STORE__URL": f"sqlite+aiosqlite:///{folder}/easel.db", "FILES__URL": f"{folder}/files"}
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
+        # Where Python may not keep what it compiled, every start would compile Easel again, but not the installed libraries.
+        apart = ("EASEL__", "PYTHONDONTWRITEBYTECODE")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
         self._environment = plain | {f"EASEL__{name}": value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
         self._folder = folder
         self.began = 0.0
@@ -39,7 +45,7 @@ class Served:
 
     def __enter__(self) -> Self:
         self.began = time.perf_counter()
-        command = [sys.executable, "-m", "adapters.cli", "run"]
+        command = [sys.executable, "-m", *self._module]
         self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL)
         return self
 

@@ -1,26 +1,33 @@
 """The bot: takes an invocation, finds and binds the command, runs it, and accepts what it wants painted. Knows no platform."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from bot import asking, given
+from bot import asking, forms, given, layers
 from bot.bind import Raw, bind
-from bot.errors import BadInput, NotAllowed
+from bot.context import Context, Read
+from bot.errors import BadInput, BotError, NotAllowed
 from bot.given import Fetch, Sources
+from bot.jobs import costs
+from bot.jobs.costs import Costs
+from bot.jobs.forecast import Forecast
+from bot.jobs.sight import Sight
+from bot.layering import Layering, Run
+from bot.layers import Origin
 from bot.nearest import nearest
-from bot.prompt import Reading
+from bot.offer import Offer
 from bot.reply import Reply
 from bot.spec import Command, Param
-from bot.store.jobs import Job, NewJob
+from bot.store.job import Job, NewJob
 from bot.store.people import Person
-from bot.store.pictures import KeptPicture
 from bot.store.store import Store
-from bot.values import Address, Caller, Invocation, new_id, writable
+from bot.texts import speak, tell
+from bot.values import Address, Caller, Given, Invocation, writable
 from bot.wish import Wish
-from inference.passport import Passport, not_offered
+from inference.errors import InferenceError
 from inference.request import PictureRequest
 
 #: A command of whatever parameters.
@@ -30,112 +37,12 @@ AnyCommand = Command[Any]
 _LONGEST_NAME = 40
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What may be asked for now: models by name, and the names of all commands that are not hidden."""
-
-    passports: Mapping[str, Passport]
-    default_model: str
-    commands: tuple[str, ...] = ()
-
-    def passport(self, name: str | None) -> Passport:
-        """Return a model's passport, or the default model's; raises `NotOffered`."""
-        wanted = self.default_model if name is None else name
-        # People do not remember capitals.
-        known = {one.casefold(): passport for one, passport in self.passports.items()}
-        if wanted.casefold() not in known:
-            raise not_offered("model", wanted, tuple(self.passports))
-        return known[wanted.casefold()]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a command's handler has: who asks, where, and the parts of the bot that it may use."""
-
-    app: "App"
-    person: Person
-    address: Address
-    line: str
-    sources: Sources
-    key: str = ""
-    drafts: list[NewJob] = field(default_factory=list)
-
-    @property
-    def store(self) -> Store:
-        """Return the store."""
-        return self.app.store
-
-    async def read(self, wish: Wish) -> "Read":
-        """Return a wish as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered` where it cannot be painted."""
-        return await self.app.read(wish, self.sources)
-
-    async def submit(self, wish: Wish) -> NewJob:
-        """Want something painted and return its job, which is accepted together with all others when the command is done.
-
-        Raises what `read` raises.
-        """
-        read = await self.read(wish)
-        number = len(self.drafts)
-        draft = NewJob(
-            id=new_id(),
-            person=self.person.id,
-            address=self.address,
-            line=self.line,
-            wish=read.wish.model_dump_json(exclude_none=True),
-            request=msgspec.structs.replace(read.request, share=self.person.id, previews=True),
-            source=read.wish.image,
-            key=f"{self.key}#{number}" if self.key else None,
-        )
-        self.drafts.append(draft)
-        return draft
-
-    async def job(self, job_id: str) -> Job:
-        """Return a job of this person, or one that was shown in this place; raises `NotAllowed` for any other, there or not."""
-        job = await self.store.jobs.get(job_id)
-        if job is None or not (job.person == self.person.id or _same_place(job.address, self.address)):
-            raise NotAllowed("denied-job")
-        return job
-
-    async def own_job(self, job_id: str) -> Job:
-        """Return a job of this person; raises `NotAllowed` for any other, there or not."""
-        job = await self.store.jobs.get(job_id)
-        if job is None or job.person != self.person.id:
-            raise NotAllowed("denied-job")
-        return job
-
-    async def picture(self, picture_id: str) -> tuple[KeptPicture, Job]:
-        """Return a picture and its job, of this person or shown in this place; raises `NotAllowed` for any other."""
-        picture = await self.store.pictures.get(picture_id)
-        if picture is None:
-            raise NotAllowed("denied-picture")
-        try:
-            return picture, await self.job(picture.job)
-        except NotAllowed:
-            raise NotAllowed("denied-picture") from None
-
-    async def own_picture(self, picture_id: str) -> KeptPicture:
-        """Return a picture of this person; raises `NotAllowed` for any other."""
-        picture = await self.store.pictures.get(picture_id)
-        if picture is None or picture.person != self.person.id:
-            raise NotAllowed("denied-picture")
-        return picture
-
-
-def _same_place(one: Address, other: Address) -> bool:
-    return (one.platform, one.place) == (other.platform, other.place)
-
-
-class Read(msgspec.Struct, frozen=True):
-    """A wish as read: its prompt, its model, the complete request, and the wish with its picture as a key."""
-
-    reading: Reading
-    passport: Passport
-    request: PictureRequest
-    wish: Wish
-
-
 class App:
-    """The bot. `handle` and `pressed` are all that platforms need; `wake` is called when something was accepted or changed."""
+    """The bot. `handle` and `pressed` are all that platforms need; `wake` is called when something was accepted or changed.
+
+    `foresee` says when a job will be painted, `learned` how long such jobs take, `in_work` how many pictures are painted now,
+    `least_free` how many bytes of the disk have to be free before anything is accepted.
+    """
 
     def __init__(
         self,
@@ -145,12 +52,30 @@ class App:
         *,
         fetch: Fetch | None = None,
         wake: Callable[[], None] = lambda: None,
+        foresee: Callable[[Job], Awaitable[Forecast]] | None = None,
+        learned: Costs | None = None,
+        in_work: Callable[[], int] = lambda: 0,
+        least_free: int = 0,
     ) -> None:
         self.commands = {one.name: one for one in commands}
         self.store = store
-        self.offer = Offer(offer.passports, offer.default_model, tuple(one.name for one in commands if not one.hidden))
+        names = tuple(one.name for one in commands if not one.hidden)
+        self.offer = Offer(offer.passports, offer.default_model, names, offer.factors)
+        self.layering = Layering(store, self.offer)
         self._fetch = fetch
         self.wake = wake
+        self.foresee = foresee or Sight(store).foresee
+        self._learned = learned or Costs()
+        self._in_work = in_work
+        self.least_free = least_free
+
+    def named(self, name: str, words: str) -> tuple[str, str]:
+        """Return the command that is called, and its words: `/preset use poster` calls `preset_use`."""
+        first, *rest = words.split(maxsplit=1) or [""]
+        joined = f"{name}_{first}".casefold().replace("-", "_")
+        if name.casefold() not in self.commands and joined in self.commands:
+            return joined, "".join(rest)
+        return name, words
 
     def find(self, name: str) -> AnyCommand:
         """Return a command by name; raises `BadInput` with the nearest one."""
@@ -164,22 +89,36 @@ class App:
 
         Raises `BotError` or `InferenceError`, whose sentence is for the person.
         """
-        command = self.find(call.command)
+        name, words = self.named(call.command, call.words)
+        command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
         person = await self._person(call.caller)
         sources = self._sources()
-        return await self._run(command, await given.runs(command, call, sources, person.id), call, person, sources)
+        return await self._still(person, self._run(command, await given.runs(command, call, sources, person.id), call, person, sources))
 
-    async def pressed(self, wire: str, caller: Caller, address: Address, *, line: str = "", key: str = "") -> Reply:
-        """Run the command that a button carries; raises what `handle` raises, and `BadInput` for what no button carries."""
+    async def pressed(
+        self,
+        wire: str,
+        caller: Caller,
+        address: Address,
+        *,
+        filled: Mapping[str, Given] | None = None,
+        line: str = "",
+        key: str = "",
+    ) -> Reply:
+        """Run the command that a button carries, or a form that was `filled` in.
+
+        Raises what `handle` raises, and `BadInput` for what no button carries.
+        """
         name, *values = wire.split(":")
         command = self.commands.get(name)
         if command is None:
             raise BadInput("input-button")
         person = await self._person(caller)
         sources = self._sources()
-        run = await given.with_keys(command, command.pressed(values), sources, person.id)
+        said = {**command.pressed(values), **forms.read(command, filled or {})}
+        run = await given.with_keys(command, said, sources, person.id)
         call = Invocation(command=name, given=run, caller=caller, address=address, line=line, key=key)
-        return await self._run(command, [run], call, person, sources)
+        return await self._still(person, self._run(command, [run], call, person, sources))
 
     async def read(self, wish: Wish, sources: Sources | None = None) -> Read:
         """Return a wish as read; `sources` holds pictures that are not kept yet.
@@ -197,6 +136,11 @@ class App:
         source = None if wish.image is None else await sources.header(wish.image)
         return Read(reading, passport, asking.request_of(wish, reading, passport, seed, source), wish)
 
+    def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
+        """Return the seconds of the device that a request is thought to take, beside what is in work now."""
+        steps = costs.picture_steps(request, has_source=has_source)
+        return self._learned.estimate(request.model, request.width, request.height, steps, self._in_work() + request.count)
+
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
         """Return values to offer for a parameter while it is typed."""
         names = param.choices if param.suggested is None else tuple(param.suggested.names(self.offer))
@@ -204,28 +148,90 @@ class App:
         holding = [name for name in names if typed.casefold() in name.casefold() and name not in starting]
         return tuple([*starting, *holding][:most])
 
+    async def complete(self, param: Param, typed: str, caller: Caller, address: Address, most: int = 25) -> tuple[str, ...]:
+        """Return values to offer to somebody for a parameter while it is typed, whoever they are and wherever they may look."""
+        if param.completed is None:
+            return self.suggestions(param, typed, most)
+        person = await self.store.people.find(caller)
+        reader = await self.store.presets.reader("" if person is None else person.id, address)
+        return await self.store.presets.complete(reader, typed.strip(), most)
+
     async def _run(self, command: AnyCommand, given_runs: Sequence[Raw], call: Invocation, person: Person, sources: Sources) -> Reply:
         """Run a command as often as it was asked for; everything is accepted, or nothing."""
         # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
-        wants = [bind(command, one) for one in given_runs]
-        ctx = Context(self, person, call.address, writable(call.line), sources, call.key)
-        replies = [await command.run(ctx, want) for want in wants]
+        wanted = await self.store.settings.of(person.id, call.address)
+        if command.name in wanted.closed and not (call.caller.moderates or person.moderates):
+            raise NotAllowed("denied-closed", name=command.name.replace("_", " "))
+        runs = await self.layering.runs(command, given_runs, person.id, call.address, wanted)
+        wants = [self._bound(command, one) for one in runs]
+        ctx = Context(
+            self, person, call.address, writable(call.line), sources, call.caller.moderates, call.key, caller=call.caller, wanted=wanted
+        )
+        each = [replace(ctx, origins=layers.origins(one.given, one.layers)) for one in runs]
+        replies = [await _ran(command, one, want) for one, want in zip(each, wants, strict=True)]
         jobs: dict[str, str] = {}
         if ctx.drafts:
+            if not await self.store.files.room(self.least_free):
+                raise NotAllowed("denied-disk")
             # Pictures first: an accepted job must find what it starts from.
             await sources.keep(draft.source for draft in ctx.drafts if draft.source is not None)
             accepted = await self.store.jobs.accept(ctx.drafts)
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
+            await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id])
         reply = _merged(replies, jobs)
         if reply.jobs or reply.refresh:
             self.wake()
         return reply
 
+    async def _still(self, person: Person, running: Awaitable[Reply]) -> Reply:
+        """Return what a command says; raises `NotAllowed` where its person became one with another, or nobody, in the middle of it."""
+        try:
+            return await running
+        except (BotError, InferenceError):
+            raise
+        except Exception:
+            if await self.store.people.is_known(person.id):
+                raise
+            raise NotAllowed("denied-person-new") from None
+
+    def _bound(self, command: AnyCommand, run: Run) -> Any:
+        try:
+            return bind(command, run.given, *run.values)
+        except BadInput as error:
+            raise _blamed(error, layers.origins(run.given, run.layers)) from None
+
+    async def _count(self, drafts: Sequence[NewJob]) -> None:
+        """Count the presets that were painted with."""
+        named = [preset for one in drafts if (preset := Wish.model_validate_json(one.wish).preset) is not None]
+        if ids := {one.partition("#")[2] for one in named} - {""}:
+            await self.store.presets.used(ids)
+
     async def _person(self, caller: Caller) -> Person:
-        return await self.store.people.person(msgspec.structs.replace(caller, name=writable(caller.name)))
+        """Return who asks; from here on they are spoken to in their language."""
+        said = {"name": writable(caller.name), "language": writable(caller.language)}
+        person = await self.store.people.person(msgspec.structs.replace(caller, **said))
+        if person.speaks:
+            speak(person.speaks)
+        return person
 
     def _sources(self) -> Sources:
         return Sources(self.store.files, self.store.pictures, self._fetch)
+
+
+async def _ran(command: AnyCommand, ctx: Context, want: Any) -> Reply:
+    try:
+        return await command.run(ctx, want)
+    except (BotError, InferenceError) as error:
+        raise _blamed(error, ctx.origins) from None
+
+
+def _blamed(error: BotError | InferenceError, origins: Mapping[str, Origin]) -> BotError | InferenceError:
+    """Return an error, said of what was settled where it is about that: nobody gave it now, and nobody would know where it is from."""
+    name = str(error.problem.facts.get("name") or error.problem.key.removeprefix("unknown-"))
+    name = "size" if name in ("width", "height") else name
+    if origins.get(name) not in ("settings", "place"):
+        return error
+    return BadInput("input-settled", name=name, reason=tell(error.problem), here="yes" if origins[name] == "place" else "")
 
 
 def _merged(replies: Sequence[Reply], jobs: Mapping[str, str]) -> Reply:
@@ -235,6 +241,9 @@ def _merged(replies: Sequence[Reply], jobs: Mapping[str, str]) -> Reply:
         facts=tuple(fact for one in replies for fact in one.facts),
         pictures=tuple(picture for one in replies for picture in one.pictures),
         buttons=tuple(button for one in replies for button in one.buttons),
+        form=next((one.form for one in replies if one.form is not None), None),
         jobs=tuple(jobs.get(job, job) for one in replies for job in one.jobs),
         refresh=tuple(dict.fromkeys(job for one in replies for job in one.refresh)),
+        whole=any(one.whole for one in replies),
+        files=tuple(file for one in replies for file in one.files),
     )

@@ -27,6 +27,17 @@ def reading_of(wish: Wish, seed: int) -> Reading:
     return prompt.read(wish.prompt, Random(seed))
 
 
+def pinned(wish: Wish, request: PictureRequest) -> Wish:
+    """Return a wish with every number as it was painted with, whatever its model would choose by now."""
+    return wish.model_copy(
+        update={
+            **{name: getattr(request, name) for name in ("model", "steps", "guidance", "scheduler", "seed", "count")},
+            "size": f"{request.width}x{request.height}",
+            "strength": None if wish.image is None else request.strength,
+        }
+    )
+
+
 def request_of(wish: Wish, reading: Reading, passport: Passport, seed: int, source: Header | None = None) -> PictureRequest:
     """Return the complete request but for its source's bytes; `source` is the header of the picture to start from.
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.describe import help_with
 from bot.errors import BadInput
 from bot.nearest import nearest
 from bot.spec import Command, Kind, Params
@@ -64,7 +65,7 @@ def _refused(command: Command[P], error: ErrorDetails) -> BadInput:
     param = command.param(name)
     given = str(error["input"])[:_LONGEST_SHOWN]
     if kind == "missing" or (kind == "string_too_short" and param.required):
-        return BadInput("input-missing", command=command.name, name=name, help=param.help)
+        return BadInput("input-missing", command=command.name, name=name, help=help_with(param))
     if kind == "string_too_long":
         return BadInput("input-long", name=name, most=param.longest or 0, given=len(str(error["input"])))
     if param.choices:
@@ -77,7 +78,7 @@ def _refused(command: Command[P], error: ErrorDetails) -> BadInput:
         return BadInput("input-number", low=_bound(param.low), high=_bound(param.high), whole=whole, **facts)
     if param.kind is Kind.YES_NO:
         return BadInput("input-yes-no", **facts)
-    return BadInput("input-value", help=param.help, **facts)
+    return BadInput("input-value", help=help_with(param), **facts)
 
 
 def _bound(limit: float | None) -> str:

@@ -1,17 +1,30 @@
 """The buttons of jobs and pictures, in the order that is the same everywhere."""
 
+from collections.abc import Iterable
+
 from bot.reply import Button
+from bot.store.job import FAILED, OPEN
+
+#: What comes first, whatever it is about; all else stands behind it, in its own order.
+_FIRST = ("button-retry", "button-again", "button-vary", "button-edit")
 
 
-def of_job(job_id: str, *, is_open: bool) -> tuple[Button, ...]:
+def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
+    """Return the buttons of a request and of its picture in the order that is the same everywhere."""
+    places = {label: place for place, label in enumerate(_FIRST)}
+    return tuple(sorted(buttons, key=lambda one: places.get(one.label, len(places))))
+
+
+def of_job(job_id: str, state: str) -> tuple[Button, ...]:
     """Return what can be done with a whole request."""
     # Here and not above: these commands show cards, and cards carry these buttons.
-    from bot.commands.imagine import again
-    from bot.commands.waiting import cancel
+    from bot.commands.imagine import again, edit
+    from bot.commands.waiting import cancel, retry
 
-    if is_open:
+    if state in OPEN:
         return (cancel.button("button-cancel", job=job_id, careful=True),)
-    return (again.button("button-again", job=job_id),)
+    ended = (again.button("button-again", job=job_id), edit.button("button-edit", job=job_id))
+    return (retry.button("button-retry", job=job_id), *ended) if state == FAILED else ended
 
 
 def of_picture(picture_id: str) -> tuple[Button, ...]:
@@ -23,4 +36,21 @@ def of_picture(picture_id: str) -> tuple[Button, ...]:
         vary.button("button-vary", picture=picture_id),
         info.button("button-info", picture=picture_id),
         delete.button("button-delete", picture=picture_id, careful=True),
+    )
+
+
+def of_info(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[Button, ...]:
+    """Return what can be done with a picture that somebody looks at closely; their own they can share and keep the settings of."""
+    from bot.commands.boards import share
+    from bot.commands.compare import compare
+    from bot.commands.history import favourite
+    from bot.commands.imagine import branch
+    from bot.commands.presets import preset_keep
+
+    own = (preset_keep.button("button-preset", picture=picture_id), share.button("button-share", picture=picture_id))
+    return (
+        *(own if is_own else ()),
+        favourite.button("button-unfavourite" if is_marked else "button-favourite", picture=picture_id),
+        branch.button("button-branch", picture=picture_id),
+        compare.button("button-compare", pictures=picture_id),
     )

@@ -4,11 +4,12 @@ from datetime import datetime
 
 import msgspec
 
-from bot import buttons
+from bot import buttons, verdicts
+from bot.jobs.forecast import Forecast
 from bot.reply import Button, Shown
-from bot.store.jobs import CANCELLED, FAILED, RUNNING, WAITING, Job
+from bot.store.job import CANCELLED, FAILED, OPEN, PAUSED, RUNNING, WAITING, Job
 from bot.store.pictures import KeptPicture
-from bot.texts import duration, ordinal, tell, text
+from bot.texts import duration, ordinal, spoken, tell, text
 from inference.errors import Fact
 
 
@@ -22,7 +23,10 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """What a platform shows of a job. `status` is one line; `line` is what the person typed; `owner` is their person id."""
+    """What a platform shows of a job. `status` is one line; `line` is what the person typed; `owner` is their person id.
+
+    `language` is what the card is in, and what is said beside it.
+    """
 
     job: str
     owner: str
@@ -37,15 +41,16 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     pictures: tuple[Shown, ...] = ()
     buttons: tuple[Button, ...] = ()
+    language: str = ""
 
     @property
     def is_open(self) -> bool:
         """Return whether more is to come."""
-        return self.state in (WAITING, RUNNING)
+        return self.state in OPEN
 
 
-def card(job: Job, pictures: tuple[KeptPicture, ...] = (), progress: Progress | None = None, ahead: int = 0) -> Card:
-    """Return the card of a job as it is now. `ahead` is how many jobs are before it while it waits."""
+def card(job: Job, pictures: tuple[KeptPicture, ...] = (), progress: Progress | None = None, forecast: Forecast | None = None) -> Card:
+    """Return the card of a job as it is now, in the language that is spoken. `forecast` says when it will be painted while it waits."""
     request = job.request
     return Card(
         job=job.id,
@@ -53,14 +58,15 @@ def card(job: Job, pictures: tuple[KeptPicture, ...] = (), progress: Progress | 
         state=job.state,
         line=job.line,
         words=words_of(job),
-        status=_status(job, pictures, progress, ahead),
+        status=_status(job, pictures, progress, forecast),
         width=request.width,
         height=request.height,
         count=request.count,
         created=job.created,
         progress=progress if job.state == RUNNING else None,
         pictures=tuple(shown(one) for one in pictures),
-        buttons=buttons.of_job(job.id, is_open=job.is_open),
+        buttons=buttons.of_job(job.id, job.state),
+        language=spoken(),
     )
 
 
@@ -84,21 +90,30 @@ def shown(picture: KeptPicture) -> Shown:
     )
 
 
-def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | None, ahead: int) -> str:
+def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | None, forecast: Forecast | None) -> str:
     if job.state == WAITING:
-        return waiting_line(ahead)
+        return waiting_line(forecast)
+    if job.state == PAUSED:
+        return text("card-paused")
     if job.state == RUNNING:
         return progress_line(progress)
     if job.state == CANCELLED:
         return text("card-cancelled")
     if job.state == FAILED:
         return tell(job.problem) if job.problem is not None else text("card-failed")
-    return text("card-deleted") if not pictures else summary(job)
+    if not pictures:
+        return text("card-deleted")
+    compared = verdicts.verdict(job.evidence)
+    return text("card-compared", status=summary(job), verdict=compared) if compared else summary(job)
 
 
-def waiting_line(ahead: int) -> str:
-    """Return `3rd in line`, for a job that has so many before it."""
-    return text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
+def waiting_line(forecast: Forecast | None) -> str:
+    """Return `3rd in line, about 40 s`; the time is there where somebody can say it."""
+    ahead = forecast.ahead if forecast is not None else 0
+    place = text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
+    if forecast is None or forecast.seconds is None:
+        return place
+    return text("card-waiting-time", place=place, time=duration(forecast.seconds))
 
 
 def progress_line(progress: Progress | None) -> str:

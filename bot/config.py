@@ -10,18 +10,22 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bot.errors import BadConfig
+from bot.jobs.quota import WHOLE, Policy, Tier
 from bot.nearest import nearest
 
 #: Where the configuration is looked for when nobody names a file.
 DEFAULT_FILE = Path("easel.toml")
 
 _PREFIX = "EASEL__"
+
+#: An address of HTTP, without a name or a password in it.
+_ADDRESS = r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(:\d{1,4}|:[1-5]\d{4}|:6[0-4]\d{3}|:65[0-4]\d\d|:655[0-2]\d|:6553[0-5])?(/\S*)?$"
 
 #: The password in an address: what is wrong with a setting is told with its value, but not with this.
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
@@ -33,6 +37,15 @@ def _listed(value: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+def _time_zone(value: str) -> str:
+    """Return the name of a time zone; raises for one that there is not."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("time_zone", "unknown") from None
+    return value
 
 
 class Section(BaseModel):
@@ -51,6 +64,7 @@ class Inference(Section):
     models_dir: Path = Path("models")
     max_batch: int = Field(default=16, ge=1, le=256)
     compile: bool = False
+    drain_seconds: float = Field(default=20.0, ge=0.0, le=3600.0, allow_inf_nan=False)
     device_memory: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     host_memory: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     allow_downloads: bool = False
@@ -71,6 +85,7 @@ class Model(Section):
     scheduler: str | None = None
     width: int | None = Field(default=None, ge=1)
     height: int | None = Field(default=None, ge=1)
+    price: float = Field(default=1.0, gt=0.0, le=1000.0, allow_inf_nan=False)
 
 
 class Web(Section):
@@ -80,6 +95,37 @@ class Web(Section):
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = ""
     require_login: bool = False
+
+
+class Discord(Section):
+    """`[discord]`: a bot there, where there is a token."""
+
+    token: str = Field(default="", repr=False)
+    api_base: str = Field(default="https://discord.com/api/v10", pattern=_ADDRESS)
+    shards: int = Field(default=1, ge=0, le=10_000)
+    presence: str = Field(default="", max_length=128)
+    age_restricted: bool = False
+    file_mib: float = Field(default=10.0, gt=0.0, le=500.0, allow_inf_nan=False)
+
+
+class Telegram(Section):
+    """`[telegram]`: a bot there, where there is a token. `api_base` and `file_base` end just before the token."""
+
+    token: str = Field(default="", repr=False)
+    api_base: str = Field(default="https://api.telegram.org/bot", pattern=_ADDRESS)
+    file_base: str = Field(default="https://api.telegram.org/file/bot", pattern=_ADDRESS)
+    mode: Literal["polling", "webhook"] = "polling"
+    webhook_url: str = Field(default="", pattern=rf"^$|{_ADDRESS}")
+    webhook_secret: str = Field(default="", repr=False, pattern=r"^[A-Za-z0-9_-]{0,256}$")
+    webhook_host: str = Field(default="127.0.0.1", min_length=1)
+    webhook_port: int = Field(default=8443, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Telegram":
+        """Ask for what a webhook needs: without a secret anybody could pretend to be Telegram."""
+        if self.mode == "webhook" and not (self.webhook_url and self.webhook_secret):
+            raise PydanticCustomError("webhook", "unfinished")
+        return self
 
 
 class StoreSection(Section):
@@ -92,12 +138,49 @@ class FilesSection(Section):
     """`[files]`: where pictures are kept."""
 
     url: str = Field(default="data/files", min_length=1)
+    keep_days: int = Field(default=0, ge=0)
+    keep_gib: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    min_free_gib: float = Field(default=2.0, ge=0.0, allow_inf_nan=False)
 
 
 class Safety(Section):
     """`[safety]`: what is let in."""
 
     links: bool = False
+
+
+class TierSection(Section):
+    """One `[[quota.tiers]]` entry: what a kind of person gets."""
+
+    name: str = Field(min_length=1)
+    credits: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0.0, le=100.0, allow_inf_nan=False)
+    open_requests: int | None = Field(default=None, ge=1)
+
+
+class Quota(Section):
+    """`[quota]`: how much may be asked for; 0 credits are no limit."""
+
+    credits: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    place_credits: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    open_requests: int = Field(default=100, ge=1)
+    tiers: tuple[TierSection, ...] = ()
+
+    def policy(self) -> Policy:
+        """Return the rules that this comes to."""
+        everybody = Tier(_thousandths(self.credits), 1.0, self.open_requests)
+        others = {one.name: self._tier(one) for one in self.tiers}
+        return Policy({"": everybody, **others}, _thousandths(self.place_credits), self.time_zone)
+
+    def _tier(self, one: TierSection) -> Tier:
+        """Return a tier; what it does not say is as for everybody."""
+        credits = self.credits if one.credits is None else one.credits
+        return Tier(_thousandths(credits), one.weight, one.open_requests or self.open_requests)
+
+
+def _thousandths(credits: float) -> int | None:
+    return round(credits * WHOLE) if credits else None
 
 
 class Log(Section):
@@ -107,30 +190,19 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
 
 
-class Config(BaseSettings):
+class Config(Section):
     """The whole configuration."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__", enable_decoding=False)
 
     inference: Inference = Inference()
     models: tuple[Model, ...] = ()
     web: Web = Web()
+    discord: Discord = Discord()
+    telegram: Telegram = Telegram()
     store: StoreSection = StoreSection()
     files: FilesSection = FilesSection()
+    quota: Quota = Quota()
     safety: Safety = Safety()
     log: Log = Log()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
-        return env_settings, init_settings
 
 
 def read(path: Path | None = None) -> Config:
@@ -142,7 +214,7 @@ def read(path: Path | None = None) -> Config:
         path = DEFAULT_FILE if DEFAULT_FILE.exists() else None
     _refuse_unknown_sections(os.environ)
     try:
-        return Config(**(_parsed(path) if path else {}))
+        return Config.model_validate(_laid_over(_parsed(path) if path else {}, os.environ))
     except ValidationError as error:
         raise _refused(error.errors(include_url=False)[0]) from None
 
@@ -158,6 +230,21 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise BadConfig("config-file-broken", file=str(path), reason=str(error)) from None
 
 
+def _laid_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings with `EASEL__SECTION__KEY` variables laid over them, in capitals or not."""
+    laid = dict(settings)
+    # Backwards, so that what is wrongly said of a whole section is not lost under its keys.
+    for name in sorted(environment, reverse=True):
+        if name.upper().startswith(_PREFIX):
+            *above, key = name.lower().split("__")[1:]
+            within = laid
+            for step in above:
+                held = within.get(step)
+                within[step] = within = dict(held) if isinstance(held, dict) else {}
+            within[key] = environment[name]
+    return laid
+
+
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
@@ -165,7 +252,7 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _refuse_unknown_sections(environment: Mapping[str, str]) -> None:
-    """Raise for `EASEL__…` variables of a section that does not exist: pydantic looks at known sections alone."""
+    """Raise for `EASEL__…` variables of a section that does not exist: what they were meant to set is best told by their whole name."""
     for name in environment:
         section = name.upper().removeprefix(_PREFIX).partition("__")[0].lower()
         if name.upper().startswith(_PREFIX) and section not in Config.model_fields:
@@ -184,7 +271,12 @@ def _refused(error: ErrorDetails) -> BadConfig:
         return BadConfig("config-missing", key=key)
     told = next((told for start, told in _TOLD.items() if error["type"].startswith(start)), "config-value")
     facts = {name: fact for name, fact in error.get("ctx", {}).items() if name in ("ge", "le", "expected")}
-    return BadConfig(told, key=key, given=_PASSWORD.sub(r"\1***@", repr(error["input"]))[:80], **facts)
+    return BadConfig(told, key=key, given=_shown(loc, error["input"]), **facts)
+
+
+def _shown(loc: tuple[int | str, ...], value: object) -> str:
+    """Return a wrong value as it is told: without a password in it, and not at all where it is a secret."""
+    return "***" if loc[-1] in ("token", "webhook_secret", "discord", "telegram") else _PASSWORD.sub(r"\1***@", repr(value))[:80]
 
 
 #: How pydantic's error types begin, and the sentence of each.
@@ -194,12 +286,16 @@ _TOLD = {
     "finite_": "config-number",
     "bool_": "config-yes-no",
     "string_type": "config-text",
+    "string_pattern": "config-address",
+    "string_too_long": "config-long",
     "path_": "config-text",
     "tuple_": "config-list",
     "literal_": "config-choice",
     "greater_": "config-least",
     "less_": "config-most",
     "too_short": "config-empty",
+    "time_zone": "config-time-zone",
+    "webhook": "config-webhook",
     "string_too_short": "config-empty",
     "model_": "config-section",
 }
@@ -225,8 +321,11 @@ def _nearest_setting(loc: tuple[int | str, ...]) -> str:
         "inference": Inference,
         "models": Model,
         "web": Web,
+        "discord": Discord,
+        "telegram": Telegram,
         "store": StoreSection,
         "files": FilesSection,
+        "quota": Quota,
         "safety": Safety,
         "log": Log,
     }

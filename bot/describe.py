@@ -4,10 +4,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.spec import Command, Kind, Param
-from bot.texts import number, text
+from bot.texts import declared, number, text
 
 #: Values to name as examples.
 _MOST_OFFERED = 8
+
+
+def help_of(command: Command[Any]) -> str:
+    """Return the help of a command, in the language that is spoken."""
+    return declared(help_key(command), command.help)
+
+
+def help_with(param: Param) -> str:
+    """Return the description of a parameter, in the language that is spoken; one name means the same in most commands."""
+    said = param.help
+    for key in reversed(param_keys(param)):
+        said = declared(key, said)
+    return said
+
+
+def help_key(command: Command[Any]) -> str:
+    """Return under which key other languages than English have the help of a command."""
+    return f"help-{_hyphened(command.name)}"
+
+
+def param_keys(param: Param) -> tuple[str, ...]:
+    """Return under which keys they have the description of a parameter: its own first, then those that it shares with its namesakes.
+
+    Of `name` in `preset_save` these are `param-preset-save-name`, `param-preset-name` and `param-name`.
+    """
+    of_group = [_hyphened(param.command), *([param.command.partition("_")[0]] if "_" in param.command else [])]
+    return *(f"param-{whose}-{_hyphened(param.name)}" for whose in of_group), f"param-{_hyphened(param.name)}"
+
+
+def _hyphened(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def usage(command: Command[Any]) -> str:
@@ -30,7 +61,7 @@ def flag(param: Param, command: Command[Any]) -> str:
 def about(param: Param, offered: Sequence[str] = ()) -> str:
     """Return what a parameter takes: its description, range, choices, other names and default; `offered` is what it can be now."""
     told = [
-        param.help,
+        help_with(param),
         text("about-needed") if param.required else "",
         _range(param),
         text("about-choices", offered=", ".join(param.choices)) if param.choices else "",

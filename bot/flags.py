@@ -4,7 +4,7 @@ r"""Flags in a line of words: `a castle --ar 16:9 --steps 30 --no fog`.
 |---|---|
 | `--name value`, `--name=value` | this value; anywhere in the line, also after a long dash, which phones make of two short ones |
 | `--name "several words"` | a value with blanks, in straight or curly quotes |
-| `--no fog, rain` | a value that is a sentence or a known name needs no quotes: it goes on to the next flag |
+| `--no fog, rain` | a value that may be a sentence or a long name needs no quotes: it goes on to the next flag |
 | `--name` | yes, where yes and no are all there is; `on` or `off` may follow |
 | `\--name` | no flag but words |
 
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bot.describe import help_with
 from bot.errors import BadInput
 from bot.nearest import nearest
 from bot.spec import Kind, Param
@@ -23,7 +24,7 @@ from bot.spec import Kind, Param
 #: A line may hold several prompts and their flags, each prompt bounded for itself.
 MOST_CHARACTERS = 4_000
 
-#: A text that may be longer than this is a sentence; a shorter one, such as a size or an id, is one word.
+#: A text that may be longer than this is a sentence or a name with blanks; a shorter one, such as a size or an id, is one word.
 _LONGEST_WORD = 32
 
 #: A name is shown and compared up to here.
@@ -62,7 +63,7 @@ def parse(text: str, params: tuple[Param, ...]) -> Spoken:
             raise BadInput("input-flag-twice", name=param.name)
         value, done = _value(text, flag, param)
         if not value:
-            raise BadInput("input-flag-value", given=flag[1], help=param.help)
+            raise BadInput("input-flag-value", given=flag[1], help=help_with(param))
         given[param.name] = _ESCAPED.sub("", value)
     words.append(text[done:])
     return Spoken(_ESCAPED.sub("", _closed_up(words)), given)
@@ -98,8 +99,6 @@ def _value(text: str, flag: re.Match[str], param: Param) -> tuple[str, int]:
 
 def _runs_on(param: Param) -> bool:
     """Tell whether a value may hold several words without quotes."""
-    if param.suggested is not None:
-        return True
     return param.kind is Kind.TEXT and not param.choices and (param.longest is None or param.longest > _LONGEST_WORD)
 
 

@@ -76,7 +76,7 @@ async def runs(command: Command[Any], call: Invocation, sources: Sources, person
     Raises `BadInput` or `BadPicture`.
     """
     typed = {name: value for name, value in call.given.items() if value != ""}
-    picture = _picture_param(command)
+    picture = _picture_param(command, Kind.PICTURE, Kind.FILE)
     if call.picture is not None:
         if picture is None:
             raise BadInput("input-picture-none", command=command.name)
@@ -98,8 +98,8 @@ async def with_keys(command: Command[Any], given: Mapping[str, Given], sources: 
     return {**given, picture.name: await sources.named(given[picture.name], person)}
 
 
-def _picture_param(command: Command[Any]) -> Param | None:
-    return next((one for one in command.params if one.kind is Kind.PICTURE), None)
+def _picture_param(command: Command[Any], *kinds: Kind) -> Param | None:
+    return next((one for one in command.params if one.kind in (kinds or (Kind.PICTURE,))), None)
 
 
 async def _spoken(command: Command[Any], words: str, typed: Mapping[str, Given], sources: Sources, person: str) -> dict[str, Given]:

@@ -58,7 +58,7 @@ _LINK = re.compile(rf"<(https?://[^\s<>{{}}|\\{_GONE}]++)>|https?://[^\s<>{{}}|\
 #: What ends a sentence rather than a link.
 _AFTER_LINKS = ".,;:!?'\"*"
 
-_SPECIAL = re.compile(r"[()\[\]{}<|\\]|\bBREAK\b|_(?=_)|(?<!\S)(?:--|[—–])")
+_SPECIAL = re.compile(r"[()\[\]{}<|\\]|\bBREAK(?:\b|(?=__))|_(?=_)|(?<!\S)(?:--|[—–])")
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -1,9 +1,17 @@
 """What a person gets back at once: a sentence, facts, small pictures, buttons. Neutral, frozen, free of any platform."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from bot.spec import Param
 
 #: The smallest limit there is among platforms for what a button may carry, in bytes.
 MOST_WIRE = 64
+
+#: Likewise for a file that is handed over, in bytes.
+MOST_FILE = 8 * 2**20
 
 
 class Button(msgspec.Struct, frozen=True):
@@ -39,11 +47,44 @@ class Shown(msgspec.Struct, frozen=True):
     buttons: tuple[Button, ...] = ()
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a form: a parameter of the command, the value that it has now, and values to choose from, where there are some."""
+
+    param: "Param"
+    value: str = ""
+    offered: tuple[str, ...] = ()
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A form: its fields, and the command with the values that are fixed already. `title` and `send`, what ends it, are keys of the texts.
+
+    What is filled in goes to `App.pressed` together with `wire`, fields left empty among it.
+    """
+
+    title: str
+    wire: str
+    fields: tuple[Asked, ...]
+    send: str
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A file that is handed over as it is: an export. `name` is what it is called where it is kept."""
+
+    name: str
+    data: bytes
+
+    @property
+    def is_picture(self) -> bool:
+        """Return whether it is a picture, which is shown rather than kept."""
+        return self.name.endswith((".jpg", ".png", ".webp"))
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer. `jobs` are the ids of jobs whose cards the platform shows in the place and keeps up to date.
 
     `refresh` are the ids of jobs that the command changed: their cards are shown anew where they belong. A platform that does so
-    before the person's eyes need not say `text` as well.
+    before the person's eyes need not say `text` as well. `whole`: the pictures are wanted as files, to the last bit.
+    `files` are handed over to who asked alone.
     """
 
     text: str = ""
@@ -52,3 +93,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     buttons: tuple[Button, ...] = ()
     jobs: tuple[str, ...] = ()
     refresh: tuple[str, ...] = ()
+    form: Form | None = None
+    whole: bool = False
+    files: tuple[Attachment, ...] = ()

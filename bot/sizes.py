@@ -10,6 +10,9 @@ Size = tuple[int, int]
 #: Longer strips than this many times their height are no pictures that a model knows.
 MOST_ASPECT = 4
 
+#: Shapes that people ask for, for lists to choose from; every other one can be written.
+SHAPES = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")
+
 _WRITTEN = re.compile(r"\s*([0-9]{1,5})\s*[x×*]\s*([0-9]{1,5})\s*", re.IGNORECASE)
 
 

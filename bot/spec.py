@@ -17,7 +17,7 @@ import re
 import types
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
@@ -29,7 +29,8 @@ from bot.errors import BadInput
 from bot.reply import MOST_WIRE, Button, Reply
 
 if TYPE_CHECKING:
-    from bot.app import Context, Offer
+    from bot.context import Context
+    from bot.offer import Offer
 
 
 class Params(BaseModel):
@@ -55,6 +56,16 @@ class Kind(Enum):
     REAL = "real"
     YES_NO = "yes-no"
     PICTURE = "picture"
+    FILE = "file"
+
+
+class Answer(Enum):
+    """How a command is answered, which a platform has to know before it runs."""
+
+    #: Seen only by who asked, where a platform can do that.
+    PRIVATE = "private"
+    #: Seen by everybody in the place: pictures.
+    PUBLIC = "public"
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,17 @@ class Suggested:
     names: Callable[["Offer"], Sequence[str]]
 
 
+@dataclass(frozen=True)
+class Completed:
+    """Marks a parameter whose values depend on who asks, and where; `what` is looked for (`bot.app.App.complete`)."""
+
+    what: Literal["preset"]
+
+
+class FileMark:
+    """Marks a parameter that is a file which is read and not kept; its value is its bytes."""
+
+
 class Several:
     """Marks the words of a command that `||` cuts into several, each a run of its own."""
 
@@ -86,7 +108,7 @@ class PictureMark:
 class Param:
     """One parameter as platforms see it. `low` and `high` bound numbers, `shortest` and `longest` the characters of a text.
 
-    `default` is what holds when nothing is given; empty where that depends on others, such as the model.
+    `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is.
     """
 
     name: str
@@ -100,13 +122,18 @@ class Param:
     longest: int | None = None
     choices: tuple[str, ...] = ()
     suggested: Suggested | None = None
+    completed: Completed | None = None
     several: bool = False
     default: str = ""
+    command: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Command(Generic[P]):
-    """A command as platforms see it. `free` names the parameter that takes the words of a message that are no flags."""
+    """A command as platforms see it. `free` names the parameter that takes the words of a message that are no flags.
+
+    `asks`: pressed alone it answers with a form, `Reply.form`, and what is filled in with what `answer` says.
+    """
 
     name: str
     help: str
@@ -115,6 +142,8 @@ class Command(Generic[P]):
     run: Handler[P]
     free: str | None
     hidden: bool = False
+    answer: Answer = Answer.PRIVATE
+    asks: bool = False
 
     def param(self, name: str) -> Param:
         """Return a parameter by name; raises `KeyError`."""
@@ -160,7 +189,12 @@ class DeclarationError(TypeError):
 
 def command(run: Handler[P]) -> Command[P]:
     """Declare a command: its name is the function's, its help the first line of the docstring, its parameters the second argument's."""
-    return _declared(run, hidden=False)
+    return _declared(run)
+
+
+def painting_command(run: Handler[P]) -> Command[P]:
+    """Declare a command whose answer is a picture: everybody in the place sees it."""
+    return _declared(run, answer=Answer.PUBLIC)
 
 
 def button_command(run: Handler[P]) -> Command[P]:
@@ -168,7 +202,17 @@ def button_command(run: Handler[P]) -> Command[P]:
     return _declared(run, hidden=True)
 
 
-def _declared(run: Handler[P], hidden: bool) -> Command[P]:
+def painting_form_command(run: Handler[P]) -> Command[P]:
+    """Declare a command that is only pressed, asks for more with a form, and paints."""
+    return _declared(run, hidden=True, answer=Answer.PUBLIC, asks=True)
+
+
+def form_command(run: Handler[P]) -> Command[P]:
+    """Declare a command that is only pressed, and asks for more with a form."""
+    return _declared(run, hidden=True, asks=True)
+
+
+def _declared(run: Handler[P], *, hidden: bool = False, answer: Answer = Answer.PRIVATE, asks: bool = False) -> Command[P]:
     name = getattr(run, "__name__", "")
     said = (run.__doc__ or "").strip().splitlines()
     help_line = said[0].strip() if said else ""
@@ -179,7 +223,7 @@ def _declared(run: Handler[P], hidden: bool) -> Command[P]:
     params_type = _params_type(run)
     params = tuple(_param(name, field_name, field) for field_name, field in params_type.model_fields.items())
     _check_portable(name, params)
-    return Command(name, help_line, params, params_type, run, _free(name, params), hidden)
+    return Command(name, help_line, params, params_type, run, _free(name, params), hidden, answer, asks)
 
 
 def _params_type(run: Handler[P]) -> type[P]:
@@ -201,8 +245,8 @@ def _check_portable(name: str, params: tuple[Param, ...]) -> None:
     names = [spelling for one in params for spelling in (one.name, *one.also)]
     if len(set(names)) < len(names):
         raise DeclarationError(f"{name}: two parameters share a name")
-    if sum(one.kind is Kind.PICTURE for one in params) > 1:
-        raise DeclarationError(f"{name}: a message carries one picture, so one parameter takes one")
+    if sum(one.kind in (Kind.PICTURE, Kind.FILE) for one in params) > 1:
+        raise DeclarationError(f"{name}: a message carries one picture or file, so one parameter takes one")
 
 
 def _free(name: str, params: tuple[Param, ...]) -> str | None:
@@ -218,7 +262,7 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
     kind, choices = _kind(command_name, name, field)
     bounds: dict[str, Any] = {}
     also: tuple[str, ...] = ()
-    suggested = None
+    suggested = completed = None
     for mark in field.metadata:
         match mark:
             case annotated_types.Ge(ge):
@@ -233,6 +277,8 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
                 also = mark.names
             case Suggested():
                 suggested = mark
+            case Completed():
+                completed = mark
             case Several():
                 bounds["several"] = True
             case annotated_types.Gt() | annotated_types.Lt() | annotated_types.MultipleOf():
@@ -245,7 +291,19 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
             f"{command_name}: {name} needs a portable name, a description of 1 to {MOST_HELP} characters, at most {MOST_CHOICES} choices"
         )
     default = "" if field.is_required() or field.default is None else _written(field.default)
-    return Param(name, help_line, kind, field.is_required(), also=also, choices=choices, suggested=suggested, default=default, **bounds)
+    return Param(
+        name,
+        help_line,
+        kind,
+        field.is_required(),
+        also=also,
+        choices=choices,
+        suggested=suggested,
+        completed=completed,
+        default=default,
+        command=command_name,
+        **bounds,
+    )
 
 
 def _written(default: object) -> str:
@@ -262,6 +320,8 @@ def _kind(command_name: str, name: str, field: FieldInfo) -> tuple[Kind, tuple[s
         annotation = next(part for part in get_args(annotation) if part is not type(None))
     if any(isinstance(mark, PictureMark) for mark in field.metadata):
         return Kind.PICTURE, ()
+    if any(isinstance(mark, FileMark) for mark in field.metadata):
+        return Kind.FILE, ()
     if get_origin(annotation) is Literal:
         return Kind.TEXT, tuple(map(str, get_args(annotation)))
     kinds = {bool: Kind.YES_NO, int: Kind.WHOLE, float: Kind.REAL, str: Kind.TEXT}

@@ -1,24 +1,54 @@
-"""Every sentence for people, from one Fluent catalogue."""
+"""Every sentence for people, from a Fluent catalogue for each language.
 
+Which language is spoken is chosen where something comes in (`speaking`), from what a platform says, and once the person is known
+by what they chose themselves (`speak`). It belongs to what is being done: two people at once have a language each. A catalogue is
+read when its language is first spoken.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from typing import Any
 
-from babel import Locale
-from fluent.runtime import FluentBundle, FluentResource
-from fluent.runtime.types import fluent_number
-
+from bot.sentences import Sentences
 from inference.errors import Fact, Problem
 
-# `Any` here is the library's: its own type for facts leaves out `str`, which it takes and gives.
+#: The languages that have a catalogue. The first is spoken where nobody said which, and where another one lacks a sentence.
+LANGUAGES = ("en", "de", "es")
+ENGLISH = LANGUAGES[0]
 
-_LANGUAGE = "en"
+_MINUTE, _HOUR = 60, 3600
 
-_MINUTE = 60
+_SPOKEN: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
 
-#: Facts are rounded to this many decimals: people compare numbers, they do not reckon with them.
-_DECIMALS = 2
+
+def language_of(locale: str) -> str:
+    """Return the language of a locale such as `de-AT`, or nothing where no catalogue is in it."""
+    language = re.split("[-_]", locale, maxsplit=1)[0].casefold()
+    return language if language in LANGUAGES else ""
+
+
+def spoken() -> str:
+    """Return the language that is spoken now."""
+    return _SPOKEN.get()
+
+
+def speak(locale: str) -> None:
+    """Go on in the language of a locale, until whoever began with `speaking` has ended."""
+    _SPOKEN.set(language_of(locale) or ENGLISH)
+
+
+@contextmanager
+def speaking(locale: str) -> Iterator[None]:
+    """Speak the language of a locale; English where nobody said one, or one that nobody here speaks."""
+    before = _SPOKEN.set(language_of(locale) or ENGLISH)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(before)
 
 
 def tell(problem: Problem) -> str:
@@ -31,13 +61,15 @@ def text(key: str, /, **facts: Fact) -> str:
 
     A key without a sentence is a defect that the tests look for; should one slip through, the person is told which it is.
     """
-    bundle = _english()
-    if not bundle.has_message(key):
-        return text("fault-untold", key=key)
-    pattern = bundle.get_message(key).value
-    assert pattern is not None, f"{key} has attributes but no sentence"
-    told, _ = bundle.format_pattern(pattern, {name: _shown(fact) for name, fact in facts.items()})
-    return str(told)
+    for language in (spoken(), ENGLISH):
+        if key in (sentences := _sentences(language)).keys:
+            return sentences.tell(key, facts)
+    return text("fault-untold", key=key)
+
+
+def declared(key: str, english: str) -> str:
+    """Return what a declaration says in English, in the language that is spoken where that has words for it."""
+    return english if spoken() == ENGLISH or key not in keys(spoken()) else text(key)
 
 
 def number(amount: float) -> str:
@@ -51,16 +83,18 @@ def ordinal(place: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: `40 s`, `2 min`."""
+    """Return a time as people say it: `40 s`, `2 min`, `3 h`."""
     if seconds < _MINUTE:
         return text("time-seconds", seconds=max(1, round(seconds)))
-    return text("time-minutes", minutes=round(seconds / _MINUTE))
+    if seconds < _HOUR + _HOUR / 2:
+        return text("time-minutes", minutes=round(seconds / _MINUTE))
+    return text("time-hours", hours=round(seconds / _HOUR))
 
 
 def moment(when: datetime) -> str:
     """Return a day and a time of it, in UTC."""
     utc = when.astimezone(UTC)
-    return text("time-moment", day=f"{utc:%Y-%m-%d}", time=f"{utc:%H:%M}")
+    return text("time-moment", year=f"{utc:%Y}", month=f"{utc:%m}", day=f"{utc:%d}", time=f"{utc:%H:%M}")
 
 
 def size(width: int, height: int) -> str:
@@ -68,31 +102,11 @@ def size(width: int, height: int) -> str:
     return text("size", width=width, height=height)
 
 
-def keys() -> frozenset[str]:
-    """Return the keys of all sentences."""
-    return frozenset(_english()._messages)
-
-
-def _shown(fact: Fact) -> Any:
-    """Return a fact as people write it: 5 rather than 5.0, 1024 rather than 1,024."""
-    if isinstance(fact, str):
-        return fact
-    return fluent_number(fact, useGrouping=False, maximumFractionDigits=_DECIMALS)
-
-
-def _given(fact: object) -> Any:
-    """Tell a sentence whether a fact is there: the catalogue cannot compare with the empty text by itself."""
-    return "no" if fact == "" else "yes"
-
-
-def _ordinal(place: Any) -> Any:
-    """Tell a sentence how a place in a row is counted: the library knows this of amounts only."""
-    return str(Locale(_LANGUAGE).ordinal_form(int(place)))
+def keys(language: str = ENGLISH) -> frozenset[str]:
+    """Return the keys of all sentences of a language."""
+    return _sentences(language).keys
 
 
 @cache
-def _english() -> FluentBundle:
-    # Isolation marks are invisible signs around every fact; they would end up in terminals, logs and copied text.
-    bundle = FluentBundle([_LANGUAGE], functions={"GIVEN": _given, "ORDINAL": _ordinal}, use_isolating=False)
-    bundle.add_resource(FluentResource(resources.files("bot").joinpath("locales", "en.ftl").read_text(encoding="utf-8")))
-    return bundle
+def _sentences(language: str) -> Sentences:
+    return Sentences(resources.files("bot").joinpath("locales", f"{language}.ftl").read_text(encoding="utf-8"), language)

@@ -7,11 +7,17 @@ import msgspec
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Somebody as a platform knows them. `id` means something only together with `platform`."""
+    """Somebody as a platform knows them. `id` means something only together with `platform`.
+
+    `moderates`: the platform says that they look after the place that they speak in. `language` is the locale that it says they
+    speak, such as `de-AT`, or nothing.
+    """
 
     platform: str
     id: str
     name: str = ""
+    moderates: bool = False
+    language: str = ""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -20,6 +26,10 @@ class Address(msgspec.Struct, frozen=True):
     platform: str
     place: str
     message: str = ""
+
+    def of(self, number: int) -> "Address":
+        """Return where the n-th of several results of one message goes: the first is shown in it, each other in one of its own."""
+        return msgspec.structs.replace(self, message=f"{self.message}#{number}") if number and self.message else self
 
 
 #: What a person gave, as it arrived: words from a text, typed values from a form, the bytes of a picture.

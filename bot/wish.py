@@ -1,7 +1,7 @@
 """What somebody asks to be painted: the parameters of `imagine`, kept with the job so that they can be changed and sent again."""
 
 from bot.spec import Params
-from bot.vocabulary import Count, Guidance, Model, Negative, Prompt, Scheduler, Seed, Size, Source, Steps, Strength
+from bot.vocabulary import Count, Guidance, Model, Negative, PresetName, Prompt, Scheduler, Seed, Size, Source, Steps, Strength
 
 
 class Wish(Params):
@@ -18,3 +18,4 @@ class Wish(Params):
     seed: Seed = None
     count: Count = None
     model: Model = None
+    preset: PresetName = None

@@ -6,7 +6,7 @@ Rows are concatenated along the first dimension: latents, one timestep per row, 
 """
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDis
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
+
+from inference.seats import Seat
 
 #: What a network answers: one tensor per output, rows first.
 Outputs = tuple[Tensor, ...]
@@ -36,7 +38,10 @@ class Target:
 
 @dataclass(eq=False)
 class Call:
-    """A parked call: who waits (`owner`), for what, with which arguments; `rows` is the size of their first dimension."""
+    """A parked call: who waits (`owner`), for what, with which arguments; `rows` is the size of their first dimension.
+
+    `seat` says where in its pass it was when it was answered, `eased` whether that was done in another way for want of memory.
+    """
 
     owner: greenlet
     target: Target
@@ -44,6 +49,8 @@ class Call:
     arguments: Arguments
     key: Hashable = field(init=False)
     answer: Outputs = field(init=False)
+    seat: Seat = field(init=False)
+    eased: str = ""
 
     def __post_init__(self) -> None:
         self.key = (self.target.model, self.target.stage, *_shape_of(self.arguments, self.rows))
@@ -68,28 +75,44 @@ def _join(values: list[Any], rows: list[int], target: Target) -> Any:
         return {name: _join([value[name] for value in values], rows, target) for name in first}
     if not isinstance(first, Tensor):
         return first
-    whole = [value.expand(count) if value.dim() == 0 else value for value, count in zip(values, rows, strict=True)]
+    # Pictures read from files lie in memory in another order than noise: whoever came first would decide how all are reckoned.
+    whole = [value.expand(count) if value.dim() == 0 else value.contiguous() for value, count in zip(values, rows, strict=True)]
     joined = torch.cat(whole) if len(whole) > 1 else whole[0]
     return joined.to(target.device, target.dtype if joined.is_floating_point() and joined.dim() > 1 else joined.dtype)
 
 
-def run_together(calls: list[Call], bucket: int = 0) -> list[Outputs]:
+def run_together(calls: list[Call], bucket: int = 0, firsts: Sequence[int] = ()) -> list[Outputs]:
     """Make several calls of one key in one forward pass and return each one's answer, in float32.
 
-    With a `bucket` the pass has exactly that many rows: the last call's rows are repeated to fill it and their answers dropped.
-    Networks give a row the same answer, to the bit, whoever its neighbours are, as long as the number of rows is the same.
+    `firsts` are the first rows of each, in order; without them they sit in a row. With a `bucket` the pass has at least that many
+    rows. What nobody sits on is filled with rows of a neighbour, whose answers are dropped. Networks give a row the same answer,
+    to the bit, whoever its neighbours are, as long as it has the same place among the same number of rows.
     """
-    target, rows = calls[0].target, [call.rows for call in calls]
-    values: list[Arguments] = [call.arguments for call in calls]
-    missing = bucket - sum(rows)
-    while missing > 0:
-        taken = min(missing, calls[-1].rows)
-        values.append(_first_rows(calls[-1].arguments, taken, calls[-1].rows))
-        rows.append(taken)
-        missing -= taken
+    target = calls[0].target
+    values: list[Arguments] = []
+    rows: list[int] = []
+    asked: list[int] = []
+    for number, call in enumerate(calls):
+        if firsts:
+            _fill(values, rows, call, firsts[number])
+        call.seat = Seat(0, sum(rows))
+        asked.append(len(rows))
+        values.append(call.arguments)
+        rows.append(call.rows)
+    _fill(values, rows, calls[-1], bucket)
+    for call in calls:
+        call.seat = Seat(sum(rows), call.seat.first)
     outputs = target.run(_join(values, rows, target))
     split = [output.float().split(rows) for output in outputs]
-    return [tuple(parts[index] for parts in split) for index in range(len(calls))]
+    return [tuple(parts[index] for parts in split) for index in asked]
+
+
+def _fill(values: list[Arguments], rows: list[int], call: Call, until: int) -> None:
+    """Repeat a call's rows until a pass has so many."""
+    while (missing := until - sum(rows)) > 0:
+        taken = min(missing, call.rows)
+        values.append(_first_rows(call.arguments, taken, call.rows))
+        rows.append(taken)
 
 
 def _first_rows(value: Any, taken: int, rows: int) -> Any:

@@ -3,7 +3,6 @@
 It opens headers and configuration files only, so that it is quick and runs in the chat process.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from inference.errors import BadModel, Problem
 from inference.families.traits import FAMILIES, Family
 from inference.layouts import Found, check_prediction, look, read_settings
 from inference.passport import Defaults, Limits, Passport, not_offered
-from inference.weights import PICKLED, sha256_of
+from inference.weights import PICKLED
 
 #: What a name may look like: it is shown in chats, typed as a flag and stored in histories.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+()-]{0,78}[A-Za-z0-9)])?")
@@ -225,15 +224,3 @@ def _defaults(entry: ModelEntry, found: Found, schedulers: tuple[str, ...]) -> D
 def _family_defaults(family: Family, found: Found) -> Defaults:
     steps, guidance = (6, 1.5) if found.scheduler == _DISTILLED else (family.steps, family.guidance)
     return Defaults(width=found.side, height=found.side, steps=steps, guidance=guidance, scheduler=family.scheduler)
-
-
-def with_hash(passport: Passport, cache: Path) -> Passport:
-    """Return the passport with the hash of the denoiser's weights, from the cache folder where it is known.
-
-    Weights in several files have the hash of their hashes. Slow the first time: call it in a thread.
-    """
-    if passport.sha256 or passport.kind == "hub":
-        return passport
-    hashes = [sha256_of(path, cache) for path in look(Path(passport.source)).weights]
-    whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-    return msgspec.structs.replace(passport, sha256=whole)

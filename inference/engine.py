@@ -14,6 +14,11 @@ class Engine(Protocol):
         """Return what can be asked for, by name."""
         ...
 
+    @property
+    def is_able(self) -> bool:
+        """Return whether anything can be painted now or soon; False while no worker can even start."""
+        ...
+
     def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Paint: yield `Step`, `Note` and `Picture`, then one `Done` or `Failed`.
 

@@ -5,19 +5,16 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import diffusers
-import torch
+import msgspec
 
 from inference import encode, intake, metadata
 from inference.errors import InferenceError, Problem
 from inference.job import Job, Part
-from inference.painting import Pixels
+from inference.painting import Easel, Pixels
+from inference.proving import VERSIONS, Bench, proof_of
 from inference.request import Picture
 
 log = logging.getLogger("easel.studio")
-
-#: What painted a picture, written into it: the same request with the same versions gives the same picture.
-VERSIONS = {"torch": torch.__version__, "diffusers": diffusers.__version__}
 
 #: The longer side of a thumbnail in pixels: sharp at 128 points on a phone. It is kept for good, so it is made with care.
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 90
@@ -35,7 +32,8 @@ def problem_of(error: Exception, number: int) -> Problem:
 class Files:
     """Reads source pictures, writes finished ones and previews."""
 
-    def __init__(self) -> None:
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
         # One thread reads: Pillow's warnings, which are errors there, are caught for a whole process at a time.
         self._reading = ThreadPoolExecutor(1, "reading")
         self._writing = ThreadPoolExecutor(2, "writing")
@@ -53,16 +51,19 @@ class Files:
 
         self._reading.submit(read)
 
-    def finish(self, part: Part, pixels: Pixels) -> None:
-        """Encode a finished picture with its settings and deliver it."""
+    def finish(self, part: Part, easel: Easel, pixels: Pixels) -> None:
+        """Encode a finished picture with its settings and deliver it; the first one of a model waits until that is known to the bit."""
 
         def write() -> None:
             job, (height, width, _) = part.job, pixels.shape
             seed = job.request.seed + part.index
             try:
-                chunks = metadata.chunks(part.request, job.passport, seed, (width, height), versions=VERSIONS)
+                made_of = easel.loaded.identity.result()
+                proof = proof_of(part, easel, pixels, made_of, self._bench)
+                passport = msgspec.structs.replace(job.passport, sha256=made_of.sha256)
+                chunks = metadata.chunks(part.request, passport, seed, (width, height), VERSIONS, seats=proof.pictures[0].seats)
                 small = encode.jpeg(pixels, THUMBNAIL_SIDE, THUMBNAIL_QUALITY)
-                job.deliver(Picture(part.index, seed, width, height, encode.png(pixels, chunks), small))
+                job.deliver(Picture(part.index, seed, width, height, encode.png(pixels, chunks), small), proof)
             except Exception as error:
                 job.fail(problem_of(error, job.id))
 

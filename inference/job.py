@@ -13,7 +13,9 @@ from inference.calls import Call
 from inference.errors import Problem
 from inference.painting import Easel
 from inference.passport import Passport
+from inference.proof import Proof, joined
 from inference.request import Done, Event, Failed, Picture, PictureRequest, Step
+from inference.seats import Asked, Seat, read
 
 #: Seconds between two previews of one request: eyes and chat platforms take no more.
 PREVIEW_EVERY = 0.4
@@ -34,9 +36,28 @@ class Part:
     call: Call | None = None
     progress: float = 0.0
     request: PictureRequest = field(init=False)
+    #: Where it sat in each pass so far, what was done in another way, and where it must sit to be what it was before.
+    seats: list[Seat] = field(default_factory=list)
+    eased: set[str] = field(default_factory=set)
+    _wanted: tuple[Seat, ...] = ()
 
     def __post_init__(self) -> None:
         self.request = self.job.request
+        if self.index < len(self.request.seats):
+            self._wanted = read(self.request.seats[self.index])
+
+    def asked(self, rows: int, most: int) -> Asked:
+        """Return what its next call of some rows needs of a pass; none has more than `most` rows."""
+        seat = self._wanted[len(self.seats)] if len(self.seats) < len(self._wanted) else None
+        if seat is not None and seat.first + rows <= seat.rows <= most:
+            return Asked(rows, seat)
+        return Asked(rows, bucket=self.request.bucket)
+
+    def answered(self, call: Call) -> None:
+        """Note how a call was answered."""
+        self.seats.append(call.seat)
+        if call.eased:
+            self.eased.add(call.eased)
 
     def stop(self) -> None:
         """End the pipeline call where it is parked."""
@@ -50,6 +71,7 @@ class Part:
         if min(width, height) < smallest or width < asked.width * SMALLEST_SHARE or height < asked.height * SMALLEST_SHARE:
             return False
         self.request = msgspec.structs.replace(self.request, width=width, height=height)
+        self.seats, self._wanted = [], ()
         return True
 
 
@@ -68,11 +90,8 @@ class Job:
     calls: int = 0
     _steps: int = 0
     _previewed: float = field(default_factory=monotonic)
-    _undelivered: int = field(init=False)
+    _proofs: dict[int, Proof] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._undelivered = self.request.count
 
     @property
     def steps(self) -> int:
@@ -103,16 +122,16 @@ class Job:
             if not self.ended:
                 self.tell(event)
 
-    def deliver(self, picture: Picture) -> None:
+    def deliver(self, picture: Picture, proof: Proof) -> None:
         """Tell a finished picture and, after the last one, that the request is done. Called from encoding threads."""
         with self._lock:
             if self.ended:
                 return
             self.tell(picture)
-            self._undelivered -= 1
-            if not self._undelivered:
+            self._proofs[picture.index] = proof
+            if len(self._proofs) == self.request.count:
                 self.ended = True
-                self.tell(Done(self.device_seconds, self.calls))
+                self.tell(Done(self.device_seconds, self.calls, joined(self._proofs)))
 
     def fail(self, problem: Problem) -> None:
         """Say the last word: the request ends here."""

@@ -52,8 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What a model on disk turned out to be.
 
-    `weights` are the denoiser's files, `branch` the variant to load ("fp16"). `told` is false where the prediction is only
-    what is usual in the family.
+    `weights` are the denoiser's files, `loaded` those of all networks, `branch` the variant to load ("fp16"). `told` is false where
+    the prediction is only what is usual in the family.
     """
 
     family: Family
@@ -66,6 +66,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     side: int
     multiple: int
     weights: tuple[Path, ...]
+    loaded: tuple[Path, ...] = ()
     told: bool = True
     scheduler: str = ""
     branch: str = ""
@@ -103,6 +104,11 @@ def read_settings(folder: Path) -> Settings:
         side=side,
         multiple=factor * family.patch,
     )
+
+
+def parts_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the components of a diffusers folder that are loaded."""
+    return tuple(read_settings(folder).parts)
 
 
 def _sizes(folder: Path, family: Family) -> tuple[int, int]:
@@ -193,6 +199,7 @@ def read_folder(folder: Path) -> Found:
         side=settings.side,
         multiple=settings.multiple,
         weights=chosen[family.denoiser],
+        loaded=tuple(path for paths in chosen.values() for path in paths),
         scheduler=settings.scheduler,
         branch=branch,
         card=read_card(folder),
@@ -234,6 +241,7 @@ def read_file(path: Path) -> Found:
         side=512 if family.name == "sd2" and prediction == "epsilon" else family.native,
         multiple=8 * family.patch,
         weights=(path,),
+        loaded=(path,),
         told=bool(told),
         title=header.metadata.get("modelspec.title", "")[:80],
     )

@@ -1,8 +1,9 @@
 """From a passport to components that can paint. Runs in the worker process only."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 
 from inference.errors import BadModel
 from inference.families.traits import FAMILIES, IGNORED, Family
+from inference.identity import Identity, begin, unknown
 from inference.layouts import Found, Settings, look, parts_in, read_settings
 from inference.passport import Passport
 from inference.weights import read_header
@@ -32,7 +34,7 @@ class Loaded:
 
     `components` are what the pipelines of its family are made of, without the scheduler: that is made fresh for each picture
     from `scheduler_config`. A component that the model lacks is None. `zero_empty` says whether an empty negative prompt
-    stands for zeros, as SDXL was trained.
+    stands for zeros, as SDXL was trained. `identity` is what it is made of, once that is known.
     """
 
     passport: Passport
@@ -40,6 +42,7 @@ class Loaded:
     scheduler_config: dict[str, Any]
     scheduler: str
     zero_empty: bool = False
+    identity: "Future[Identity]" = field(default_factory=unknown)
 
     @property
     def bytes(self) -> int:
@@ -81,20 +84,24 @@ def _align(part: torch.nn.Module) -> None:
             tensor.data = tensor.data.clone()
 
 
-def load(passport: Passport, dtype: torch.dtype, downloads: bool = False) -> Loaded:
+def load(passport: Passport, dtype: torch.dtype, downloads: bool = False, hashes: Path | None = None) -> Loaded:
     """Return the model of a passport, on the CPU and in `dtype`; raises `BadModel` where it cannot be had.
 
     What lies on disk is looked at again, since it may have changed after the passport was written. Only safetensors are
-    opened, only known classes are made, and nothing is fetched unless `downloads` allows it.
+    opened, only known classes are made, and nothing is fetched unless `downloads` allows it. `hashes` is where hashes of files are
+    remembered.
     """
     logging.disable_progress_bar()
     family = FAMILIES[passport.family]
     found = look(_fetched(family, passport.source, downloads) if passport.kind == "hub" else Path(passport.source))
     _check_family(passport, found.family)
+    config = _config_folder(passport, found, downloads) if found.kind == "file" else None
+    # Beside the loading, which reads the same files: what one has read the other finds in memory.
+    identity = begin(found, config, hashes)
     with _told(found.path):
-        pipeline = _from_file(passport, found, dtype, downloads) if found.kind == "file" else _from_folder(found, dtype)
+        pipeline = _from_folder(found, dtype) if config is None else _from_file(passport, found, config, dtype)
     _check_complete(found, pipeline)
-    return _loaded(passport, pipeline)
+    return _loaded(passport, pipeline, identity)
 
 
 def _check_family(passport: Passport, family: Family) -> None:
@@ -117,12 +124,17 @@ def _from_folder(found: Found, dtype: torch.dtype) -> Any:
     )
 
 
-def _from_file(passport: Passport, found: Found, dtype: torch.dtype, downloads: bool) -> Any:
+def _config_folder(passport: Passport, found: Found, downloads: bool) -> Path:
+    """Return the folder from which a single file takes its configuration."""
     if not passport.config:
         raise BadModel("model-config-needed", name=passport.name, path=str(found.path), family=found.family.title)
     folder = Path(passport.config).expanduser()
     if not folder.exists() and passport.config.count("/") == 1:
         folder = _fetched(found.family, passport.config, downloads, configs_only=True)
+    return folder
+
+
+def _from_file(passport: Passport, found: Found, folder: Path, dtype: torch.dtype) -> Any:
     settings = read_settings(folder)
     _check_family(passport, settings.family)
     header = read_header(found.path)
@@ -214,7 +226,7 @@ def _check_complete(found: Found, pipeline: Any) -> None:
         raise BadModel("model-incomplete", path=str(found.path))
 
 
-def _loaded(passport: Passport, pipeline: Any) -> Loaded:
+def _loaded(passport: Passport, pipeline: Any, identity: "Future[Identity]") -> Loaded:
     left_out = IGNORED | {"scheduler"}
     components = {name: part for name, part in pipeline.components.items() if name not in left_out}
     for part in components.values():
@@ -229,4 +241,5 @@ def _loaded(passport: Passport, pipeline: Any) -> Loaded:
         scheduler_config=config,
         scheduler=type(pipeline.scheduler).__name__,
         zero_empty=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        identity=identity,
     )

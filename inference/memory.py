@@ -4,7 +4,7 @@ Free the cache; make the batch smaller; decode in tiles; send idle models away; 
 the person allowed it, a smaller picture (the studio's rung, because the picture starts anew).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,9 +25,9 @@ class Ladder:
         #: How often each rung was reached, for metrics and tests.
         self.climbed: dict[str, int] = {}
 
-    def make(self, calls: list[Call], bucket: int) -> list[tuple[Call, Exception]]:
-        """Answer the calls together; return those that failed alone, each with its own reason."""
-        error = self._attempt(calls, bucket)
+    def make(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> list[tuple[Call, Exception]]:
+        """Answer the calls together, seated as `run_together` says; return those that failed alone, each with its own reason."""
+        error = self._attempt(calls, bucket, firsts)
         if error is None:
             return []
         if not is_out_of_memory(error):
@@ -35,24 +35,25 @@ class Ladder:
             return [(calls[0], error)] if len(calls) == 1 else [miss for call in calls for miss in self.make([call], bucket)]
         self._reach("cache")
         free_cache(self._shelf.device)
-        if self._attempt(calls, bucket) is None:
+        if self._attempt(calls, bucket, firsts) is None:
             return []
         if len(calls) > 1:
             self._reach("batch")
             self._pace.too_large(calls[0].key, sum(call.rows for call in calls))
             half = len(calls) // 2
-            # A fixed bucket is given up here: a picture that differs in the last bit is better than none.
+            # Fixed seats are given up here: a picture that differs in the last bit is better than none.
             return self.make(calls[:half], 0) + self.make(calls[half:], 0)
         for rung, relieved in self._reliefs(calls[0]):
             self._reach(rung)
             error = relieved()
+            calls[0].eased = rung if rung == "tiles" else ""
             if error is None:
                 return []
         return [(calls[0], error)]
 
-    def _attempt(self, calls: list[Call], bucket: int) -> Exception | None:
+    def _attempt(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> Exception | None:
         try:
-            answers = run_together(calls, bucket)
+            answers = run_together(calls, bucket, firsts)
         except torch.AcceleratorError:
             # The device itself is out of order, for everybody: only a new process helps.
             raise

@@ -56,12 +56,14 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def chunks(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]) -> tuple[Chunk, ...]:
-    """Return all that is written into one finished picture; `seed` and `size` (width, height) are this picture's own."""
+def chunks(
+    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+) -> tuple[Chunk, ...]:
+    """Return all that is written into one finished picture; `seed`, `size` (width, height) and `seats` are this picture's own."""
     source_given = request.source is not None
     return (
         text(INFOTEXT_KEYWORD, parameters(request, passport, seed, size, source_given)),
-        text(SETTINGS_KEYWORD, settings_json(request, passport, seed, size, versions)),
+        text(SETTINGS_KEYWORD, settings_json(request, passport, seed, size, versions, seats=seats)),
         international(XMP_KEYWORD, xmp(composite=source_given)),
     )
 
@@ -93,19 +95,23 @@ def parameters(request: PictureRequest, passport: Passport, seed: int, size: tup
     return "\n".join(lines).strip()
 
 
-def settings_json(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str]) -> str:
+def settings_json(
+    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+) -> str:
     """Return everything that is needed to paint this picture again, as ASCII JSON.
 
     The source picture stays out, and so does who asked and where the model lies on the disk: pictures are shown to others.
     """
     asked = msgspec.to_builtins(msgspec.structs.replace(request, source=None))
-    for private in ("source", "share", "weight", "previews"):
-        del asked[private]
+    # Seats that were asked for are no part of what is painted: those that it had stand with the picture.
+    for beside in ("source", "share", "weight", "previews", "seats"):
+        del asked[beside]
     return json.dumps(
         {
             "version": version(),
             "request": asked,
-            "picture": {"seed": seed, "width": size[0], "height": size[1], "from_source": request.source is not None},
+            "picture": {"seed": seed, "width": size[0], "height": size[1], "from_source": request.source is not None}
+            | ({"seats": seats} if seats else {}),
             "model": {
                 "name": passport.name,
                 "family": passport.family,

@@ -60,7 +60,14 @@ class Easel:
         self._embedded: OrderedDict[tuple[Prompt, Prompt, bool], Embedded] = OrderedDict()
         self._colours: Colours | None = None
         config = loaded.scheduler_config
+        #: Whether words are read in the computer's memory, for want of room on the device.
+        self.reads_on_cpu = False
         self._alphas = None if loaded.passport.prediction == "flow" else make("ddim", config).alphas_cumprod
+
+    @property
+    def dtype(self) -> str:
+        """Return what the denoiser reckons in, such as `bfloat16`."""
+        return str(self.networks[self._traits.denoiser].network.dtype).removeprefix("torch.")
 
     def _pipeline(self, kind: str, scheduler: str) -> Any:
         """Return a pipeline of this kind with a scheduler of its own; everything else is shared."""
@@ -86,6 +93,7 @@ class Easel:
             if name.startswith("text_encoder") and part is not None:
                 part.to("cpu")
         self._reader = Reader(self.loaded, torch.device("cpu"))
+        self.reads_on_cpu = True
 
     def embed(self, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words; called on the device thread."""

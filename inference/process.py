@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -34,12 +34,16 @@ START_SECONDS = 240.0
 #: Pauses before the first, second, … restart in a row; a worker that became ready starts the count anew.
 PAUSES = (0.0, 0.5, 2.0, 5.0, 15.0, 60.0)
 
+#: What starts a worker: whatever is started speaks `wire` on its standard input and output.
+COMMAND = (sys.executable, "-m", "inference.worker")
+
 
 class Worker:
     """One worker process and the requests that run in it; restarted whenever it ends before it is told to."""
 
-    def __init__(self, device: str, settings: EngineSettings, passports: dict[str, Passport]) -> None:
+    def __init__(self, device: str, settings: EngineSettings, passports: dict[str, Passport], command: Sequence[str] = COMMAND) -> None:
         self.device = device
+        self._command = command
         self._begin = Begin(device, settings, passports)
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
@@ -56,6 +60,11 @@ class Worker:
     def pid(self) -> int | None:
         """Return the process id of the worker that runs now."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether it takes requests now; if not it is starting, or cannot start."""
+        return self._ready.is_set()
 
     @property
     def load(self) -> int:
@@ -83,7 +92,7 @@ class Worker:
         """Run one worker process to its end; return why it ended."""
         self._ready.clear()
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "inference.worker",
+            *self._command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**20, env=_environment(),
             # A Ctrl-C in the terminal is for the asking process, which then cancels in order.
             start_new_session=True,
@@ -201,9 +210,9 @@ class Worker:
 class LocalEngine:
     """An `Engine` of worker processes on this computer; an async context manager."""
 
-    def __init__(self, settings: EngineSettings, passports: dict[str, Passport]) -> None:
+    def __init__(self, settings: EngineSettings, passports: dict[str, Passport], command: Sequence[str] = COMMAND) -> None:
         self._passports = passports
-        self.workers = [Worker(device, settings, passports) for device in devices(settings)]
+        self.workers = [Worker(device, settings, passports, command) for device in devices(settings)]
         self._numbers = itertools.count(1)
         self._living: list[asyncio.Task[None]] = []
 
@@ -220,6 +229,11 @@ class LocalEngine:
     def passports(self) -> dict[str, Passport]:
         """Return what can be asked for, by name."""
         return self._passports
+
+    @property
+    def is_able(self) -> bool:
+        """Return whether a worker runs or may start; see `Engine.is_able`."""
+        return any(worker.broken is None for worker in self.workers)
 
     async def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Paint a request on the device that has its model and the least to do; see `Engine.run`."""

@@ -3,6 +3,7 @@
 import msgspec
 
 from inference.errors import Problem
+from inference.proof import Proof
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -33,7 +34,8 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     Picture `i` of `count` is painted with seed `seed + i`. `source` (an encoded picture) makes it image to image, where
     `strength` 0..1 says how much is painted anew. `share` names who pays for the time (requests of one share split one
     turn), `weight` how large that turn is. `bucket` fixes the number of rows of every forward pass, so that a picture does not
-    depend on its neighbours to the last bit; 0 leaves it to the engine.
+    depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in its passes when it
+    was painted before, as `Print` has them: there it sits again, and is the same to the last bit.
     """
 
     prompt: Prompt
@@ -53,6 +55,7 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     share: str = ""
     weight: float = 1.0
     bucket: int = 0
+    seats: tuple[str, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):
@@ -81,10 +84,14 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """Every picture was delivered. `device_seconds` is this request's share of the device, `calls` its denoiser calls."""
+    """Every picture was delivered. `device_seconds` is this request's share of the device, `calls` its denoiser calls.
+
+    `proof` is what painted it.
+    """
 
     device_seconds: float
     calls: int
+    proof: Proof | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -1,6 +1,7 @@
 """Opening a studio on a device: types, budgets, threads. Worker side."""
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -43,7 +44,7 @@ def open_studio(begin: Begin, tell: Tell) -> Studio:
 
 
 def _load(passport: Passport, dtype: torch.dtype, settings: EngineSettings) -> Loaded:
-    loaded = load(passport, dtype, settings.allow_downloads)
+    loaded = load(passport, dtype, settings.allow_downloads, Path(settings.hashes) if settings.hashes else None)
     if settings.compile:
         # In place, so that everything that holds the network sees it; it is compiled at the first pass of each shape.
         loaded.components[FAMILIES[passport.family].denoiser].compile()

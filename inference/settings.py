@@ -10,7 +10,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     auto (bfloat16 on a GPU, float32 on a CPU), float32, float16 or bfloat16. `max_batch` is the most pictures in one forward
     pass. `compile` compiles the denoiser and pads batches to fixed sizes. The memory budgets are GiB for models on the device
     and in the computer's memory; 0 is chosen by what is there. `hang_seconds` is how long one operation may take before the
-    worker counts as hung.
+    worker counts as hung. `hashes` is the folder in which hashes of model files are remembered, none where it is empty.
     """
 
     devices: tuple[str, ...] = ("auto",)
@@ -21,3 +21,4 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     host_memory: float = 0.0
     allow_downloads: bool = False
     hang_seconds: float = 600.0
+    hashes: str = ""

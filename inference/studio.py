@@ -23,7 +23,9 @@ from inference.memory import Ladder
 from inference.pace import Pace
 from inference.painting import Easel, Pixels
 from inference.passport import Passport
+from inference.proving import bench
 from inference.request import Event, Note, PictureRequest
+from inference.seats import seated
 from inference.settings import EngineSettings
 from inference.shares import Shares
 from inference.shelf import Shelf, Wait, free_cache, is_out_of_memory, too_large
@@ -66,7 +68,7 @@ class Studio:
         self._working: list[Part] = []
         self._order = 0
         self._stopping = False
-        self._files = Files()
+        self._files = Files(bench(shelf.device, compiled=settings.compile))
         #: When the present turn of the loop began, for whoever watches for hangs; None while there is nothing to do.
         self.busy_since: float | None = None
         self.largest_batch = 0
@@ -188,18 +190,20 @@ class Studio:
 
         try:
             words = self.ladder.read(easel, part.request)
+            part.eased = {"words"} if easel.reads_on_cpu else set()
             return easel.paint(part.request, words, part.index, part.job.source, stepped)
         except Exception as error:
             return error
 
     def _pass(self, parked: list[Part]) -> None:
         """Make one forward pass for whoever's turn it is and everybody who fits, and let them go on."""
-        group = self._group(sorted(parked, key=self._turn))
+        group, bucket, firsts = self._group(sorted(parked, key=self._turn))
         calls = [part.call for part in group if part.call is not None]
         rows, climbs = sum(call.rows for call in calls), self.ladder.climbs
-        bucket = group[0].request.bucket or (Pace.size_of(rows) if self._padded else 0)
+        if self._padded:
+            bucket = Pace.size_of(bucket or rows)
         began = perf_counter()
-        failed = {id(call): error for call, error in self.ladder.make(calls, bucket)}
+        failed = {id(call): error for call, error in self.ladder.make(calls, bucket, firsts)}
         if self.shelf.device.type == "cuda":
             torch.cuda.synchronize(self.shelf.device)
         seconds = perf_counter() - began
@@ -214,26 +218,21 @@ class Studio:
             if id(call) in failed:
                 self._struggle(part, failed[id(call)])
             else:
+                part.answered(call)
                 self._look(part)
                 self._go_on(part)
 
-    def _group(self, parked: list[Part]) -> list[Part]:
-        """Return the parts that go into the next pass: the first in turn, and those that can join it."""
-        first = parked[0]
-        assert first.call is not None
-        key, bucket = first.call.key, first.request.bucket
-        room = bucket or self.pace.rows(key)
-        group: list[Part] = []
-        rows = 0
-        for part in parked:
-            call = part.call
-            if call is None or call.key != key or part.request.bucket != bucket:
-                continue
-            if group and rows + call.rows > room:
-                break
-            group.append(part)
-            rows += call.rows
-        return group
+    def _group(self, parked: list[Part]) -> tuple[list[Part], int, list[int]]:
+        """Return the parts that go into the next pass, the first in turn and those that can join it, as they sit in it.
+
+        With them the number of rows that the pass must have, 0 where any will do, and the first row of each.
+        """
+        assert parked[0].call is not None
+        key = parked[0].call.key
+        fitting = [(part, part.call.rows) for part in parked if part.call is not None and part.call.key == key]
+        rows, firsts = seated([part.asked(rows, self.pace.most) for part, rows in fitting], self.pace.rows(key))
+        in_order = sorted(firsts, key=firsts.__getitem__)
+        return [fitting[number][0] for number in in_order], rows, [firsts[number] for number in in_order]
 
     def _charge(self, part: Part, call: Call, seconds: float) -> None:
         job = part.job
@@ -263,8 +262,10 @@ class Studio:
         if isinstance(outcome, Exception):
             self._struggle(part, outcome)
             return
+        easel = part.easel
+        assert easel is not None
         self._leave(part)
-        self._files.finish(part, outcome)
+        self._files.finish(part, easel, outcome)
         if all(one.thread is not None and one.thread.dead for one in part.job.parts):
             self._forget(part.job)
 

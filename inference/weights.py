@@ -101,12 +101,12 @@ def precision_of(tensors: Iterable[Tensor]) -> str:
     return numbers.most_common(1)[0][0] if numbers else ""
 
 
-def sha256_of(path: Path, cache: Path) -> str:
-    """Return a file's SHA-256, remembered in the folder `cache` until the file's time or size changes.
+def sha256_of(path: Path, cache: Path | None) -> str:
+    """Return a file's SHA-256, remembered in the folder `cache`, if there is one, until the file's time or size changes.
 
     The first call reads the whole file, which takes seconds for gigabytes: call it in a thread.
     """
-    known = _known(cache)
+    known = {} if cache is None else _known(cache)
     status = path.stat()
     name = str(path.resolve())
     kept = known.get(name)
@@ -114,7 +114,10 @@ def sha256_of(path: Path, cache: Path) -> str:
         return kept.sha256
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _remember(cache, {**known, name: _Hash(status.st_mtime_ns, status.st_size, digest)})
+    if cache is not None:
+        # What cannot be remembered is reckoned anew.
+        with contextlib.suppress(OSError):
+            _remember(cache, {**_known(cache), name: _Hash(status.st_mtime_ns, status.st_size, digest)})
     return digest
 
 

@@ -43,12 +43,17 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
-    """The worker lives: how long its present operation has run, what it holds, its largest batch so far."""
+    """The worker lives: how long its present operation has run, what it holds, its largest batch so far.
+
+    `memory_bytes` is what it has of the memory that it paints in, `memory_size_bytes` all that there is of that.
+    """
 
     busy_seconds: float
     running: int
     models: tuple[str, ...]
     largest_batch: int
+    memory_bytes: int = 0
+    memory_size_bytes: int = 0
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):

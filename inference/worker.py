@@ -113,7 +113,7 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
         while not stopped.wait(BEAT_EVERY):
             since = studio.busy_since
             busy = 0.0 if since is None else monotonic() - since
-            speaker.say(Beat(busy, studio.running, studio.shelf.names(), studio.largest_batch))
+            speaker.say(Beat(busy, studio.running, studio.shelf.names(), studio.largest_batch, *memory_of(begin.device)))
 
     stopped = threading.Event()
     for task in (listen, beat):
@@ -121,6 +121,21 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
     speaker.say(Ready(begin.device))
     studio.work()
     stopped.set()
+
+
+def memory_of(device: str) -> tuple[int, int]:
+    """Return the bytes that this process has of a device's memory, and all bytes of it; of the computer's where it is no GPU."""
+    import psutil
+    import torch
+
+    if not device.startswith("cuda"):
+        return int(psutil.Process().memory_info().rss), int(psutil.virtual_memory().total)
+    try:
+        # What the allocator holds, used or not: nobody else can have it. It is reckoned here, the device is not asked.
+        return torch.cuda.memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
+    except RuntimeError:
+        # A device that is out of order is found out by whoever paints on it; this only has to stay alive until then.
+        return 0, 0
 
 
 def main() -> None:
@@ -140,6 +155,8 @@ def main() -> None:
         log.exception("worker.failed")
         speaker.say(Broken(Problem("worker-start", {"kind": type(error).__name__})))
     speaker.close()
+    # A model may still be loading in a thread of its own, and native libraries do not bear being taken down around it.
+    os._exit(0)
 
 
 if __name__ == "__main__":

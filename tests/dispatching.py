@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
 from inference.errors import Problem
 from inference.request import Done, Failed, Picture, Step
@@ -30,6 +31,12 @@ class Script:
         self.closed = []
         self.running = asyncio.Event()
 
+    is_able = True
+
+    def passports(self):
+        """Return what can be asked for."""
+        return {"demo": None}
+
     async def run(self, request):
         """Say what is next for these words."""
         words = request.prompt.text
@@ -48,12 +55,43 @@ class Script:
             self.closed.append(words)
 
 
+class Told:
+    """A platform that tells everything to one function; a result has arrived when that has."""
+
+    def __init__(self, show):
+        self.show = show
+
+    def is_mirrored(self, _platform):
+        """Speak to one and the same platform, as everybody does."""
+        return False
+
+    async def settle(self, _job, _address):
+        """Have nothing on its way."""
+
+    async def deliver(self, parcel):
+        """Tell of the end of a job."""
+        await self.show(parcel.card, parcel.address)
+        return Sent()
+
+
 class Wall:
     """A platform: remembers every card that it is shown, and lets a test wait for one."""
 
     def __init__(self):
         self.cards = []
         self.changed = asyncio.Condition()
+
+    def is_mirrored(self, _platform):
+        """Have readers of its own."""
+        return True
+
+    async def settle(self, _job, _address):
+        """Have nothing on its way."""
+
+    async def deliver(self, parcel):
+        """Show the end of a job."""
+        await self.show(parcel.card, parcel.address)
+        return Sent()
 
     async def show(self, card, address):
         """Show a card."""
@@ -77,7 +115,7 @@ class Wall:
 async def dispatching(store, script, wall, **changes):
     """Run a dispatcher that is quicker to look than usual."""
     quick = {"platforms": ["web"], "beat_seconds": 0.02, "poll_seconds": 0.02, **changes}
-    async with Dispatcher(store, script, wall.show, **quick) as dispatcher:
+    async with Dispatcher(store, script, wall, **quick) as dispatcher:
         yield dispatcher
 
 

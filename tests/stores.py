@@ -1,19 +1,29 @@
 """Stores to test with: the same tests run on SQLite and, where a server is named, on PostgreSQL."""
 
+import asyncio
 import os
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 from uuid import uuid4
 
+import msgspec
 import psycopg
 import pytest
 from PIL import Image
 from sqlalchemy import make_url, update
 
+from bot.jobs.quota import Policy, Tier
+from bot.presets import Body
+from bot.store import ledger, schema
+from bot.store.columns import now
 from bot.store.files import Files
-from bot.store.jobs import NewJob, Painted
-from bot.store.models import Base, JobRow, now
+from bot.store.job import NewJob, Painted
+from bot.store.models import Base, JobRow, PersonRow
 from bot.store.session import Database
 from bot.store.store import Store
 from bot.values import Address, Caller, new_id
@@ -33,9 +43,13 @@ def url(request, tmp_path):
 @pytest.fixture
 async def database(url):
     """Give a database with its tables."""
+    is_sqlite = url.startswith("sqlite")
+    if is_sqlite:
+        ready_made(url.partition("///")[2])
     async with Database(url) as opened:
-        async with opened.connect() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+        if not is_sqlite:
+            async with opened.connect() as connection:
+                await connection.run_sync(Base.metadata.create_all)
         yield opened
 
 
@@ -43,6 +57,30 @@ async def database(url):
 def store(database, tmp_path):
     """Give an empty store."""
     return Store.of(database, Files(str(tmp_path / "files")))
+
+
+@cache
+def _made():
+    """Return what is in the file of a database that was just made, as every start makes one."""
+
+    async def make(file):
+        async with Database(f"sqlite+aiosqlite:///{file}") as database:
+            await schema.prepare(database)
+
+    with TemporaryDirectory() as folder:
+        # In a thread: whoever needs it may be inside a loop.
+        made = Thread(target=lambda: asyncio.run(make(f"{folder}/easel.db")))
+        made.start()
+        made.join()
+        return Path(folder, "easel.db").read_bytes()
+
+
+def ready_made(file):
+    """Put a database with its tables there, where there is none: what it takes to make one is tested elsewhere."""
+    file = Path(file)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_made())
 
 
 @contextmanager
@@ -101,11 +139,46 @@ def painted(index=0, *, file="a" * 64 + ".png", thumbnail="b" * 64 + ".jpg"):
 async def done(store, person, words="a red circle", pictures=None, **changes):
     """Have a job accepted and finished, and return its pictures."""
     (job,) = await store.jobs.accept([new_job(person, words, **changes)], "a runner")
-    assert await store.jobs.finish(job, [painted()] if pictures is None else pictures, 1.0)
+    assert await store.attempts.finish(job, [painted()] if pictures is None else pictures, 1.0)
     return (await store.pictures.of_jobs([job.id]))[job.id]
+
+
+async def on_board(store, person, place):
+    """Share a preset and a prompt of somebody's in a place; return the preset's name and the prompt's code."""
+    made = await store.presets.save(person, "calm", Body(prompt="a blue {prompt}"))
+    board = await store.boards.opened(place)
+    assert await store.presets.place(made.id, board, board)
+    shared = await store.boards.share(place, person, "a red circle", '{"prompt": "a red circle"}')
+    return made.name, shared.id
 
 
 async def run_out(store, job_id):
     """Let time pass until a job's lease is over."""
     async with store.database.write() as session:
         await session.execute(update(JobRow).where(JobRow.id == job_id).values(lease=now() - timedelta(seconds=1)))
+
+
+#: How often a race is run where that takes its time; the brief of a nightly run is 200.
+ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "20"))
+
+
+def under(store, credits=None, *, place=None, tiers=None, **more):
+    """Return the same store under an operator's rules: `credits` (thousandths) a day for everybody, and `tiers` by name."""
+    rules = Policy(tiers={"": Tier(credits=credits, **more), **(tiers or {})}, place=place)
+    return Store.of(store.database, store.files, rules)
+
+
+def whole(index=0):
+    """Return a finished picture of the size that `request_of` asks for."""
+    return msgspec.structs.replace(painted(index), width=64, height=64)
+
+
+async def change_person(store, person, **changed):
+    """Change the row of a person."""
+    async with store.database.write() as session:
+        await session.execute(update(PersonRow).where(PersonRow.id == person).values(**changed))
+
+
+async def books_are_right(store):
+    """Return whether every account is what its ledger sums to."""
+    return await ledger.mistakes(store.database) == ()

@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 from PIL import Image
 
 from adapters.text import read_line
-from bot.app import App, Offer
+from bot.app import App
 from bot.commands import COMMANDS
+from bot.offer import Offer
 from bot.store.files import Files
-from bot.store.jobs import Painted
-from bot.store.models import Base
+from bot.store.job import Painted
 from bot.store.session import Database
 from bot.store.store import Store
 from bot.values import Address, Caller, Invocation
 from inference.catalogue import read_catalogue
 from inference.demo import WEIGHTS
+from tests.stores import ready_made
 
 PLATFORM = "test"
 
@@ -35,10 +36,10 @@ class Talk:
         self.store = app.store
         self.files = files
 
-    async def say(self, line, who="ada", where="studio", **more):
+    async def say(self, line, who="ada", where="studio", *, moderates=False, **more):
         """Return what a typed line is answered with."""
         read = read_line(line)
-        who_and_where = {"caller": Caller(PLATFORM, who), "address": Address(PLATFORM, where)}
+        who_and_where = {"caller": Caller(PLATFORM, who, who.title(), moderates), "address": Address(PLATFORM, where)}
         return await self.app.handle(Invocation(command=read.command, given={}, words=read.words, line=line, **who_and_where, **more))
 
     async def press(self, button, who="ada", where="studio", **more):
@@ -51,6 +52,12 @@ class Talk:
         (job_id,) = reply.jobs
         return await self.store.jobs.get(job_id)
 
+    async def appointed(self, who, **what):
+        """Make somebody something and return their id."""
+        person = await self.store.people.person(Caller(PLATFORM, who, who.title()))
+        await self.store.people.appoint(person.id, **what)
+        return person.id
+
     async def open(self):
         """Return how many jobs wait, whosever they are."""
         jobs = await self.store.jobs.of_place(Address(PLATFORM, "studio"), 100)
@@ -59,10 +66,10 @@ class Talk:
     async def painted(self, line, who="ada", where="studio"):
         """Say a line and have it painted in plain colour; return the job and its pictures."""
         asked = await self.job(await self.say(line, who, where))
-        job = await self.store.jobs.claim("painter", (PLATFORM,))
+        job = await self.store.attempts.claim("painter")
         assert job.id == asked.id
         pictures = [await self._painted(job, index) for index in range(job.request.count)]
-        assert await self.store.jobs.finish(job, pictures, 1.5)
+        assert await self.store.attempts.finish(job, pictures, 1.5)
         return await self.store.jobs.get(job.id), (await self.store.pictures.of_jobs([job.id]))[job.id]
 
     async def _painted(self, job, index):
@@ -73,10 +80,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(folder, commands=COMMANDS, **more):
-    """Give a conversation whose store is in a folder."""
+async def talk(folder, commands=COMMANDS, policy=None, **more):
+    """Give a conversation whose store is in a folder, under an operator's rules."""
+    ready_made(folder / "easel.db")
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
-        async with database.connect() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        store = Store.of(database, Files(str(folder / "files")))
+        store = Store.of(database, Files(str(folder / "files")), policy)
         yield Talk(App(commands, store, Offer(read_catalogue([], None, WEIGHTS), "demo"), **more), folder / "files")

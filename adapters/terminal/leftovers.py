@@ -1,17 +1,15 @@
 """Pictures on their way into files, also of terminals that are not there any more."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 from adapters.terminal import inbound
 from bot.cards import Card
 from bot.errors import BotError
-from bot.store.jobs import DONE, Job
+from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent
+from bot.store.job import DONE, Job
 from bot.store.store import Store
 from bot.values import Address
-
-log = logging.getLogger("easel.terminal")
 
 PLATFORM = "terminal"
 
@@ -24,15 +22,28 @@ class Leftovers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def show(self, card: Card, _address: Address) -> None:
+    async def show(self, _card: Card, _address: Address) -> None:
+        """Show nothing: nobody looks at that terminal any more."""
+
+    def is_mirrored(self, _platform: str) -> bool:
+        """Say no: there is nothing to show twice."""
+        return False
+
+    async def settle(self, _job: str, _address: Address) -> None:
+        """Do nothing: nothing is on its way."""
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
         """Write the files of a finished job."""
-        job = None if card.is_open else await self._store.jobs.get(card.job)
+        job = await self._store.jobs.get(parcel.card.job)
         if job is None or job.state != DONE:
-            return
+            return Sent()
         try:
             await deliver(self._store, job)
-        except (BotError, OSError) as error:
-            log.warning("terminal.undelivered job=%s %s", job.id, error)
+        except BotError as error:
+            return Refused(error.problem.key)
+        except OSError as error:
+            return Later(type(error).__name__)
+        return Sent()
 
 
 async def deliver(store: Store, job: Job) -> None:

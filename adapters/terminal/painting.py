@@ -14,8 +14,9 @@ from bot.cards import Card, summary
 from bot.commands.imagine import Imagine
 from bot.config import Config
 from bot.errors import BadInput, BotError
+from bot.jobs.delivery import Later, Outcome, Parcel
 from bot.jobs.dispatcher import Dispatcher
-from bot.store.jobs import DONE, Job, NewJob
+from bot.store.job import DONE, Job, NewJob
 from bot.store.store import Store
 from bot.values import Address, Caller, new_id
 from inference import headers
@@ -48,23 +49,43 @@ async def paint(config: Config, passport: Passport, want: Wanted, console: Conso
     """Paint what is wanted, into its files, and say what came of it; raises what it failed with."""
     async with parts.opened(config) as store, parts.engine(config, {passport.name: passport}) as engine:
         with outbound.Board(console) as board:
-
-            async def show(card: Card, _address: Address) -> None:
-                board.show(card)
-
             # None but its own: what waits for others is theirs, and their model may not be loaded here.
-            async with Dispatcher(store, engine, show, platforms=(), most=0) as dispatcher:
+            async with Dispatcher(store, engine, _Terminal(board), platforms=(), most=0) as dispatcher:
                 job = await _accepted(store, want, dispatcher.runner, outbound.can_preview(console))
                 try:
                     # Not the task itself: it is also stopped where another runner took the job over, and that must not stop us.
                     await asyncio.wait([dispatcher.paint(job)])
+                    await dispatcher.show(job.id)
                 except asyncio.CancelledError:
                     await asyncio.shield(store.jobs.cancel(job.id))
                     raise
         job = await _ended(store, job)
         await deliver(store, job)
+        await store.outbox.arrived(job.id)
     print(summary(job))
     print(*want.files, sep="\n", flush=True)
+
+
+class _Terminal:
+    """Shows progress on a board; the files are written by whoever waits for them."""
+
+    def __init__(self, board: outbound.Board) -> None:
+        self._board = board
+
+    async def show(self, card: Card, _address: Address) -> None:
+        """Show a card."""
+        self._board.show(card)
+
+    def is_mirrored(self, _platform: str) -> bool:
+        """Say no: there is nothing to show twice."""
+        return False
+
+    async def settle(self, _job: str, _address: Address) -> None:
+        """Do nothing: the board shows a card at once."""
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Leave it: no platform is served here."""
+        return Later(parcel.id)
 
 
 async def _accepted(store: Store, want: Wanted, runner: str, previews: bool) -> Job:

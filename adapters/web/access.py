@@ -12,9 +12,11 @@ from time import monotonic
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.web.hosts import needs_login
+from adapters.web.hosts import is_loopback, is_reachable, needs_login
+from adapters.web.languages import wanted
 from adapters.web.refusals import Refused
 from bot.config import Web
+from bot.store.people import Person
 from bot.store.store import Store
 from bot.texts import text
 from bot.values import Address, Caller
@@ -22,6 +24,9 @@ from bot.values import Address, Caller
 PLATFORM = "web"
 COOKIE = "easel"
 TOKEN_HEADER = "x-easel-token"
+
+#: How proxies say that they speak for somebody else.
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 _YEAR = 365 * 24 * 3600
 #: 192 bits of chance, as for tokens.
@@ -64,23 +69,37 @@ class Access:
     def __init__(self, store: Store, web: Web) -> None:
         self.needs_login = needs_login(web)
         self._store = store
+        self._is_reachable = is_reachable(web)
         self._is_secure = web.public_url.lower().startswith("https:")
 
     async def visitor(self, request: Request) -> Visitor | None:
         """Return who asks, or nothing where the cookie is missing or opens nothing (any more)."""
         secret = request.cookies.get(COOKIE, "")
-        return await self.holder(secret) if _SECRET.fullmatch(secret) else None
+        return await self.holder(secret, wanted(request.headers.get("accept-language", ""))) if _SECRET.fullmatch(secret) else None
 
-    async def holder(self, secret: str) -> Visitor | None:
-        """Return whom a secret stands for; with login that is asked of the store every time, so a revoked token is out at once."""
+    async def holder(self, secret: str, language: str = "") -> Visitor | None:
+        """Return whom a secret stands for; with login that is asked of the store every time, so a revoked token is out at once.
+
+        `language` is what their browser asks for.
+        """
         if not self.needs_login:
-            return Visitor(Caller(PLATFORM, hashlib.sha256(secret.encode()).hexdigest()[:32]), secret)
+            return Visitor(Caller(PLATFORM, hashlib.sha256(secret.encode()).hexdigest()[:32], language=language), secret)
         person = await self._store.tokens.holder(secret)
         if person is None:
             return None
-        caller = Caller(PLATFORM, person.id, person.name)
+        caller = Caller(PLATFORM, person.id, person.name, language=language)
         await self._store.people.introduce(caller, person)
         return Visitor(caller, secret)
+
+    async def bearer(self, request: Request) -> Person | None:
+        """Return whom the token of an `Authorization: Bearer` header stands for, or nothing."""
+        kind, _, secret = request.headers.get("authorization", "").partition(" ")
+        return await self._store.tokens.holder(secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
+
+    def is_at_home(self, request: Request) -> bool:
+        """Return whether a request surely comes from this computer: the page is there for nobody else, and no proxy speaks for another."""
+        peer = request.client.host if request.client else ""
+        return not self._is_reachable and is_loopback(peer) and not any(name in request.headers for name in _FORWARDED)
 
     async def welcomed(self, request: Request) -> Visitor | None:
         """Return who asks for the page; without login somebody new gets a secret of their own."""

@@ -1,25 +1,21 @@
 """The web adapter's life: it listens, shows cards to the pages that are open, and lets go of them when it ends."""
 
 import asyncio
-import contextlib
-import errno
 import logging
-import socket
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import uvicorn
 
 from adapters.base import Bot
+from adapters.serving import Server, listening
 from adapters.web.access import PLATFORM, Access
 from adapters.web.desk import Desk
 from adapters.web.hosts import Hosts
 from adapters.web.site import site
 from adapters.web.streams import Hub
 from bot.cards import Card
-from bot.config import Web
-from bot.errors import BadConfig
+from bot.jobs.delivery import Outcome, Parcel, Sent
 from bot.values import Address
 
 log = logging.getLogger("easel.web")
@@ -57,7 +53,7 @@ class WebAdapter:
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        self._server = _Server(config)
+        self._server = Server(config)
         self._serving: asyncio.Task[None] | None = None
         self.port = self._web.port
 
@@ -70,9 +66,9 @@ class WebAdapter:
         return f"http://{host}:{self.port}/"
 
     async def __aenter__(self) -> Self:
-        listening = _listening(self._web)
-        self.port = listening.getsockname()[1]
-        self._serving = asyncio.create_task(self._server.serve([listening]))
+        bound = listening(self._web.host, self._web.port)
+        self.port = bound.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([bound]))
         ready = asyncio.create_task(self._server.ready.wait())
         await asyncio.wait([self._serving, ready], return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
@@ -91,31 +87,14 @@ class WebAdapter:
         """Show a card to the pages that are open on its conversation."""
         self._hub.publish(card, address.place)
 
+    def is_mirrored(self, platform: str) -> bool:
+        """Say yes: an open page hears from the process that it is connected to, and from no other."""
+        return platform == PLATFORM
 
-class _Server(uvicorn.Server):
-    """A server that says when it is ready, and leaves signals to the program around it."""
+    async def settle(self, job: str, address: Address) -> None:
+        """Do nothing: a page is shown a card at once."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-def _listening(web: Web) -> socket.socket:
-    """Return a socket that is bound; raises `BadConfig`."""
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    try:
-        return socket.create_server((web.host, web.port), family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise BadConfig("config-port", host=web.host, port=str(web.port)) from None
-        raise BadConfig("config-listen", host=web.host, port=str(web.port), reason=error.strerror or str(error)) from None
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended. A page that is not open now finds it in the conversation: that is its message, and there is one of it."""
+        self._hub.publish(parcel.card, parcel.address.place)
+        return Sent(parcel.card.job)

@@ -6,8 +6,9 @@ from adapters.base import Bot
 from adapters.web.access import Access, Visitor
 from adapters.web.streams import Hub
 from bot.cards import Card
-from bot.store.jobs import Job
+from bot.store.job import Job
 from bot.store.store import Store
+from bot.texts import speak
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Desk:
     def store(self) -> Store:
         """Return the store."""
         return self.bot.app.store
+
+    async def speak(self, visitor: Visitor) -> None:
+        """Go on in the language of a visitor: what they chose, else what their browser asks for, else what they spoke elsewhere."""
+        person = await self.store.people.find(visitor.caller)
+        if person is not None and (said := person.language or visitor.caller.language or person.locale):
+            speak(said)
 
     async def cards(self, jobs: tuple[Job, ...]) -> tuple[Card, ...]:
         """Return the cards of jobs as they are now."""

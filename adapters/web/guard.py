@@ -1,18 +1,19 @@
 """What every request passes first and every answer last: names, origins, sizes, and the headers that keep a page to itself."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.web.hosts import Hosts
+from adapters.web.hosts import Hosts, is_number, name_of
 from adapters.web.inbound import MOST_LINE
+from adapters.web.languages import wanted
 from adapters.web.outbound import refusal
 from adapters.web.refusals import Refused
-from bot.texts import text
+from bot.texts import speaking, text
 from bot.values import new_id
 from inference.headers import MOST_BYTES
 
@@ -38,19 +39,26 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Guard:
-    """An ASGI middleware. `sizes` are the bytes that may be sent to a path; elsewhere it is `usual`."""
+    """An ASGI middleware. `sizes` are the bytes that may be sent to a path; elsewhere it is `usual`.
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, sizes: Mapping[str, int], usual: int) -> None:
+    `probed` paths are asked by machines, which may name this one by whatever number it has, or not at all.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, sizes: Mapping[str, int], usual: int, probed: Collection[str] = ()) -> None:
         self._app = app
         self._hosts = hosts
         self._sizes = sizes
         self._usual = usual
+        self._probed = probed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it."""
-        if scope["type"] != "http":
-            # There are no web sockets here; without an answer the server refuses them.
-            return
+        """Answer a request, or refuse it, in the language that it asks for."""
+        # There are no web sockets here; without an answer the server refuses them.
+        if scope["type"] == "http":
+            with speaking(wanted(Headers(scope=scope).get("accept-language", ""))):
+                await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(send)
         refused = self._refused(scope)
         if refused is not None:
@@ -70,7 +78,9 @@ class Guard:
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._hosts.knows(host):
+        # A page of another site always comes with a name, and never without one.
+        is_probe = scope["path"] in self._probed and (not host or is_number(name_of(host)))
+        if not is_probe and not self._hosts.knows(host):
             return PlainTextResponse(text("web-host", host=host[:80]), 421)
         site, origin, mode = (headers.get(name) for name in ("sec-fetch-site", "origin", "sec-fetch-mode"))
         looks = scope["method"] in _SAFE

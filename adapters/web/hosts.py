@@ -42,7 +42,7 @@ class Hosts:
     def knows(self, host: str) -> bool:
         """Return whether a `Host` header names this server."""
         name = name_of(host)
-        return name in self.names or (self.numbers and _is_number(name))
+        return name in self.names or (self.numbers and is_number(name))
 
     def may_send(self, origin: str | None, site: str | None, host: str) -> bool:
         """Return whether a page may send something here, by the `Origin`, `Sec-Fetch-Site` and `Host` of its request.
@@ -70,19 +70,25 @@ def name_of(host: str) -> str:
 
 def needs_login(web: Web) -> bool:
     """Return whether people must show a token: wherever others than this computer's own people can come in."""
-    reachable = not _is_loopback(web.host) or bool(web.public_url and not _is_loopback(urlsplit(web.public_url).hostname or ""))
-    return web.require_login or reachable
+    return web.require_login or is_reachable(web)
 
 
-def _is_loopback(name: str) -> bool:
-    return name.lower() in LOOPBACK or (_is_number(name) and ipaddress.ip_address(name).is_loopback)
+def is_reachable(web: Web) -> bool:
+    """Return whether others than this computer's own people can come in; through a proxy they look like its own."""
+    return not is_loopback(web.host) or bool(web.public_url and not is_loopback(urlsplit(web.public_url).hostname or ""))
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether a name or an address is this computer's for itself."""
+    return name.lower() in LOOPBACK or (is_number(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def _is_everywhere(name: str) -> bool:
-    return _is_number(name) and ipaddress.ip_address(name).is_unspecified
+    return is_number(name) and ipaddress.ip_address(name).is_unspecified
 
 
-def _is_number(name: str) -> bool:
+def is_number(name: str) -> bool:
+    """Return whether a name is an address written in numbers."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -13,6 +13,7 @@ from adapters.web.access import Visitor
 from adapters.web.refusals import Refused
 from bot import flags
 from bot.errors import BadInput
+from bot.forms import MOST_FIELDS
 from bot.texts import text
 from bot.values import Given, Invocation
 
@@ -25,6 +26,9 @@ _MOST_WIRE, _MOST_KEY = 64, 64
 #: Bytes of a field that are read at all: enough to say how long a line is that is too long.
 _MOST_FIELD = 1_000_000
 
+#: Fields that come without being asked for: a line or a button, its key, a token. And how those begin that a form asked for.
+_USUAL_FIELDS, _ASKED = 4, "field-"
+
 
 class Said(msgspec.Struct, frozen=True):
     """A line as sent, with the picture that came along; `key` is the browser's own id of it."""
@@ -35,10 +39,11 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """A button as pressed."""
+    """A button as pressed, or a form as `filled` in, by the names of its fields."""
 
     wire: str
     key: str
+    filled: dict[str, Given]
 
 
 async def said(request: Request) -> Said:
@@ -55,12 +60,13 @@ async def said(request: Request) -> Said:
 
 
 async def pressed(request: Request) -> Pressed:
-    """Return the button in a form; raises `BadInput` for what is none."""
-    async with _form(request) as form:
+    """Return the button in a form, with what was filled in; raises `BadInput` for what is none, and `Refused` for a broken form."""
+    async with _form(request, MOST_FIELDS) as form:
         wire, key = _field(form, "wire"), _field(form, "key")[:_MOST_KEY]
+        filled = {name.removeprefix(_ASKED): await _given(value) for name, value in form.items() if name.startswith(_ASKED)}
     if not 0 < len(wire.encode()) <= _MOST_WIRE:
         raise BadInput("input-button")
-    return Pressed(wire, key)
+    return Pressed(wire, key, filled)
 
 
 async def field(request: Request, name: str) -> str:
@@ -90,10 +96,10 @@ def asked(command: str, given: Mapping[str, Given], visitor: Visitor) -> Invocat
 
 
 @asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[FormData]:
-    """Give a request's form; raises `Refused` where it is none."""
+async def _form(request: Request, most_asked: int = 0) -> AsyncIterator[FormData]:
+    """Give a request's form with at most so many fields that were asked for; raises `Refused` where it is none."""
     try:
-        async with request.form(max_files=1, max_fields=4, max_part_size=_MOST_FIELD) as form:
+        async with request.form(max_files=1, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD) as form:
             yield form
     except HTTPException:
         raise Refused(400, text("web-form")) from None
@@ -101,4 +107,13 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 
 def _field(form: FormData, name: str) -> str:
     value = form.get(name, "")
-    return value if isinstance(value, str) else ""
+    return _written(value) if isinstance(value, str) else ""
+
+
+async def _given(value: str | UploadFile) -> Given:
+    return await value.read() if isinstance(value, UploadFile) else _written(value)
+
+
+def _written(value: str) -> str:
+    """Return a field as it was typed: in forms every line end is sent as two characters."""
+    return value.replace("\r\n", "\n")

@@ -1,19 +1,25 @@
 """From cards and replies to what a browser shows: HTML from the templates, JSON around it, and server-sent events."""
 
 import base64
-from functools import cache
+import contextlib
+import functools
+import mimetypes
 from typing import Any
 
+import jinja2
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from adapters import cache
 from adapters.web.streams import News
+from bot import buttons
 from bot.cards import Card
-from bot.reply import Reply
-from bot.texts import text
+from bot.describe import help_with
+from bot.reply import Attachment, Reply
+from bot.texts import ENGLISH, number, speaking, spoken, text
 
 # `Any` and dicts are the templates': what they are given has no type of ours.
 
@@ -26,10 +32,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What comes back at once: what the bot says, and the entries of what it accepted."""
+    """What comes back at once: what the bot says, the entries of what it accepted, and the form with which it asks for more."""
 
     reply: str
     jobs: tuple[Entry, ...]
+    form: str = ""
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -81,8 +88,13 @@ def entry(card: Card) -> Entry:
 
 def told(reply: Reply) -> str:
     """Return what a reply says, or nothing where it only names jobs."""
-    said = reply.text or reply.facts or reply.pictures or reply.buttons
+    said = reply.text or reply.facts or reply.pictures or reply.buttons or reply.files
     return render("reply.html", reply=reply) if said else ""
+
+
+def form(reply: Reply) -> str:
+    """Return the form with which a reply asks for more, or nothing."""
+    return render("form.html", form=reply.form) if reply.form is not None else ""
 
 
 def event(news: News) -> bytes:
@@ -121,16 +133,51 @@ def refusal(scope: Scope, status: int, sentence: str) -> Response:
     return json(Error(sentence), status)
 
 
+def digits(amount: float) -> str:
+    """Return a number as browsers reckon with it, whatever the language."""
+    with speaking(ENGLISH):
+        return number(amount)
+
+
 def data_url(jpeg: bytes) -> str:
     """Return a small picture as an address that holds it."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-@cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("adapters.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def file_url(file: Attachment) -> str:
+    """Return a file as an address that holds it: it is handed over once, and nothing of it is kept here."""
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(file.data).decode()}"
+
+
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Compiled templates, from one start to the next; each with the digest of its source. One that cannot be kept is made again."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Read a template; a file that a power failure broke is as good as none."""
+        try:
+            super().load_bytecode(bucket)
+        except Exception:
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template, unless the disk is full or may not be written to."""
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    compiled = cache.own(f"templates-{jinja2.__version__}")
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("adapters.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Compiling takes as long as everything else that a first page needs.
+        bytecode_cache=_Compiled(str(compiled)) if compiled else None,
     )
-    templates.globals["text"] = text
-    templates.filters["data_url"] = data_url
+    templates.globals.update(text=text, number=number, digits=digits, spoken=spoken, help_with=help_with)
+    templates.filters.update(data_url=data_url, file_url=file_url, in_order=buttons.in_order)
     return templates

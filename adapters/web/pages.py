@@ -12,7 +12,7 @@ from adapters.web.desk import Desk
 from adapters.web.refusals import Refused
 from bot.cards import Card
 from bot.errors import NotAllowed
-from bot.store.jobs import Job
+from bot.store.job import Job
 from bot.texts import text
 from inference.headers import MOST_BYTES
 
@@ -53,13 +53,14 @@ class Pages:
         visitor = await self._desk.access.welcomed(request)
         if visitor is None:
             return RedirectResponse("/login", 303)
+        await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor)
         page = outbound.render(
             "chat.html",
             cards=cards,
             more=more,
             examples=(text("example-1"), text("example-2"), text("example-3")),
-            commands=surface.commands(self._desk.bot.app),
+            commands=await surface.commands(self._desk.bot.app, visitor),
             token=visitor.token,
             name=visitor.caller.name,
             login=self._desk.access.needs_login,
@@ -76,6 +77,7 @@ class Pages:
         job = await self._desk.store.jobs.get(request.query_params.get("before", ""))
         if job is None or (job.address.platform, job.address.place) != (visitor.address.platform, visitor.address.place):
             raise NotAllowed("denied-job")
+        await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor, job)
         return outbound.json(outbound.Earlier(tuple([outbound.entry(card).html for card in cards]), more))
 
@@ -94,18 +96,20 @@ class Pages:
     async def queue(self, request: Request) -> Response:
         """Return what the person waits for."""
         visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
         return outbound.html(outbound.render("queue.html", queue=await self._desk.queue(visitor)))
 
     async def commands(self, request: Request) -> Response:
         """Return what can be typed."""
-        await self._desk.access.admitted(request)
-        return outbound.json(surface.commands(self._desk.bot.app))
+        visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
+        return outbound.json(await surface.commands(self._desk.bot.app, visitor))
 
     async def suggest(self, request: Request) -> Response:
         """Return values for a parameter while it is typed."""
-        await self._desk.access.admitted(request)
+        visitor = await self._desk.access.admitted(request)
         command, param, typed = (request.query_params.get(name, "") for name in ("command", "param", "typed"))
-        return outbound.json(surface.suggestions(self._desk.bot.app, command, param, typed))
+        return outbound.json(await surface.suggestions(self._desk.bot.app, command, param, typed, visitor))
 
     async def file(self, request: Request) -> Response:
         """Return a picture to those whose it is; for all others it is not there."""
@@ -132,7 +136,9 @@ class Pages:
         own = next((one for one in await self._desk.store.pictures.holder(key) if one.person == person.id), None)
         if own is not None:
             return f"{_slug(own.words)}-{own.seed}"
-        return "picture" if await self._desk.store.jobs.starts_from(person.id, key) else None
+        boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
+        is_seen = await self._desk.store.boards.show(boards, key) or await self._desk.store.jobs.starts_from(person.id, key)
+        return "picture" if is_seen else None
 
 
 def _slug(words: str) -> str:

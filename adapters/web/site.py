@@ -5,18 +5,21 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from adapters.web import outbound
 from adapters.web.desk import Desk
 from adapters.web.door import Door
+from adapters.web.gallery import Gallery
 from adapters.web.guard import Guard
 from adapters.web.hosts import Hosts
 from adapters.web.pages import Pages
+from adapters.web.probes import OPEN_PATHS, Probes
 from adapters.web.refusals import Refused
 from adapters.web.talk import Talk
 from bot.errors import BotError
@@ -26,8 +29,8 @@ from inference.headers import MOST_BYTES
 
 _STATIC = Path(__file__).parent / "static"
 
-#: Bytes of a body: a picture and the line beside it, or the few fields of every other form.
-_SIZES, _USUAL = {"/say": MOST_BYTES + 200_000}, 16_384
+#: Bytes of a body: a picture and the line or the fields beside it, or the few fields of every other form.
+_SIZES, _USUAL = dict.fromkeys(("/say", "/press"), MOST_BYTES + 200_000), 16_384
 
 
 class _Static(StaticFiles):
@@ -44,18 +47,15 @@ def site(desk: Desk, hosts: Hosts) -> ASGIApp:
     """Return the whole site as an ASGI application."""
     routes = [
         *Pages(desk).routes(),
+        *Gallery(desk).routes(),
         *Talk(desk).routes(),
         *Door(desk).routes(),
-        Route("/healthz", _health),
-        Mount("/static", _Static(directory=_STATIC)),
+        *Probes(desk).routes(),
+        Mount("/static", GZipMiddleware(_Static(directory=_STATIC))),
     ]
     failures = {BotError: _told, InferenceError: _told, Refused: _refused, HTTPException: _not_there}
-    guard = Middleware(Guard, hosts=hosts, sizes=_SIZES, usual=_USUAL)
+    guard = Middleware(Guard, hosts=hosts, sizes=_SIZES, usual=_USUAL, probed=OPEN_PATHS)
     return Starlette(routes=routes, middleware=[guard], exception_handlers=failures)
-
-
-async def _health(_: Request) -> Response:
-    return PlainTextResponse("ok")
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -66,7 +66,9 @@ async def _told(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return outbound.refusal(request.scope, error.status, error.sentence)
+    response = outbound.refusal(request.scope, error.status, error.sentence)
+    response.headers.update(error.headers)
+    return response
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

@@ -8,13 +8,16 @@ from time import monotonic
 import msgspec
 
 from bot.cards import Card
-from bot.store.jobs import RUNNING, WAITING
+from bot.store.job import RUNNING, WAITING
 
 #: After so long without news a page is told that it is still connected; what stands between would close it otherwise.
 KEEP_ALIVE_SECONDS = 15.0
 
 #: Between two steps of one job: eight a second look like motion.
 STEP_SECONDS = 0.125
+
+#: Between two looks at places in line: every job that ends anywhere moves everybody's.
+LOOK_SECONDS = 1.0
 
 #: Open pages of one visitor. A further one takes the place of the oldest, which is most likely one that went away unheard.
 MOST_STREAMS = 8
@@ -53,6 +56,7 @@ class Stream:
         self._told: dict[str, _Told] = {}
         self._woken = asyncio.Event()
         self._is_stale = False
+        self._next_look = 0.0
 
     @property
     def is_waiting(self) -> bool:
@@ -96,15 +100,15 @@ class Stream:
             if batch := tuple(self._due()):
                 yield batch
                 continue
-            if self._is_stale:
-                self._is_stale = False
+            if self._is_stale and monotonic() >= self._next_look:
+                self._is_stale, self._next_look = False, monotonic() + LOOK_SECONDS
                 yield ()
                 continue
             try:
                 # Steps that are held back wake nobody: they are looked at again by themselves.
-                await asyncio.wait_for(self._woken.wait(), STEP_SECONDS if self._waiting else KEEP_ALIVE_SECONDS)
+                await asyncio.wait_for(self._woken.wait(), STEP_SECONDS if self._waiting or self._is_stale else KEEP_ALIVE_SECONDS)
             except TimeoutError:
-                if not self._waiting:
+                if not (self._waiting or self._is_stale):
                     yield ()
 
     def _due(self) -> Iterator[News]:

@@ -2,7 +2,9 @@
 
 import msgspec
 
+from adapters.web.access import Visitor
 from bot.app import AnyCommand, App
+from bot.describe import help_of, help_with
 from bot.spec import Param
 
 
@@ -31,25 +33,26 @@ class CommandShown(msgspec.Struct, frozen=True):
     params: tuple[ParamShown, ...]
 
 
-def commands(app: App) -> tuple[CommandShown, ...]:
-    """Return the commands that people see, in the order of the help."""
-    return tuple(_command(app, app.commands[name]) for name in app.offer.commands)
+async def commands(app: App, visitor: Visitor) -> tuple[CommandShown, ...]:
+    """Return the commands that a visitor sees, in the order of the help."""
+    return tuple([await _command(app, app.commands[name], visitor) for name in app.offer.commands])
 
 
-def suggestions(app: App, command: str, param: str, typed: str) -> tuple[str, ...]:
+async def suggestions(app: App, command: str, param: str, typed: str, visitor: Visitor) -> tuple[str, ...]:
     """Return values for a parameter while it is typed; none for one that is not there. Raises `BadInput` for no command."""
     found = next((one for one in app.find(command).params if param in (one.name, *one.also)), None)
-    return () if found is None else app.suggestions(found, typed)
+    return () if found is None else await app.complete(found, typed, visitor.caller, visitor.address)
 
 
-def _command(app: App, command: AnyCommand) -> CommandShown:
-    return CommandShown(command.name, command.help, command.free, tuple(_param(app, one) for one in command.params))
+async def _command(app: App, command: AnyCommand, visitor: Visitor) -> CommandShown:
+    params = tuple([await _param(app, one, visitor) for one in command.params])
+    return CommandShown(command.name, help_of(command), command.free, params)
 
 
-def _param(app: App, param: Param) -> ParamShown:
+async def _param(app: App, param: Param, visitor: Visitor) -> ParamShown:
     return ParamShown(
         name=param.name,
-        help=param.help,
+        help=help_with(param),
         kind=param.kind.value,
         required=param.required,
         also=param.also,
@@ -58,5 +61,5 @@ def _param(app: App, param: Param) -> ParamShown:
         shortest=param.shortest,
         longest=param.longest,
         choices=param.choices,
-        suggestions=app.suggestions(param, ""),
+        suggestions=await app.complete(param, "", visitor.caller, visitor.address),
     )

@@ -16,8 +16,8 @@ from adapters.web.desk import Desk
 from adapters.web.streams import Hub, Stream
 from bot.cards import Card
 from bot.reply import Reply
-from bot.store.jobs import WAITING
-from bot.store.models import now
+from bot.store.columns import now
+from bot.store.job import WAITING
 
 #: What ended before that, a page that connects knows or does not miss.
 _LATELY = timedelta(minutes=10)
@@ -53,12 +53,13 @@ class Talk:
         return await self._answer(await self._desk.bot.app.handle(inbound.invocation(line, visitor)), visitor)
 
     async def press(self, request: Request) -> Response:
-        """Run the command of a button."""
+        """Run the command of a button, or of a form that was filled in."""
         visitor = await self._desk.access.sender(request)
         button = await inbound.pressed(request)
         # What people see as their words is the command that they could have typed.
         line = f"/{button.wire.partition(':')[0]}"
-        reply = await self._desk.bot.app.pressed(button.wire, visitor.caller, visitor.address, line=line, key=button.key)
+        who_and_where = (visitor.caller, visitor.address)
+        reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
         return await self._answer(reply, visitor)
 
     async def _answer(self, reply: Reply, visitor: Visitor) -> Response:
@@ -69,11 +70,12 @@ class Talk:
             self._desk.hub.begin(card, visitor.address.place)
         for job_id in reply.refresh:
             await self._desk.bot.refresh(job_id)
-        return outbound.json(outbound.Answer(outbound.told(reply), tuple(map(outbound.entry, cards))))
+        return outbound.json(outbound.Answer(outbound.told(reply), tuple(map(outbound.entry, cards)), outbound.form(reply)))
 
     async def events(self, request: Request) -> Response:
         """Follow a conversation: what is open, then everything that changes."""
         visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
         return _Events(self._desk.hub, visitor.address.place, partial(self._follow, visitor))
 
     async def _follow(self, visitor: Visitor, stream: Stream) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """Help: what the commands are."""
 
-from bot.app import Context
-from bot.describe import about, flag, usage
+from bot.context import Context
+from bot.describe import about, flag, help_of, usage
 from bot.reply import Fact, Reply
 from bot.spec import Params, command
 from bot.texts import text
@@ -19,7 +19,7 @@ async def help(ctx: Context, want: Help) -> Reply:
     """Show the commands, or all about one of them."""
     if want.command is None:
         shown = [one for one in ctx.app.commands.values() if not one.hidden]
-        return Reply(text=text("help-all"), facts=tuple(Fact(f"/{one.name}", one.help) for one in shown))
+        return Reply(text=text("help-all"), facts=tuple(Fact(f"/{one.name}", help_of(one)) for one in shown))
     found = ctx.app.find(want.command.strip().removeprefix("/"))
     facts = tuple(Fact(flag(param, found), about(param, ctx.app.suggestions(param, ""))) for param in found.params)
-    return Reply(text=text("help-one", usage=usage(found), help=found.help), facts=facts)
+    return Reply(text=text("help-one", usage=usage(found), help=help_of(found)), facts=facts)

@@ -2,27 +2,28 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from bot.cards import Card, Progress
-from bot.errors import BotError
-from bot.jobs import painting
+from bot.jobs.about import about
+from bot.jobs.attempting import Attempting
+from bot.jobs.costs import Costs
+from bot.jobs.delivery import Delivering, Platforms
+from bot.jobs.learning import Learning
+from bot.jobs.meters import Meters
 from bot.jobs.runners import is_gone, runner_name
-from bot.jobs.telling import Show, Telling
-from bot.store.jobs import BEAT_SECONDS, CANCELLED, MOST_ATTEMPTS, Job
+from bot.jobs.sight import Sight
+from bot.jobs.telling import Telling
+from bot.store.bell import listen
+from bot.store.job import BEAT_SECONDS, CANCELLED, Job
 from bot.store.store import Store
-from bot.values import new_id
 from inference.engine import Engine
-from inference.errors import InferenceError, Problem
-from inference.request import Note
 
 log = logging.getLogger("easel.jobs")
-
-T = TypeVar("T")
 
 #: Requests in the engine at a time: enough to fill its batches, few enough that the order of turns is still ours.
 MOST_RUNNING = 16
@@ -30,78 +31,145 @@ MOST_RUNNING = 16
 #: How often the store is asked for work that nobody announced, such as a job whose runner fell silent.
 POLL_SECONDS = 2.0
 
-#: Pauses before a result is taken to the store again, where the store was away.
-_PAUSES = (0.5, 2.0, 5.0, 10.0)
-
-#: How long the store may take over what it was last asked before everything ends.
+#: How long the store, and a platform that is being sent something, may take over what they were last asked before everything ends.
 _LEAVE_SECONDS = 5.0
 
-#: How the keys of problems begin that are the asking person's to mend.
-_THEIRS = frozenset({"input", "picture", "range", "unknown"})
-
-#: Failures of the engine that may say nothing about the request: it is tried again.
-_NOT_TO_BLAME = ("worker-died", "worker-hung", "worker-garbled")
+#: Beats between two looks for what was left half done, which is rare.
+_SWEEP_BEATS = 12
 
 
 class Dispatcher:
-    """Paints jobs of the `platforms` it serves, and those that were left behind; an async context manager.
+    """Paints jobs whose turn it is and delivers those of the `platforms` it serves; an async context manager.
 
-    `wake` says that there may be work; `paint`, `show` and `progress` are about one job. Leaving it gives running jobs back to the
-    line. No failure of a job, of the store or of a platform ends it.
+    `wake` says that there may be work; `paint`, `show` and `progress` are about one job. Leaving it lets what is being painted
+    end, for `drain_seconds`, and gives the rest back to the line. No failure of a job, of the store or of a platform ends it.
     """
 
     def __init__(
         self,
         store: Store,
         engine: Engine,
-        show: Show,
+        shown: Platforms,
         platforms: Sequence[str],
         most: int = MOST_RUNNING,
         *,
+        costs: Costs | None = None,
+        devices: int = 1,
+        drain_seconds: float = 0.0,
+        least_free: int = 0,
         beat_seconds: float = BEAT_SECONDS,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.runner = runner_name()
         self._store = store
         self._engine = engine
-        self._telling = Telling(store, show)
-        self._platforms = tuple(platforms)
+        self._shown = shown
+        self.sight = Sight(store, devices)
+        self.meters = Meters()
+        self._telling = Telling(store, shown.show, shown.settle, self.sight.foresee)
+        self._delivering = Delivering(store, self._telling, shown.deliver, platforms, self.runner, poll_seconds, self.meters)
+        self._learning = Learning(store, costs or Costs())
         self._most = most
+        self._drain_seconds = drain_seconds
+        self._least_free = least_free
+        #: The jobs in work by their tasks, and the model of the one that began last.
+        self._jobs: dict[asyncio.Task[None], Job] = {}
+        self._last_model = ""
         self._beat_seconds = beat_seconds
         self._poll_seconds = poll_seconds
         self._work = asyncio.Event()
         #: The jobs that are being painted here; a job leaves it before its end is shown.
         self._held: dict[str, asyncio.Task[None]] = {}
-        self._painting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        # Whoever was there when a worker or a bot died may be what ended it. They are tried again one at a time, so that the guilty
-        # one does not take all the others with it each time until nobody has an attempt left.
-        self._suspect = asyncio.Lock()
-        self._leaving = asyncio.Event()
+        self._showing: set[asyncio.Task[None]] = set()
+        #: Set when nothing new is begun any more, and when what had begun has ended.
+        self._leaving, self._left = asyncio.Event(), asyncio.Event()
+        self._attempting = Attempting(
+            store,
+            engine,
+            self._telling,
+            self.sight,
+            self._learning,
+            self._jobs.values(),
+            meters=self.meters,
+            is_patient=most > 0,
+            is_mirrored=shown.is_mirrored,
+        )
 
     async def __aenter__(self) -> Self:
-        gone = [runner for runner in await self._store.jobs.runners() if is_gone(runner)]
-        if gone and (count := await self._store.jobs.release(gone)):
-            log.warning("jobs.left_behind count=%s", count)
-        self._tasks = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._beat())]
+        holders = {*await self._store.attempts.runners(), *await self._store.outbox.runners()}
+        if gone := [runner for runner in holders if is_gone(runner)]:
+            count = await self._store.attempts.release(gone)
+            log.warning("jobs.left_behind count=%s deliveries=%s", count, await self._store.outbox.release(gone))
+        await self._learning.begin()
+        self._tasks = [asyncio.create_task(doing) for doing in (self._dispatch(), self._beat(), self._delivering.work())]
+        if not self._store.database.is_sqlite:
+            self._tasks.append(asyncio.create_task(listen(self._store.database, self._heard)))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         # First nothing new begins, then what has begun ends. Whoever speaks with the store now may finish the sentence.
         self._leaving.set()
+        if self._jobs and self._drain_seconds:
+            log.info("jobs.draining count=%s", len(self._jobs))
+            await asyncio.wait(tuple(self._jobs), timeout=self._drain_seconds)
         self.wake()
-        await asyncio.wait(self._tasks, timeout=_LEAVE_SECONDS)
-        await _ended([*self._tasks, *self._painting])
+        # A turn that is being taken now is taken to its end first, or nobody would know of it.
+        await asyncio.wait(self._tasks[:1], timeout=_LEAVE_SECONDS)
+        await _ended(tuple(self._jobs))
+        self._left.set()
+        await self._delivering.leave(_LEAVE_SECONDS)
+        await asyncio.wait(self._tasks[1:2], timeout=_LEAVE_SECONDS)
+        await _ended([*self._tasks, *self._showing])
         await self._telling.close()
+        await self._learning.keep()
         try:
-            await self._store.jobs.leave(self.runner)
+            await self._store.attempts.leave(self.runner)
         except Exception as failure:
             # Their leases run out by themselves.
             log.error("jobs.leave_failed reason=%s", type(failure).__name__)
 
+    def serve(self, platforms: Sequence[str]) -> None:
+        """Say which platforms run here; to be called before entering, where they were not known at first."""
+        self._delivering.serve(platforms)
+
     def wake(self) -> None:
-        """Look for work now."""
+        """Look for work, and for results to deliver, now."""
         self._work.set()
+        self._delivering.wake()
+        self.sight.changed()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Return whether nothing new is begun any more."""
+        return self._leaving.is_set()
+
+    @property
+    def pictures_in_work(self) -> int:
+        """Return how many pictures are being painted here."""
+        return sum(job.request.count for job in self._jobs.values())
+
+    def _heard(self, news: str) -> None:
+        """Act on what another process that shares the store has said."""
+        kind, about, runner = [*news.split(":", 2), "", ""][:3]
+        if (kind == "job" and about in self._held) or (kind == "show" and runner != self.runner):
+            # As a task: one platform that hangs must not make this process deaf.
+            task = asyncio.create_task(self._reflected(about))
+            self._showing.add(task)
+            task.add_done_callback(self._showing.discard)
+        self.wake()
+
+    async def _reflected(self, job_id: str) -> None:
+        """Take notice of what another process did with a job."""
+        try:
+            job = await self._store.jobs.get(job_id)
+            # Where both would show to the same readers, only who paints or delivers does: the other could be late, and cover the end.
+            if job is not None and self._shown.is_mirrored(job.address.platform):
+                await self.show(job_id)
+            elif job_id in self._held:
+                self._stop(job_id, job)
+        except Exception as error:
+            log.error("jobs.show_failed job=%s reason=%s", job_id, type(error).__name__)
 
     def progress(self, job_id: str) -> Progress | None:
         """Return how far a job is that is being painted here."""
@@ -113,10 +181,14 @@ class Dispatcher:
 
     async def show(self, job_id: str) -> None:
         """Show a job as it is now, where it belongs; stop painting it where it was cancelled."""
-        job = await self._store.jobs.get(job_id)
+        self.sight.changed()
+        self._stop(job_id, await self._store.jobs.get(job_id))
+        await self._telling.show(job_id)
+
+    def _stop(self, job_id: str, job: Job | None) -> None:
+        """Stop painting a job that was cancelled, or is not there any more."""
         if (job is None or job.state == CANCELLED) and (task := self._held.get(job_id)) is not None:
             task.cancel()
-        await self._telling.show(job_id)
 
     def paint(self, job: Job) -> asyncio.Task[None]:
         """Begin to paint a job that is leased to this runner, and return its task, which raises nothing of its own."""
@@ -124,12 +196,13 @@ class Dispatcher:
             # Its lease ran out while this process was held up, and now it comes back as a new attempt.
             overtaken.cancel()
         task = self._held[job.id] = asyncio.create_task(self._paint(job))
-        self._painting.add(task)
+        self._jobs[task] = job
+        self._last_model = job.request.model
         task.add_done_callback(self._over)
         return task
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._painting.discard(task)
+        del self._jobs[task]
         self.wake()
 
     async def _dispatch(self) -> None:
@@ -144,96 +217,78 @@ class Dispatcher:
             await _either(self._work, self._poll_seconds)
 
     async def _fill(self) -> None:
-        while len(self._painting) < self._most and (job := await self._store.jobs.claim(self.runner, self._platforms)) is not None:
+        while len(self._jobs) < self._most and not self._leaving.is_set() and await self._is_able():
+            job = await self._store.attempts.claim(self.runner, self._loaded(), self._engine.passports().keys())
+            if job is None:
+                return
+            self.sight.changed()
             if self._leaving.is_set():
+                await self._store.attempts.give_back(job)
                 return
             self.paint(job)
 
+    async def _is_able(self) -> bool:
+        """Return whether what is painted now would come to something: the engine can start, and the disk has room."""
+        return self._engine.is_able and await self._store.files.room(self._least_free)
+
+    def _loaded(self) -> Collection[str]:
+        """Return the models that are surely loaded: those of what is being painted, or of what was last."""
+        return {job.request.model for job in self._jobs.values()} or {self._last_model}
+
     async def _beat(self) -> None:
         """Keep the leases, and stop what is no longer ours: cancelled elsewhere, or taken over."""
-        while not self._leaving.is_set():
-            await _either(self._leaving, self._beat_seconds)
+        for beats in itertools.count(1):
+            await _either(self._left, self._beat_seconds)
+            if self._left.is_set():
+                return
             held = dict(self._held)
             try:
-                kept = await self._store.jobs.beat(self.runner, tuple(held)) if held else frozenset()
+                kept = await self._store.attempts.beat(self.runner, tuple(held)) if held else frozenset()
             except Exception as error:
                 log.error("jobs.beat_failed reason=%s", type(error).__name__)
                 continue
+            await self._tidy(sweep=beats % _SWEEP_BEATS == 0)
             for job_id in held.keys() - kept:
                 # What has come to its end meanwhile has left `_held`, and is not to be disturbed while that is shown.
                 if self._held.get(job_id) is held[job_id]:
                     held[job_id].cancel()
 
+    async def _tidy(self, *, sweep: bool) -> None:
+        """Keep what was learned; now and then settle what nobody else will."""
+        await self._learning.keep()
+        try:
+            if sweep and (count := await self._store.attempts.sweep()):
+                log.info("jobs.settled count=%s", count)
+        except Exception as error:
+            log.error("jobs.sweep_failed reason=%s", type(error).__name__)
+
     async def _paint(self, job: Job) -> None:
-        """Paint a job to its end, whatever that is, and show it."""
+        """Paint a job to its end, whatever that is; the outbox has it then."""
+        about(job.id, job.person)
         self._telling.step(job, None)
         latest: Job | None = job
         try:
             while latest is not None:
-                latest = await self._attempted(latest)
+                latest = await self._attempting.attempted(latest)
+        except asyncio.CancelledError:
+            # When all of this ends, all jobs are given back together.
+            progress = self._telling.progress(job.id)
+            self._let_go(job)
+            if not self._leaving.is_set():
+                with contextlib.suppress(Exception):
+                    await asyncio.shield(self._attempting.stopped(latest or job, progress))
+            raise
         except Exception:
             # The store was away for too long: the lease runs out, and whoever comes next paints the job again.
             log.exception("job.lost job=%s", job.id)
         finally:
-            if self._held.get(job.id) is asyncio.current_task():
-                del self._held[job.id]
-                self._telling.forget(job.id)
-            if not self._leaving.is_set():
-                await self._shown(job.id)
+            self._let_go(job)
 
-    async def _shown(self, job_id: str) -> None:
-        try:
-            await self._telling.show(job_id)
-        except Exception as error:
-            log.error("jobs.show_failed job=%s reason=%s", job_id, type(error).__name__)
-
-    async def _attempted(self, job: Job) -> Job | None:
-        """Make an attempt and keep what came of it; return the next attempt where there has to be one."""
-        jobs = self._store.jobs
-        try:
-            outcome = await self._tried(job)
-            if isinstance(outcome, painting.Result):
-                await self._surely(partial(jobs.finish, job, outcome.pictures, outcome.device_seconds))
-                return None
-            if outcome.key not in _NOT_TO_BLAME or job.tries >= MOST_ATTEMPTS:
-                # What the person can mend is told to them; an operator is not to be woken for it.
-                level = logging.INFO if outcome.key.partition("-")[0] in _THEIRS else logging.WARNING
-                log.log(level, "job.failed job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
-                await self._surely(partial(jobs.fail, job, outcome))
-                return None
-            log.warning("job.again job=%s attempt=%s reason=%s", job.id, job.attempt, outcome.key)
-            return await self._surely(partial(jobs.again, job))
-        except asyncio.CancelledError:
-            # Where a person cancelled it, it is no longer ours to give back; otherwise nobody else knows that it is free. When all
-            # of this ends, all jobs are given back together.
-            if not self._leaving.is_set():
-                with contextlib.suppress(Exception):
-                    await asyncio.shield(jobs.give_back(job))
-            raise
-
-    async def _tried(self, job: Job) -> painting.Result | Problem:
-        """Make one attempt and return what came of it."""
-        if job.tries > MOST_ATTEMPTS:
-            return Problem("job-poison", {"attempts": MOST_ATTEMPTS})
-        try:
-            async with self._suspect if job.tries > 1 else contextlib.nullcontext():
-                return await painting.attempt(job, self._engine, self._store.files, self._telling.step, _noted)
-        except (BotError, InferenceError) as error:
-            return error.problem
-        except Exception:
-            incident = new_id()
-            log.exception("job.broke job=%s incident=%s", job.id, incident)
-            return Problem("fault-unexpected", {"incident": incident})
-
-    async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:
-        """Make a change in the store; after pauses where it is away: what was painted must not be lost to that."""
-        for pause in _PAUSES:
-            try:
-                return await change()
-            except Exception as error:
-                log.error("jobs.store_away reason=%s", type(error).__name__)
-            await asyncio.sleep(pause)
-        return await change()
+    def _let_go(self, job: Job) -> None:
+        """Note that a job is no longer painted by this task."""
+        if self._held.get(job.id) is asyncio.current_task():
+            del self._held[job.id]
+            self._telling.forget(job.id)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
@@ -247,7 +302,3 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _noted(job: Job, note: Note) -> None:
-    log.info("job.note job=%s %s", job.id, note.problem.key)

@@ -9,17 +9,19 @@ import msgspec
 from bot.cards import Progress
 from bot.errors import BotError
 from bot.store.files import Files
-from bot.store.jobs import Job, Painted
+from bot.store.job import Job, Painted
 from inference.engine import Engine
 from inference.errors import InferenceError
+from inference.proof import Proof
 from inference.request import Done, Failed, Note, Picture, Step
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What an attempt came to: its pictures, the files already kept, and the seconds they took of the device."""
+    """What an attempt came to: its pictures, the files already kept, the seconds they took of the device, and what painted them."""
 
     pictures: tuple[Painted, ...]
     device_seconds: float
+    proof: Proof | None = None
 
 
 async def attempt(
@@ -29,7 +31,8 @@ async def attempt(
 
     Raises `BotError` or `InferenceError` where it failed. Being cancelled cancels the work at its next step.
     """
-    request = msgspec.structs.replace(job.request, source=await _source(job, files))
+    # Whose turn it takes is whose job it is now: two persons may have become one since it was accepted.
+    request = msgspec.structs.replace(job.request, source=await _source(job, files), share=job.person)
     painted: list[Painted] = []
     clock = _Clock()
     async with contextlib.aclosing(engine.run(request)) as events:
@@ -41,8 +44,8 @@ async def attempt(
                     painted.append(await _kept(event, files))
                 case Note():
                     note(job, event)
-                case Done(device_seconds):
-                    return Result(tuple(sorted(painted, key=lambda one: one.index)), device_seconds)
+                case Done(device_seconds, _, proof):
+                    return Result(tuple(sorted(painted, key=lambda one: one.index)), device_seconds, proof)
                 case Failed(problem):
                     raise InferenceError.of(problem)
     raise RuntimeError("the engine ended without saying how")

@@ -17,7 +17,11 @@ config-list = { $key } must be a list of texts such as ["auto"]; it is { $given 
 config-choice = { $key } must be { $expected }; it is { $given }.
 config-least = { $key } must be at least { $ge }; it is { $given }.
 config-most = { $key } must be at most { $le }; it is { $given }.
+config-webhook = { $key } with mode = "webhook" needs webhook_url and webhook_secret too.
+config-address = { $key } must be an address such as https://example.org/api; it is { $given }.
+config-long = { $key } is too long.
 config-empty = { $key } must not be empty.
+config-time-zone = { $key } must be a time zone such as "Europe/Berlin"; it is { $given }.
 config-section = { $key } must be a section with keys of its own; it is { $given }.
 config-value = { $key } cannot be { $given }.
 config-file-missing = There is no file { $file }.
@@ -75,30 +79,75 @@ input-shape = A shape is written like 16:9 and is at most { $most } times as wid
 input-prompt-empty = There are no words to paint; write what the picture shows.
 input-picture-none = /{ $command } takes no picture; send it without one, or start from the picture with /imagine.
 input-two-pictures = One request starts from one picture, and there are two; leave one out.
+input-filter = There is no filter { $given }:; there are { $offered }. To look for the words themselves leave out the colon.
+input-filter-empty = { $name }: has nothing behind it; write it without a blank, such as { $name }:value.
+input-filter-before = before: takes a day such as 2026-11-20, or how long ago, such as 7d or 2w; you wrote { $given }.
+input-beginning = The beginning of a word needs at least { $least } letters before the star; you wrote { $given }.
+input-compare = Two different pictures can be compared; name them by their ids, with a blank between.
 input-twice = { $name } is given twice; leave one of them.
 input-words = /{ $command } takes no words; you wrote { $given }.
 input-picture-unknown = { $given } is neither a link nor the id of a picture of yours. Attach the picture, or copy the id from its Info.
+input-form-old = That form was open for too long; choose the picture once more.
+input-picture-fetch = The picture did not arrive; send it once more.
 input-picture-gone = The picture to start from has been deleted; attach it again.
 input-image-missing = The prompt has {"{"}image{"}"} in it, and no picture came along; attach one, or write {"{"}image:LINK{"}"}.
 input-links-off = Links to pictures are not followed here; attach the picture itself.
 input-button = That button is from another version of Easel; typing the command works.
 denied-job = There is no such request of yours.
 denied-picture = There is no such picture of yours.
+denied-moderators = That is for those who look after this place.
+denied-operators = That is for those who run Easel.
+denied-form = That form is somebody else's; press the button that showed it to get one of your own.
+denied-channel = Whoever speaks as a channel is not known; ask as yourself.
+input-person = { $given } is nobody that Easel knows; write a name, an id, or platform:id.
+input-person-name = { $given } is a name, and names are chosen freely; write the id instead, which is { $id }.
+input-person-several = Several people are called { $given }; write an id, or platform:id.
+denied-disk = There is no room for new pictures at the moment; the operator has to free some.
+denied-open = { $most ->
+    [one] One request of yours can be open at a time; ask again when it is done.
+   *[other] { $most } requests of yours can be open at a time; ask again when one of them is done.
+}
+denied-credits = { $cost ->
+    [one] This costs { $cost } credit, and you have { $left } left; { $most } are yours again tomorrow.
+   *[other] This costs { $cost } credits, and you have { $left } left; { $most } are yours again tomorrow.
+}
+denied-credits-day = { $cost ->
+    [one] This costs { $cost } credit, and a day has { $most }; fewer pictures, fewer steps or a smaller size cost less.
+   *[other] This costs { $cost } credits, and a day has { $most }; fewer pictures, fewer steps or a smaller size cost less.
+}
+denied-credits-place = { $cost ->
+    [one] This costs { $cost } credit, and { $left } are left here; { $most } are there again tomorrow.
+   *[other] This costs { $cost } credits, and { $left } are left here; { $most } are there again tomorrow.
+}
 
 ## Jobs and their cards
 
 card-starting = about to begin
 card-next = next in line
 card-waiting = { $place } in line
+card-waiting-time = { $place }, about { $time }
+card-paused = held back by a moderator
 card-cancelled = cancelled
 card-failed = It did not work out.
 card-deleted = deleted
 button-again = Again
 button-cancel = Cancel
 button-vary = Vary
+button-edit = Edit…
+form-edit = Change it and paint again
+form-branch = Paint on from this picture
 button-info = Info
+button-favourite = Favourite
+button-unfavourite = No favourite
+button-favourites = Favourites
+button-branch = Branch…
+button-compare = Compare
+button-resend = Send it again
+button-own = Make your own
 button-delete = Delete
 button-more = More
+button-first = First
+button-retry = Try again
 queue-empty = Nothing of yours is waiting.
 queue-open = { $count ->
     [one] { $count } request of yours is open.
@@ -107,7 +156,49 @@ queue-open = { $count ->
 queue-running = being painted
 cancel-done = Cancelled: { $words }
 cancel-late = That one has already ended, so there is nothing left to cancel.
+move-done = Moved: { $words }
+move-not = That one cannot be moved there: it does not wait, or it is there already.
+retry-done = In line again: { $words }
+retry-not = That one did not fail, so there is nothing to try again.
+resend-done = Being sent again: { $words }
+resend-not = That one has arrived, or is on its way.
+quota-none = There is no limit on what you paint.
+quota-some = Your credits; a new day begins at midnight ({ $zone }).
+quota-left = { $left } of { $most } left
+fact-today = today
+fact-place = here, together
+fact-granted = granted
+grant-done = { $extra ->
+    [one] { $name } has { $extra } granted credit now.
+   *[other] { $name } has { $extra } granted credits now.
+}
+pause-place = Held back here: { $count ->
+    [one] { $count } request
+   *[other] { $count } requests
+}, and all new ones.
+resume-place = Going on here: { $count ->
+    [one] { $count } request
+   *[other] { $count } requests
+}.
+pause-person = Held back for { $name }: { $count ->
+    [one] { $count } request
+   *[other] { $count } requests
+}, and all new ones.
+resume-person = Going on for { $name }: { $count ->
+    [one] { $count } request
+   *[other] { $count } requests
+}.
 delete-done = Deleted: { $words }
+favourite-on = { GIVEN($folder) ->
+    [yes] Marked, in “{ $folder }”: { $words }
+   *[no] Marked: { $words }
+}
+favourite-off = No longer marked: { $words }
+compare-first = Nothing was painted before this one that it could be compared with; name two pictures by their ids.
+compare-same = Both were painted in the same way.
+compare-differs = { $first } → { $second }
+compare-nothing = nothing
+compare-caption = seed { $seed } · { $steps } steps · { $model }
 history-page = { GIVEN($words) ->
     [yes] { $first } to { $last } of { $count } with “{ $words }”.
    *[no] { $first } to { $last } of { $count }.
@@ -117,8 +208,37 @@ history-none = { GIVEN($words) ->
     [yes] No picture of yours has “{ $words }” in its prompt.
    *[no] You have no pictures yet; write what you would like to see.
 }
+history-nothing = No picture that you may see here fits “{ $words }”.
 history-end = There is no page { $page }; your { $count } pictures end before it.
-job-poison = This request ended the painting process { $attempts } times, so it is not tried again. A smaller picture or other words may do.
+card-compared = { $status }. { $verdict }
+device = { $device }, { $dtype }
+compared-same = { GIVEN($changes) ->
+    [yes] Identical to the first, though { $changes }.
+   *[no] Identical to the first.
+}
+compared-other = { GIVEN($changes) ->
+    [yes] Not the same: { $changes }.
+   *[no] Not the same as the first, and nothing that is known of the two says why.
+}
+compared-unknown = Nothing was noted of how the first was painted, so the two cannot be compared.
+compared-asked = { $name } was asked for in another way
+compared-model = the model changed
+compared-file = the model file { $name } changed
+compared-files = { $count ->
+    [one] one more of its files changed
+   *[other] { $count } more of its files changed
+}
+compared-schedule = the scheduler’s settings changed
+compared-version = { $name } { $before } is now { $now }
+compared-is-now = { $before } is now { $now }
+compared-compiled = { $now ->
+    [1] the model is compiled now
+   *[other] the model is not compiled any more
+}
+compared-memory = memory ran short for one of the two
+compared-batch = it was painted in batches of other sizes
+job-unreadable = This request was kept by another version of Easel and cannot be read; type it again.
+job-poison = This request was begun { $attempts } times and came to no end, so it is not tried again. A smaller picture or other words may do.
 
 ## What is known of a picture
 
@@ -136,7 +256,12 @@ fact-count = pictures
 fact-cost = costs
 fact-painted = painted
 fact-seconds = took
+fact-hash = model hash
+fact-versions = painted by
+fact-device = on
+fact-compared = compared
 fact-id = id
+fact-folders = your folders
 size = { $width } × { $height }
 number = { $amount }
 ordinal = { ORDINAL($place) ->
@@ -145,7 +270,7 @@ ordinal = { ORDINAL($place) ->
     [few] { $place }rd
    *[other] { $place }th
 }
-time-moment = { $day } { $time } UTC
+time-moment = { $year }-{ $month }-{ $day } { $time } UTC
 
 ## Help and explanation
 
@@ -168,24 +293,160 @@ docs-flags = Flags
 docs-flags-intro = Everything but the words themselves is said by flags, in any order.
 docs-prompts = Prompts
 docs-prompts-intro = A prompt has up to { $most } characters; one request holds up to { $several } of them.
+docs-history = Searching
+docs-history-intro = /history takes words and filters in any order; a value with blanks stands in quotes.
 docs-write = you write
 docs-means = it means
+input-preset-name = { $given } cannot be a preset’s name; a name is one word of letters, digits, - and _, up to 32.
+input-preset-unknown = { GIVEN($nearest) ->
+    [yes] There is no preset { $given } here; did you mean { $nearest }?
+   *[no] There is no preset { $given } here.
+}
+input-preset-locked = { $preset } keeps its own { $name }; take a copy with /preset fork { $preset } to change it.
+input-preset-most = { $preset } allows a { $name } of up to { $most }.
+input-preset-words = { $preset } takes no words of yours, only { $slots }.
+input-preset-slot = { $preset } needs { $name }; write /preset use { $preset } { $name }:"…".
+input-preset-empty = A preset needs a prompt, a negative prompt or a setting.
+input-preset-ceiling = { $given } is no ceiling; write steps=30.
+input-preset-row = { $given } holds something that is no preset.
+input-preset-taken = You have a preset { $name } already; choose another name.
+input-preset-taken-there = There is a preset { $name } there already; take a copy of yours under another name and share that.
+input-presets-format = This is no file of presets that Easel knows: its own JSON, A1111’s styles.csv, Fooocus’ JSON or InvokeAI’s CSV.
+input-presets-large = A file of presets has at most { $most } bytes.
+input-presets-many = A file holds at most { $most } presets.
+input-presets-nothing = Attach one file of presets, or write its content after /preset import --text.
+denied-preset = There is no such preset of yours.
+preset-kept = { $name } is kept.
+preset-changed = { $name } is changed; this is version { $version }.
+preset-forked = { $name } is yours now, after { $maker }.
+preset-shared = { $name } is there for everybody in this place.
+preset-unshared = { $name } is yours alone again.
+preset-shared-everybody = { $name } is there for everybody.
+preset-none = { GIVEN($words) ->
+    [yes] No preset has “{ $words }” in its name or tags.
+   *[no] There are no presets yet; /preset save keeps one.
+}
+preset-list = What you can paint with:
+preset-line = { $words } · { $maker } · { $uses ->
+    [one] used once
+   *[other] used { $uses } times
+}
+preset-archived = { $name } is in no list any more; /preset save { $name } brings it back.
+preset-exported = { $count ->
+    [one] One preset.
+   *[other] { $count } presets.
+}
+preset-imported = { $count ->
+    [one] One preset came in
+   *[other] { $count } presets came in
+}{ $refused ->
+    [0] .
+   *[other] ; { $refused } could not be taken:
+}
+preset-nameless = without a name
+preset-shown = { $name }, version { $version }, by { $maker }
+preset-after = { $name } by { $maker }
+somebody = somebody
+form-preset = Keep as a preset
+button-use = Use
+button-fork = Copy
+button-archive = Archive
+button-preset = Save preset…
+fact-slots = slots
+fact-locked = fixed
+fact-most = at most
+fact-tags = tags
+fact-after = after
+fact-revisions = versions
+fact-uses = used
+explain-of-preset = { $value }, from the preset
+input-settled = That is settled and does not fit any more: { $reason } { GIVEN($here) ->
+    [yes] Whoever looks after this place takes it back with /settings --here --without { $name }.
+   *[no] /settings --without { $name } takes it back.
+}
+fact-preset = preset
+input-share = Say which picture or which prompt to share, one of the two.
+input-board-none = There is no board here yet; /share puts something on it.
+denied-share = Nothing is shared under this code.
+share-done = It is on the board. /use { $code } brings it to any other chat.
+board-none = Nothing is on the board here yet; /share puts something on it.
+board-page = { $first } to { $last } of { $count } on the board.
+board-line = { $words } · { $maker } · { $votes ->
+    [one] 1 like
+   *[other] { $votes } likes
+} · { $uses ->
+    [one] used once
+   *[other] used { $uses } times
+} · { $code }
+board-pinned = 📌
+like-done = { $count ->
+    [0] Nobody likes it now.
+    [one] One person likes it.
+   *[other] { $count } people like it.
+}
+report-done = Those who look after this place will see it.
+report-line = { $count ->
+    [one] reported once
+   *[other] reported { $count } times
+}: { $line }
+reports = What was reported; /remove CODE takes it off the board.
+reports-none = Nothing was reported.
+pin-done = It stays on top of the board.
+unpin-done = It stands among the others again.
+remove-done = It is off the board.
+button-like = Like
+button-share = Share
+rules = This holds for members in this place.
+rules-none = Nothing is closed or limited in this place.
+input-always-open = { $name } is open to everybody, everywhere.
+denied-closed = /{ $name } is closed in this place.
+input-place-most = In this place { $name } can be up to { $most }.
+fact-closed = closed
+group-code = In the other group, whoever looks after it types /group link { $code }. The code is good for an hour, once.
+group-answer = Now type /group link { $code } in the group that the first code is from. It is good for an hour, once.
+group-joined = Both groups look at one board now.
+input-group-code = That code is none, was used, or is too old; /group link gives a new one.
+gallery-title = Gallery
+gallery-chat = Chat
+gallery-order = Order
+gallery-order-new = Newest
+gallery-order-used = Most used
+gallery-order-liked = Most liked
+gallery-pages = Pages
+gallery-before = Before
+gallery-none = Nothing is shared yet in the groups where you paint. /share puts something on their boards.
+gallery-by = { $maker } · { $votes ->
+    [one] 1 like
+   *[other] { $votes } likes
+} · { $uses ->
+    [one] used once
+   *[other] used { $uses } times
+}
+settings-yours = This holds where you leave something out.
+settings-here = This holds in this place where nobody says otherwise; /settings --here --steps 30 changes it, --without steps takes it back.
+settings-kept = Settled.
+language-name = English
+fact-language = language
+input-language-here = Everybody is spoken to in their own language; leave --here or --language out.
+form-settings = Your settings
+form-paint = Paint
+form-keep = Keep
+button-settings = Change…
 explain-read = This is how it is read; nothing is painted yet.
 explain-refused = This cannot be painted: { $reason }
 explain-drawn = { $drawn } this time; each time anew without a seed
 explain-weight = { $words } ({ $weight } times)
 explain-part = { " " }| then |{ " " }
 explain-of-you = { $value }, from you
+explain-of-settings = { $value }, from your settings
+explain-of-place = { $value }, settled for this place
 explain-of-model = { $value }, the model’s own
 explain-of-picture = { $value }, after your picture
 explain-seed = drawn anew each time
-explain-cost = { $count ->
-    [one] { $count } picture
-   *[other] { $count } pictures
-} × { $steps ->
-    [one] { $steps } step
-   *[other] { $steps } steps
-} × { $megapixels } megapixels
+explain-cost = { $credits ->
+    [one] { $credits } credit, about { $time }
+   *[other] { $credits } credits, about { $time }
+}
 
 ## The grammar of prompts
 
@@ -279,6 +540,7 @@ output-file-unwritable = The file { $file } may not be overwritten.
 output-is-folder = { $file } is a folder; name a file in it.
 output-not-png = Easel writes PNG files, which keep the settings inside; name the file { $right }.
 output-unkept = The picture could not be kept: { $reason }.
+output-file-failed = { $file } could not be written: { $reason }.
 output-failed = The picture could not be written to { $file }: { $reason }.
 
 ## Painting in a terminal
@@ -299,17 +561,105 @@ paint-cancelled = Cancelled.
 paint-left = This picture is left to easel run, which paints it and writes it into its file.
 time-seconds = { $seconds } s
 time-minutes = { $minutes } min
+time-hours = { $hours } h
 
 ## Running, and letting people in
 
 input-token-name = A token needs a name: the name of the person it lets in.
 input-one-prompt = easel paint takes one prompt at a time; a command for each paints them all.
+person-none = Easel knows nobody yet.
+person-set = { $name }: role { $role }, tier { $tier }.
+run-ending = { $count ->
+    [one] One picture is being finished; press Ctrl-C again to stop at once.
+   *[other] { $count } pictures are being finished; press Ctrl-C again to stop at once.
+}
 run-web = The chat page is at { $address }
 token-revoked = { $count ->
     [0] There was no token of { $name }.
     [one] One token of { $name } was taken back.
    *[other] { $count } tokens of { $name } were taken back.
 }
+
+## What belongs to people
+
+export-done = { $file } holds what is kept of { $name }: { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+}, { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}.
+forget-ask = Forget { $name } for good, with { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+} and { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}?
+forget-done = Forgotten: { $name }, with { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+} and { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}.
+forget-not = Nothing was forgotten.
+forget-none = Nobody who was forgotten is back.
+input-forget-whom = Write whom to forget; or, after a backup was restored, --again and nobody.
+input-forget-yes = Nobody is here to be asked; write --yes to forget somebody without a question.
+audit-none = Nobody has done anything yet that is noted here.
+link-code = On the other platform, type /link { $code } within { $minutes } minutes, once. Then press Check here: nothing is joined before you agree.
+link-waits = Nobody has typed the code yet.
+link-typed = Asked. Press Check where the code is from, and agree there. Then you are one person: history, presets and settings come together, and today’s credits count once.
+link-asks = { GIVEN($role) ->
+    [yes] Is this you? Then all that is yours is theirs too, your role as { $role } included, and all that is theirs is yours. If it is not you, press No.
+   *[no] Is this you? Then all that is yours is theirs too, and all that is theirs is yours. If it is not you, press No.
+}
+link-nameless = without a name
+link-joined = Joined: you are one person now, on { $platforms }.
+link-refused = Nobody was joined, and the code has ended.
+input-link-code = That code opens nothing; /link gives a new one.
+denied-link = Nobody waits to be one with you; /link gives a new code.
+unlink-done = You are somebody new now on { $gone }. History and presets stay with you on { $left }; what was used of today’s credits counts for both.
+input-unlink = You are not known on { $given }; you are on { $offered }.
+denied-unlink = That is the only name that you are known by, so there is nothing to part.
+denied-person-new = What Easel knows you as has just changed; ask for that once more.
+me-export = This is all that is kept of you: { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+}, { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}.
+me-export-rows = This is all that is kept of you but the pictures themselves, which are too large together: { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+}, { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}. Whoever runs Easel can hand over all of it with easel export.
+denied-export = What is kept of you is too much for a message; whoever runs Easel can hand it over with easel export.
+me-forget-ask = Forget you for good on { $platforms }, with { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+} and { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}? Nothing of it comes back. What was posted in chats stays there until you delete it.
+me-forgotten = Forgotten, with { $jobs ->
+    [one] { $jobs } request
+   *[other] { $jobs } requests
+} and { $pictures ->
+    [one] { $pictures } picture
+   *[other] { $pictures } pictures
+}. If you write again, you are somebody new.
+denied-forget = That question was for somebody else; /me forget asks you.
+input-forget-late = That question is too old; /me forget asks it anew.
+button-check = Check
+button-join = Join
+button-join-no = No
+button-forget = Forget me
+fact-name = name
 
 ## Models in a terminal
 
@@ -370,6 +720,7 @@ web-large = A picture may have up to { $most } MB and a line up to { $line } cha
 web-form = What was sent is not a whole form. Send it once more.
 web-login = You are not logged in. Log in with your token.
 web-reload = This page is from an earlier visit. Load it again.
+web-metrics = The numbers are for whoever runs this Easel: send a token with them, as Authorization: Bearer TOKEN.
 web-tries = There were many wrong tokens. Wait a minute and try again.
 web-token = This token opens nothing; it may have been revoked. Whoever runs this Easel makes a new one.
 web-file = There is no such picture here.
@@ -428,6 +779,7 @@ page-press-away = There is no connection; press it again when it is back.
 page-logged-out = You are logged out. Log in again to go on.
 page-broken = The answer could not be read. Send it once more.
 page-picture-role = Source
+page-picture-kept = this one stays unless you choose another
 page-picture-large = The picture has { $given } MB; up to { $most } MB are taken. A smaller copy or a JPEG will do.
 page-picture-kind = Pictures are taken as PNG, JPEG or WebP.
 page-range = { $low } to { $high }
@@ -463,3 +815,67 @@ db-stayed = { GIVEN($after) ->
 }
 db-foreign = The database has tables of Easel's names that Easel did not make. Name a database of its own, or an empty one.
 input-revision = There is no way to the revision { $given }. There are: { $offered }.
+
+## Telegram
+
+run-telegram = Telegram is being connected to: { $address }
+telegram-start = I am { $name }, and I paint.
+telegram-start-words = Write what you want to see, such as: a red circle on a blue background.
+telegram-start-picture = To start from a picture, send it with the words, or answer it with them. /help tells more.
+telegram-help-start = Say hello, and how this works
+telegram-ask = /{ $command }: { $help }?
+telegram-picture = Answer your picture with the words for what is to become of it.
+telegram-edited = That message is being painted as it was; press Edit… below its picture to change it.
+telegram-channel = In a channel nobody can have a queue; ask in a group or in a private chat.
+telegram-private = That is answered in a private chat, and Easel may not write to you there yet.
+telegram-open = Open the chat
+telegram-sent-privately = Sent to you privately.
+telegram-gone = That message is too old to press anything in it.
+telegram-done = Done.
+telegram-nobody = That is for one person alone, and nobody is seen to ask for it here; open the chat and ask there.
+telegram-refused = Telegram did not take the result; /history has it.
+telegram-unsaid = Telegram did not take the answer; try again in a minute.
+telegram-link = The link asks for this: { $line }
+telegram-closed = This could not be posted where it was asked for.
+telegram-no-photo = Telegram takes no picture of this size; it is in the history.
+telegram-unsure = The pictures may not have arrived: { $words }. Press the button if they have not.
+telegram-broke = Something went wrong inside Easel that nobody foresaw. Whoever runs it finds it in the log under { $code }.
+telegram-form-answer = Press what you want to change, or answer this message with new words.
+telegram-form-words = Answer the message with the { $name }; in an answer --name value sets any other field.
+telegram-form-long = These settings are too long to be changed in Telegram; copy the words and send them anew.
+telegram-inline-preset = Paint with { $name }
+telegram-inline-none = Nothing painted yet: open the chat
+button-original = Original
+doctor-telegram = Telegram: this is { $name }, at { $link }
+doctor-telegram-privacy = Privacy mode is off there: Telegram sends every message of its groups to the bot, which needs none but commands. BotFather turns it on with /setprivacy.
+doctor-telegram-webhook = Telegram brings its news to another address; polling takes that away when Easel starts.
+doctor-telegram-refused = Telegram does not know this token; ask BotFather for it again and put it into [telegram] token.
+doctor-telegram-away = Telegram could not be asked at { $address }: { $reason }. Look at [telegram] api_base and at this computer's network.
+
+## Discord
+
+run-discord = Discord is being connected to: { $address }
+discord-age = Painting is only for age-restricted channels here; with /imagine it may also be asked for in a direct message.
+discord-broke = Something went wrong inside Easel that nobody foresaw. Whoever runs it finds it in the log under { $code }.
+discord-done = Done.
+discord-more = { $count ->
+    [one] one more is in /history
+   *[other] { $count } more are in /history
+}
+discord-pick = { $label }…
+discord-below = The picture will come in a message of its own.
+discord-too-large = Discord takes no picture of this size here; it is in the history.
+discord-closed = This could not be posted where it was asked for.
+discord-range = { $low } to { $high }
+discord-unsure = Your picture may not have arrived: { $words }. Press the button if it has not.
+discord-private = That is answered in a direct message, and yours are closed to Easel.
+discord-no-answer = Easel may not write where you asked for a picture; a moderator has to let it, or ask for it here.
+discord-menu-source = Use as source
+discord-menu-info = Info
+discord-menu-again = Again
+discord-menu-none = There is no picture of Easel in that message.
+discord-menu-no-picture = There is no picture in that message.
+doctor-discord = Discord: this is { $name }. Invite it with { $invite }
+doctor-discord-refused = Discord does not know this token; copy it again from the Bot page of the developer portal into [discord] token.
+doctor-discord-away = Discord could not be asked at { $address }: { $reason }. Look at [discord] api_base and at this computer's network.
+doctor-discord-elsewhere = Discord sends commands and presses to an Interactions Endpoint URL and not to Easel; empty that field in the developer portal.

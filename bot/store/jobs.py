@@ -1,211 +1,142 @@
-"""Jobs in the store: accepted, leased, finished. What a job is worth keeping for is in `Job`."""
+"""Jobs in the store: accepted, looked at, taken back. Painting them is `attempts`, whose turn it is `line`."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.store import people
-from bot.store.models import OPEN as OPEN_SQL
-from bot.store.models import JobRow, PictureRow, PlaceRow, now
+from bot import evidence
+from bot.errors import NotAllowed
+from bot.evidence import Evidence
+from bot.jobs.quota import Policy
+from bot.store import ledger, outbox, people, turn
+from bot.store.columns import microseconds, now
+from bot.store.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
+from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow
 from bot.store.session import Database, add_if_new
-from bot.values import Address, new_id
-from inference.errors import Problem
-from inference.request import PictureRequest
-
-WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
-OPEN = (WAITING, RUNNING)
-
-#: How long a runner may be silent before its jobs are given to another, and how often it is heard.
-LEASE = timedelta(seconds=30)
-BEAT_SECONDS = 5.0
-
-#: A job that was tried so often and came to no end is not tried again.
-MOST_ATTEMPTS = 3
-
-#: Said of a job that is open. It narrows nothing where the state is asked for anyway, but lets the index be used.
-_OPEN = text(f"job.{OPEN_SQL}")
-
-
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What is accepted: who asks, where the answer goes, what was typed (`line`), asked (`wish`) and will be painted (`request`).
-
-    `source` is the file key of the picture to start from; the request itself is kept without it. With a `key`, a person's
-    second job of the same key is the first one.
-    """
-
-    id: str
-    person: str
-    address: Address
-    line: str
-    wish: str
-    request: PictureRequest
-    source: str | None = None
-    key: str | None = None
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted request and what has become of it.
-
-    `attempt` says which of all its attempts this one is, `tries` how many of them count against it.
-    """
-
-    id: str
-    person: str
-    address: Address
-    line: str
-    wish: str
-    request: PictureRequest
-    source: str | None
-    state: str
-    attempt: int
-    problem: Problem | None
-    device_seconds: float | None
-    created: datetime
-    started: datetime | None
-    ended: datetime | None
-    tries: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether it still waits or runs."""
-        return self.state in OPEN
-
-
-class Painted(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished picture, its files already kept."""
-
-    index: int
-    seed: int
-    width: int
-    height: int
-    bytes: int
-    file: str
-    thumbnail: str
+from bot.values import Address
 
 
 class Jobs:
-    """The jobs. Who finishes one says which attempt it was; an attempt that is no longer the last one changes nothing."""
+    """The jobs, as the persons whose they are see them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
+        self._policy = policy
 
     async def accept(self, new: Sequence[NewJob], runner: str | None = None) -> tuple[Job, ...]:
-        """Keep jobs, all or none; once this returns they survive anything. With a `runner` they are leased to it at once."""
+        """Keep jobs with the credits held for them, all or none; once this returns they survive anything.
+
+        With a `runner` they are leased to it at once. Raises `NotAllowed` where credits or room in the person's line are wanting.
+        """
         async with self._database.write() as session:
-            moment = now()
-            # A microsecond apart: what was asked for together is painted in the order it was asked for.
-            ids = [await _insert(session, one, runner, moment + timedelta(microseconds=number)) for number, one in enumerate(new)]
-            rows = [(await session.execute(_jobs().where(JobRow.id == job_id))).one() for job_id in ids]
-        return tuple(_job(row, place) for row, place in rows)
+            places = await _places(session, new)
+            askers = {person: await _asker(session, person) for person in sorted({one.person for one in new})}
+            moment, ids, admitted = now(), [], []
+            for number, one in enumerate(new):
+                asker, place = askers[one.person], places[_key(one)]
+                # A microsecond apart: what was asked for together is painted in the order it was asked for.
+                values = _values(one, place.id, moment + timedelta(microseconds=number), asker.rank + 1 + number)
+                values |= self._leased(runner) if runner else {"state": PAUSED if asker.is_held_back(place) else WAITING}
+                if await add_if_new(session, JobRow, values):
+                    ids.append(one.id)
+                    admitted.append(_Admitted(one.id, one.person, place.id, one.credits, one.cost, values["state"] == WAITING))
+                else:
+                    ids.append(await _known(session, one))
+            if runner is None:
+                await self._admit(session, admitted, askers)
+            for begun in admitted if runner else ():
+                await turn.charge(session, self._policy, begun.person, begun.cost)
+            rows = [(await session.execute(jobs().where(JobRow.id == job_id))).one() for job_id in ids]
+            await self._database.ring(session, "work")
+        return tuple(job_of(row, place) for row, place in rows)
+
+    def _leased(self, runner: str) -> dict[str, object]:
+        lease, started = self._database.moment(LEASE), self._database.moment()
+        return {"state": RUNNING, "runner": runner, "lease": lease, "attempt": 1, "tries": 1, "started": started}
+
+    async def _admit(self, session: AsyncSession, new: Sequence["_Admitted"], askers: Mapping[str, "_Asker"]) -> None:
+        """Hold new jobs' credits and put their persons into line; raises `NotAllowed`."""
+        for person, count in Counter(one.person for one in new).items():
+            most = self._policy.tier(askers[person].tier).most_open
+            if askers[person].open + count > most:
+                raise NotAllowed("denied-open", most=most)
+        for one in sorted(new, key=lambda one: one.person):
+            allowance = self._policy.tier(askers[one.person].tier).credits
+            await ledger.hold(session, self._policy, ledger.of_person(one.person), allowance, one.credits, one.id)
+        for one in sorted(new, key=lambda one: one.place_id):
+            await ledger.hold(session, self._policy, ledger.of_place(one.place_id), self._policy.place, one.credits, one.id)
+        for person in sorted({one.person for one in new if one.is_in_line}):
+            await turn.enter(session, person)
 
     async def get(self, job_id: str) -> Job | None:
         """Return a job, or nothing."""
         async with self._database.read() as session:
-            found = (await session.execute(_jobs().where(JobRow.id == job_id))).one_or_none()
-        return None if found is None else _job(*found)
+            found = (await session.execute(jobs().where(JobRow.id == job_id))).one_or_none()
+        return None if found is None else job_of(*found)
 
-    async def claim(self, runner: str, platforms: Sequence[str]) -> Job | None:
-        """Lease the job whose turn it is, or return nothing.
-
-        The person with the fewest running jobs comes first, then the oldest job; jobs whose runner fell silent are as good as
-        waiting, whatever their platform.
-        """
+    async def placed(self, job_id: str, message: str) -> None:
+        """Remember in which message of its place a job is shown."""
         async with self._database.write() as session:
-            moment = now()
-            found = (await session.execute(_next(platforms, moment))).one_or_none()
-            if found is None:
-                return None
-            row, place = found
-            row.state, row.runner, row.lease = RUNNING, runner, moment + LEASE
-            row.attempt += 1
-            row.tries += 1
-            row.started = moment
-        return _job(row, place)
-
-    async def beat(self, runner: str, jobs: Collection[str]) -> frozenset[str]:
-        """Extend a runner's leases of these jobs and return the ids of those that are still its own."""
-        held = JobRow.runner == runner, JobRow.id.in_(jobs), JobRow.state == RUNNING
-        async with self._database.write() as session:
-            kept = await session.scalars(update(JobRow).where(*held).values(lease=now() + LEASE).returning(JobRow.id))
-            return frozenset(kept)
-
-    async def release(self, runners: Sequence[str]) -> int:
-        """End the leases of runners that are gone and return how many there were: nobody has to wait until they run out."""
-        held = _OPEN, JobRow.runner.in_(runners), JobRow.state == RUNNING
-        async with self._database.write() as session:
-            freed = await session.scalars(update(JobRow).where(*held).values(lease=now() - LEASE).returning(JobRow.id))
-            return len(freed.all())
-
-    async def leave(self, runner: str) -> int:
-        """Put all jobs of a runner back to their old places in line, uncounted, and return how many there were."""
-        held = _OPEN, JobRow.runner == runner, JobRow.state == RUNNING
-        back = {"state": WAITING, "runner": None, "lease": None, "tries": JobRow.tries - 1}
-        async with self._database.write() as session:
-            given = await session.scalars(update(JobRow).where(*held).values(back).returning(JobRow.id))
-            return len(given.all())
-
-    async def runners(self) -> tuple[str, ...]:
-        """Return who holds jobs now."""
-        async with self._database.read() as session:
-            held = await session.scalars(select(JobRow.runner).where(_OPEN, JobRow.state == RUNNING).distinct())
-            return tuple(runner for runner in held if runner is not None)
-
-    async def finish(self, job: Job, pictures: Sequence[Painted], device_seconds: float) -> bool:
-        """Keep a job's pictures and say that it is done; False where the job is no longer this attempt's."""
-        async with self._database.write() as session:
-            if not await _end(session, job, DONE, None, device_seconds):
-                return False
-            session.add_all(
-                PictureRow(id=new_id(), job_id=job.id, person_id=job.person, words=job.request.prompt.text, **msgspec.structs.asdict(one))
-                for one in pictures
-            )
-        return True
-
-    async def fail(self, job: Job, problem: Problem) -> bool:
-        """Say that a job failed, and why; False where it is no longer this attempt's."""
-        async with self._database.write() as session:
-            return await _end(session, job, FAILED, problem, None)
-
-    async def again(self, job: Job) -> Job | None:
-        """Begin the next attempt where this one ended without a result, for the same runner; nothing where it is no longer the last one."""
-        async with self._database.write() as session:
-            moment = now()
-            counted = {"attempt": JobRow.attempt + 1, "tries": JobRow.tries + 1, "started": moment, "lease": moment + LEASE}
-            changed = await session.execute(update(JobRow).where(*_fence(job)).values(counted).returning(JobRow.id))
-            if changed.first() is None:
-                return None
-            row, place = (await session.execute(_jobs().where(JobRow.id == job.id))).one()
-        return _job(row, place)
-
-    async def give_back(self, job: Job) -> bool:
-        """Put a job back to its old place in line, as if it had not been tried; False where it is no longer this attempt's."""
-        back = {"state": WAITING, "runner": None, "lease": None, "tries": JobRow.tries - 1}
-        async with self._database.write() as session:
-            changed = await session.execute(update(JobRow).where(*_fence(job)).values(back).returning(JobRow.id))
-            return changed.first() is not None
+            await session.execute(update(JobRow).where(JobRow.id == job_id).values(message=message))
 
     async def cancel(self, job_id: str) -> bool:
-        """Cancel a waiting or running job; False where it has already ended. Its runner stops when it next looks."""
-        wanted = update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(OPEN)).values(state=CANCELLED, ended=now(), lease=None)
-        async with self._database.write() as session:
-            return (await session.execute(wanted.returning(JobRow.id))).first() is not None
+        """Cancel an open job; False where it has already ended.
 
-    async def ahead(self, job: Job) -> int:
-        """Return how many open jobs were accepted before this one."""
-        async with self._database.read() as session:
-            count = select(func.count()).select_from(JobRow).where(_OPEN, JobRow.created < job.created)
-            return await session.scalar(count) or 0
+        What waited costs nothing. Who paints it stops when they next look, and says what of it was used.
+        """
+        async with self._database.write() as session:
+            found = (await session.execute(jobs().where(JobRow.id == job_id).with_for_update(of=JobRow, key_share=True))).one_or_none()
+            if found is None or found[0].state not in OPEN:
+                return False
+            row, place = found
+            was_running = row.state == RUNNING
+            ended = {"state": CANCELLED, "ended": self._database.moment(), "lease": None}
+            await session.execute(update(JobRow).where(JobRow.id == job_id).values(ended))
+            if not was_running:
+                await ledger.settle(session, job_id, 0)
+            await outbox.add(session, self._database, job_id, place.platform)
+            await self._database.ring(session, f"job:{job_id}")
+        return True
+
+    async def retry(self, job_id: str) -> bool:
+        """Put a failed job into line again, as it was asked for; False where it is no failed one. Raises what `accept` raises."""
+        async with self._database.write() as session:
+            found = (await session.execute(jobs().where(JobRow.id == job_id))).one_or_none()
+            if found is None or found[0].state != FAILED:
+                return False
+            row, place = found
+            if (kept := job_of(row, place)).is_unreadable:
+                return False
+            (held_back,) = await _held(session, [place.id])
+            asker = await _asker(session, row.person_id)
+            is_paused = asker.is_held_back(held_back)
+            anew = {
+                "state": PAUSED if is_paused else WAITING,
+                "rank": max(asker.rank + 1, microseconds(now())),
+                **{"model": kept.request.model, "tries": 0, "passed": 0},
+                **dict.fromkeys(("problem", "started", "ended", "charged"), None),
+            }
+            changed = update(JobRow).where(JobRow.id == job_id, JobRow.state == FAILED).values(anew).returning(JobRow.id)
+            if (await session.execute(changed)).first() is None:
+                return False
+            again = _Admitted(job_id, row.person_id, place.id, row.credits, row.cost, not is_paused)
+            await self._admit(session, [again], {row.person_id: asker})
+            await self._database.ring(session, "work")
+        return True
 
     async def open_of(self, person: str) -> tuple[Job, ...]:
-        """Return a person's waiting and running jobs, oldest first."""
-        return await self._some(_jobs().where(_OPEN, JobRow.person_id == person).order_by(JobRow.created, JobRow.id))
+        """Return a person's open jobs: what is being painted, then what waits, in its order."""
+        wanted = jobs().where(IS_OPEN, JobRow.person_id == person)
+        return await self._some(wanted.order_by(JobRow.state != RUNNING, JobRow.rank, JobRow.id))
 
     async def of_place(self, address: Address, most: int, before: datetime | None = None) -> tuple[Job, ...]:
         """Return the latest jobs of a place, oldest first; with `before`, those accepted earlier than that."""
-        wanted = _jobs().where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        wanted = jobs().where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
         if before is not None:
             wanted = wanted.where(JobRow.created < before)
         return tuple(reversed(await self._some(wanted.order_by(JobRow.created.desc(), JobRow.id.desc()).limit(most))))
@@ -218,83 +149,87 @@ class Jobs:
 
     async def _some(self, wanted: Select[JobRow, PlaceRow]) -> tuple[Job, ...]:
         async with self._database.read() as session:
-            return tuple(_job(row, place) for row, place in await session.execute(wanted))
+            return tuple(job_of(row, place) for row, place in await session.execute(wanted))
 
 
-async def _insert(session: AsyncSession, new: NewJob, runner: str | None, moment: datetime) -> str:
-    """Add a job and return its id; of one that was accepted before under the same key, that one's."""
-    place = await people.place_id(session, new.address.platform, new.address.place)
-    values: dict[str, object] = {
+class _Place(NamedTuple):
+    id: str
+    is_paused: bool
+
+
+class _Asker(NamedTuple):
+    """Who asks: with how many open jobs, the largest rank of those, and the places in which they are held back."""
+
+    tier: str
+    is_paused: bool
+    open: int
+    rank: int
+    barred: frozenset[str]
+
+    def is_held_back(self, place: _Place) -> bool:
+        """Return whether what they ask for in a place has to wait until somebody lets it go on."""
+        return self.is_paused or place.is_paused or place.id in self.barred
+
+
+class _Admitted(NamedTuple):
+    id: str
+    person: str
+    place_id: str
+    credits: int
+    cost: float
+    is_in_line: bool
+
+
+async def _asker(session: AsyncSession, person: str) -> _Asker:
+    """Return who asks, held until the transaction ends: of those who ask at once each finds the line as the one before left it."""
+    wanted = select(PersonRow.tier, PersonRow.paused).where(PersonRow.id == person).with_for_update(key_share=True)
+    tier, is_paused = (await session.execute(wanted)).first() or ("", False)
+    line = select(func.count(), func.coalesce(func.max(JobRow.rank), 0)).where(IS_OPEN, JobRow.person_id == person)
+    open_jobs, rank = (await session.execute(line)).one()
+    barred = await session.scalars(select(MembershipRow.place_id).where(MembershipRow.person_id == person, MembershipRow.paused))
+    return _Asker(tier, is_paused, open_jobs, rank, frozenset(barred))
+
+
+async def _places(session: AsyncSession, new: Sequence[NewJob]) -> dict[tuple[str, str], _Place]:
+    """Return where jobs are asked for, held until the transaction ends."""
+    ids = {key: await people.place_id(session, *key) for key in sorted({_key(one) for one in new})}
+    held = {one.id: one for one in await _held(session, ids.values())}
+    return {key: held[place_id] for key, place_id in ids.items()}
+
+
+async def _held(session: AsyncSession, place_ids: Iterable[str]) -> list[_Place]:
+    """Return places, held so that many can ask in them at once, but nobody pauses them meanwhile."""
+    wanted = select(PlaceRow.id, PlaceRow.paused).where(PlaceRow.id.in_(set(place_ids))).order_by(PlaceRow.id)
+    return [_Place(*found) for found in await session.execute(wanted.with_for_update(read=True))]
+
+
+def _key(new: NewJob) -> tuple[str, str]:
+    return new.address.platform, new.address.place
+
+
+async def _known(session: AsyncSession, new: NewJob) -> str:
+    """Return the id of the job that was accepted before in place of a new one, or as it."""
+    before = or_(JobRow.id == new.id, and_(JobRow.person_id == new.person, JobRow.key == new.key))
+    return (await session.scalars(select(JobRow.id).where(before))).one()
+
+
+def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str, object]:
+    """Return the row of a job; `rank` is the least that it may have, after all those that its person has open."""
+    return {
         "id": new.id,
         "person_id": new.person,
-        "place_id": place,
+        "place_id": place_id,
         "message": new.address.message,
         "key": new.key,
         "line": new.line,
         "wish": new.wish,
         "request": msgspec.msgpack.encode(msgspec.structs.replace(new.request, source=None)),
         "source": new.source,
-        "state": WAITING,
+        "model": new.request.model,
+        "cost": new.cost,
+        "rank": max(rank, microseconds(moment)),
+        "credits": new.credits,
+        "language": new.language,
+        "proof": evidence.kept(Evidence(first=new.first)),
         "created": moment,
     }
-    if runner is not None:
-        values |= {"state": RUNNING, "runner": runner, "lease": moment + LEASE, "attempt": 1, "tries": 1, "started": moment}
-    if await add_if_new(session, JobRow, values):
-        return new.id
-    return (await session.scalars(select(JobRow.id).where(JobRow.person_id == new.person, JobRow.key == new.key))).one()
-
-
-def _jobs() -> Select[JobRow, PlaceRow]:
-    return select(JobRow, PlaceRow).join(PlaceRow, PlaceRow.id == JobRow.place_id)
-
-
-def _next(platforms: Sequence[str], moment: datetime) -> Select[JobRow, PlaceRow]:
-    """Choose the next job. The index `ix_job_open` holds only what is open, so both the choice and the count stay cheap."""
-    running = (
-        select(JobRow.person_id, func.count().label("running"))
-        .where(_OPEN, JobRow.state == RUNNING, JobRow.lease >= moment)
-        .group_by(JobRow.person_id)
-        .subquery()
-    )
-    left_behind = and_(JobRow.state == RUNNING, or_(JobRow.lease.is_(None), JobRow.lease < moment))
-    waiting = and_(JobRow.state == WAITING, PlaceRow.platform.in_(platforms))
-    return (
-        _jobs()
-        .outerjoin(running, running.c.person_id == JobRow.person_id)
-        .where(_OPEN, or_(waiting, left_behind))
-        .order_by(func.coalesce(running.c.running, 0), JobRow.created, JobRow.id)
-        .limit(1)
-        .with_for_update(of=JobRow, skip_locked=True)
-    )
-
-
-def _fence(job: Job) -> tuple[ColumnElement[bool], ...]:
-    return JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == RUNNING
-
-
-async def _end(session: AsyncSession, job: Job, state: str, problem: Problem | None, device_seconds: float | None) -> bool:
-    values = {"state": state, "ended": now(), "lease": None, "device_seconds": device_seconds}
-    if problem is not None:
-        values["problem"] = msgspec.msgpack.encode(problem)
-    changed = await session.execute(update(JobRow).where(*_fence(job)).values(**values).returning(JobRow.id))
-    return changed.first() is not None
-
-
-def _job(row: JobRow, place: PlaceRow) -> Job:
-    return Job(
-        id=row.id,
-        person=row.person_id,
-        address=Address(place.platform, place.key, row.message),
-        line=row.line,
-        wish=row.wish,
-        request=msgspec.msgpack.decode(row.request, type=PictureRequest),
-        source=row.source,
-        state=row.state,
-        attempt=row.attempt,
-        problem=None if row.problem is None else msgspec.msgpack.decode(row.problem, type=Problem),
-        device_seconds=row.device_seconds,
-        created=row.created,
-        started=row.started,
-        ended=row.ended,
-        tries=row.tries,
-    )

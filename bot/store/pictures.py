@@ -1,37 +1,18 @@
-"""Finished pictures: history, and taking one away."""
+"""Finished pictures: looked at and taken away. Looking for them is `finding`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-import msgspec
-from sqlalchemy import Select, delete, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, delete, exists, false, func, or_, select
 
+from bot.store.finding import Finding, Sought, typed
 from bot.store.models import JobRow, PictureRow
+from bot.store.picture import KeptPicture as KeptPicture  # where pictures are looked at, what they are is at hand
+from bot.store.picture import kept
 from bot.store.session import Database
 
-S = TypeVar("S", PictureRow, int)
-
-#: A prompt has no more words than this either, and a database takes only so many conditions.
-_MOST_WORDS = 100
-
-
-class KeptPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished picture as it is remembered. `file` and `thumbnail` are keys of the file store."""
-
-    id: str
-    job: str
-    person: str
-    index: int
-    seed: int
-    width: int
-    height: int
-    bytes: int
-    file: str
-    thumbnail: str
-    words: str
-    created: datetime
+#: So many files are asked about at once; and so many pictures are found to be overdue, for whoever asks to ask again.
+_MOST_ASKED, _MOST_OVERDUE = 500, 10_000
 
 
 class Pictures:
@@ -39,12 +20,13 @@ class Pictures:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._finding = Finding(database)
 
     async def get(self, picture_id: str) -> KeptPicture | None:
         """Return a picture, or nothing."""
         async with self._database.read() as session:
             row = await session.get(PictureRow, picture_id)
-        return None if row is None else _kept(row)
+        return None if row is None else kept(row)
 
     async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[KeptPicture, ...]]:
         """Return the pictures of each of several jobs, in their order."""
@@ -54,29 +36,24 @@ class Pictures:
             )
             found: dict[str, list[KeptPicture]] = {job_id: [] for job_id in job_ids}
             for row in rows:
-                found[row.job_id].append(_kept(row))
-        return {job_id: tuple(kept) for job_id, kept in found.items()}
+                found[row.job_id].append(kept(row))
+        return {job_id: tuple(some) for job_id, some in found.items()}
 
     async def search(self, person: str, words: str, page: int, most: int) -> tuple[KeptPicture, ...]:
-        """Return a page of a person's pictures, newest first, whose prompts hold every one of the words; pages count from 1."""
-        wanted = _with_words(select(PictureRow).where(PictureRow.person_id == person), words)
-        async with self._database.read() as session:
-            rows = await session.scalars(
-                wanted.order_by(PictureRow.created.desc(), PictureRow.job_id, PictureRow.index.desc()).limit(most).offset((page - 1) * most)
-            )
-            return tuple(_kept(row) for row in rows)
+        """Return a page of a person's pictures, newest first, with all of the words, the last as it begins; pages count from 1."""
+        sought = _own(person, words)
+        return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
 
     async def count(self, person: str, words: str) -> int:
-        """Return how many of a person's pictures `search` would find on all pages."""
-        wanted = _with_words(select(func.count()).select_from(PictureRow).where(PictureRow.person_id == person), words)
-        async with self._database.read() as session:
-            return await session.scalar(wanted) or 0
+        """Return how many of a person's pictures `search` would find on all pages; there is no need to count more than a thousand."""
+        sought = _own(person, words)
+        return 0 if sought is None else (await self._finding.pictures(sought, 1, 1)).count
 
     async def holder(self, file: str) -> tuple[KeptPicture, ...]:
         """Return the pictures that are kept in a file, as themselves or as a thumbnail."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(or_(PictureRow.file == file, PictureRow.thumbnail == file)))
-            return tuple(_kept(row) for row in rows)
+            return tuple(kept(row) for row in rows)
 
     async def delete(self, picture_id: str) -> tuple[str, ...]:
         """Forget a picture and return the keys of the files that nobody needs any more."""
@@ -86,34 +63,48 @@ class Pictures:
         if files is None:
             return ()
         # Asked when it is gone for everybody: of two who delete pictures of one file, at least the later one sees that nobody needs it.
+        return await self.unneeded(files)
+
+    async def unneeded(self, files: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some files that no picture shows and no job starts from."""
+        asked = tuple(dict.fromkeys(files))
+        needed: set[str | None] = set()
         async with self._database.read() as session:
-            return tuple([file for file in dict.fromkeys(files) if not await _is_needed(session, file)])
+            for first in range(0, len(asked), _MOST_ASKED):
+                some = asked[first : first + _MOST_ASKED]
+                for column in (PictureRow.file, PictureRow.thumbnail, JobRow.source):
+                    needed.update(await session.scalars(select(column).where(column.in_(some))))
+        return tuple(file for file in asked if file not in needed)
+
+    async def overdue(self, before: datetime | None, most_bytes: int | None) -> tuple[str, ...]:
+        """Return the ids of pictures to be kept no longer, the oldest first: those from before a moment, and those beyond so many bytes."""
+        too_old = PictureRow.created < before if before is not None else false()
+        size = func.sum(PictureRow.bytes, type_=BigInteger).over(order_by=(PictureRow.created.desc(), PictureRow.id.desc()))
+        sized = select(PictureRow.id, PictureRow.created, too_old.label("is_old"), size.label("size")).subquery()
+        beyond = sized.c.size > most_bytes if most_bytes is not None else false()
+        wanted = select(sized.c.id).where(or_(sized.c.is_old, beyond)).order_by(sized.c.created, sized.c.id).limit(_MOST_OVERDUE)
+        async with self._database.read() as session:
+            return tuple(await session.scalars(wanted))
+
+    async def left_sources(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
+        """Return the files that jobs started from, the last of them between two moments, and that no picture shows."""
+        last = func.max(JobRow.created)
+        wanted = select(JobRow.source).where(JobRow.source.is_not(None)).group_by(JobRow.source).having(last < before)
+        if since is not None:
+            wanted = wanted.having(last >= since)
+        shown = exists().where(or_(PictureRow.file == JobRow.source, PictureRow.thumbnail == JobRow.source))
+        async with self._database.read() as session:
+            return tuple(source for source in await session.scalars(wanted.where(~shown)) if source is not None)
+
+    async def drop(self, picture_ids: Sequence[str]) -> tuple[str, ...]:
+        """Forget several pictures, and return the keys of their files that nobody needs any more."""
+        async with self._database.write() as session:
+            gone = delete(PictureRow).where(PictureRow.id.in_(picture_ids)).returning(PictureRow.file, PictureRow.thumbnail)
+            files = [file for row in await session.execute(gone) for file in row]
+        return await self.unneeded(files)
 
 
-async def _is_needed(session: AsyncSession, file: str) -> bool:
-    """Return whether a picture shows a file, or a job starts from it."""
-    shown = exists().where(or_(PictureRow.file == file, PictureRow.thumbnail == file))
-    started_from = exists().where(JobRow.source == file)
-    return bool(await session.scalar(select(or_(shown, started_from))))
-
-
-def _with_words(wanted: Select[S], words: str) -> Select[S]:
-    # `icontains` escapes what LIKE would take for a pattern.
-    return wanted.where(*(PictureRow.words.icontains(word, autoescape=True) for word in dict.fromkeys(words.split()[:_MOST_WORDS])))
-
-
-def _kept(row: PictureRow) -> KeptPicture:
-    return KeptPicture(
-        id=row.id,
-        job=row.job_id,
-        person=row.person_id,
-        index=row.index,
-        seed=row.seed,
-        width=row.width,
-        height=row.height,
-        bytes=row.bytes,
-        file=row.file,
-        thumbnail=row.thumbnail,
-        words=row.words,
-        created=row.created,
-    )
+def _own(person: str, words: str) -> Sought | None:
+    """Return the search for a person's own pictures with words, or nothing where no picture can have them."""
+    wanted = typed(words)
+    return None if words.strip() and not wanted else Sought(person=person, people=(person,), words=wanted)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from bot.errors import BadInput, BadStore
+from bot.store import index
 from bot.store.models import Base
 from bot.store.session import Database
 from inference.errors import Problem
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest revision; a test keeps it equal to the newest file of `migrations/versions`.
-HEAD = "2026_11_21_first"
+HEAD = "2026_11_23_search"
 
 #: Where the migrations are: beside the package `bot`, in a clone as in an installation.
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -161,14 +162,16 @@ def _differences(connection: Connection) -> tuple[str, ...]:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    def is_ours(_thing: object, _name: str | None, kind: str, reflected: bool, ours: object) -> bool:
-        return not (kind == "table" and reflected and ours is None)
+    def is_ours(_thing: object, name: str | None, kind: str, reflected: bool, ours: object) -> bool:
+        # What search needs the models do not name: it is looked for by its own names.
+        return not (reflected and ours is None and (kind == "table" or name in index.NAMES))
 
     context = MigrationContext.configure(connection, opts={"include_object": is_ours})
     found = [one[0] if isinstance(one, list) else one for one in compare_metadata(context, Base.metadata)]
     # That a table is missing says that all of its indexes are.
     missing = {one[1].name for one in found if one[0] == "add_table"}
-    return tuple(dict.fromkeys(_where(one) for one in found if one[0] != "add_index" or one[1].table.name not in missing))
+    said = [_where(one) for one in found if one[0] != "add_index" or one[1].table.name not in missing]
+    return tuple(dict.fromkeys((*said, *index.missing(connection))))
 
 
 def _where(difference: "tuple[Any, ...]") -> str:

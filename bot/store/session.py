@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -12,18 +13,22 @@ from typing import Any, Self
 from weakref import WeakSet
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, ColumnElement, Connection, DateTime, event, func, literal, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from bot.errors import BadConfig, BadStore
-from bot.store.models import Base
+from bot.store.columns import Base, Utc, now
 
 #: How long a writer waits for a writer of another process.
 _BUSY_SECONDS = 15
 
 #: SQLite's settings for a file that several readers and one writer share. FULL: what was accepted survives a power failure.
-_PRAGMAS = (f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY")
+#: What is deleted is written over, however SQLite was built.
+_PRAGMAS = (
+    *(f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"),
+    "secure_delete = ON",
+)
 
 #: How long to wait for a PostgreSQL server that does not answer.
 _CONNECT_SECONDS = 10
@@ -33,6 +38,9 @@ _END_SECONDS = 2.0
 
 #: The execution options that mark connections of writers, and of migrations.
 _WRITES, _MIGRATES = "easel_writes", "easel_migrates"
+
+#: Where processes that share a PostgreSQL tell each other what has changed.
+CHANNEL = "easel"
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 
@@ -84,6 +92,26 @@ class Database:
         """Give a session whose changes are kept together at the end, or not at all where something is raised."""
         async with self._writing, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def moment(self, later: timedelta = timedelta()) -> ColumnElement[datetime]:
+        """Return this moment, or a later one, for a statement: by the server's clock, which is the same for all who share it."""
+        if self.is_sqlite:
+            return literal(now() + later, Utc())
+        return func.clock_timestamp(type_=DateTime(timezone=True)) + later
+
+    async def ring(self, session: AsyncSession, news: str) -> None:
+        """Tell other processes something short when this transaction is kept; those on one SQLite file find out by looking."""
+        if not self.is_sqlite:
+            await session.execute(select(func.pg_notify(CHANNEL, news)))
+
+    async def fold(self) -> None:
+        """Write SQLite's log into its file and empty it, as far as nobody reads from it now: what was deleted is in neither then."""
+        if self.is_sqlite:
+            async with self._writing, self.engine.connect() as connection:
+                # Beside SQLAlchemy, which would begin a transaction first.
+                bare = (await connection.get_raw_connection()).driver_connection
+                assert bare is not None
+                await bare.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -160,6 +188,10 @@ class Threads:
 
 
 def _postgresql(parsed: URL) -> AsyncEngine:
+    # Here and not above: the tables know of this module's types only.
+    from bot.store.models import speak_postgresql
+
+    speak_postgresql()
     waiting = {} if "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_SECONDS}
     return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True, isolation_level="READ COMMITTED", connect_args=waiting)
 

@@ -12,7 +12,7 @@ from bot.store.session import Database
 from bot.values import Caller
 
 #: Names of tokens are identities of their own kind: that makes one name one person, whoever asks for it at the same time.
-_PLATFORM = "token"
+PLATFORM = "token"
 
 #: 192 bits of chance: nobody guesses it, so a plain digest is enough to keep.
 _SECRET_BYTES = 24
@@ -37,7 +37,7 @@ class Tokens:
         if not name.strip():
             raise BadInput("input-token-name")
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        person = await People(self._database).person(Caller(_PLATFORM, name, name))
+        person = await People(self._database).person(Caller(PLATFORM, name, name))
         async with self._database.write() as session:
             session.add(TokenRow(digest=digest(secret), person_id=person.id, name=name))
         return secret

@@ -240,7 +240,7 @@ async def test_a_new_command_needs_nothing_else(tmp_path):
             await bot.say("/greet Ada --times 9")
         assert "/greet" in {fact.name for fact in (await bot.say("/help")).facts}
         assert "How often · 1 to 3" in {fact.told for fact in (await bot.say("/help greet")).facts}
-        assert bot.app.suggestions(bot.app.find("help").params[0], "gr") == ("greet",)
+        assert bot.app.suggestions(bot.app.find("help").params[0], "gre") == ("greet",)
     page = reference.page(commands)
     assert "| [`/greet`](#greet) | Greet somebody. |" in page
     assert "| `--times …` | How often · 1 to 3 |" in page

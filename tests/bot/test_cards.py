@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from bot import cards
+from bot.buttons import in_order
 from bot.cards import Progress
-from bot.commands.imagine import again, vary
-from bot.commands.pictures import history
-from bot.store.models import now
+from bot.commands.history import history
+from bot.commands.imagine import again, edit, vary
+from bot.jobs.forecast import Forecast
+from bot.store.columns import now
 from bot.texts import text
 from inference.errors import Problem
 from tests.talk import talk
@@ -30,8 +32,8 @@ def labels(buttons):
 async def test_while_it_waits(bot):
     """A waiting card says whose turn it is, and can be cancelled."""
     job = await bot.job(await bot.say("a red circle"))
-    first, third = cards.card(job), cards.card(job, ahead=2)
-    assert (first.status, third.status) == ("next in line", "3rd in line")
+    first, third = cards.card(job), cards.card(job, forecast=Forecast(2, 40.4))
+    assert (first.status, third.status) == ("next in line", "3rd in line, about 40 s")
     assert labels(first.buttons) == ["Cancel"]
     assert first.is_open
     assert first.buttons[0].careful
@@ -56,7 +58,7 @@ async def test_when_it_is_done(bot):
     shown = cards.card(job, pictures)
     assert shown.status == "a red circle · 2 pictures · 9 steps · seeds 7 to 8 · 4.1 s"
     assert not shown.is_open
-    assert labels(shown.buttons) == ["Again"]
+    assert labels(shown.buttons) == ["Again", "Edit…"]
     assert [(one.seed, labels(one.buttons)) for one in shown.pictures] == [(7, ["Vary", "Info", "Delete"]), (8, ["Vary", "Info", "Delete"])]
     assert [one.careful for one in shown.pictures[0].buttons] == [False, False, True]
 
@@ -69,6 +71,7 @@ async def test_buttons_work_for_ever(bot):
     assert wires == [f"cancel:{job.id}", f"vary:{picture.id}", f"info:{picture.id}", f"delete:{picture.id}"]
     assert again.wire(job="a", same=1) == "again:a:1"
     assert vary.wire(picture="a", strength="0.5") == "vary:a:0.5"
+    assert edit.wire(job="a") == "edit:a"
     assert history.wire(words="red: 5%", page=2) == "history:red%3A 5%25:2"
 
 
@@ -86,4 +89,12 @@ async def test_when_there_is_nothing_to_show(bot, state, problem, status):
     job = await bot.job(await bot.say("a red circle"))
     shown = cards.card(msgspec.structs.replace(job, state=state, problem=problem))
     assert shown.status.startswith(status)
-    assert labels(shown.buttons) == ["Again"]
+    assert labels(shown.buttons) == [*(["Try again"] if state == "failed" else []), "Again", "Edit…"]
+
+
+async def test_buttons_stand_in_one_order(bot):
+    """The buttons of a request and its picture have one order everywhere: what paints first, what takes away last."""
+    job, pictures = await bot.painted("a red circle")
+    shown = cards.card(msgspec.structs.replace(job, state="failed"), pictures)
+    whole = in_order([*shown.pictures[0].buttons, *shown.buttons])
+    assert labels(whole) == ["Try again", "Again", "Vary", "Edit…", "Info", "Delete"]

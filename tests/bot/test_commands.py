@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bot.commands import reference
+from bot import cards
+from bot.commands import COMMANDS, reference
 from bot.errors import BadInput, NotAllowed
+from bot.evidence import Evidence, First
 from bot.values import Address
 from bot.wish import Wish
+from inference.proof import Print, Proof
+from tests.stores import painted
 from tests.talk import PLATFORM, png, talk
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +46,37 @@ async def test_again_paints_the_same_wish_with_another_seed(bot):
     assert again.request.seed != 9
     assert (again.request.steps, again.request.width) == (3, 128)
     assert same.request == job.request
+
+
+async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
+    """A repeat has the numbers of the first though the model's own have changed, and keeps the wish as it was."""
+    job, _ = await bot.painted("a {red|green|blue} circle")
+    passport = bot.app.offer.passport("demo")
+    usual = msgspec.structs.replace(passport.defaults, steps=3, guidance=1.5, scheduler="ddim", width=64)
+    bot.app.offer.passports["demo"] = msgspec.structs.replace(passport, defaults=usual)
+    same = await bot.job(await bot.say(f"/again {job.id} --same"))
+    other = await bot.job(await bot.say(f"/again {same.id}"))
+    assert same.request == job.request
+    assert other.request.steps == 3
+    assert same.evidence.first == First()
+
+
+async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
+    """A repeat knows the proof of the first, asks for its seats, and keeps both when it is done; its card and its facts compare them."""
+    asked = await bot.job(await bot.say("a red circle --count 2 --seed 9"))
+    proof = Proof(model="ab" * 32, device="cpu", dtype="float32", pictures=(Print("red", "2.0x4"), Print("blue", "8.4x4")))
+    job = await bot.store.attempts.claim("painter")
+    pictures = [painted(index, file=f"{index}.png") for index in range(2)]
+    assert await bot.store.attempts.finish(job, pictures, 1.0, proof)
+    same = await bot.job(await bot.say(f"/again {asked.id} --same", who="bob"))
+    assert same.request.seats == ("2.0x4", "8.4x4")
+    assert await bot.store.attempts.finish(await bot.store.attempts.claim("painter"), pictures, 1.0, proof)
+    done = await bot.store.jobs.get(same.id)
+    kept = (await bot.store.pictures.of_jobs([done.id]))[done.id]
+    assert done.evidence == Evidence(proof, First(proof))
+    assert cards.card(done, kept).status.endswith(" s. Identical to the first.")
+    facts = told(await bot.say(f"/info {kept[0].id}", who="bob"))
+    assert (facts["model hash"], facts["on"], facts["compared"]) == ("ababababab", "cpu, float32", "Identical to the first.")
 
 
 async def test_again_is_for_the_place(bot):
@@ -143,10 +179,10 @@ async def test_queue_shows_one_s_own(bot):
     await bot.say("a red circle || a blue square")
     reply = await bot.say("/queue")
     assert reply.text == "2 requests of yours are open."
-    assert told(reply) == {"a red circle": "2nd in line", "a blue square": "3rd in line"}
+    assert told(reply) == {"a red circle": "2nd in line, about 1 s", "a blue square": "3rd in line, about 1 s"}
     await bot.press(reply.buttons[0])
-    assert told(await bot.say("/queue")) == {"a blue square": "2nd in line"}
-    await bot.store.jobs.claim("painter", (PLATFORM,))
+    assert told(await bot.say("/queue")) == {"a blue square": "2nd in line, about 1 s"}
+    await bot.store.attempts.claim("painter")
     assert "being painted" in {*told(await bot.say("/queue", who="bob")).values(), *told(await bot.say("/queue")).values()}
 
 
@@ -164,16 +200,16 @@ async def test_cancel_is_for_owners(bot):
 
 
 async def test_history_page_by_page(bot):
-    """History shows one's own pictures, newest first, twelve at a time, with a button to the next twelve."""
+    """History shows one's own pictures, newest first, ten at a time, with a button to the next ten."""
     assert "no pictures yet" in (await bot.say("/history")).text
     await bot.painted("a cat", who="bob")
     await bot.painted("a red circle --seed 100 --size 64x64")
     await bot.painted("a blue square --count 13 --seed 1 --size 64x64")
     first = await bot.say("/history")
-    assert first.text == "1 to 12 of 14."
-    assert len(first.pictures) == 12
+    assert first.text == "1 to 10 of 14."
+    assert len(first.pictures) == 10
     second = await bot.press(first.buttons[0])
-    assert second.text == "13 to 14 of 14."
+    assert second.text == "11 to 14 of 14."
     assert second.buttons == ()
     assert {one.id for one in first.pictures}.isdisjoint(one.id for one in second.pictures)
     assert second.pictures[-1].words == "a red circle"
@@ -185,8 +221,8 @@ async def test_history_finds_words(bot):
     await bot.painted("a red circle: 100%_ --size 64x64 --count 13")
     await bot.painted("a blue square --size 64x64")
     found = await bot.say("/history CIRCLE: 100%_")
-    assert found.text == "1 to 12 of 13 with “CIRCLE: 100%_”."
-    assert (await bot.press(found.buttons[0])).text == "13 to 13 of 13 with “CIRCLE: 100%_”."
+    assert found.text == "1 to 10 of 13 with “CIRCLE: 100%_”."
+    assert (await bot.press(found.buttons[0])).text == "11 to 13 of 13 with “CIRCLE: 100%_”."
     assert (await bot.say("/history circle blue")).text == "No picture of yours has “circle blue” in its prompt."
     long = await bot.say(f"/history {'circle ' * 9}red")
     assert long.buttons == ()
@@ -206,7 +242,8 @@ async def test_explain_tells_how_it_is_read(bot):
     assert facts["model"] == "demo, the model’s own"
     assert facts["size"].endswith(", from you")
     assert (facts["seed"], facts["pictures"]) == ("3, from you", "2")
-    assert facts["costs"].startswith("2 pictures × 20 steps × 0.0")
+    assert facts["costs"].startswith("0.")
+    assert facts["costs"].endswith(" credits, about 1 s")
     assert "was not taught the words dog, fog" in reply.text
     assert "nothing is painted yet" in reply.text
     assert await bot.open() == 0
@@ -239,7 +276,7 @@ async def test_explain_keeps_nothing(bot):
 async def test_help_lists_every_command(bot):
     """Help shows each command with its line; with a name, whether or not with its slash, everything about that one."""
     listed = told(await bot.say("/help"))
-    assert list(listed) == ["/" + name for name in bot.app.commands]
+    assert list(listed) == ["/" + one.name for one in COMMANDS if not one.hidden]
     assert listed["/imagine"] == "Paint a picture from words."
     one = await bot.say("/help /imagine")
     assert one.text == "/imagine <prompt> [--flag …]: Paint a picture from words."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Config, Model, read
+from bot.config import Config, Model, TierSection, read
 from bot.errors import BadConfig
 from bot.texts import tell
 
@@ -31,19 +31,23 @@ def refusal(text):
 
 
 def example():
-    """Return the example as data, with the entry under [[models]] uncommented."""
+    """Return the example as data, with the entries under [[models]] and [[quota.tiers]] uncommented."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    begin = lines.index("# [[models]]")
-    end = lines.index("", begin)
-    return tomllib.loads("\n".join([*lines[:begin], *(line.removeprefix("# ") for line in lines[begin:end]), *lines[end:]]))
+    for table in ("# [[models]]", "# [[quota.tiers]]"):
+        begin = lines.index(table)
+        end = lines.index("", begin)
+        lines[begin:end] = [line.removeprefix("# ") for line in lines[begin:end]]
+    return tomllib.loads("\n".join(lines))
 
 
 def test_example_shows_every_key_with_its_default():
     """The example is what an empty configuration means, key for key."""
     shown = example()
-    models = shown.pop("models")
+    models, tiers = shown.pop("models"), shown["quota"].pop("tiers")
+    shown["quota"]["tiers"] = []
     assert shown == Config().model_dump(mode="json", exclude={"models"})
     assert models[0].keys() == Model.model_fields.keys()
+    assert tiers[0].keys() == TierSection.model_fields.keys()
     said = {name: field.default for name, field in Model.model_fields.items() if field.default in ("", ())}
     assert {name: models[0][name] or field for name, field in said.items()} == said
 
@@ -78,6 +82,12 @@ def test_environment_wins_over_the_file(monkeypatch):
     monkeypatch.setenv("EASEL__INFERENCE__DEVICES", "cuda:0, cuda:1")
     inference = read(Path("other.toml")).inference
     assert (inference.max_batch, inference.compile, inference.devices) == (5, True, ("cuda:0", "cuda:1"))
+
+
+def test_variables_need_no_capitals(monkeypatch):
+    """A variable may be written small, as some systems do."""
+    monkeypatch.setenv("easel__web__port", "81")
+    assert read().web.port == 81
 
 
 def test_models_are_read():
@@ -129,6 +139,8 @@ def test_refusals(text, sentence):
         ("EASEL__INFERENCE__MAX_BATCH", "many", "EASEL__INFERENCE__MAX_BATCH must be a whole number; it is 'many'."),
         ("EASEL__INFERENCE__MAXBATCH", "4", "EASEL__INFERENCE__MAXBATCH is not a setting; did you mean max_batch?"),
         ("EASEL__INFERENC__MAX_BATCH", "4", "EASEL__INFERENC__MAX_BATCH is not a setting; did you mean EASEL__INFERENCE?"),
+        ("EASEL__WEB", "no", "EASEL__WEB must be a section with keys of its own; it is 'no'."),
+        ("EASEL__WEB__PORT__NUMBER", "80", "[web] port must be a whole number; it is {'number': '80'}."),
     ],
 )
 def test_refusals_of_the_environment(monkeypatch, name, value, sentence):

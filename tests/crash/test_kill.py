@@ -57,7 +57,7 @@ async def leave(folder, runner):
         )
         await store.jobs.accept([job], runner)
         if runner is not None:
-            await store.jobs.release([runner])
+            await store.attempts.release([runner])
 
 
 @pytest.mark.parametrize("runner", [None, "a terminal"], ids=["given back", "left behind"])

@@ -24,6 +24,12 @@ ARGUMENTS = (
 #: A slow machine paints slowly.
 PATIENCE_MS = 90_000
 
+#: What people have before them, by its width: a phone that is touched, and a desk with keys and a pointer.
+WIDTHS = {
+    390: {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
+    1280: {"viewport": {"width": 1280, "height": 800}},
+}
+
 #: Where screenshots go, for people to look at; nowhere by default.
 SCREENSHOTS = os.environ.get("EASEL_TEST_SCREENSHOTS")
 
@@ -63,9 +69,11 @@ def browser():
 class Chat:
     """The page in a browser of its own, that is a person of its own."""
 
-    def __init__(self, context, address):
+    def __init__(self, context, address, width):
         self.context = context
         self.address = address
+        self.width = width
+        self.is_touched = WIDTHS[width].get("has_touch", False)
         self.complaints = []
         self.page = self.opened()
 
@@ -79,9 +87,33 @@ class Chat:
         return page
 
     def say(self, line):
-        """Type a line and send it."""
+        """Write a line and send it, as one does with this width."""
         self.page.locator("#line").fill(line)
-        self.page.locator("#line").press("Enter")
+        if self.is_touched:
+            self.press(self.page.get_by_role("button", name="Send"))
+        else:
+            self.page.locator("#line").press("Enter")
+
+    def press(self, what):
+        """Press something: a finger on a phone, the pointer on a desk."""
+        if self.is_touched:
+            what.tap()
+        else:
+            what.click()
+
+    def button(self, name, within=None):
+        """Press a button of the page, or of a part of it."""
+        self.press((within or self.page).get_by_role("button", name=name, exact=True))
+
+    def look_beside(self):
+        """Have queue and history in sight, which a phone keeps behind a button."""
+        if self.is_touched:
+            self.button("Queue and history")
+
+    def look_back(self):
+        """Have the conversation in sight again."""
+        if self.is_touched:
+            self.button("Close", self.page.locator("#panel"))
 
     def entry(self, number=-1):
         """Return the entry of a number; the last one has the number -1."""
@@ -102,7 +134,7 @@ class Chat:
     def looked(self, name):
         """Keep a picture of the page for people to look at."""
         if SCREENSHOTS:
-            self.page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+            self.page.screenshot(path=Path(SCREENSHOTS) / f"{self.width}-{name}.png")
 
     def is_wider_than_its_window(self):
         """Return whether one could scroll sideways."""
@@ -114,8 +146,8 @@ def open_chat(browser, easel):
     """Return a function that opens the page for somebody new; at the end nothing may have gone wrong in any of them."""
     chats = []
 
-    def opened(**settings):
-        chats.append(Chat(browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | settings), easel))
+    def opened(width=1280, **settings):
+        chats.append(Chat(browser.new_context(**WIDTHS[width] | settings), easel, width))
         return chats[-1]
 
     yield opened
@@ -123,3 +155,15 @@ def open_chat(browser, easel):
         chat.context.close()
     # A browser logs every refused or failed request by itself; whatever else it says is a fault of the page.
     assert not [one for chat in chats for one in chat.complaints if not one.startswith("Failed to load resource")]
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request):
+    """Return the width of what the page is seen on: what people do must work on a phone and on a desk."""
+    return request.param
+
+
+@pytest.fixture
+def chat(open_chat, width):
+    """Open the page on a phone, and then on a desk."""
+    return open_chat(width)

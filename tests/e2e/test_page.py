@@ -11,6 +11,9 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwr
 
 MOST_BYTES_OF_PAGE = 100_000
 
+#: Beside the conversation on a phone, in pixels.
+MARGIN = 16
+
 COLOURS = ("red", "green", "blue", "yellow")
 
 CIRCLE = "a large red circle on a blue background"
@@ -24,46 +27,55 @@ def is_blue(colour):
     return colour[2] > 100 and colour[2] > 1.3 * max(colour[0], colour[1])
 
 
-def test_words_become_the_picture_they_say(open_chat):
+def test_words_become_the_picture_they_say(chat):
     """A line that is typed and sent becomes a picture in its place: red in the middle, blue in the corners."""
-    chat = open_chat()
-    chat.say(CIRCLE)
+    chat.page.locator("#line").press_sequentially(CIRCLE)
+    chat.button("Send")
     done = chat.ended(1)
     pixels = chat.painted(done)
     assert is_red(pixels[56:72, 56:72].mean(axis=(0, 1)))
     assert all(is_blue(pixels[y, x].mean(axis=(0, 1))) for y in (slice(2, 8), slice(-8, -2)) for x in (slice(2, 8), slice(-8, -2)))
     assert done.locator("img.shown").get_attribute("alt") == CIRCLE
-    assert done.locator("img.shown").bounding_box()["width"] == 384
+    assert done.locator("img.shown").bounding_box()["width"] == min(384, chat.width - 2 * MARGIN)
     assert re.fullmatch(rf"{CIRCLE} · 20 steps · seed \d+ · [\d.]+ s", done.locator(".status").inner_text())
-    assert done.locator("button").all_inner_texts() == ["Again", "Vary", "Info", "Delete"]
-    chat.page.locator("#history img").first.wait_for()
+    assert done.locator("button").all_inner_texts() == ["Again", "Vary", "Edit…", "Info", "Delete"]
     chat.looked("done")
+    chat.look_beside()
+    chat.page.locator("#history img").first.wait_for()
 
 
-def test_buttons_do_what_they_say(open_chat):
+def test_buttons_do_what_they_say(chat):
     """Again and Vary paint, Delete asks once and can be taken back, Cancel stops what shows its preview."""
-    chat = open_chat()
     chat.say(f"{CIRCLE} --steps 6")
-    chat.ended(1).get_by_role("button", name="Again").click()
-    chat.ended(2).get_by_role("button", name="Vary").click()
+    chat.button("Again", chat.ended(1))
+    chat.button("Vary", chat.ended(2))
     varied = chat.ended(3)
     assert is_red(chat.painted(varied)[56:72, 56:72].mean(axis=(0, 1)))
-    varied.get_by_role("button", name="Delete").click()
-    varied.get_by_role("button", name="Keep").click()
-    assert varied.get_by_role("button", name="Delete").is_visible()
-    varied.get_by_role("button", name="Delete").press("Enter")
+    chat.button("Delete", varied)
+    chat.button("Keep", varied)
+    chat.button("Delete", varied)
     chat.looked("asking")
-    varied.get_by_role("button", name="Delete for good").click()
+    chat.button("Delete for good", varied)
     chat.page.locator(".entry").nth(2).locator("img").wait_for(state="detached")
-    chat.say("a green tree --steps 60 --count 16")
-    chat.page.locator("#queue").get_by_role("button", name="Cancel").wait_for()
     # So many steps that no machine is done before it is looked at.
+    chat.say("a green tree --steps 60 --count 16")
     chat.entry().locator("img.blank").first.wait_for()
     chat.looked("running")
-    chat.entry().get_by_role("button", name="Cancel").click()
+    chat.button("Cancel", chat.entry().locator(":scope > .presses"))
     chat.page.locator(".entry[data-state=cancelled]").wait_for()
-    chat.page.locator("#queue").get_by_text("Nothing is waiting.").wait_for()
     chat.looked("cancelled")
+
+
+def test_the_queue_shows_what_waits_and_cancels_it(chat):
+    """Queue and history are one look away: what is painted stands there, can be cancelled there, and then nothing waits."""
+    chat.say("a green tree --steps 60 --count 16")
+    chat.look_beside()
+    chat.page.locator("#queue .wait", has_text="a green tree").wait_for()
+    chat.looked("queue")
+    chat.button("Cancel", chat.page.locator("#queue"))
+    chat.page.locator("#queue").get_by_text("Nothing is waiting.").wait_for()
+    chat.look_back()
+    sync_api.expect(chat.page.locator(".entry[data-state=cancelled]")).to_be_in_viewport()
 
 
 def dropped(page, data, name, kind):
@@ -79,14 +91,19 @@ def dropped(page, data, name, kind):
     page.dispatch_event("#conversation", "drop", {"dataTransfer": carried})
 
 
-def test_a_dropped_picture_is_painted_over(open_chat):
-    """A picture can be dropped in, is shown with its role, goes with the line, and what cannot be taken is said at once."""
-    chat = open_chat()
+@pytest.fixture(scope="module")
+def blue():
+    """Return a picture that is blue all over, as a file."""
     source = io.BytesIO()
     Image.new("RGB", (128, 128), (30, 60, 200)).save(source, "PNG")
+    return source.getvalue()
+
+
+def test_a_dropped_picture_is_painted_over(chat, blue):
+    """A picture can be dropped in, is shown with its role, goes with the line, and what cannot be taken is said at once."""
     dropped(chat.page, b"<svg/>", "a.svg", "image/svg+xml")
     assert chat.page.locator("#composer-problem").inner_text() == "Pictures are taken as PNG, JPEG or WebP."
-    dropped(chat.page, source.getvalue(), "blue.png", "image/png")
+    dropped(chat.page, blue, "blue.png", "image/png")
     chat.page.get_by_text("128 × 128").wait_for()
     assert chat.page.locator("#attached-role").inner_text() == "Source"
     chat.looked("attached")
@@ -94,13 +111,26 @@ def test_a_dropped_picture_is_painted_over(open_chat):
     done = chat.ended(1)
     assert not chat.page.locator("#attached").is_visible()
     assert is_blue(chat.painted(done)[2:8, 2:8].mean(axis=(0, 1)))
-    done.locator("a").click()
+    chat.press(done.locator("a"))
     chat.page.locator("#viewer-facts").get_by_text("strength").wait_for()
 
 
-def test_a_reload_in_the_middle_loses_nothing(open_chat):
+def test_a_picked_picture_can_be_taken_off_again(chat, blue):
+    """Whoever has nothing to drag with picks a picture from their files, sees it, and can take it off or send it."""
+    for name in ("first.png", "second.png"):
+        with chat.page.expect_file_chooser() as chooser:
+            chat.button("Add picture")
+        chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": blue})
+        chat.page.get_by_text("128 × 128").wait_for()
+        if name == "first.png":
+            chat.button("Remove")
+            sync_api.expect(chat.page.locator("#attached")).to_be_hidden()
+    chat.say("a red circle on a blue background --strength 0.4 --steps 6")
+    assert is_blue(chat.painted(chat.ended(1))[2:8, 2:8].mean(axis=(0, 1)))
+
+
+def test_a_reload_in_the_middle_loses_nothing(chat):
     """Whoever reloads while it paints finds the conversation, the preview and the progress where they were."""
-    chat = open_chat()
     chat.say(f"{CIRCLE} --steps 2")
     chat.ended(1)
     chat.say("a house by the sea --count 4 --steps 40")
@@ -116,9 +146,8 @@ def test_a_reload_in_the_middle_loses_nothing(open_chat):
     chat.looked("several")
 
 
-def test_the_keyboard_is_enough(open_chat):
+def test_the_keyboard_is_enough(chat):
     """Commands, parameters and values are completed, sent, recalled and pressed without a pointer."""
-    chat = open_chat()
     keys, line = chat.page.keyboard, chat.page.locator("#line")
     chat.page.locator("#chips").wait_for(state="attached")
     with chat.page.expect_response("**/commands"):
@@ -155,14 +184,13 @@ def test_the_keyboard_is_enough(open_chat):
     chat.ended(2)
 
 
-def test_fields_and_line_say_the_same(open_chat):
+def test_fields_and_line_say_the_same(chat):
     """A field writes the line, and the line fills the fields."""
-    chat = open_chat()
     with chat.page.expect_response("**/commands"):
         chat.page.reload()
     line = chat.page.locator("#line")
     line.fill("a red star --steps 12")
-    chat.page.get_by_role("button", name="Settings").click()
+    chat.button("Settings")
     assert chat.page.get_by_role("spinbutton", name="steps").input_value() == "12"
     chat.page.get_by_role("slider", name="count").fill("3")
     chat.page.get_by_role("textbox", name="negative").fill("fog and rain")
@@ -173,9 +201,8 @@ def test_fields_and_line_say_the_same(open_chat):
     chat.looked("fields")
 
 
-def test_what_is_said_offline_is_kept_and_sent_once(open_chat):
+def test_what_is_said_offline_is_kept_and_sent_once(chat):
     """A line that finds no connection waits, survives the page, and becomes one request when there is one."""
-    chat = open_chat()
     chat.context.set_offline(True)
     chat.say("a purple heart --steps 2")
     chat.page.get_by_text("kept, sends as soon as it can").wait_for()
@@ -189,9 +216,8 @@ def test_what_is_said_offline_is_kept_and_sent_once(open_chat):
     assert chat.page.locator("#entries > .entry").count() == 1
 
 
-def test_a_picture_opens_with_its_settings(open_chat):
+def test_a_picture_opens_with_its_settings(chat):
     """The viewer shows the original and its settings, turns the pages by arrow keys, and gives the focus back."""
-    chat = open_chat()
     chat.say("a yellow star --steps 2 --count 2 --seed 5")
     chat.ended(1)
     chat.entry().locator("a").first.press("Enter")
@@ -200,7 +226,7 @@ def test_a_picture_opens_with_its_settings(open_chat):
     chat.page.keyboard.press("ArrowRight")
     chat.page.locator("#viewer .exact", has_text=re.compile("^6$")).wait_for()
     with chat.page.expect_download() as download:
-        chat.page.get_by_role("link", name="Download").click()
+        chat.press(chat.page.get_by_role("link", name="Download"))
     assert download.value.suggested_filename == "a-yellow-star-6.png"
     chat.page.keyboard.press("Escape")
     assert not chat.page.locator("#viewer").is_visible()
@@ -292,67 +318,69 @@ def test_what_has_ended_stays_so(open_chat):
     assert done.get_attribute("data-state") == "done"
 
 
-def test_an_answer_goes_on_below_itself(open_chat):
+def test_an_answer_goes_on_below_itself(chat):
     """More below a page of history in the conversation brings the next page there, and a line of any length is sent whole."""
-    chat = open_chat()
     chat.say(" || ".join(["a red star --steps 1 --size 64x64 --count 7"] * 2))
     chat.ended(2)
     chat.say("/history")
-    chat.entry().get_by_role("button", name="More").click()
+    chat.button("More", chat.entry())
     sync_api.expect(chat.entry().locator(".reply .picture")).to_have_count(14)
-    chat.entry().get_by_text("13 to 14 of 14.").wait_for()
+    chat.entry().get_by_text("11 to 14 of 14.").wait_for()
     chat.page.locator("#line").focus()
     chat.page.keyboard.insert_text("x" * 5_000)
     chat.page.locator("#line").press("Enter")
     chat.entry().get_by_text("A line has at most 4000 characters; this one has 5000.").wait_for()
 
 
-def test_mistakes_are_told_where_they_were_made(open_chat):
+def test_mistakes_are_told_where_they_were_made(chat):
     """A refused line stays with its sentence and goes back into the field; markup in it is text."""
-    chat = open_chat()
     chat.say("<img src=x onerror=alert(1)> --steps 600")
     chat.entry().get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
     assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 600"
     chat.looked("refused")
-    chat.page.get_by_role("button", name="Edit").click()
+    chat.button("Edit")
     assert chat.page.locator("#line").input_value() == "<img src=x onerror=alert(1)> --steps 600"
-    chat.page.locator("#line").fill("<img src=x onerror=alert(1)> --steps 2 --size 64x64")
-    chat.page.locator("#line").press("Enter")
+    chat.say("<img src=x onerror=alert(1)> --steps 2 --size 64x64")
     chat.ended(1)
     chat.page.reload()
     assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 2 --size 64x64"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
 def test_every_width_and_light_has_its_page(open_chat, width, scheme):
     """On a phone and on a desk, by day and by night, nothing is wider than the window and everything can be reached."""
-    chat = open_chat(viewport={"width": width, "height": 844}, color_scheme=scheme, has_touch=width < 600)
-    chat.looked(f"{width}-{scheme}-empty")
+    chat = open_chat(width, color_scheme=scheme)
+    chat.looked(f"{scheme}-empty")
     assert chat.page.locator(".example").count() == 3
-    chat.page.locator(".example").first.click()
+    chat.press(chat.page.locator(".example").first)
     chat.ended(1)
     chat.say(f"{'x' * 300} --size 256x64 --steps 2 --count 3")
     chat.ended(2)
-    chat.looked(f"{width}-{scheme}-done")
+    chat.looked(f"{scheme}-several")
     assert not chat.is_wider_than_its_window()
-    if width < 960:
-        chat.page.get_by_role("button", name="Queue and history").click()
+    chat.say("a green tree --steps 60")
+    chat.entry().locator("img.blank").wait_for()
+    chat.looked(f"{scheme}-running")
+    assert not chat.is_wider_than_its_window()
+    chat.ended(3)
+    chat.looked(f"{scheme}-done")
+    chat.look_beside()
     chat.page.locator("#history .picture").nth(3).wait_for()
     chat.page.locator("#search-words").fill("circle")
     sync_api.expect(chat.page.locator("#history .picture")).to_have_count(1)
-    chat.looked(f"{width}-{scheme}-panel")
+    chat.looked(f"{scheme}-panel")
     assert not chat.is_wider_than_its_window()
 
 
 def test_the_first_view_is_light(open_chat):
-    """The page with all that it needs at first is under 100 kB, and nothing of it comes from elsewhere."""
+    """The page with all that it needs at first is under 100 kB on its way, and nothing of it comes from elsewhere."""
     chat = open_chat()
+    page = chat.context.new_page()
     answers = []
-    chat.page.on("response", lambda answer: answers.append(answer))
-    chat.page.goto(chat.address, wait_until="load")
-    chat.page.locator("#line").focus()
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(chat.address, wait_until="load")
+    page.locator("#line").focus()
     whole = [one for one in answers if "/events" not in one.url]
     assert all(one.url.startswith(chat.address) for one in whole)
     assert len(whole) > 5
-    assert sum(len(chat.context.request.get(one.url).body()) for one in whole) < MOST_BYTES_OF_PAGE
+    assert sum(one.request.sizes()["responseBodySize"] for one in whole) < MOST_BYTES_OF_PAGE

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.catalogue import ModelEntry, inspect, read_catalogue, scan, with_hash
+from inference.catalogue import ModelEntry, inspect, read_catalogue, scan
 from inference.errors import BadModel, NotOffered
 from inference.weights import HASHES, read_header, sha256_of
 
@@ -416,20 +416,6 @@ def test_hash_is_remembered(tmp_path):
 
     (cache / HASHES).write_text("{")
     assert len(sha256_of(path, cache)) == 64
-
-
-def test_passport_with_hash(tmp_path):
-    """The hash in a passport is that of the denoiser's weights, and of all of them where they are several files."""
-    folder, cache = write_model(tmp_path / "painter"), tmp_path / "cache"
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    single = with_hash(inspect(folder), cache).sha256
-
-    assert single == sha256_of(weights, cache)
-
-    weights.rename(weights.with_name("diffusion_pytorch_model-00001-of-00002.safetensors"))
-    write_weights(weights.with_name("diffusion_pytorch_model-00002-of-00002.safetensors"), {"b": (2,)})
-
-    assert with_hash(inspect(folder), cache).sha256 != single
 
 
 def test_catalogue_is_free_of_torch():

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from inference.calls import Call
 from inference.request import Done, Failed
 from inference.schedulers import make
+from inference.seats import read
 from tests.room import PASSPORT, asked, pixels, room
 
 MIXTURE = [
@@ -69,6 +71,20 @@ def test_at_the_same_bucket_neighbours_change_not_one_bit(studio):
     alone = [studio.paint(request)[0].pictures[0] for request in full]
 
     assert all(np.array_equal(*pair) for pair in zip(together, alone, strict=True))
+
+
+@pytest.mark.usefixtures("generous")
+def test_in_the_same_seats_a_picture_is_the_same_to_the_last_bit(studio):
+    """Whoever was beside it, in passes of whatever sizes, and whoever is beside it now: a picture painted in its old seats is the same."""
+    first = [outcome.end.proof for outcome in studio.paint(*MIXTURE)]
+    sat = [{seat.rows for seat in read(proof.pictures[0].seats)} for proof in first]
+    repeats = [replace(request, seats=(proof.pictures[0].seats,)) for request, proof in zip(MIXTURE, first, strict=True)]
+    alone = [studio.paint(request)[0].end.proof for request in repeats]
+    beside = [outcome.end.proof for outcome in studio.paint(*repeats, *(replace(one, seed=99, share="z") for one in MIXTURE))]
+
+    assert max(len(sizes) for sizes in sat) > 1
+    assert alone == first
+    assert beside[: len(first)] == first
 
 
 def test_the_same_request_gives_the_same_pixels(studio):

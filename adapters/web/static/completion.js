@@ -18,9 +18,10 @@ let offers = [];
 let active = -1;
 let asked = 0;
 
-/** Tell which commands there are. */
+/** Tell which commands there are; who was quicker to type than they were to come sees them now. */
 export function learn(known) {
   commands = known;
+  if (field.value) look();
 }
 
 export const isOpen = () => !box.hidden;

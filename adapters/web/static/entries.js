@@ -141,6 +141,18 @@ export function tell(near, sentence, { calm = false } = {}) {
   if (sentence) announce(sentence);
 }
 
+/** Show what the bot says in the entry of the line that it answers. */
+export function answer(entry, said) {
+  let place = entry.querySelector(":scope > .answer");
+  if (!place) {
+    place = document.createElement("div");
+    place.className = "answer";
+    entry.firstElementChild.after(place);
+  }
+  keepPlace(() => place.replaceChildren(said));
+  announce(said.querySelector(".words")?.textContent ?? "");
+}
+
 /** Put older entries before all others without moving what is being read. */
 export function addEarlier(pieces, more) {
   const first = list.firstElementChild;

@@ -24,7 +24,7 @@ export function commandOf(text, commands) {
 
 /** Return whether a value goes on to the next flag where nothing quotes it. */
 export function runsOn(param) {
-  return param.kind === "text" && !param.choices.length && (param.suggestions.length > 0 || (param.longest ?? Infinity) > PLAIN_WORD);
+  return param.kind === "text" && !param.choices.length && (param.longest ?? Infinity) > PLAIN_WORD;
 }
 
 /** Return every flag of a text that a command knows: its parameter, where it stands, its value. */

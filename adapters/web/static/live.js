@@ -59,7 +59,7 @@ export function listen() {
   source.addEventListener("card", (event) => {
     const card = JSON.parse(event.data);
     void show(card.html);
-    if (card.state !== "waiting" && card.state !== "running") for (const told of listeners.ended) told();
+    if (!["waiting", "paused", "running"].includes(card.state)) for (const told of listeners.ended) told();
   });
   source.addEventListener("progress", (event) => progress(JSON.parse(event.data)));
   source.addEventListener("queue", (event) => (queue.innerHTML = JSON.parse(event.data).html));

@@ -1,15 +1,12 @@
 // Lines on their way to the server: kept in the browser until it has answered, sent one after another.
 
-import { add, element, keepPlace, show, tell } from "./entries.js";
+import { add, answer, element, keepPlace, show, tell } from "./entries.js";
+import { open } from "./filling.js";
 import { away, here, loggedOut, on } from "./live.js";
-import { Away, LoggedOut, newKey, own, post } from "./talk.js";
-import { announce, say } from "./words.js";
+import { Away, LoggedOut, newKey, own, patience, post } from "./talk.js";
+import { say } from "./words.js";
 
 const pattern = document.getElementById("pending").content.firstElementChild;
-
-/** Seconds that a line may take, and one with a picture on a slow connection. */
-const SECONDS = 60;
-const SECONDS_WITH_PICTURE = 600;
 
 const MOST_WAIT_MS = 30_000;
 
@@ -80,7 +77,7 @@ async function pump() {
     while (waiting.length) {
       const { item, entry } = waiting[0];
       const { key, line, picture } = item;
-      const answer = await post("/say", { line, key, picture }, picture ? SECONDS_WITH_PICTURE : SECONDS);
+      const answer = await post("/say", { line, key, picture }, patience(picture));
       void stored("readwrite", (lines) => lines.delete(key));
       pause = 2000;
       here();
@@ -102,7 +99,7 @@ function later() {
   pause = Math.min(pause * 2, MOST_WAIT_MS);
 }
 
-function settle(entry, item, { error, reply, jobs = [] }) {
+function settle(entry, item, { error, reply, jobs = [], form }) {
   if (error) {
     refuse(entry, item, error);
     return;
@@ -112,24 +109,14 @@ function settle(entry, item, { error, reply, jobs = [] }) {
   const first = jobs.length ? document.getElementById(`job-${jobs[0].id}`) : null;
   const said = reply ? element(reply) : null;
   if (said && said.childElementCount) answer(first ?? entry, said);
+  if (said && !first) answered(entry);
+  if (form) open(form, entry);
   if (first || !said) keepPlace(() => entry.remove());
 }
 
-function answer(entry, said) {
-  let place = entry.querySelector(":scope > .answer");
-  if (!place) {
-    place = document.createElement("div");
-    place.className = "answer";
-    entry.querySelector(".line").after(place);
-  }
-  keepPlace(() => {
-    place.replaceChildren(said);
-    if (entry.dataset.state === "sending") {
-      entry.dataset.state = "answered";
-      entry.querySelector(".told").remove();
-    }
-  });
-  announce(said.querySelector(".words")?.textContent ?? "");
+function answered(entry) {
+  entry.dataset.state = "answered";
+  keepPlace(() => entry.querySelector(".told").remove());
 }
 
 function refuse(entry, item, sentence) {

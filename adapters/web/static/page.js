@@ -2,6 +2,7 @@
 
 import * as completion from "./completion.js";
 import * as composer from "./composer.js";
+import * as filling from "./filling.js";
 import * as form from "./form.js";
 import { addEarlier, atBottom, element, keepPlace, oldest, toBottom } from "./entries.js";
 import { listen } from "./live.js";
@@ -35,7 +36,8 @@ async function showEarlier() {
   }
 }
 
-function after({ jobs = [], reply }, button) {
+function after({ jobs = [], reply, form: toFill }, button) {
+  if (toFill) filling.open(toFill, button.closest(".entry"));
   if (jobs.length) document.getElementById(`job-${jobs[0].id}`)?.scrollIntoView({ block: "nearest" });
   const said = reply ? element(reply) : null;
   if (said) announce(said.querySelector(".words")?.textContent ?? "");
@@ -57,6 +59,7 @@ function follow(target) {
   else if (wanted("say-line")) composer.submit(wanted("say-line").dataset.sayLine);
   else if (wanted("edit")) again(target.closest(".entry"));
   else if (wanted("discard")) target.closest(".entry").remove();
+  else if (wanted("close")) filling.close(wanted("close").form);
   else if (wanted("wire")?.closest("#panel") && wanted("wire").dataset.wire.startsWith("history:")) {
     void panel.page(Number(wanted("wire").dataset.wire.split(":").at(-1)));
   } else if (wanted("wire") && !target.closest("#viewer")) pressed(wanted("wire"), after);
@@ -84,6 +87,15 @@ document.getElementById("logout")?.addEventListener("submit", () => {
 const PLACE = "easel:at-end";
 window.addEventListener("pagehide", () => sessionStorage.setItem(PLACE, atBottom() ? "yes" : "no"));
 if (!location.hash && sessionStorage.getItem(PLACE) !== "no") toBottom();
+
+// A link of the gallery brings a line along: it is there to be sent, or changed.
+const brought = new URLSearchParams(location.hash.slice(1)).get("line");
+if (brought) {
+  const field = document.getElementById("line");
+  field.value = brought;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  history.replaceState(null, "", location.pathname);
+}
 
 listen();
 void learn();

@@ -29,11 +29,20 @@ export function detach() {
   complain("");
 }
 
+/** Return why a picture cannot be taken, or nothing. */
+export function faultOf(picture) {
+  if (!KINDS.includes(picture.type)) return say("picture-kind");
+  return picture.size > most ? say("picture-large", { given: megabytes(picture.size), most: megabytes(most) }) : "";
+}
+
 /** Put a picture on, or say why it cannot be. */
 export function attach(picture) {
   detach();
-  if (!KINDS.includes(picture.type)) return complain(say("picture-kind"));
-  if (picture.size > most) return complain(say("picture-large", { given: megabytes(picture.size), most: megabytes(most) }));
+  const fault = faultOf(picture);
+  if (fault) {
+    complain(fault);
+    return;
+  }
   attached = picture;
   shown.src = URL.createObjectURL(picture);
   shown.onload = () => (size.textContent = `${shown.naturalWidth} × ${shown.naturalHeight}`);
@@ -41,7 +50,6 @@ export function attach(picture) {
   size.textContent = "";
   chip.hidden = false;
   field.focus();
-  return undefined;
 }
 
 const megabytes = (bytes) => String(Math.round(bytes / 100_000) / 10);
@@ -60,10 +68,13 @@ async function fetched(link) {
   attach(new File([picture], "picture", { type: picture.type }));
 }
 
-const carries = (data) => data && (data.types.includes("Files") || data.types.includes("text/uri-list"));
+/** Return whether what is dragged is for the line; a field for a picture takes it by itself. */
+const isOurs = ({ target, dataTransfer }) =>
+  target.type !== "file" && (dataTransfer?.types.includes("Files") || dataTransfer?.types.includes("text/uri-list"));
 
 document.addEventListener("dragover", (event) => {
-  if (!carries(event.dataTransfer)) return;
+  delete document.body.dataset.dropping;
+  if (!isOurs(event)) return;
   event.preventDefault();
   document.body.dataset.dropping = say("drop");
 });
@@ -72,7 +83,7 @@ document.addEventListener("dragleave", (event) => {
 });
 document.addEventListener("drop", (event) => {
   delete document.body.dataset.dropping;
-  if (!carries(event.dataTransfer)) return;
+  if (!isOurs(event)) return;
   event.preventDefault();
   const [dropped] = event.dataTransfer.files;
   const link = event.dataTransfer.getData("text/uri-list");

@@ -11,10 +11,13 @@ const pattern = document.getElementById("asking").content.firstElementChild;
 const about = (button) => button.closest(".entry, .viewer, .panel");
 
 /** Ask the server to do what a button says. Return its answer, or nothing where it could not; the person has been told why. */
-export async function press(wire, near = null) {
+export const press = (wire, near = null) => send({ wire, key: newKey() }, near);
+
+/** Send a button, or a form that was filled in. Return what `press` returns. */
+export async function send(values, near, seconds) {
   tell(near, "");
   try {
-    const answer = await post("/press", { wire, key: newKey() });
+    const answer = await post("/press", values, seconds);
     if (answer.error) {
       tell(near, answer.error);
       return null;

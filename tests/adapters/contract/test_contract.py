@@ -1,5 +1,6 @@
 """What every platform promises, asked of each one in the registry through its own front."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,17 +10,21 @@ import pytest_asyncio
 from adapters.base import Adapter, Bot
 from adapters.main import Router, opened, passports
 from adapters.registry import REGISTRY
-from bot.app import App, Offer
+from bot.app import App
 from bot.commands import COMMANDS
+from bot.jobs.delivery import Later, Parcel, Refused, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
+from bot.jobs.runners import runner_name
+from bot.offer import Offer
 from bot.store.store import Store
 from bot.values import Address, new_id
 from inference.catalogue import read_catalogue
 from inference.demo import WEIGHTS
 from inference.process import LocalEngine
 from inference.settings import EngineSettings
-from tests.adapters.contract.drivers import DRIVERS
-from tests.adapters.web.chat import config, png
+from tests.adapters.contract.drivers import WORLDS
+from tests.adapters.contract.talker import World
+from tests.adapters.web.chat import png
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,16 +33,16 @@ SMALL = "--size 64x64 --scheduler euler"
 
 @dataclass(frozen=True)
 class Stage:
-    """A bot that runs on one platform."""
+    """A bot that runs in one world."""
 
-    platform: str
+    world: World
     adapter: Adapter
     store: Store
     dispatcher: Dispatcher
 
     def person(self, name):
-        """Open a way for a person to talk; the same name on the same stage is the same person."""
-        return DRIVERS[self.platform](self.adapter, name)
+        """Open a way for a person to talk; the same name in the same world is the same person."""
+        return self.world.person(self.adapter, name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,24 +52,30 @@ async def engine():
 
 
 @asynccontextmanager
-async def staged(platform, engine, folder):
-    """Give a bot with one platform."""
-    settings = config(folder)
+async def staged(world, engine, folder, *, serving=True):
+    """Give a bot with the platform of a world; where it does not serve it, it paints but delivers nothing."""
+    platform, settings = world.platform, world.config(folder)
     async with opened(settings) as store:
         router = Router()
-        dispatcher = Dispatcher(store, engine, router.show, (platform,))
+        dispatcher = Dispatcher(store, engine, router, (platform,) if serving else ())
         app = App(COMMANDS, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
         adapter = REGISTRY[platform](Bot(settings, app, dispatcher.card, dispatcher.show))
         assert adapter is not None
         async with adapter:
             router.adapters[platform] = adapter
             async with dispatcher:
-                yield Stage(platform, adapter, store, dispatcher)
+                yield Stage(world, adapter, store, dispatcher)
 
 
 @pytest_asyncio.fixture(loop_scope="module", params=REGISTRY)
-async def stage(request, engine, tmp_path):
-    async with staged(request.param, engine, tmp_path) as opened_stage:
+async def world(request):
+    async with WORLDS[request.param]() as opened_world:
+        yield opened_world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(world, engine, tmp_path):
+    async with staged(world, engine, tmp_path) as opened_stage:
         yield opened_stage
 
 
@@ -76,7 +87,7 @@ def names():
 
 async def test_it_says_where_it_is(stage):
     """An adapter names its platform as the registry does, and where people find it."""
-    assert stage.adapter.platform == stage.platform
+    assert stage.adapter.platform == stage.world.platform
     assert stage.adapter.address
 
 
@@ -179,16 +190,51 @@ async def test_showing_never_raises(stage, names):
         await ada.until(job, "done")
         card = await stage.dispatcher.card(await stage.store.jobs.get(job))
         for place in ("nobody", "", "0", "\N{SNOWMAN}"):
-            await stage.adapter.show(card, Address(stage.platform, place))
+            await stage.adapter.show(card, Address(stage.world.platform, place))
+            outcome = await stage.adapter.deliver(Parcel(new_id(), card, Address(stage.world.platform, place)))
+            assert isinstance(outcome, Sent | Later | Unknown | Refused)
 
 
-@pytest.mark.parametrize("platform", REGISTRY)
-async def test_a_restart(platform, engine, tmp_path, names):
+async def until_told(stage, job, state="sent"):
+    """Wait until a job's delivery has a state, and return it."""
+    for _ in range(2000):
+        if (delivery := await stage.store.outbox.of_job(job)) is not None and delivery.state == state:
+            return delivery
+        await asyncio.sleep(0.02)
+    return pytest.fail(f"the delivery never was {state}")
+
+
+async def test_a_result_that_is_delivered_again_is_there_once(stage, names):
+    """A repeat of what may have arrived shows nothing twice, and a result that arrived is known to have."""
+    async with stage.person(names[0]) as ada:
+        (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
+        await ada.until(job, "done")
+        delivery = await until_told(stage, job)
+        kept = await stage.store.jobs.get(job)
+        for attempt in (2, 3):
+            parcel = Parcel(delivery.id, await stage.dispatcher.card(kept), kept.address, attempt, unsure=True)
+            assert isinstance(await stage.adapter.deliver(parcel), Sent | Unknown)
+        assert await ada.cards() == [job]
+
+
+async def test_a_result_waits_for_its_platform(world, engine, tmp_path, names):
+    """What was painted while nobody served the platform, or was being sent when the process died, arrives afterwards, once."""
+    async with staged(world, engine, tmp_path, serving=False) as before, before.person(names[0]) as ada:
+        first, second = (await ada.say(f"a red circle --steps 2 {SMALL} || a blue star --steps 2 {SMALL}")).jobs
+        assert {(await until_told(before, job, "todo")).attempt for job in (first, second)} == {0}
+        (sending,) = await before.store.outbox.claim(f"{runner_name().split('/')[0]}/{2**22 + 1}/1/x", [world.platform], 1)
+    async with staged(world, engine, tmp_path) as after, after.person(names[0]) as ada:
+        for job in (first, second):
+            assert (await until_told(after, job)).unsure == (job == sending.job)
+        assert sorted(await ada.cards()) == sorted((first, second))
+
+
+async def test_a_restart(world, engine, tmp_path, names):
     """What was accepted before the bot ended is painted by the next one and shown in the same place, once."""
-    async with staged(platform, engine, tmp_path) as before, before.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path) as before, before.person(names[0]) as ada:
         (job,) = (await ada.say("a blue boat --steps 60")).jobs
         await ada.until(job, "running")
-    async with staged(platform, engine, tmp_path) as after, after.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path) as after, after.person(names[0]) as ada:
         await ada.until(job, "done")
         assert ada.seen(job).count("done") == 1
         assert await ada.cards() == [job]

@@ -13,12 +13,14 @@ from PIL import Image
 from adapters.base import Bot
 from adapters.main import Router, opened, passports
 from adapters.web.adapter import WebAdapter
-from bot.app import App, Offer
+from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection, Web
 from bot.jobs.dispatcher import Dispatcher
-from bot.store.jobs import Painted
+from bot.offer import Offer
+from bot.store.job import Painted
 from bot.values import new_id
+from tests.stores import ready_made
 
 #: Nothing here takes so long unless it hangs.
 PATIENCE = 60.0
@@ -33,6 +35,7 @@ def png(colour="red", size=(64, 64)):
 
 def config(folder, **web):
     """Return a configuration whose store and files are in a folder, and whose port is any that is free."""
+    ready_made(folder / "easel.db")
     return Config(
         web=Web(port=0, **web),
         store=StoreSection(url=f"sqlite+aiosqlite:///{folder}/easel.db"),
@@ -86,13 +89,13 @@ class Chat:
 
     async def paint(self, *colours):
         """Finish the job whose turn it is with pictures of these colours; return its id."""
-        job = await self.store.jobs.claim("by hand", ["web"])
+        job = await self.store.attempts.claim("by hand")
         painted = []
         for index, colour in enumerate(colours or ("red",)):
             file = await self.store.files.put(png(colour))
             thumbnail = await self.store.files.put(png(colour, (16, 16)))
             painted.append(Painted(index=index, seed=index, width=64, height=64, bytes=1, file=file, thumbnail=thumbnail))
-        assert await self.store.jobs.finish(job, painted, 0.1)
+        assert await self.store.attempts.finish(job, painted, 0.1)
         await self.dispatcher.show(job.id)
         return job.id
 
@@ -104,7 +107,7 @@ async def open_chat(folder, engine=None, **web):
     known = passports(settings)
     async with opened(settings) as store:
         router = Router()
-        dispatcher = Dispatcher(store, engine, router.show, ("web",))
+        dispatcher = Dispatcher(store, engine, router, ("web",))
         app = App(COMMANDS, store, Offer(known, "demo"), wake=dispatcher.wake)
         bot = Bot(settings, app, dispatcher.card, dispatcher.show)
         async with WebAdapter(bot) as adapter:
@@ -148,6 +151,13 @@ class Browser:
     async def press(self, wire, key=None):
         """Press a button; return the response."""
         return await self.client.post("/press", data={"wire": wire, "key": key or new_id()}, headers={"X-Easel-Token": self.token})
+
+    async def fill(self, wire, fields, picture=None, key=None):
+        """Send a form in, as a browser does: every field comes along, and a picture field is a file whether one is chosen or not."""
+        parts = {f"field-{name}": (None, value) for name, value in fields.items()}
+        parts["field-image"] = ("picture.png", picture, "image/png") if picture is not None else ("", b"", "application/octet-stream")
+        parts |= {"wire": (None, wire), "key": (None, key or new_id())}
+        return await self.client.post("/press", files=parts, headers={"X-Easel-Token": self.token})
 
     async def job(self, line, **more):
         """Send a line that is accepted and return the id of its job."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.web.adapter import WebAdapter, open_adapter
-from bot.app import App, Context
+from bot.app import App
 from bot.commands import COMMANDS
+from bot.context import Context
 from bot.errors import BadConfig
 from bot.reply import Reply
 from bot.spec import Params, command
@@ -76,8 +77,8 @@ async def test_history_and_queue(chat):
             await ada.job(f"a {'red' if number % 2 else 'blue'} circle --seed {number}")
             await chat.paint()
         waits = await ada.job("a green star")
-        assert (await ada.client.get("/history")).text.count("<img") == 12
-        assert (await ada.client.get("/history?page=2")).text.count("<img") == 2
+        assert (await ada.client.get("/history")).text.count("<img") == 10
+        assert (await ada.client.get("/history?page=2")).text.count("<img") == 4
         assert (await ada.client.get("/history?words=red")).text.count("<img") == 7
         assert (await bob.client.get("/history")).text.count("<img") == 0
         refused = await ada.client.get("/history?page=none")

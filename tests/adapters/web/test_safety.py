@@ -162,7 +162,7 @@ async def test_other_pages_cannot_send(chat, headers):
         assert answer.status_code == 403
         assert "another site" in answer.json()["error"]
         assert (await ada.client.post("/login", data={"token": "x"}, headers=headers)).status_code == 403
-    assert await chat.store.jobs.claim("nobody", ["web"]) is None
+    assert await chat.store.attempts.claim("nobody") is None
 
 
 async def test_the_own_page_can_send(chat):
@@ -231,8 +231,9 @@ async def test_a_body_that_is_too_large(chat):
 
     async with chat.browser() as ada:
         heads = {"X-Easel-Token": ada.token, "Content-Type": "multipart/form-data; boundary=x"}
-        declared = await ada.client.post("/say", content=b"x" * (MOST_BYTES + 300_000), headers=heads)
-        assert declared.status_code == 413
+        for path in ("/say", "/press"):
+            declared = await ada.client.post(path, content=b"x" * (MOST_BYTES + 300_000), headers=heads)
+            assert declared.status_code == 413
         start = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n\r\n'
 
         async def streamed():
@@ -243,7 +244,7 @@ async def test_a_body_that_is_too_large(chat):
         answer = await ada.client.post("/say", content=streamed(), headers=heads)
         assert answer.status_code == 413
         assert "20 MB" in answer.json()["error"]
-        small = await ada.client.post("/press", content=b"wire=" + b"x" * 20_000, headers=heads)
+        small = await ada.client.post("/login", content=b"token=" + b"x" * 20_000, headers=heads)
         assert small.status_code == 413
         assert (await ada.say("a red circle", picture=png())).status_code == 200
 

@@ -54,7 +54,7 @@ async def test_mistakes_are_told(chat, line, told):
         assert answer.status_code == 422 or line == "/"
         assert told in answer.text
         assert await ada.client.get("/queue")
-    assert await chat.store.jobs.claim("nobody", ["web"]) is None or line == "/"
+    assert await chat.store.attempts.claim("nobody") is None or line == "/"
 
 
 async def test_a_picture_comes_along(chat):

@@ -1,6 +1,7 @@
 """The dispatcher, with a real store and an engine that does what the test says: the real one dies on nobody's demand."""
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 
@@ -8,14 +9,17 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from bot.jobs import dispatcher as module
+from bot.jobs import attempting as module
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.runners import is_gone, runner_name
-from bot.store.jobs import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING, Jobs
-from bot.store.models import JobRow, now
+from bot.store.attempts import Attempts
+from bot.store.columns import now
+from bot.store.job import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING
+from bot.store.jobs import Jobs
+from bot.store.models import JobRow
 from inference.errors import InferenceError, Problem
 from inference.request import Failed, Note, Picture, Step
-from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, picture, until
+from tests.dispatching import DIED, PAINTED, Script, Told, Wall, dispatching, picture, until
 from tests.stores import accepted, new_job, person_of, png, run_out
 
 
@@ -151,7 +155,7 @@ async def test_cancelling_elsewhere_stops_the_engine(store, wall):
     script = Script(endless=[(held,)])
     async with dispatching(store, script, wall):
         await script.running.wait()
-        await Jobs(store.database).cancel(job.id)
+        await Jobs(store.database, store.policy).cancel(job.id)
         await wall.until(job.id, CANCELLED)
     assert script.closed == ["endless"]
 
@@ -166,28 +170,28 @@ async def test_what_was_taken_over_is_let_go(store, wall):
         taken = await take_over(store, job)
         await until(lambda: script.closed)
         assert (await wall.until(job.id, RUNNING)).progress is None
-    assert await store.jobs.finish(taken, [], 1.0)
+    assert await store.attempts.finish(taken, [], 1.0)
 
 
 async def test_a_dead_worker_is_tried_again(store, wall):
-    """Twice the worker dies, the third attempt succeeds; nothing of the first two is left."""
+    """The worker dies, which counts twice, and the next attempt succeeds; nothing of the first one is left."""
     job = await accepted(store, await person_of(store))
-    script = Script(**{"a red circle": [(picture(0, "green"), DIED), (Step(1, 2), DIED), PAINTED]})
+    script = Script(**{"a red circle": [(Step(1, 2), picture(0, "green"), DIED), PAINTED]})
     async with dispatching(store, script, wall):
         await wall.until(job.id, DONE)
     ended = await store.jobs.get(job.id)
-    assert (ended.attempt, ended.tries, ended.state) == (3, 3, DONE)
+    assert (ended.attempt, ended.tries, ended.state) == (2, 3, DONE)
     (kept,) = (await store.pictures.of_jobs([job.id]))[job.id]
     assert await store.files.get(kept.file) == png()
 
 
 async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
-    """After three attempts it is over, and the person is told why."""
+    """Each death counts twice, so after two it is over, and the person is told why."""
     job = await accepted(store, await person_of(store))
     script = Script(**{"a red circle": [(DIED,)]})
     async with dispatching(store, script, wall):
         last = await wall.until(job.id, FAILED)
-    assert len(script.begun) == MOST_ATTEMPTS
+    assert len(script.begun) == 2
     assert "Ask again" in last.status
     assert (await store.jobs.get(job.id)).problem == DIED.problem
 
@@ -196,7 +200,7 @@ async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
     """What took the whole process down three times is not begun a fourth time."""
     job = await accepted(store, await person_of(store))
     for _ in range(MOST_ATTEMPTS):
-        await store.jobs.claim("dead", ["web"])
+        await store.attempts.claim("dead")
         await run_out(store, job.id)
     script = Script()
     async with dispatching(store, script, wall):
@@ -283,7 +287,7 @@ async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
 
     ann = await person_of(store)
     jobs = [await accepted(store, ann, words) for words in "ab"]
-    async with Dispatcher(store, Script(), show, ["web"], poll_seconds=0.02):
+    async with Dispatcher(store, Script(), Told(show), ["web"], poll_seconds=0.02):
         await ended.wait()
     assert [await state_of(store, job) for job in jobs] == [DONE, DONE]
 
@@ -299,7 +303,7 @@ async def test_the_result_waits_for_no_progress(store):
 
     job = await accepted(store, await person_of(store))
     script = Script(**{"a red circle": [(*(Step(n, 50) for n in range(1, 51)), *PAINTED[2:])]})
-    async with Dispatcher(store, script, show, ["web"], poll_seconds=0.02):
+    async with Dispatcher(store, script, Told(show), ["web"], poll_seconds=0.02):
         await until_state(store, job, DONE)
         slow.set()
         await until(lambda: shown[-1].state == DONE)
@@ -323,11 +327,11 @@ async def test_a_late_look_never_hides_the_result(store, wall):
     assert states == sorted(states, key=[WAITING, RUNNING, DONE].index)
 
 
-class Flaky(Jobs):
-    """Jobs whose store is away now and then, as a database that restarts."""
+class Flaky(Attempts):
+    """Attempts whose store is away now and then, as a database that restarts."""
 
-    def __init__(self, database, **away):
-        super().__init__(database)
+    def __init__(self, store, **away):
+        super().__init__(store.database, store.policy)
         self.away = away
 
     def fail(self, name):
@@ -341,14 +345,14 @@ for name in ("claim", "beat", "finish", "again", "leave"):
 
     async def call(self, *given, _name=name, **named):
         Flaky.fail(self, _name)
-        return await getattr(Jobs, _name)(self, *given, **named)
+        return await getattr(Attempts, _name)(self, *given, **named)
 
     setattr(Flaky, name, call)
 
 
 def flaky(store, **away):
     """Return a store whose jobs are away so often."""
-    return type(store)(store.database, store.files, store.people, Flaky(store.database, **away), store.pictures, store.tokens)
+    return dataclasses.replace(store, attempts=Flaky(store, **away))
 
 
 async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
@@ -360,10 +364,10 @@ async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
     script = Script(**{"a red circle": [(DIED,), (held, *PAINTED)]})
     async with dispatching(away, script, wall):
         await script.running.wait()
-        await until(lambda: not away.jobs.away["beat"])
+        await until(lambda: not away.attempts.away["beat"])
         held.set()
         await wall.until(job.id, DONE)
-    assert away.jobs.away == {"claim": 0, "beat": 0, "finish": 0, "again": 0}
+    assert away.attempts.away == {"claim": 0, "beat": 0, "finish": 0, "again": 0}
     assert len(script.begun) == 2
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.files import Files
-from bot.store.jobs import CANCELLED, DONE
+from bot.store.job import CANCELLED, DONE
 from bot.store.models import Base
 from bot.store.session import Database
 from bot.store.store import Store
@@ -17,6 +17,7 @@ from inference.catalogue import read_catalogue
 from inference.demo import WEIGHTS
 from inference.process import LocalEngine
 from inference.settings import EngineSettings
+from tests.dispatching import Told
 from tests.stores import accepted, blank, person_of, request_of
 
 
@@ -42,7 +43,7 @@ async def test_the_engine_paints_what_was_accepted(tmp_path):
             size = {"width": 128, "height": 128}
             pair = await accepted(store, ann, request=request_of("a red circle", count=2, **size))
             endless = await accepted(store, ann, request=request_of("a blue square", **size | {"steps": 60}))
-            async with Dispatcher(store, engine, show, ["web"]) as dispatcher:
+            async with Dispatcher(store, engine, Told(show), ["web"]) as dispatcher:
                 await until(endless, lambda card: card.progress is not None)
                 assert await store.jobs.cancel(endless.id)
                 await dispatcher.show(endless.id)
@@ -54,7 +55,7 @@ async def test_the_engine_paints_what_was_accepted(tmp_path):
                 await until(killed, lambda card: not card.is_open)
 
             assert [cards[job.id].state for job in (pair, endless, killed)] == [DONE, CANCELLED, DONE]
-            assert (await store.jobs.get(killed.id)).tries == 2
+            assert (await store.jobs.get(killed.id)).attempt == 2
             first, second = cards[pair.id].pictures
             assert (first.seed, second.seed) == (7, 8)
             for one in (first, second):

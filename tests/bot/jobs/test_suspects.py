@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.store.jobs import DONE, FAILED, MOST_ATTEMPTS
+from bot.store.job import DONE, FAILED
 from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
 from tests.stores import accepted, person_of
 
@@ -50,6 +50,6 @@ async def test_a_job_that_ends_its_worker_fails_alone(store):
     async with dispatching(store, engine, wall):
         await until(lambda: all(wall.of(job.id) and not wall.of(job.id)[-1].is_open for job in (poison, *others)))
     assert [wall.of(job.id)[-1].state for job in (poison, *others)] == [FAILED, DONE, DONE, DONE]
-    assert engine.begun.count("poison") == MOST_ATTEMPTS
+    assert engine.begun.count("poison") == 2
     assert max(map(len, engine.together)) == 4
     assert all(len(one) == 1 for one in engine.together[4:])

@@ -3,11 +3,9 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
-from bot.store import jobs as module
-from bot.store.jobs import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
-from bot.store.models import now
+from bot.store.columns import now
+from bot.store.job import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
 from bot.values import Address
 from inference.errors import Problem
 from tests.stores import accepted, new_job, painted, person_of, request_of, run_out
@@ -52,7 +50,7 @@ async def test_what_is_asked_together_keeps_its_order(store):
     assert (
         [job.line for job in await store.jobs.open_of(ann)] == [job.line for job in jobs] == [f"/imagine {words}" for words in "abcdefgh"]
     )
-    assert [await store.jobs.ahead(job) for job in jobs] == list(range(8))
+    assert [await store.line.before(job) for job in jobs] == [(place, float(place)) for place in range(8)]
 
 
 async def test_a_key_is_one_job(store):
@@ -79,29 +77,28 @@ async def test_a_job_can_be_leased_from_its_first_moment(store):
     ann = await person_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     assert (job.state, job.attempt, job.tries) == (RUNNING, 1, 1)
-    assert await store.jobs.claim("other", ["web"]) is None
-    assert await store.jobs.beat("me", [job.id]) == {job.id}
+    assert await store.attempts.claim("other") is None
+    assert await store.attempts.beat("me", [job.id]) == {job.id}
 
 
-async def test_turns_go_to_who_has_the_fewest_running_then_to_the_oldest(store):
-    """Somebody with ten jobs does not keep others waiting; among equals the oldest job comes first."""
+async def test_turns_go_to_who_had_the_least_then_to_who_came_first(store):
+    """Somebody with ten jobs does not keep others waiting; among equals whoever came first is first."""
     ann, bob = await person_of(store), await person_of(store, "bob")
     for person, words in ((ann, "a1"), (ann, "a2"), (ann, "a3"), (bob, "b1"), (bob, "b2")):
         await accepted(store, person, words)
-    order = [(await store.jobs.claim("me", ["web"])).request.prompt.text for _ in range(5)]
+    order = [(await store.attempts.claim("me")).request.prompt.text for _ in range(5)]
     assert order == ["a1", "b1", "a2", "b2", "a3"]
-    assert await store.jobs.claim("me", ["web"]) is None
+    assert await store.attempts.claim("me") is None
 
 
-async def test_waiting_jobs_are_claimed_for_the_platforms_that_run(store):
-    """A job that waits is left to a process that serves its platform; one that was left behind is anybody's."""
+async def test_what_was_left_behind_is_anybodys(store):
+    """A job whose runner fell silent is painted by the next one, whatever platform it belongs to."""
     ann = await person_of(store)
     job = await accepted(store, ann, platform="elsewhere")
-    assert await store.jobs.claim("me", ["web"]) is None
-    assert await store.jobs.claim("me", []) is None
-    assert (await store.jobs.claim("other", ["web", "elsewhere"])).id == job.id
+    assert (await store.attempts.claim("other")).id == job.id
+    assert await store.attempts.claim("me") is None
     await run_out(store, job.id)
-    again = await store.jobs.claim("me", ["web"])
+    again = await store.attempts.claim("me")
     assert (again.id, again.attempt, again.tries) == (job.id, 2, 2)
 
 
@@ -112,7 +109,7 @@ async def test_two_claimers_never_get_one_job(store):
 
     async def claim_all(runner):
         claimed = []
-        while (job := await store.jobs.claim(runner, ["web"])) is not None:
+        while (job := await store.attempts.claim(runner)) is not None:
             claimed.append(job.id)
         return claimed
 
@@ -127,11 +124,11 @@ async def test_a_beat_keeps_a_lease(store):
     for job in (first, second):
         await run_out(store, job.id)
     await store.jobs.cancel(third.id)
-    assert await store.jobs.beat("me", [first.id, third.id]) == {first.id}
-    assert await store.jobs.beat("other", [first.id]) == frozenset()
-    assert (await store.jobs.claim("other", [])).id == second.id
-    assert await store.jobs.claim("other", []) is None
-    assert await store.jobs.beat("me", []) == frozenset()
+    assert await store.attempts.beat("me", [first.id, third.id]) == {first.id}
+    assert await store.attempts.beat("other", [first.id]) == frozenset()
+    assert (await store.attempts.claim("other", [])).id == second.id
+    assert await store.attempts.claim("other", []) is None
+    assert await store.attempts.beat("me", []) == frozenset()
 
 
 async def test_jobs_of_the_dead_are_taken_at_once(store):
@@ -139,10 +136,10 @@ async def test_jobs_of_the_dead_are_taken_at_once(store):
     ann = await person_of(store)
     mine = [(await store.jobs.accept([new_job(ann)], "dead"))[0] for _ in range(2)]
     await store.jobs.accept([new_job(ann)], "alive")
-    assert set(await store.jobs.runners()) == {"dead", "alive"}
-    assert await store.jobs.release(["dead", "long gone"]) == 2
-    assert {(await store.jobs.claim("me", [])).id for _ in range(2)} == {job.id for job in mine}
-    assert await store.jobs.claim("me", []) is None
+    assert set(await store.attempts.runners()) == {"dead", "alive"}
+    assert await store.attempts.release(["dead", "long gone"]) == 2
+    assert {(await store.attempts.claim("me", [])).id for _ in range(2)} == {job.id for job in mine}
+    assert await store.attempts.claim("me", []) is None
     assert [(await store.jobs.get(job.id)).tries for job in mine] == [2, 2]
 
 
@@ -151,11 +148,11 @@ async def test_who_leaves_puts_jobs_back_uncounted(store):
     ann = await person_of(store)
     first, second, _ = [await accepted(store, ann, words) for words in "abc"]
     for _ in range(2):
-        await store.jobs.claim("me", ["web"])
-    assert await store.jobs.leave("me") == 2
-    assert await store.jobs.leave("me") == 0
+        await store.attempts.claim("me")
+    assert await store.attempts.leave("me") == 2
+    assert await store.attempts.leave("me") == 0
     assert await states(store, first, second) == [WAITING, WAITING]
-    again = await store.jobs.claim("other", ["web"])
+    again = await store.attempts.claim("other")
     assert (again.id, again.attempt, again.tries) == (first.id, 2, 1)
 
 
@@ -163,13 +160,13 @@ async def test_a_finished_job_has_its_pictures(store):
     """Pictures and the word that a job is done come together, and only once."""
     ann = await person_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
-    assert await store.jobs.finish(job, [painted(0), painted(1)], 2.5)
+    assert await store.attempts.finish(job, [painted(0), painted(1)], 2.5)
     ended = await store.jobs.get(job.id)
     assert (ended.state, ended.is_open, ended.device_seconds, ended.problem) == (DONE, False, 2.5, None)
     assert ended.ended >= ended.started >= ended.created
     assert [one.seed for one in (await store.pictures.of_jobs([job.id]))[job.id]] == [2**32 - 1, 2**32 - 2]
-    assert not await store.jobs.finish(job, [painted(2)], 9.0)
-    assert not await store.jobs.fail(job, Problem("worker-died"))
+    assert not await store.attempts.finish(job, [painted(2)], 9.0)
+    assert not await store.attempts.fail(job, Problem("worker-died"))
     assert len((await store.pictures.of_jobs([job.id]))[job.id]) == 2
 
 
@@ -177,16 +174,16 @@ async def test_a_late_finish_changes_nothing(store):
     """An attempt that is no longer the last one leaves no pictures, even after its job was given back uncounted."""
     ann = await person_of(store)
     await accepted(store, ann)
-    old = await store.jobs.claim("old", ["web"])
-    assert await store.jobs.give_back(old)
-    new = await store.jobs.claim("new", ["web"])
-    assert not await store.jobs.finish(old, [painted()], 1.0)
-    assert not await store.jobs.fail(old, Problem("worker-died"))
-    assert not await store.jobs.give_back(old)
-    assert await store.jobs.again(old) is None
+    old = await store.attempts.claim("old")
+    assert await store.attempts.give_back(old)
+    new = await store.attempts.claim("new")
+    assert not await store.attempts.finish(old, [painted()], 1.0)
+    assert not await store.attempts.fail(old, Problem("worker-died"))
+    assert not await store.attempts.give_back(old)
+    assert await store.attempts.again(old) is None
     assert (await store.jobs.get(new.id)).state == RUNNING
     assert (await store.pictures.of_jobs([new.id]))[new.id] == ()
-    assert await store.jobs.finish(new, [painted()], 1.0)
+    assert await store.attempts.finish(new, [painted()], 1.0)
 
 
 async def test_a_failed_job_says_why(store):
@@ -194,7 +191,7 @@ async def test_a_failed_job_says_why(store):
     ann = await person_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     problem = Problem("memory-spent", {"width": 64, "height": 48})
-    assert await store.jobs.fail(job, problem)
+    assert await store.attempts.fail(job, problem)
     ended = await store.jobs.get(job.id)
     assert (ended.state, ended.problem) == (FAILED, problem)
 
@@ -203,11 +200,11 @@ async def test_the_next_attempt_counts(store):
     """What is tried again by the same runner is a new attempt, which makes the old one void."""
     ann = await person_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
-    again = await store.jobs.again(job)
+    again = await store.attempts.again(job)
     assert (again.attempt, again.tries, again.state) == (2, 2, RUNNING)
-    assert not await store.jobs.finish(job, [painted()], 1.0)
-    assert await store.jobs.beat("me", [job.id]) == {job.id}
-    assert await store.jobs.finish(again, [painted()], 1.0)
+    assert not await store.attempts.finish(job, [painted()], 1.0)
+    assert await store.attempts.beat("me", [job.id]) == {job.id}
+    assert await store.attempts.finish(again, [painted()], 1.0)
     assert MOST_ATTEMPTS == 3
 
 
@@ -219,10 +216,10 @@ async def test_cancelling_reaches_what_waits_and_what_runs(store):
     assert await store.jobs.cancel(waiting.id)
     assert await store.jobs.cancel(running.id)
     assert await states(store, waiting, running) == [CANCELLED, CANCELLED]
-    assert await store.jobs.claim("other", ["web"]) is None
-    assert not await store.jobs.finish(running, [painted()], 1.0)
-    assert not await store.jobs.give_back(running)
-    assert await store.jobs.leave("me") == 0
+    assert await store.attempts.claim("other") is None
+    assert not await store.attempts.finish(running, [painted()], 1.0)
+    assert not await store.attempts.give_back(running)
+    assert await store.attempts.leave("me") == 0
     assert not await store.jobs.cancel(running.id)
     assert not await store.jobs.cancel("nothing")
     assert (await store.pictures.of_jobs([running.id]))[running.id] == ()
@@ -250,14 +247,3 @@ async def test_odd_signs_are_kept_or_left_out(store):
     assert (await accepted(store, ann, key="k\0", place="p\0")).id == job.id
     assert await store.jobs.get(f"{job.id}\0") == job
     assert await person_of(store, "a\0nn\ud800") == ann
-
-
-async def test_the_next_job_is_found_by_its_index(store):
-    """However many jobs are over, choosing the next one looks at open ones only."""
-    if not store.database.is_sqlite:
-        pytest.skip("PostgreSQL plans by how full the tables are")
-    chosen = module._next(["web"], now()).compile(store.database.engine.sync_engine, compile_kwargs={"literal_binds": True})
-    async with store.database.read() as session:
-        plan = [row.detail for row in await session.execute(text(f"EXPLAIN QUERY PLAN {chosen}"))]
-    assert sum("job USING INDEX ix_job_open" in step for step in plan) == 2
-    assert not [step for step in plan if step.startswith("SCAN job") and "ix_job_open" not in step]

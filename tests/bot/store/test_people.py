@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from bot.errors import BadInput
 from bot.store.models import IdentityRow, PersonRow, PlaceRow, TokenRow
-from bot.values import Caller
+from bot.values import Address, Caller
 from tests.stores import accepted, person_of
 
 
@@ -24,9 +24,44 @@ async def test_somebody_is_one_person(store):
     people = await asyncio.gather(*(store.people.person(caller) for _ in range(20)))
     assert len(set(people)) == 1
     assert people[0].name == "Ann"
-    assert await store.people.find(caller) == await store.people.person(Caller("web", "1", "Anna")) == people[0]
+    renamed = await store.people.person(Caller("web", "1", "Anna"))
+    assert (renamed.id, renamed.name) == (people[0].id, "Anna")
+    assert await store.people.find(caller) == renamed
+
+
+async def test_a_name_is_no_identity(store):
+    """What looks like an identity finds nobody by name, so nobody can be mistaken for another by what they call themselves."""
+    ann = await store.people.person(Caller("web", "1", "telegram:12345"))
+    assert await store.people.named("telegram:12345") == ()
+    assert [one.id for one in await store.people.named("web:1")] == [ann.id]
+    bob = await store.people.person(Caller("web", "2", "Bob"))
+    assert await store.people.named("bOB") == await store.people.named(bob.id) == (bob,)
+
+
+async def test_two_platforms_do_not_share_an_identity(store):
+    """The same number on another platform is somebody else."""
+    caller = Caller("web", "1", "Ann")
+    people = [await store.people.person(caller)]
     assert (await store.people.person(Caller("other", "1", "Ann"))).id != people[0].id
     assert await count(store, PersonRow) == await count(store, IdentityRow) == 2
+
+
+async def test_a_language_is_remembered_as_said_last(store):
+    """What a platform says that somebody speaks is kept until it says something else; what they chose goes before, until taken back."""
+    ann = await store.people.person(Caller("web", "1", "Ann", language="de-AT"))
+    assert ann.speaks == "de-AT"
+    assert (await store.people.person(Caller("web", "1"))).speaks == "de-AT"
+    assert (await store.people.person(Caller("web", "1", language="es"))).speaks == "es"
+    await store.people.address_in(ann.id, "en")
+    assert (await store.people.person(Caller("web", "1", language="de"))).speaks == "en"
+    await store.people.address_in(ann.id, "")
+    known = await store.people.find(Caller("web", "1"))
+    assert (known.name, known.speaks) == ("Ann", "de")
+
+
+async def test_a_locale_is_short(store):
+    """Of a locale that is none, however long, no more is kept than a locale has."""
+    assert len((await store.people.person(Caller("web", "1", language="x" * 5_000))).locale) < 100
 
 
 async def test_a_place_is_one_place(store):
@@ -65,3 +100,18 @@ async def test_a_name_is_one_person_however_many_tokens_are_made_at_once(store):
     assert await count(store, PersonRow) == 1
     with pytest.raises(BadInput, match="input-token-name"):
         await store.tokens.create(" ")
+
+
+async def test_a_place_that_moved_calls_its_messages_otherwise(store):
+    """What belongs to a place belongs to the new one, its messages as they are called there; a second time nothing changes."""
+    ann = await person_of(store)
+    old, new = Address("web", "old", "7"), Address("web", "new", "8")
+    first, second = await accepted(store, ann, address=old), await accepted(store, ann, "a boat", address=new)
+    for _ in range(2):
+        await store.people.moved(old, new, lambda message: f"{message}, there")
+    assert (await store.jobs.get(first.id)).address == Address("web", "new", "7, there")
+    assert (await store.jobs.get(second.id)).address == new
+    await store.people.moved(Address("web", "nowhere"), new, lambda _: "lost")
+    third = await accepted(store, ann, "a tree", address=Address("web", "alone", "9"))
+    await store.people.moved(third.address, Address("web", "free"), lambda _: "")
+    assert (await store.jobs.get(third.id)).address == Address("web", "free")

@@ -38,18 +38,31 @@ async def test_history_is_searched_by_words(store):
     assert await found(store, ann, "circle  red") == ["a red circle"]
     assert await found(store, ann, "äpfel") == ["an ÄPFEL pie"]
     assert await found(store, ann, "red circle blue") == []
+    assert await found(store, ann, "red circ") == ["a red circle"]
+    for length in (3, 4, 5):
+        assert await found(store, ann, "squares"[:length]) == ["a Red square"]
+        assert await found(store, ann, "squares"[:length] + "z") == []
+    assert await found(store, ann, "circ red") == await found(store, ann, "ci") == []
     assert await found(store, bob, "circle") == []
 
 
 @pytest.mark.parametrize(
-    "words", ["100%", "a_b", "it's", '"quoted"', "back\\slash", "[a-z]*", "x'); DROP TABLE picture; --", "/", "é\N{SNOWMAN}"]
+    "words", ["100%", "a_b", "it's", '"quoted"', "back\\slash", "[a-z]*", "x'); DROP TABLE picture; --", "é\N{SNOWMAN}", "@ann ^public"]
 )
-async def test_signs_are_plain_text(store, words):
-    """No sign means anything in a search: it finds the prompts that hold it, and only those."""
+async def test_signs_mean_nothing(store, words):
+    """Whatever signs stand in a search, it looks for the words between them: it finds the prompt that it is, and none without them."""
     ann = await person_of(store)
-    for one in (words, "plain aXb 100 words"):
+    for one in (words, "plain text"):
         await done(store, ann, one)
     assert await found(store, ann, words) == [words]
+
+
+@pytest.mark.parametrize("words", ["/", "%", "* OR *", '"', "'"])
+async def test_signs_alone_find_nothing(store, words):
+    """Where no word is looked for nothing is found, rather than everything."""
+    ann = await person_of(store)
+    await done(store, ann, f"a red circle {words}")
+    assert await found(store, ann, words.replace("OR", "")) == []
 
 
 async def test_odd_searches_find_what_they_can(store):

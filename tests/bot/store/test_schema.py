@@ -4,17 +4,23 @@ import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import MetaData, Table, insert, make_url, text
 
 from bot.errors import BadInput, BadStore
 from bot.store import schema
 from bot.store.models import Base, PersonRow
 from bot.store.session import Database
+from bot.store.store import Store
+from bot.store.tokens import digest
 from bot.texts import tell
-from tests.stores import SERVER, blank
+from bot.values import Caller
+from inference.errors import Problem
+from tests.stores import SERVER, accepted, blank, painted, request_of
 
 
 @pytest.fixture
@@ -65,6 +71,201 @@ async def test_every_step_goes_back_and_forth(fresh):
     assert await schema.differences(fresh) == ()
     assert (await schema.downgrade(fresh, "base")).standing == "blank"
     assert set(await schema.differences(fresh)) == set(Base.metadata.tables)
+
+
+def rows_of_the_first_revision():
+    """Return what people left in the tables of the first revision: for each table its rows."""
+    moment = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    persons = ["ann", "bob", "eve"]
+    states = ["running", *["waiting"] * 12, *["done"] * 40, *["failed"] * 5, *["cancelled"] * 5]
+    jobs = [
+        {
+            **{"id": f"j{number:02}", "person_id": persons[number % 3], "place_id": "here", "message": "", "key": None, "state": state},
+            **{"line": f"/imagine {number}", "wish": "{}", "source": None, "attempt": 1, "tries": 1, "device_seconds": None},
+            "request": msgspec.msgpack.encode(request_of(str(number))),
+            **{"runner": "dead" if state == "running" else None, "lease": moment if state == "running" else None},
+            "problem": msgspec.msgpack.encode(Problem("memory-spent")) if state == "failed" else None,
+            **{"created": moment + timedelta(minutes=number), "started": None},
+            "ended": None if state in ("waiting", "running") else moment + timedelta(hours=9),
+        }
+        for number, state in enumerate(states)
+    ]
+    pictures = [
+        {**{"id": f"p{job['id']}", "job_id": job["id"], "person_id": job["person_id"], "index": 0, "seed": 2**32 - 1}}
+        | {"width": 8, "height": 8, "bytes": 70, "file": "f", "thumbnail": "t", "words": "a red circle", "created": moment}
+        for job in jobs
+        if job["state"] == "done"
+    ]
+    return {
+        "person": [{"id": name, "name": name, "created": moment} for name in persons],
+        "identity": [{"platform": "web", "id": name, "person_id": name, "created": moment} for name in persons],
+        "place": [{"id": "here", "platform": "web", "key": "here", "created": moment}],
+        "api_token": [{"digest": digest("secret"), "id": "t1", "person_id": "ann", "name": "ann", "created": moment}],
+        "job": jobs,
+        "picture": pictures,
+    }
+
+
+def rows_of_the_queue_revision():
+    """Return the same with what the second revision brought: places in line, turns, credits, deliveries, letters."""
+    rows = rows_of_the_first_revision()
+    moment = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    for rank, job in enumerate(rows["job"], start=1):
+        is_open = job["ended"] is None
+        job.update({"model": "demo", "rank": rank if is_open else 0, "charged": None if is_open else 0})
+    account = {"person_id": "ann", "place_id": None, "day": "2026-11-02", "allowance": 100, "left": 90, "extra": 5}
+    line = {"account_id": "a1", "job_id": "j20", "kind": "hold", "day": "2026-11-02", "amount": -10, "extra": 0, "at": moment}
+    delivery = {"job_id": "j20", "platform": "web", "state": "sent", "attempt": 1, "unsure": False, "runner": None, "due": moment}
+    return rows | {
+        "turn": [
+            {"person_id": name, "tag": 1.0 if name == "ann" else 0.0, "since": rank, "waiting": True}
+            for rank, name in enumerate(("ann", "bob", "eve"), start=1)
+        ],
+        "account": [{"id": "a1", **account}],
+        "ledger": [{"id": "l1", **line}],
+        "delivery": [{"id": "d1", **delivery, "message": "m1", "reason": "", "created": moment, "ended": moment}],
+        "inbox": [{"platform": "telegram", "update": "1", "body": b"{}", "created": moment, "done": moment}],
+        "membership": [{"person_id": "ann", "place_id": "here", "paused": False}],
+        "audit": [{"id": "u1", "actor": "eve", "act": "pause", "person_id": "ann", "place_id": "here", "facts": "{}", "at": moment}],
+        "timing": [{"model": "demo", "width": 64, "height": 64, "batch": 1, "seconds": 0.1, "count": 3}],
+        "tombstone": [{"digest": "0" * 64, "at": moment}],
+    }
+
+
+def rows_of_the_telegram_revision():
+    """Return the same with what the third revision brought: who does what, and names of pictures elsewhere."""
+    lease = {"name": "telegram:7", "holder": "gone", "until": datetime(2026, 11, 2, 12, tzinfo=UTC)}
+    handle = {"platform": "telegram", "picture_id": "pj20", "handle": "AgACAg"}
+    return rows_of_the_queue_revision() | {"lease": [lease], "handle": [handle]}
+
+
+def rows_of_the_settings_revision():
+    """Return the same with what the fourth revision brought: what people settled."""
+    settings = [
+        {"id": "s1", "person_id": "ann", "place_id": None, "given": '{"steps": 9}'},
+        {"id": "s2", "person_id": None, "place_id": "here", "given": "{}"},
+    ]
+    return rows_of_the_telegram_revision() | {"setting": settings}
+
+
+def rows_of_the_sharing_revision():
+    """Return the same with what the fifth revision brought: what people keep and share."""
+    moment = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    rows, of_ann = rows_of_the_settings_revision(), {"person_id": "ann", "created": moment}
+    for job in rows["job"]:
+        job["wish"] = '{"prompt": "a red circle", "preset": "poster@1#r1"}' if job["id"] == "j20" else job["wish"]
+    body = {"prompt": "a poster of {title}", "negative": "", "settings": {}, "locked": [], "most": {}}
+    preset = {"board_id": None, "forked_from": None, "uses": 3, "picture_id": None, "archived": False, **of_ann}
+    share = {"board_id": "b1", "words": "a red circle", "pinned": False, "removed": False, "uses": 0, "votes": 1, **of_ann}
+    return rows | {
+        "board": [{"id": "b1", "digest": False, "told": moment, "created": moment}],
+        "board_place": [{"place_id": "here", "board_id": "b1"}],
+        "preset": [
+            {"id": "r1", "shelf": "ann", "key": "poster", "name": "Poster", "head": 1, "tags": "film night", **preset},
+            {"id": "r2", "shelf": "public", "key": "bare", "name": "bare", "head": 1, "tags": "", **preset, "forked_from": "r1"},
+        ],
+        "preset_version": [
+            {"preset_id": id, "number": 1, "body": msgspec.json.encode(body).decode(), "created": moment} for id in ("r1", "r2")
+        ],
+        "share": [{"id": "h1", "picture_id": "pj20", "preset_id": None, "wish": "{}", **share}],
+        "vote": [{"share_id": "h1", "person_id": "bob", "created": moment}],
+        "report": [{"share_id": "h1", "person_id": "eve", "reason": "dull", "created": moment}],
+        "link_code": [{"digest": "1" * 64, "person_id": "ann", "asker_id": None, "board_id": None, "until": moment}],
+        "favourite": [{"picture_id": "pj20", "folder": "best", **of_ann}],
+    }
+
+
+#: What is in the tables of each earlier revision.
+ROWS = {
+    "2026_11_21_first": rows_of_the_first_revision,
+    "2026_11_21_queue": rows_of_the_queue_revision,
+    "2026_11_21_telegram": rows_of_the_telegram_revision,
+    "2026_11_22_settings": rows_of_the_settings_revision,
+    "2026_11_22_sharing": rows_of_the_sharing_revision,
+}
+
+
+async def fill(database, rows):
+    """Add rows to the tables as they are."""
+
+    def add(connection):
+        for name, some in rows.items():
+            connection.execute(Table(name, MetaData(), autoload_with=connection).insert(), some)
+
+    async with database.connect() as connection:
+        await connection.run_sync(add)
+
+
+async def counted(database, tables):
+    """Return how many rows tables have."""
+    async with database.read() as session:
+        return {name: await session.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
+
+
+async def lived_in(database):
+    """Look at everything that was there before an upgrade, and paint what is open; return whose turns were taken, in order."""
+    store = Store.of(database, None)
+    assert (await store.tokens.holder("secret")).id == "ann"
+    assert (await store.people.find(Caller("web", "eve"))).id == "eve"
+    assert await store.pictures.count("ann", "red") > 10
+    assert all(job.request.prompt.text == job.line.split()[1] for job in await store.jobs.open_of("ann"))
+    order = []
+    while (job := await store.attempts.claim("me", {"demo"})) is not None:
+        order.append(job.id)
+    return order
+
+
+@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+async def test_an_upgrade_loses_nothing_and_goes_back(fresh, revision):
+    """From every earlier revision, with rows of all kinds in place: each is there afterwards, and again after the way back."""
+    rows = ROWS[revision]()
+    await schema.upgrade(fresh, revision)
+    await fill(fresh, rows)
+    expected = {name: len(some) for name, some in rows.items()}
+    assert await counted(fresh, rows) == expected
+    for _ in range(2):
+        assert (await schema.upgrade(fresh)).standing == "current"
+        assert await schema.differences(fresh) == ()
+        assert await counted(fresh, rows) == expected
+        await schema.downgrade(fresh, revision)
+        assert await counted(fresh, rows) == expected
+
+
+@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+async def test_what_was_open_is_painted_in_its_old_order_after_an_upgrade(fresh, revision):
+    """What was being painted is painted on, then everybody's open jobs go in turns, each person's in their old order; none is left."""
+    await schema.upgrade(fresh, revision)
+    await fill(fresh, ROWS[revision]())
+    await schema.upgrade(fresh)
+    assert await lived_in(fresh) == [f"j{number:02}" for number in range(13)]
+
+
+@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision):
+    """Jobs that were accepted, held back or done by the newer version are there for the older one, in states that it knows."""
+    await schema.upgrade(fresh, revision)
+    await fill(fresh, ROWS[revision]())
+    rows = rows_of_the_first_revision()
+    await schema.upgrade(fresh)
+    store = Store.of(fresh, None)
+    await store.line.pause_person("bob", paused=True)
+    new = await accepted(store, "bob")
+    assert await store.jobs.retry("j53")
+    assert await store.attempts.finish(await store.attempts.claim("me"), [painted()], 1.0)
+    await schema.downgrade(fresh, revision)
+    assert await counted(fresh, rows) == {**{name: len(some) for name, some in rows.items()}, "job": 64, "picture": 41}
+    async with fresh.read() as session:
+        held_back = await session.scalar(text("SELECT count(*) FROM job WHERE state = 'paused'"))
+        assert held_back == (0 if revision == "2026_11_21_first" else 5)
+        state = await session.scalar(text(f"SELECT state FROM job WHERE id = '{new.id}'"))
+        assert state == ("paused" if held_back else "waiting")
+    await schema.upgrade(fresh)
+    await store.line.pause_person("bob", paused=False)
+    order = await lived_in(fresh)
+    assert len(order) == 14
+    # Who asked last waits longest among their own: bob's new one behind j10, what eve asks for again behind j11.
+    assert order.index(new.id) > order.index("j10")
+    assert order.index("j53") > order.index("j11")
 
 
 async def test_a_step_that_breaks_leaves_everything_as_it_was(fresh):

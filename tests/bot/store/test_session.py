@@ -89,7 +89,7 @@ async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
         await asyncio.sleep(number / 4000)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
-        assert await store.jobs.leave("nobody") == 0
+        assert await store.attempts.leave("nobody") == 0
 
 
 async def test_many_read_while_one_writes(store):

@@ -1,0 +1,179 @@
+"""The Discord adapter's life: it connects, tells Discord the commands where they have changed, and shows cards."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import discord
+
+from adapters.base import Bot
+from adapters.discord import surface
+from adapters.discord.client import Client
+from adapters.discord.desk import Desk
+from adapters.discord.life import Connection, is_elsewhere, lead
+from adapters.discord.posts import Closed, Gone, Posts
+from adapters.discord.sending import Sender
+from adapters.discord.spots import PLATFORM, TOKEN_MARGIN, spot_of
+from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
+from bot.cards import Card
+from bot.jobs.delivery import Later, Outcome, Parcel
+from bot.store.columns import now
+from bot.store.job import WAITING
+from bot.values import Address
+
+log = logging.getLogger("easel.discord")
+
+#: How long the start waits for Discord to say who the bot is there: what comes later is not said when Easel says that it is ready.
+_LOGIN_SECONDS = 5.0
+
+#: How often it is looked whose place in line has changed, and whose answer can soon be changed no more.
+_LOOK_SECONDS = 15.0
+
+#: Who waits for longer than this is told no more how it stands: Discord seldom lets old messages be changed.
+_WATCHED = timedelta(hours=1)
+
+#: Where the digest of what Discord was told of the commands is kept, beside the pictures.
+_NOTES = "discord"
+
+#: What the bot has to be allowed to do in a server: see the channel, write in it and in its threads, show pictures, read what it wrote.
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
+
+
+def invitation(application: int) -> str:
+    """Return the link that invites the bot with the least permissions it needs."""
+    return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))
+
+
+class DiscordAdapter:
+    """Discord. Entering it begins to connect, and goes on beginning until that succeeds."""
+
+    platform = PLATFORM
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._section = section = bot.config.discord
+        most_bytes = round(section.file_mib * 2**20)
+        self._connection = Connection(self._client, section.token)
+        self._posts = Posts(lambda: self._connection.client)
+        self._desk = Desk(bot, self._posts, most_bytes)
+        self._sender = Sender(bot.app.store, self._posts, most_bytes)
+        self._pace = Pace(self._sender.show, (Closed, Gone), bot)
+        #: The jobs that are shown and not at their end: how they were shown last, and where.
+        self._open: dict[str, tuple[Card, Address]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._telling: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the link that invites the bot; where Discord is until that is known, and elsewhere, where no link leads."""
+        client = self._connection.client
+        application = client.application_id if client is not None else None
+        base = self._section.api_base
+        return base if application is None or is_elsewhere(base) else invitation(application)
+
+    async def __aenter__(self) -> Self:
+        lead(self._section.api_base)
+        self._tasks = [asyncio.create_task(self._connection.keep()), asyncio.create_task(self._look())]
+        await self._known()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._pace.close()
+        tasks = [*self._tasks, *([self._telling] if self._telling is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show a card when its channel may be changed again."""
+        if not spot_of(address).user:
+            return
+        known = self._open.get(card.job)
+        if card.is_open:
+            self._open[card.job] = (card, address)
+            if known is not None and card.state == WAITING and known[0].status == card.status:
+                return
+        else:
+            self._open.pop(card.job, None)
+        self._pace.offer(card, address)
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Say no: all processes show to the same Discord."""
+        del platform
+        return False
+
+    async def settle(self, job: str, address: Address) -> None:
+        """Show nothing more of a job that is about to end."""
+        del address
+        self._open.pop(job, None)
+        await self._pace.settle(job)
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended, after whatever of it is on its way."""
+        self._open.pop(parcel.card.job, None)
+        if not await self._pace.settle(parcel.card.job):
+            return Later("progress on its way", SETTLE_AGAIN_SECONDS)
+        return await self._sender.deliver(parcel)
+
+    def _client(self) -> Client:
+        return Client(self._section, self._desk, self._ready)
+
+    async def _known(self) -> None:
+        """Wait until Discord has said who the bot is, for a moment."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._connection.tried.wait(), _LOGIN_SECONDS)
+
+    def _ready(self) -> None:
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        """Tell Discord the commands, where they are others than what it was told last."""
+        client = self._connection.client
+        if not isinstance(client, Client) or client.application_id is None:
+            return
+        files, name = self._bot.app.store.files, f"commands-{client.application_id}"
+        digest = await surface.digest(client.tree, self._section.api_base)
+        try:
+            if (await files.notes(_NOTES)).get(name) == digest:
+                return
+            await client.tree.sync()
+            await files.note(_NOTES, name, digest)
+            log.info("discord.commands_told count=%s", len(client.tree.get_commands(type=None)))
+        except Exception as error:
+            # With the next connection it is tried again; until then the commands are those of before.
+            log.error("discord.commands_not_told reason=%s", type(error).__name__)
+
+    async def _look(self) -> None:
+        """Keep what is shown of those who wait true, and say in time where a picture will come that takes long."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for job, (card, address) in tuple(self._open.items()):
+                spot = self._posts.freshest(spot_of(address))
+                # What was delivered while others were looked at is not to be covered.
+                if self._open.get(job) != (card, address):
+                    continue
+                if spot.is_last_call and spot.until - time.time() > TOKEN_MARGIN / 2:
+                    self._pace.offer(card, address)
+                elif card.state == WAITING:
+                    with contextlib.suppress(Exception):
+                        await self._renewed(job)
+
+    async def _renewed(self, job_id: str) -> None:
+        """Show how a job that waits stands now; one that nobody has any more is not looked at again."""
+        job = await self._bot.app.store.jobs.get(job_id)
+        if job is None or now() - job.created > _WATCHED:
+            self._open.pop(job_id, None)
+        else:
+            await self._bot.refresh(job_id)

@@ -1,0 +1,65 @@
+"""Pictures that people attach, that a message shows, or that somebody shows themselves by."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import discord
+import msgspec
+
+from adapters.discord.posts import SILENCE
+from bot.errors import BadInput
+from inference.errors import BadPicture
+from inference.headers import MOST_BYTES
+
+#: Reading does no harm, so what did not arrive is asked for again.
+_TRIES = 3
+
+#: Pixels of somebody's own picture, and how it is asked for.
+_AVATAR = 512
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture at Discord: its address, and its bytes where Discord says how many."""
+
+    url: str
+    size: int = 0
+
+
+def of_data(attached: Mapping[str, Any]) -> Picture:
+    """Return an attachment as Discord describes it."""
+    return Picture(str(attached["url"]), int(attached.get("size", 0)))
+
+
+def picture_of(client: discord.Client, message: discord.Message) -> Picture | None:
+    """Return the first picture that a message carries or shows, or nothing."""
+    for attachment in message.attachments:
+        if (attachment.content_type or "").startswith("image/"):
+            return Picture(attachment.url, attachment.size)
+    # Of others only what they attached: a gallery can show pictures of any address there is.
+    is_ours = client.user is not None and message.author.id == client.user.id
+    return next(_shown(message.components), None) if is_ours else None
+
+
+def avatar_of(user: discord.User | discord.Member) -> Picture:
+    """Return the picture that somebody shows themselves by."""
+    return Picture(user.display_avatar.with_size(_AVATAR).with_static_format("png").url)
+
+
+def _shown(components: Iterable[Any]) -> Iterator[Picture]:
+    """Yield the pictures in the galleries of a message."""
+    for component in components:
+        for item in getattr(component, "items", ()):
+            if isinstance(item, discord.MediaGalleryItem):
+                yield Picture(item.media.url)
+        yield from _shown(getattr(component, "children", ()))
+
+
+async def fetched(client: discord.Client, picture: Picture) -> bytes:
+    """Return the bytes of a picture; raises `BadPicture` where it is too large, `BadInput` where it does not come."""
+    if picture.size > MOST_BYTES:
+        raise BadPicture("picture-bytes", given=picture.size, most=MOST_BYTES)
+    for _ in range(_TRIES):
+        with contextlib.suppress(discord.HTTPException, *SILENCE):
+            return await client.http.get_from_cdn(picture.url)
+    raise BadInput("input-picture-fetch")

@@ -1,0 +1,140 @@
+"""Messages to the bot: a mention with words, or anything in a direct message, asks for a picture."""
+
+import contextlib
+import logging
+import re
+
+import discord
+
+from adapters.discord import attachments, outbound
+from adapters.discord.answering import caller
+from adapters.discord.desk import Desk
+from adapters.discord.posts import REFUSALS
+from adapters.discord.spots import Spot
+from adapters.text import read_line
+from bot.errors import BotError
+from bot.reply import Button
+from bot.spec import Answer
+from bot.texts import speaking, tell, text
+from bot.values import Invocation
+from inference.errors import InferenceError
+
+log = logging.getLogger("easel.discord")
+
+
+class Talking:
+    """Hears messages. They are answered in a message of the bot's own, which becomes the card."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def heard(self, client: discord.Client, message: discord.Message) -> None:
+        """Act on a message, if it is meant for the bot."""
+        words = meant(client, message)
+        if words is None:
+            return
+        # A message does not say what its author speaks: who is not known from before is spoken to in their server's language.
+        with speaking("" if message.guild is None else str(message.guild.preferred_locale)):
+            await self._heard(client, message, words)
+
+    async def _heard(self, client: discord.Client, message: discord.Message, words: str) -> None:
+        # A message says nothing of who has to be of age, so it counts only where everybody is.
+        is_direct = message.guild is None and self._desk.bot.config.discord.age_restricted
+        if is_direct or not self._desk.is_open(message.channel):
+            await self._said(message, text("discord-age"))
+            return
+        is_private = self._is_private(message, words)
+        try:
+            where = await self._desk.posts.direct(message.author.id) if is_private else message.channel.id
+            # A message that comes twice is answered in the same one.
+            placeholder = await self._desk.posts.surely(where, outbound.sentence(text("card-starting")), f"m{message.id}")
+        except REFUSALS as error:
+            log.warning("discord.unanswered message=%s reason=%s", message.id, type(error).__name__)
+            await (self._said(message, text("discord-private")) if is_private else self._directly(message))
+            return
+        limit = message.guild.filesize_limit if message.guild is not None else 0
+        await self._answer(client, message, words, where, Spot(user=message.author.id, message=placeholder, limit=limit))
+
+    def _is_private(self, message: discord.Message, words: str) -> bool:
+        """Return whether the answer is for the person alone, where others would see it."""
+        app, line = self._desk.bot.app, read_line(words)
+        command = app.commands.get(app.named(line.command, line.words)[0])
+        return message.guild is not None and command is not None and command.answer is Answer.PRIVATE
+
+    async def _answer(self, client: discord.Client, message: discord.Message, words: str, where: int, spot: Spot) -> None:
+        """Run what a message asks for, and say in the message of the spot what no card says."""
+        files: outbound.Files = ()
+        try:
+            reply = await self._desk.bot.app.handle(await self._invocation(client, message, words, spot))
+        except (BotError, InferenceError) as error:
+            view = outbound.sentence(tell(error.problem))
+        except Exception:
+            log.exception("discord.broke message=%s", message.id)
+            view = outbound.sentence(text("discord-broke", code=str(message.id)))
+        else:
+            for job in (*reply.jobs, *reply.refresh):
+                await self._desk.bot.refresh(job)
+            if reply.jobs:
+                return
+            if reply.form is not None:
+                # A form can be shown to who presses something, and not to who writes.
+                view = outbound.sentence(text(reply.form.title), [Button("button-edit", reply.form.wire)])
+            else:
+                view, files = await self._desk.shown(reply)
+        with contextlib.suppress(*REFUSALS):
+            await self._desk.posts.edit(where, spot, view, files)
+
+    async def _invocation(self, client: discord.Client, message: discord.Message, words: str, spot: Spot) -> Invocation:
+        line = read_line(words)
+        permissions = discord.Permissions.none()
+        # A thread whose channel is not known yet cannot say.
+        with contextlib.suppress(discord.ClientException, AttributeError, TypeError):
+            permissions = message.channel.permissions_for(message.author)  # type: ignore[arg-type]  # nobody moderates who is no member
+        return Invocation(
+            command=line.command,
+            given={},
+            words=line.words,
+            caller=caller(message.author, permissions),
+            address=spot.address(message.channel.id),
+            line=words,
+            picture=await self._picture(client, message),
+            key=f"m{message.id}",
+        )
+
+    async def _picture(self, client: discord.Client, message: discord.Message) -> bytes | None:
+        """Return the picture that a message carries, or that the one it answers shows."""
+        found = attachments.picture_of(client, message)
+        answered = message.reference.resolved if message.reference is not None else None
+        if found is None and isinstance(answered, discord.Message):
+            found = attachments.picture_of(client, answered)
+        return None if found is None else await attachments.fetched(client, found)
+
+    async def _said(self, message: discord.Message, said: str) -> None:
+        with contextlib.suppress(*REFUSALS):
+            await self._desk.posts.send(message.channel.id, outbound.sentence(said), (), f"m{message.id}")
+
+    async def _directly(self, message: discord.Message) -> None:
+        """Say to a person that the bot may not answer where they wrote."""
+        if message.guild is None:
+            return
+        with contextlib.suppress(*REFUSALS):
+            direct = await self._desk.posts.direct(message.author.id)
+            await self._desk.posts.send(direct, outbound.sentence(text("discord-no-answer")), (), f"m{message.id}")
+
+
+def meant(client: discord.Client, message: discord.Message) -> str | None:
+    """Return what a message says to the bot, or nothing where it is not meant.
+
+    An answer to a message of the bot mentions it too, without saying so: that alone is talk among people.
+    """
+    own = client.user
+    if own is None or message.author.bot or message.webhook_id is not None or message.type not in _SAID:
+        return None
+    mention = re.compile(rf"<@!?{own.id}>")
+    if message.guild is not None and not mention.search(message.content):
+        return None
+    return mention.sub(" ", message.content).strip()
+
+
+#: What people write; everything else tells of something that happened.
+_SAID = (discord.MessageType.default, discord.MessageType.reply)

@@ -1,0 +1,171 @@
+"""The Telegram adapter's life: it listens, tells Telegram the commands where they have changed, and shows cards."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import yarl
+from telegram.ext import AIORateLimiter, ExtBot
+from telegram.request import HTTPXRequest
+
+from adapters.base import Bot
+from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
+from adapters.serving import Server, listening
+from adapters.telegram import menus
+from adapters.telegram.budget import MOST_IN_GROUP, Budget
+from adapters.telegram.desk import Desk
+from adapters.telegram.letters import Letters
+from adapters.telegram.life import Listening, Webhook
+from adapters.telegram.photos import Photos
+from adapters.telegram.posts import SECONDS, UPLOAD_SECONDS, Closed, Gone, Posts
+from adapters.telegram.replies import Replies
+from adapters.telegram.sending import Sender
+from adapters.telegram.spots import PLATFORM, bot_of, chat_of, is_group, shelf_of
+from adapters.telegram.webhook import door
+from bot.cards import Card
+from bot.jobs.delivery import Later, Outcome, Parcel
+from bot.values import Address
+
+log = logging.getLogger("easel.telegram")
+
+#: How long the start waits for Telegram to say who the bot is there: what comes later is not said when Easel says that it is ready.
+_LOGIN_SECONDS = 5.0
+
+#: Seconds between two changes of one card, which is as often as a phone shows them without flicker.
+_MESSAGE_SECONDS, _PLACE_SECONDS = 3.0, 1.1
+
+#: How long what can be told another time waits for the turn of its chat: two messages there are about a second apart.
+_PATIENCE_SECONDS = 3.0
+
+#: Requests of the whole bot in a second.
+_MOST_IN_SECOND = 30
+
+#: Where the digest of what Telegram was told of the commands is kept, beside the pictures.
+_NOTES = "telegram"
+
+
+def api_of(bot: Bot) -> ExtBot[int]:
+    """Return the library's bot, which is to be closed."""
+    section = bot.config.telegram
+    # The library wants to be told which kind of time it shall give before it gives any.
+    os.environ.setdefault("PTB_TIMEDELTA", "true")
+    request = HTTPXRequest(read_timeout=SECONDS, write_timeout=SECONDS, pool_timeout=SECONDS, media_write_timeout=UPLOAD_SECONDS)
+    # Each chat has a budget of its own in `budget`, which knows what can be left out; the library sees to the sum of all.
+    limiter = AIORateLimiter(overall_max_rate=_MOST_IN_SECOND, overall_time_period=1, group_max_rate=0, max_retries=0)
+    return ExtBot(section.token, section.api_base, section.file_base, request=request, rate_limiter=limiter)
+
+
+class TelegramAdapter:
+    """Telegram. Entering it begins to listen, and goes on beginning until that succeeds."""
+
+    platform = PLATFORM
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._section = section = bot.config.telegram
+        self._api = api_of(bot)
+        self._budget = Budget()
+        patient, photos = Posts(self._api, self._budget), Photos(bot.app.store, shelf_of(section.token))
+        # What can be told another time takes up no room that others could use meanwhile.
+        posts = Posts(self._api, self._budget, _PATIENCE_SECONDS)
+        self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))
+        desk = Desk(Replies(bot, self._api, patient, self._sender, photos))
+        self._letters = Letters(self._api, bot.app.store, desk.act)
+        webhook = Webhook(section.webhook_url, section.webhook_secret) if section.mode == "webhook" else None
+        self._listening = Listening(self._api, bot.app.store, self._letters, self._tell, webhook)
+        self._pace = Pace(
+            *(self._sender.show, (Closed, Gone), bot),
+            has_room=self._has_room,
+            place_seconds=_PLACE_SECONDS,
+            message_seconds=_MESSAGE_SECONDS,
+        )
+        self._task: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def address(self) -> str:
+        """Return the link to the bot; where Telegram is until that is known."""
+        return self._api.link if self._listening.is_known else str(yarl.URL(self._section.api_base).origin())
+
+    async def __aenter__(self) -> Self:
+        if self._section.mode == "webhook":
+            await self._knock()
+        self._task = asyncio.create_task(self._listening.keep())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._listening.tried.wait(), _LOGIN_SECONDS)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # The door first: nothing comes any more.
+        await self._stack.aclose()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._letters.rest()
+        await self._pace.close()
+        with contextlib.suppress(Exception):
+            await self._api.shutdown()
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show a card when its chat may be told something again."""
+        self._pace.offer(card, address)
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Say no: all processes show to the same Telegram."""
+        del platform
+        return False
+
+    async def settle(self, job: str, address: Address) -> None:
+        """Show nothing more of a job that is about to end."""
+        del address
+        await self._pace.settle(job)
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended, after whatever of it is on its way."""
+        if not await self._pace.settle(parcel.card.job):
+            return Later("progress on its way", SETTLE_AGAIN_SECONDS)
+        return await self._sender.deliver(parcel)
+
+    async def _has_room(self, place: str) -> bool:
+        """Return whether a chat may be told how far something is, with room for the ends that come next there."""
+        address, kept = Address(PLATFORM, place), 0
+        if is_group(chat := chat_of(address)):
+            try:
+                ends = await self._bot.app.store.work.ends(address, MOST_IN_GROUP)
+            except Exception as error:
+                log.info("telegram.no_room reason=%s", type(error).__name__)
+                return False
+            # An album takes a message for each picture, and the card beside it.
+            kept = sum(count + 1 if count > 1 else 1 for count in ends)
+        return self._budget.has_room(chat, kept + 1)
+
+    async def _knock(self) -> None:
+        """Open the door for what Telegram brings; raises `BadConfig`."""
+        section = self._section
+        server = Server(door(self._letters, section.webhook_secret, yarl.URL(section.webhook_url).path))
+        serving = asyncio.create_task(server.serve([listening(section.webhook_host, section.webhook_port)]))
+
+        async def leave() -> None:
+            server.should_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
+
+        self._stack.push_async_callback(leave)
+
+    async def _tell(self) -> None:
+        """Tell Telegram the commands, where they are others than what it was told last."""
+        files, name = self._bot.app.store.files, f"commands-{self._api.id}"
+        wanted = menus.menus(self._bot.app.commands.values())
+        digest = menus.digest(wanted, self._section.api_base)
+        try:
+            if (await files.notes(_NOTES)).get(name) == digest:
+                return
+            await menus.tell(self._api, wanted)
+            await files.note(_NOTES, name, digest)
+            log.info("telegram.commands_told count=%s", len(self._bot.app.commands))
+        except Exception as error:
+            # With the next connection it is tried again; until then the commands are those of before.
+            log.error("telegram.commands_not_told reason=%s", type(error).__name__)

@@ -1,0 +1,153 @@
+"""Forms as messages: the settings stand in the message, buttons choose among values, and an answer to it brings words.
+
+The message is all that has to be known of the form, so it can be gone on with after a restart, and years later. What was put into it
+last is remembered all the same: who answers twice in a moment answers a message that does not show the first answer yet.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from string import hexdigits
+from typing import Any
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageEntity
+
+from adapters.telegram.outbound import MOST_TEXT, units
+from bot import flags
+from bot.errors import BadInput
+from bot.reply import MOST_WIRE, Asked, Form
+from bot.spec import Command, Kind
+from bot.texts import text
+
+#: What buttons of a form carry: whose it is and the command that it ends in, and the number of a field, with or without a value.
+SEND, FIELD = "+", "~"
+
+_OWNER = "."
+
+#: Forms of which is remembered what stands in them.
+_MOST_FORMS = 1_000
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+#: What stands for nothing.
+_NOTHING = "–"
+
+#: A value stands in a message as code, and nothing in italics.
+_VALUE, _EMPTY = MessageEntity.CODE, MessageEntity.ITALIC
+
+#: Values to choose from: so many of them, so many in a row, and so many between the ends of a range.
+_MOST_VALUES, _ROW, _STEPS = 24, 3, 6
+
+
+class Standing:
+    """What stands in the forms that were changed last."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, int], tuple[datetime, list[str]]] = {}
+
+    def values(self, message: Message) -> list[str]:
+        """Return the values of a form: as they are remembered, unless the message was changed since, by another process."""
+        changed, values = self._values.get((message.chat_id, message.message_id), (_EVER, []))
+        return list(values) if changed >= (message.edit_date or message.date) else values_of(message)
+
+    def put(self, message: Message, values: Sequence[str]) -> None:
+        """Remember what was put into the form of a message, as Telegram returned it."""
+        self._values.pop((message.chat_id, message.message_id), None)
+        self._values[message.chat_id, message.message_id] = (message.edit_date or message.date, list(values))
+        while len(self._values) > _MOST_FORMS:
+            del self._values[next(iter(self._values))]
+
+
+def shown(form: Form, owner: int, values: Sequence[str] | None = None) -> tuple[str, InlineKeyboardMarkup]:
+    """Return a form as HTML and buttons, with the values that its fields have now, for the user whose it is.
+
+    Raises `BadInput` where they have no room.
+    """
+    fields = written(form)
+    now = [one.value for one in fields] if values is None else values
+    lines = [f"<b>{escape(text(form.title))}</b>"]
+    lines += [f"{escape(one.param.name.capitalize())}: {_told(value)}" for one, value in zip(fields, now, strict=True)]
+    lines.append(escape(text("telegram-form-answer")))
+    if units("\n".join(lines)) > MOST_TEXT:
+        raise BadInput("telegram-form-long")
+    buttons = [InlineKeyboardButton(one.param.name.capitalize(), callback_data=f"{FIELD}{n}") for n, one in enumerate(fields)]
+    rows = [buttons[first : first + _ROW] for first in range(0, len(buttons), _ROW)]
+    return "\n".join(lines), InlineKeyboardMarkup([*rows, _last(form, owner)])
+
+
+def choosing(form: Form, owner: int, number: int) -> InlineKeyboardMarkup | None:
+    """Return buttons with the values of a field, or nothing where it takes any words."""
+    found = [(value, data) for value in _offered(form, number) if len((data := f"{FIELD}{number}={value}").encode()) <= MOST_WIRE]
+    if not found:
+        return None
+    buttons = [InlineKeyboardButton(value or _NOTHING, callback_data=data) for value, data in found[:_MOST_VALUES]]
+    rows = [buttons[first : first + _ROW] for first in range(0, len(buttons), _ROW)]
+    return InlineKeyboardMarkup([*rows, _last(form, owner)])
+
+
+def written(form: Form) -> tuple[Asked, ...]:
+    """Return the fields that can be written: a picture comes with an answer."""
+    return tuple(one for one in form.fields if one.param.kind is not Kind.PICTURE)
+
+
+def of(message: Message) -> tuple[int, str]:
+    """Return whose the form in a message is, and the command that it ends in; nothing where it is no form."""
+    markup = message.reply_markup
+    carried = [str(button.callback_data or "") for row in (markup.inline_keyboard if markup else ()) for button in row]
+    return next((sent(one) for one in carried if one.startswith(SEND)), (0, ""))
+
+
+def sent(carried: str) -> tuple[int, str]:
+    """Return what the last button of a form carries: whose it is, and the command."""
+    owner, _, wire = carried.removeprefix(SEND).partition(_OWNER)
+    return int(owner, 16) if all(sign in hexdigits for sign in owner) and owner else 0, wire
+
+
+def values_of(message: Message) -> list[str]:
+    """Return the values that stand in a form, in the order of its fields."""
+    found = message.parse_entities([_VALUE, _EMPTY])
+    return [said if entity.type == _VALUE else "" for entity, said in sorted(found.items(), key=lambda one: one[0].offset)]
+
+
+def filled(form: Form, values: Sequence[str]) -> Mapping[str, str]:
+    """Return values by the names of their fields; raises `BadInput` where the message is of another form."""
+    fields = written(form)
+    if len(fields) != len(values):
+        raise BadInput("input-button")
+    return {one.param.name: value for one, value in zip(fields, values, strict=True)}
+
+
+def _offered(form: Form, number: int) -> Iterator[str]:
+    fields = written(form)
+    if number >= len(fields):
+        return
+    one = fields[number]
+    param = one.param
+    values = param.choices or one.offered
+    if not values and param.kind in (Kind.WHOLE, Kind.REAL) and param.low is not None and param.high is not None:
+        steps = [param.low + (param.high - param.low) * step / _STEPS for step in range(_STEPS + 1)]
+        values = tuple(dict.fromkeys(f"{round(step)}" if param.kind is Kind.WHOLE else f"{step:.2g}" for step in steps))
+    if values:
+        yield from values
+        if not param.required:
+            yield ""
+
+
+def _last(form: Form, owner: int) -> list[InlineKeyboardButton]:
+    return [InlineKeyboardButton(text(form.send), callback_data=f"{SEND}{owner:x}{_OWNER}{form.wire}")]
+
+
+def _told(value: str) -> str:
+    return f"<code>{escape(value)}</code>" if value.strip() else f"<i>{_NOTHING}</i>"
+
+
+def written_in(form: Form, command: Command[Any], words: str) -> dict[str, str]:
+    """Return what somebody wrote in answer to a form, by field: flags by their names, and other words as the first text.
+
+    Raises `BadInput` for a flag that is no field.
+    """
+    params = tuple(one.param for one in written(form))
+    spoken = flags.parse(words, tuple(one for one in command.params if one in params))
+    first = next((one.name for one in params if one.kind is Kind.TEXT), None)
+    said = spoken.words.strip()
+    return {**({first: said} if said and first is not None else {}), **spoken.given}

@@ -1,0 +1,83 @@
+"""Inline mode: in any chat a person is offered their own pictures, which Telegram has already, and presets to paint with there."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import telegram
+from telegram import (
+    InlineQuery,
+    InlineQueryResultArticle,
+    InlineQueryResultCachedPhoto,
+    InlineQueryResultsButton,
+    InputTextMessageContent,
+)
+from telegram.constants import InlineQueryLimit
+
+from adapters.telegram.outbound import MOST_CAPTION
+from adapters.telegram.posts import REFUSALS
+from adapters.telegram.spots import PLATFORM, shelf_of
+from bot import presets
+from bot.app import App
+from bot.commands.presets import preset_use
+from bot.store.pictures import KeptPicture
+from bot.store.presets import Reader
+from bot.texts import text
+from bot.values import Caller
+
+log = logging.getLogger("easel.telegram")
+
+#: How long Telegram may keep an answer: pictures are painted meanwhile.
+_KEPT_SECONDS = 5
+
+_MOST = int(InlineQueryLimit.RESULTS)
+
+#: Presets that stand before the pictures.
+_MOST_PRESETS = 5
+
+
+async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
+    """Offer pictures of the person whose words hold what they type, newest first."""
+    page = int(query.offset) if query.offset.isdecimal() else 1
+    try:
+        person = await app.store.people.find(Caller(PLATFORM, str(query.from_user.id)))
+        found = () if person is None else await app.store.pictures.search(person.id, query.query.strip(), page, _MOST)
+        handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
+        offered = await _presets(api, app, person.id, query.query) if person is not None and page == 1 else []
+        results = [*offered, *_photos(found, handles)]
+        await api.answer_inline_query(
+            query.id,
+            results[:_MOST],
+            cache_time=_KEPT_SECONDS,
+            is_personal=True,
+            next_offset=str(page + 1) if len(found) == _MOST else "",
+            button=None if results or page > 1 else InlineQueryResultsButton(text("telegram-inline-none"), start_parameter="inline"),
+        )
+    except REFUSALS as error:
+        # Who types on asks again.
+        log.info("telegram.inline_unanswered reason=%s", type(error).__name__)
+    except Exception:
+        log.exception("telegram.broke inline=%s", query.id)
+
+
+def _photos(found: Sequence[KeptPicture], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:
+    """Yield pictures that Telegram has."""
+    for one in found:
+        if one.id in handles:
+            yield InlineQueryResultCachedPhoto(one.id, handles[one.id], caption=one.words[: MOST_CAPTION // 2], description=one.words[:100])
+
+
+async def _presets(api: telegram.Bot, app: App, person: str, typed: str) -> list[InlineQueryResultArticle]:
+    """Return presets whose names begin with the first word: sent, each asks the bot to paint with it and the words that follow."""
+    name, words = presets.split(typed)
+    # Which chat it is typed in Telegram does not say: those of all groups that they have been in.
+    reader = Reader(person, await app.store.boards.of_person(person))
+    names = [one for one in await app.store.presets.complete(reader, name, _MOST_PRESETS) if name]
+    return [
+        InlineQueryResultArticle(
+            f"preset-{number}",
+            text("telegram-inline-preset", name=one),
+            InputTextMessageContent(f"/{preset_use.name}@{api.username} {one} {words}".strip()),
+            description=words[:100] or None,
+        )
+        for number, one in enumerate(names)
+    ]

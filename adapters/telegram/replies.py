@@ -1,0 +1,138 @@
+"""What a command says, shown in a chat."""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import telegram
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message
+from telegram.helpers import create_deep_linked_url
+
+from adapters.base import Bot
+from adapters.telegram import deeplinks, forms, outbound
+from adapters.telegram import files as packing
+from adapters.telegram.files import File
+from adapters.telegram.photos import Found, Photos
+from adapters.telegram.posts import Closed, Posts
+from adapters.telegram.sending import Sender
+from adapters.telegram.spots import Spot, is_group
+from bot.commands.pictures import info
+from bot.reply import Form, Reply
+from bot.texts import text
+
+log = logging.getLogger("easel.telegram")
+
+#: Of more pictures than this each one's deeds are shown when it is asked for.
+_MOST_DEEDS = 4
+
+_NUMBERS = 5
+
+
+class Replies:
+    """Shows what commands say. Everything raises `REFUSALS`."""
+
+    def __init__(self, bot: Bot, api: telegram.Bot, posts: Posts, sender: Sender, photos: Photos) -> None:
+        self.bot = bot
+        self.api = api
+        self.posts = posts
+        self._sender = sender
+        self._photos = photos
+
+    async def tell(self, chat: int, spot: Spot, said: str) -> None:
+        """Say a sentence where somebody wrote."""
+        (html, *_) = outbound.pages([outbound.Line(line) for line in said.splitlines()], outbound.MOST_TEXT)
+        await self.posts.say(chat, html, thread=spot.thread, asked=spot.asked)
+
+    async def show(self, chat: int, spot: Spot, reply: Reply) -> None:
+        """Show a reply in a chat, for everybody there."""
+        for job_id in reply.jobs:
+            await self._place(job_id)
+        await self.refresh(reply.refresh)
+        if reply.form is not None:
+            await self._form(chat, spot, reply.form)
+        elif reply.text or reply.facts or reply.pictures or reply.files:
+            await self._said(chat, spot, reply)
+
+    async def show_privately(self, chat: int, spot: Spot, reply: Reply, line: str) -> None:
+        """Show a reply to who asked alone; where the bot may not write to them, show in the chat the way to where it may."""
+        if not is_group(chat):
+            await self.show(chat, spot, reply)
+        elif not spot.user:
+            await self.refresh(reply.refresh)
+            await self._open(chat, spot, line, text("telegram-nobody"))
+        else:
+            try:
+                await self.show(spot.user, Spot(user=spot.user), reply)
+            except Closed:
+                await self._open(chat, spot, line, text("telegram-private"))
+
+    async def _open(self, chat: int, spot: Spot, line: str, said: str) -> None:
+        """Show the way to the chat with the bot, in which it goes on with a line."""
+        url = create_deep_linked_url(self.api.username, deeplinks.payload(line, self.bot.app) or None)
+        markup = InlineKeyboardMarkup([[InlineKeyboardButton(text("telegram-open"), url=url)]])
+        html = outbound.pages([outbound.Line(said)], outbound.MOST_TEXT)[0]
+        await self.posts.say(chat, html, markup, thread=spot.thread, asked=spot.asked)
+
+    async def _form(self, chat: int, spot: Spot, form: Form) -> None:
+        """Show a form, which is for who asked for it; where nobody knows who that is, the way to where somebody would."""
+        if is_group(chat) and not spot.user:
+            await self._open(chat, spot, "", text("telegram-nobody"))
+            return
+        html, markup = forms.shown(form, spot.user)
+        await self.posts.say(chat, html, markup, thread=spot.thread, asked=spot.asked)
+
+    async def refresh(self, jobs: Iterable[str]) -> None:
+        """Show the jobs anew that a command changed."""
+        for job in dict.fromkeys(jobs):
+            await self.bot.refresh(job)
+
+    async def _place(self, job_id: str) -> None:
+        """Show a job that was just accepted; what became of it while it had no message yet is shown after that."""
+        jobs = self.bot.app.store.jobs
+        if (job := await jobs.get(job_id)) is None:
+            return
+        await self._sender.place(await self.bot.card(job))
+        if (now := await jobs.get(job_id)) is not None and now.state != job.state:
+            await self.bot.refresh(job_id)
+
+    async def _said(self, chat: int, spot: Spot, reply: Reply) -> None:
+        if reply.whole:
+            await self._whole(chat, spot, reply)
+            return
+        found = await self._photos.found(reply.pictures)
+        markup = _markup(reply)
+        lines = outbound.reply_lines(reply) or [outbound.Line(text("telegram-done"))]
+        if len(found) == 1:
+            first, *more = outbound.pages(lines, outbound.MOST_CAPTION)
+            await self._photo(chat, spot, found, first, None if more else markup)
+        else:
+            for chunk in packing.chunks(found):
+                await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=spot.thread, asked=spot.asked))
+            more = outbound.pages(lines, outbound.MOST_TEXT)
+        for number, page in enumerate(more, 1):
+            await self.posts.say(chat, page, markup if number == len(more) else None, thread=spot.thread, asked=spot.asked)
+        for one in reply.files:
+            send = self.posts.photo if one.is_picture else self.posts.document
+            await send(chat, File(one.name, one.data), "", thread=spot.thread, asked=spot.asked)
+
+    async def _whole(self, chat: int, spot: Spot, reply: Reply) -> None:
+        """Send pictures as files, which Telegram does not code anew."""
+        for one in reply.pictures:
+            if (whole := await packing.original(self.bot.app.store.files, one)) is not None:
+                await self.posts.document(chat, whole, "", thread=spot.thread, asked=spot.asked)
+
+    async def _photo(self, chat: int, spot: Spot, found: Found, html: str, markup: InlineKeyboardMarkup | None) -> None:
+        async def ask(files: Sequence[File]) -> tuple[Message]:
+            return (await self.posts.photo(chat, files[0], html, markup, thread=spot.thread, asked=spot.asked),)
+
+        await self._photos.send(found, ask)
+
+
+def _markup(reply: Reply) -> InlineKeyboardMarkup | None:
+    """Return the buttons of a reply, and those of its pictures; of many pictures only their numbers, which tell more of each."""
+    if len(reply.pictures) <= 1:
+        return outbound.keyboard((*reply.buttons, *(button for one in reply.pictures for button in outbound.deeds(one))))
+    if len(reply.pictures) <= _MOST_DEEDS:
+        return outbound.markup([*outbound.numbered(reply.pictures), *outbound.rows(reply.buttons)])
+    numbers = [InlineKeyboardButton(str(number), callback_data=info.wire(picture=one.id)) for number, one in enumerate(reply.pictures, 1)]
+    rows = [numbers[first : first + _NUMBERS] for first in range(0, len(numbers), _NUMBERS)]
+    return outbound.markup([*rows, *outbound.rows(reply.buttons)])

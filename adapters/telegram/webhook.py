@@ -1,0 +1,52 @@
+"""The door that Telegram knocks at where it brings its news: nobody else is let in, and what came is kept before that is said."""
+
+import hmac
+import json
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.telegram.letters import Letters
+
+#: More than any update has.
+_MOST_BYTES = 1_000_000
+
+#: Who knocks says its word here.
+_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+
+_GRACE_SECONDS = 3
+
+
+def door(letters: Letters, secret: str, path: str) -> uvicorn.Config:
+    """Return a server for one path, to which only who knows the secret may post. Whatever else comes learns nothing."""
+
+    async def knock(request: Request) -> Response:
+        # The library compares it in a time that tells how much of it is right, and writes the wrong one into its log.
+        if not hmac.compare_digest(request.headers.get(_HEADER, "").encode(), secret.encode()):
+            return Response(status_code=403)
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_BYTES:
+                return Response(status_code=413)
+        try:
+            number = int(json.loads(body)["update_id"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return Response(status_code=400)
+        await letters.take([(str(number), bytes(body))])
+        return Response(status_code=200)
+
+    site = Starlette(routes=[Route(path or "/", knock, methods=["POST"])])
+    return uvicorn.Config(
+        site,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )

@@ -1,0 +1,69 @@
+"""The gallery: the boards of the groups that a visitor belongs to, as a page of pictures."""
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from adapters.web import outbound
+from adapters.web.access import Visitor
+from adapters.web.desk import Desk
+from bot import cards
+from bot.reply import Shown
+from bot.store.boards import Order, Shared
+from bot.store.pictures import KeptPicture
+
+#: Pictures on a page.
+PAGE = 24
+
+_ORDERS: Mapping[str, Order] = {"new": "new", "used": "used", "liked": "liked"}
+
+
+class Tile(msgspec.Struct, frozen=True):
+    """Something on a board, with its picture where it has one."""
+
+    shared: Shared
+    picture: Shown | None
+
+
+class Gallery:
+    """Shows boards."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [Route("/gallery", self.show)]
+
+    async def show(self, request: Request) -> Response:
+        """Show a page of what the visitor's groups share."""
+        visitor = await self._desk.access.welcomed(request)
+        if visitor is None:
+            return RedirectResponse("/login", 303)
+        await self._desk.speak(visitor)
+        order, asked = _ORDERS.get(request.query_params.get("order", ""), "new"), request.query_params.get("page", "1")
+        page = min(int(asked), _MOST_PAGES) if asked.isdecimal() and int(asked) else 1
+        found = await self._found(visitor, order, page)
+        tiles = tuple([await self._tile(one) for one in found[:PAGE]])
+        html = outbound.render("gallery.html", tiles=tiles, orders=tuple(_ORDERS), order=order, page=page, more=len(found) > PAGE)
+        response = outbound.html(html)
+        self._desk.access.remember(response, visitor)
+        return response
+
+    async def _found(self, visitor: Visitor, order: Order, page: int) -> tuple[Shared, ...]:
+        person = await self._desk.store.people.find(visitor.caller)
+        if person is None:
+            return ()
+        boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
+        return await self._desk.store.boards.page(boards, order, (page - 1) * PAGE, PAGE + 1)
+
+    async def _tile(self, one: Shared) -> Tile:
+        picture: KeptPicture | None = await self._desk.store.pictures.get(one.picture) if one.picture is not None else None
+        return Tile(one, cards.shown(picture) if picture is not None else None)
+
+
+#: Nobody turns so many pages.
+_MOST_PAGES = 1_000

@@ -1,0 +1,164 @@
+"""A chat process with the product's own app, dispatcher, store and engine supervision; only its platform and its painting stand in.
+
+`python -m benchmarks.standing.chat SETUP` (JSON) connects to a platform's socket, runs the commands that come from there, and says
+"accepted" when the store has committed. It ends when the platform hangs up.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import msgspec
+
+from benchmarks.standing.engine import PAINT_SECONDS, PASSPORT, standing
+from benchmarks.standing.line import Line, Message
+from bot.app import App
+from bot.cards import Card
+from bot.commands import COMMANDS
+from bot.errors import BotError
+from bot.jobs import delivery
+from bot.jobs.costs import Costs
+from bot.jobs.delivery import Later, Outcome, Parcel, Sent, Unknown
+from bot.jobs.dispatcher import Dispatcher
+from bot.jobs.quota import Policy, Tier
+from bot.offer import Offer
+from bot.store import attempts, jobs, outbox
+from bot.store.files import Files
+from bot.store.session import Database
+from bot.store.store import Store
+from bot.values import Address, Caller, Invocation
+from inference.errors import InferenceError
+
+PLATFORM = "stand-in"
+
+#: Enough for everything that is asked for; but everything is held, settled and written down.
+POLICY = Policy(tiers={"": Tier(credits=10**9)}, place=10**9)
+
+#: Kinds of places: where a reply is edited, where a post carries a number by which it is recognised, and where nothing helps.
+REPLY, NUMBERED, BLIND = "reply", "numbered", "blind"
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What a chat process is to be. `lease` (seconds) instead of the product's own where that would make a test too long."""
+
+    url: str
+    files: str
+    socket: str
+    workers: int = 2
+    paint: float = PAINT_SECONDS
+    lease: float | None = None
+
+
+def shorten(seconds: float) -> float:
+    """Make leases of jobs and deliveries so short in this process, and return how often to be heard in between."""
+    lease = timedelta(seconds=seconds)
+    # The product has no use for a setting of this.
+    attempts.LEASE = jobs.LEASE = lease
+    outbox.SENDING_LEASE = 2 * lease
+    delivery._SILENCE_SECONDS = 1.6 * seconds
+    return seconds / 6
+
+
+class StandIn:
+    """The adapter of a platform that can be asked what people saw."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show progress in the reply, where there is one."""
+        self._line.say({"op": "show", "message": address.message, **_shown(card)})
+
+    def is_mirrored(self, _platform):
+        """Say no: all speak to one and the same platform."""
+        return False
+
+    async def settle(self, _job, _address):
+        """Have nothing on its way: what is shown here is shown at once."""
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended, as well as the kind of place lets one."""
+        kind, message = parcel.address.place.partition(" ")[0], {"parcel": parcel.id, **_shown(parcel.card)}
+        try:
+            if kind == REPLY:
+                said = await self._line.ask({"op": "edit", "message": parcel.address.message, **message})
+            elif kind == NUMBERED:
+                said = await self._line.ask({"op": "post", "number": parcel.id, **message})
+            elif parcel.unsure:
+                await self._line.ask({"op": "unsure", **message})
+                return Unknown("nothing tells whether it arrived")
+            else:
+                said = await self._line.ask({"op": "post", **message})
+        except ConnectionError:
+            return Later("disconnected", unsure=True)
+        return Sent(said["message"])
+
+
+def _shown(card: Card) -> Message:
+    return {"job": card.job, "state": card.state, "status": card.status, "pictures": [one.file for one in card.pictures]}
+
+
+async def answered(app: App, dispatcher: Dispatcher, asked: Message, line: Line) -> None:
+    """Run a command and say what came of it."""
+    call = Invocation(
+        command=asked["command"],
+        given=asked.get("given", {}),
+        words=asked.get("words", ""),
+        line=f"/{asked['command']} {asked.get('words', '')}",
+        caller=Caller(PLATFORM, asked["person"], asked["person"]),
+        address=Address(PLATFORM, asked["place"], asked.get("message", "")),
+        key=asked.get("key", ""),
+    )
+    try:
+        reply = await app.handle(call)
+        for job_id in reply.refresh:
+            await dispatcher.show(job_id)
+    except (BotError, InferenceError) as error:
+        line.answer(asked, {"refused": str(error)})
+    except Exception as error:
+        logging.getLogger("stand-in").exception("chat.broke")
+        line.answer(asked, {"broke": type(error).__name__})
+    else:
+        line.answer(asked, {"jobs": reply.jobs})
+
+
+async def live(setup: Setup) -> None:
+    """Serve until the platform hangs up."""
+    quick = {} if setup.lease is None else {"beat_seconds": shorten(setup.lease)}
+    line = Line(*await asyncio.open_unix_connection(setup.socket, limit=2**20))
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(setup.url))
+        store, learned = Store.of(database, Files(setup.files), POLICY), Costs()
+        engine = await stack.enter_async_context(standing(setup.workers, setup.paint))
+        dispatcher = Dispatcher(store, engine, StandIn(line), [PLATFORM], costs=learned, devices=setup.workers, **quick)
+        app = App(
+            COMMANDS,
+            store,
+            Offer({PASSPORT.name: PASSPORT}, PASSPORT.name),
+            wake=dispatcher.wake,
+            foresee=dispatcher.sight.foresee,
+            learned=learned,
+            in_work=lambda: dispatcher.pictures_in_work,
+        )
+        stack.callback(line.close)
+        hearing = line.heard()
+        await stack.enter_async_context(dispatcher)
+        line.say({"op": "hello", "pid": os.getpid()})
+        answering: set[asyncio.Task[None]] = set()
+        async for asked in hearing:
+            task = asyncio.create_task(answered(app, dispatcher, asked, line))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+
+
+def main() -> None:
+    """Serve as the first argument says."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
+    asyncio.run(live(msgspec.json.decode(sys.argv[1], type=Setup)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Stores that are full: so many jobs that their number matters, put there by the database itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from sqlalchemy import text
+
+from bot.store.models import Base
+from bot.store.session import Database
+from inference.request import PictureRequest, Prompt
+
+#: What a person may spend, and what each of their jobs costs, in thousandths.
+ALLOWED, COST = 10**12, 700
+
+#: Jobs that wait, whatever else there is, where most are over: of so many persons.
+WAITING, WAITERS = 800, 100
+
+#: Jobs of a person.
+_OF_ONE = 20
+
+_REQUEST = PictureRequest(
+    prompt=Prompt.plain("a red circle on blue"), model="m0", width=512, height=512, steps=30, guidance=7.0, scheduler="euler", seed=7
+)
+
+
+class Crowd(msgspec.Struct, frozen=True):
+    """`rows` jobs, all of which wait, or all but a few of which are over."""
+
+    rows: int
+    all_wait: bool
+
+    @property
+    def persons(self) -> int:
+        """Return how many persons asked for them."""
+        return max(WAITERS, self.rows // _OF_ONE)
+
+    @property
+    def person(self) -> str:
+        """Return whose the i-th job is, as SQL: among much that is over those who wait are always the same."""
+        return f"i % {self.persons}" if self.all_wait else f"CASE WHEN i < {WAITING} THEN i % {WAITERS} ELSE i % {self.persons} END"
+
+    @property
+    def state(self) -> str:
+        """Return whether the i-th job waits, as SQL."""
+        return "'waiting'" if self.all_wait else f"CASE WHEN i < {WAITING} THEN 'waiting' ELSE 'done' END"
+
+
+@asynccontextmanager
+async def crowded(url: str, crowd: Crowd) -> AsyncIterator[Database]:
+    """Give a database with that many jobs."""
+    async with Database(url) as database:
+        async with database.connect() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        for statement in _filling(crowd, database.is_sqlite):
+            async with database.write() as session:
+                await session.execute(text(statement), {"request": msgspec.msgpack.encode(_REQUEST)} if ":request" in statement else {})
+        await settled(database)
+        yield database
+
+
+def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
+    """Return the statements that fill a blank database."""
+    moment = (
+        "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.01, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.01)"
+    )
+    no, yes = ("0", "1") if is_sqlite else ("false", "true")
+    jobs, persons = numbers(crowd.rows, is_sqlite), numbers(crowd.persons, is_sqlite)
+    done = f"{crowd.state} = 'done'"
+    return (
+        f"INSERT INTO person (id, name, tier, role, paused, created) SELECT 'p' || i, '', '', '', {no}, {moment} FROM {persons}",
+        f"INSERT INTO place (id, platform, key, paused, created) SELECT 'c' || i, 'web', 'c' || i, {no}, {moment} FROM {persons}",
+        "INSERT INTO job (id, person_id, place_id, message, key, line, wish, request, state, model, cost, rank, passed, credits,"
+        f" charged, attempt, tries, created, ended) SELECT 'j' || i, 'p' || ({crowd.person}), 'c' || ({crowd.person}), '', 'k' || i,"
+        f" '/imagine a red circle on blue', '{{}}', :request, {crowd.state}, 'm' || (i % 3), 1.0, i, 0, {COST},"
+        f" CASE WHEN {done} THEN {COST} END, 0, 0, {moment}, CASE WHEN {done} THEN {moment} END FROM {jobs}",
+        "INSERT INTO account (id, person_id, day, allowance, left, extra)".replace("left", '"left"')
+        + f" SELECT 'a' || person_id, person_id, '2026-11-21', {ALLOWED}, {ALLOWED} - {COST} * count(*), 0 FROM job GROUP BY person_id",
+        "INSERT INTO ledger (id, account_id, kind, day, amount, extra, at) SELECT 'd' || id, id, 'day', day, allowance, 0,"
+        " (SELECT min(created) FROM person) FROM account",
+        "INSERT INTO ledger (id, account_id, job_id, kind, day, amount, extra, at)"
+        f" SELECT 'l' || id, 'a' || person_id, id, 'hold', '2026-11-21', -{COST}, 0, created FROM job",
+        "INSERT INTO clock (id, now) VALUES (1, 0.0)",
+        "INSERT INTO turn (person_id, tag, since, waiting)"
+        f" SELECT 'p' || i, (i * 7919 % 10007) / 10.0, i, {yes if crowd.all_wait else f'i < {WAITERS}'} FROM {persons}",
+        # The peer's: first come, first served.
+        "CREATE INDEX ix_first ON job (created) WHERE state = 'waiting'",
+    )
+
+
+def numbers(count: int, is_sqlite: bool) -> str:
+    """Return the numbers from 0 as a table with the column `i`, as SQL."""
+    if is_sqlite:
+        return f"(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1}) SELECT i FROM n) AS numbers"
+    return f"generate_series(0, {count - 1}) AS numbers(i)"
+
+
+async def settled(database: Database) -> None:
+    """Do what a server does by itself in the first minute: measure its tables, and take what was written out of the log."""
+    if database.is_sqlite:
+        async with database.engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            await raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return
+    async with database.engine.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        await raw.set_autocommit(True)
+        await raw.execute("VACUUM ANALYZE")
+        await raw.execute("CHECKPOINT")

@@ -1,0 +1,33 @@
+"""The engine of the product around workers that only stand in: supervision, pipes, kills and restarts are the real ones."""
+
+import sys
+
+from inference.passport import Defaults, Limits, Passport
+from inference.process import LocalEngine
+from inference.settings import EngineSettings
+
+#: Seconds of a worker's time for a picture.
+PAINT_SECONDS = 0.05
+
+#: What the stand-in says it can paint: everything.
+PASSPORT = Passport(
+    name="stand-in",
+    family="sd1",
+    kind="folder",
+    source="",
+    prediction="epsilon",
+    precision="float32",
+    bytes=0,
+    sha256="0" * 64,
+    limits=Limits(8, 64, 512, 512 * 512),
+    defaults=Defaults(256, 256, 30, 7.0, "euler"),
+    schedulers=("euler",),
+)
+
+
+def standing(workers: int, seconds: float = PAINT_SECONDS, passports: dict[str, Passport] | None = None) -> LocalEngine:
+    """Return an engine of so many workers that paint a picture in so many seconds; entering it starts them."""
+    # Devices of the same name are still one worker each.
+    settings = EngineSettings(devices=("cpu",) * workers)
+    command = (sys.executable, "-m", "benchmarks.standing.worker", str(seconds))
+    return LocalEngine(settings, passports or {PASSPORT.name: PASSPORT}, command)

@@ -1,0 +1,111 @@
+"""Stores with so many pictures and presets that searching them could take time, put there by the database itself.
+
+Words are as unevenly spread as in a language (Zipf): the first is in nearly every prompt, most are in hardly any. One person has a
+tenth of all pictures, half of all presets stand where everybody looks.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+from sqlalchemy import text
+
+from benchmarks.standing.crowd import numbers, settled
+from bot.store import index, terms
+from bot.store.models import Base
+from bot.store.session import Database
+from inference.request import PictureRequest, Prompt
+
+#: Different prompts, the words that they are made of, and how many of them.
+_PROMPTS, WORDS, _LONG = 20_000, 20_000, 12
+
+#: Pictures of a job, and of a person who is not the busiest one; presets of a person.
+_OF_JOB, _OF_ONE, _KEPT = 4, 100, 20
+
+#: Who has a tenth of all pictures.
+BUSIEST = "p0"
+
+_REQUEST = PictureRequest(
+    prompt=Prompt.plain("a red circle on blue"), model="m0", width=512, height=512, steps=30, guidance=7.0, scheduler="euler", seed=7
+)
+
+_VOWELS, _CONSONANTS = "aeiou", "bcdfghklmnprtvw"
+
+
+def word(rank: int) -> str:
+    """Return the word of a rank: pronounceable, and one that no other word begins with."""
+    spoken, rest = "", rank
+    for _ in range(3):
+        rest, consonant = divmod(rest, len(_CONSONANTS))
+        rest, vowel = divmod(rest, len(_VOWELS))
+        spoken += _CONSONANTS[consonant] + _VOWELS[vowel]
+    return spoken
+
+
+def prompts(seed: int = 7) -> list[dict[str, object]]:
+    """Return prompts of words that are as unevenly spread as in a language, with what they are found by."""
+    chance, ranks = random.Random(seed), range(WORDS)
+    weights = [1 / (rank + 1) for rank in ranks]
+    made = (" ".join(map(word, chance.choices(ranks, weights, k=_LONG))) for _ in range(_PROMPTS))
+    return [{"n": number, "words": one, "terms": " ".join(terms.words_of(one))} for number, one in enumerate(made)]
+
+
+@asynccontextmanager
+async def filled(url: str, rows: int, pool: Sequence[dict[str, object]]) -> AsyncIterator[Database]:
+    """Give a database with so many pictures and so many presets."""
+    async with Database(url) as database:
+        async with database.connect() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+            await connection.execute(text("CREATE TABLE pool (n INTEGER PRIMARY KEY, words VARCHAR, terms VARCHAR)"))
+            await connection.execute(text("INSERT INTO pool VALUES (:n, :words, :terms)"), list(pool))
+        kind = "sqlite" if database.is_sqlite else "postgresql"
+        # Indexes that are made when all is there are made in a tenth of the time.
+        filling = (*index.removal(kind), *_filling(rows, database.is_sqlite), *index.statements(kind), *_numbering(database.is_sqlite))
+        for statement in filling:
+            async with database.write() as session:
+                await session.execute(text(statement), {"request": msgspec.msgpack.encode(_REQUEST)} if ":request" in statement else {})
+        await settled(database)
+        yield database
+
+
+def _numbering(is_sqlite: bool) -> tuple[str, ...]:
+    """Return the statements that tell SQLite's index what is there already."""
+    return tuple(
+        statement
+        for table in (("picture", "preset") if is_sqlite else ())
+        for statement in (
+            f"INSERT INTO {table}_number (id) SELECT id FROM {table} ORDER BY rowid",
+            f"INSERT INTO {table}_search ({table}_search) VALUES ('rebuild')",
+        )
+    )
+
+
+def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
+    """Return the statements that fill a blank database."""
+    moment = (
+        "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.1, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.1)"
+    )
+    no = "0" if is_sqlite else "false"
+    persons, jobs = max(10, rows // _OF_ONE), rows // _OF_JOB
+    person = f"CASE WHEN i % 10 = 0 THEN '{BUSIEST}' ELSE 'p' || (1 + i % {persons - 1}) END"
+    shelf = f"CASE WHEN i % 2 = 0 THEN 'public' ELSE 'p' || (i % {max(1, rows // _KEPT)} % {persons}) END"
+    # One word each that only a few have.
+    own = "'zq' || (i % 100000)"
+    return (
+        "INSERT INTO person (id, name, tier, role, paused, language, locale, created)"
+        f" SELECT 'p' || i, 'Person ' || i, '', '', {no}, '', '', {moment} FROM {numbers(persons, is_sqlite)}",
+        f"INSERT INTO place (id, platform, key, paused, created) SELECT 'c' || i, 'web', 'c' || i, {no}, {moment}"
+        f" FROM {numbers(10, is_sqlite)}",
+        "INSERT INTO job (id, person_id, place_id, message, key, line, wish, request, state, model, cost, rank, passed, credits,"
+        f" charged, attempt, tries, proof, language, created, ended) SELECT 'j' || i, {person}, 'c' || (i % 10), '', 'k' || i, '', '{{}}',"
+        f" :request, 'done', 'm' || (i % 3), 1.0, i, 0, 0, 0, 1, 1, '', '', {moment}, {moment} FROM {numbers(jobs, is_sqlite)}",
+        'INSERT INTO picture (id, job_id, person_id, "index", seed, width, height, bytes, file, thumbnail, words, terms, created)'
+        f" SELECT 'x' || i, 'j' || (i / {_OF_JOB}), {person}, i % {_OF_JOB}, i, 512, 512, 70, 'f' || i, 't' || i, words || ' ' || {own},"
+        f" terms || ' ' || {own} || ' =m' || (i % 3) || ' #' || i, {moment}"
+        f" FROM {numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}",
+        "INSERT INTO preset (id, person_id, shelf, key, name, head, uses, tags, archived, terms, created)"
+        f" SELECT 'r' || i, 'p' || (i % {persons}), {shelf}, substr(words, 1, 6) || '-' || i, substr(words, 1, 6) || '-' || i, 1,"
+        f" i % 97, '', {no}, terms || ' ' || {own}, {moment}"
+        f" FROM {numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}",
+    )

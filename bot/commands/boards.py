@@ -1,0 +1,267 @@
+"""Boards: what a group shows its members, and what they make of it. What is shared has a code, which brings it to any other chat."""
+
+import msgspec
+
+from bot import cards, presets
+from bot.commands.imagine import imagine
+from bot.context import Context
+from bot.errors import BadInput, NotAllowed
+from bot.presets import WORDS, Body
+from bot.reply import Button, Fact, Reply, Shown
+from bot.spec import Params, command, painting_command
+from bot.store.boards import Shared
+from bot.store.pictures import KeptPicture
+from bot.texts import text
+from bot.values import Given
+from bot.vocabulary import (
+    Code,
+    CodeAndWords,
+    Count,
+    Guidance,
+    Model,
+    Negative,
+    Off,
+    Order,
+    OtherName,
+    Page,
+    Reason,
+    Scheduler,
+    SharedPicture,
+    SharedWords,
+    Size,
+    Steps,
+)
+from bot.wish import Wish
+
+#: What is shown of a board at a time, of a prompt in a line of it, and of what was reported.
+PAGE, _LONGEST_LINE, _MOST_REPORTED = 6, 120, 10
+
+#: What of a request is its own: somebody else's picture is not handed on with the words, and a seed would paint the same.
+_KEPT_BACK = ("image", "strength", "seed")
+
+
+class Share(Params):
+    """What to share: a picture with its prompt, or a prompt alone."""
+
+    prompt: SharedWords = None
+    picture: SharedPicture = None
+    negative: Negative = None
+    size: Size = None
+    steps: Steps = None
+    guidance: Guidance = None
+    scheduler: Scheduler = None
+    count: Count = None
+    model: Model = None
+
+
+class Board(Params):
+    """What of the board to show first, and which page."""
+
+    order: Order = None
+    page: Page = None
+
+
+class Use(Params):
+    """What to paint anew, by its code, and with which words."""
+
+    code: CodeAndWords
+
+
+class One(Params):
+    """What was shared, by its code."""
+
+    code: Code
+
+
+class Report(One):
+    """What does not belong, and why."""
+
+    reason: Reason = None
+
+
+class Pin(One):
+    """What stays on top of the board."""
+
+    off: Off = None
+
+
+class Fork(One):
+    """What to keep as a preset of one's own, and under which name."""
+
+    name: OtherName = None
+
+
+@command
+async def share(ctx: Context, want: Share) -> Reply:
+    """Put a picture of yours, or a prompt, on the board of this place."""
+    if (want.picture is None) == (want.prompt is None):
+        raise BadInput("input-share")
+    if want.picture is not None:
+        picture = await ctx.own_picture(want.picture)
+        job = await ctx.own_job(picture.job)
+        wish = _without(Wish.model_validate_json(job.wish))
+        made = await ctx.store.boards.share(ctx.address, ctx.person.id, picture.words, wish, picture=picture.id)
+    else:
+        wanted = Wish.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
+        await ctx.read(wanted)
+        made = await ctx.store.boards.share(ctx.address, ctx.person.id, wanted.prompt, _without(wanted))
+    return Reply(text=text("share-done", code=made.id), buttons=_buttons(made))
+
+
+def _without(wish: Wish) -> str:
+    """Return what is handed on of a wish."""
+    return wish.model_copy(update=dict.fromkeys(_KEPT_BACK)).model_dump_json(exclude_none=True)
+
+
+@command
+async def board(ctx: Context, want: Board) -> Reply:
+    """Show what is on the board of this place; new, used or liked first."""
+    page, order = want.page or 1, want.order or "new"
+    boards = await ctx.store.boards.looked_at(ctx.person.id, ctx.address)
+    count = await ctx.store.boards.count(boards)
+    found = await ctx.store.boards.page(boards, order, (page - 1) * PAGE, PAGE)
+    if not found:
+        return Reply(text=text("board-none") if not count else text("history-end", page=page, count=count))
+    first = (page - 1) * PAGE + 1
+    kept = {one.id: await ctx.store.pictures.get(one.picture) for one in found if one.picture is not None}
+    more = (board.button("button-more", order=order, page=page + 1),) if first + len(found) <= count else ()
+    return Reply(
+        text=text("board-page", first=first, last=first + len(found) - 1, count=count),
+        facts=tuple(Fact(str(number), _line(one)) for number, one in enumerate(found, first)),
+        pictures=tuple(_shown(one, picture) for one in found if (picture := kept.get(one.id)) is not None),
+        buttons=(*(button for one in found if one.picture is None for button in _buttons(one)[:1]), *more),
+    )
+
+
+@painting_command
+async def use(ctx: Context, want: Use) -> Reply:
+    """Paint what somebody shared, with a new seed; words of yours may follow its code."""
+    code, words = presets.split(want.code)
+    shared = await _shared(ctx, code)
+    wish = await _wish_of(ctx, shared, words)
+    draft = await ctx.submit(wish)
+    await ctx.store.boards.used(shared.id)
+    return Reply(jobs=(draft.id,))
+
+
+async def _wish_of(ctx: Context, shared: Shared, words: str) -> Wish:
+    """Return what was shared as a wish of this person's; raises `BadInput` where a preset wants other words."""
+    if shared.preset is None:
+        wish = Wish.model_validate_json(shared.wish)
+        return wish.model_copy(update={"prompt": f"{wish.prompt}, {words}"}) if words else wish
+    found = await ctx.store.presets.get(shared.preset)
+    is_private = found is not None and found.shelf == found.person != ctx.person.id
+    if found is None or found.archived or is_private:
+        raise NotAllowed("denied-share")
+    # Who was given the code was given the preset.
+    given: dict[str, Given] = {WORDS: words}
+    changed, layer = presets.applied(found.use, given)
+    values = {name: value for name, value in layer.values.items() if name != "preset"}
+    bound, _ = await ctx.bound(imagine, {**values, **changed})
+    return bound.model_copy(update={"preset": found.use.reference})
+
+
+@command
+async def like(ctx: Context, want: One) -> Reply:
+    """Like what somebody shared; once more takes it back."""
+    votes = await ctx.store.boards.vote((await _shared(ctx, want.code)).id, ctx.person.id)
+    return Reply(text=text("like-done", count=votes or 0))
+
+
+@command
+async def keep(ctx: Context, want: Fork) -> Reply:
+    """Keep what somebody shared as a preset of yours."""
+    shared = await _shared(ctx, want.code)
+    preset = await ctx.store.presets.get(shared.preset) if shared.preset else None
+    name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
+    known = await ctx.store.presets.own(ctx.person.id, name)
+    if known is not None and not known.archived:
+        raise BadInput("input-preset-taken", name=known.name)
+    body = preset.body if preset is not None else _body(Wish.model_validate_json(shared.wish))
+    made = await ctx.store.presets.save(
+        ctx.person.id, name, body, picture=None, tags=preset.tags if preset else (), forked_from=preset.id if preset else None
+    )
+    return Reply(text=text("preset-forked", name=made.name, maker=shared.maker or text("somebody")))
+
+
+def _body(wish: Wish) -> Body:
+    values = wish.model_dump(exclude_none=True, exclude={"prompt", "negative", "preset", *_KEPT_BACK})
+    return Body(prompt=wish.prompt, negative=wish.negative or "", settings=values)
+
+
+@command
+async def report(ctx: Context, want: Report) -> Reply:
+    """Tell those who look after this place that something does not belong on its board."""
+    shared = await _shared(ctx, want.code)
+    await ctx.store.boards.report(shared.id, ctx.person.id, want.reason or "")
+    return Reply(text=text("report-done"))
+
+
+@command
+async def reports(ctx: Context, want: Board) -> Reply:
+    """Show what was reported on the board of this place."""
+    del want
+    here = await _looked_after(ctx)
+    found = await ctx.store.boards.reported(here, _MOST_REPORTED)
+    facts = tuple(Fact(one.id, text("report-line", count=many, line=_line(one))) for one, many in found)
+    return Reply(text=text("reports" if found else "reports-none"), facts=facts)
+
+
+@command
+async def pin(ctx: Context, want: Pin) -> Reply:
+    """Keep something on top of the board of this place, or no more."""
+    shared = await _own_board(ctx, want.code)
+    await ctx.store.boards.change(shared.id, pinned=not want.off)
+    await ctx.audit("unpin" if want.off else "pin", person=shared.person)
+    return Reply(text=text("unpin-done" if want.off else "pin-done"))
+
+
+@command
+async def remove(ctx: Context, want: One) -> Reply:
+    """Take something off the board: what you shared, or anything where you look after the place."""
+    shared = await _shared(ctx, want.code)
+    if shared.person != ctx.person.id:
+        await _own_board(ctx, want.code)
+        await ctx.audit("remove", person=shared.person)
+    await ctx.store.boards.change(shared.id, removed=True)
+    return Reply(text=text("remove-done"))
+
+
+async def _shared(ctx: Context, code: str) -> Shared:
+    """Return what was shared under a code; raises `NotAllowed` for none: whoever has no code has to be given one."""
+    found = await ctx.store.boards.get(code.strip())
+    if found is None:
+        raise NotAllowed("denied-share")
+    return found
+
+
+async def _looked_after(ctx: Context) -> str:
+    """Return the board of this place for who looks after it; raises `NotAllowed` for anybody else."""
+    here = await ctx.store.boards.of(ctx.address)
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if here is None:
+        raise BadInput("input-board-none")
+    return here
+
+
+async def _own_board(ctx: Context, code: str) -> Shared:
+    """Return what was shared on a board that this person looks after; raises `NotAllowed` for anything else."""
+    shared = await _shared(ctx, code)
+    if not ctx.person.moderates and shared.board != await _looked_after(ctx):
+        raise NotAllowed("denied-moderators")
+    return shared
+
+
+def _line(one: Shared) -> str:
+    words = one.words if len(one.words) <= _LONGEST_LINE else f"{one.words[: _LONGEST_LINE - 1].rstrip()}…"
+    told = text("board-line", words=words, maker=one.maker or text("somebody"), votes=one.votes, uses=one.uses, code=one.id)
+    return f"{text('board-pinned')} {told}" if one.pinned else told
+
+
+def _shown(one: Shared, picture: KeptPicture) -> Shown:
+    return msgspec.structs.replace(cards.shown(picture), buttons=_buttons(one))
+
+
+def _buttons(one: Shared) -> tuple[Button, ...]:
+    return use.button("button-use", code=one.id), like.button("button-like", code=one.id), keep.button("button-fork", code=one.id)

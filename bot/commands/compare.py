@@ -1,0 +1,70 @@
+"""Two pictures side by side, with what differs in how they were painted."""
+
+import asyncio
+
+from bot import cards, comparing
+from bot.commands.pictures import settings_of
+from bot.context import Context
+from bot.errors import BadInput
+from bot.reply import Attachment, Fact, Reply
+from bot.spec import Params, command
+from bot.store.finding import Sought
+from bot.store.job import Job
+from bot.store.pictures import KeptPicture
+from bot.texts import number, text
+from bot.vocabulary import Pair
+
+#: What differs between any two pictures, and says nothing about how they look.
+_ALWAYS = ("id", "painted", "seconds")
+
+
+class Compare(Params):
+    """Which pictures to compare: two, or one with what its person had painted before it."""
+
+    pictures: Pair
+
+
+@command
+async def compare(ctx: Context, want: Compare) -> Reply:
+    """Show two pictures side by side, and what differs in how they were painted."""
+    ids = want.pictures.replace(",", " ").split()
+    if not 1 <= len(ids) <= 2 or len(set(ids)) < len(ids):
+        raise BadInput("input-compare")
+    second, its_job = await ctx.picture(ids[-1])
+    other = ids[0] if len(ids) > 1 else await _earlier(ctx, second)
+    if other is None:
+        return Reply(text=text("compare-first"))
+    first, job = await ctx.picture(other)
+    facts = _differences(settings_of(first, job), settings_of(second, its_job))
+    told = "" if facts else text("compare-same")
+    made = await _composed(ctx, (first, second), (_caption(first, job), _caption(second, its_job)))
+    return Reply(text=told, facts=facts, pictures=(cards.shown(first), cards.shown(second)), files=made)
+
+
+async def _earlier(ctx: Context, picture: KeptPicture) -> str | None:
+    """Return the picture that somebody had painted before one, of those that may be seen here."""
+    sought = Sought(person=ctx.person.id, people=(picture.person,), here=ctx.address, before=picture.created)
+    found = (await ctx.store.finding.pictures(sought, 1, 1)).pictures
+    return found[0].id if found else None
+
+
+async def _composed(ctx: Context, pictures: tuple[KeptPicture, KeptPicture], captions: tuple[str, str]) -> tuple[Attachment, ...]:
+    """Return both as one picture, which nobody keeps; nothing where one was deleted in this very moment."""
+    try:
+        first, second = [await ctx.store.files.get(one.file) for one in pictures]
+    except FileNotFoundError:
+        return ()
+    return (Attachment("compare.jpg", await asyncio.to_thread(comparing.side_by_side, (first, second), captions)),)
+
+
+def _caption(picture: KeptPicture, job: Job) -> str:
+    return text("compare-caption", seed=str(picture.seed), steps=number(job.request.steps), model=job.request.model)
+
+
+def _differences(first: dict[str, str], second: dict[str, str]) -> tuple[Fact, ...]:
+    names = [name for name in dict.fromkeys((*first, *second)) if name not in _ALWAYS and first.get(name, "") != second.get(name, "")]
+    nothing = text("compare-nothing")
+    return tuple(
+        Fact(text(f"fact-{name}"), text("compare-differs", first=first.get(name) or nothing, second=second.get(name) or nothing))
+        for name in names
+    )

@@ -1,0 +1,81 @@
+"""What concerns a whole group: its rules, and one board for several groups, on whatever platforms."""
+
+from bot import forms, presets
+from bot.context import Context
+from bot.errors import BadInput, NotAllowed
+from bot.presets import BOUNDED
+from bot.reply import Fact, Reply
+from bot.spec import Params, command
+from bot.store.settings import CLOSED, MOST
+from bot.texts import text
+from bot.values import Given
+from bot.vocabulary import Closed, LinkCode, PlaceMost, Unset
+
+#: What nobody is kept from: asking what there is, and what is theirs by right.
+_ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
+
+
+class GroupLink(Params):
+    """The code of the other group; without one this group gives one."""
+
+    code: LinkCode = None
+
+
+class Rules(Params):
+    """What holds in this place; nothing shows it."""
+
+    closed: Closed = None
+    most: PlaceMost = None
+    without: Unset = None
+
+
+@command
+async def group_link(ctx: Context, want: GroupLink) -> Reply:
+    """Look at one board together with another group, here or on another platform."""
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    board = await ctx.store.boards.opened(ctx.address)
+    if want.code is None:
+        return Reply(text=text("group-code", code=await ctx.store.joining.invite(board)))
+    entered = await ctx.store.joining.enter(want.code, board)
+    if entered is None:
+        raise BadInput("input-group-code")
+    if not entered.joined:
+        return Reply(text=text("group-answer", code=entered.answer))
+    await ctx.audit("group_link")
+    return Reply(text=text("group-joined"))
+
+
+@command
+async def rules(ctx: Context, want: Rules) -> Reply:
+    """Show what members may ask for in this place; who looks after it changes that."""
+    without = forms.emptied(want.without, (CLOSED, MOST))
+    changes: dict[str, Given] = {}
+    if want.closed is not None:
+        changes[CLOSED] = ", ".join(_closable(ctx, want.closed))
+    if want.most is not None:
+        changes[MOST] = presets.told_most(_ceilings(want.most))
+    if changes or without:
+        if not ctx.may_moderate:
+            raise NotAllowed("denied-moderators")
+        await ctx.store.settings.change(ctx.address, changes, without)
+        await ctx.audit("rules", names=", ".join(sorted({*changes, *without})))
+    now = (await ctx.store.settings.of(ctx.person.id, ctx.address)).place
+    facts = tuple(Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name))
+    return Reply(text=text("rules" if facts else "rules-none"), facts=facts)
+
+
+def _closable(ctx: Context, said: str) -> tuple[str, ...]:
+    """Return commands that may be closed; raises `BadInput` for one that there is not, or that is everybody's by right."""
+    named = dict.fromkeys(one.strip().removeprefix("/").casefold().replace(" ", "_") for one in said.split(","))
+    for one in filter(None, named):
+        if ctx.app.find(one).name in _ALWAYS_OPEN:
+            raise BadInput("input-always-open", name=one)
+    return tuple(filter(None, named))
+
+
+def _ceilings(said: str) -> dict[str, float]:
+    found = presets.read_most(said)
+    if wrong := [name for name in found if name not in BOUNDED]:
+        raise BadInput("input-choice", name=MOST, given=wrong[0], offered=", ".join(BOUNDED))
+    return found

@@ -1,0 +1,108 @@
+"""Looking for pictures: by words and filters, page by page; and marking those that one wants to find again."""
+
+from bot import cards, seeking
+from bot.context import Context
+from bot.reply import MOST_WIRE, Button, Fact, Reply
+from bot.seeking import Query
+from bot.spec import Params, command
+from bot.store.columns import now
+from bot.store.finding import Found, Sought
+from bot.texts import number, text
+from bot.vocabulary import Folder, Page, PictureId, Words
+
+#: Pictures on a page of history: as many as a message of the strictest platform shows.
+PAGE = 10
+
+#: Folders that are told where there is none of a name.
+_MOST_FOLDERS = 20
+
+
+class History(Params):
+    """Which of the pictures to show."""
+
+    words: Words = None
+    page: Page = None
+
+
+class Favourite(Params):
+    """Which picture to mark, and in which folder to keep it."""
+
+    picture: PictureId
+    folder: Folder = None
+
+
+@command
+async def history(ctx: Context, want: History) -> Reply:
+    """Show your pictures, newest first."""
+    words, page = (want.words or "").strip(), want.page or 1
+    query = seeking.read(words, now())
+    found = await _found(ctx, query, page) if query != Query() or not words else Found((), 0, False)
+    count = f"{number(found.count)}{'+' if found.more else ''}"
+    if not found.pictures:
+        return await _nothing(ctx, query, words) if not found.count else Reply(text=text("history-end", page=page, count=count))
+    first = (page - 1) * PAGE + 1
+    last = first + len(found.pictures) - 1
+    told = text("history-page", first=first, last=last, count=count, words=words)
+    is_last = not found.more and last >= found.count
+    more = () if is_last else _listed(words, page + 1, "button-more")
+    if not is_last and not more:
+        told = f"{told} {text('history-next', words=words, page=page + 1)}"
+    return Reply(text=told, pictures=tuple(cards.shown(one) for one in found.pictures), buttons=more)
+
+
+async def _found(ctx: Context, query: Query, page: int) -> Found:
+    """Return a page of what is looked for, of what this person may see."""
+    people = await _people(ctx, query)
+    if people is None:
+        return Found((), 0, False)
+    sought = Sought(
+        person=ctx.person.id,
+        people=people,
+        here=ctx.address,
+        words=query.words,
+        model=query.model,
+        preset=query.preset,
+        seed=query.seed,
+        before=query.before,
+        marked=query.marked,
+        folder=query.folder.casefold(),
+    )
+    return await ctx.store.finding.pictures(sought, page, PAGE)
+
+
+async def _people(ctx: Context, query: Query) -> tuple[str, ...] | None:
+    """Return whose pictures are looked for: everybody's is the empty tuple, nobody's is nothing at all."""
+    if not query.by:
+        # What somebody marked is theirs to find again, whoever had it painted.
+        return () if query.marked else (ctx.person.id,)
+    if query.by.casefold() == "me":
+        return (ctx.person.id,)
+    return tuple(one.id for one in await ctx.store.people.named(query.by)) or None
+
+
+async def _nothing(ctx: Context, query: Query, words: str) -> Reply:
+    if query.is_plain:
+        return Reply(text=text("history-none", words=words))
+    folders = await ctx.store.finding.folders(ctx.person.id, _MOST_FOLDERS) if query.folder else ()
+    facts = (Fact(text("fact-folders"), ", ".join(folders)),) if folders else ()
+    return Reply(text=text("history-nothing", words=words), facts=facts)
+
+
+def _listed(words: str, page: int, label: str) -> tuple[Button, ...]:
+    """Return the button to a page; none where the words are too long for one."""
+    wire = history.wire(words=words, page=page)
+    return (history.button(label, words=words, page=page),) if len(wire.encode()) <= MOST_WIRE else ()
+
+
+@command
+async def favourite(ctx: Context, want: Favourite) -> Reply:
+    """Mark a picture to find it again; once more takes the mark off, or moves it to another folder."""
+    picture, _ = await ctx.picture(want.picture)
+    folder, words = seeking.folder(want.folder or "").casefold(), picture.words or text("paint-no-words")
+    marked = await ctx.store.favourites.folder(ctx.person.id, picture.id)
+    if marked is not None and folder in ("", marked):
+        await ctx.store.favourites.unmark(ctx.person.id, picture.id)
+        return Reply(text=text("favourite-off", words=words))
+    await ctx.store.favourites.mark(ctx.person.id, picture.id, folder)
+    buttons = _listed(f'in:"{folder}"' if folder else "is:favourite", 1, "button-favourites")
+    return Reply(text=text("favourite-on", words=words, folder=folder), buttons=buttons)

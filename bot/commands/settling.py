@@ -1,0 +1,125 @@
+"""Settings: what holds where somebody leaves something out, for themselves or for a place that they look after."""
+
+from collections.abc import Collection, Mapping
+
+from bot import forms, layers
+from bot.bind import bind
+from bot.commands import explaining
+from bot.commands.imagine import imagine
+from bot.context import Context
+from bot.errors import BadInput, BotError, NotAllowed
+from bot.layering import NO_PRESET
+from bot.layers import SETTABLE
+from bot.reply import Fact, Reply
+from bot.spec import Params, command, form_command
+from bot.texts import speak, tell, text
+from bot.values import Given
+from bot.vocabulary import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
+from inference.errors import InferenceError
+
+#: Whatever is read with the settings, to see whether it can be painted with them.
+_SAMPLE = "settings"
+
+#: What people change most.
+_FIELDS = ("steps", "guidance", "size", "count", "model")
+
+
+#: What is settled for a person alone, and not of what is painted.
+_LANGUAGE = "language"
+
+
+class Settings(Params):
+    """What to settle; nothing shows what is settled."""
+
+    steps: Steps = None
+    guidance: Guidance = None
+    size: Size = None
+    count: Count = None
+    model: Model = None
+    scheduler: Scheduler = None
+    negative: Negative = None
+    preset: PresetName = None
+    language: Language = None
+    without: Unset = None
+    here: Here = None
+
+
+class Settle(Settings):
+    """The same, in a form."""
+
+
+@command
+async def settings(ctx: Context, want: Settings) -> Reply:
+    """Show or change what holds where you leave something out."""
+    return await _settled(ctx, want)
+
+
+@form_command
+async def settle(ctx: Context, want: Settle) -> Reply:
+    """Change your settings in a form."""
+    if any(value is not None for value in want.model_dump().values()):
+        return await _settled(ctx, want)
+    mine = (await ctx.store.settings.of(ctx.person.id, ctx.address)).person
+    offered = {name: ctx.app.suggestions(settle.param(name), "") for name in ("size", "model")}
+    return Reply(form=forms.form(settle, "form-settings", settle.wire(), {name: mine.get(name) for name in _FIELDS}, offered, "form-keep"))
+
+
+async def _settled(ctx: Context, want: Settings) -> Reply:
+    """Change what is to be changed, and show what holds then."""
+    changes: dict[str, Given] = want.model_dump(exclude_none=True, include=set(SETTABLE))
+    without = forms.emptied(want.without, (*SETTABLE, _LANGUAGE))
+    if want.here and not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if want.here and want.language:
+        raise BadInput("input-language-here")
+    if changes or without - {_LANGUAGE}:
+        await _change(ctx, changes, without, here=bool(want.here))
+    chosen = want.language or ("" if _LANGUAGE in without else ctx.person.language)
+    if not want.here and chosen != ctx.person.language:
+        await ctx.store.people.address_in(ctx.person.id, chosen)
+        speak(chosen or ctx.person.locale)
+    return await _shown(ctx, chosen, here=bool(want.here), changed=bool(changes or without or want.language))
+
+
+async def _change(ctx: Context, changes: Mapping[str, Given], without: Collection[str], *, here: bool) -> None:
+    wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
+    settled = (wanted.place if here else wanted.person).items()
+    # A model that is not there any more stands in nobody's way.
+    known = {name: value for name, value in settled if name != "model" or value in ctx.app.offer.passports}
+    if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
+        # Of a place's preset everybody there has to see something.
+        reader = await ctx.store.presets.reader("" if here else ctx.person.id, ctx.address)
+        if await ctx.store.presets.find(preset, reader) is None:
+            raise BadInput("input-preset-unknown", given=preset, nearest="")
+    left = {name: value for name, value in {**known, **changes}.items() if name not in without}
+    # What could not be painted is refused now and not with every request from now on.
+    await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
+    await ctx.store.settings.change(ctx.address if here else ctx.person.id, changes, without)
+    if here:
+        await ctx.audit("settings", names=", ".join(sorted({*changes, *without})))
+
+
+async def _shown(ctx: Context, chosen: str, *, here: bool, changed: bool) -> Reply:
+    """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
+    wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
+    known = layers.layers(wanted, tuple(ctx.app.offer.passports))
+    if here:
+        known = tuple(one for one in known if one.origin == "place")
+    try:
+        want = bind(imagine, {"prompt": _SAMPLE}, *(one.values for one in known))
+        read = await ctx.read(want)
+    except (BotError, InferenceError) as error:
+        # Something else is there now than when that was settled.
+        return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
+    decided = layers.origins({}, known)
+    facts = [Fact(text(f"fact-{name}"), told) for name, told in explaining.settings(want, read, decided) if name != "seed"]
+    if want.negative:
+        facts.append(Fact(text("fact-negative"), explaining.told_by(want.negative, decided.get("negative", "model"))))
+    if want.preset:
+        facts.append(Fact(text("fact-preset"), explaining.told_by(want.preset, decided.get("preset", "model"))))
+    if not here:
+        name = text("language-name")
+        facts.append(Fact(text("fact-language"), explaining.told_by(name, "settings") if chosen else name))
+    said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
+    buttons = () if here else (settle.button("button-settings"),)
+    return Reply(text="\n".join(filter(None, said)), facts=tuple(facts), buttons=buttons)

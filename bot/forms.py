@@ -1,0 +1,59 @@
+"""Forms: what a command asks for, filled in with what it has; and what comes back."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from bot.errors import BadInput
+from bot.reply import Asked, Form
+from bot.spec import Command, DeclarationError, Kind
+from bot.values import Given
+
+#: Fields of a form: as many as the strictest platform shows.
+MOST_FIELDS = 5
+
+#: The parameter of a form's command that names the fields which were emptied: elsewhere an empty value says nothing at all.
+_WITHOUT = "without"
+
+
+def form(
+    command: Command[Any],
+    title: str,
+    wire: str,
+    values: Mapping[str, object],
+    offered: Mapping[str, Sequence[str]],
+    send: str = "form-paint",
+) -> Form:
+    """Return a form over parameters of a command, in the order of `values`, which are what they have now."""
+    if len(values) > MOST_FIELDS:
+        raise DeclarationError(f"the form {title} has {len(values)} fields; {MOST_FIELDS} is the most that every platform shows")
+    fields = (
+        Asked(param=command.param(name), value="" if value is None else str(value), offered=tuple(offered.get(name, ())))
+        for name, value in values.items()
+    )
+    return Form(title, wire, tuple(fields), send)
+
+
+def read(command: Command[Any], filled: Mapping[str, Given]) -> dict[str, Given]:
+    """Return what a filled form gives to its command: what stands in it, and by name what was emptied, where the command asks for that.
+
+    A picture is no word that can be emptied: where none is brought the one that was there stays. Raises `BadInput` for a field that
+    the command does not have.
+    """
+    known = {one.name: one for one in command.params}
+    if not filled.keys() <= known.keys():
+        raise BadInput("input-button")
+    kept = {name: value for name, value in filled.items() if not _is_empty(value)}
+    emptied = [name for name in filled if name not in kept and known[name].kind is not Kind.PICTURE]
+    return {**kept, _WITHOUT: ",".join(emptied)} if emptied and _WITHOUT in known else kept
+
+
+def emptied(said: str | None, known: Collection[str]) -> frozenset[str]:
+    """Return which fields are to be emptied, of a text with commas between them; raises `BadInput` for one that there is not."""
+    named = frozenset(one.strip().casefold() for one in (said or "").split(",")) - {""}
+    if wrong := sorted(named - set(known)):
+        raise BadInput("input-choice", name=_WITHOUT, given=wrong[0], offered=", ".join(known))
+    return named
+
+
+def _is_empty(value: Given) -> bool:
+    return not value.strip() if isinstance(value, str | bytes) else False

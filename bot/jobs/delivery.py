@@ -1,0 +1,217 @@
+"""Delivery: takes results from the outbox to their platforms until they have arrived, however often the process dies in between."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from bot.cards import Card
+from bot.jobs.about import about
+from bot.jobs.meters import Meters
+from bot.jobs.telling import Telling
+from bot.store.columns import now
+from bot.store.outbox import SENDING_LEASE, Delivery
+from bot.store.store import Store
+from bot.values import Address
+
+log = logging.getLogger("easel.delivery")
+
+#: Results on their way to each platform at a time: uploads wait for the network, and one slow platform holds up no other.
+MOST_SENDING = 8
+
+#: A platform that was silent for so long is given up waiting for, before the lease of the delivery is over.
+_SILENCE_SECONDS = SENDING_LEASE.total_seconds() * 0.8
+
+#: The longest pause between two attempts, and when no more are made: whoever looks later finds the pictures in their history.
+_LONGEST_PAUSE, _GIVE_UP = 600.0, timedelta(hours=24)
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A result to be shown. `id` is the same in every attempt, for platforms that recognise what they were sent before.
+
+    `unsure`: an earlier attempt may have arrived. `address.message` is the placeholder that it replaces, where there is one.
+    """
+
+    id: str
+    card: Card
+    address: Address
+    attempt: int = 1
+    unsure: bool = False
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """It has arrived, once; `message` is what the platform calls it."""
+
+    message: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """It may have arrived, and sending it again could show it twice: the adapter has asked its person."""
+
+    reason: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Not now: to be tried again, after so many seconds where the platform named them. `unsure` where it may have arrived all the same."""
+
+    reason: str
+    seconds: float = 0.0
+    unsure: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It never will: the place is gone, or the bot was sent away."""
+
+    reason: str
+
+
+Outcome = Sent | Unknown | Later | Refused
+
+
+class Platforms(Protocol):
+    """Where jobs are shown: progress as it comes, and their ends until they have arrived."""
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show a card, new or changed; must not raise, and a repeat must do no harm."""
+        ...
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Return whether every process shows the platform to readers of its own, who see nothing of what another process shows."""
+        ...
+
+    async def settle(self, job: str, address: Address) -> None:
+        """Drop what was to be shown of a job and wait for what is on its way, for a moment: its end is told next, by any process."""
+        ...
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show the end of a job in place of its placeholder; doing it twice shows it once, or it says `Unknown`."""
+        ...
+
+
+Deliver = Callable[[Parcel], Awaitable[Outcome]]
+
+
+class Delivering:
+    """Empties the outbox of the `platforms` that run here."""
+
+    def __init__(
+        self,
+        store: Store,
+        telling: Telling,
+        deliver: Deliver,
+        platforms: Sequence[str],
+        runner: str,
+        poll_seconds: float,
+        meters: Meters,
+    ) -> None:
+        self._store = store
+        self._telling = telling
+        self._deliver = deliver
+        self._platforms = tuple(platforms)
+        self._runner = runner
+        self._poll_seconds = poll_seconds
+        self._meters = meters
+        self._news = asyncio.Event()
+        self._sending: dict[asyncio.Task[None], str] = {}
+        # One look at a time: whoever leaves waits for the one that has just taken something.
+        self._filling = asyncio.Lock()
+        self._leaving = False
+
+    def serve(self, platforms: Sequence[str]) -> None:
+        """Say which platforms run here."""
+        self._platforms = tuple(platforms)
+
+    def wake(self) -> None:
+        """Look for results now."""
+        self._news.set()
+
+    async def work(self) -> None:
+        """Deliver until told to leave."""
+        while not self._leaving and self._platforms:
+            self._news.clear()
+            try:
+                await self._fill()
+            except Exception as error:
+                log.error("delivery.claim_failed reason=%s", type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._poll_seconds)
+
+    async def leave(self, seconds: float) -> None:
+        """Send what ended last, then begin nothing new; all of that may take so long."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(seconds):
+                await self._fill()
+        self._leaving = True
+        self.wake()
+        if self._sending:
+            await asyncio.wait(tuple(self._sending), timeout=seconds)
+        for task in tuple(self._sending):
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _fill(self) -> None:
+        async with self._filling:
+            await self._filled()
+
+    async def _filled(self) -> None:
+        for platform in self._platforms:
+            while (room := MOST_SENDING - sum(one == platform for one in self._sending.values())) > 0 and not self._leaving:
+                # Whoever is told to leave now still learns what was taken.
+                taken = await asyncio.shield(self._taken(platform, room))
+                if not taken:
+                    break
+
+    async def _taken(self, platform: str, room: int) -> int:
+        """Take deliveries and begin to send them; return how many."""
+        taken = await self._store.outbox.claim(self._runner, [platform], room)
+        for one in taken:
+            task = asyncio.create_task(self._send(one))
+            self._sending[task] = platform
+            task.add_done_callback(self._over)
+        return len(taken)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        self.wake()
+
+    async def _send(self, one: Delivery) -> None:
+        about(one.job)
+        try:
+            await self._ended(one, await self._attempted(one))
+        except Exception as error:
+            # The store was away: the lease runs out, and the next attempt knows that this one may have arrived.
+            log.error("delivery.lost delivery=%s job=%s reason=%s", one.id, one.job, type(error).__name__)
+
+    async def _attempted(self, one: Delivery) -> Outcome:
+        async def deliver(card: Card, address: Address) -> Outcome:
+            about(one.job, card.owner)
+            return await self._deliver(Parcel(one.id, card, address, one.attempt, one.unsure))
+
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                # Nothing where the job was deleted, or put into line again: its next end will be told.
+                return await self._telling.last(one.job, deliver) or Sent(one.message)
+        except TimeoutError:
+            return Later("silent", unsure=True)
+        except Exception as error:
+            log.exception("delivery.broke delivery=%s job=%s", one.id, one.job)
+            return Later(type(error).__name__, unsure=True)
+
+    async def _ended(self, one: Delivery, outcome: Outcome) -> None:
+        outbox = self._store.outbox
+        if isinstance(outcome, Sent):
+            await outbox.sent(one, outcome.message)
+            return
+        log.warning("delivery.not_sent delivery=%s job=%s attempt=%s reason=%s", one.id, one.job, one.attempt, outcome.reason)
+        self._meters.count_not_sent(outcome.reason)
+        if isinstance(outcome, Unknown):
+            await outbox.unknown(one, outcome.reason)
+        elif isinstance(outcome, Refused) or now() - one.created > _GIVE_UP:
+            await outbox.gave_up(one, outcome.reason)
+        else:
+            pause = outcome.seconds or min(2.0 ** min(one.attempt, 10), _LONGEST_PAUSE)
+            await outbox.later(one, pause, outcome.reason, unsure=outcome.unsure)

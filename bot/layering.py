@@ -1,0 +1,75 @@
+"""What a request is made of: what was given, through the preset that it names, over what its person and its group settled."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bot import layers, presets
+from bot.bind import Raw
+from bot.errors import BadInput
+from bot.layers import Layer
+from bot.nearest import nearest
+from bot.offer import Offer
+from bot.spec import Command
+from bot.store.presets import Preset
+from bot.store.settings import Wanted
+from bot.store.store import Store
+from bot.values import Address, Given
+from bot.wish import Wish
+
+#: What is said in the place of a preset to paint without the group's.
+NO_PRESET = "none"
+
+_LONGEST_SHOWN = 40
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of a command: what was given, and the layers beneath it."""
+
+    given: Mapping[str, Given]
+    layers: tuple[Layer, ...] = ()
+
+    @property
+    def values(self) -> tuple[Raw, ...]:
+        """Return the values of the layers, the topmost first."""
+        return tuple(one.values for one in self.layers)
+
+
+class Layering:
+    """Finds out what lies beneath what people give."""
+
+    def __init__(self, store: Store, offer: Offer) -> None:
+        self._store = store
+        self._offer = offer
+
+    async def runs(self, command: Command[Any], given: Sequence[Raw], person: str, place: Address, wanted: Wanted) -> list[Run]:
+        """Return the runs of a command, for a person in a place where this was settled.
+
+        Raises `BadInput` for a preset that cannot be used like that.
+        """
+        if not issubclass(command.params_type, Wish):
+            return [Run(one) for one in given]
+        settled = layers.layers(wanted, tuple(self._offer.passports))
+        return [await self._run(one, layers.beneath(one, settled), person, place) for one in given]
+
+    async def _run(self, given: Raw, under: tuple[Layer, ...], person: str, place: Address) -> Run:
+        plain = {name: value for name, value in given.items() if name != "preset"}
+        beneath = tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "preset"}) for one in under)
+        named = str(given.get("preset") or "")
+        settled = str(next((one.values["preset"] for one in under if "preset" in one.values), ""))
+        if (named or settled).casefold() in ("", NO_PRESET):
+            return Run(plain, beneath)
+        reader = await self._store.presets.reader(person, place)
+        found = await self._store.presets.find(named or settled, reader)
+        if found is None and named:
+            known = await self._store.presets.complete(reader, "", 1_000)
+            raise BadInput("input-preset-unknown", given=named[:_LONGEST_SHOWN], nearest=nearest(named[:_LONGEST_SHOWN], known))
+        # What was settled long ago and is not there any more is nobody's wish.
+        return Run(plain, beneath) if found is None else _through(found, plain, beneath)
+
+
+def _through(preset: Preset, given: Raw, under: tuple[Layer, ...]) -> Run:
+    """Return a run with a preset between what was given and what was settled."""
+    changed, own = presets.applied(preset.use, given)
+    return Run(changed, (own, *(Layer(one.origin, presets.bounded(preset.use, one.values)) for one in under)))

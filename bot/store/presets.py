@@ -1,0 +1,260 @@
+"""Presets: found by name on the shelves that somebody may look at, in versions that are never changed."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, update
+
+from bot import exchange
+from bot.errors import BadInput
+from bot.presets import Body, Use, key_of
+from bot.store import shelving, terms
+from bot.store.boards import Boards
+from bot.store.models import PersonRow, PresetRow, PresetVersionRow, ShareRow
+from bot.store.session import Database, add_if_new
+from bot.values import Address, new_id
+
+#: The shelf that everybody may look at.
+PUBLIC = "public"
+
+#: Whoever tries names has to know them: of several of one name that are not on these shelves none is found.
+_MOST_LISTED = 1_000
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """Who looks, and which boards they look at from where they are."""
+
+    person: str
+    boards: tuple[str, ...] = ()
+
+    @property
+    def shelves(self) -> tuple[str, ...]:
+        """Return the shelves, the nearest first."""
+        return (self.person, *self.boards, PUBLIC)
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True):
+    """A preset in one of its versions. `shelf` is whose list it stands in; `maker` what its person is called."""
+
+    id: str
+    person: str
+    maker: str
+    shelf: str
+    name: str
+    version: int
+    head: int
+    forked_from: str | None
+    uses: int
+    tags: tuple[str, ...]
+    picture: str | None
+    archived: bool
+    created: datetime
+    body: Body
+
+    @property
+    def use(self) -> Use:
+        """Return it as it is painted with."""
+        return Use(self.id, self.name, self.version, self.body)
+
+
+@cache
+def shipped() -> Mapping[str, Preset]:
+    """Return the presets that Easel comes with, by their keys: everybody sees them, and nobody can change them."""
+    found = exchange.read(resources.files("bot").joinpath("shipped.json").read_bytes()).presets
+    usual = {"id": "", "person": "", "maker": "Easel", "shelf": PUBLIC, "version": 1, "head": 1, "forked_from": None, "uses": 0}
+    rest: dict[str, Any] = {**usual, "picture": None, "archived": False, "created": datetime(2026, 11, 22, tzinfo=UTC)}
+    return {one.name: Preset(name=one.name, body=one.body, tags=one.tags, **rest) for one in found}
+
+
+class Presets:
+    """The presets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._boards = Boards(database)
+
+    async def reader(self, person: str, place: Address) -> Reader:
+        """Return what a person may look at in a place."""
+        return Reader(person, await self._boards.looked_at(person, place))
+
+    async def find(self, said: str, reader: Reader) -> Preset | None:
+        """Return the preset of a name (`poster`, or `poster@3` for an earlier version) that somebody may see; their own first."""
+        if "#" in said:
+            return await self._seen(said.partition("#")[2], reader)
+        name, _, version = said.partition("@")
+        try:
+            key = key_of(name.strip())
+        except BadInput:
+            return None
+        if version and not version.isdecimal():
+            return None
+        nearest = case({shelf: number for number, shelf in enumerate(reader.shelves)}, value=PresetRow.shelf, else_=len(reader.shelves))
+        wanted = select(PresetRow.id, PresetRow.head, PresetRow.person_id).where(
+            PresetRow.key == key, _is_seen(reader), PresetRow.archived == false()
+        )
+        async with self._database.read() as session:
+            found = (await session.execute(wanted.order_by(nearest, PresetRow.uses.desc(), PresetRow.id).limit(1))).first()
+        if found is None:
+            return shipped().get(key) if version in ("", "1") else None
+        id, head, maker = found
+        # What it was before it was shown to others is its maker's alone.
+        if version and int(version) != head and maker != reader.person:
+            return None
+        return await self.get(id, int(version) if version else None)
+
+    async def _seen(self, preset_id: str, reader: Reader) -> Preset | None:
+        """Return a preset by id, where somebody may see it."""
+        async with self._database.read() as session:
+            row = (
+                await session.execute(_whole().where(PresetRow.id == preset_id, _is_seen(reader), PresetRow.archived == false()))
+            ).first()
+        return None if row is None else _preset(*row)
+
+    async def get(self, preset_id: str, version: int | None = None) -> Preset | None:
+        """Return a preset by id, in its newest version or an earlier one; whoever asks sees to it that it may be seen."""
+        async with self._database.read() as session:
+            row = (await session.execute(_whole(version).where(PresetRow.id == preset_id))).first()
+        return None if row is None else _preset(*row)
+
+    async def own(self, person: str, name: str) -> Preset | None:
+        """Return a preset of a person's own, wherever it stands, an archived one too."""
+        async with self._database.read() as session:
+            row = (
+                await session.execute(
+                    _whole().where(PresetRow.person_id == person, PresetRow.key == key_of(name)).order_by(PresetRow.archived)
+                )
+            ).first()
+        return None if row is None else _preset(*row)
+
+    async def save(
+        self,
+        person: str,
+        name: str,
+        body: Body,
+        *,
+        tags: Sequence[str] | None = None,
+        picture: str | None = None,
+        forked_from: str | None = None,
+    ) -> Preset:
+        """Keep a preset of a person's own: a new one, or a new version of the one of this name, which is taken out of the archive."""
+        known = await self.own(person, name)
+        changed = {key: value for key, value in (("tags", _tags(tags)), ("picture_id", picture)) if value is not None}
+        kept = changed["tags"].split() if "tags" in changed else known.tags if known is not None else ()
+        changed["terms"] = terms.of_preset(name, kept, body.prompt)
+        async with self._database.write() as session:
+            if known is None:
+                id = new_id()
+                row = {"id": id, "person_id": person, "shelf": person, "key": key_of(name), "name": name, "forked_from": forked_from}
+                if not await add_if_new(session, PresetRow, {**row, "head": 0, "uses": 0, "tags": "", "archived": False}):
+                    # The same was saved a moment ago.
+                    id = (await session.scalars(select(PresetRow.id).where(PresetRow.shelf == person, PresetRow.key == key_of(name)))).one()
+            else:
+                id = known.id
+            grown = update(PresetRow).where(PresetRow.id == id).values(head=PresetRow.head + 1, archived=False, **changed)
+            number = (await session.execute(grown.returning(PresetRow.head))).scalar_one()
+            session.add(PresetVersionRow(preset_id=id, number=number, body=msgspec.json.encode(body).decode()))
+            # What stands on boards is what it is now.
+            await session.execute(update(ShareRow).where(ShareRow.preset_id == id).values(words=body.prompt or name))
+        found = await self.get(id)
+        assert found is not None
+        return found
+
+    async def place(self, preset_id: str, shelf: str, board: str | None) -> bool:
+        """Put a preset on another shelf; False where one of its name stands there."""
+        row = select(PresetRow.key).where(PresetRow.id == preset_id).scalar_subquery()
+        taken = select(PresetRow.id).where(PresetRow.shelf == shelf, PresetRow.key == row, PresetRow.id != preset_id)
+        async with self._database.write() as session:
+            if (await session.scalars(taken)).first() is not None:
+                return False
+            await session.execute(update(PresetRow).where(PresetRow.id == preset_id).values(shelf=shelf, board_id=board))
+        return True
+
+    async def archive(self, preset_id: str) -> None:
+        """Take a preset out of all lists; its versions stay, and pictures go on naming them."""
+        async with self._database.write() as session:
+            await session.execute(update(PresetRow).where(PresetRow.id == preset_id).values(archived=True))
+
+    async def used(self, preset_ids: Iterable[str]) -> None:
+        """Count that presets were painted with."""
+        async with self._database.write() as session:
+            for id in sorted(filter(None, preset_ids)):
+                await session.execute(update(PresetRow).where(PresetRow.id == id).values(uses=PresetRow.uses + 1))
+
+    async def complete(self, reader: Reader, prefix: str, most: int) -> tuple[str, ...]:
+        """Return names that begin like this, of presets that somebody may see; the nearest shelf's come first."""
+        async with self._database.read() as session:
+            found = await shelving.names(session, reader.shelves, prefix.casefold(), most)
+        came_along = (name for name in shipped() if name.startswith(prefix.casefold()))
+        return tuple(dict.fromkeys([*found, *came_along]))[:most]
+
+    async def listed(self, reader: Reader, words: str, first: int, most: int) -> tuple[Preset, ...]:
+        """Return what somebody may see from the `first` on, counted from 0, whose names, tags or prompts hold every one of the words.
+
+        The most used come first.
+        """
+        async with self._database.read() as session:
+            ids = await shelving.ids(session, reader.shelves, words, most, maker=reader.person, first=first)
+            found = {row.id: (row, version, name) for row, version, name in await session.execute(_whole().where(PresetRow.id.in_(ids)))}
+        rows = tuple(_preset(*found[id]) for id in ids if id in found)
+        # What Easel comes with stands behind everything that people made, where the last page has room for it.
+        return (*rows, *_shipped_with(words)) if len(rows) + len(shipped()) <= most and (rows or not first) else rows
+
+    async def versions(self, preset_id: str) -> int:
+        """Return how many versions a preset has."""
+        async with self._database.read() as session:
+            wanted = select(func.count()).select_from(PresetVersionRow).where(PresetVersionRow.preset_id == preset_id)
+            return await session.scalar(wanted) or 0
+
+    async def of_person(self, person: str) -> tuple[Preset, ...]:
+        """Return all presets of a person's own, archived ones left out."""
+        wanted = _whole().where(PresetRow.person_id == person, PresetRow.archived == false()).order_by(PresetRow.key).limit(_MOST_LISTED)
+        async with self._database.read() as session:
+            return tuple(_preset(*row) for row in await session.execute(wanted))
+
+
+def _shipped_with(words: str) -> Iterator[Preset]:
+    for one in shipped().values():
+        said = f"{one.name} {' '.join(one.tags)} {one.body.prompt}".casefold()
+        if all(word in said for word in words.casefold().split()):
+            yield one
+
+
+def _is_seen(reader: Reader) -> ColumnElement[bool]:
+    return or_(PresetRow.shelf.in_(reader.shelves), PresetRow.person_id == reader.person)
+
+
+def _whole(version: int | None = None) -> Select[PresetRow, PresetVersionRow, str]:
+    """Return the question for presets with one of their versions and the name of their maker."""
+    number = PresetRow.head if version is None else version
+    return (
+        select(PresetRow, PresetVersionRow, PersonRow.name)
+        .join(PresetVersionRow, and_(PresetVersionRow.preset_id == PresetRow.id, PresetVersionRow.number == number))
+        .join(PersonRow, PersonRow.id == PresetRow.person_id)
+    )
+
+
+def _preset(row: PresetRow, version: PresetVersionRow, maker: str) -> Preset:
+    return Preset(
+        id=row.id,
+        person=row.person_id,
+        maker=maker,
+        shelf=row.shelf,
+        name=row.name,
+        version=version.number,
+        head=row.head,
+        forked_from=row.forked_from,
+        uses=row.uses,
+        tags=tuple(row.tags.split()),
+        picture=row.picture_id,
+        archived=row.archived,
+        created=row.created,
+        body=msgspec.json.decode(version.body, type=Body),
+    )
+
+
+def _tags(tags: Collection[str] | None) -> str | None:
+    return None if tags is None else " ".join(dict.fromkeys(tag.casefold() for tag in tags))

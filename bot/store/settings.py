@@ -1,0 +1,60 @@
+"""Settings: what a person wants, or everybody in a place, where a request leaves something out."""
+
+import json
+from collections.abc import Collection, Mapping
+
+import msgspec
+from sqlalchemy import and_, or_, select, update
+
+from bot.store.models import PlaceRow, SettingRow
+from bot.store.people import place_id
+from bot.store.session import Database, add_if_new
+from bot.values import Address, Given, new_id
+
+#: What holds for a whole place: the commands that members may not use there, and the most that they may ask for.
+CLOSED, MOST = "closed", "most"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a person wants, and what everybody in a place wants who wants nothing else; by the names of parameters."""
+
+    person: Mapping[str, Given] = {}
+    place: Mapping[str, Given] = {}
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Return the commands that members may not use in the place."""
+        return frozenset(str(self.place.get(CLOSED, "")).split(", "))
+
+    @property
+    def most(self) -> Mapping[str, float]:
+        """Return the most that may be asked for in the place, by the names of parameters."""
+        said = filter(None, str(self.place.get(MOST, "")).split(", "))
+        return {name: float(value) for name, _, value in (one.partition("=") for one in said)}
+
+
+class Settings:
+    """The settings of persons and places."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, person: str, place: Address) -> Wanted:
+        """Return what holds for a person in a place."""
+        here = and_(PlaceRow.platform == place.platform, PlaceRow.key == place.place)
+        wanted = select(SettingRow).outerjoin(PlaceRow, PlaceRow.id == SettingRow.place_id)
+        async with self._database.read() as session:
+            rows = (await session.scalars(wanted.where(or_(SettingRow.person_id == person, here)))).all()
+        of_person = next((row.given for row in rows if row.person_id is not None), "{}")
+        of_place = next((row.given for row in rows if row.place_id is not None), "{}")
+        return Wanted(json.loads(of_person), json.loads(of_place))
+
+    async def change(self, owner: str | Address, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
+        """Change settings of a person, by id, or of a place; those named in `without` are taken away."""
+        async with self._database.write() as session:
+            place = await place_id(session, owner.platform, owner.place) if isinstance(owner, Address) else None
+            whose = {"person_id": owner} if place is None else {"place_id": place}
+            await add_if_new(session, SettingRow, {"id": new_id(), **whose, "given": "{}"})
+            known = json.loads(await session.scalar(select(SettingRow.given).filter_by(**whose).with_for_update()) or "{}")
+            left = {name: value for name, value in {**known, **changes}.items() if name not in without}
+            await session.execute(update(SettingRow).filter_by(**whose).values(given=json.dumps(left)))

@@ -1,0 +1,59 @@
+"""What the contract's tests need of each platform: a world around it, and people in it.
+
+Nothing but the platform's own front is used: sockets, emulated servers, what people see.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from adapters.base import Adapter
+from bot.config import Config
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a person sees at once: the jobs whose cards appeared, what was said, and whether it was a refusal."""
+
+    jobs: tuple[str, ...]
+    said: str
+    is_refused: bool
+
+
+class Talker(Protocol):
+    """One person in their own place. `event` is the platform's own id of a message or press: the same one is a repeat."""
+
+    async def say(self, line: str, event: str = "", picture: bytes | None = None) -> Heard:
+        """Type a line; of one that is longer than the platform lets people type, what it lets through."""
+        ...
+
+    async def press(self, wire: str, event: str = "") -> Heard:
+        """Press a button, one that was guessed or copied too."""
+        ...
+
+    async def until(self, job: str, state: str) -> None:
+        """Wait until a job's card is seen in a state."""
+        ...
+
+    def seen(self, job: str) -> list[str]:
+        """Return the states that a job's card was seen in, in their order; a step of progress is `step`."""
+        ...
+
+    async def cards(self) -> list[str]:
+        """Return the jobs whose cards are in the conversation now, as often as they are."""
+        ...
+
+
+class World(Protocol):
+    """Where a platform is: it is there before the bot, and after it. The same name is the same person, whatever bot they talk to."""
+
+    platform: str
+
+    def config(self, folder: Path) -> Config:
+        """Return the configuration of a bot that is in this world, and keeps what it keeps in a folder."""
+        ...
+
+    def person(self, adapter: Adapter, name: str) -> AbstractAsyncContextManager[Talker]:
+        """Open a way for a person to talk to a bot that runs."""
+        ...

@@ -1,0 +1,165 @@
+"""Telegram for the contract's tests: an emulated one, and people in their private chats with the bot."""
+
+from contextlib import asynccontextmanager
+
+from bot.texts import text
+from tests.adapters.contract.talker import Heard
+from tests.adapters.telegram.chat import configured, quick, words_of
+from tests.adapters.web.chat import PATIENCE
+from tests.emulators.telegram.messages import Draft
+
+#: Telegram lets nobody type more.
+MOST_TYPED = 4_096
+
+#: What is seen of a job while it runs.
+RUNNING = ("running", "step")
+
+
+def card(version):
+    """Return the job that a version of a message shows, and its state; nothing where it is no card."""
+    wires = [wire.partition(":")[::2] for _, wire in version.buttons()]
+    jobs = {rest for name, rest in wires if name in ("cancel", "again")}
+    if len(jobs) != 1:
+        return None
+    said = words_of(version).splitlines()[-1]
+    return (*jobs, _state(said, {name for name, _ in wires}))
+
+
+def _state(said, names):
+    if "retry" in names:
+        return "failed"
+    if "cancel" not in names:
+        return "cancelled" if said == text("card-cancelled") else "done"
+    if said.startswith("step "):
+        return "step"
+    return {text("card-starting"): "running", text("card-paused"): "paused"}.get(said, "waiting")
+
+
+class TelegramTalker:
+    """A person in their private chat."""
+
+    def __init__(self, telegram, person):
+        self._telegram = telegram
+        self._person = person
+        self._dm = person.dm()
+        #: Messages of which only the buttons count: somebody guessed or copied them.
+        self._copied = []
+        self._events = {}
+
+    async def say(self, line, event="", picture=None):
+        """Send a message; the same event is the same message, of which the bot is told once more."""
+        said = self._events.get(event)
+        if said is None:
+            line = line[:MOST_TYPED]
+            # As a file: photos are coded anew.
+            said = await (self._person.say(self._dm, line) if picture is None else self._person.document(self._dm, picture, caption=line))
+            await self._until(lambda: self._is_answered(self._after(said), line.count("||") + 1))
+        else:
+            await self._repeated(said)
+        if event:
+            self._events[event] = said
+        return self._heard(self._after(said))
+
+    async def press(self, wire, event=""):
+        """Press a button in the last message that has it; where none has, one of the bot's is put there for as long as it takes."""
+        press = self._events.get(event)
+        if press is None:
+            shown = [one for one in self._dm.messages if any(wire == carried for _, carried in one.buttons())]
+            target = shown[-1] if shown else self._copy(wire)
+            press = await self._person.press(target, wire)
+            press.before = self._last()
+            await self._until(lambda: press.answer is not None)
+        else:
+            await self._repeated(press)
+        if event:
+            self._events[event] = press
+        answers = [one for one in self._ours() if one.id > press.before]
+        heard = self._heard(answers)
+        said = press.answer.text or heard.said
+        return Heard(heard.jobs, said, not heard.jobs and bool(press.answer.show_alert))
+
+    def _copy(self, wire):
+        markup = {"inline_keyboard": [[{"text": "Copied", "callback_data": wire}]]}
+        message = self._telegram.add_message(self._dm, self._telegram.bot, Draft(text="Copied", reply_markup=markup))
+        self._copied.append(message)
+        return message
+
+    def _last(self):
+        return max((one.id for one in self._ours()), default=0)
+
+    async def _repeated(self, event):
+        """Have the bot told once more, and wait until it has heard and has nothing more to do."""
+        self._telegram.repeat(event)
+        await self._until(lambda: not self._telegram.updates_waiting)
+        await self._until(lambda: not any(state in ("waiting", *RUNNING) for _, state in self._shown()))
+
+    def _is_answered(self, answers, prompts):
+        heard = self._heard(answers)
+        return heard.is_refused or len(heard.jobs) >= prompts
+
+    def _heard(self, answers):
+        shown = [found for one in answers for version in (*one.edits, one) if (found := card(version))]
+        jobs = tuple(dict.fromkeys(job for job, _ in shown))
+        said = " ".join(words_of(one) for one in answers if not card(one))
+        listed = any(entity["type"] == "bold" for one in answers for entity in one.entities or ())
+        return Heard(jobs, said, bool(said) and not jobs and not listed)
+
+    def _ours(self):
+        return [one for one in self._dm.every_message if one.sender is self._telegram.bot and one not in self._copied]
+
+    def _after(self, said):
+        """Return what the bot said after a message."""
+        return [one for one in self._ours() if one.id > said.id]
+
+    def _shown(self):
+        """Return the cards that are there now."""
+        return [found for one in self._dm.messages if one not in self._copied and (found := card(one))]
+
+    async def until(self, job, state):
+        """Look at the message until it is so."""
+        wanted = RUNNING if state == "running" else (state,)
+        await self._until(lambda: any(one in wanted for one in self.seen(job)))
+
+    async def _until(self, is_there):
+        await self._telegram.until(is_there, PATIENCE)
+
+    def seen(self, job):
+        """Return what the versions of the messages showed."""
+        versions = [version for one in self._ours() for version in (*one.edits, one)]
+        return [found[1] for version in versions if (found := card(version)) and found[0] == job]
+
+    async def cards(self):
+        """Look through the chat."""
+        return [job for job, _ in self._shown()]
+
+
+class TelegramWorld:
+    """An emulated Telegram."""
+
+    platform = "telegram"
+
+    def __init__(self, telegram):
+        self._telegram = telegram
+        self._people = {}
+
+    def config(self, folder):
+        """Ask for a bot there, and for a page, which nobody opens."""
+        return configured(folder, self._telegram)
+
+    @asynccontextmanager
+    async def person(self, adapter, name):
+        """Give somebody once the bot is there; they have opened a chat with it."""
+        del adapter
+        await self._telegram.ready()
+        if name not in self._people:
+            self._people[name] = person = self._telegram.user(name)
+            await person.start()
+            await self._telegram.until(lambda: any(one.sender is self._telegram.bot for one in person.dm().messages))
+        yield TelegramTalker(self._telegram, self._people[name])
+
+
+@asynccontextmanager
+async def world():
+    """Give a Telegram."""
+    async with quick() as telegram:
+        yield TelegramWorld(telegram)

@@ -1,0 +1,75 @@
+"""The web for the contract's tests: browsers, whose cookies say who comes back."""
+
+from contextlib import asynccontextmanager
+
+import httpx2
+
+from tests.adapters.contract.talker import Heard
+from tests.adapters.web.chat import PATIENCE, Browser, config
+
+
+class WebTalker:
+    """A person with the page open."""
+
+    def __init__(self, browser, listener):
+        self._browser = browser
+        self._listener = listener
+
+    async def say(self, line, event="", picture=None):
+        """Send the composer's line."""
+        return self._heard(await self._browser.say(line, picture, key=event))
+
+    async def press(self, wire, event=""):
+        """Press a button of an entry."""
+        return self._heard(await self._browser.press(wire, event))
+
+    @staticmethod
+    def _heard(answer):
+        told = answer.json()
+        if answer.status_code != 200:
+            return Heard((), told["error"], True)
+        return Heard(tuple(one["id"] for one in told["jobs"]), told["reply"], False)
+
+    async def until(self, job, state):
+        """Follow the stream of events."""
+        await self._listener.card(job, state)
+
+    def seen(self, job):
+        """Return what the stream told."""
+        of_job = [(kind, data) for kind, data in self._listener.events if data.get("id") == job]
+        return [data["state"] if kind == "card" else "step" for kind, data in of_job]
+
+    async def cards(self):
+        """Load the page anew."""
+        page = await self._browser.open()
+        return [one.split('"')[0] for one in page.split('id="job-')[1:]]
+
+
+class WebWorld:
+    """Nothing but what browsers remember."""
+
+    platform = "web"
+
+    def __init__(self):
+        self._cookies: dict[str, httpx2.Cookies] = {}
+
+    def config(self, folder):
+        """Listen on any port that is free."""
+        return config(folder)
+
+    @asynccontextmanager
+    async def person(self, adapter, name):
+        """Give somebody with the page open."""
+        url = f"http://127.0.0.1:{adapter.port}"
+        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, cookies=self._cookies.get(name)) as client:
+            browser = Browser(client)
+            await browser.open()
+            self._cookies[name] = client.cookies
+            async with browser.listening() as listener:
+                yield WebTalker(browser, listener)
+
+
+@asynccontextmanager
+async def world():
+    """Give a web."""
+    yield WebWorld()

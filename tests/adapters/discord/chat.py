@@ -1,0 +1,138 @@
+"""A bot in an emulated Discord, with a real store; its engine paints plain colours, at once."""
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from adapters.base import Bot
+from adapters.main import Router, opened, passports
+from adapters.pace import Pace
+from adapters.registry import REGISTRY
+from bot.app import App
+from bot.commands import COMMANDS
+from bot.config import Discord as Section
+from bot.jobs.dispatcher import Dispatcher
+from bot.offer import Offer
+from bot.store.store import Store
+from inference.request import Done, Picture, Step
+from tests.adapters.web.chat import config, png
+from tests.emulators.discord import Discord
+from tests.emulators.discord.library import discord as library
+
+
+@asynccontextmanager
+async def quick(**more):
+    """Give an emulated Discord that lets bots be as quick as they can, and have the adapter be that; at the end it has obeyed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adapters.discord.adapter.Pace", partial(Pace, place_seconds=0.02, message_seconds=0.02))
+        # The adapter leads the library to this Discord; afterwards it is where it was.
+        for owner, name in (
+            (library.http.Route, "BASE"),
+            (library.asset.Asset, "BASE"),
+            (library.gateway.DiscordWebSocket, "DEFAULT_GATEWAY"),
+        ):
+            patch.setattr(owner, name, getattr(owner, name))
+        async with Discord(**more) as discord:
+            discord.bucket(None)
+            yield discord
+            assert discord.rejected == []
+
+
+def configured(folder, discord, **section):
+    """Return the configuration of a bot that is there and keeps what it keeps in a folder."""
+    there = Section(token=discord.token, api_base=discord.api_base, **section)
+    return config(folder).model_copy(update={"discord": there})
+
+
+class Painter:
+    """An engine. It waits for `may` before each request."""
+
+    is_able = True
+
+    def __init__(self):
+        self.may = asyncio.Event()
+        self.may.set()
+
+    def passports(self):
+        """Offer the model that everybody has."""
+        return {"demo": None}
+
+    async def run(self, request):
+        """Paint."""
+        yield Step(1, request.steps)
+        await self.may.wait()
+        for index in range(request.count):
+            seed = request.seed + index
+            colour, size = (seed % 256, index, 0), (request.width, request.height)
+            yield Picture(index, seed, *size, png(colour, size), b"\xff\xd8\xff")
+        yield Done(0.1, request.steps)
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A bot that runs there."""
+
+    discord: Discord
+    store: Store
+    adapter: object
+    painter: Painter
+
+    def channel(self, name="general", **more):
+        """Return a channel of a server of its own, and two who are in it."""
+        guild = self.discord.guild("Studio")
+        return guild.channel(name, **more), *(self.discord.user(one).join(guild) for one in ("ann", "bob"))
+
+    async def connected(self):
+        """Wait until the bot is there and has told its commands, where that had to be done."""
+        await self.discord.ready()
+        await self.discord.until(lambda: (telling := self.adapter._telling) is not None and telling.done())
+
+    async def pictures(self, place, count=1):
+        """Wait until so many messages show pictures in a place and return them."""
+
+        def shown():
+            found = [one for one in place.messages if one.author is self.discord.bot and is_done(one) and not one.is_ephemeral]
+            return found if len(found) >= count else None
+
+        found = await self.discord.until(shown)
+        assert len(found) == count
+        return found
+
+    async def job(self, message):
+        """Return the job that a message shows."""
+        (wire,) = {wire for _, wire, _ in message.buttons() if wire.startswith("again:")}
+        return await self.store.jobs.get(wire.removeprefix("again:"))
+
+
+def is_done(message):
+    """Return whether a message shows a finished request."""
+    return bool(message.files) and any(wire.startswith("again:") for _, wire, _ in message.buttons())
+
+
+def read(message):
+    """Return what a message says as people read it."""
+    return re.sub(r"\\([^\w\s])", r"\1", "\n".join(message.texts()))
+
+
+async def told(use):
+    """Wait until somebody alone was told something and return it."""
+    return (await use.discord.until(lambda: [one for one in [use.message, *use.followups] if one and one.is_ephemeral and one.texts()]))[-1]
+
+
+@asynccontextmanager
+async def open_chat(folder, discord, commands=COMMANDS, **section):
+    """Give a bot that is connected; `section` is its `[discord]`."""
+    settings, painter, router = configured(folder, discord, **section), Painter(), Router()
+    async with opened(settings) as store:
+        dispatcher = Dispatcher(store, painter, router, ("discord",))
+        app = App(commands, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        async with REGISTRY["discord"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
+            router.adapters["discord"] = adapter
+            async with dispatcher:
+                chat = Chat(discord, store, adapter, painter)
+                await chat.connected()
+                yield chat

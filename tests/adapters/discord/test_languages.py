@@ -1,0 +1,86 @@
+"""In Discord everybody is spoken to in the language of their Discord, also of what comes later; what it lists of commands too."""
+
+import asyncio
+
+import pytest
+from discord import Locale
+
+from tests.adapters.discord.chat import read, told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def german(person):
+    """Return somebody whose Discord is German."""
+    person.locale = "de"
+    return person
+
+
+async def test_somebody_german_is_spoken_to_in_german(chat):
+    """Help, refusals, forms and buttons are in German."""
+    channel, ann, _ = chat.channel()
+    use = await german(ann).use(channel, "help")
+    assert "Male ein Bild aus Worten." in read(await told(use))
+    use = await ann.use(channel, "imagine", prompt="a red circle", size="enormous")
+    assert "du hast enormous geschrieben" in read(await told(use))
+    await ann.use(channel, "imagine", prompt="a red circle", steps=1)
+    (shown,) = await chat.pictures(channel)
+    assert [label for label, _, _ in shown.buttons()] == ["Nochmal", "Variieren", "Ändern…", "Info", "Löschen"]
+    assert "1 Schritt · Seed" in read(shown)
+    pressed = await ann.click(shown, "Info")
+    assert "Schritte" in read(await told(pressed))
+
+
+async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
+    """In one channel each card is in the language of who asked for it, while it is painted and when it is done."""
+    channel, ann, bob = chat.channel()
+    chat.painter.may.clear()
+    use, other = await asyncio.gather(
+        german(ann).use(channel, "imagine", prompt="a red circle", steps=2), bob.use(channel, "imagine", prompt="a blue star", steps=2)
+    )
+    await chat.discord.until(lambda: use.message and "Schritt 1 von 2" in read(use.message))
+    await chat.discord.until(lambda: other.message and "step 1 of 2" in read(other.message))
+    labels = [{label for label, _, _ in one.message.buttons()} for one in (use, other)]
+    assert labels == [{"Abbrechen"}, {"Cancel"}]
+    chat.painter.may.set()
+    await chat.pictures(channel, 2)
+    assert "2 Schritte · Seed" in read(use.message)
+    assert "2 steps · seed" in read(other.message)
+
+
+async def test_what_no_command_says_is_in_the_language_too(chat):
+    """What is said before any command is asked, such as that a message has no picture, is in the language of who uses the menu."""
+    channel, ann, bob = chat.channel()
+    said = await bob.say(channel, "hello")
+    use = await german(ann).menu(channel, "Use as source", said)
+    assert read(await told(use)) == "In dieser Nachricht ist kein Bild."
+
+
+async def test_a_message_is_answered_in_the_language_of_its_server(chat):
+    """A message does not say what its author speaks: who is not known is spoken to in the server's language, who is known in theirs."""
+    guild = chat.discord.guild("Estudio", locale="es-ES")
+    channel = guild.channel("general")
+    eva, ann = (chat.discord.user(one).join(guild) for one in ("eva", "ann"))
+    await german(ann).use(channel, "imagine", prompt="a green tree", steps=1)
+    await chat.pictures(channel)
+    await eva.say(channel, "<@BOT> a red circle --steps 1")
+    await chat.pictures(channel, 2)
+    await ann.say(channel, "<@BOT> a blue star --steps 1")
+    first, spanish, second = map(read, await chat.pictures(channel, 3))
+    assert "1 paso · semilla" in spanish
+    assert "1 Schritt · Seed" in first
+    assert "1 Schritt · Seed" in second
+
+
+async def test_commands_are_listed_in_every_language(chat):
+    """Discord is told descriptions in each language that it knows a form of, and names in none: they are typed elsewhere too."""
+    listed = {(one["type"], one["name"]): one for one in chat.discord.commands}
+    imagine, source = listed[1, "imagine"], listed[3, "Use as source"]
+    assert imagine["description_localizations"] == {
+        "de": "Male ein Bild aus Worten.",
+        **dict.fromkeys(("es-ES", "es-419"), "Pinta una imagen a partir de palabras."),
+    }
+    steps = next(one for one in imagine["options"] if one["name"] == "steps")
+    assert steps["description_localizations"]["de"].startswith("Schritte")
+    assert not imagine.get("name_localizations")
+    assert source["name_localizations"][str(Locale.german)] == "Als Ausgangsbild nehmen"

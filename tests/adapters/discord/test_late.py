@@ -1,0 +1,252 @@
+"""Results that come when the place they were asked for from cannot be answered as it was: later, elsewhere, or not at all."""
+
+import pytest
+import pytest_asyncio
+
+from adapters.discord import adapter as adapting
+from adapters.discord import answering, posts, spots
+from bot.store.outbox import GAVE_UP, SENT
+from bot.texts import text
+from tests.adapters.discord.stage import SMALL, WORDS, painting, staged
+from tests.emulators.discord import server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Longer than a token lives, and almost as long.
+LATE, ALMOST = 16 * 60.0, 14.2 * 60.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine():
+    async with painting() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(engine, tmp_path_factory):
+    async with staged(engine, tmp_path_factory.mktemp("bot")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(standing):
+    yield standing
+    standing.gate.open()
+    standing.discord.api.faults.clear()
+    standing.discord.clock()
+
+
+async def asked(stage, person, channel):
+    """Ask for a picture that is not begun; return the use and its job when its card is there."""
+    stage.gate.close()
+    use = await person.use(channel, "imagine", prompt="a red circle", **SMALL)
+    return use, await stage.begun(use)
+
+
+async def said(stage, person, channel):
+    """The same in words: the card is a message of the bot's own."""
+    stage.gate.close()
+    await person.say(channel, f"<@BOT> a red circle {WORDS}")
+    await stage.discord.until(lambda: any(one.buttons() for one in channel.messages))
+    return (await stage.jobs(channel))[0]
+
+
+async def in_history(stage, person, channel):
+    """Check that somebody finds one picture in their history."""
+    use = await person.use(channel, "history")
+    await stage.discord.until(lambda: use.message and use.message.files)
+    assert len(use.message.files) == 1
+
+
+async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
+    """A job that outlives the token of its interaction is delivered as a message of the channel, once, and its card goes."""
+    stage.discord.clock(token=2.0)
+    for module in (spots, answering, posts):
+        monkeypatch.setattr(module, "TOKEN_SECONDS", 2)
+    for module in (spots, adapting):
+        monkeypatch.setattr(module, "TOKEN_MARGIN", 0.2)
+    channel, ann = stage.scene("ann")
+    use, job = await asked(stage, ann, channel)
+    card = use.message
+    await stage.discord.until(lambda: server.time.monotonic() - use.began > 2.0)
+    stage.gate.open()
+    message = await stage.once(job, channel, ann.dm())
+    assert message.channel is channel
+    assert message is not card
+    assert card.is_deleted
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 503, "cloudflare"])
+@pytest.mark.parametrize("is_long", [False, True], ids=["soon", "after minutes"])
+async def test_late_and_not_heard_of(stage, monkeypatch, kind, is_long):
+    """A late result is there once also where nobody heard whether it arrived, however long that was ago."""
+    channel, ann = stage.scene("ann")
+    use, job = await asked(stage, ann, channel)
+    stage.later(LATE)
+    if is_long:
+        monkeypatch.setattr(server, "NONCE_SECONDS", 0)
+    fault = stage.discord.fault("POST", f"/channels/{channel.id}/messages$", kind)
+    stage.gate.open()
+    message = await stage.once(job, channel, ann.dm())
+    assert fault.hits
+    assert channel.messages == [message]
+    assert use.message is None
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, 503, "cloudflare"])
+async def test_a_card_that_does_not_go(stage, kind):
+    """The card that a late result takes the place of is taken away, also where that goes wrong at first."""
+    channel, ann = stage.scene("ann")
+    _, job = await asked(stage, ann, channel)
+    stage.later(LATE)
+    fault = stage.discord.fault("DELETE", f"/channels/{channel.id}/messages/", kind, times=2)
+    stage.gate.open()
+    message = await stage.once(job, channel, ann.dm())
+    assert fault.hits
+    assert channel.messages == [message]
+
+
+async def test_what_is_said_at_the_last_moment(stage):
+    """Before the token dies the card says that the picture comes in a message of its own, and goes on saying so."""
+    channel, ann = stage.scene("ann")
+    use, job = await asked(stage, ann, channel)
+    assert text("discord-below") not in "".join(use.message.texts())
+    stage.later(ALMOST)
+    await stage.discord.until(lambda: text("discord-below") in "".join(use.message.texts()))
+    stage.later(LATE)
+    await stage.dispatcher.show(job)
+    await stage.discord.until(lambda: stage.discord.requests[-1].path.startswith(f"/channels/{channel.id}/messages/"))
+    assert text("discord-below") in "".join(use.message.texts())
+    stage.gate.open()
+    message = await stage.once(job, channel, ann.dm())
+    assert text("discord-below") not in "".join(message.texts())
+
+
+async def test_a_press_opens_a_card_again(stage):
+    """Whoever presses a button of a card whose token is dead, and cancels, sees that in the card itself."""
+    channel, ann = stage.scene("ann")
+    use, job = await asked(stage, ann, channel)
+    stage.later(LATE)
+    await ann.click(use.message, "Cancel")
+    assert (await stage.told(job)).state == SENT
+    assert channel.messages == [use.message]
+    assert not any(wire.startswith("cancel:") for _, wire, _ in use.message.buttons())
+
+
+async def test_a_guest(stage):
+    """Where only a person brought the bot, a result in time is in its card, and a late one comes by direct message."""
+    channel = stage.discord.guild("theirs", has_bot=False).channel("general")
+    ann = stage.discord.user("ann")
+    use, first = await asked(stage, ann, channel)
+    stage.gate.open()
+    assert await stage.once(first, channel, ann.dm()) is use.message
+    _, second = await asked(stage, ann, channel)
+    stage.later(LATE)
+    stage.gate.open()
+    assert (await stage.told(second)).state == SENT
+    (message,), _ = await stage.shows(second, channel, ann.dm())
+    assert message.channel is ann.dm()
+
+
+async def test_a_guest_at_the_last_moment(stage):
+    """Where only a person brought the bot, its card is completed for as long as that can be done at all."""
+    channel = stage.discord.guild("theirs", has_bot=False).channel("general")
+    ann = stage.discord.user("ann")
+    use, job = await asked(stage, ann, channel)
+    stage.later(ALMOST)
+    stage.gate.open()
+    assert await stage.once(job, channel, ann.dm()) is use.message
+
+
+async def test_a_guest_that_was_not_heard(stage):
+    """Where it can neither change nor look for what it said, an answer that nobody heard of is not given twice."""
+    channel = stage.discord.guild("theirs", has_bot=False).channel("general")
+    ann = stage.discord.user("ann")
+    use, job = await asked(stage, ann, channel)
+    stage.discord.delete_message(use.message)
+    fault = stage.discord.fault("POST", "/webhooks/", "timeout-after-success")
+    stage.gate.open()
+    assert (await stage.told(job)).state == "unknown"
+    full, _ = await stage.shows(job, channel, ann.dm())
+    assert fault.hits
+    assert len(full) == 1
+
+
+def archived(_stage, channel):
+    """The thread was archived and locked."""
+    channel.change(is_archived=True, is_locked=True)
+
+
+def denied(_stage, channel):
+    """The bot may say nothing there any more."""
+    channel.deny("send_messages", "send_messages_in_threads")
+
+
+def hidden(_stage, channel):
+    """The bot does not see it any more."""
+    channel.deny("view_channel")
+
+
+def no_files(_stage, channel):
+    """The bot may attach nothing any more."""
+    channel.deny("attach_files")
+
+
+def removed(_stage, channel):
+    """The bot was removed from the server."""
+    channel.guild.has_bot = False
+
+
+def deleted(stage, channel):
+    """The place was deleted."""
+    del stage.discord.channels[channel.id]
+
+
+CLOSED = (archived, denied, hidden, no_files, removed, deleted)
+
+
+@pytest.mark.parametrize("close", CLOSED, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("is_dm_closed", [False, True], ids=["told directly", "told nowhere"])
+@pytest.mark.parametrize("kind", [None, "timeout-after-success"], ids=str)
+async def test_a_place_that_closes(stage, monkeypatch, close, is_dm_closed, kind):
+    """What cannot be shown where it was asked for comes by direct message, once; where not even that is taken, history has it."""
+    channel, ann = stage.scene("ann")
+    place = channel.thread("a thread")
+    _, job = await asked(stage, ann, place)
+    stage.later(LATE)
+    close(stage, place)
+    ann.dm_closed = is_dm_closed
+    if kind:
+        monkeypatch.setattr(server, "NONCE_SECONDS", 0)
+        stage.discord.fault("POST", f"/channels/{ann.dm().id}/messages$", kind)
+    stage.gate.open()
+    told = await stage.told(job)
+    full, _ = await stage.shows(job, place, ann.dm())
+    assert told.state == (GAVE_UP if is_dm_closed else SENT)
+    assert [one.channel for one in full] == ([] if is_dm_closed else [ann.dm()])
+    await in_history(stage, ann, stage.scene("bob")[0])
+
+
+@pytest.mark.parametrize("close", [archived, hidden, no_files, removed, deleted], ids=lambda one: one.__name__)
+async def test_a_place_that_closes_to_words(stage, close):
+    """The same where it was asked for in words, so that the card was never opened by a token."""
+    channel, ann = stage.scene("ann")
+    place = channel.thread("a thread")
+    job = await said(stage, ann, place)
+    close(stage, place)
+    stage.gate.open()
+    assert (await stage.told(job)).state == SENT
+    (message,), _ = await stage.shows(job, place, ann.dm())
+    assert message.channel is ann.dm()
+
+
+async def test_an_old_thread(stage):
+    """In a thread that grew old and was archived, the result opens it again, and its card goes."""
+    channel, ann = stage.scene("ann")
+    place = channel.thread("a thread")
+    job = await said(stage, ann, place)
+    place.change(is_archived=True)
+    stage.gate.open()
+    message = await stage.once(job, place, ann.dm())
+    assert message.channel is place
+    assert not place.is_archived

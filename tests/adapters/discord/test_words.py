@@ -1,0 +1,77 @@
+"""What people write never has an effect in what the bot says."""
+
+import re
+
+import pytest
+
+from tests.adapters.discord.chat import told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOSTILE = (
+    "@everyone <@1> [x](http://x) # h1 ||s|| ```code``` <t:1> 1. - > http://a",
+    "# h1\n## h2\n> quote\n- list\n1. one\n-# small\n**bold** __un der__ ~~gone~~ `code` <#1> <@&1> <:cat:1>",
+)
+
+#: What only the bot writes: small letters, and what a fact is about.
+OWN = re.compile(r"^-# |\*\*[^*\n]*[^*\n\\]\*\*", re.MULTILINE)
+
+
+def harmful(text):
+    """Return what would have an effect in a text of the bot, beside its own."""
+    left = re.sub(r"\\[^0-9A-Za-z\s]", "", OWN.sub("", text))
+    return re.findall(r"[\\*_~`|>#<@\[\]()+-]|https?:|^\s*\d+\.", left, re.MULTILINE)
+
+
+def texts(channel):
+    """Return everything that the bot ever said in a channel."""
+    messages = [one for one in channel.every_message if one.author.is_bot]
+    return [text for one in messages for version in (*one.edits, one) for text in version.texts()]
+
+
+async def asked(ann, channel, words):
+    """Give these words to everything that says words again, with a picture painted of them at last."""
+    for use in (
+        await ann.use(channel, "imagine", prompt=words),
+        await ann.use(channel, "imagine", prompt="a circle", size=words[:20]),
+        await ann.use(channel, "imagine", prompt="a circle", model=words[:60]),
+        await ann.use(channel, "explain", prompt=words),
+        await ann.use(channel, "history", words=words),
+        await ann.use(channel, "cancel", job=words[:30]),
+        await ann.use(channel, "help", command=words[:40]),
+        await ann.use(channel, "queue"),
+    ):
+        await told(use)
+    await ann.say(channel, f"<@BOT> a circle --wrong {words}")
+    await ann.say(channel, f"<@BOT> {words}")
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+async def test_words_have_no_effect(chat, words):
+    """No mention, link, heading, list, quote or code of theirs is left in anything that is said, in no version of it."""
+    channel, ann, _ = chat.channel()
+    chat.painter.may.clear()
+    try:
+        await asked(ann, channel, words)
+    finally:
+        chat.painter.may.set()
+    count = 2 * len([one for one in words.split("||") if one.strip()])
+    for shown in await chat.pictures(channel, count):
+        await told(await ann.menu(channel, "Info", shown))
+    await told(await ann.use(channel, "history"))
+    assert len(texts(channel)) > count
+    for text in texts(channel):
+        assert not harmful(text), text
+
+
+async def test_nobody_is_mentioned(chat):
+    """Discord is told with every message, new or changed, that it mentions nobody."""
+    channel, ann, _ = chat.channel()
+    await ann.say(channel, "<@BOT> @everyone")
+    await ann.use(channel, "imagine", prompt="@everyone")
+    await chat.pictures(channel, 2)
+    await told(await ann.use(channel, "help"))
+    bodies = [one.body.get("data", one.body) for one in chat.discord.requests if isinstance(one.body, dict)]
+    saying = [one for one in bodies if "components" in one and "title" not in one]
+    assert saying
+    assert all(one.get("allowed_mentions", {}).get("parse") == [] for one in saying)

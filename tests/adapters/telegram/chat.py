@@ -1,0 +1,124 @@
+"""A bot in an emulated Telegram, with a real store; its engine paints plain colours, at once."""
+
+import os
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from adapters.base import Bot
+from adapters.main import Router, opened, passports
+from adapters.pace import Pace
+from adapters.registry import REGISTRY
+from adapters.telegram.budget import Budget
+from bot.app import App
+from bot.commands import COMMANDS
+from bot.config import Telegram as Section
+from bot.jobs.dispatcher import Dispatcher
+from bot.offer import Offer
+from bot.store.store import Store
+from tests.adapters.discord.chat import Painter
+from tests.adapters.web.chat import config
+from tests.emulators.telegram import Telegram
+
+__all__ = ["Painter"]
+
+#: How often what can go wrong goes wrong.
+ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
+
+
+@asynccontextmanager
+async def quick(**more):
+    """Give an emulated Telegram, and have the adapter be as quick as it can; at the end it has obeyed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PTB_TIMEDELTA", "true")
+        patch.setattr("adapters.telegram.adapter.Pace", partial(_pace))
+        patch.setattr("adapters.telegram.adapter.Budget", partial(Budget, minute=0.2, second=0.01))
+        patch.setattr("adapters.telegram.life.FIRST_PAUSE", 0.05)
+        patch.setattr("adapters.telegram.letters.FIRST_PAUSE", 0.05)
+        patch.setattr("adapters.telegram.life.BEAT_SECONDS", 0.2)
+        async with Telegram(**more) as telegram:
+            yield telegram
+            assert telegram.rejected == []
+
+
+def _pace(*args, **more):
+    return Pace(*args, **{**more, "place_seconds": 0.02, "message_seconds": 0.02})
+
+
+def configured(folder, telegram, **section):
+    """Return the configuration of a bot that is there and keeps what it keeps in a folder."""
+    there = Section(token=telegram.token, api_base=telegram.api_base, file_base=telegram.file_base, **section)
+    return config(folder).model_copy(update={"telegram": there})
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A bot that runs there."""
+
+    telegram: Telegram
+    store: Store
+    adapter: object
+    painter: Painter
+    dispatcher: Dispatcher
+
+    async def started(self, name="ann"):
+        """Return somebody who opened a chat with the bot, and that chat."""
+        person = self.telegram.user(name)
+        await person.start()
+        await self.telegram.until(lambda: person.dm().messages and self.answers(person.dm()))
+        return person, person.dm()
+
+    def answers(self, place):
+        """Return what the bot has said in a place, as it is now."""
+        return [one for one in place.messages if one.sender is self.telegram.bot]
+
+    async def answer(self, place, after, holding=""):
+        """Wait until the bot says something after a message that holds some words, and return it."""
+
+        def found():
+            said = [one for one in self.answers(place) if one.id > after.id]
+            return next((one for one in said if holding in words_of(one)), None)
+
+        return await self.telegram.until(found)
+
+    async def pictures(self, place, count=1):
+        """Wait until so many messages show finished pictures in a place and return them."""
+
+        def shown():
+            found = [one for one in self.answers(place) if is_done(one)]
+            return found if len(found) >= count else None
+
+        found = await self.telegram.until(shown)
+        assert len(found) == count
+        return found
+
+    async def job(self, message):
+        """Return the job that a message shows."""
+        (wire,) = {wire for _, wire in message.buttons() if wire.startswith("again:")}
+        return await self.store.jobs.get(wire.removeprefix("again:"))
+
+
+def words_of(message):
+    """Return what a message says."""
+    return message.text or message.caption or ""
+
+
+def is_done(message):
+    """Return whether a message shows a finished picture."""
+    return bool(message.photo) and any(wire.startswith("again:") for _, wire in message.buttons())
+
+
+@asynccontextmanager
+async def open_chat(folder, telegram, commands=COMMANDS, *, paints=True, **section):
+    """Give a bot that is connected; `section` is its `[telegram]`. One that does not paint leaves requests waiting."""
+    settings, painter, router = configured(folder, telegram, **section), Painter(), Router()
+    async with opened(settings) as store:
+        dispatcher = Dispatcher(store, painter, router, ("telegram",))
+        app = App(commands, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        async with REGISTRY["telegram"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
+            router.adapters["telegram"] = adapter
+            async with dispatcher if paints else nullcontext():
+                await telegram.ready()
+                yield Chat(telegram, store, adapter, painter, dispatcher)

@@ -1,0 +1,160 @@
+"""Albums, which cannot be changed once they are sent: what is deleted of them, what Telegram does not take, what nobody heard of."""
+
+import asyncio
+
+import pytest
+
+from adapters.telegram import files as packing
+from adapters.telegram.files import File
+from bot.reply import Shown
+from bot.store.outbox import GAVE_UP, SENT, UNKNOWN
+from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
+
+SMALL = "--steps 1 --size 64x64"
+
+
+@pytest.fixture
+async def chat(tmp_path, monkeypatch):
+    """Give a bot that waits for nothing for long before it is tried again."""
+    monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.05)
+    async with quick() as telegram, open_chat(tmp_path, telegram) as found:
+        yield found
+
+
+async def ended(chat, job):
+    """Wait until the delivery of a job has ended, and return its state."""
+
+    async def over():
+        found = await chat.store.outbox.of_job(job)
+        return found.state if found is not None and found.state in (SENT, UNKNOWN, GAVE_UP) else None
+
+    return await chat.telegram.until(over, 30.0)
+
+
+def job_in(message):
+    """Return the job that the buttons of a message are about."""
+    return next(wire.split(":")[1] for _, wire in message.buttons() if wire.split(":")[0] in ("again", "resend", "cancel"))
+
+
+async def asked(chat, dm, ann):
+    """Ask for four pictures, of which nobody hears whether they arrived; return the question and its job."""
+    chat.telegram.fault("sendMediaGroup", "reset")
+    said = await ann.say(dm, f"a red circle --count 4 {SMALL}")
+    question = await chat.answer(dm, said, "may not have arrived")
+    assert await ended(chat, job_in(question)) == UNKNOWN
+    return question, job_in(question)
+
+
+async def test_a_question_stays_while_pictures_are_deleted(chat):
+    """Where it is asked whether pictures arrived, deleting one of them leaves the question there."""
+    ann, dm = await chat.started()
+    question, job = await asked(chat, dm, ann)
+    first, *_ = (await chat.store.pictures.of_jobs([job]))[job]
+    said = await ann.say(dm, f"/delete {first.id}")
+    await chat.answer(dm, said)
+    await asyncio.sleep(0.5)
+    assert "may not have arrived" in words_of(question)
+    assert "Send it again" in dict(question.buttons())
+
+
+async def test_the_picture_that_was_deleted_goes(chat):
+    """Of an album that began with the second picture the message of the very picture that was deleted is taken away."""
+    ann, dm = await chat.started()
+    question, job = await asked(chat, dm, ann)
+    first, second, *_ = (await chat.store.pictures.of_jobs([job]))[job]
+    await ann.say(dm, f"/delete {first.id}")
+    await ann.press(question, "Send it again")
+    album = await chat.telegram.until(lambda: found if len(found := [one for one in chat.answers(dm) if one.photo]) == 3 else None)
+    await chat.telegram.until(lambda: "Delete 2" in dict(question.buttons()))
+    await ann.press(question, "Delete 2")
+    await chat.telegram.until(lambda: album[0].is_deleted)
+    await asyncio.sleep(0.5)
+    assert [one.is_deleted for one in album] == [True, False, False]
+    assert second.index == 1
+
+
+async def test_an_album_that_is_too_large_is_sent_smaller(chat):
+    """Where Telegram finds an album too large it is sent smaller, once."""
+    ann, dm = await chat.started()
+    fault = chat.telegram.fault("sendMediaGroup", 413)
+    await ann.say(dm, f"a red circle --count 4 {SMALL}")
+    await chat.telegram.until(lambda: len([one for one in chat.answers(dm) if one.photo]) == 4)
+    card = await chat.telegram.until(lambda: next((one for one in chat.answers(dm) if "4 pictures" in words_of(one)), None))
+    assert await ended(chat, job_in(card)) == SENT
+    assert fault.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "method", "kind"),
+    [(1, "editMessageMedia", (400, "Bad Request: WEBPAGE_MEDIA_EMPTY")), (4, "sendMediaGroup", 413)],
+    ids=["a picture", "an album"],
+)
+async def test_what_telegram_never_takes_is_told(chat, count, method, kind):
+    """Where Telegram takes a result not at all its card ends all the same, says where the result is, and cannot be cancelled."""
+    ann, dm = await chat.started()
+    chat.painter.may.clear()
+    said = await ann.say(dm, f"a red circle --count {count} {SMALL}")
+    card = await chat.answer(dm, said, "step 1")
+    job = job_in(card)
+    chat.telegram.fault(method, kind, times=10)
+    chat.painter.may.set()
+    assert await ended(chat, job) == GAVE_UP
+    assert "/history" in words_of(card)
+    assert "Cancel" not in dict(card.buttons())
+    assert "Again" in dict(card.buttons())
+
+
+async def test_an_album_that_comes_privately_comes_once(chat):
+    """Of a group that is closed an album goes to its person: what went wrong behind it repeats none of its pictures."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.start()
+    chat.painter.may.clear()
+    await ann.say(group, f"/imagine a red circle --count 3 {SMALL}")
+    (card,) = await chat.telegram.until(lambda: chat.answers(group))
+    job = job_in(card)
+    await group.kick_bot(bob)
+    await chat.telegram.until(lambda: chat.answers(ann.dm()))
+    fault = chat.telegram.fault("sendMessage", ("429", 1), chat=ann.dm())
+    chat.painter.may.set()
+    assert await ended(chat, job) == SENT
+    assert fault.hits == 1
+    assert len([one for one in chat.answers(ann.dm()) if one.photo]) == 3
+    private = next(one for one in chat.answers(ann.dm()) if "Again" in dict(one.buttons()))
+    assert "could not be posted" in words_of(private)
+    await ann.press(private, "Delete 1")
+    await chat.telegram.until(lambda: len([one for one in chat.answers(ann.dm()) if one.photo]) == 2)
+
+
+async def test_a_picture_that_comes_privately_is_kept_up_to_date(chat):
+    """A picture that could not be posted in its group, and came privately, is taken out of that message when it is deleted."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.start()
+    chat.painter.may.clear()
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    await chat.telegram.until(lambda: chat.answers(group))
+    await group.kick_bot(bob)
+    chat.painter.may.set()
+    private = await chat.telegram.until(lambda: next((one for one in chat.answers(ann.dm()) if is_done(one)), None))
+    await ann.press(private, "Delete")
+    await chat.telegram.until(lambda: "deleted" in words_of(private))
+
+
+def _found(*sizes):
+    """Return pictures of so many bytes."""
+    shown = [Shown(str(number), number, 0, 64, 64, "", "", "") for number in range(len(sizes))]
+    return [(one, File("a.png", bytes(size))) for one, size in zip(shown, sizes, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "albums"),
+    [((1,) * 4, [4]), ((1,) * 10, [10]), ((1,) * 11, [9, 2]), ((9_900_000,) * 10, [4, 4, 2]), ((9_900_000,) * 9, [4, 3, 2]), ((), [])],
+    ids=str,
+)
+def test_albums_hold_what_one_request_may(sizes, albums):
+    """No album has more pictures, and none more bytes, than Telegram takes at once, and none has one picture where that can be."""
+    made = packing.chunks(_found(*sizes))
+    assert [len(one) for one in made] == albums
+    assert [one.index for chunk in made for one, _ in chunk] == list(range(len(sizes)))
+    assert all(sum(len(file.data) for _, file in chunk) < 50_000_000 for chunk in made)

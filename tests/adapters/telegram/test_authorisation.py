@@ -1,0 +1,91 @@
+"""Who may do what on Telegram: every command as a message and as a button, from people in a group, from outside, and from nobody."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from bot.store.people import OPERATOR
+from bot.values import Address, Caller
+from tests.adapters.telegram.chat import open_chat
+from tests.bot.test_authorisation import MATRIX, ROLES, given_to, is_let
+from tests.emulators.telegram.messages import Draft
+from tests.stores import accepted, done, on_board, painted, png
+
+#: A person's number is the same wherever they are on Telegram; a twin is somebody on another platform.
+HERE = tuple(role for role in ROLES if role != "twin")
+
+
+class Case:
+    """A group, in which somebody has a picture and a request that waits; and who tries to do something with them."""
+
+    def __init__(self, chat, role):
+        self.chat, self.role = chat, role
+        self.owner, self.other = chat.telegram.user("owner"), chat.telegram.user("other")
+        self.group = chat.telegram.supergroup("Studio", self.owner)
+        self.tries = self.owner if role in ("owner", "forgotten") else self.other
+        self.place = self.other.dm() if role == "stranger" else self.group
+        if role == "moderator":
+            self.group.add(self.other, "administrator")
+        elif role in ("member", "operator"):
+            self.group.add(self.other)
+
+    async def person(self, who):
+        """Return somebody as the store knows them."""
+        return await self.chat.store.people.person(Caller("telegram", str(who.id), who.name))
+
+    async def things(self):
+        """Return the ids of what the owner has in the group."""
+        owner = await self.person(self.owner)
+        where = {"place": str(self.group.id), "platform": "telegram"}
+        file = await self.chat.store.files.put(png())
+        made = replace(painted(file=file, thumbnail=file), width=64, height=64)
+        (picture,) = await done(self.chat.store, owner.id, pictures=[made], wish='{"prompt": "a red circle"}', **where)
+        waiting = await accepted(self.chat.store, owner.id, **where)
+        preset, code = await on_board(self.chat.store, owner.id, Address("telegram", str(self.group.id)))
+        if self.role == "operator":
+            await self.chat.store.people.appoint((await self.person(self.other)).id, role=OPERATOR)
+        if self.role == "forgotten":
+            await self.chat.store.rights.forget(owner.id)
+        return {"done": picture.job, "picture": picture.id, "waiting": waiting.id, "owner": owner.id, "preset": preset, "code": code}
+
+    async def is_let_say(self, command, given):
+        """Return whether a message is let do what it says."""
+        line = " ".join([f"/{command}@{self.chat.telegram.bot.username}", *(f"--{name} {value}" for name, value in given.items())])
+        return await self._is_let("handle", lambda: self.tries.say(self.place, line))
+
+    async def is_let_press(self, wire):
+        """Return whether a button is let do what it says."""
+        draft = Draft(text="Copied", reply_markup={"inline_keyboard": [[{"text": "Copied", "callback_data": wire}]]})
+        self.tries.dm().is_started = True
+        message = self.chat.telegram.add_message(self.place, self.chat.telegram.bot, draft)
+        return await self._is_let("pressed", lambda: self.tries.press(message, "Copied"))
+
+    async def _is_let(self, name, act):
+        app, outcomes = self.chat.adapter._bot.app, []
+        real = getattr(app, name)
+
+        async def watched(*args, **more):
+            ended = asyncio.ensure_future(real(*args, **more))
+            outcomes.append(await is_let(ended))
+            return await ended
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, name, watched)
+            await act()
+            await self.chat.telegram.until(lambda: outcomes and not self.chat.telegram.updates_waiting)
+        return outcomes[0]
+
+
+@pytest.mark.parametrize("role", HERE)
+async def test_messages_and_buttons(telegram, tmp_path, role):
+    """Who may do something in a group may do it by a message and by a button, and nobody else may by either."""
+    async with open_chat(tmp_path, telegram, paints=False) as chat:
+        for command, (values, allowed) in MATRIX.items():
+            case = Case(chat, role)
+            given = given_to(command, await case.things())
+            assert await case.is_let_say(command, given) == (role in allowed), f"/{command} as {role}"
+            if values:
+                case = Case(chat, role)
+                wire = chat.adapter._bot.app.commands[command].wire(**given_to(command, await case.things()))
+                assert await case.is_let_press(wire) == (role in allowed), f"the button {command} as {role}"

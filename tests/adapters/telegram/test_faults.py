@@ -1,0 +1,172 @@
+"""What Telegram and the network do to the bot: every result ends shown once, or told to its person."""
+
+import pytest
+
+from adapters.telegram.budget import Budget as _Budget
+from bot.store.outbox import GAVE_UP, SENT, UNKNOWN
+from tests.adapters.telegram.chat import ROUNDS, is_done, open_chat, quick, words_of
+
+SMALL = "--steps 1 --size 64x64"
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
+
+
+@pytest.fixture
+async def hasty(monkeypatch):
+    """Have nothing wait for long before it is tried again."""
+    monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("adapters.telegram.adapter.SECONDS", 0.5)
+    monkeypatch.setattr("adapters.telegram.adapter.UPLOAD_SECONDS", 0.5)
+
+
+@pytest.fixture(params=[False, True], ids=["another upload is another picture", "the same upload is the same"])
+async def chat(request, hasty, tmp_path):
+    """Give a bot on a Telegram of which nobody knows what it thinks of a picture that it is sent twice."""
+    del hasty
+    async with quick() as telegram:
+        telegram.same_upload_is_same = request.param
+        async with open_chat(tmp_path, telegram) as found:
+            yield found
+
+
+async def told(chat, job):
+    """Wait until the delivery of a job has ended, and return it."""
+
+    async def over():
+        found = await chat.store.outbox.of_job(job)
+        return found if found is not None and found.state in (SENT, UNKNOWN, GAVE_UP) else None
+
+    return await chat.telegram.until(over, 30.0)
+
+
+async def begun(chat, place, words):
+    """Ask for something that is not painted yet and return its card and its job."""
+    chat.painter.may.clear()
+    person = next(iter(place.members.values())) if hasattr(place.members, "values") else place.members[0]
+    said = await person.say(place, words)
+    card = await chat.answer(place, said, "step 1")
+    return card, dict(card.buttons())["Cancel"].partition(":")[2]
+
+
+FAULTS = ["timeout-after-success", "reset", 500, 502, 503, "half", ("429", 1), ("429-bare", 1)]
+
+
+@pytest.mark.parametrize("kind", FAULTS, ids=str)
+async def test_a_result_that_goes_wrong(chat, kind):
+    """Whatever happens to the change that brings the picture: it is seen once, in the message of its card."""
+    ann, dm = await chat.started()
+    for _ in range(ROUNDS):
+        before = len([one for one in chat.answers(dm) if is_done(one)])
+        chat.painter.may.clear()
+        said = await ann.say(dm, f"a red circle {SMALL}")
+        card = await chat.answer(dm, said, "step 1")
+        fault = chat.telegram.fault("editMessageMedia", kind)
+        job = dict(card.buttons())["Cancel"].partition(":")[2]
+        chat.painter.may.set()
+        assert (await told(chat, job)).state == SENT
+        assert fault.hits == 1
+        assert is_done(card)
+        assert len([one for one in chat.answers(dm) if is_done(one)]) == before + 1
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", "half", 500], ids=str)
+async def test_an_album_that_goes_wrong(chat, kind):
+    """Of an album that nobody heard of the person is asked; what they want to see again comes again, and nothing else twice."""
+    ann, dm = await chat.started()
+    for _ in range(ROUNDS):
+        pictures = len([one for one in chat.answers(dm) if one.photo])
+        fault = chat.telegram.fault("sendMediaGroup", kind)
+        said = await ann.say(dm, f"a red circle --count 3 {SMALL}")
+        question = await chat.answer(dm, said, "may not have arrived")
+        arrived = 3 if kind in ("timeout-after-success", "half") else 0
+        assert fault.hits == 1
+        assert len([one for one in chat.answers(dm) if one.photo]) == pictures + arrived
+        job = dict(question.buttons())["Send it again"].partition(":")[2]
+        assert (await told(chat, job)).state == UNKNOWN
+        if not arrived:
+            await ann.press(question, "Send it again")
+            await chat.telegram.until(lambda pictures=pictures: len([one for one in chat.answers(dm) if one.photo]) == pictures + 3)
+            await chat.telegram.until(lambda question=question: "3 pictures" in words_of(question))
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "half"])
+async def test_a_photo_that_goes_wrong(chat, kind):
+    """A picture that a command shows is sent once, also where nobody heard that it arrived."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    for number in range(ROUNDS):
+        fault = chat.telegram.fault("sendPhoto", kind)
+        press = await ann.press(message, "Info")
+        await press.answered()
+        assert fault.hits == 1
+        assert len([one for one in chat.answers(dm) if one.photo]) == 2 + number
+
+
+@pytest.mark.parametrize("kind", [(400, "Bad Request: message to edit not found"), 403, (400, "Bad Request: chat not found")], ids=str)
+async def test_a_card_that_is_gone(chat, kind):
+    """Where the card cannot be changed any more the picture comes in a new message, or the delivery ends, told to nobody twice."""
+    ann, dm = await chat.started()
+    chat.painter.may.clear()
+    said = await ann.say(dm, f"a red circle {SMALL}")
+    card = await chat.answer(dm, said, "step 1")
+    job = dict(card.buttons())["Cancel"].partition(":")[2]
+    fault = chat.telegram.fault("editMessageMedia", kind)
+    chat.painter.may.set()
+    delivery = await told(chat, job)
+    assert fault.hits == 1
+    shown = [one for one in chat.answers(dm) if is_done(one)]
+    assert (delivery.state, len(shown)) in ((SENT, 1), (GAVE_UP, 0))
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, ("429", 1), 400], ids=str)
+async def test_a_card_that_does_not_appear(chat, kind):
+    """Where the first word of a request is lost its picture still comes, once."""
+    ann, dm = await chat.started()
+    fault = chat.telegram.fault("sendMessage", kind)
+    await ann.say(dm, f"a red circle {SMALL}")
+    await chat.pictures(dm)
+    assert fault.hits == 1
+
+
+@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, 502, "half", ("429", 1), 409, 401], ids=str)
+async def test_listening_goes_on(chat, kind):
+    """Whatever happens to the question for news: nothing is lost, nothing is done twice."""
+    ann, dm = await chat.started()
+    fault = chat.telegram.fault("getUpdates", kind)
+    await ann.say(dm, f"a red circle {SMALL}")
+    await ann.say(dm, f"a blue circle {SMALL}")
+    await chat.pictures(dm, 2)
+    await chat.telegram.until(lambda: fault.hits == 1 and not chat.telegram.updates_waiting)
+    assert len([one for one in chat.answers(dm) if one.photo]) == 2
+
+
+async def test_a_picture_that_does_not_come_at_once(chat):
+    """A source is asked for again where its download breaks off; where it never comes that is said."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    chat.telegram.fault("download", "half")
+    await ann.say(dm, f"a blue boat --strength 1 {SMALL}", reply_to=message)
+    await chat.pictures(dm, 2)
+    chat.telegram.fault("getFile", 500, times=3)
+    said = await ann.say(dm, f"a green boat {SMALL}", reply_to=message)
+    assert "picture" in (await chat.answer(dm, said)).text
+
+
+async def test_ten_at_once_in_a_group(hasty, tmp_path, monkeypatch):
+    """Ten requests at once in a group that may be told 20 messages in a minute: all ten pictures come, and Telegram never says stop."""
+    del hasty
+    async with quick() as telegram:
+        telegram.minute, telegram.flood = 6.0, {"group": 20, "chat": 10, "burst": 3, "overall": 300}
+        monkeypatch.setattr("adapters.telegram.adapter.Budget", lambda: _Budget(minute=6.2, second=0.1))
+        async with open_chat(tmp_path, telegram) as chat:
+            people = [telegram.user(f"p{number}") for number in range(10)]
+            group = telegram.supergroup("Studio", *people)
+            chat.painter.may.clear()
+            for person in people:
+                await person.say(group, f"/imagine a red circle {SMALL}")
+            await telegram.until(lambda: len(chat.answers(group)) == 10, 60)
+            chat.painter.may.set()
+            await telegram.until(lambda: len([one for one in chat.answers(group) if is_done(one)]) == 10, 60)
+        assert telegram.floods in (0, [])

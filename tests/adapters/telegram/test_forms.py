@@ -1,0 +1,109 @@
+"""Forms in messages: whose they are, and what stands in them when several answers come in a moment."""
+
+import pytest
+
+from bot.values import Caller
+from tests.adapters.telegram.chat import words_of
+
+SMALL = "--steps 3 --size 64x64"
+
+
+async def form_of(chat, place, holding="Paint"):
+    """Wait until a form is shown in a place, and return its message."""
+    return await chat.telegram.until(lambda: next((one for one in chat.answers(place) if holding in dict(one.buttons())), None))
+
+
+async def test_a_form_is_whose_press_made_it(chat):
+    """What others press in a form, or answer to it, changes nothing and paints nothing, and is refused."""
+    ann, eve = chat.telegram.user("ann"), chat.telegram.user("eve")
+    group = chat.telegram.supergroup("Studio", ann, eve)
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    (message,) = await chat.pictures(group)
+    await ann.press(message, "Edit…")
+    form = await form_of(chat, group)
+    before = words_of(form)
+    said = await eve.say(group, "rude words", reply_to=form)
+    assert "somebody else's" in words_of(await chat.answer(group, said))
+    for button in ("Steps", "Paint"):
+        answer = await (await eve.press(form, button)).answered()
+        assert answer.show_alert
+        assert "somebody else's" in answer.text
+    assert words_of(form) == before
+    await ann.press(form, "Paint")
+    again = (await chat.pictures(group, 2))[-1]
+    assert (await chat.job(again)).request.prompt.text == "a red circle"
+    assert (await chat.job(again)).person == (await chat.job(message)).person
+
+
+async def test_answers_that_come_at_once_are_all_taken_in(chat):
+    """Who answers a form twice in a moment finds both answers in it, and presses what stands there."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    await ann.press(message, "Edit…")
+    form = await form_of(chat, dm)
+    await ann.say(dm, "--steps 4", reply_to=form)
+    await ann.say(dm, "--negative fog", reply_to=form)
+    await chat.telegram.until(lambda: "Negative: fog" in words_of(form))
+    assert "Steps: 4" in words_of(form)
+    await ann.press(form, "Paint")
+    job = await chat.job((await chat.pictures(dm, 2))[-1])
+    assert (job.request.steps, job.request.negative.text) == (4, "fog")
+
+
+async def test_what_another_process_put_into_a_form_stands(chat):
+    """What stands in a message counts where that was changed after all that is remembered of it."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    await ann.press(message, "Edit…")
+    form = await form_of(chat, dm)
+    await ann.say(dm, "--steps 4", reply_to=form)
+    standing = chat.adapter._letters._act.__self__._presses._standing
+    ((key, (moment, values)),) = await chat.telegram.until(lambda: tuple(standing._values.items()))
+    standing._values[key] = (moment.replace(year=2001), [*values[:-1], "9"])
+    await ann.say(dm, "--negative fog", reply_to=form)
+    await chat.telegram.until(lambda: "Negative: fog" in words_of(form))
+    assert "Steps: 4" in words_of(form)
+
+
+@pytest.mark.parametrize("words", ["/settings", "/settings --steps 7", "/history", "/quota"])
+async def test_what_is_for_one_person_is_not_shown_to_a_group(chat, words):
+    """Who asks as the group itself is shown the way to the private chat: nobody sees who it is whose answer that would be."""
+    boss = chat.telegram.user("boss")
+    group = chat.telegram.supergroup("Studio")
+    group.add(boss, "administrator", anonymous=True)
+    said = await boss.say(group, words)
+    hint = await chat.answer(group, said)
+    ((label, url),) = hint.buttons()
+    assert label == "Open the chat"
+    assert url.startswith("https://t.me/")
+    assert "steps" not in words_of(hint)
+
+
+async def test_an_anonymous_moderator_hears_what_was_done(chat):
+    """What somebody does for a group as the group itself is answered before the group."""
+    boss = chat.telegram.user("boss")
+    group = chat.telegram.supergroup("Studio")
+    group.add(boss, "administrator", anonymous=True)
+    said = await boss.say(group, "/pause")
+    assert not (await chat.answer(group, said)).buttons()
+
+
+async def test_settings_are_changed_privately(chat):
+    """The form with somebody's settings comes to them alone, wherever they pressed the button."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    await bob.start()
+    await bob.say(bob.dm(), "/settings --negative secretword")
+    shown = await form_of(chat, bob.dm(), "Change…")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    await chat.pictures(group)
+    # A copy of the button, as it may hang under any old message of a group.
+    message = chat.answers(group)[0]
+    wire = dict(shown.buttons())["Change…"]
+    message.reply_markup = {"inline_keyboard": [[{"text": "Change…", "callback_data": wire}]]}
+    await bob.press(message, "Change…")
+    await form_of(chat, bob.dm(), "Keep")
+    assert len(chat.answers(group)) == 1
+    assert await chat.store.people.find(Caller("telegram", str(bob.id))) is not None

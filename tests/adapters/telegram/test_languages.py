@@ -1,0 +1,65 @@
+"""In Telegram everybody is spoken to in the language that Telegram says they speak, also of what comes later."""
+
+import asyncio
+
+from bot.texts import LANGUAGES
+from bot.values import Caller
+from tests.adapters.telegram.chat import words_of
+
+
+async def started(chat, name, language):
+    """Return somebody of a language who opened a chat with the bot, that chat, and what they were greeted with."""
+    person = chat.telegram.user(name, language=language)
+    await person.start()
+    await chat.telegram.until(lambda: chat.answers(person.dm()))
+    return person, person.dm(), words_of(chat.answers(person.dm())[0])
+
+
+async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
+    """The greeting, help, refusals and buttons are in Spanish."""
+    eva, dm, greeting = await started(chat, "eva", "es")
+    assert "pinto" in greeting
+    asked = await eva.say(dm, "/help")
+    assert "Pinta una imagen a partir de palabras." in words_of(await chat.answer(dm, asked))
+    refused = await eva.say(dm, "a red circle --size enormous")
+    assert "has escrito enormous" in words_of(await chat.answer(dm, refused))
+    await eva.say(dm, "a red circle --steps 1 --size 64x64")
+    (message,) = await chat.pictures(dm)
+    assert "1 paso · semilla" in words_of(message)
+    assert {"Otra vez", "Variar", "Borrar"} <= {label for label, _ in message.buttons()}
+    assert (await chat.store.people.find(Caller("telegram", str(eva.id)))).speaks == "es"
+
+
+async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
+    """Two who ask at once, and whose pictures are painted when both have long been answered, get each theirs in their language."""
+    (eva, hers, _), (max, his, _) = await asyncio.gather(started(chat, "eva", "es"), started(chat, "max", "de-AT"))
+    chat.painter.may.clear()
+    await asyncio.gather(eva.say(hers, "a red circle --steps 2 --size 64x64"), max.say(his, "a blue star --steps 2 --size 64x64"))
+    await chat.telegram.until(lambda: any("paso 1 de 2" in words_of(one) for one in chat.answers(hers)))
+    await chat.telegram.until(lambda: any("Schritt 1 von 2" in words_of(one) for one in chat.answers(his)))
+    chat.painter.may.set()
+    ((spanish,), (german,)) = await asyncio.gather(chat.pictures(hers), chat.pictures(his))
+    assert "2 pasos · semilla" in words_of(spanish)
+    assert "2 Schritte · Seed" in words_of(german)
+    assert {label for label, _ in german.buttons()} >= {"Nochmal", "Löschen"}
+
+
+async def test_a_chosen_language_holds_in_telegram_too(chat):
+    """Whoever chooses a language is spoken to in it, whatever Telegram says."""
+    max, dm, _ = await started(chat, "max", "de")
+    chosen = await max.say(dm, "/settings --language es")
+    assert "Guardado." in words_of(await chat.answer(dm, chosen))
+    refused = await max.say(dm, "/imagine a red circle --size enormous")
+    assert "has escrito" in words_of(await chat.answer(dm, refused))
+
+
+async def test_menus_are_there_in_every_language(chat):
+    """Commands are listed with their help in the language of whoever types a slash."""
+    helps = {}
+    for language in LANGUAGES:
+        person = chat.telegram.user("one", language=language)
+        listed = chat.telegram.commands_for(person, person.dm())
+        helps[language] = {one["command"]: one["description"] for one in listed}
+    assert helps["de"]["queue"] == "Zeige, was von dir wartet oder gemalt wird."
+    assert helps["es"]["queue"] == "Muestra lo tuyo que espera o se está pintando."
+    assert helps["en"].keys() == helps["de"].keys() == helps["es"].keys()

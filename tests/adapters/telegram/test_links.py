@@ -1,0 +1,83 @@
+"""Links to the chat with the bot, which anybody can make for anybody."""
+
+import base64
+
+import pytest
+
+from adapters.telegram import deeplinks
+from tests.adapters.telegram.chat import is_done, words_of
+
+SMALL = "--steps 1 --size 64x64"
+
+
+def carrying(line):
+    """Return what a link with a line carries."""
+    return base64.urlsafe_b64encode(line.encode()).decode().rstrip("=")
+
+
+async def test_a_link_deletes_nothing(chat):
+    """Who follows a link to something that would be deleted is greeted, and it is still there."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    job = await chat.job(message)
+    (picture,) = (await chat.store.pictures.of_jobs([job.id]))[job.id]
+    said = await ann.start(carrying(f"/delete {picture.id}"))
+    assert "I paint" in words_of(await chat.answer(dm, said))
+    assert len((await chat.store.pictures.of_jobs([job.id]))[job.id]) == 1
+
+
+async def test_what_a_link_paints_is_pressed_first(chat):
+    """Who follows a link that asks for a picture is shown what it asks for, and has it painted by a press."""
+    ann, dm = await chat.started()
+    said = await ann.start(carrying("/imagine a red circle"))
+    question = await chat.answer(dm, said)
+    assert "/imagine a red circle" in words_of(question)
+    assert not any(is_done(one) for one in chat.answers(dm))
+    await ann.press(question, "Paint")
+    (message,) = await chat.pictures(dm)
+    assert (await chat.job(message)).request.prompt.text == "a red circle"
+
+
+async def test_a_link_shows_what_is_ones_own(chat):
+    """Who follows the link below a private answer sees the answer."""
+    ann, dm = await chat.started()
+    said = await ann.start(carrying("/queue"))
+    assert "waiting" in words_of(await chat.answer(dm, said))
+
+
+@pytest.mark.parametrize("line", ["/help imagine", "/history", "/history fog --page 2", "/preset show poster", "/settings", "/board"])
+async def test_what_only_shows_is_carried(chat, line):
+    """What changes nothing is carried by a link, and comes out as it went in."""
+    carried = deeplinks.payload(line, chat.adapter._bot.app)
+    assert carried
+    assert deeplinks.unpacked(carried) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "/grant ann 5",
+            "/pause",
+            "/resume",
+            "/cancel x",
+            "/delete x",
+            "/settings --steps 7",
+            "/settle 7",
+            "/me forget",
+            "/link x",
+            "/keep x",
+        ),
+        *("/imagine a boat", "/retry x", "/preset save poster a boat", "/nothing", "", f"/history {'x' * 60}"),
+    ],
+)
+async def test_what_changes_anything_is_not_carried(chat, line):
+    """No link carries what changes something, paints, is no command, or is too long for one."""
+    assert deeplinks.payload(line, chat.adapter._bot.app) == ""
+
+
+@pytest.mark.parametrize("line", ["/again", "/imagine", "/history", f"/imagine {'x' * 60}", "/pause", "/nothing x"])
+async def test_what_no_button_paints_is_not_offered(chat, line):
+    """A link offers a press only for what paints, and fits into a button."""
+    assert deeplinks.offered(line, chat.adapter._bot.app) is None

@@ -1,0 +1,228 @@
+"""The bot on Telegram in groups, topics and channels, and where it is not wanted."""
+
+import asyncio
+
+from bot.store.outbox import GAVE_UP
+from bot.values import Address
+from tests.adapters.telegram.chat import is_done, words_of
+from tests.adapters.web.chat import png
+
+SMALL = "--steps 1 --size 64x64"
+
+
+async def test_a_group_is_answered_where_it_asks(chat):
+    """In a group commands paint, by name or without; talk, other bots' commands and answers to pictures are left alone."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.group("Studio", ann, bob)
+    await ann.say(group, f"/imagine@{chat.telegram.bot.username} a red circle {SMALL}")
+    await bob.say(group, f"/imagine a blue circle {SMALL}")
+    first, _ = await chat.pictures(group, 2)
+    await bob.say(group, "/imagine@other_bot a green circle")
+    await bob.say(group, "/weather today")
+    await ann.say(group, "what a nice circle", reply_to=first)
+    await bob.say(group, f"/imagine a yellow circle {SMALL}")
+    await chat.pictures(group, 3)
+    assert len(chat.answers(group)) == 3
+    jobs = [await chat.job(one) for one in chat.answers(group)]
+    assert len({job.person for job in jobs}) == 2
+
+
+async def test_talk_is_no_request_without_privacy_mode(chat):
+    """Where the bot hears everything it answers commands and its own name, and nothing else."""
+    chat.telegram.privacy = False
+    ann = chat.telegram.user("ann")
+    group = chat.telegram.supergroup("Studio", ann)
+    await ann.say(group, "a red circle")
+    await ann.photo(group, png("red"), caption="look at this")
+    await ann.say(group, f"@{chat.telegram.bot.username} a blue circle {SMALL}")
+    (message,) = await chat.pictures(group)
+    assert (await chat.job(message)).request.prompt.text == "a blue circle"
+    assert len(chat.answers(group)) == 1
+
+
+async def test_a_topic_is_answered_in_the_topic(chat):
+    """Pictures, sentences and originals stay in the topic in which they were asked for."""
+    ann = chat.telegram.user("ann")
+    forum = chat.telegram.forum("Studio", ann)
+    topic = forum.topic("Ideas")
+    await ann.say(forum, f"/imagine a red circle {SMALL}", topic=topic)
+    (message,) = await chat.pictures(forum)
+    await ann.say(forum, "/imagine a circle --steps 900", topic=topic)
+    await ann.press(message, "Again")
+    await chat.pictures(forum, 2)
+    await chat.telegram.until(lambda: any("from 1 to 60" in words_of(one) for one in chat.answers(forum)))
+    assert {one.message_thread_id for one in chat.answers(forum)} == {topic.id}
+
+
+async def test_private_answers_are_private(chat):
+    """What is for one person's eyes is sent to them alone; who has no chat with the bot yet is shown the way there."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.group("Studio", ann, bob)
+    await ann.start()
+    await ann.say(group, "/quota")
+    await chat.telegram.until(lambda: len(chat.answers(ann.dm())) == 2)
+    assert chat.answers(group) == []
+    said = await bob.say(group, "/quota")
+    hint = await chat.answer(group, said)
+    ((_, url),) = hint.buttons()
+    assert url.startswith(f"https://t.me/{chat.telegram.bot.username}?start=")
+    await bob.start(url.partition("?start=")[2])
+    quota = await chat.telegram.until(lambda: chat.answers(bob.dm()))
+    assert words_of(quota[-1]) == words_of(chat.answers(ann.dm())[-1])
+
+
+async def test_buttons_are_for_the_right_person(chat):
+    """Others may paint from what they see; taking it back or away is its owner's, and a moderator's where it is a group."""
+    ann, bob, mod = (chat.telegram.user(name) for name in ("ann", "bob", "mod"))
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    group.add(mod, "administrator")
+    chat.painter.may.clear()
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    card = await chat.telegram.until(lambda: next((one for one in chat.answers(group) if "Cancel" in dict(one.buttons())), None))
+    press = await bob.press(card, "Cancel")
+    answer = await press.answered()
+    assert answer.show_alert
+    assert answer.text
+    assert "Cancel" in dict(card.buttons())
+    await mod.press(card, "Cancel")
+    await chat.telegram.until(lambda: "cancelled" in words_of(card))
+    chat.painter.may.set()
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    (message,) = await chat.pictures(group)
+    press = await bob.press(message, "Delete")
+    assert (await press.answered()).show_alert
+    await bob.press(message, "Again")
+    second = (await chat.pictures(group, 2))[-1]
+    assert (await chat.job(second)).person != (await chat.job(message)).person
+
+
+async def test_who_speaks_as_the_group_is_the_group(chat):
+    """An administrator who stays unknown asks as the group itself, looks after it, and is nobody else's anonymous administrator."""
+    boss = chat.telegram.user("boss")
+    groups = [chat.telegram.supergroup(name) for name in ("Studio", "Other")]
+    for group in groups:
+        group.add(boss, "administrator", anonymous=True)
+        await boss.say(group, f"/imagine a red circle {SMALL}")
+    people = {(await chat.job((await chat.pictures(group))[0])).person for group in groups}
+    assert len(people) == 2
+
+
+async def test_a_channel_is_refused_politely(chat):
+    """A command in a channel is answered with one sentence; other posts are not."""
+    ann = chat.telegram.user("ann")
+    channel = chat.telegram.channel("News", ann)
+    await ann.say(channel, "good morning")
+    said = await ann.say(channel, "/imagine a red circle")
+    assert "channel" in (await chat.answer(channel, said)).text
+    assert len(chat.answers(channel)) == 1
+
+
+async def test_a_group_that_moves_takes_its_requests_along(chat):
+    """A group that becomes a supergroup in the middle gets its picture there."""
+    ann = chat.telegram.user("ann")
+    group = chat.telegram.group("Studio", ann)
+    chat.painter.may.clear()
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    await chat.telegram.until(lambda: chat.answers(group))
+    new = await group.migrate()
+    chat.painter.may.set()
+    (message,) = await chat.pictures(new)
+    job = await chat.job(message)
+    assert job.address.place == str(new.id)
+    assert await chat.store.jobs.of_place(Address("telegram", str(group.id)), 10) == ()
+
+
+async def test_messages_of_a_group_that_moved_are_others_there(chat):
+    """What was shown in a group before it moved is not looked for by its old number, which is another message there."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    await ann.start()
+    group = chat.telegram.group("Studio", ann)
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    (message,) = await chat.pictures(group)
+    old = await chat.job(message)
+    (picture,) = (await chat.store.pictures.of_jobs([old.id]))[old.id]
+    new = await group.migrate()
+    new._last_id = message.id - 2
+    new.add(bob)
+    await bob.say(new, f"/imagine a blue boat {SMALL}")
+    (theirs,) = await chat.pictures(new)
+    assert theirs.id == message.id
+    said = await ann.say(ann.dm(), f"/delete {picture.id}")
+    await chat.answer(ann.dm(), said)
+    await asyncio.sleep(0.5)
+    assert is_done(theirs)
+    assert "a blue boat" in words_of(theirs)
+    assert (await chat.job(theirs)).request.prompt.text == "a blue boat"
+
+
+async def test_a_bot_that_was_sent_away_says_so_privately(chat):
+    """A result of a group that the bot was removed from comes privately; to who blocked the bot as well it does not come, and is kept."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.start()
+    chat.painter.may.clear()
+    await ann.say(group, f"/imagine a red circle {SMALL}")
+    await bob.say(group, f"/imagine a blue circle {SMALL}")
+    cards = await chat.telegram.until(lambda: found if len(found := chat.answers(group)) == 2 else None)
+    jobs = [dict(one.buttons())["Cancel"].partition(":")[2] for one in cards]
+    await group.kick_bot(bob)
+    chat.painter.may.set()
+    await chat.telegram.until(lambda: any(is_done(one) for one in chat.answers(ann.dm())))
+
+    async def ended():
+        found = await chat.store.outbox.of_job(jobs[1])
+        return found is not None and found.state == GAVE_UP
+
+    await chat.telegram.until(ended)
+    assert len((await chat.store.pictures.of_jobs([jobs[1]]))[jobs[1]]) == 1
+
+
+async def test_an_edited_message_is_the_same_request(chat):
+    """A refused message that is mended is painted; one that was accepted is not painted twice, and says what to press instead."""
+    ann, dm = await chat.started()
+    said = await ann.say(dm, f"a red circle --stepz 1 {SMALL}")
+    await chat.answer(dm, said)
+    await ann.edit(said, f"a red circle {SMALL}")
+    (message,) = await chat.pictures(dm)
+    await chat.telegram.until(lambda: not chat.telegram.updates_waiting)
+    await ann.edit(said, f"a blue circle {SMALL}")
+    await chat.telegram.until(lambda: any("Edit" in words_of(one) for one in chat.answers(dm)))
+    assert len([one for one in chat.answers(dm) if is_done(one)]) == 1
+    assert (await chat.job(message)).request.prompt.text == "a red circle"
+
+
+async def test_words_in_a_caption_that_is_too_long_go_on(chat):
+    """A prompt that has no room in a caption is continued in a message of its own."""
+    ann, dm = await chat.started()
+    words = " ".join(f"circle{number}" for number in range(160))
+    await ann.say(dm, f"{words} {SMALL}")
+    (message,) = await chat.pictures(dm)
+    more = await chat.telegram.until(lambda: next((one for one in chat.answers(dm) if one.reply_to is message), None))
+    assert len(message.caption) <= 1024
+    assert words in f"{message.caption} {more.text}"
+
+
+async def test_presets_are_offered_where_one_types(chat):
+    """Whoever types the bot's name and the beginning of a preset's is offered it; sent into a group it paints with their words."""
+    ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.start()
+    said = await ann.say(ann.dm(), "/preset save calm a blue {prompt} by the sea --steps 1 --size 64x64")
+    await chat.answer(ann.dm(), said, "is kept")
+    (result,) = await ann.inline("cal red circle", chat_type="supergroup")
+    assert result["title"] == "Paint with calm"
+    await ann.choose(result, group, "cal red circle")
+    (message,) = await chat.pictures(group)
+    assert (await chat.job(message)).request.prompt.text == "a blue red circle by the sea"
+    assert await bob.inline("cal") == []
+
+
+async def test_inline_pictures_are_ones_own(chat):
+    """In any chat a person is offered their own pictures by their words, newest first; others are offered none of them."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a red circle {SMALL} || a blue boat {SMALL}")
+    await chat.pictures(dm, 2)
+    results = await ann.inline("boat")
+    assert [one["caption"] for one in results] == ["a blue boat"]
+    assert len(await ann.inline("")) == 2
+    assert await chat.telegram.user("bob").inline("") == []

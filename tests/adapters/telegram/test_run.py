@@ -1,0 +1,190 @@
+"""`easel run` with nothing but a token of Telegram: a process of its own, and a Telegram that it speaks to over sockets."""
+
+import io
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from tests.adapters.telegram.chat import is_done, words_of
+from tests.adapters.web.chat import png
+from tests.emulators.telegram import Telegram
+from tests.running import Easel
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: A picture that is painted at once, and one that is painted for long enough to do something meanwhile.
+SMALL = "--size 64x64 --steps 2 --scheduler euler"
+LONG = "--steps 60 --count 6"
+
+
+def easel_for(telegram, folder, **settings):
+    """Return a process that is to speak to an emulated Telegram."""
+    there = {"TELEGRAM__TOKEN": telegram.token, "TELEGRAM__API_BASE": telegram.api_base, "TELEGRAM__FILE_BASE": telegram.file_base}
+    return Easel(folder, **there, **settings)
+
+
+@asynccontextmanager
+async def running(telegram, folder, **settings):
+    """Give a process that is connected."""
+    easel = easel_for(telegram, folder, **settings)
+    easel.start()
+    try:
+        await telegram.ready(90.0)
+        yield easel
+    finally:
+        if easel.is_running:
+            assert await easel.stop() == 0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def telegram(tmp_path_factory):
+    async with Telegram() as started, running(started, tmp_path_factory.mktemp("easel")):
+        yield started
+        assert started.rejected == []
+
+
+def answers(telegram, place):
+    """Return what the bot has said in a place."""
+    return [one for one in place.messages if one.sender is telegram.bot]
+
+
+async def pictures(telegram, place, count=1):
+    """Wait until so many messages show finished pictures in a place and return them."""
+    await telegram.until(lambda: sum(map(is_done, answers(telegram, place))) >= count, 90.0)
+    return [one for one in answers(telegram, place) if is_done(one)]
+
+
+async def test_its_commands_are_known(telegram):
+    """Telegram knows the commands once Easel runs: members see what they may, administrators what they may besides."""
+    ann, boss = telegram.user("ann"), telegram.user("boss")
+    group = telegram.supergroup("Studio", ann)
+    group.add(boss, "administrator")
+    await telegram.until(lambda: telegram.commands)
+    in_private = {one["command"] for one in telegram.commands_for(ann, ann.dm())}
+    assert {"imagine", "history", "queue", "cancel", "help"} <= in_private
+    assert {one["command"] for one in telegram.commands_for(boss, group)} > {one["command"] for one in telegram.commands_for(ann, group)}
+
+
+async def test_it_paints_in_private(telegram):
+    """A message becomes a picture in the message that told of it, which tells how far it is meanwhile."""
+    ann = telegram.user("ann")
+    said = await ann.say(ann.dm(), "/imagine a large red circle on a blue background --steps 60 --count 1")
+    (message,) = await pictures(telegram, ann.dm())
+    assert message.reply_to is said
+    assert "a large red circle" in words_of(message)
+    assert [one for edit in message.edits for one in (words_of(edit),) if "step" in one]
+    red, _, blue = Image.open(io.BytesIO(message.photo.data)).convert("RGB").resize((3, 3)).getpixel((1, 1))
+    assert red > blue
+
+
+async def test_it_paints_in_a_group_and_in_a_topic(telegram):
+    """Who asks in a group gets the picture there, in the topic in which they asked."""
+    ann, bob = telegram.user("ann"), telegram.user("bob")
+    group, forum = telegram.group("Studio", ann, bob), telegram.forum("Forum", ann, bob)
+    topic = forum.topic("Ideas")
+    await ann.say(group, f"/imagine@{telegram.bot.username} a blue star {SMALL}")
+    await bob.say(forum, f"/imagine a green tree {SMALL}", topic=topic)
+    (here,) = await pictures(telegram, group)
+    (there,) = await pictures(telegram, forum)
+    assert "a blue star" in words_of(here)
+    assert there.message_thread_id == topic.id
+
+
+async def test_a_photo_with_words_is_the_source(telegram):
+    """A photo with a caption is painted over."""
+    ann = telegram.user("ann")
+    await ann.photo(ann.dm(), png("red", (128, 128)), caption=f"/imagine a red circle --strength 0.5 {SMALL}")
+    (message,) = await pictures(telegram, ann.dm())
+    red, green, blue = Image.open(io.BytesIO(message.photo.data)).convert("RGB").resize((1, 1)).getpixel((0, 0))
+    assert red > green + 50
+    assert red > blue + 50
+
+
+async def test_four_pictures_are_an_album(telegram):
+    """Several pictures come as one album, and each can be had as it was painted."""
+    ann = telegram.user("ann")
+    await ann.say(ann.dm(), f"a red circle --count 4 {SMALL}")
+    card = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if "Again" in dict(one.buttons())), None), 90.0)
+    album = [one for one in answers(telegram, ann.dm()) if one.media_group_id]
+    assert len(album) == 4
+    assert len({one.photo.data for one in album}) == 4
+    await ann.press(card, "Original 3")
+    given = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if one.document), None))
+    picture = Image.open(io.BytesIO(given.document.data))
+    assert (picture.format, picture.size) == ("PNG", (64, 64))
+    assert "a red circle" in picture.info["parameters"]
+
+
+async def test_it_can_be_cancelled(telegram):
+    """Whoever cancels what is being painted sees that at once, and nothing comes after it."""
+    ann = telegram.user("ann")
+    await ann.say(ann.dm(), f"a green tree {LONG}")
+    card = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if "step" in words_of(one)), None), 60.0)
+    await ann.press(card, "Cancel")
+    await telegram.until(lambda: "Cancel" not in dict(card.buttons()))
+    assert "cancelled" in words_of(card)
+    await ann.say(ann.dm(), f"a blue star {SMALL}")
+    await pictures(telegram, ann.dm())
+    assert not card.photo
+    assert not [one for one in answers(telegram, ann.dm()) if one.media_group_id]
+
+
+async def test_missing_words_are_asked_for(telegram):
+    """Who leaves out what is needed is asked for it, and the answer is taken."""
+    ann = telegram.user("ann")
+    await ann.say(ann.dm(), "/imagine")
+    question = await telegram.until(lambda: next(iter(answers(telegram, ann.dm())), None))
+    await ann.say(ann.dm(), f"a blue star {SMALL}", reply_to=question)
+    (message,) = await pictures(telegram, ann.dm())
+    assert "a blue star" in words_of(message)
+
+
+#: What waits for the bot, by whom; and after how many that were answered it is killed.
+PEOPLE, EACH, BEFORE = 4, 5, 5
+
+#: What goes wrong meanwhile, so that something is said of it.
+FAULTS = {"getMe": "reset", "getUpdates": "half", "sendMessage": 500, "editMessageMedia": "reset"}
+
+
+def webhook():
+    """Return the settings of a process that Telegram brings its news to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    names = {"MODE": "webhook", "WEBHOOK_URL": f"http://127.0.0.1:{port}/news", "WEBHOOK_PORT": port, "WEBHOOK_SECRET": "open-sesame_1"}
+    return {f"TELEGRAM__{name}": value for name, value in names.items()}
+
+
+@pytest.mark.parametrize("mode", ["polling", "webhook"])
+async def test_killed_with_updates_waiting(tmp_path, mode):
+    """Of what waited when everything was killed all is painted after the restart, each once; no byte of the log tells the token."""
+    settings = {"LOG__LEVEL": "debug"} | (webhook() if mode == "webhook" else {})
+    async with Telegram() as telegram:
+        people = [telegram.user(f"person{number}") for number in range(PEOPLE)]
+        asked = [f"a red circle at night {number}" for number in range(PEOPLE * EACH)]
+        for number, words in enumerate(asked):
+            person = people[number % PEOPLE]
+            await person.say(person.dm(), f"{words} {SMALL}")
+        for method, kind in FAULTS.items():
+            telegram.fault(method, kind)
+        async with running(telegram, tmp_path, **settings) as before:
+            await telegram.until(lambda: sum(len(answers(telegram, one.dm())) for one in people) >= BEFORE, 60.0)
+            before.kill()
+        async with running(telegram, tmp_path, **settings) as after:
+            for one in people:
+                assert len(await pictures(telegram, one.dm(), EACH)) == EACH
+            await telegram.until(lambda: telegram.updates_waiting == 0)
+            if mode == "webhook":
+                telegram.repeat(people[0].dm().messages[0])
+                await telegram.until(lambda: telegram.updates_delivered == telegram.updates_confirmed)
+        shown = [message for one in people for message in answers(telegram, one.dm()) if is_done(message)]
+        assert sorted(words_of(one).partition(" · ")[0] for one in shown) == sorted(asked)
+        assert telegram.rejected == []
+        for said in (before.said, after.said):
+            assert "debug" in said
+            assert telegram.token.encode() not in said.encode()
+            assert telegram.token.partition(":")[2] not in said
+            assert "open-sesame_1" not in said

@@ -1,0 +1,154 @@
+"""Forms over the web: shown as an entry, filled in, and sent with what they are about."""
+
+import html
+import re
+
+import pytest
+
+from adapters.web import outbound
+from bot.context import Context
+from bot.forms import MOST_FIELDS, form
+from bot.reply import Reply
+from bot.spec import Params, form_command
+from bot.vocabulary import Guidance, Same, Scheduler, Way
+from bot.wish import Wish
+from inference.headers import MOST_BYTES
+from tests.adapters.web.chat import open_chat, png
+
+FIELDS = {"prompt": "a blue square", "negative": "", "size": "", "steps": "4"}
+
+
+@pytest.fixture
+async def chat(tmp_path):
+    async with open_chat(tmp_path) as opened:
+        yield opened
+
+
+async def wish(chat, answer):
+    """Return what somebody wants painted whose form was accepted."""
+    assert answer.status_code == 200, answer.text
+    (job,) = answer.json()["jobs"]
+    return Wish.model_validate_json((await chat.store.jobs.get(job["id"])).wish)
+
+
+async def test_edit_shows_its_form(chat):
+    """A press that is answered with a form brings it as HTML, with what was asked for in its fields; a typed command does too."""
+    async with chat.browser() as ada:
+        job = await ada.job('a "red" circle\n& <b --steps 5')
+        for answer in (await ada.press(f"edit:{job}"), await ada.say(f"/edit {job}")):
+            told = answer.json()
+            assert (told["jobs"], told["reply"]) == ([], "")
+            assert f'value="edit:{job}"' in told["form"]
+            assert "\na &#34;red&#34; circle\n&amp; &lt;b</textarea>" in told["form"]
+            assert re.search(r'name="field-steps"[^>]* value="5"[^>]* min="1" max="60">', told["form"])
+            assert '<option value="16:9">' in told["form"]
+            assert not re.search(r"<script|style=| on\w+=", told["form"])
+        assert (await ada.press(f"again:{job}")).json()["form"] == ""
+
+
+async def test_a_filled_form_paints(chat):
+    """What is filled in becomes an entry as with any other press, shown on every page of the person; the same key is one request."""
+    async with chat.browser() as ada, ada.listening() as page:
+        job = await ada.job("a red circle --steps 5 --seed 9 --no fog")
+        answers = [await ada.fill(f"edit:{job}", FIELDS, key="once") for _ in range(2)]
+        changed = await wish(chat, answers[0])
+        assert changed == Wish(prompt="a blue square", steps=4, seed=9)
+        assert answers[0].json()["jobs"][0]["id"] == answers[1].json()["jobs"][0]["id"] != job
+        assert "a blue square" in answers[0].json()["jobs"][0]["html"]
+        await page.card(answers[0].json()["jobs"][0]["id"], "waiting")
+
+
+async def test_line_ends_are_those_that_were_typed(chat):
+    """Browsers send every line end as two characters; what is kept is what was typed, from a line and from a form."""
+    async with chat.browser() as ada:
+        job = await ada.job("a red circle\r\na dog")
+        assert Wish.model_validate_json((await chat.store.jobs.get(job)).wish).prompt == "a red circle\na dog"
+        assert (await wish(chat, await ada.fill(f"edit:{job}", FIELDS | {"prompt": "a\r\nb"}))).prompt == "a\nb"
+
+
+async def test_a_form_brings_a_picture(chat):
+    """A picture in a form is what the request starts from; the form after that shows it, and none that is brought keeps it."""
+    async with chat.browser() as ada:
+        job = await ada.job("a boat")
+        brought = await ada.fill(f"edit:{job}", FIELDS, picture=png("blue"))
+        source = (await wish(chat, brought)).image
+        assert await chat.store.files.get(source) == png("blue")
+        other = brought.json()["jobs"][0]["id"]
+        assert f'src="/files/{source}"' in (await ada.press(f"edit:{other}")).json()["form"]
+        assert (await ada.client.get(f"/files/{source}")).content == png("blue")
+        assert (await wish(chat, await ada.fill(f"edit:{other}", FIELDS))).image == source
+
+
+@pytest.mark.parametrize(
+    ("fields", "picture", "told"),
+    [
+        ({"prompt": ""}, None, "There are no words to paint"),
+        ({"steps": "600"}, None, "steps must be from 1 to 60; you wrote 600."),
+        ({"prompt": "a" * 500_000}, None, "this one has 500000."),
+        ({"colour": "red"}, None, "another version of Easel"),
+        ({}, b"<svg onload=alert(1)>", "PNG"),
+        ({}, b"\0" * (MOST_BYTES + 300_000), "20"),
+    ],
+)
+async def test_mistakes_in_a_form_are_told(chat, fields, picture, told):
+    """What cannot be painted as it was filled in comes back as one sentence, and nothing is accepted."""
+    async with chat.browser() as ada:
+        job = await ada.job("a red circle")
+        await chat.paint()
+        answer = await ada.fill(f"edit:{job}", FIELDS | fields, picture=picture)
+        assert answer.status_code in (413, 422)
+        assert told in answer.json()["error"]
+    assert await chat.store.attempts.claim("nobody") is None
+
+
+async def test_a_form_is_bounded(chat):
+    """More fields than a form has, and a second file, are no form."""
+    async with chat.browser() as ada:
+        job = await ada.job("a red circle")
+        many = {f"field-{number}": (None, "x") for number in range(MOST_FIELDS + 3)}
+        files = {f"field-{number}": ("a.png", png(), "image/png") for number in range(2)}
+        for parts in (many, files):
+            whole = {"wire": (None, f"edit:{job}"), "key": (None, "k"), **parts}
+            answer = await ada.client.post("/press", files=whole, headers={"X-Easel-Token": ada.token})
+            assert answer.status_code == 400
+            assert answer.json()["error"]
+
+
+async def test_nobody_fills_in_anothers_form(chat):
+    """The form of somebody else's request is neither shown nor taken, and without the page's token none is."""
+    async with chat.browser() as ada, chat.browser() as bob:
+        job = await ada.job("a red circle")
+        await chat.paint()
+        for answer in (await bob.press(f"edit:{job}"), await bob.fill(f"edit:{job}", FIELDS)):
+            assert answer.status_code == 422
+            assert "circle" not in answer.text
+        ada.token = "0" * 64
+        assert (await ada.fill(f"edit:{job}", FIELDS)).status_code == 403
+    assert await chat.store.attempts.claim("nobody") is None
+
+
+class Everything(Params):
+    """A parameter of every kind."""
+
+    scheduler: Scheduler = None
+    guidance: Guidance = None
+    same: Same = None
+    way: Way = None
+
+
+@form_command
+async def everything(_ctx: Context, _want: Everything) -> Reply:
+    """Ask for everything."""
+    values = {"scheduler": 'a "b"', "guidance": 2.5, "same": "yes", "way": None}
+    return Reply(form=form(everything, "form-edit", "everything", values, {}))
+
+
+async def test_every_kind_has_its_field():
+    """Numbers are asked for within their bounds, choices as a list that begins with none, names as a text."""
+    shown = html.unescape(outbound.form(await everything.run(None, Everything())))
+    assert re.search(r'type="text"[^>]* name="field-scheduler"[^>]* value="a "b""', shown)
+    assert re.search(r'type="number"[^>]* value="2.5" step="any" inputmode="decimal" min="0" max="\d+">', shown)
+    lists = re.findall(r'<select[^>]* name="field-(\w+)"[^>]*>(.*?)</select>', shown, re.DOTALL)
+    choices = {name: re.findall(r"<option(.*?)>(.*?)<", values) for name, values in lists}
+    assert choices["same"] == [("", ""), (" selected", "yes"), ("", "no")]
+    assert [value for _, value in choices["way"]] == ["", "first", "up", "down", "last"]

@@ -1,0 +1,100 @@
+"""What belongs to people, on the page: joined with another browser, handed over as a file, forgotten."""
+
+import base64
+import html
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from tests.adapters.web.chat import open_chat
+
+
+@pytest.fixture
+async def chat(tmp_path):
+    """A web chat that everybody may open."""
+    async with open_chat(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def closed(tmp_path):
+    """A web chat that asks for a token."""
+    async with open_chat(tmp_path, require_login=True) as opened:
+        yield opened
+
+
+def said(answer):
+    """Return what an answer says, as HTML."""
+    assert answer.status_code == 200, answer.text
+    return html.unescape(answer.json()["reply"])
+
+
+def wires(answer):
+    """Return what the buttons of an answer carry."""
+    return re.findall(r'data-wire="([^"]+)"', said(answer))
+
+
+async def linked(one, other):
+    """Have what two browsers are be one person, as people do it."""
+    code = await one.say("/link")
+    typed = re.search(r"/link ([0-9A-Z-]+)", said(code))[1]
+    assert "agree there" in said(await other.say(f"/link {typed}"))
+    asks = await one.press(wires(code)[0])
+    answer = await one.press(wires(asks)[0])
+    assert "Joined" in said(answer)
+
+
+async def test_two_browsers_are_one_person(chat):
+    """Whoever uses two browsers has one queue in both, and agreeing is not asked for as if it deleted something."""
+    async with chat.browser() as home, chat.browser() as work:
+        await home.job("a red circle")
+        await linked(home, work)
+        assert "1 request of yours is open" in said(await work.say("/queue"))
+        assert "somebody new" in said(await work.say("/unlink"))
+        assert "Nothing of yours" in said(await work.say("/queue"))
+        assert "1 request of yours is open" in said(await home.say("/queue"))
+
+
+async def test_a_file_is_a_link(chat):
+    """An export is a link that holds the file, with the name that it is kept under."""
+    async with chat.browser() as browser:
+        await browser.job("a red circle")
+        await chat.paint("red")
+        answer = said(await browser.say("/me export"))
+    name, content = (
+        re.search(r'href="data:application/zip;base64,[^"]+" download="([^"]+)"', answer)[1],
+        re.search(r'base64,([^"]+)"', answer)[1],
+    )
+    assert name == "easel-export.zip"
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(content))) as archive:
+        (picture,) = json.loads(archive.read("data.json"))["tables"]["picture"]
+        assert archive.read(picture["file"]).startswith(b"\x89PNG")
+
+
+async def test_tokens_follow_their_person(closed):
+    """With login a token opens the page for the person who was joined, and for the one who parted again."""
+    secrets = {name: await closed.store.tokens.create(name) for name in ("ann", "bob")}
+    async with closed.browser() as ann, closed.browser() as bob:
+        await ann.log_in(secrets["ann"])
+        await bob.log_in(secrets["bob"])
+        await ann.job("a red circle")
+        other = await bob.job("a blue star")
+        await linked(ann, bob)
+        assert [other in await browser.open() for browser in (ann, bob)] == [True, True]
+        assert "2 requests of yours are open" in said(await bob.say("/queue"))
+        assert (await bob.say("/unlink")).status_code == 422
+
+
+async def test_whoever_is_forgotten_is_told_and_out(closed):
+    """The press that forgets is answered; after it the token opens nothing, because there is nobody whom it could let in."""
+    secret = await closed.store.tokens.create("ann")
+    async with closed.browser() as browser:
+        await browser.log_in(secret)
+        asks = await browser.say("/me forget")
+        assert "data-ask" in said(asks)
+        assert "Forgotten" in said(await browser.press(wires(asks)[0]))
+        assert (await browser.say("/queue")).status_code == 401
+    assert await closed.store.people.latest(5) == ()

@@ -1,0 +1,38 @@
+"""Two who become one: what the tests of it share."""
+
+from sqlalchemy import func, select
+
+from bot.store.models import (
+    Base,
+)
+from bot.values import Address
+from tests.stores import person_of
+
+HERE = Address("web", "here")
+
+
+async def two(store):
+    """Return the ids of Ann, whom one platform knows, and of Eve, whom another does."""
+    return await person_of(store, "ann", "discord"), await person_of(store, "eve", "telegram")
+
+
+async def agreed(store, ann, eve):
+    """Have Eve type a code of Ann's, who agrees; return whether they were joined."""
+    assert await store.linking.ask(await store.linking.make(ann), eve)
+    return await store.linking.join(ann, eve)
+
+
+async def count(store, table, *where):
+    """Return how many rows of a table there are."""
+    async with store.database.read() as session:
+        return await session.scalar(select(func.count()).select_from(table).where(*where))
+
+
+async def holds_nothing_of(store, person):
+    """Return whether no row of any table leads to a person."""
+    async with store.database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            rows = await session.execute(select(table))
+            if any(isinstance(value, str) and value == person for row in rows for value in row):
+                return False
+    return True

@@ -1,0 +1,152 @@
+"""However people join and part, their credits are what a model says, and the ledger sums to every account."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.errors import NotAllowed
+from bot.jobs.quota import Policy, Tier
+from bot.store import ledger
+from bot.store.models import Base
+from bot.store.session import Database
+from bot.store.store import Store
+from bot.values import Caller
+from tests.bot.store.books import Books
+from tests.stores import blank, books_are_right, new_job, person_of
+
+NOON, DAY = datetime(2026, 11, 21, 12, tzinfo=UTC), timedelta(days=1)
+
+#: Whoever is of the tier has more; a name that parted has no tier any more.
+RULES = Policy(tiers={"": Tier(credits=10_000), "gold": Tier(credits=25_000)})
+
+PLATFORMS = ("discord", "telegram", "web")
+who = st.sampled_from(PLATFORMS)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), who, st.integers(1, 12_000)),
+        st.tuples(st.just("settle"), who, st.sampled_from((0.0, 0.25, 1.0))),
+        st.tuples(st.just("day"), who, st.just(1)),
+        st.tuples(st.just("grant"), who, st.integers(-3000, 6000)),
+        st.tuples(st.just("join"), who, who),
+        st.tuples(st.just("part"), who, st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+class History:
+    """Three names that live through steps, in the store and in the model: each has somebody's books, several may have the same."""
+
+    def __init__(self, store, number, clock):
+        self.store, self.number, self.clock = store, number, clock
+        self.books, self.jobs = {}, []
+
+    def caller(self, name):
+        """Return a name as its platform has it."""
+        return Caller(name, f"{name} {self.number}")
+
+    async def person(self, name):
+        """Return the id of whoever has a name."""
+        return (await self.store.people.person(self.caller(name))).id
+
+    async def meet(self):
+        """Let everybody come, the first one with a better tier."""
+        for name in PLATFORMS:
+            person = await person_of(self.store, f"{name} {self.number}", name)
+            self.books[name] = Books(25_000 if name == PLATFORMS[0] else 10_000)
+            await self.store.people.appoint(person, tier="gold" if name == PLATFORMS[0] else "")
+
+    async def step(self, what, name, value):
+        """Take a step; the store and the model have to agree about everybody."""
+        await getattr(self, what)(name, value)
+        assert await books_are_right(self.store)
+        for one, books in self.books.items():
+            balance = await self.store.ledger.balance(await self.person(one))
+            assert (balance.left, balance.extra, balance.allowance) == (books.left, books.extra, books.allowance), one
+
+    async def ask(self, name, amount):
+        """Ask for something."""
+        new = new_job(await self.person(name), credits=amount)
+        try:
+            await self.store.jobs.accept([new])
+        except NotAllowed:
+            assert not self.books[name].can(amount)
+        else:
+            assert self.books[name].hold(new.id, amount)
+            self.jobs.append((new.id, amount))
+
+    async def settle(self, _name, share):
+        """Settle the oldest job, whoever has it by now."""
+        if self.jobs:
+            job, amount = self.jobs.pop(0)
+            (books,) = {id(one): one for one in self.books.values() if job in one.held}.values()
+            async with self.store.database.write() as session:
+                assert await ledger.settle(session, job, int(amount * share))
+            books.settle(job, int(amount * share))
+
+    async def day(self, _name, days):
+        """Let a day begin."""
+        for books in {id(one): one for one in self.books.values()}.values():
+            books.day += days
+        self.clock[0] += days * DAY
+
+    async def grant(self, name, amount):
+        """Grant, or take back."""
+        self.books[name].grant(amount)
+        await self.store.ledger.grant(await self.person(name), amount)
+
+    async def join(self, name, other):
+        """Make two one, where they are two."""
+        kept, gone = await self.person(name), await self.person(other)
+        asked = await self.store.linking.ask(await self.store.linking.make(kept), gone)
+        assert asked == await self.store.linking.join(kept, gone) == (kept != gone)
+        if asked:
+            self.books[name].join(old := self.books[other])
+            self.books = {one: self.books[name] if books is old else books for one, books in self.books.items()}
+
+    async def part(self, name, _value):
+        """Have a name leave, where it is not the only one."""
+        old = self.books[name]
+        is_only = sum(books is old for books in self.books.values()) == 1
+        assert (await self.store.linking.part(await self.person(name), [self.caller(name)]) is None) == is_only
+        if not is_only:
+            self.books[name] = old.parted()
+            self.books[name].allowance = 10_000
+
+
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 60), ("postgresql", 15)])
+def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
+    """Whatever is asked for, settled and granted between joining and parting, everybody can spend what a model says."""
+    clock = [NOON]
+    monkeypatch.setattr(ledger, "now", lambda: clock[0])
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(taken=steps)
+    def live(taken):
+        clock[0] = NOON
+        loop.run(through(taken))
+
+    async def through(taken):
+        history = History(store, next(numbers), clock)
+        await history.meet()
+        for step in taken:
+            await history.step(*step)
+
+    numbers = iter(range(10**9))
+    with blank(kind, tmp_path) as url, asyncio.Runner() as loop:
+        store = loop.run(opened(url))
+        try:
+            live()
+        finally:
+            loop.run(store.database.__aexit__(None, None, None))
+
+
+async def opened(url):
+    """Return a store with its tables in a blank database."""
+    database = Database(url)
+    async with database.connect() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    return Store.of(database, None, RULES)

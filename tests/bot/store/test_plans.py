@@ -1,0 +1,96 @@
+"""However much is over, what is next is found by an index that holds only what is not."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, text
+
+from bot.store import attempts, inbox, outbox, turn
+from bot.store.columns import now
+from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, TurnRow
+from bot.store.session import Database
+from bot.store.store import Store
+from tests.stores import blank, new_job
+
+OVER, OPEN = 4000, 40
+
+#: What is asked for all the time, by the index that answers it.
+QUESTIONS = {
+    "ix_turn_next": lambda _: turn._heads(),
+    "ix_job_line": lambda _: turn._line("p1"),
+    "ix_job_lease": lambda database: turn._silent(database),
+    "ix_job_unsettled": lambda database: attempts._unsettled(database),
+    "ix_delivery_due": lambda database: outbox._due(database, ["web", "other"], 8),
+    "ix_inbox_open": lambda _: inbox._open("web", 100),
+}
+
+
+async def fill(database):
+    """Add thousands of jobs that are over, and some that are not."""
+    long_ago = now() - timedelta(days=9)
+    usual = {"place_id": "here", "line": "", "wish": "", "request": b"", "model": "demo", "cost": 1.0}
+    persons = [f"p{number}" for number in range(OVER)]
+    states = ["done"] * OVER + ["waiting"] * OPEN + ["running"] * OPEN + ["cancelled"]
+    jobs = [
+        {
+            **usual,
+            **{"id": f"j{number}", "person_id": persons[number % (10 if state == "waiting" else 100)], "state": state},
+            **{"rank": number, "ended": None if state in ("waiting", "running") else long_ago, "charged": 0 if state == "done" else None},
+            "lease": now() if state == "running" else None,
+        }
+        for number, state in enumerate(states)
+    ]
+    sent = [{"id": f"d{number}", "job_id": f"j{number}", "platform": "web", "state": "sent", "due": long_ago} for number in range(OVER)]
+    letters = [{"platform": "web", "update": f"{number}", "body": b"", "done": long_ago} for number in range(OVER)]
+    async with database.write() as session:
+        await session.execute(insert(PlaceRow).values(id="here", platform="web", key="here"))
+        await session.execute(insert(PersonRow), [{"id": one} for one in persons])
+        await session.execute(insert(TurnRow), [{"person_id": one, "tag": 1.0, "waiting": place < 10} for place, one in enumerate(persons)])
+        await session.execute(insert(JobRow), jobs)
+        await session.execute(insert(DeliveryRow), [*sent, {**sent[0], "id": "due", "job_id": f"j{OVER + 2 * OPEN}", "state": "todo"}])
+        await session.execute(insert(InboxRow), [*letters, {**letters[0], "update": "open", "done": None}])
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request, tmp_path_factory):
+    """Give the address of a database with much that is over."""
+    with blank(request.param, tmp_path_factory.mktemp("filled")) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(filled):
+    """Give that database, filled by the first who asks, and measured."""
+    async with Database(filled) as opened:
+        async with opened.connect() as connection:
+            await connection.run_sync(JobRow.metadata.create_all)
+        async with opened.read() as session:
+            is_filled = await session.get(PlaceRow, "here") is not None
+        if not is_filled:
+            await fill(opened)
+            async with opened.write() as session:
+                await session.execute(text("ANALYZE"))
+        yield opened
+
+
+@pytest.mark.parametrize("index", QUESTIONS)
+async def test_what_is_next_is_found_by_its_index(database, index):
+    """The plan of each question that is asked all the time names its index, and reads no table from end to end."""
+    question = QUESTIONS[index](database).compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    async with database.read() as session:
+        plan = [row[-1] for row in await session.execute(text(f"{explain} {str(question).replace(':', chr(92) + ':')}"))]
+    assert any(index in step for step in plan), plan
+    whole = [step for step in plan if "Seq Scan" in step or (step.startswith("SCAN") and index not in step)]
+    assert [step for step in whole if "person" not in step] == [], plan
+
+
+async def test_among_much_that_is_over_the_right_one_is_found(database):
+    """With thousands of jobs over, the next one is the first of those that wait."""
+    store = Store.of(database, None)
+    assert (await store.outbox.claim("me", ["web"]))[0].id == "due"
+    assert [one.update for one in await store.inbox.open("web")] == ["open"]
+    assert await store.work.queues()
+    new = new_job("p3999")
+    (job,) = await store.jobs.accept([new])
+    assert await store.line.before(job) == (0, 0.0)

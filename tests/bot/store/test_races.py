@@ -1,0 +1,161 @@
+"""Everything at once: nobody is refused because somebody else was busy, and afterwards everything is as it should be."""
+
+import asyncio
+import random
+
+from sqlalchemy import func, select
+
+from bot.errors import NotAllowed
+from bot.store.job import CANCELLED, DONE, FAILED, OPEN
+from bot.store.models import AccountRow, DeliveryRow, JobRow, TurnRow
+from inference.errors import Problem
+from tests.stores import ROUNDS, accepted, books_are_right, new_job, person_of, under, whole
+
+PEOPLE, PLACES, RUNNERS = 5, ("here", "there"), ("one", "two", "three")
+
+
+class Somebody:
+    """Does one thing after the other with whatever there is, at random."""
+
+    def __init__(self, store, people, seed, known):
+        self.store, self.people, self.known = store, people, known
+        self.chance = random.Random(seed)
+        self.attempts = []
+        self.done = 0
+
+    async def live(self, steps):
+        """Do so many things."""
+        often, seldom = (self.ask, self.claim, self.end), (self.cancel, self.move, self.pause, self.back, self.retry, self.tidy)
+        for _ in range(steps):
+            await self.chance.choice((*often, *often, *seldom))()
+            self.done += 1
+
+    async def ask(self):
+        """Ask for some jobs at once, in several places and for several persons."""
+        new = [
+            new_job(self.chance.choice(self.people), place=self.chance.choice(PLACES), credits=self.chance.choice((0, 300, 1000)))
+            for _ in range(self.chance.choice((1, 1, 3)))
+        ]
+        try:
+            self.known += await self.store.jobs.accept(new)
+        except NotAllowed:
+            return
+
+    async def claim(self):
+        """Take a turn."""
+        if (job := await self.store.attempts.claim(self.chance.choice(RUNNERS), self.chance.choice(((), {"demo"}, {"other"})))) is not None:
+            self.attempts.append(job)
+
+    async def end(self):
+        """End an attempt in one of the ways there are."""
+        if self.attempts:
+            job, attempts = self.attempts.pop(self.chance.randrange(len(self.attempts))), self.store.attempts
+            ways = [
+                lambda: attempts.finish(job, [whole()], 1.5),
+                lambda: attempts.fail(job, Problem("memory-spent")),
+                lambda: attempts.give_back(job),
+                lambda: attempts.stopped(job, 0.5),
+                lambda: attempts.again(job),
+            ]
+            await self.chance.choice(ways)()
+
+    async def cancel(self):
+        """Cancel something."""
+        if self.known:
+            await self.store.jobs.cancel(self.chance.choice(self.known).id)
+
+    async def retry(self):
+        """Try something again."""
+        if self.known:
+            try:
+                await self.store.jobs.retry(self.chance.choice(self.known).id)
+            except NotAllowed:
+                return
+
+    async def move(self):
+        """Move something."""
+        if self.known:
+            await self.store.line.move(self.chance.choice(self.known), self.chance.choice(("up", "down", "first", "last")))
+
+    async def pause(self):
+        """Pause or resume somebody or a place."""
+        paused = self.chance.random() < 0.5
+        if self.chance.random() < 0.5:
+            await self.store.line.pause_person(self.chance.choice(self.people), paused=paused)
+        else:
+            await self.store.line.pause_place("web", self.chance.choice(PLACES), paused=paused)
+
+    async def back(self):
+        """Leave, learn that a runner is dead, or be heard."""
+        runner, attempts = self.chance.choice(RUNNERS), self.store.attempts
+        held = [one.id for one in self.known]
+        ways = [lambda: attempts.leave(runner), lambda: attempts.release([runner]), lambda: attempts.beat(runner, held)]
+        await self.chance.choice(ways)()
+
+    async def tidy(self):
+        """Deliver what there is, and settle what nobody did."""
+        await self.store.attempts.sweep()
+        for one in await self.store.outbox.claim(self.chance.choice(RUNNERS), ["web"], 3):
+            await self.chance.choice((self.store.outbox.sent, self.store.outbox.sent, self.later))(one)
+
+    async def later(self, one):
+        """Put a delivery off."""
+        await self.store.outbox.later(one, 0, "", unsure=False)
+
+
+async def test_nobody_waits_in_a_circle(store):
+    """Ten who do all that can be done, at random and at once, raise nothing, and leave right books, lines and deliveries."""
+    busy = under(store, 30_000, place=60_000)
+    people = [await person_of(store, str(number)) for number in range(PEOPLE)]
+    known = []
+    crowd = [Somebody(busy, people, seed + ROUNDS, known) for seed in range(10)]
+    await asyncio.gather(*(one.live(3 * ROUNDS) for one in crowd))
+    assert sum(one.done for one in crowd) == 30 * ROUNDS
+    for place in PLACES:
+        await busy.line.pause_place("web", place, paused=False)
+    for person in people:
+        await busy.line.pause_person(person, paused=False)
+    await busy.attempts.release(RUNNERS)
+    while (job := await busy.attempts.claim("last")) is not None:
+        await busy.attempts.finish(job, [whole()], 1.0)
+    await everything_is_told_and_settled(busy, known)
+
+
+async def everything_is_told_and_settled(store, known):
+    """Assert that every job has ended, with a delivery and a settlement, and that the books are right."""
+    async with store.database.read() as session:
+        states = dict(list(await session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))))
+        ends = set(await session.scalars(select(JobRow.id)))
+        told = set(await session.scalars(select(DeliveryRow.job_id)))
+        unsettled = select(func.count()).select_from(JobRow).where(JobRow.charged.is_(None), JobRow.state != CANCELLED)
+        assert await session.scalar(unsettled) == 0
+        assert await session.scalar(select(func.min(AccountRow.left + AccountRow.extra))) >= 0
+        assert await session.scalar(select(func.count()).select_from(TurnRow).where(TurnRow.waiting)) == 0
+    assert set(states) <= {DONE, FAILED, CANCELLED}
+    assert not set(states) & set(OPEN)
+    assert ends == told == {job.id for job in known}
+    assert await books_are_right(store)
+
+
+async def test_two_who_ask_in_two_places_at_once(store):
+    """Requests for several places and persons in one go, in any order, do not hold each other up."""
+    shared = under(store, 100_000, place=100_000)
+    people = [await person_of(store, name) for name in ("ann", "bob")]
+    for number in range(8):
+        new = [(person, f"{place} {number}") for person in people for place in PLACES]
+        orders = [new, new[::-1], new[2:] + new[:2], new[::-1], new]
+        asked = [[new_job(person, place=place, credits=100) for person, place in order] for order in orders]
+        await asyncio.gather(*(shared.jobs.accept(jobs) for jobs in asked))
+    assert await books_are_right(shared)
+    assert [(await shared.ledger.balance(person)).left for person in people] == [100_000 - 8 * 5 * 2 * 100] * 2
+
+
+async def test_the_same_request_twice_is_one(store):
+    """Who repeats a request because nobody answered, with the very same id, is told of the job that was kept."""
+    ann = await person_of(store)
+    new = new_job(ann, credits=500)
+    limited = under(store, 1000)
+    found = await asyncio.gather(*(limited.jobs.accept([new]) for _ in range(4)))
+    assert {job.id for (job,) in found} == {new.id}
+    assert (await limited.ledger.balance(ann)).left == 500
+    assert (await accepted(limited, ann, credits=500)).id != new.id

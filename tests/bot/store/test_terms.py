@@ -1,0 +1,76 @@
+"""What search finds things by: words as they are compared, and marks."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.store import terms
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a Red, circle!", ("a", "red", "circle")),
+        ("(red:1.3) <lora:x>", ("red", "1", "3", "lora", "x")),
+        ("Café ÄPFEL ﬁn", ("cafe", "apfel", "fin")),
+        ("circles boxes ponies glass bus cats", ("circle", "box", "pony", "glass", "bus", "cat")),
+        ("is 3s gas", ("is", "3s", "gas")),
+        ("红色圆圈 ガラス", ("红", "色", "圆", "圈", "ガ", "ラ", "ス")),
+        ("☃ 🦊 … – ×", ("☃", "🦊")),
+        ("red RED reds", ("red",)),
+        ("snake_case don't", ("snake", "case", "don", "t")),
+        ("हिन्दी", ("हिन्दी",)),
+        ("x" * 99, ("x" * 40,)),
+        (" /%*\n", ()),
+    ],
+)
+def test_words(text, words):
+    """Case, accents, signs and the s of several do not count; writing without blanks is taken sign by sign."""
+    assert terms.words_of(text) == words
+
+
+@given(st.text())
+def test_words_are_terms(text):
+    """A word has no blank, and no sign that either database or a mark takes for its own; each comes once."""
+    found = terms.words_of(text)
+    assert len(set(found)) == len(found)
+    for word in found:
+        assert not re.search(r"[\s\x00-/:-@\[-`{-\x7f]", word)
+        assert 1 <= len(word) <= 40
+
+
+@given(st.sampled_from([terms.PERSON, terms.MODEL, terms.PRESET]), st.text())
+def test_marks_are_no_words(sign, value):
+    """Whatever a model or a preset is called, its mark is one term that no word is."""
+    made = terms.mark(sign, value)
+    assert made[0] == sign
+    assert not re.search(r"""\s|["'\\:*()&|!<]""", made)
+    assert made not in terms.words_of(value)
+
+
+@pytest.mark.parametrize(
+    ("wish", "name"),
+    [
+        ('{"prompt": "x", "preset": "poster@3#id"}', "poster"),
+        ('{"preset": "poster"}', "poster"),
+        ('{"preset": null}', ""),
+        ('{"preset": 7}', ""),
+        ("{}", ""),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_the_preset_of_a_wish(wish, name):
+    """A wish names its preset with its version; of one that names none, or cannot be read, there is none."""
+    assert terms.preset_of(wish) == name
+
+
+def test_questions():
+    """A question is said to each database in its own words, and nothing in it gets out of its quotes."""
+    groups = [("@ann", "@b\"o'b\\"), ("red",), ("circ*",)]
+    assert terms.match(groups) == '("@ann" OR "@b""o\'b_") AND ("red") AND ("cir" *)'
+    assert terms.unsure([("red",), ("cir*",), ("circ*",), ("circl*",), ("circle*",)]) == ("circ", "circle")
+
+    assert terms.tsquery(groups) == "('@ann' | '@b\"o''b_') & ('red') & ('circ':*)"

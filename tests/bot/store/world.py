@@ -1,0 +1,262 @@
+"""A store, and all that is known of it: what a state machine compares it with after each step."""
+
+import asyncio
+import sqlite3
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import psycopg
+from hypothesis.stateful import RuleBasedStateMachine
+from sqlalchemy import make_url
+
+from bot.jobs.quota import Policy, Tier
+from bot.store import ledger
+from bot.store.job import DONE, OPEN, PAUSED, RUNNING, WAITING, Job
+from bot.store.models import Base
+from bot.store.outbox import SENDING, TODO, Delivery
+from bot.store.session import Database
+from bot.store.store import Store
+from tests.bot.store.books import Books
+from tests.stores import blank, person_of
+
+NAMES, PLACES = ("ann", "bob", "eve"), ("here", "there")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@dataclass
+class Known:
+    """What the machine knows of a job."""
+
+    who: str
+    where: str
+    credits: int
+    state: str
+    rank: int
+    attempt: int = 0
+    tries: int = 0
+    runner: str | None = None
+    #: Whether its runner is still believed to be there.
+    leased: bool = False
+    pictures: int = 0
+    charged: int | None = None
+
+
+@dataclass
+class Letter:
+    """What the machine knows of a delivery; its id once it was seen."""
+
+    id: str | None = None
+    state: str = TODO
+    attempt: int = 0
+    unsure: bool = False
+    runner: str = ""
+    is_due: bool = True
+    #: What it was called when it told of an earlier end.
+    old: list[str] = field(default_factory=list)
+
+
+class World(RuleBasedStateMachine):
+    """A store, and all that is known of it."""
+
+    kind = "sqlite"
+
+    def __init__(self):
+        super().__init__()
+        self.loop = asyncio.Runner()
+        # Nothing that these tests promise needs a disk.
+        memory = Path("/dev/shm")
+        self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+        self.blank = blank(self.kind, self.folder.name)
+        self.url = self.blank.__enter__()
+        if self.kind != "sqlite":
+            address = make_url(self.url)
+            options = {"options": f"{address.query['options']} -csynchronous_commit=off"}
+            self.url = address.update_query_dict(options).render_as_string(hide_password=False)
+        self.clock = mock.patch.object(ledger, "now", self.moment)
+        self.clock.start()
+        self.day, self.allowed, self.place_allowed, self.ranks = 0, 10_000, None, 0
+        self.known: dict[str, Known] = {}
+        #: All that ever was, in the order of time.
+        self.jobs: list[str] = []
+        self.attempts: list[Job] = []
+        self.deliveries: list[Delivery] = []
+        self.keys: dict[tuple[str, str], str] = {}
+        self.letters: dict[str, Letter] = {}
+        self.people: dict[str, str] = {}
+        self.books: dict[str, Books] = {name: Books() for name in (*NAMES, *PLACES)}
+        self.paused: set[str] = set()
+        #: Whether less was allowed than before, on any day.
+        self.is_cut = False
+        self.database = None
+        self.run(self.open(create=True))
+        address = make_url(self.url)
+        if self.kind == "sqlite":
+            self.eyes = sqlite3.connect(address.database, isolation_level=None)
+        else:
+            plain = address.set(drivername="postgresql", query={}).render_as_string(hide_password=False)
+            self.eyes = psycopg.connect(plain, autocommit=True, options=address.query["options"])
+        for name in NAMES:
+            self.meet(name)
+
+    def run(self, doing):
+        """Wait for something."""
+        return self.loop.run(doing)
+
+    async def open(self, *, create=False):
+        """Open the store, anew where it was open."""
+        if self.database is not None:
+            await self.database.__aexit__(None, None, None)
+        self.database = Database(self.url)
+        if create:
+            async with self.database.connect() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+        self.govern()
+
+    def moment(self):
+        """Return what time it is."""
+        return NOON + timedelta(days=self.day)
+
+    def govern(self):
+        """Let the rules of the hour be what they are."""
+        self.store = Store.of(self.database, None, Policy(tiers={"": Tier(credits=self.allowed)}, place=self.place_allowed))
+        for name, books in self.books.items():
+            books.day, books.allowance = self.day, self.place_allowed if name in PLACES else self.allowed
+
+    def meet(self, name):
+        """Know a person."""
+        self.people[name] = self.run(person_of(self.store, name))
+
+    def teardown(self):
+        """Leave nothing behind."""
+        self.eyes.close()
+        self.run(self.database.__aexit__(None, None, None))
+        self.clock.stop()
+        self.blank.__exit__(None, None, None)
+        self.folder.cleanup()
+        self.loop.close()
+
+    def next_rank(self):
+        """Return the place after all others."""
+        self.ranks += 1
+        return self.ranks
+
+    def rest_state(self, who, where):
+        """Return the state of a job that nobody paints."""
+        return PAUSED if {who, where} & self.paused else WAITING
+
+    def choose(self, pick, everything, is_worth):
+        """Return one of several, mostly one that is worth it, or nothing."""
+        some = [one for one in everything if is_worth(one)] if pick % 3 else everything
+        return some[pick // 3 % len(some)] if some else None
+
+    def can(self, who, where, credits):
+        """Return whether credits can be held for a person in a place."""
+        return not credits or (self.books[who].can(credits) and self.books[where].can(credits))
+
+    def hold(self, job_id, who, where, credits):
+        """Hold credits in the books of person and place."""
+        for one in (self.books[who], self.books[where]) if credits else ():
+            assert one.hold(job_id, credits)
+
+    def settle(self, job_id, charged):
+        """Settle a job."""
+        known = self.known[job_id]
+        assert known.charged is None
+        known.charged = charged
+        for one in (known.who, known.where):
+            self.books[one].settle(job_id, charged)
+
+    def end(self, job_id, state, charged):
+        """Note an end, which is to be told; `charged` is nothing where that is still to be said."""
+        known = self.known[job_id]
+        assert known.state in OPEN
+        known.state = state
+        if charged is not None:
+            self.settle(job_id, charged)
+        before = self.letters.get(job_id)
+        self.letters[job_id] = Letter(old=[*before.old, before.id] if before else [])
+
+    def is_current(self, attempt):
+        """Return whether an attempt may still say something."""
+        known = self.known.get(attempt.id)
+        return known is not None and known.state == RUNNING and known.attempt == attempt.attempt
+
+    def owned(self, runner):
+        """Return the jobs that a runner has."""
+        return {job_id: known for job_id, known in self.known.items() if known.state == RUNNING and known.runner == runner}
+
+    def begun(self, job, runner, tries=1):
+        """Note an attempt."""
+        known = self.known[job.id]
+        known.state, known.runner, known.leased = RUNNING, runner, True
+        known.attempt, known.tries = known.attempt + 1, known.tries + tries
+        assert (job.attempt, job.tries, job.state) == (known.attempt, known.tries, RUNNING)
+        self.attempts.append(job)
+
+    def letter_of(self, delivery):
+        """Return the letter that a delivery may still say something about."""
+        letter = self.letters.get(delivery.job)
+        is_current = letter is not None and (letter.id, letter.attempt, letter.state) == (delivery.id, delivery.attempt, SENDING)
+        return letter if is_current else None
+
+    def back(self, known):
+        """Note that a job was put back."""
+        known.state, known.runner, known.tries = self.rest_state(known.who, known.where), None, known.tries - 1
+
+    def compare(self):
+        """Compare the rows with what is known."""
+        # Plainly, and not as the store does it: that is quicker, and finds what the store would overlook.
+        self._compare_jobs()
+        self._compare_letters()
+        self._compare_books()
+        lost = "SELECT job.id FROM job LEFT JOIN turn ON turn.person_id = job.person_id WHERE state = 'waiting' AND waiting IS NOT TRUE"
+        assert self.rows(lost) == []
+
+    def rows(self, question):
+        """Return the answer to a question in SQL."""
+        return self.eyes.execute(question).fetchall()
+
+    def _compare_jobs(self):
+        """Nothing is lost, in line as it should be, and pictures belong to finished jobs alone."""
+        found = self.rows("SELECT id, state, attempt, tries, charged, person_id FROM job ORDER BY person_id, rank")
+        assert {job_id: tuple(rest) for job_id, *rest, _ in found} == {
+            job_id: (known.state, known.attempt, known.tries, known.charged) for job_id, known in self.known.items()
+        }
+        for name, person in self.people.items():
+            line = [one[0] for one in found if one[-1] == person and one[1] in OPEN]
+            own = [job_id for job_id, known in self.known.items() if known.who == name and known.state in OPEN]
+            assert line == sorted(own, key=lambda job_id: self.known[job_id].rank)
+        assert dict(self.rows("SELECT job_id, count(*) FROM picture GROUP BY job_id")) == {
+            job_id: known.pictures for job_id, known in self.known.items() if known.state == DONE and known.pictures
+        }
+
+    def _compare_letters(self):
+        """Every job that has ended has one delivery, as it should be."""
+        found = {job_id: tuple(rest) for job_id, *rest in self.rows("SELECT job_id, id, state, attempt, unsure FROM delivery")}
+        assert {job_id for job_id, known in self.known.items() if known.state not in OPEN} <= set(found)
+        for job_id, letter in self.letters.items():
+            letter.id = letter.id or found[job_id][0]
+            assert letter.id not in letter.old
+        assert found == {job_id: (one.id, one.state, one.attempt, one.unsure) for job_id, one in self.letters.items()}
+
+    def _compare_books(self):
+        """Accounts hold what the books say and their ledger sums to, and less than nothing only where less is allowed than was."""
+        names, today = {person: name for name, person in self.people.items()}, self.moment().date().isoformat()
+        for person, place, day, allowance, left, extra, of_both, of_granted in self.rows(_ACCOUNTS):
+            books = self.books[place or names[person]]
+            assert (of_both, of_granted) == (left + extra, extra)
+            assert extra == books.extra >= 0
+            assert left >= 0 or self.is_cut
+            if day == today:
+                assert left + (books.allowance or 0) - allowance == books.balance
+
+
+_ACCOUNTS = """
+SELECT account.person_id, place.key, day, allowance, "left", extra,
+    (SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id),
+    (SELECT coalesce(sum(extra), 0) FROM ledger WHERE account_id = account.id)
+FROM account LEFT JOIN place ON place.id = account.place_id
+"""

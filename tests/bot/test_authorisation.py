@@ -1,0 +1,153 @@
+"""Who may do what: every command, and every button, for everybody who could try."""
+
+import pytest
+
+from bot.commands import COMMANDS
+from bot.errors import BadInput, NotAllowed
+from bot.store.people import OPERATOR
+from bot.store.rights import Rights
+from bot.values import Address, Caller, Invocation
+from tests.stores import on_board
+from tests.talk import PLATFORM, talk
+
+PLACE = "studio"
+
+#: Who tries. The twin has the same number on another platform, in a place of the same name; the forgotten one comes back.
+ROLES = ("owner", "member", "stranger", "moderator", "operator", "twin", "forgotten")
+
+EVERYBODY = frozenset(ROLES)
+HERE = EVERYBODY - {"stranger", "twin", "forgotten"}
+OWNER = frozenset({"owner"})
+#: Whoever was given a code; of somebody who was forgotten there is nothing any more.
+TOLD = EVERYBODY - {"forgotten"}
+LOOKS_AFTER = frozenset({"owner", "moderator", "operator"})
+
+#: What is given to each command, and who may. `{waiting}`, `{done}` and `{picture}` are the owner's, in the place.
+MATRIX = {
+    "imagine": ({"prompt": "a red circle"}, EVERYBODY),
+    "again": ({"job": "{done}"}, HERE),
+    "vary": ({"picture": "{picture}"}, HERE),
+    "edit": ({"job": "{done}"}, HERE),
+    "branch": ({"picture": "{picture}"}, HERE),
+    "info": ({"picture": "{picture}"}, HERE),
+    "original": ({"picture": "{picture}"}, HERE),
+    "delete": ({"picture": "{picture}"}, OWNER),
+    "queue": ({}, EVERYBODY),
+    "cancel": ({"job": "{waiting}"}, LOOKS_AFTER),
+    "move": ({"job": "{waiting}", "way": "first"}, LOOKS_AFTER),
+    "retry": ({"job": "{done}"}, OWNER),
+    "resend": ({"job": "{done}"}, LOOKS_AFTER),
+    "explain": ({"prompt": "a red circle"}, EVERYBODY),
+    "history": ({}, EVERYBODY),
+    "favourite": ({"picture": "{picture}"}, HERE),
+    "compare": ({"pictures": "{picture}"}, HERE),
+    "settings": ({"here": "yes", "steps": 9}, frozenset({"moderator", "operator"})),
+    "settle": ({"steps": 9}, EVERYBODY),
+    "preset_use": ({"preset": "night a circle"}, EVERYBODY),
+    "preset_list": ({}, EVERYBODY),
+    "preset_show": ({"preset": "{preset}"}, HERE),
+    "preset_save": ({"name": "mine a circle"}, EVERYBODY),
+    "preset_keep": ({"picture": "{picture}"}, OWNER),
+    "preset_edit": ({"name": "{preset}", "steps": 9}, OWNER),
+    "preset_fork": ({"preset": "{preset}", "name": "mine"}, HERE),
+    "preset_share": ({"preset": "{preset}"}, OWNER),
+    "preset_delete": ({"preset": "{preset}"}, LOOKS_AFTER),
+    "preset_export": ({"preset": "{preset}"}, HERE),
+    "preset_import": ({"text": '[{{"name": "mine", "prompt": "a circle"}}]'}, EVERYBODY),
+    "share": ({"prompt": "a circle"}, EVERYBODY),
+    "board": ({}, EVERYBODY),
+    "use": ({"code": "{code}"}, TOLD),
+    "like": ({"code": "{code}"}, TOLD),
+    "keep": ({"code": "{code}", "name": "mine"}, TOLD),
+    "report": ({"code": "{code}"}, TOLD),
+    "reports": ({}, frozenset({"moderator", "operator"})),
+    "pin": ({"code": "{code}"}, frozenset({"moderator", "operator"})),
+    "remove": ({"code": "{code}"}, LOOKS_AFTER),
+    "rules": ({"most": "steps=30"}, frozenset({"moderator", "operator"})),
+    "group_link": ({}, frozenset({"moderator", "operator"})),
+    "quota": ({}, EVERYBODY),
+    "grant": ({"person": "{owner}", "credits": 1}, frozenset({"operator"})),
+    "pause": ({"person": "{owner}"}, frozenset({"moderator", "operator"})),
+    "resume": ({"person": "{owner}"}, frozenset({"moderator", "operator"})),
+    "link": ({}, EVERYBODY),
+    # Nobody waits to be one with any of them, and each has one name.
+    "link_check": ({}, frozenset()),
+    "link_join": ({"person": "{owner}"}, frozenset()),
+    "link_no": ({}, EVERYBODY),
+    "unlink": ({}, frozenset()),
+    "me_export": ({}, EVERYBODY),
+    "me_forget": ({}, EVERYBODY),
+    "forget_me": ({"person": "{owner}", "until": 2**40}, OWNER),
+    "help": ({}, EVERYBODY),
+}
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+async def things(bot):
+    """Return the ids of what the owner has in the place."""
+    done, (picture, *_) = await bot.painted("a red circle --size 64x64", "owner", PLACE)
+    waiting = await bot.job(await bot.say("a blue star", "owner", PLACE))
+    preset, code = await on_board(bot.store, done.person, Address(PLATFORM, PLACE))
+    return {"done": done.id, "picture": picture.id, "waiting": waiting.id, "owner": done.person, "preset": preset, "code": code}
+
+
+async def who(bot, role, owner):
+    """Return who tries, and where from."""
+    if role == "operator":
+        await bot.appointed("operator", role=OPERATOR)
+    if role == "forgotten":
+        rights = Rights(bot.store.database, bot.store.files, bot.store.policy)
+        await rights.forget(owner)
+    platform, name = ("elsewhere", "owner") if role == "twin" else (PLATFORM, "owner" if role == "forgotten" else role)
+    place = "another" if role == "stranger" else PLACE
+    return Caller(platform, name, name.title(), moderates=role == "moderator"), Address(platform, place)
+
+
+def given_to(command, ids):
+    """Return what is given to a command."""
+    return {name: value.format(**ids) if isinstance(value, str) else value for name, value in MATRIX[command][0].items()}
+
+
+async def is_let(doing):
+    """Return whether something is done; what is refused is refused as not theirs, or as not there."""
+    try:
+        await doing
+    except NotAllowed:
+        return False
+    except BadInput as error:
+        # Somebody who was forgotten is nobody any more; every other mistake is one of this test.
+        if not error.problem.key.startswith(("input-person", "input-preset-unknown")):
+            raise
+        return False
+    return True
+
+
+def test_every_command_has_a_row():
+    """A new command does not come without saying who may."""
+    assert MATRIX.keys() == {one.name for one in COMMANDS}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("command", MATRIX)
+async def test_commands(bot, command, role):
+    """A command is run for those who may, and for nobody else."""
+    ids = await things(bot)
+    caller, address = await who(bot, role, ids["owner"])
+    call = Invocation(command=command, given=given_to(command, ids), caller=caller, address=address)
+    assert await is_let(bot.app.handle(call)) == (role in MATRIX[command][1])
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("command", [name for name, (given, _) in MATRIX.items() if given])
+async def test_buttons(bot, command, role):
+    """A button does for whoever presses it what the command would, whoever it was shown to."""
+    ids = await things(bot)
+    wire = bot.app.commands[command].wire(**given_to(command, ids))
+    caller, address = await who(bot, role, ids["owner"])
+    assert await is_let(bot.app.pressed(wire, caller, address)) == (role in MATRIX[command][1])

@@ -1,0 +1,161 @@
+"""Presets as files: every format comes back as it went out, as far as it can hold a preset, and hostile files are one sentence."""
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bot import exchange, presets
+from bot.errors import BadInput
+from bot.exchange import Carried
+from bot.presets import BOUNDED, LOCKABLE, Body, Use
+
+FORMATS = ("easel", "a1111", "fooocus", "invokeai")
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=60).map(str.strip)
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)
+NUMBERS = st.integers(1, 60) | st.floats(0.5, 30, allow_nan=False)
+BODIES = st.builds(
+    Body,
+    prompt=st.one_of(WORDS.filter(bool), WORDS.map(lambda said: f"{said} {{prompt}} {{title=a cat}}".strip())),
+    negative=WORDS,
+    settings=st.dictionaries(st.sampled_from(["steps", "guidance", "size", "model"]), NUMBERS | WORDS, max_size=4),
+    locked=st.lists(st.sampled_from(LOCKABLE), max_size=3, unique=True).map(tuple),
+    most=st.dictionaries(st.sampled_from(BOUNDED), NUMBERS.map(float), max_size=2),
+)
+TAGS = st.lists(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), max_size=4, unique=True).map(tuple)
+CARRIED = st.lists(st.builds(Carried, NAMES, BODIES, TAGS), min_size=1, max_size=5, unique_by=lambda one: one.name)
+
+
+def painted(body, words):
+    """Return what somebody's words become with a preset."""
+    return presets.filled(Use("", "x", 1, replace(body, locked=())), words)
+
+
+@settings(max_examples=200)
+@given(CARRIED)
+def test_easels_own_format_keeps_everything(some):
+    """What is written as Easel's own file is read as the very same."""
+    _, data = exchange.written(some, "easel")
+    read = exchange.read(data)
+    assert read.presets == tuple(some)
+    assert read.refused == ()
+
+
+@settings(max_examples=200)
+@given(CARRIED, st.sampled_from(FORMATS[1:]))
+def test_other_formats_keep_the_words(some, form):
+    """In the other formats names and words come back, and paint the same; a second round changes nothing more."""
+    _, data = exchange.written(some, form)
+    read = exchange.read(data).presets
+    assert [one.name for one in read] == [one.name for one in some]
+    for one, first in zip(read, some, strict=True):
+        assert one.body.negative == first.body.negative
+        assert painted(one.body, "a red circle").strip(" ,") == painted(first.body, "a red circle").strip(" ,")
+    assert exchange.read(exchange.written(read, form)[1]).presets == read
+
+
+def test_files_of_a1111_are_read():
+    """A file as A1111 writes it: its mark, its heads of groups, quoted line breaks, and styles without a place for words."""
+    file = '\ufeffname,prompt,negative_prompt\r\n--- Light ---,,\r\nNight!,"{prompt}, at night","day, \nsun"\r\nGlow,"soft glow",\r\n'
+    night, glow = exchange.read(file.encode()).presets
+    assert (night.name, night.body.prompt, night.body.negative) == ("Night", "{prompt}, at night", "day, \nsun")
+    assert painted(glow.body, "a cat") == "a cat, soft glow"
+
+
+def test_files_of_fooocus_and_invokeai_are_read():
+    """Lists of Fooocus and tables of InvokeAI, with their names for the words."""
+    fooocus = [{"name": "sai-3d", "prompt": "3d {prompt} . octane", "negative_prompt": "ugly"}, {"name": "sai-none"}]
+    read = exchange.read(json.dumps(fooocus).encode())
+    assert [one.name for one in read.presets] == ["sai-3d"]
+    assert read.refused[0][0] == "sai-none"
+    invoke = "name,positive_prompt,negative_prompt\nSketch (Hand-Drawn),a sketch of {prompt},photo\n"
+    (sketch,) = exchange.read(invoke.encode()).presets
+    assert (sketch.name, sketch.body.prompt) == ("Sketch-Hand-Drawn", "a sketch of {prompt}")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_files_are_read_by_others(form):
+    """What is written is plain JSON or CSV with the names that each program looks for."""
+    name, data = exchange.written([Carried("calm", Body(prompt="a blue {prompt}", negative="fog"))], form)
+    if name.endswith(".csv"):
+        (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
+    else:
+        (row,) = json.loads(data)["presets"] if form == "easel" else json.loads(data)
+    assert row["name"] == "calm"
+    assert row["prompt"] == "a blue {prompt}"
+    assert (row.get("negative_prompt") or row.get("negative")) == "fog"
+
+
+HOSTILE = [
+    b"",
+    b"\x00\x01\x02",
+    b"\xff\xfe" + b"x" * 100,
+    b"\x89PNG\r\n\x1a\n" + b"\x00" * 100,
+    b"PK\x03\x04" + b"\x00" * 100,
+    b"[" * 100_000,
+    b"{" * 100_000,
+    b'{"a":' * 50_000,
+    b"null",
+    b"[1, 2, 3]",
+    b'{"easel_presets": 1}',
+    b'{"easel_presets": 1, "presets": {"a": 1}}',
+    b"name,prompt\n" + b'"' * 1000,
+    b"prompt,negative_prompt\na,b\n",
+    b"name,prompt\n" + b"a,b\n" * 1_000,
+    b"x" * 2_000_000,
+    b'[{"name": "a", "prompt": NaN}]',
+    b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a/>',
+    b"name,prompt\n" + b"a," + b"x" * 200_000 + b"\n" + b"name",
+]
+
+
+@pytest.mark.parametrize("data", HOSTILE, ids=lambda data: repr(data[:20]))
+def test_hostile_files_are_one_sentence(data):
+    """A file that holds no presets, is too large, too deep or too long is refused as a whole."""
+    try:
+        read = exchange.read(data)
+    except BadInput:
+        return
+    assert read.presets == ()
+    assert read.refused
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"name": "../../etc/passwd", "prompt": 7},
+        {"name": "", "prompt": "a circle"},
+        {"name": "a", "prompt": "x" * 10_000},
+        {"name": "a", "prompt": ["a"]},
+        {"name": ["a"], "prompt": "a"},
+        {"name": "a", "prompt": "b", "settings": {"runner": "/bin/sh"}},
+        {"name": "a", "prompt": "b", "settings": {"steps": [1]}},
+        {"name": "a", "prompt": "b", "locked": ["everything"]},
+        {"name": "a", "prompt": "b", "most": {"steps": "many"}},
+        {"name": "a", "prompt": "b", "tags": 7},
+        {"name": "a"},
+    ],
+    ids=str,
+)
+def test_a_wrong_preset_is_left_out(row):
+    """Of a file with one wrong preset the others come in, and the wrong one is named."""
+    file = {"easel_presets": 1, "presets": [row, {"name": "calm", "prompt": "a blue {prompt}"}]}
+    read = exchange.read(json.dumps(file).encode())
+    assert [one.name for one in read.presets] == ["calm"]
+    assert len(read.refused) == 1
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=400) | st.text(max_size=400).map(lambda said: said.encode("utf-8", "ignore")))
+def test_whatever_comes_is_read_or_refused(data):
+    """No file at all breaks the reader."""
+    try:
+        read = exchange.read(data)
+    except BadInput:
+        return
+    assert read.presets or read.refused

@@ -1,0 +1,82 @@
+"""In which language people are spoken to: what their platform says, until they choose one themselves."""
+
+import pytest
+
+from bot.errors import BadInput, NotAllowed
+from bot.texts import speaking, spoken, tell, text
+from bot.values import Address, Caller, Invocation
+from tests.talk import PLATFORM, talk
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+async def ask(bot, command, locale="", who="ada", said="en", **given):
+    """Ask for something as an adapter does: what the platform says of the moment is `said`, of the person `locale`."""
+    call = Invocation(command=command, given=given, caller=Caller(PLATFORM, who, who, language=locale), address=Address(PLATFORM, "studio"))
+    with speaking(said):
+        reply = await bot.app.handle(call)
+        return reply, spoken()
+
+
+async def test_a_reply_is_in_the_language_of_who_asks(bot):
+    """Whoever speaks German is answered in German, with help lines too, and whoever speaks Spanish in Spanish."""
+    german, _ = await ask(bot, "help", "de-AT", "ada")
+    spanish, _ = await ask(bot, "help", "es-419", "eve")
+    assert {one.told for one in german.facts} >= {"Male ein Bild aus Worten."}
+    assert {one.told for one in spanish.facts} >= {"Pinta una imagen a partir de palabras."}
+
+
+async def test_what_is_wrong_is_said_in_the_language_too(bot):
+    """A refusal, and the description in it, are in the language of the person although the adapter says them."""
+    with pytest.raises(BadInput) as refused:
+        await ask(bot, "info", "de", "ada", "de")
+    with speaking("de"):
+        assert tell(refused.value.problem) == "/info braucht noch picture: Welches Bild, nach seiner ID."
+
+
+async def test_what_was_said_before_is_remembered(bot):
+    """Where a platform says nothing of a person they are spoken to as before, and not as others there."""
+    await ask(bot, "queue", "es")
+    _, language = await ask(bot, "queue", "", said="de")
+    _, stranger = await ask(bot, "queue", "", "eve", said="de")
+    assert (language, stranger) == ("es", "de")
+
+
+async def test_a_job_is_in_the_language_that_it_was_asked_for_in(bot):
+    """A job knows its language, so that whoever tells of it later can."""
+    german, _ = await ask(bot, "imagine", "de", prompt="a red circle")
+    english, _ = await ask(bot, "imagine", "fr", "eve", prompt="a red circle")
+    assert ((await bot.job(german)).language, (await bot.job(english)).language) == ("de", "en")
+
+
+async def test_a_chosen_language_goes_before_the_platforms(bot):
+    """What somebody settles holds at once, over what their platform says, until they take it back."""
+    chosen, at_once = await ask(bot, "settings", "de", "ada", "de", language="es")
+    assert (at_once, chosen.text.splitlines()[0]) == ("es", "Guardado.")
+    assert {one.name: one.told for one in chosen.facts}["idioma"] == "español, de tus ajustes"
+    assert (await ask(bot, "queue", "de", said="de"))[1] == "es"
+    back, now = await ask(bot, "settings", "de", said="de", without="language")
+    assert (now, {one.name: one.told for one in back.facts}["Sprache"]) == ("de", "Deutsch")
+    assert (await ask(bot, "queue", "en"))[1] == "en"
+
+
+async def test_a_language_is_nobody_elses_business(bot):
+    """A place has no language: nobody settles how others are spoken to."""
+    with pytest.raises(BadInput, match="input-language-here"):
+        await bot.say("/settings --here --language de", "mod", moderates=True)
+    with pytest.raises(NotAllowed):
+        await bot.say("/settings --here --language de")
+
+
+async def test_numbers_are_taken_as_they_are_written(bot):
+    """A number with a comma, as it is shown to people who write it so, is understood."""
+    reply, _ = await ask(bot, "imagine", "de", prompt="a red circle", guidance="3,5")
+    job = await bot.job(reply)
+    assert job.request.guidance == 3.5
+    with speaking("de"):
+        assert text("number", amount=job.request.guidance) == "3,5"

@@ -1,0 +1,143 @@
+"""A process that is held up for longer than its leases: others take over, and when it comes back nothing is shown or charged twice."""
+
+import asyncio
+import os
+import random
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from benchmarks.standing.chat import BLIND, NUMBERED, POLICY, REPLY, Setup
+from benchmarks.standing.judging import judged, told_in_the_end
+from benchmarks.standing.platform import Platform
+from benchmarks.standing.processes import Chat
+from bot.store import schema
+from bot.store.files import Files
+from bot.store.session import Database
+from bot.store.store import Store
+from tests.stores import url
+
+__all__ = ["url"]
+
+#: Rounds of each test that have to succeed; the brief of a nightly run is 200.
+ROUNDS = int(os.environ.get("EASEL_TEST_LATE_ROUNDS", "2"))
+
+LEASE = 1.2
+
+PATIENCE = 20.0
+
+
+class Scene(Platform):
+    """A platform with two chat processes, of which one can be held up."""
+
+    def __init__(self, folder, store):
+        super().__init__(folder, random.Random(ROUNDS))
+        self.store = store
+        self.accepted = []
+        self.stops_at_delivery = False
+        self.stopped = 0
+
+    async def asked(self, words, kind):
+        """Have somebody ask for a picture and return its job."""
+        await until(lambda: len(self.lines) == 2)
+        asked = {"op": "ask", "command": "imagine", "words": words, "person": "ann", "place": f"{kind} of ann"}
+        if kind == REPLY:
+            asked["message"] = self.placeholder()
+        (job,) = (await random.choice(self.lines).ask(asked))["jobs"]
+        self.accepted.append(job)
+        return job
+
+    def stop(self, pid):
+        """Hold a process up, as a computer does that runs out of memory or is put to sleep."""
+        self.stopped = pid
+        os.kill(pid, signal.SIGSTOP)
+
+    async def go_on(self):
+        """Let it go on, and wait until it has done what it was about to do."""
+        os.kill(self.stopped, signal.SIGCONT)
+        (line,) = (line for line in self.lines if line.pid == self.stopped)
+        await line.ask({"op": "ask", "command": "queue", "person": "ann", "place": "reply of ann"})
+        await asyncio.sleep(LEASE / 2)
+        self.stopped = 0
+
+    async def arrived(self, said, line):
+        """Hold whoever delivers something up just before it hears that it has arrived."""
+        if self.stops_at_delivery and not self.stopped:
+            self.stop(line.pid)
+        await super().arrived(said, line)
+
+
+async def until(is_so):
+    """Wait until something is so, and return whether it ever was."""
+    for _ in range(int(PATIENCE / 0.02)):
+        if is_so():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+@asynccontextmanager
+async def scene(url, folder):
+    """Give a platform and two chat processes that share a store."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(url))
+        await schema.prepare(database)
+        platform = Scene(folder, Store.of(database, Files(str(folder / "files")), POLICY))
+        setup = Setup(url, str(folder / "files"), platform.socket, workers=1, lease=LEASE)
+        for number in range(2):
+            await stack.enter_async_context(Chat(setup, folder / f"chat {number}.log"))
+        await stack.enter_async_context(platform)
+        try:
+            yield platform
+        finally:
+            if platform.stopped:
+                os.kill(platform.stopped, signal.SIGCONT)
+
+
+async def all_is_well(platform):
+    """Assert that what was promised of every job was kept."""
+    await told_in_the_end(platform.store, platform.accepted, PATIENCE)
+    verdict = await judged(platform.store, platform, platform.accepted)
+    assert verdict.broken == {}
+    assert verdict.done == len(platform.accepted)
+    return verdict
+
+
+async def test_a_late_result_is_refused(url, tmp_path):
+    """Of a process that is held up while it paints, another one takes the job; what the first one paints changes nothing."""
+    taken = 0
+    async with scene(url, tmp_path) as platform:
+        for number in range(5 * ROUNDS):
+            job = await platform.asked(f"picture {number} slow 0.8", (REPLY, NUMBERED, BLIND)[number % 3])
+            assert await until(lambda job=job: job in platform.painters)
+            await asyncio.sleep(platform._chance.uniform(0.0, 0.7))
+            platform.stop(platform.painters[job])
+            # Where it is held up in the middle of a transaction everybody has to wait for it.
+            taken += await until(lambda job=job: job in platform.shown)
+            await platform.go_on()
+            if taken == ROUNDS:
+                break
+        verdict = await all_is_well(platform)
+    assert taken == ROUNDS
+    assert verdict.retried
+
+
+async def test_a_late_delivery_is_not_repeated(url, tmp_path):
+    """Of a process that is held up while it delivers, another one takes the delivery, and people see the result once."""
+    taken = []
+    async with scene(url, tmp_path) as platform:
+        for number in range(5 * ROUNDS):
+            kind = (REPLY, NUMBERED, BLIND)[len(taken) % 3]
+            platform.stops_at_delivery = True
+            job = await platform.asked(f"picture {number}", kind)
+            assert await until(lambda: platform.stopped)
+            platform.stops_at_delivery = False
+            assert job in platform.shown
+            if await until(lambda job=job: platform.repeats[job] or job in platform.unsure):
+                taken.append(kind)
+            # Where it is held up in the middle of a transaction everybody has to wait for it.
+            await platform.go_on()
+            if len(taken) == ROUNDS:
+                break
+        verdict = await all_is_well(platform)
+    assert len(taken) == ROUNDS
+    assert verdict.unknown == taken.count(BLIND)

@@ -1,0 +1,102 @@
+"""Forms of the web chat, as people fill them in: a real browser, the real program, the real demo model."""
+
+import io
+
+import pytest
+from PIL import Image
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
+
+CIRCLE = "a large red circle on a blue background"
+
+
+def edited(chat, line):
+    """Have a line painted and return the form that changes it."""
+    chat.say(line)
+    chat.button("Edit…", chat.ended(1))
+    form = chat.page.get_by_role("form", name="Change it and paint again")
+    form.wait_for()
+    return form
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_request_is_changed_and_painted_again(open_chat, width, scheme):
+    """Edit… shows what was asked for, what is changed in it becomes a new entry, and what is left as it was stays."""
+    chat = open_chat(width, color_scheme=scheme)
+    form = edited(chat, f"{CIRCLE} --steps 6 --seed 7 --no fog")
+    prompt = form.get_by_role("textbox", name="prompt")
+    sync_api.expect(prompt).to_be_focused()
+    assert prompt.input_value() == CIRCLE
+    assert form.get_by_role("textbox", name="negative").input_value() == "fog"
+    assert form.get_by_role("spinbutton", name="steps").input_value() == "6"
+    assert form.get_by_role("combobox", name="size").locator("~ datalist option").first.get_attribute("value") == "1:1"
+    chat.looked(f"{scheme}-form")
+    assert not chat.is_wider_than_its_window()
+    prompt.fill("a small blue square on a yellow background")
+    form.get_by_role("combobox", name="size").fill("128x64")
+    chat.button("Paint", form)
+    done = chat.ended(2)
+    sync_api.expect(form).to_have_count(0)
+    sync_api.expect(done).to_be_focused()
+    assert done.locator(".line").inner_text() == "/edit a small blue square on a yellow background"
+    assert "6 steps · seed 7" in done.locator(".status").inner_text()
+    assert chat.painted(done).shape[:2] == (64, 128)
+    chat.looked(f"{scheme}-form-done")
+
+
+def test_a_form_keeps_what_was_typed(chat):
+    """What cannot be painted is said in the form, which stays as it is, also when it is asked for once more; closed it is gone."""
+    form = edited(chat, f"{CIRCLE} --steps 2")
+    form.get_by_role("spinbutton", name="steps").fill("600")
+    chat.button("Paint", form)
+    form.get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
+    chat.looked("form-refused")
+    chat.button("Edit…", chat.entry(0))
+    assert form.count() == 1
+    assert form.get_by_role("spinbutton", name="steps").input_value() == "600"
+    chat.button("Close", form)
+    assert form.count() == 0
+    sync_api.expect(chat.entry(0).get_by_role("button", name="Edit…")).to_be_focused()
+    chat.button("Edit…", chat.entry(0))
+    assert form.get_by_role("spinbutton", name="steps").input_value() == "2"
+
+
+def test_a_form_needs_no_pointer(open_chat):
+    """A form opens, closes, is filled in and sent by keys; Enter sends, with Shift it breaks a line."""
+    chat = open_chat()
+    chat.say(f"{CIRCLE} --steps 2 --size 64x64")
+    keys, opener = chat.page.keyboard, chat.ended(1).get_by_role("button", name="Edit…")
+    form = chat.page.get_by_role("form", name="Change it and paint again")
+    opener.press("Enter")
+    form.wait_for()
+    keys.press("Escape")
+    sync_api.expect(form).to_have_count(0)
+    sync_api.expect(opener).to_be_focused()
+    keys.press("Enter")
+    sync_api.expect(form.get_by_role("textbox", name="prompt")).to_be_focused()
+    keys.press("Shift+Enter")
+    keys.type("and a green star")
+    keys.press("Tab")
+    keys.type("fog")
+    keys.press("Enter")
+    assert chat.ended(2).locator("img.shown").get_attribute("alt") == f"{CIRCLE}\nand a green star"
+
+
+def test_a_form_takes_a_picture(chat):
+    """A picture that is chosen is what the changed request starts from, and is shown when that is changed again."""
+    form = edited(chat, f"{CIRCLE} --steps 6")
+    file = form.get_by_label("image")
+    file.set_input_files({"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
+    chat.button("Paint", form)
+    form.get_by_text("Pictures are taken as PNG, JPEG or WebP.").wait_for()
+    blue = io.BytesIO()
+    Image.new("RGB", (128, 64), (30, 60, 200)).save(blue, "PNG")
+    file.set_input_files({"name": "blue.png", "mimeType": "image/png", "buffer": blue.getvalue()})
+    chat.looked("form-picture")
+    chat.button("Paint", form)
+    painted = chat.painted(chat.ended(2))
+    assert painted.shape[1] == pytest.approx(2 * painted.shape[0], rel=0.1)
+    chat.button("Edit…", chat.ended(2))
+    form.get_by_text("this one stays unless you choose another").wait_for()
+    assert form.get_by_role("img", name="Source").evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 128
+    chat.looked("form-kept")

@@ -1,0 +1,199 @@
+"""What a person does on Telegram: writes, sends pictures, presses buttons, blocks the bot."""
+
+from itertools import count
+
+from tests.emulators.telegram import markup
+from tests.emulators.telegram.access import ADMINISTRATOR, CREATOR, KICKED, LEFT, MEMBER
+from tests.emulators.telegram.inline import drafted
+from tests.emulators.telegram.keyboards import deed
+from tests.emulators.telegram.media import Animation, Document, Photo
+from tests.emulators.telegram.messages import Draft, Message
+from tests.emulators.telegram.routing import Upload
+from tests.emulators.telegram.uses import Press, Query
+from tests.emulators.telegram.world import Chat, Member, Topic, User
+
+
+class Person(User):
+    """Somebody who is no bot."""
+
+    _dm: Chat | None = None
+
+    def dm(self):
+        """Return the place between this person and the bot; the bot cannot write there before the person has."""
+        if self._dm is None:
+            self._dm = Chat(self.telegram, "private", self.id, person=self)
+        return self._dm
+
+    async def start(self, payload="", chat=None):
+        """Press the start button, or follow a link that ends in `?start=payload`; in a group `?startgroup=payload`."""
+        command = "/start" if chat is None else f"/start@{self.telegram.bot.username}"
+        if chat is None:
+            await self.unblock()
+        return await self.say(chat or self.dm(), f"{command} {payload}".strip())
+
+    async def say(self, chat, text, *, reply_to=None, topic=None, mentions=(), quote=None, as_chat=None, via=None):
+        """Write something: `mentions` are persons that are called by their name in it, `as_chat` the channel that it is written as."""
+        entities = [self._mention(text, one) for one in mentions]
+        entities += markup.detected(text, entities)
+        draft = Draft(text=text, entities=sorted(entities, key=lambda one: one["offset"]))
+        return self._said(chat, draft, reply_to, topic, quote=quote, as_chat=as_chat, via=via)
+
+    def _mention(self, text, person):
+        name = person.name.title()
+        assert name in text, f"{name} is not in {text!r}"
+        place = {"offset": markup.units(text[: text.index(name)]), "length": markup.units(name)}
+        return {"type": "text_mention", **place, "user": person.payload()}
+
+    async def photo(self, chat, data, *, caption="", reply_to=None, topic=None, spoiler=False, as_chat=None):
+        """Send a picture."""
+        media = Photo(self.telegram, Upload("photo.png", data))
+        return self._said(chat, self._shown(media, caption, spoiler), reply_to, topic, as_chat=as_chat)
+
+    async def document(self, chat, data, name="file.png", *, caption="", reply_to=None, topic=None, as_chat=None):
+        """Send a file as it is."""
+        media = Document(self.telegram, Upload(name, data))
+        return self._said(chat, self._shown(media, caption), reply_to, topic, as_chat=as_chat)
+
+    async def animation(self, chat, data, name="film.mp4", *, caption="", reply_to=None, topic=None):
+        """Send a film without sound."""
+        return self._said(chat, self._shown(Animation(self.telegram, Upload(name, data)), caption), reply_to, topic)
+
+    async def album(self, chat, pictures, *, caption="", documents=False, reply_to=None, topic=None):
+        """Send several pictures at once, as photos or as files: one message each, the caption on the first."""
+        group, made = str(next(self.telegram.ids.albums)), []
+        for number, data in zip(count(), pictures):
+            upload = Upload(f"picture{number + 1}.png", data)
+            media = Document(self.telegram, upload) if documents else Photo(self.telegram, upload)
+            draft = self._shown(media, caption if number == 0 else "")
+            made.append(self._said(chat, draft, reply_to, topic, group_id=group))
+        return made
+
+    def _shown(self, media, caption, spoiler=False):
+        return Draft(caption=caption or None, entities=markup.detected(caption), media=media, has_spoiler=spoiler)
+
+    def _said(self, chat, draft, reply_to=None, topic=None, *, as_chat=None, **more) -> Message:
+        self._enter(chat)
+        thread = topic.id if isinstance(topic, Topic) else topic
+        if thread is None and reply_to and reply_to.topic:
+            thread = reply_to.message_thread_id
+        assert thread is None or thread in chat.topics, f"{chat} has no topic {thread}"
+        thread = None if thread == 1 else thread
+        sender, sender_chat = self._appears(chat, as_chat)
+        return self.telegram.add_message(chat, sender, draft, thread=thread, reply_to=reply_to, sender_chat=sender_chat, **more)
+
+    def _appears(self, chat, as_chat):
+        """Return (sender, sender's chat): channels, anonymous administrators and who writes as a channel hide the person."""
+        if chat.kind == "channel":
+            return None, chat
+        if as_chat:
+            return self.telegram.channel_bot, as_chat
+        if not chat.person and chat.members[self.id].is_anonymous:
+            return self.telegram.anonymous, chat
+        return self, None
+
+    def _enter(self, chat):
+        assert chat.person in (None, self), f"{self.name} does not see {chat}"
+        assert not chat.moved_to, f"{chat} has become {chat.moved_to}"
+        if chat.person:
+            assert not chat.is_blocked, f"{self.name} has blocked the bot"
+            chat.is_started = True
+        elif chat.kind == "channel":
+            assert chat.is_admin(self), f"{self.name} may not post in {chat}"
+        elif chat.status_of(self) in (LEFT, KICKED):
+            chat.add(self)
+
+    async def edit(self, message, words):
+        """Have a message of one's own say something else."""
+        assert not message.is_deleted, "The message is gone"
+        after = message.before_edit()
+        name = "caption" if message.media else "text"
+        setattr(after, name, words)
+        after.entities = markup.detected(words)
+        self.telegram.edit_message(message, after)
+        return message
+
+    async def delete(self, message):
+        """Take a message away; the bot is not told."""
+        self.telegram.delete_message(message)
+
+    async def press(self, message, button):
+        """Press a button, named by its text or its callback data."""
+        found = [one for row in message.keyboard for one in row if button in (one["text"], one.get("callback_data"))]
+        assert found, f"No button {button!r} among {message.buttons()}"
+        assert "callback_data" in found[0], f"{button!r} tells the bot nothing: {deed(found[0])}"
+        assert not message.is_deleted, "The message is gone"
+        assert message.chat.person in (None, self), f"{self.name} does not see {message.chat}"
+        press = Press(self.telegram, self, message, found[0]["callback_data"])
+        self.telegram.presses.append(press)
+        self.telegram.updates.add("callback_query", press.payload(), about=press, key=self.id)
+        return press
+
+    async def inline(self, query, *, offset="", chat_type="sender", timeout=10.0):  # noqa: ASYNC109 - says how long a person waits
+        """Type `@bot query` somewhere, and return what the bot proposes: a list with a `next_offset`."""
+        assert self.telegram.is_inline, "The bot has no inline mode"
+        asked = Query(self.telegram, self, query, offset, chat_type)
+        self.telegram.queries.append(asked)
+        self.telegram.updates.add("inline_query", asked.payload(), about=asked, key=self.id)
+        await self.telegram.until(lambda: asked.answer is not None, timeout)
+        return asked.answer
+
+    async def choose(self, result, chat=None, query=""):
+        """Send one of the results into a chat; the bot is told which, as it is where that was switched on."""
+        place = chat or self.dm()
+        sent = self._said(place, drafted(self.telegram, result), via=self.telegram.bot)
+        told = {"result_id": result["id"], "from": self.payload(), "query": query}
+        if sent.reply_markup:
+            sent.inline_id = f"AgAAA{sent.id}x{abs(place.id)}"
+            told["inline_message_id"] = sent.inline_id
+        self.telegram.updates.add("chosen_inline_result", told, key=self.id)
+        return sent
+
+    async def react(self, message, *emoji):
+        """Put these reactions on a message instead of one's earlier ones; the bot is told if it asked for it."""
+        old, new = message.reactions.get(self.id, []), [{"type": "emoji", "emoji": one} for one in emoji]
+        message.reactions[self.id] = new
+        told = {"chat": message.chat.payload(), "message_id": message.id, "user": self.payload(), "date": self.telegram.now()}
+        if message.chat.person or message.chat.is_admin(self.telegram.bot):
+            self.telegram.updates.add("message_reaction", told | {"old_reaction": old, "new_reaction": new}, key=message.chat.id)
+
+    async def block(self):
+        """Block the bot."""
+        self._blocks(is_blocked=True)
+
+    async def unblock(self):
+        """Let the bot write again."""
+        self._blocks(is_blocked=False)
+
+    def _blocks(self, *, is_blocked):
+        chat, bot = self.dm(), self.telegram.bot
+        if chat.is_blocked == is_blocked:
+            return
+        chat.is_blocked = is_blocked
+        old, new = Member(bot, MEMBER if is_blocked else KICKED), Member(bot, KICKED if is_blocked else MEMBER)
+        self.telegram.updates.add("my_chat_member", chat.changed_member(self, old, new), key=chat.id)
+
+    async def join(self, chat):
+        """Come into a group, which everybody there sees."""
+        self._becomes(chat, MEMBER)
+        return chat.happened({"new_chat_members": [self.payload()]}, by=self)
+
+    async def leave(self, chat):
+        """Go out of a group, which everybody there sees."""
+        self._becomes(chat, LEFT)
+        return chat.happened({"left_chat_member": self.payload()}, by=self)
+
+    async def promote(self, chat, *, anonymous=False, title=None, lacking=(), creator=False):
+        """Become an administrator, or the creator; `lacking` are the rights that this administrator does not have."""
+        self._becomes(chat, CREATOR if creator else ADMINISTRATOR, anonymous=anonymous, title=title, lacking=lacking)
+        return self
+
+    async def demote(self, chat):
+        """Be a member like others again."""
+        self._becomes(chat, MEMBER)
+        return self
+
+    def _becomes(self, chat, status, **more):
+        old = chat.members.get(self.id) or Member(self, LEFT)
+        chat.add(self, status, **more)
+        if chat.is_admin(self.telegram.bot):  # only administrators are told of others
+            self.telegram.updates.add("chat_member", chat.changed_member(self, old, chat.members[self.id]), key=chat.id)

@@ -1,0 +1,185 @@
+"""The lines of many persons in memory, turned by the pure rule, and random traces of them that keep account of what was charged."""
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bot.jobs.turns import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
+
+MODELS = ("red", "green", "blue", "grey")
+
+
+@dataclass
+class Person:
+    """Somebody's account: `charged` in device seconds over their weight."""
+
+    name: str
+    weight: float = 1.0
+    tag: float = 0.0
+    line: list[Waiting] = field(default_factory=list)
+    charged: float = 0.0
+
+
+class Lines:
+    """Everybody's lines, as the store keeps them."""
+
+    def __init__(self, weights, window=WINDOW, reach=REACH):
+        self.people = {name: Person(name, weight) for name, weight in weights.items()}
+        self.clock, self.window, self.reach = 0.0, window, reach
+        self.asked = 0
+
+    def ask(self, name, model, cost):
+        """Put a job at the end of a person's line and return its id."""
+        person = self.people[name]
+        if not person.line:
+            person.tag = entered(person.tag, self.clock)
+        self.asked += 1
+        person.line.append(Waiting(f"{name}-{self.asked}", model, cost))
+        return person.line[-1].id
+
+    def cancel(self, job_id):
+        """Take a job out of its line; one that is not in line is left alone."""
+        for person in self.people.values():
+            person.line = [job for job in person.line if job.id != job_id]
+
+    @property
+    def backlogged(self):
+        """Those with something waiting, smallest tag first."""
+        return sorted((one for one in self.people.values() if one.line), key=lambda one: (one.tag, one.name))
+
+    def choose(self, loaded):
+        """Return what would be next."""
+        heads = [Head(one.name, one.tag, tuple(one.line[: self.reach])) for one in self.backlogged[:HEADS]]
+        return choose(heads, loaded, self.clock, self.window, self.reach)
+
+    def take(self, loaded):
+        """Begin what is next, and charge for it."""
+        choice = self.choose(loaded)
+        if choice is not None:
+            person = self.people[choice.person]
+            person.line.remove(choice.job)
+            for one in self.people.values():
+                one.line = [msgspec.structs.replace(job, passed=job.passed + (job.id in choice.overtaken)) for job in one.line]
+            self.clock = choice.clock
+            self._charge(person, served(person.tag, choice.job.cost, person.weight))
+        return choice
+
+    def correct(self, choice, measured):
+        """Put right what was charged for a job."""
+        person = self.people[choice.person]
+        self._charge(person, corrected(person.tag, choice.job.cost, measured, person.weight))
+
+    def _charge(self, person, tag):
+        person.charged += tag - person.tag
+        person.tag = tag
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How a random history goes: who there is, what they ask of how many devices, and what goes otherwise than planned."""
+
+    seed: int
+    weights: tuple[float, ...]
+    devices: int = 1
+    models: int = 3
+    window: float = WINDOW
+    reach: int = REACH
+    off: float = 0.0
+    cancels: float = 0.0
+    length: int = 60
+
+
+@dataclass
+class Device:
+    """A device: what it has loaded, and what it paints until it is told to end."""
+
+    loaded: str = ""
+    work: Choice | None = None
+
+
+class Walk:
+    """A history as it happens. `watch(walk, choice)` sees each choice, or that there was none, before the device has it."""
+
+    def __init__(self, trace, watch=None):
+        self.trace, self.watch = trace, watch
+        self.chance = random.Random(trace.seed)
+        self.lines = Lines({f"p{number:02}": weight for number, weight in enumerate(trace.weights)}, trace.window, trace.reach)
+        self.devices = [Device() for _ in range(trace.devices)]
+        #: The dearest job of each person, as estimated or measured, and the largest correction up and down.
+        self.dearest = dict.fromkeys(self.lines.people, 0.0)
+        self.up, self.down = dict(self.dearest), dict(self.dearest)
+        self.begun = []
+
+    def go(self):
+        """Live through the whole history."""
+        for name in self.lines.people:
+            self.ask(name, self.chance.choice((0, 1, 5, 20)))
+        for _ in range(self.trace.length):
+            if self.chance.random() < 0.3:
+                self.ask(self.chance.choice(list(self.lines.people)), self.chance.choice((1, 1, 3)))
+            if self.chance.random() < self.trace.cancels:
+                self.cancel_one()
+            self.turn(self.chance.choice(self.devices))
+        return self
+
+    def ask(self, name, count):
+        """Let a person ask for some jobs."""
+        for _ in range(count):
+            cost = self.chance.choice((0.5, 2.0, self.chance.uniform(1, 12)))
+            self.lines.ask(name, self.chance.choice(MODELS[: self.trace.models]), cost)
+            self.dearest[name] = max(self.dearest[name], cost)
+
+    def cancel_one(self):
+        """Cancel a job that waits, somewhere."""
+        waiting = [job.id for one in self.lines.people.values() for job in one.line]
+        if waiting:
+            self.lines.cancel(self.chance.choice(waiting))
+
+    def turn(self, device):
+        """End what a device has in work and give it what is next."""
+        if device.work is not None:
+            self.end(device)
+        choice = self.lines.choose({device.loaded})
+        if self.watch is not None:
+            self.watch(self, choice)
+        device.work = self.lines.take({device.loaded})
+        if device.work is not None:
+            device.loaded = device.work.job.model
+            self.begun.append(device.work.job.id)
+
+    def end(self, device):
+        """End a job, at another cost than was thought where the trace says so; a cancelled one has used a part of it."""
+        choice, device.work = device.work, None
+        measured = choice.job.cost * self.chance.uniform(1 - self.trace.off, 1 + self.trace.off)
+        if self.chance.random() < self.trace.cancels:
+            measured *= self.chance.random()
+        more, name = measured - choice.job.cost, choice.person
+        self.up[name], self.down[name] = max(self.up[name], more), max(self.down[name], -more)
+        self.dearest[name] = max(self.dearest[name], measured)
+        self.lines.correct(choice, measured)
+
+    def slack(self, name):
+        """Return a person's part in the bound of the gap, in device seconds over their weight."""
+        late = (self.trace.devices - 1) * (self.up[name] + self.down[name])
+        return (self.dearest[name] + late) / self.lines.people[name].weight
+
+
+@dataclass
+class Gaps:
+    """Watches how far apart any two come of those who wait throughout: the range of what they were charged, less one another."""
+
+    spans: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    widest: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def look(self, lines):
+        """Look at everybody as they are now."""
+        waiting = sorted(one.name for one in lines.backlogged)
+        pairs = [(one, other) for one in waiting for other in waiting if one < other]
+        spans = {}
+        for pair in pairs:
+            apart = lines.people[pair[0]].charged - lines.people[pair[1]].charged
+            low, high = self.spans.get(pair, (apart, apart))
+            spans[pair] = min(low, apart), max(high, apart)
+            self.widest[pair] = max(self.widest.get(pair, 0.0), spans[pair][1] - spans[pair][0])
+        self.spans = spans

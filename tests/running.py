@@ -1,0 +1,73 @@
+"""`easel run` as a process of its own."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def on_one_core():
+    """Have the processes that are started inside paint on one core: those that share several wait for each other for ages."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[os.getpid() % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+class Easel:
+    """A process of `easel run` in a folder, with settings as in its environment; what it says is in `said`."""
+
+    def __init__(self, folder, **settings):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        settings = {"WEB__PORT": port, **settings}
+        # Where Python may not keep what it compiled, every start would compile Easel again.
+        apart = ("EASEL__", "PYTHONDONTWRITEBYTECODE")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
+        self._environment = plain | {f"EASEL__{name}": str(value) for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
+        self._folder = folder
+        self._file = folder / f"said-{port}"
+        self._process = None
+
+    @property
+    def said(self):
+        """Return everything that it said so far."""
+        return self._file.read_text()
+
+    @property
+    def is_running(self):
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def start(self):
+        """Start it."""
+        command = [sys.executable, "-m", "adapters.cli", "run"]
+        with self._file.open("wb") as file, on_one_core():
+            self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=file, stderr=file)
+
+    def kill(self):
+        """End it and its workers at once, as a power failure would."""
+        chat = psutil.Process(self._process.pid)
+        for process in (*chat.children(recursive=True), chat):
+            process.send_signal(signal.SIGKILL)
+        self._process.wait(timeout=30)
+
+    async def stop(self):
+        """Ask it to end, and return what it ended with."""
+        self._process.terminate()
+        return await asyncio.to_thread(self._process.wait, 30)
