@@ -69,13 +69,12 @@ async def test_its_commands_are_known(telegram):
 
 
 async def test_it_paints_in_private(telegram):
-    """A message becomes a picture in the message that told of it, which tells how far it is meanwhile."""
+    """A message becomes a picture in the message that told of it."""
     ann = telegram.user("ann")
-    said = await ann.say(ann.dm(), "/imagine a large red circle on a blue background --steps 60 --count 1")
+    said = await ann.say(ann.dm(), "/imagine a large red circle on a blue background --count 1")
     (message,) = await pictures(telegram, ann.dm())
     assert message.reply_to is said
     assert "a large red circle" in words_of(message)
-    assert [one for edit in message.edits for one in (words_of(edit),) if "step" in one]
     red, _, blue = Image.open(io.BytesIO(message.photo.data)).convert("RGB").resize((3, 3)).getpixel((1, 1))
     assert red > blue
 
@@ -119,7 +118,7 @@ async def test_four_pictures_are_an_album(telegram):
 
 
 async def test_it_can_be_cancelled(telegram):
-    """Whoever cancels what is being painted sees that at once, and nothing comes after it."""
+    """A message tells how far its pictures are; whoever cancels them sees that at once, and nothing comes after it."""
     ann = telegram.user("ann")
     await ann.say(ann.dm(), f"a green tree {LONG}")
     card = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if "step" in words_of(one)), None), 60.0)
