@@ -116,7 +116,13 @@ def spot_for(interaction: Interaction, message: int) -> Spot:
         until=int(interaction.created_at.timestamp()) + TOKEN_SECONDS,
         limit=interaction.filesize_limit,
         is_guest=not _is_at_home(interaction),
+        home=_home(interaction),
     )
+
+
+def _home(interaction: Interaction) -> int:
+    """Return the channel between a person and the bot alone. A group's, or that of two others, is none, and neither is one unsaid."""
+    return (interaction.channel_id or 0) if interaction.guild_id is None and interaction.context.dm_channel else 0
 
 
 def _is_at_home(interaction: Interaction) -> bool:

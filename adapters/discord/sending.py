@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import discord
+import msgspec
 
 from adapters.discord import files as packing
 from adapters.discord import outbound
@@ -144,7 +145,7 @@ class Sender:
     async def _place(self, card: Card, channel: int, spot: Spot, message: int) -> None:
         """Remember where a job is shown now."""
         token, until = (spot.token, spot.until) if spot.is_guest else ("", 0)
-        placed = Spot(user=spot.user, message=message, token=token, until=until, limit=spot.limit, is_guest=spot.is_guest)
+        placed = msgspec.structs.replace(spot, message=message, token=token, until=until)
         self._placed[card.job] = placed
         await self._store.jobs.placed(card.job, placed.address(channel).message)
 

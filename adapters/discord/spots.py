@@ -18,6 +18,7 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     `user` is whom a direct message goes to where the channel is closed. `message` is 0 where there is none yet. `token` opens it
     until the moment `until` (seconds since 1970) without any right in the channel; a message of the bot's own has none. `limit`
     is how many bytes a file may have there, 0 where nobody said. `is_guest`: the bot is not in that channel, but only its command.
+    `home` is the channel between `user` and the bot, whose place is named by the person, 0 where others may read along.
     """
 
     user: int = 0
@@ -26,13 +27,13 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     until: int = 0
     limit: int = 0
     is_guest: bool = False
+    home: int = 0
 
     def address(self, channel: int) -> Address:
-        """Return the address of this spot in a channel."""
-        return Address(PLATFORM, str(channel), _SEPARATOR.join(map(str, self._parts())))
-
-    def _parts(self) -> tuple[int | str, ...]:
-        return (self.user, self.message, self.until, self.limit, int(self.is_guest), self.token)
+        """Return the address of this spot in a channel. A conversation with one person is a place of that person's name."""
+        home = self.home if self.home == channel else 0
+        parts = (self.user, self.message, self.until, self.limit, int(self.is_guest), home, self.token)
+        return Address(PLATFORM, str(self.user if home else channel), _SEPARATOR.join(map(str, parts)))
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +51,8 @@ _SEPARATOR = "/"
 
 def channel_of(address: Address) -> int:
     """Return the channel of an address, or 0 for what is none."""
+    if home := spot_of(address).home:
+        return home
     return int(address.place) if address.place.isascii() and address.place.isdecimal() else 0
 
 
@@ -57,7 +60,7 @@ def spot_of(address: Address) -> Spot:
     """Return the spot of an address. One of several results of a message, `…#2`, has no message yet; what is unreadable is no spot."""
     written, mark, _ = address.message.partition("#")
     try:
-        user, message, until, limit, guest, token = written.split(_SEPARATOR, 5)
+        user, message, until, limit, guest, home, token = written.split(_SEPARATOR, 6)
         return Spot(
             user=int(user),
             message=0 if mark else int(message),
@@ -65,6 +68,7 @@ def spot_of(address: Address) -> Spot:
             until=int(until),
             limit=int(limit),
             is_guest=guest == "1",
+            home=int(home),
         )
     except ValueError:
         return Spot()

@@ -53,7 +53,8 @@ class Talking:
             await (self._said(message, text("discord-private")) if is_private else self._directly(message))
             return
         limit = message.guild.filesize_limit if message.guild is not None else 0
-        await self._answer(client, message, words, where, Spot(user=message.author.id, message=placeholder, limit=limit))
+        home = message.channel.id if isinstance(message.channel, discord.DMChannel) else 0
+        await self._answer(client, message, words, where, Spot(user=message.author.id, message=placeholder, limit=limit, home=home))
 
     def _is_private(self, message: discord.Message, words: str) -> bool:
         """Return whether the answer is for the person alone, where others would see it."""

@@ -12,7 +12,6 @@ from bot.store.columns import now
 from bot.store.models import (
     BoardPlaceRow,
     BoardRow,
-    IdentityRow,
     JobRow,
     PersonRow,
     PictureRow,
@@ -22,7 +21,7 @@ from bot.store.models import (
     ShareRow,
     VoteRow,
 )
-from bot.store.people import place_id
+from bot.store.people import is_theirs, place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, new_id
 
@@ -80,7 +79,7 @@ class Boards:
         """Return the boards that somebody may look at in a place: the place's own, and in private those of all places they have been in."""
         async with self._database.read() as session:
             here = await session.scalar(board_of(place))
-            is_private = await session.scalar(select(is_theirs(person, place)))
+            is_private = await session.scalar(select(is_theirs(person, place.platform, place.place)))
         theirs = await self.of_person(person) if is_private else ()
         return tuple(dict.fromkeys([*([here] if here else []), *theirs]))
 
@@ -185,12 +184,6 @@ class Boards:
         changes = {name: value for name, value in (("pinned", pinned), ("removed", removed)) if value is not None}
         async with self._database.write() as session:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(**changes))
-
-
-def is_theirs(person: str, place: Address) -> ColumnElement[bool]:
-    """Say whether a place is the conversation with one person: platforms name it as they name the person."""
-    named = IdentityRow.person_id == person, IdentityRow.platform == place.platform, IdentityRow.id == place.place
-    return select(IdentityRow.id).where(*named).exists()
 
 
 def board_of(place: Address) -> Select[str]:

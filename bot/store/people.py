@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import BadInput
@@ -197,6 +197,11 @@ def _person_of(caller: Caller) -> Select[PersonRow]:
         .join(IdentityRow, IdentityRow.person_id == PersonRow.id)
         .where(IdentityRow.platform == caller.platform, IdentityRow.id == caller.id)
     )
+
+
+def is_theirs(person: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Say whether a place is the conversation with one person, and nobody else: platforms name it as they name the person."""
+    return select(IdentityRow.id).where(IdentityRow.person_id == person, IdentityRow.platform == platform, IdentityRow.id == key).exists()
 
 
 async def place_id(session: AsyncSession, platform: str, key: str) -> str:

@@ -42,7 +42,7 @@ from bot.store.models import (
     TurnRow,
     VoteRow,
 )
-from bot.store.people import Person
+from bot.store.people import Person, is_theirs
 from bot.store.pictures import Pictures
 from bot.store.session import Database, add_if_new
 
@@ -75,12 +75,7 @@ def _accounts_of(person: str) -> Any:
 
 
 def _is_their_own(person: str) -> ColumnElement[bool]:
-    """Say of a place that it is the conversation with one person: platforms name it as they name the person."""
-    return (
-        select(IdentityRow.id)
-        .where(IdentityRow.person_id == person, IdentityRow.platform == PlaceRow.platform, IdentityRow.id == PlaceRow.key)
-        .exists()
-    )
+    return is_theirs(person, PlaceRow.platform, PlaceRow.key)
 
 
 def _place_of(person: str) -> ColumnElement[bool]:

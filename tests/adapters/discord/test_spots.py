@@ -11,7 +11,7 @@ from bot.values import Address
 
 IDS = st.integers(0, 2**63 - 1)
 TOKENS = st.text("abcXYZ019+/=_-.", max_size=200)
-SPOTS = st.builds(Spot, user=IDS, message=IDS, token=TOKENS, until=IDS, limit=IDS, is_guest=st.booleans())
+SPOTS = st.builds(Spot, user=IDS, message=IDS, token=TOKENS, until=IDS, limit=IDS, is_guest=st.booleans(), home=st.just(0))
 
 
 @given(SPOTS, IDS)
@@ -20,6 +20,16 @@ def test_what_is_written_is_read(spot, channel):
     address = spot.address(channel)
     assert spot_of(address) == spot
     assert channel_of(address) == channel
+
+
+@given(SPOTS, IDS.filter(bool))
+def test_a_conversation_with_one_person_has_their_name(spot, channel):
+    """A channel between a person and the bot is a place of that person's name, and is still known; any other keeps its own."""
+    address = msgspec.structs.replace(spot, home=channel).address(channel)
+    assert address.place == str(spot.user)
+    assert channel_of(address) == channel
+    assert spot_of(address).home == channel
+    assert msgspec.structs.replace(spot, home=channel + 1).address(channel) == spot.address(channel)
 
 
 @given(SPOTS, IDS, st.integers(1, 16))

@@ -8,7 +8,7 @@ from tests.emulators.discord.components import BUTTON, buttons_of, selects_of
 from tests.emulators.discord.composing import Draft
 from tests.emulators.discord.messages import Attachment, Message
 from tests.emulators.discord.uses import Use
-from tests.emulators.discord.world import DM, Channel, User
+from tests.emulators.discord.world import DM, GROUP, Channel, User
 
 
 class Person(User):
@@ -28,6 +28,12 @@ class Person(User):
             self._dm = Channel(self.discord, f"dm of {self.name}", DM, person=self)
             self.discord.channels[self._dm.id] = self._dm
         return self._dm
+
+    def group(self, *others):
+        """Return a place among people, where the bot is only as somebody's own command."""
+        made = Channel(self.discord, "a few", GROUP, people=(self, *others))
+        self.discord.channels[made.id] = made
+        return made
 
     def upload(self, name, data, place):
         """Upload a file."""
@@ -102,7 +108,7 @@ class Person(User):
         return await Use(self.discord, self, channel, kind, data, **more).send()
 
     def _enter(self, channel):
-        assert channel.guild or channel.person is self, f"{self.name} does not see {channel}"
+        assert channel.guild or channel.person is self or self in channel.people, f"{self.name} does not see {channel}"
         if channel.guild and self.id not in channel.guild.roles:
             channel.guild.add(self)
 
@@ -119,7 +125,7 @@ class Person(User):
     def _check_offered(self, channel, command):
         self._enter(channel)
         contexts, guild = command.get("contexts"), channel.guild
-        assert contexts is None or (0 if guild else 1) in contexts, f"{command['name']} is not offered here"
+        assert contexts is None or channel.context in contexts, f"{command['name']} is not offered here"
         assert not (guild and not guild.has_bot) or 1 in command["integration_types"], f"{command['name']} is not for persons to install"
         place = channel.parent or channel
         assert not command.get("nsfw") or not guild or place.is_nsfw, f"{command['name']} is for age-restricted channels"

@@ -6,7 +6,7 @@ from tests.emulators.discord.library import discord as library
 
 Permissions = library.Permissions
 EPOCH = 1420070400000
-TEXT, DM, FORUM, THREAD = 0, 1, 15, 11
+TEXT, DM, GROUP, FORUM, THREAD = 0, 1, 3, 15, 11
 # What everybody may do in a new server.
 EVERYBODY = Permissions(
     view_channel=True,
@@ -149,10 +149,11 @@ class Guild:
 
 
 class Channel:
-    """A place for messages: a channel, a forum, a thread or the place between a person and the bot."""
+    """A place for messages: a channel, a forum, a thread, the place between a person and the bot, or among `people` without it."""
 
-    def __init__(self, discord, name, kind=TEXT, *, guild=None, parent=None, nsfw=False, person=None, owner=None):
+    def __init__(self, discord, name, kind=TEXT, *, guild=None, parent=None, nsfw=False, person=None, owner=None, people=()):
         self.discord, self.name, self.kind, self.guild, self.parent, self.person = discord, name, kind, guild, parent, person
+        self.people = people
         self.id = discord.ids()
         self.is_nsfw, self.is_archived, self.is_locked, self.owner = nsfw, False, False, owner
         self.every_message = []  # also deleted ones
@@ -166,6 +167,11 @@ class Channel:
     def messages(self):
         """What is to be seen, by whomever; oldest first."""
         return [one for one in self.every_message if not one.is_deleted]
+
+    @property
+    def context(self):
+        """Where that is to an interaction: in a server, in direct messages with the bot, or in those of others."""
+        return 0 if self.guild else 1 if self.person else 2
 
     @property
     def is_thread(self):
@@ -227,7 +233,7 @@ class Channel:
         last = self.every_message[-1].id if self.every_message else None
         told = {"id": self.id, "type": self.kind, "flags": 0, "last_message_id": last}
         if self.guild is None:
-            return told | {"recipients": [self.person.payload()]}
+            return told | {"recipients": [one.payload() for one in self.people or [self.person]]}
         told |= {"guild_id": self.guild.id, "name": self.name, "rate_limit_per_user": 0, "parent_id": self.parent and self.parent.id}
         return told | (self._of_thread() if self.is_thread else self._of_channel())
 

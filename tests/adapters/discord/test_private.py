@@ -1,0 +1,68 @@
+"""What a person sees of their groups in direct messages with the bot, and nowhere else."""
+
+import pytest
+
+from tests.adapters.discord.chat import read, told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: What is shared on the board of a server.
+WORDS = "a red circle on a blue ground"
+
+
+async def shared(chat, name):
+    """Have somebody share a preset and a prompt in a server that somebody else paints in; return both persons."""
+    channel, ann, bob = chat.channel()
+    for person in (ann, bob):
+        await person.use(channel, "imagine", prompt="a red circle")
+    await chat.pictures(channel, 2)
+    await told(await ann.use(channel, "preset save", name=name, prompt="a blue {prompt}"))
+    await told(await ann.use(channel, "preset share", preset=name))
+    await told(await ann.use(channel, "share", prompt=WORDS))
+    return ann, bob
+
+
+async def names(person, place, typed):
+    """Return the presets that somebody is offered who types a few letters."""
+    return [one["name"] for one in await person.complete(place, "preset show", "preset", typed)]
+
+
+async def board(person, place):
+    """Return what somebody is shown as the board."""
+    return read(await told(await person.use(place, "board")))
+
+
+async def test_a_member_sees_in_private_what_their_groups_share(chat):
+    """Boards and presets of the servers that somebody paints in are there in their direct messages: by command, button and while one types."""
+    ann, bob = await shared(chat, "harbour")
+    for person in (ann, bob):
+        assert await names(person, person.dm(), "harb") == ["harbour"]
+        assert WORDS in await board(person, person.dm())
+    await bob.use(bob.dm(), "preset use", preset="harbour", words="boat")
+    (shown,) = await chat.pictures(bob.dm())
+    assert (await chat.job(shown)).request.prompt.text == "a blue boat"
+    await bob.say(bob.dm(), "/preset use harbour ship")
+    assert (await chat.job((await chat.pictures(bob.dm(), 2))[1])).request.prompt.text == "a blue ship"
+    await bob.click(shown, "Again")
+    await chat.pictures(bob.dm(), 3)
+
+
+async def test_a_stranger_sees_nothing_of_it(chat):
+    """Who paints in no server with them is shown nothing, neither in direct messages nor elsewhere."""
+    await shared(chat, "lagoon")
+    eve = chat.discord.user("eve")
+    await eve.say(eve.dm(), "a red circle")
+    await chat.pictures(eve.dm())
+    assert await names(eve, eve.dm(), "lag") == []
+    assert WORDS not in await board(eve, eve.dm())
+    said = read(await told(await eve.use(eve.dm(), "preset show", preset="lagoon")))
+    assert "There is no preset lagoon here" in said
+
+
+async def test_where_others_read_along_nothing_is_private(chat):
+    """Among people in direct messages of their own, and in another server, a member is shown no more than everybody there may see."""
+    ann, bob = await shared(chat, "valley")
+    eve = chat.discord.user("eve")
+    for place in (bob.group(ann, eve), chat.discord.guild("Elsewhere").channel("general")):
+        assert await names(bob, place, "vall") == []
+        assert WORDS not in await board(bob, place)
