@@ -83,6 +83,14 @@ def ready_made(file):
         file.write_bytes(_made())
 
 
+#: Ends whoever holds a table of a schema.
+_LET_GO = """
+    SELECT pg_terminate_backend(held.pid) FROM (
+        SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE relnamespace = to_regnamespace(%s)
+    ) AS held WHERE held.pid <> pg_backend_pid()
+"""
+
+
 @contextmanager
 def blank(kind, folder):
     """Give the address of a blank database of a kind."""
@@ -98,6 +106,8 @@ def blank(kind, folder):
         try:
             yield server.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
         finally:
+            # A connection that a cancelled task is still giving back holds its locks as long as we would wait for them here.
+            connection.execute(_LET_GO, [schema])
             connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
 

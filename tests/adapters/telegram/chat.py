@@ -1,5 +1,6 @@
 """A bot in an emulated Telegram, with a real store; its engine paints plain colours, at once."""
 
+import asyncio
 import os
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from bot.commands import COMMANDS
 from bot.config import Telegram as Section
 from bot.jobs.dispatcher import Dispatcher
 from bot.offer import Offer
+from bot.store.outbox import SENT
 from bot.store.store import Store
 from tests.adapters.discord.chat import Painter
 from tests.adapters.web.chat import config
@@ -93,6 +95,12 @@ class Chat:
         found = await self.telegram.until(shown)
         assert len(found) == count
         return found
+
+    async def told(self, count):
+        """Wait until so many results are known to have arrived: Telegram shows them a moment before that."""
+        async with asyncio.timeout(30.0):
+            while (await self.store.outbox.counts()).get(SENT, 0) < count:  # noqa: ASYNC110  # nobody announces it
+                await asyncio.sleep(0.02)
 
     async def job(self, message):
         """Return the job that a message shows."""

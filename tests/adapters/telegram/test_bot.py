@@ -130,7 +130,7 @@ async def test_history_is_shown(chat):
     """History shows pictures that Telegram has already, and numbers that tell more of each."""
     ann, dm = await chat.started()
     await ann.say(dm, " || ".join(["a red circle --count 3 --steps 1 --size 64x64"] * 2))
-    await chat.telegram.until(lambda: len([one for one in chat.answers(dm) if "3 pictures" in words_of(one)]) == 2)
+    await chat.told(2)
     said = await ann.say(dm, "/history circle")
     listed = await chat.answer(dm, said, "1 to 6 of 6")
     assert [label for label, _ in listed.buttons()] == list("123456")
