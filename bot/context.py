@@ -66,9 +66,12 @@ class Context:
         """Return the store."""
         return self.app.store
 
-    async def bound(self, command: Command[P], given: Raw) -> tuple[P, Mapping[str, Origin]]:
-        """Return the parameters of a command over what this person and this place settled, and who decided each; raises `BadInput`."""
-        (run,) = await self.app.layering.runs(command, [given], self.person.id, self.address, self.wanted)
+    async def bound(self, command: Command[P], given: Raw, slots: Mapping[str, str] | None = None) -> tuple[P, Mapping[str, Origin]]:
+        """Return the parameters of a command over what this person and this place settled, and who decided each; raises `BadInput`.
+
+        `slots` are values that a preset's form asked for.
+        """
+        (run,) = await self.app.layering.runs(command, [given], self.person.id, self.address, self.wanted, slots)
         return bind(command, run.given, *run.values), layers.origins(run.given, run.layers)
 
     async def read(self, wish: Wish) -> "Read":

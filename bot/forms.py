@@ -6,10 +6,11 @@ from typing import Any
 from bot.errors import BadInput
 from bot.reply import Asked, Form
 from bot.spec import Command, DeclarationError, Kind
+from bot.texts import text
 from bot.values import Given
 
-#: Fields of a form: as many as the strictest platform shows.
-MOST_FIELDS = 5
+#: Fields of a form: as many as the strictest platform shows; and bytes of its wire, beside which some say whose form it is.
+MOST_FIELDS, MOST_FORM_WIRE = 5, 48
 
 #: The parameter of a form's command that names the fields which were emptied: elsewhere an empty value says nothing at all.
 _WITHOUT = "without"
@@ -23,14 +24,14 @@ def form(
     offered: Mapping[str, Sequence[str]],
     send: str = "form-paint",
 ) -> Form:
-    """Return a form over parameters of a command, in the order of `values`, which are what they have now."""
+    """Return a form over parameters of a command, in the order of `values`, which are what they have now. `title` is a key of the texts."""
     if len(values) > MOST_FIELDS:
         raise DeclarationError(f"the form {title} has {len(values)} fields; {MOST_FIELDS} is the most that every platform shows")
     fields = (
         Asked(param=command.param(name), value="" if value is None else str(value), offered=tuple(offered.get(name, ())))
         for name, value in values.items()
     )
-    return Form(title, wire, tuple(fields), send)
+    return Form(text(title), wire, tuple(fields), send)
 
 
 def read(command: Command[Any], filled: Mapping[str, Given]) -> dict[str, Given]:

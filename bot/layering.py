@@ -43,17 +43,25 @@ class Layering:
         self._store = store
         self._offer = offer
 
-    async def runs(self, command: Command[Any], given: Sequence[Raw], person: str, place: Address, wanted: Wanted) -> list[Run]:
-        """Return the runs of a command, for a person in a place where this was settled.
+    async def runs(
+        self,
+        command: Command[Any],
+        given: Sequence[Raw],
+        person: str,
+        place: Address,
+        wanted: Wanted,
+        slots: Mapping[str, str] | None = None,
+    ) -> list[Run]:
+        """Return the runs of a command, for a person in a place where this was settled; `slots` are those of the preset, where asked for.
 
         Raises `BadInput` for a preset that cannot be used like that.
         """
         if not issubclass(command.params_type, Wish):
             return [Run(one) for one in given]
         settled = layers.layers(wanted, tuple(self._offer.passports))
-        return [await self._run(one, layers.beneath(one, settled), person, place) for one in given]
+        return [await self._run(one, layers.beneath(one, settled), person, place, slots) for one in given]
 
-    async def _run(self, given: Raw, under: tuple[Layer, ...], person: str, place: Address) -> Run:
+    async def _run(self, given: Raw, under: tuple[Layer, ...], person: str, place: Address, slots: Mapping[str, str] | None) -> Run:
         plain = {name: value for name, value in given.items() if name != "preset"}
         beneath = tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "preset"}) for one in under)
         named = str(given.get("preset") or "")
@@ -66,10 +74,10 @@ class Layering:
             known = await self._store.presets.complete(reader, "", 1_000)
             raise BadInput("input-preset-unknown", given=named[:_LONGEST_SHOWN], nearest=nearest(named[:_LONGEST_SHOWN], known))
         # What was settled long ago and is not there any more is nobody's wish.
-        return Run(plain, beneath) if found is None else _through(found, plain, beneath)
+        return Run(plain, beneath) if found is None else _through(found, plain, beneath, slots)
 
 
-def _through(preset: Preset, given: Raw, under: tuple[Layer, ...]) -> Run:
+def _through(preset: Preset, given: Raw, under: tuple[Layer, ...], slots: Mapping[str, str] | None) -> Run:
     """Return a run with a preset between what was given and what was settled."""
-    changed, own = presets.applied(preset.use, given)
+    changed, own = presets.applied(preset.use, given, slots)
     return Run(changed, (own, *(Layer(one.origin, presets.bounded(preset.use, one.values)) for one in under)))

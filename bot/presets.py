@@ -12,6 +12,7 @@ import msgspec
 from bot.bind import Raw
 from bot.errors import BadInput
 from bot.layers import Layer
+from bot.prompt import escape
 from bot.values import Given
 
 #: What a preset can be called; a name is one word, so that words can follow it.
@@ -31,6 +32,12 @@ _SLOT = re.compile(r"(?<!\\)\{(?P<name>[a-z][a-z0-9_]{0,31})(?:=(?P<usual>[^{}|]
 
 #: A slot's value in words: `title:"Blade Runner"`, `title:cat`, with `=` as well.
 _FILLED = re.compile(r"(?<!\S)(?P<name>[a-z][a-z0-9_]{0,31})[:=](?:[\"“„](?P<quoted>[^\"“”„]*)[\"“”]|(?P<word>\S+))")
+
+#: What means something at the edge of a bracket that the template has: `(-` and `:1.3)`.
+_EDGE = re.compile(r"\A-|:(?=\s*[+-]?[\d.]+\s*\Z)")
+
+#: Stands for a value until it is put in; no text can hold it by itself.
+_KEPT = re.compile(r"\x00([a-z0-9_]+)\x00")
 
 #: What is no slot though it is a name in braces: the picture.
 _NOT_A_SLOT = frozenset({"image"})
@@ -86,10 +93,11 @@ def split(words: str) -> tuple[str, str]:
     return name, "".join(rest).strip()
 
 
-def applied(use: Use, given: Raw) -> tuple[dict[str, Given], Layer]:
+def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tuple[dict[str, Given], Layer]:
     """Return what was given with the template filled in, and the preset's settings as a layer beneath it.
 
-    Raises `BadInput` where something that is locked was given, is over its ceiling, or a slot stays empty.
+    `slots` are values that were asked for, which are not looked for in the words then. Raises `BadInput` where something that is
+    locked was given, is over its ceiling, or a slot stays empty.
     """
     body = use.body
     changed: dict[str, Given] = {name: value for name, value in given.items() if value != "" and name != "preset"}
@@ -99,7 +107,7 @@ def applied(use: Use, given: Raw) -> tuple[dict[str, Given], Layer]:
     for name, most in body.most.items():
         if name in changed and _number(changed[name]) > most:
             raise BadInput("input-preset-most", name=name, most=most, preset=use.name)
-    changed[WORDS] = filled(use, str(changed.get(WORDS, "")))
+    changed[WORDS] = filled(use, str(changed.get(WORDS, "")), slots)
     layer: dict[str, Given] = {**body.settings, "preset": use.reference}
     if body.negative:
         # Both are kept out: what the preset keeps out, and what was said besides.
@@ -115,35 +123,51 @@ def bounded(use: Use, values: Mapping[str, Given]) -> dict[str, Given]:
     return {name: min(_number(value), use.body.most[name]) if name in use.body.most else value for name, value in kept.items()}
 
 
-def filled(use: Use, words: str) -> str:
-    """Return a preset's template with its slots filled from words; raises `BadInput` for what is missing, or does not belong."""
-    slots = use.body.slots
+def taken(body: Body, words: str) -> tuple[dict[str, str], str]:
+    """Return the values that words name for slots, and the words that are left."""
     values: dict[str, str] = {}
 
     def take(found: re.Match[str]) -> str:
-        if found["name"] not in slots or found["name"] == WORDS:
+        if found["name"] not in body.slots or found["name"] == WORDS:
             return found[0]
         values[found["name"]] = found["quoted"] if found["quoted"] is not None else found["word"]
         return ""
 
-    rest = " ".join(_FILLED.sub(take, words).split()) if slots else words.strip()
+    return values, " ".join(_FILLED.sub(take, words).split()) if body.slots else words.strip()
+
+
+def filled(use: Use, words: str, asked: Mapping[str, str] | None = None) -> str:
+    """Return a preset's template with its slots filled from words; what was `asked` for stands there as it is, whatever signs are in it.
+
+    Raises `BadInput` for what is missing, or does not belong.
+    """
+    slots = use.body.slots
+    values, rest = taken(use.body, words) if asked is None else (_as_words(asked), words.strip())
     if WORDS in use.body.locked and rest:
         raise BadInput("input-preset-words", preset=use.name, slots=_told(slots))
-    if WORDS in slots:
-        values[WORDS] = rest or slots[WORDS] or ""
     missing = [name for name, usual in slots.items() if not values.get(name) and usual is None and name != WORDS]
     if missing:
         raise BadInput("input-preset-slot", preset=use.name, name=missing[0])
+    if WORDS in slots:
+        values[WORDS] = rest or slots[WORDS] or ""
     made = _SLOT.sub(lambda one: _value(one, values), use.body.prompt)
     if WORDS not in slots and rest:
         made = f"{made}, {rest}" if made.strip() else rest
-    return _tidy(made)
+    # What was asked for is put in when all else is tidied up.
+    return _KEPT.sub(lambda one: values[one[1]], _tidy(made))
+
+
+def _as_words(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return values written so that the prompt's grammar finds nothing in them."""
+    return {name: _EDGE.sub(r"\\\g<0>", escape(value)) for name, value in asked.items() if value.strip()}
 
 
 def _value(slot: re.Match[str], values: Mapping[str, str]) -> str:
+    """Return what stands in the place of a slot: of a value only where it is to be, for it is nothing to be tidied up."""
     if slot["name"] in _NOT_A_SLOT:
         return slot[0]
-    return values.get(slot["name"]) or slot["usual"] or ""
+    value = values.get(slot["name"])
+    return (f"\x00{slot['name']}\x00" if slot["name"] != WORDS else value) if value else slot["usual"] or ""
 
 
 def _tidy(words: str) -> str:

@@ -12,7 +12,7 @@ r"""The prompt grammar: one bounded, linear parser from what a person typed to w
 | `{image}` without a link | start from the attached picture, or the one that is replied to |
 | `a castle \|\| a skyline` | several prompts, each with flags of its own |
 | `<lora:name:0.8>`, `<concept>`, `__colour__` | understood, and refused until there is such a thing |
-| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\-` `\\` `\BREAK` | the sign or the word itself |
+| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` | the sign or the word itself |
 
 One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
 left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bot.texts import text
+
 if TYPE_CHECKING:
     from bot.spec import Param
 
@@ -18,12 +20,18 @@ class Button(msgspec.Struct, frozen=True):
     """A command with its values, ready to press: `wire` is `name:value:value`, positional over the command's parameters.
 
     Nothing but this text has to survive until it is pressed, so a button works for ever. `label` is a key of the texts;
-    `careful` asks the platform to set it apart, because it takes something away.
+    `careful` asks the platform to set it apart, because it takes something away. `name` stands on it instead, where people named it.
     """
 
     label: str
     wire: str
     careful: bool = False
+    name: str = ""
+
+    @property
+    def said(self) -> str:
+        """Return what stands on it."""
+        return self.name or text(self.label)
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -48,15 +56,24 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of a form: a parameter of the command, the value that it has now, and values to choose from, where there are some."""
+    """One field of a form: a parameter of the command, the value that it has now, and values to choose from, where there are some.
+
+    `label` is what people call it where that is no name of ours; what is written there is taken as it is.
+    """
 
     param: "Param"
     value: str = ""
     offered: tuple[str, ...] = ()
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what the field is called."""
+        return self.label or self.param.name
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A form: its fields, and the command with the values that are fixed already. `title` and `send`, what ends it, are keys of the texts.
+    """A form: its fields, and the command with the values that are fixed already. `send`, what ends it, is a key of the texts.
 
     What is filled in goes to `App.pressed` together with `wire`, fields left empty among it.
     """

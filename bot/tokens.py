@@ -40,7 +40,7 @@ class Token(NamedTuple):
 #: repeat runs over never holds the sign that starts its own alternative, so no stretch of the text is run over twice.
 _TOKEN = re.compile(
     r"""
-      (?P<escaped> \\ (?: [()\[\]{}<>|_\\—–-] | BREAK\b ) )
+      (?P<escaped> \\ (?: [()\[\]{}<>|_:\\—–-] | BREAK\b ) )
     | (?P<open_negative> \( - )
     | (?P<open_round> \( )
     | (?P<close_round> (?: : \s*+ [+-]? (?: [0-9]++ (?: \. [0-9]*+ )? | \. [0-9]++ ) \s*+ )? \) )

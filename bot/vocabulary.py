@@ -59,12 +59,17 @@ Model = Annotated[str | None, Field(max_length=80, description="Which model pain
 
 PresetName = Annotated[str | None, Field(max_length=80, description="A preset to paint with, by its name"), Completed("preset")]
 PresetWords = Annotated[
-    str,
+    str | None,
     Field(min_length=1, max_length=MOST_WORDS, description="Its name, and words for it: slot:value, or anything else"),
     Completed("preset"),
 ]
 PresetRest = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Words for it: slot:value, or anything else")]
 PresetNamed = Annotated[str, Field(min_length=1, max_length=80, description="Which preset, by its name"), Completed("preset")]
+SlotValue = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="What stands there in the prompt")]
+SlotWords = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Your own words")]
+SlotLetters = Annotated[str | None, Field(max_length=10, description="Which slots are asked for, a letter for each")]
+PresetVersion = Annotated[int | None, Field(ge=1, description="Which version of the preset")]
+SharedCode = Annotated[str | None, Field(max_length=_LONGEST_ID, description="What was shared, by its code")]
 NewPreset = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="A name of one word; the prompt may follow it")]
 Template = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="The prompt, with slots such as {title} or {title=a cat}")]
 SomePicture = Annotated[str | None, Field(max_length=_LONGEST_ID, description="A picture of yours to take everything from, by its id")]

@@ -18,7 +18,7 @@ from adapters.discord.posts import REFUSALS, Posts, wires_of
 from adapters.discord.spots import Spot, channel_of, spot_of
 from bot.commands.imagine import again, imagine
 from bot.errors import BadInput, BotError, NotAllowed
-from bot.reply import Button, Reply
+from bot.reply import Button, Form, Reply
 from bot.spec import Answer, Command
 from bot.texts import tell as told
 from bot.texts import text
@@ -46,6 +46,8 @@ class Desk:
         self._most_bytes = most_bytes
         #: Pictures that somebody chose to start from and has still to say what for, by the interaction.
         self._aside: dict[str, tuple[int, Picture]] = {}
+        #: Forms that somebody was shown the way to, with what was given before: what leads there carries only their commands.
+        self._forms: dict[tuple[int, str], Form] = {}
 
     def lay_aside(self, interaction: Interaction, picture: Picture) -> str:
         """Keep a picture until the form that asks what to do with it is sent in; return what it is asked for by."""
@@ -54,6 +56,13 @@ class Desk:
         while len(self._aside) > _MOST_ASIDE:
             del self._aside[next(iter(self._aside))]
         return key
+
+    def led_to(self, form: Form, user: int) -> discord.ui.LayoutView:
+        """Return the way to a form, which can be shown to who presses something, and to nobody else."""
+        self._forms[user, form.wire] = form
+        while len(self._forms) > _MOST_ASIDE:
+            del self._forms[next(iter(self._forms))]
+        return outbound.sentence(form.title, [Button("button-fill", form.wire)])
 
     async def sent_in(self, interaction: Interaction, data: Mapping[str, Any]) -> None:
         """Take in a form."""
@@ -106,17 +115,17 @@ class Desk:
         elif command.answer is not Answer.PRIVATE and not self.is_open(interaction.channel):
             await tell(interaction, text("discord-age"))
         elif command.asks and filled is None:
-            await self._asked(interaction, run)
+            await self._asked(interaction, wire, run)
         elif command.answer is Answer.PRIVATE and interaction.type is discord.InteractionType.component:
             await self._changed(interaction, run)
         else:
             await self._answered(interaction, command, run)
 
-    async def _asked(self, interaction: Interaction, run: Run) -> None:
+    async def _asked(self, interaction: Interaction, wire: str, run: Run) -> None:
         """Show the form of a command. It cannot be acknowledged first: a form is a first answer, or none."""
         reply = await self._ran(interaction, run, address_of(interaction, 0))
         if reply is not None and reply.form is not None:
-            await ask(interaction, forms.modal(reply.form))
+            await ask(interaction, forms.modal(self._forms.get((interaction.user.id, wire), reply.form)))
 
     async def _changed(self, interaction: Interaction, run: Run) -> None:
         """Run a button that changes what is there; what it says is for the person alone."""
@@ -145,15 +154,27 @@ class Desk:
         reply = await self._ran(interaction, run, address, is_public=answer is Answer.PUBLIC)
         if reply is None:
             return
-        if reply.jobs:
+        if reply.form is not None:
+            await self._led_to(interaction, reply.form, instead)
+        elif reply.jobs:
             if reply.text and message is not None:
                 # What is said first after an acknowledgement takes its place, for everybody to see: so first the card.
                 await change(interaction, outbound.sentence(text("card-starting")))
                 await tell(interaction, reply.text)
             await self._refresh(reply)
-            return
-        await change(interaction, *await self.shown(reply))
-        await self._refresh(reply)
+        else:
+            await change(interaction, *await self.shown(reply))
+            await self._refresh(reply)
+
+    async def _led_to(self, interaction: Interaction, form: Form, instead: Address | None) -> None:
+        """Show the way to a form to who asked alone; the message that would have become the picture goes."""
+        view = self.led_to(form, interaction.user.id)
+        with contextlib.suppress(*REFUSALS):
+            if instead is not None:
+                await self.posts.edit(channel_of(instead), Spot(message=spot_of(instead).message), view, ())
+                return
+            await interaction.delete_original_response()
+        await show(interaction, view)
 
     def is_open(self, channel: object) -> bool:
         """Return whether painting is allowed in a channel. In direct messages Discord itself asks who has to be of age."""

@@ -28,11 +28,11 @@ _LARGE = 200
 
 def modal(form: Form, known_as: str = "") -> ui.Modal:
     """Return a form as a modal; what it is `known_as` when it is sent in is its wire where nothing else is said."""
-    shown = ui.Modal(title=text(form.title), custom_id=known_as or f"{FORM}{form.wire}", timeout=None)
+    shown = ui.Modal(title=form.title[:_MOST_LABEL], custom_id=known_as or f"{FORM}{form.wire}", timeout=None)
     # As with buttons nobody waits for this one: what is sent in says itself what it is.
     shown.stop()
     for asked in form.fields[:_MOST_FIELDS]:
-        label = asked.param.name.capitalize()[:_MOST_LABEL]
+        label = asked.name.capitalize()[:_MOST_LABEL]
         shown.add_item(ui.Label(text=label, description=help_with(asked.param), component=_field(asked)))
     return shown
 

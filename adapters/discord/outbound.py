@@ -112,7 +112,7 @@ def _add_deed(view: ui.LayoutView, pictures: Sequence[Shown], deed: int) -> None
     if len(buttons) <= _MOST_ROWS and not buttons[0][1].careful:
         view.add_item(ui.ActionRow(*(_button(button, number) for number, button in buttons)))
         return
-    label = text(buttons[0][1].label)
+    label = buttons[0][1].said
     options = [discord.SelectOption(label=f"{label} {number}", value=button.wire) for number, button in buttons[:_MOST_PICKED]]
     row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
     row.add_item(ui.Select(custom_id=f"{PICK}:{deed}", placeholder=text("discord-pick", label=label), options=options))
@@ -131,5 +131,5 @@ def _add_rows(view: ui.LayoutView, buttons: Iterable[Button]) -> None:
 
 def _button(button: Button, number: int | None = None) -> ui.Button[ui.LayoutView]:
     style = discord.ButtonStyle.danger if button.careful else discord.ButtonStyle.secondary
-    label = text(button.label) if number is None else f"{text(button.label)} {number}"
+    label = button.said if number is None else f"{button.said} {number}"
     return ui.Button(label=label, custom_id=button.wire, style=style)

@@ -13,7 +13,6 @@ from adapters.discord.posts import REFUSALS
 from adapters.discord.spots import Spot
 from adapters.text import read_line
 from bot.errors import BotError
-from bot.reply import Button
 from bot.spec import Answer
 from bot.texts import speaking, tell, text
 from bot.values import Invocation
@@ -79,7 +78,7 @@ class Talking:
                 return
             if reply.form is not None:
                 # A form can be shown to who presses something, and not to who writes.
-                view = outbound.sentence(text(reply.form.title), [Button("button-edit", reply.form.wire)])
+                view = self._desk.led_to(reply.form, message.author.id)
             else:
                 view, files = await self._desk.shown(reply)
         with contextlib.suppress(*REFUSALS):

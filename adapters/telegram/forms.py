@@ -4,11 +4,12 @@ The message is all that has to be known of the form, so it can be gone on with a
 last is remembered all the same: who answers twice in a moment answers a message that does not show the first answer yet.
 """
 
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from string import hexdigits
-from typing import Any
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageEntity
 
@@ -16,7 +17,7 @@ from adapters.telegram.outbound import MOST_TEXT, units
 from bot import flags
 from bot.errors import BadInput
 from bot.reply import MOST_WIRE, Asked, Form
-from bot.spec import Command, Kind
+from bot.spec import Kind
 from bot.texts import text
 
 #: What buttons of a form carry: whose it is and the command that it ends in, and the number of a field, with or without a value.
@@ -34,6 +35,9 @@ _NOTHING = "–"
 
 #: A value stands in a message as code, and nothing in italics.
 _VALUE, _EMPTY = MessageEntity.CODE, MessageEntity.ITALIC
+
+#: How an answer begins that names its fields.
+_FLAG = re.compile(r"\s*(?:--|[—–])[^\W\d_]")
 
 #: Values to choose from: so many of them, so many in a row, and so many between the ends of a range.
 _MOST_VALUES, _ROW, _STEPS = 24, 3, 6
@@ -65,12 +69,12 @@ def shown(form: Form, owner: int, values: Sequence[str] | None = None) -> tuple[
     """
     fields = written(form)
     now = [one.value for one in fields] if values is None else values
-    lines = [f"<b>{escape(text(form.title))}</b>"]
-    lines += [f"{escape(one.param.name.capitalize())}: {_told(value)}" for one, value in zip(fields, now, strict=True)]
+    lines = [f"<b>{escape(form.title)}</b>"]
+    lines += [f"{escape(one.name.capitalize())}: {_told(value)}" for one, value in zip(fields, now, strict=True)]
     lines.append(escape(text("telegram-form-answer")))
     if units("\n".join(lines)) > MOST_TEXT:
         raise BadInput("telegram-form-long")
-    buttons = [InlineKeyboardButton(one.param.name.capitalize(), callback_data=f"{FIELD}{n}") for n, one in enumerate(fields)]
+    buttons = [InlineKeyboardButton(one.name.capitalize(), callback_data=f"{FIELD}{n}") for n, one in enumerate(fields)]
     rows = [buttons[first : first + _ROW] for first in range(0, len(buttons), _ROW)]
     return "\n".join(lines), InlineKeyboardMarkup([*rows, _last(form, owner)])
 
@@ -141,13 +145,18 @@ def _told(value: str) -> str:
     return f"<code>{escape(value)}</code>" if value.strip() else f"<i>{_NOTHING}</i>"
 
 
-def written_in(form: Form, command: Command[Any], words: str) -> dict[str, str]:
-    """Return what somebody wrote in answer to a form, by field: flags by their names, and other words as the first text.
+def written_in(form: Form, values: Mapping[str, str], words: str) -> dict[str, str]:
+    """Return what somebody wrote in answer to a form, by parameter: flags by the names of their fields, and other words as the first text.
 
-    Raises `BadInput` for a flag that is no field.
+    Of fields that people named, the first one that is empty takes an answer as it is. Raises `BadInput` for a flag that is no field.
     """
-    params = tuple(one.param for one in written(form))
-    spoken = flags.parse(words, tuple(one for one in command.params if one in params))
-    first = next((one.name for one in params if one.kind is Kind.TEXT), None)
+    fields = written(form)
+    named = [one.param.name for one in fields if one.label]
+    if named and not _FLAG.match(words):
+        return {next((one for one in named if not values[one]), named[0]): words.strip()}
+    known = {one.name: one.param for one in fields}
+    spoken = flags.parse(words, tuple(dataclasses.replace(param, name=name) for name, param in known.items()))
+    first = next((name for name, param in known.items() if param.kind is Kind.TEXT), None)
     said = spoken.words.strip()
-    return {**({first: said} if said and first is not None else {}), **spoken.given}
+    given = {**({first: said} if said and first is not None else {}), **spoken.given}
+    return {known[name].name: value for name, value in given.items()}

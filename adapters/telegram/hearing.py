@@ -9,7 +9,7 @@ from telegram import Message, MessageEntity, User
 from adapters.telegram import forms
 from adapters.telegram.spots import is_group
 from adapters.text import Line, read_line
-from bot.commands.presets import preset_use
+from bot.commands.filling import preset_use
 
 
 class Heard(NamedTuple):

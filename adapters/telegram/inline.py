@@ -18,7 +18,7 @@ from adapters.telegram.posts import REFUSALS
 from adapters.telegram.spots import PLATFORM, shelf_of
 from bot import presets
 from bot.app import App
-from bot.commands.presets import preset_use
+from bot.commands.filling import preset_use
 from bot.store.pictures import KeptPicture
 from bot.store.presets import Reader
 from bot.texts import text

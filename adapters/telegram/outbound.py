@@ -12,7 +12,6 @@ from bot.buttons import in_order
 from bot.cards import Card
 from bot.commands.pictures import original
 from bot.reply import Button, Reply, Shown
-from bot.texts import text
 
 #: What a message and a caption hold, in halves of UTF-16 as Telegram counts them, after its HTML was read.
 MOST_TEXT, MOST_CAPTION = int(MessageLimit.MAX_TEXT_LENGTH), int(MessageLimit.CAPTION_LENGTH)
@@ -128,7 +127,7 @@ def markup(rows: Iterable[list[InlineKeyboardButton]]) -> InlineKeyboardMarkup |
 
 
 def _button(button: Button, number: int | None = None) -> InlineKeyboardButton:
-    label = text(button.label) if number is None else f"{text(button.label)} {number}"
+    label = button.said if number is None else f"{button.said} {number}"
     return InlineKeyboardButton(label, callback_data=button.wire)
 
 

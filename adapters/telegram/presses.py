@@ -142,7 +142,7 @@ class Presses:
             values[which] = value
         offered = None if chosen else forms.choosing(form, owner, which)
         if not chosen and offered is None:
-            return text("telegram-form-words", name=forms.written(form)[which].param.name)
+            return text("telegram-form-words", name=forms.written(form)[which].name)
         await self._put(message, form, owner, values, offered)
         return ""
 
@@ -158,8 +158,8 @@ class Presses:
         """Take in what somebody wrote in answer to a form; with a picture it is sent in at once, for a message of words holds none."""
         (owner, wire), address = self._owned(form_message, caller), spot.address(message.chat_id)
         form = await self._form(wire, caller, address)
-        given = forms.written_in(form, self._app.commands[wire.partition(":")[0]], words)
-        values = {**forms.filled(form, self._standing.values(form_message)), **given}
+        values = dict(forms.filled(form, self._standing.values(form_message)))
+        values |= forms.written_in(form, values, words)
         if picture is not None:
             source = next((one.param.name for one in form.fields if one not in forms.written(form)), None)
             brought = {source: picture} if source is not None else {}

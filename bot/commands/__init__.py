@@ -6,6 +6,7 @@ from bot.commands.boards import board, keep, like, pin, remove, report, reports,
 from bot.commands.compare import compare
 from bot.commands.credits import grant, quota
 from bot.commands.explaining import explain
+from bot.commands.filling import fill, preset_use
 from bot.commands.groups import group_link, rules
 from bot.commands.helping import help
 from bot.commands.history import favourite, history
@@ -15,14 +16,14 @@ from bot.commands.mine import forget_me, me_export, me_forget
 from bot.commands.moderating import pause, resume
 from bot.commands.pictures import delete, info, original
 from bot.commands.preset_lists import preset_delete, preset_export, preset_fork, preset_import, preset_list, preset_share
-from bot.commands.presets import preset_edit, preset_keep, preset_save, preset_show, preset_use
+from bot.commands.presets import preset_edit, preset_keep, preset_save, preset_show
 from bot.commands.settling import settings, settle
 from bot.commands.waiting import cancel, move, queue, resend, retry
 from bot.spec import Command
 
 COMMANDS: tuple[Command[Any], ...] = (
     *(imagine, again, vary, edit, branch, info, original, delete),
-    *(preset_use, preset_list, preset_show, preset_save, preset_keep, preset_edit, preset_fork, preset_share),
+    *(preset_use, fill, preset_list, preset_show, preset_save, preset_keep, preset_edit, preset_fork, preset_share),
     *(preset_delete, preset_export, preset_import),
     *(share, board, use, like, keep, report, reports, pin, remove, group_link, rules),
     *(queue, cancel, move, retry, resend),

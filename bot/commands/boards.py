@@ -1,8 +1,11 @@
 """Boards: what a group shows its members, and what they make of it. What is shared has a code, which brings it to any other chat."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from bot import cards, presets
+from bot.commands import filling
 from bot.commands.imagine import imagine
 from bot.context import Context
 from bot.errors import BadInput, NotAllowed
@@ -11,6 +14,7 @@ from bot.reply import Button, Fact, Reply, Shown
 from bot.spec import Params, command, painting_command
 from bot.store.boards import Shared
 from bot.store.pictures import KeptPicture
+from bot.store.presets import Preset
 from bot.texts import text
 from bot.values import Given
 from bot.vocabulary import (
@@ -137,25 +141,40 @@ async def board(ctx: Context, want: Board) -> Reply:
 async def use(ctx: Context, want: Use) -> Reply:
     """Paint what somebody shared, with a new seed; words of yours may follow its code."""
     code, words = presets.split(want.code)
-    shared = await _shared(ctx, code)
-    wish = await _wish_of(ctx, shared, words)
+    shared = await get_shared(ctx, code)
+    if shared.preset is None:
+        wish = Wish.model_validate_json(shared.wish)
+        return await used(ctx, shared, wish.model_copy(update={"prompt": f"{wish.prompt}, {words}"}) if words else wish)
+    found = await preset_of(ctx, shared)
+    try:
+        return await used(ctx, shared, await wish_of(ctx, found, words))
+    except BadInput as error:
+        if error.problem.key != filling.EMPTY:
+            raise
+        return filling.instead(error, found, words, {}, code=shared.id)
+
+
+async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:
+    """Paint what was shared, as somebody wants it."""
     draft = await ctx.submit(wish)
     await ctx.store.boards.used(shared.id)
     return Reply(jobs=(draft.id,))
 
 
-async def _wish_of(ctx: Context, shared: Shared, words: str) -> Wish:
-    """Return what was shared as a wish of this person's; raises `BadInput` where a preset wants other words."""
-    if shared.preset is None:
-        wish = Wish.model_validate_json(shared.wish)
-        return wish.model_copy(update={"prompt": f"{wish.prompt}, {words}"}) if words else wish
-    found = await ctx.store.presets.get(shared.preset)
+async def preset_of(ctx: Context, shared: Shared) -> Preset:
+    """Return the preset that was shared; raises `NotAllowed` where it is there for others no more."""
+    found = await ctx.store.presets.get(shared.preset or "")
     is_private = found is not None and found.shelf == found.person != ctx.person.id
     if found is None or found.archived or is_private:
         raise NotAllowed("denied-share")
+    return found
+
+
+async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, str] | None = None) -> Wish:
+    """Return a preset that was shared as a wish of this person's; raises `BadInput` where it wants other words."""
     # Who was given the code was given the preset.
     given: dict[str, Given] = {WORDS: words}
-    changed, layer = presets.applied(found.use, given)
+    changed, layer = presets.applied(found.use, given, slots)
     values = {name: value for name, value in layer.values.items() if name != "preset"}
     bound, _ = await ctx.bound(imagine, {**values, **changed})
     return bound.model_copy(update={"preset": found.use.reference})
@@ -164,14 +183,14 @@ async def _wish_of(ctx: Context, shared: Shared, words: str) -> Wish:
 @command
 async def like(ctx: Context, want: One) -> Reply:
     """Like what somebody shared; once more takes it back."""
-    votes = await ctx.store.boards.vote((await _shared(ctx, want.code)).id, ctx.person.id)
+    votes = await ctx.store.boards.vote((await get_shared(ctx, want.code)).id, ctx.person.id)
     return Reply(text=text("like-done", count=votes or 0))
 
 
 @command
 async def keep(ctx: Context, want: Fork) -> Reply:
     """Keep what somebody shared as a preset of yours."""
-    shared = await _shared(ctx, want.code)
+    shared = await get_shared(ctx, want.code)
     preset = await ctx.store.presets.get(shared.preset) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
     known = await ctx.store.presets.own(ctx.person.id, name)
@@ -192,7 +211,7 @@ def _body(wish: Wish) -> Body:
 @command
 async def report(ctx: Context, want: Report) -> Reply:
     """Tell those who look after this place that something does not belong on its board."""
-    shared = await _shared(ctx, want.code)
+    shared = await get_shared(ctx, want.code)
     await ctx.store.boards.report(shared.id, ctx.person.id, want.reason or "")
     return Reply(text=text("report-done"))
 
@@ -219,7 +238,7 @@ async def pin(ctx: Context, want: Pin) -> Reply:
 @command
 async def remove(ctx: Context, want: One) -> Reply:
     """Take something off the board: what you shared, or anything where you look after the place."""
-    shared = await _shared(ctx, want.code)
+    shared = await get_shared(ctx, want.code)
     if shared.person != ctx.person.id:
         await _own_board(ctx, want.code)
         await ctx.audit("remove", person=shared.person)
@@ -227,7 +246,7 @@ async def remove(ctx: Context, want: One) -> Reply:
     return Reply(text=text("remove-done"))
 
 
-async def _shared(ctx: Context, code: str) -> Shared:
+async def get_shared(ctx: Context, code: str) -> Shared:
     """Return what was shared under a code; raises `NotAllowed` for none: whoever has no code has to be given one."""
     found = await ctx.store.boards.get(code.strip())
     if found is None:
@@ -247,7 +266,7 @@ async def _looked_after(ctx: Context) -> str:
 
 async def _own_board(ctx: Context, code: str) -> Shared:
     """Return what was shared on a board that this person looks after; raises `NotAllowed` for anything else."""
-    shared = await _shared(ctx, code)
+    shared = await get_shared(ctx, code)
     if not ctx.person.moderates and shared.board != await _looked_after(ctx):
         raise NotAllowed("denied-moderators")
     return shared

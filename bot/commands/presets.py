@@ -9,11 +9,10 @@ from bot.context import Context
 from bot.errors import BadInput, NotAllowed
 from bot.presets import LOCKABLE, SETTINGS, WORDS, Body
 from bot.reply import Button, Fact, Reply
-from bot.spec import Params, command, form_command, painting_command
+from bot.spec import Params, command, form_command
 from bot.store.job import Job
 from bot.store.presets import Preset
 from bot.texts import number, text
-from bot.values import Given
 from bot.vocabulary import (
     Ceilings,
     Count,
@@ -25,13 +24,9 @@ from bot.vocabulary import (
     OtherName,
     PictureId,
     PresetNamed,
-    PresetRest,
-    PresetWords,
     Scheduler,
-    Seed,
     Size,
     SomePicture,
-    Source,
     Steps,
     Strength,
     Tags,
@@ -41,23 +36,6 @@ from bot.vocabulary import (
 
 #: Presets on a page, and tags of one.
 PAGE, _MOST_TAGS = 20, 8
-
-
-class PresetUse(Params):
-    """Which preset, with which words, and what is to be otherwise than in it."""
-
-    preset: PresetWords
-    words: PresetRest = None
-    negative: Negative = None
-    image: Source = None
-    strength: Strength = None
-    size: Size = None
-    steps: Steps = None
-    guidance: Guidance = None
-    scheduler: Scheduler = None
-    seed: Seed = None
-    count: Count = None
-    model: Model = None
 
 
 class PresetSave(Params):
@@ -97,16 +75,6 @@ class PresetOne(Params):
     """Which preset."""
 
     preset: PresetNamed
-
-
-@painting_command
-async def preset_use(ctx: Context, want: PresetUse) -> Reply:
-    """Paint with a preset: its name, then your words."""
-    name, rest = presets.split(want.preset)
-    said = " ".join(filter(None, (rest, want.words)))
-    given: dict[str, Given] = {**want.model_dump(exclude_none=True, exclude={"preset", "words"}), "preset": name, WORDS: said}
-    wish, _ = await ctx.bound(imagine, given)
-    return Reply(jobs=((await ctx.submit(wish)).id,))
 
 
 @command
@@ -259,18 +227,14 @@ async def _shown(ctx: Context, found: Preset) -> Reply:
 
 def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
     # Here and not above: those commands show presets too.
+    from bot.commands.filling import opened
     from bot.commands.preset_lists import preset_delete, preset_fork
 
     reference = f"#{found.id}" if found.id else found.name
-    use = (preset_use.button("button-use", preset=reference),) if not _needed(found.body) else ()
+    use = (Button("button-use", opened(found)),)
     if found.person == ctx.person.id:
         return (*use, preset_delete.button("button-archive", preset=reference, careful=True))
     return (*use, preset_fork.button("button-fork", preset=reference))
-
-
-def _needed(body: Body) -> list[str]:
-    """Return the slots that have to be filled."""
-    return [name for name, usual in body.slots.items() if usual is None and name != WORDS]
 
 
 async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:

@@ -763,6 +763,8 @@ input-preset-locked = { $preset } behält sein eigenes { $name }; mach mit /pres
 input-preset-most = { $preset } erlaubt { $name } bis { $most }.
 input-preset-words = { $preset } nimmt keine Worte von dir, nur { $slots }.
 input-preset-slot = { $preset } braucht { $name }; schreib /preset use { $preset } { $name }:"…".
+input-preset-other = { $name } hat sich seit der Frage geändert; ruf es noch einmal auf.
+button-fill = Ausfüllen…
 input-preset-empty = Ein Preset braucht einen Prompt, einen negativen Prompt oder eine Einstellung.
 input-preset-ceiling = { $given } ist keine Obergrenze; schreib steps=30.
 input-preset-row = { $given } enthält etwas, das kein Preset ist.
@@ -783,6 +785,8 @@ preset-none = { GIVEN($words) ->
    *[no] Es gibt noch keine Presets; /preset save hebt eins auf.
 }
 preset-list = Damit kannst du malen:
+preset-which = Welches Preset?
+preset-which-here = Welches Preset? Zur Wahl stehen die, die alle hier sehen; jedes andere kannst du nennen: /preset use NAME.
 preset-line = { $words } · { $maker } · { $uses ->
     [one] einmal benutzt
    *[other] { $uses }-mal benutzt
@@ -956,6 +960,15 @@ help-preset-list = Zeige die Presets, mit denen du malen kannst, die meistbenutz
 help-preset-show = Zeige, was ein Preset ist; name@2 zeigt eine frühere Version.
 help-preset-save = Heb einen Prompt oder die Einstellungen eines Bildes unter einem Namen auf.
 help-preset-keep = Heb die Einstellungen eines Bildes auf; ein Formular fragt nach dem Namen.
+help-fill = Male mit einem Preset, nach dessen Lücken ein Formular fragt.
+param-fill-version = Welche Fassung des Presets
+param-fill-asks = Nach welchen Lücken gefragt wird, je ein Buchstabe
+param-fill-words = Deine eigenen Worte
+param-fill-slot-1 = Was dort im Prompt steht
+param-fill-slot-2 = Was dort im Prompt steht
+param-fill-slot-3 = Was dort im Prompt steht
+param-fill-slot-4 = Was dort im Prompt steht
+param-fill-slot-5 = Was dort im Prompt steht
 help-preset-edit = Ändere ein Preset von dir; Bilder behalten die Version, mit der sie entstanden.
 help-preset-fork = Mach eine Kopie eines Presets, um sie nach Belieben zu ändern.
 help-preset-share = Zeige ein Preset von dir diesem Ort oder allen.

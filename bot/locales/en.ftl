@@ -306,6 +306,8 @@ input-preset-locked = { $preset } keeps its own { $name }; take a copy with /pre
 input-preset-most = { $preset } allows a { $name } of up to { $most }.
 input-preset-words = { $preset } takes no words of yours, only { $slots }.
 input-preset-slot = { $preset } needs { $name }; write /preset use { $preset } { $name }:"…".
+input-preset-other = { $name } has changed since that was asked; ask for it once more.
+button-fill = Fill in…
 input-preset-empty = A preset needs a prompt, a negative prompt or a setting.
 input-preset-ceiling = { $given } is no ceiling; write steps=30.
 input-preset-row = { $given } holds something that is no preset.
@@ -327,6 +329,8 @@ preset-none = { GIVEN($words) ->
    *[no] There are no presets yet; /preset save keeps one.
 }
 preset-list = What you can paint with:
+preset-which = Which preset?
+preset-which-here = Which preset? Offered are those that everybody here sees; any other you can name: /preset use NAME.
 preset-line = { $words } · { $maker } · { $uses ->
     [one] used once
    *[other] used { $uses } times

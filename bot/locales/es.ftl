@@ -796,6 +796,8 @@ input-preset-locked = { $preset } conserva su propio { $name }; haz una copia co
 input-preset-most = { $preset } permite { $name } hasta { $most }.
 input-preset-words = { $preset } no acepta palabras tuyas, solo { $slots }.
 input-preset-slot = { $preset } necesita { $name }; escribe /preset use { $preset } { $name }:"…".
+input-preset-other = { $name } ha cambiado desde que se preguntó; pídelo otra vez.
+button-fill = Rellenar…
 input-preset-empty = Un preset necesita un prompt, un prompt negativo o un ajuste.
 input-preset-ceiling = { $given } no es un límite; escribe steps=30.
 input-preset-row = { $given } contiene algo que no es un preset.
@@ -816,6 +818,8 @@ preset-none = { GIVEN($words) ->
    *[no] Aún no hay presets; /preset save guarda uno.
 }
 preset-list = Con esto puedes pintar:
+preset-which = ¿Qué preset?
+preset-which-here = ¿Qué preset? Se ofrecen los que ven todos aquí; cualquier otro lo puedes nombrar: /preset use NOMBRE.
 preset-line = { $words } · { $maker } · { $uses ->
     [one] usado una vez
     [many] usado { $uses } veces
@@ -998,6 +1002,15 @@ help-preset-list = Muestra los presets con los que puedes pintar, primero los m�
 help-preset-show = Muestra qué es un preset; nombre@2 muestra una versión anterior.
 help-preset-save = Guarda un prompt, o los ajustes de una imagen, con un nombre.
 help-preset-keep = Guarda los ajustes de una imagen con un nombre que pide un formulario.
+help-fill = Pinta con un preset cuyos huecos pregunta un formulario.
+param-fill-version = Qué versión del preset
+param-fill-asks = Por qué huecos se pregunta, una letra por cada uno
+param-fill-words = Tus propias palabras
+param-fill-slot-1 = Lo que va ahí en el prompt
+param-fill-slot-2 = Lo que va ahí en el prompt
+param-fill-slot-3 = Lo que va ahí en el prompt
+param-fill-slot-4 = Lo que va ahí en el prompt
+param-fill-slot-5 = Lo que va ahí en el prompt
 help-preset-edit = Cambia un preset tuyo; las imágenes conservan la versión con que se hicieron.
 help-preset-fork = Haz una copia de un preset, para cambiarla a tu gusto.
 help-preset-share = Muestra un preset tuyo a este lugar, o a todos.

@@ -79,9 +79,14 @@ class Boards:
         """Return the boards that somebody may look at in a place: the place's own, and in private those of all places they have been in."""
         async with self._database.read() as session:
             here = await session.scalar(board_of(place))
-            is_private = await session.scalar(select(is_theirs(person, place.platform, place.place)))
+            is_private = await session.scalar(_is_private(person, place))
         theirs = await self.of_person(person) if is_private else ()
         return tuple(dict.fromkeys([*([here] if here else []), *theirs]))
+
+    async def is_private(self, person: str, place: Address) -> bool:
+        """Return whether a place is known, by its name, as the conversation with one person."""
+        async with self._database.read() as session:
+            return bool(await session.scalar(_is_private(person, place)))
 
     async def join(self, kept: str, other: str) -> None:
         """Have everything of another board, and everybody who looks at it, on this one; the other is gone. A repeat changes nothing."""
@@ -184,6 +189,10 @@ class Boards:
         changes = {name: value for name, value in (("pinned", pinned), ("removed", removed)) if value is not None}
         async with self._database.write() as session:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(**changes))
+
+
+def _is_private(person: str, place: Address) -> Select[bool]:
+    return select(is_theirs(person, place.platform, place.place))
 
 
 def board_of(place: Address) -> Select[str]:

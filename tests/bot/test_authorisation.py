@@ -44,6 +44,7 @@ MATRIX = {
     "settings": ({"here": "yes", "steps": 9}, frozenset({"moderator", "operator"})),
     "settle": ({"steps": 9}, EVERYBODY),
     "preset_use": ({"preset": "night a circle"}, EVERYBODY),
+    "fill": ({"preset": "poster", "slot_1": "a circle"}, EVERYBODY),
     "preset_list": ({}, EVERYBODY),
     "preset_show": ({"preset": "{preset}"}, HERE),
     "preset_save": ({"name": "mine a circle"}, EVERYBODY),

@@ -47,7 +47,7 @@ async def test_slots_are_filled(bot):
     assert said.prompt.text == "a poster of Blade Runner in red, at night"
     assert (await request(bot, "/preset use poster colour=blue title:cat")).prompt.text == "a poster of cat in blue"
     with pytest.raises(BadInput) as refused:
-        await bot.say("/preset use poster at night")
+        await bot.say("/imagine at night --preset poster")
     assert refused.value.problem.key == "input-preset-slot"
     assert refused.value.problem.facts["name"] == "title"
 

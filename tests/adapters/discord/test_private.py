@@ -33,7 +33,7 @@ async def board(person, place):
 
 
 async def test_a_member_sees_in_private_what_their_groups_share(chat):
-    """Boards and presets of the servers that somebody paints in are there in their direct messages: by command, button and while one types."""
+    """Boards and presets of the servers that somebody paints in are there in their direct messages, and suggested."""
     ann, bob = await shared(chat, "harbour")
     for person in (ann, bob):
         assert await names(person, person.dm(), "harb") == ["harbour"]

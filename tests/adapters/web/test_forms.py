@@ -8,6 +8,7 @@ import pytest
 from adapters.web import outbound
 from bot.context import Context
 from bot.forms import MOST_FIELDS, form
+from bot.prompt import read
 from bot.reply import Reply
 from bot.spec import Params, form_command
 from bot.vocabulary import Guidance, Same, Scheduler, Way
@@ -125,6 +126,27 @@ async def test_nobody_fills_in_anothers_form(chat):
         ada.token = "0" * 64
         assert (await ada.fill(f"edit:{job}", FIELDS)).status_code == 403
     assert await chat.store.attempts.claim("nobody") is None
+
+
+async def test_a_preset_asks_for_its_slots(chat):
+    """What a preset needs is asked for in a form with its name, and filled in to the sign; without a name presets are offered."""
+    value = 'The "Last": {one|two}\n<b>(x)</b>'
+    async with chat.browser() as ada:
+        await ada.say("/preset save placard a placard of {title}, {colour=red}")
+        shown = (await ada.say("/preset use placard --steps 3")).json()["form"]
+        assert ">placard</h2>" in shown
+        assert re.findall(r"<label[^>]*>(\w+)</label>", shown) == ["title", "colour"]
+        wire = re.search(r'name="wire" value="([^"]+)"', shown)[1]
+        answer = await ada.client.post(
+            "/press",
+            files={"wire": (None, wire), "key": (None, "k"), "field-slot_1": (None, value), "field-slot_2": (None, "")},
+            headers={"X-Easel-Token": ada.token},
+        )
+        words = (await wish(chat, answer)).prompt
+        assert "".join(one.text for part in read(words).prompt.parts for one in part) == f"a placard of {value}, red"
+        offered = (await ada.say("/preset use")).json()["reply"]
+        assert ">placard</button>" in offered
+        assert ">night</button>" in offered
 
 
 class Everything(Params):

@@ -112,8 +112,8 @@ class Use:
         told = {
             **{"id": self.id, "application_id": self.discord.application_id, "type": self.kind_of_use, "token": self.token, "version": 1},
             **{"data": self.data, "channel_id": self.channel.id, "locale": self.user.locale, "entitlements": [], "entitlement_sku_ids": []},
-            **{"authorizing_integration_owners": self.owners, "context": self.channel.context, "app_permissions": str(self._rights().value)},
-            "attachment_size_limit": self.discord.attachment_size_limit,
+            **{"authorizing_integration_owners": self.owners, "context": self.channel.context},
+            **{"app_permissions": str(self._rights().value), "attachment_size_limit": self.discord.attachment_size_limit},
             "channel": self.channel.payload() | {"permissions": str(self.channel.permissions(self.user).value)},
         }
         if self.source:
