@@ -71,7 +71,7 @@ async def opened(config: Config) -> AsyncIterator[Store]:
     """Give the store, its tables as this version needs them. Raises `BotError` where that cannot be."""
     async with Database(config.store.url) as database:
         await schema.prepare(database)
-        yield Store.of(database, Files(config.files.url), config.quota.policy())
+        yield Store.of(database, Files(config.files.url), config.quota.policy(), cover=config.safety.cover)
 
 
 class Router:

@@ -19,7 +19,7 @@ from bot.layering import Layering, Run
 from bot.layers import Origin
 from bot.nearest import nearest
 from bot.offer import Offer
-from bot.reply import Reply
+from bot.reply import Reply, covered
 from bot.spec import Command, Param
 from bot.store.job import Job, NewJob
 from bot.store.people import Person
@@ -179,6 +179,8 @@ class App:
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
             await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id])
         reply = _merged(replies, jobs)
+        if (reply.pictures or reply.files or reply.form) and await self.store.settings.covers(call.address):
+            reply = covered(reply)
         if reply.jobs or reply.refresh:
             self.wake()
         return reply

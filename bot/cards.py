@@ -25,7 +25,8 @@ class Progress(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What a platform shows of a job. `status` is one line; `line` is what the person typed; `owner` is their person id.
 
-    `language` is what the card is in, and what is said beside it.
+    `language` is what the card is in, and what is said beside it. `covered`: nobody sees its preview, or its pictures, before they
+    press on them.
     """
 
     job: str
@@ -42,6 +43,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     pictures: tuple[Shown, ...] = ()
     buttons: tuple[Button, ...] = ()
     language: str = ""
+    covered: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -49,7 +51,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in OPEN
 
 
-def card(job: Job, pictures: tuple[KeptPicture, ...] = (), progress: Progress | None = None, forecast: Forecast | None = None) -> Card:
+def card(
+    job: Job,
+    pictures: tuple[KeptPicture, ...] = (),
+    progress: Progress | None = None,
+    forecast: Forecast | None = None,
+    *,
+    covered: bool = False,
+) -> Card:
     """Return the card of a job as it is now, in the language that is spoken. `forecast` says when it will be painted while it waits."""
     request = job.request
     return Card(
@@ -64,9 +73,10 @@ def card(job: Job, pictures: tuple[KeptPicture, ...] = (), progress: Progress | 
         count=request.count,
         created=job.created,
         progress=progress if job.state == RUNNING else None,
-        pictures=tuple(shown(one) for one in pictures),
+        pictures=tuple(shown(one, covered=covered) for one in pictures),
         buttons=buttons.of_job(job.id, job.state),
         language=spoken(),
+        covered=covered,
     )
 
 
@@ -75,7 +85,7 @@ def words_of(job: Job) -> str:
     return job.request.prompt.text.strip() or text("paint-no-words")
 
 
-def shown(picture: KeptPicture) -> Shown:
+def shown(picture: KeptPicture, *, covered: bool = False) -> Shown:
     """Return a kept picture as it is shown."""
     return Shown(
         id=picture.id,
@@ -87,6 +97,7 @@ def shown(picture: KeptPicture) -> Shown:
         thumbnail=picture.thumbnail,
         words=picture.words,
         buttons=buttons.of_picture(picture.id),
+        covered=covered,
     )
 
 

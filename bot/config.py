@@ -144,9 +144,10 @@ class FilesSection(Section):
 
 
 class Safety(Section):
-    """`[safety]`: what is let in."""
+    """`[safety]`: what is let in, and how it is shown."""
 
     links: bool = False
+    cover: bool = False
 
 
 class TierSection(Section):

@@ -53,6 +53,8 @@ class Shown(msgspec.Struct, frozen=True):
     thumbnail: str
     words: str
     buttons: tuple[Button, ...] = ()
+    #: Nobody sees it before they press on it.
+    covered: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     offered: tuple[str, ...] = ()
     label: str = ""
+    covered: bool = False
 
     @property
     def name(self) -> str:
@@ -89,6 +92,7 @@ class Attachment(msgspec.Struct, frozen=True):
 
     name: str
     data: bytes
+    covered: bool = False
 
     @property
     def is_picture(self) -> bool:
@@ -113,3 +117,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     form: Form | None = None
     whole: bool = False
     files: tuple[Attachment, ...] = ()
+
+
+def covered(reply: Reply) -> Reply:
+    """Return a reply with its pictures covered, the one in a form too; a file that is no picture is opened by who asked, or not."""
+    pictures = tuple(msgspec.structs.replace(one, covered=True) for one in reply.pictures)
+    files = tuple(msgspec.structs.replace(one, covered=one.is_picture) for one in reply.files)
+    form = reply.form
+    if form is not None:
+        form = msgspec.structs.replace(form, fields=tuple(msgspec.structs.replace(one, covered=True) for one in form.fields))
+    return msgspec.structs.replace(reply, pictures=pictures, files=files, form=form)

@@ -80,9 +80,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(folder, commands=COMMANDS, policy=None, **more):
+async def talk(folder, commands=COMMANDS, policy=None, *, cover=False, **more):
     """Give a conversation whose store is in a folder, under an operator's rules."""
     ready_made(folder / "easel.db")
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
-        store = Store.of(database, Files(str(folder / "files")), policy)
+        store = Store.of(database, Files(str(folder / "files")), policy, cover=cover)
         yield Talk(App(commands, store, Offer(read_catalogue([], None, WEIGHTS), "demo"), **more), folder / "files")

@@ -233,7 +233,7 @@ class Desk:
         if len(pictures) > 1:
             pictures = tuple(msgspec.structs.replace(one, file=one.thumbnail) for one in pictures)
         files = (await packing.pack(self.bot.app.store.files, pictures, self._most_bytes)).files
-        return outbound.of_reply(reply, files), (*files, *(packing.File(one.name, one.data) for one in reply.files))
+        return outbound.of_reply(reply, files), (*files, *map(outbound.file_of, reply.files))
 
 
 def _own(interaction: Interaction, error: Exception) -> tuple[Button, ...]:

@@ -28,15 +28,21 @@ STEPS = len(_LADDER) + 2
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of a message, ready to be sent, as often as it takes."""
+    """A file of a message, ready to be sent, as often as it takes. `covered`: nobody sees it before they press on it."""
 
     name: str
     data: bytes
     words: str = ""
+    covered: bool = False
+
+    @property
+    def uri(self) -> str:
+        """Return what a part of the message calls it by; Discord goes by the name of what is covered, too."""
+        return self.opened().uri
 
     def opened(self) -> discord.File:
         """Return it as the library takes it; each one is sent once."""
-        return discord.File(io.BytesIO(self.data), self.name, description=self.words[:MOST_ALT] or None)
+        return discord.File(io.BytesIO(self.data), self.name, spoiler=self.covered, description=self.words[:MOST_ALT] or None)
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -69,9 +75,9 @@ async def _packed(one: Shown, data: bytes, limit: int, step: int) -> File:
     name = f"{one.index}-{one.id}"
     # On the first step down only those that are too large: the others lose nothing.
     if step == 0 or (step == 1 and len(data) <= limit):
-        return File(f"{name}.{'jpg' if data.startswith(_JPEG) else 'png'}", data, one.words)
+        return File(f"{name}.{'jpg' if data.startswith(_JPEG) else 'png'}", data, one.words, one.covered)
     quality, side = _LADDER[step - 1]
-    return File(f"{name}.webp", await asyncio.to_thread(_smaller, data, quality, side), one.words)
+    return File(f"{name}.webp", await asyncio.to_thread(_smaller, data, quality, side), one.words, one.covered)
 
 
 def _smaller(data: bytes, quality: int, side: int) -> bytes:

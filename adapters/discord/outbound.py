@@ -9,7 +9,7 @@ from adapters.discord.files import MOST_ALT, MOST_FILES, File
 from adapters.discord.markup import plain, small, within
 from bot.buttons import in_order
 from bot.cards import Card
-from bot.reply import Button, Reply, Shown
+from bot.reply import Attachment, Button, Reply, Shown
 from bot.texts import text
 
 Files = Sequence[File]
@@ -49,7 +49,7 @@ def preview_of(card: Card) -> tuple[File, ...]:
     """Return the preview of a picture that is being painted."""
     if card.progress is None or card.progress.preview is None:
         return ()
-    return (File(_PREVIEW, card.progress.preview, card.words),)
+    return (File(_PREVIEW, card.progress.preview, card.words, card.covered),)
 
 
 def of_reply(reply: Reply, files: Files = ()) -> ui.LayoutView:
@@ -60,13 +60,18 @@ def of_reply(reply: Reply, files: Files = ()) -> ui.LayoutView:
     said = within(lines, _MOST_SHOWN)
     if said or not (files or reply.files):
         view.add_item(ui.TextDisplay(said or text("discord-done")))
-    _add_gallery(view, (*files, *(File(one.name, one.data) for one in reply.files if one.is_picture)))
+    _add_gallery(view, (*files, *(file_of(one) for one in reply.files if one.is_picture)))
     for one in reply.files:
         if not one.is_picture:
             view.add_item(ui.File(f"attachment://{one.name}"))
     _add_deeds(view, reply.pictures)
     _add_rows(view, reply.buttons)
     return view
+
+
+def file_of(attachment: Attachment) -> File:
+    """Return a file that a command hands over."""
+    return File(attachment.name, attachment.data, covered=attachment.covered)
 
 
 def sentence(said: str, buttons: Sequence[Button] = ()) -> ui.LayoutView:
@@ -83,7 +88,7 @@ def _view() -> ui.LayoutView:
 
 def _add_gallery(view: ui.LayoutView, files: Files) -> None:
     if files:
-        items = (discord.MediaGalleryItem(f"attachment://{file.name}", description=file.words[:MOST_ALT] or None) for file in files)
+        items = (discord.MediaGalleryItem(one.uri, description=one.words[:MOST_ALT] or None, spoiler=one.covered) for one in files)
         view.add_item(ui.MediaGallery(*items))
 
 

@@ -30,12 +30,16 @@ PREVIEW = "preview.jpg"
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file to be sent, or the handle of one that was sent before (`known`); `words` are its caption in an album."""
+    """A file to be sent, or the handle of one that was sent before (`known`); `words` are its caption in an album.
+
+    `covered`: as a photo nobody sees it before they press on it.
+    """
 
     name: str
     data: bytes = b""
     words: str = ""
     known: str = ""
+    covered: bool = False
 
     @property
     def media(self) -> bytes | str:
@@ -47,14 +51,14 @@ async def photo(files: Files, one: Shown, known: str = "") -> File | None:
     """Return a picture for the eye, or nothing where it was deleted in this very moment."""
     name = f"{one.index}-{one.id}"
     if known:
-        return File(f"{name}.png", known=known)
+        return File(f"{name}.png", known=known, covered=one.covered)
     try:
         data = await files.get(one.file)
     except FileNotFoundError:
         return None
     if len(data) <= _MOST_BYTES and one.width + one.height <= _MOST_SIDES and _ratio(one) <= _MOST_RATIO:
-        return File(f"{name}.png", data)
-    return File(f"{name}.jpg", await asyncio.to_thread(_smaller, data))
+        return File(f"{name}.png", data, covered=one.covered)
+    return File(f"{name}.jpg", await asyncio.to_thread(_smaller, data), covered=one.covered)
 
 
 async def original(files: Files, one: Shown) -> File | None:

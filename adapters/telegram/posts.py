@@ -119,6 +119,7 @@ class Posts:
                 reply_markup=keyboard,
                 message_thread_id=thread or None,
                 reply_parameters=_answer(asked),
+                has_spoiler=file.covered or None,
                 filename=file.name,
             ),
         )
@@ -127,7 +128,7 @@ class Posts:
         """Send up to 10 pictures as one album; one alone is none."""
         if len(files) == 1:
             return (await self.photo(chat, files[0], "", thread=thread, asked=asked),)
-        media = [InputMediaPhoto(one.media, one.words, filename=one.name) for one in files]
+        media = [InputMediaPhoto(one.media, one.words, has_spoiler=one.covered or None, filename=one.name) for one in files]
         answer = _answer(asked)
         sent = lambda: self._bot.send_media_group(chat, media, message_thread_id=thread or None, reply_parameters=answer)  # noqa: E731
         return await self._told(chat, sent, len(files))
@@ -159,7 +160,7 @@ class Posts:
 
     async def edit_media(self, chat: int, message: int, file: File, html: str, keyboard: Keyboard) -> Message | None:
         """Put a picture into a message, whatever was in it; nothing is returned where it was there already."""
-        media = InputMediaPhoto(file.media, html, ParseMode.HTML, filename=file.name)
+        media = InputMediaPhoto(file.media, html, ParseMode.HTML, has_spoiler=file.covered or None, filename=file.name)
         return await self._changed(chat, lambda: self._bot.edit_message_media(media, chat, message, reply_markup=keyboard))
 
     async def delete(self, chat: int, message: int) -> None:

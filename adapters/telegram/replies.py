@@ -112,7 +112,7 @@ class Replies:
             await self.posts.say(chat, page, markup if number == len(more) else None, thread=spot.thread, asked=spot.asked)
         for one in reply.files:
             send = self.posts.photo if one.is_picture else self.posts.document
-            await send(chat, File(one.name, one.data), "", thread=spot.thread, asked=spot.asked)
+            await send(chat, File(one.name, one.data, covered=one.covered), "", thread=spot.thread, asked=spot.asked)
 
     async def _whole(self, chat: int, spot: Spot, reply: Reply) -> None:
         """Send pictures as files, which Telegram does not code anew."""

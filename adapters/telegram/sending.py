@@ -73,7 +73,7 @@ class Sender:
             if delivery is None or delivery.state not in ((UNKNOWN, TODO, SENDING) if is_coming else (UNKNOWN,)):
                 await self._patient_ending.put(card, chat, spot)
         elif card.count == 1 and card.progress is not None and card.progress.preview is not None:
-            preview = File(packing.PREVIEW, card.progress.preview)
+            preview = File(packing.PREVIEW, card.progress.preview, covered=card.covered)
             html = outbound.pages(outbound.lines_of(card), outbound.MOST_CAPTION)[0]
             await self._posts.edit_media(chat, spot.message, preview, html, outbound.keyboard_of(card))
         else:

@@ -47,7 +47,8 @@ class Gallery:
         order, asked = _ORDERS.get(request.query_params.get("order", ""), "new"), request.query_params.get("page", "1")
         page = min(int(asked), _MOST_PAGES) if asked.isdecimal() and int(asked) else 1
         found = await self._found(visitor, order, page)
-        tiles = tuple([await self._tile(one) for one in found[:PAGE]])
+        covered = await self._desk.store.settings.covered({one.board for one in found}, visitor.address)
+        tiles = tuple([await self._tile(one, covered=one.board in covered) for one in found[:PAGE]])
         html = outbound.render("gallery.html", tiles=tiles, orders=tuple(_ORDERS), order=order, page=page, more=len(found) > PAGE)
         response = outbound.html(html)
         self._desk.access.remember(response, visitor)
@@ -60,9 +61,9 @@ class Gallery:
         boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
         return await self._desk.store.boards.page(boards, order, (page - 1) * PAGE, PAGE + 1)
 
-    async def _tile(self, one: Shared) -> Tile:
+    async def _tile(self, one: Shared, *, covered: bool) -> Tile:
         picture: KeptPicture | None = await self._desk.store.pictures.get(one.picture) if one.picture is not None else None
-        return Tile(one, cards.shown(picture) if picture is not None else None)
+        return Tile(one, cards.shown(picture, covered=covered) if picture is not None else None)
 
 
 #: Nobody turns so many pages.

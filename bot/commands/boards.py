@@ -128,11 +128,13 @@ async def board(ctx: Context, want: Board) -> Reply:
         return Reply(text=text("board-none") if not count else text("history-end", page=page, count=count))
     first = (page - 1) * PAGE + 1
     kept = {one.id: await ctx.store.pictures.get(one.picture) for one in found if one.picture is not None}
+    covered = await ctx.store.settings.covered({one.board for one in found}, ctx.address)
+    pictures = [(one, kept.get(one.id)) for one in found]
     more = (board.button("button-more", order=order, page=page + 1),) if first + len(found) <= count else ()
     return Reply(
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
         facts=tuple(Fact(str(number), _line(one)) for number, one in enumerate(found, first)),
-        pictures=tuple(_shown(one, picture) for one in found if (picture := kept.get(one.id)) is not None),
+        pictures=tuple(_shown(one, of, covered=one.board in covered) for one, of in pictures if of is not None),
         buttons=(*(button for one in found if one.picture is None for button in _buttons(one)[:1]), *more),
     )
 
@@ -278,8 +280,8 @@ def _line(one: Shared) -> str:
     return f"{text('board-pinned')} {told}" if one.pinned else told
 
 
-def _shown(one: Shared, picture: KeptPicture) -> Shown:
-    return msgspec.structs.replace(cards.shown(picture), buttons=_buttons(one))
+def _shown(one: Shared, picture: KeptPicture, *, covered: bool) -> Shown:
+    return msgspec.structs.replace(cards.shown(picture, covered=covered), buttons=_buttons(one))
 
 
 def _buttons(one: Shared) -> tuple[Button, ...]:

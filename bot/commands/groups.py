@@ -6,13 +6,17 @@ from bot.errors import BadInput, NotAllowed
 from bot.presets import BOUNDED
 from bot.reply import Fact, Reply
 from bot.spec import Params, command
-from bot.store.settings import CLOSED, MOST
+from bot.store.settings import CLOSED, COVER, MOST
 from bot.texts import text
 from bot.values import Given
-from bot.vocabulary import Closed, LinkCode, PlaceMost, Unset
+from bot.vocabulary import Closed, Cover, LinkCode, PlaceMost, Unset
 
 #: What nobody is kept from: asking what there is, and what is theirs by right.
 _ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
+
+
+#: What those who look after a place settle for all of its members.
+_SETTLED = (CLOSED, MOST, COVER)
 
 
 class GroupLink(Params):
@@ -26,6 +30,7 @@ class Rules(Params):
 
     closed: Closed = None
     most: PlaceMost = None
+    cover: Cover = None
     without: Unset = None
 
 
@@ -49,20 +54,38 @@ async def group_link(ctx: Context, want: GroupLink) -> Reply:
 @command
 async def rules(ctx: Context, want: Rules) -> Reply:
     """Show what members may ask for in this place; who looks after it changes that."""
-    without = forms.emptied(want.without, (CLOSED, MOST))
+    changes = _changes(ctx, want)
+    without = forms.emptied(want.without, _SETTLED) | ({COVER} if want.cover == "off" else set())
+    if changes or without:
+        if not ctx.may_moderate:
+            raise NotAllowed("denied-moderators")
+        if COVER in without and ctx.store.settings.cover:
+            raise NotAllowed("denied-cover")
+        await ctx.store.settings.change(ctx.address, changes, without)
+        await ctx.audit("rules", names=", ".join(sorted({*changes, *without})))
+    facts = await _held(ctx)
+    return Reply(text=text("rules" if facts else "rules-none"), facts=facts)
+
+
+def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
+    """Return what is to hold in this place from now on; raises `BadInput`."""
     changes: dict[str, Given] = {}
     if want.closed is not None:
         changes[CLOSED] = ", ".join(_closable(ctx, want.closed))
     if want.most is not None:
         changes[MOST] = presets.told_most(_ceilings(want.most))
-    if changes or without:
-        if not ctx.may_moderate:
-            raise NotAllowed("denied-moderators")
-        await ctx.store.settings.change(ctx.address, changes, without)
-        await ctx.audit("rules", names=", ".join(sorted({*changes, *without})))
+    if want.cover == "on":
+        changes[COVER] = True
+    return changes
+
+
+async def _held(ctx: Context) -> tuple[Fact, ...]:
+    """Return what holds in this place now."""
     now = (await ctx.store.settings.of(ctx.person.id, ctx.address)).place
-    facts = tuple(Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name))
-    return Reply(text=text("rules" if facts else "rules-none"), facts=facts)
+    facts = [Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name)]
+    if await ctx.store.settings.covers(ctx.address):
+        facts.append(Fact(text("fact-cover"), text("cover-everywhere" if ctx.store.settings.cover else "cover-here")))
+    return tuple(facts)
 
 
 def _closable(ctx: Context, said: str) -> tuple[str, ...]:

@@ -53,7 +53,8 @@ class Telling:
         # While it is open there are none: pictures are kept together with the end.
         pictures = () if job.is_open else (await self._store.pictures.of_jobs([job.id]))[job.id]
         forecast = await self._foresee(job) if job.state == WAITING else None
-        return card(job, pictures, self._progress.get(job.id), forecast)
+        covered = await self._store.settings.covers(job.address)
+        return card(job, pictures, self._progress.get(job.id), forecast, covered=covered)
 
     async def show(self, job_id: str) -> None:
         """Show a job as it is now, where it belongs."""
@@ -107,11 +108,24 @@ class Telling:
         shown: Progress | object | None = self
         while True:
             async with self._lock(job.id):
-                if job.id not in self._progress or (latest := self._progress[job.id]) is shown:
+                if self._progress.get(job.id, shown) is shown:
                     return
+                covered = await self._covered(job)
+                # Looked at last: what was settled meanwhile is told no more.
+                if job.id not in self._progress:
+                    return
+                latest = self._progress[job.id]
                 with speaking(job.language):
-                    await self._safely(card(job, progress=latest), job.address)
+                    await self._safely(card(job, progress=latest, covered=covered), job.address)
                 shown = latest
+
+    async def _covered(self, job: Job) -> bool:
+        """Return whether previews of a job are covered; as long as nobody can say they are."""
+        try:
+            return await self._store.settings.covers(job.address)
+        except Exception as error:
+            log.info("jobs.not_asked job=%s reason=%s", job.id, type(error).__name__)
+            return True
 
     def _lock(self, job_id: str) -> asyncio.Lock:
         return self._locks.setdefault(job_id, asyncio.Lock())

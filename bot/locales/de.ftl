@@ -91,6 +91,7 @@ denied-job = So einen Auftrag von dir gibt es nicht.
 denied-picture = So ein Bild von dir gibt es nicht.
 denied-moderators = Das ist denen vorbehalten, die sich um diesen Ort kümmern.
 denied-operators = Das ist denen vorbehalten, die Easel betreiben.
+denied-cover = Bilder sind überall verdeckt: Das haben die festgelegt, die Easel betreiben, und kein Ort nimmt es zurück.
 denied-form = Das Formular gehört jemand anderem; drück den Knopf, der es gezeigt hat, dann bekommst du dein eigenes.
 denied-channel = Wer als Kanal spricht, ist nicht bekannt; frag als du selbst.
 input-person = { $given } kennt Easel nicht; schreib einen Namen, eine ID oder plattform:id.
@@ -581,6 +582,9 @@ page-download = Herunterladen
 page-before = Zurück
 page-after = Weiter
 page-picture-at = { $n } von { $of }
+page-cover = Verdecktes Bild: drücken, um es zu zeigen
+page-cover-short = Verdeckt
+page-cover-again = Wieder verdecken
 page-sending = wird gesendet
 page-kept = aufgehoben, wird gesendet, sobald es geht
 page-edit = Bearbeiten
@@ -869,11 +873,14 @@ preset-unshared = { $name } gehört wieder dir allein.
 ## Regeln eines Ortes
 
 rules = Das gilt hier für Mitglieder.
-rules-none = Hier ist nichts geschlossen oder begrenzt.
+rules-none = Hier ist nichts geschlossen, begrenzt oder verdeckt.
 input-always-open = { $name } ist überall für alle offen.
 denied-closed = /{ $name } ist hier geschlossen.
 input-place-most = Hier geht { $name } bis { $most }.
 fact-closed = geschlossen
+fact-cover = Bilder
+cover-here = verdeckt, bis jemand darauf drückt
+cover-everywhere = verdeckt, bis jemand darauf drückt, und zwar überall; das haben die festgelegt, die Easel betreiben
 
 ## Die Galerie
 
@@ -1021,4 +1028,5 @@ param-edit-prompt = Was stattdessen gemalt werden soll, in Worten
 param-edit-without = Einstellungen des Auftrags, die das Modell wählt: Namen, mit Kommas dazwischen
 help-rules = Zeige, worum Mitglieder hier bitten dürfen; wer sich um den Ort kümmert, ändert das.
 param-rules-most = Das Meiste, was hier verlangt werden darf, etwa steps=30, count=2
+param-cover = Ob Bilder hier verdeckt sind, bis jemand darauf drückt
 param-closed = Befehle, die Mitglieder hier nicht benutzen dürfen, mit Kommas dazwischen

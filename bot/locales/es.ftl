@@ -92,6 +92,7 @@ denied-job = No hay tal petición tuya.
 denied-picture = No hay tal imagen tuya.
 denied-moderators = Eso es para quienes cuidan de este lugar.
 denied-operators = Eso es para quienes llevan Easel.
+denied-cover = Las imágenes están cubiertas en todas partes: lo han decidido quienes llevan Easel, y ningún lugar lo quita.
 denied-form = Ese formulario es de otra persona; pulsa el botón que lo mostró para tener el tuyo.
 denied-channel = No se sabe quién habla como canal; pide con tu propio nombre.
 input-person = Easel no conoce a { $given }; escribe un nombre, un id o plataforma:id.
@@ -612,6 +613,9 @@ page-download = Descargar
 page-before = Anterior
 page-after = Siguiente
 page-picture-at = { $n } de { $of }
+page-cover = Imagen cubierta: pulsa para verla
+page-cover-short = Cubierta
+page-cover-again = Volver a cubrir
 page-sending = enviando
 page-kept = guardado, se envía en cuanto se pueda
 page-edit = Editar
@@ -909,11 +913,14 @@ preset-unshared = { $name } vuelve a ser solo tuyo.
 ## Las reglas de un lugar
 
 rules = Esto vale para los miembros en este lugar.
-rules-none = En este lugar no hay nada cerrado ni limitado.
+rules-none = En este lugar no hay nada cerrado, limitado ni cubierto.
 input-always-open = { $name } está abierto para todos, en todas partes.
 denied-closed = /{ $name } está cerrado en este lugar.
 input-place-most = En este lugar { $name } llega hasta { $most }.
 fact-closed = cerrado
+fact-cover = imágenes
+cover-here = cubiertas hasta que alguien las pulse
+cover-everywhere = cubiertas hasta que alguien las pulse, en todas partes; lo han decidido quienes llevan Easel
 
 ## La galería
 
@@ -1063,4 +1070,5 @@ param-edit-prompt = Qué pintar en su lugar, en palabras
 param-edit-without = Ajustes de la petición que elige el modelo: sus nombres, separados por comas
 help-rules = Muestra qué pueden pedir los miembros en este lugar; quien cuida de él lo cambia.
 param-rules-most = Lo máximo que se puede pedir en este lugar, como steps=30, count=2
+param-cover = Si las imágenes están cubiertas en este lugar hasta que alguien las pulse
 param-closed = Comandos que los miembros no pueden usar en este lugar, separados por comas

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 import msgspec
 from sqlalchemy import and_, or_, select, update
 
-from bot.store.models import PlaceRow, SettingRow
+from bot.store.models import BoardPlaceRow, PlaceRow, SettingRow
 from bot.store.people import place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Given, new_id
 
-#: What holds for a whole place: the commands that members may not use there, and the most that they may ask for.
-CLOSED, MOST = "closed", "most"
+#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, and that pictures are
+#: covered.
+CLOSED, MOST, COVER = "closed", "most", "cover"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -34,10 +35,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Settings:
-    """The settings of persons and places."""
+    """The settings of persons and places. `cover`: pictures are covered everywhere, whatever a place says."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, cover: bool = False) -> None:
         self._database = database
+        self.cover = cover
 
     async def of(self, person: str, place: Address) -> Wanted:
         """Return what holds for a person in a place."""
@@ -48,6 +50,19 @@ class Settings:
         of_person = next((row.given for row in rows if row.person_id is not None), "{}")
         of_place = next((row.given for row in rows if row.place_id is not None), "{}")
         return Wanted(json.loads(of_person), json.loads(of_place))
+
+    async def covers(self, place: Address) -> bool:
+        """Return whether nobody sees a picture in a place before they press on it."""
+        return self.cover or bool((await self.of("", place)).place.get(COVER))
+
+    async def covered(self, boards: Collection[str], place: Address) -> frozenset[str]:
+        """Return the boards whose pictures are covered where they are looked at: there, or in one of the places whose they are."""
+        if await self.covers(place):
+            return frozenset(boards)
+        wanted = select(BoardPlaceRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardPlaceRow.place_id)
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted.where(BoardPlaceRow.board_id.in_(boards)))).all()
+        return frozenset(board for board, given in rows if json.loads(given).get(COVER))
 
     async def change(self, owner: str | Address, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
         """Change settings of a person, by id, or of a place; those named in `without` are taken away."""

@@ -60,8 +60,8 @@ class Store:
     linking: Linking
 
     @classmethod
-    def of(cls, database: Database, files: Files, policy: Policy | None = None) -> "Store":
-        """Return the store in a database and a file store, under an operator's rules; without any nothing is limited."""
+    def of(cls, database: Database, files: Files, policy: Policy | None = None, *, cover: bool = False) -> "Store":
+        """Return the store in a database and a file store, under an operator's rules; without any nothing is limited, or covered."""
         rules = policy or Policy()
         return cls(
             database=database,
@@ -78,7 +78,7 @@ class Store:
             inbox=Inbox(database),
             leases=Leases(database),
             handles=Handles(database),
-            settings=Settings(database),
+            settings=Settings(database, cover=cover),
             presets=Presets(database),
             boards=Boards(database),
             joining=Joining(database),

@@ -35,13 +35,19 @@ SCREENSHOTS = os.environ.get("EASEL_TEST_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def easel(tmp_path_factory):
+def settings():
+    """Return what a file's tests have in the configuration beside the rest."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def easel(tmp_path_factory, settings):
     """Run Easel and return the address of its page."""
     folder = tmp_path_factory.mktemp("easel")
     config = folder / "easel.toml"
     config.write_text(
         f'[web]\nport = 0\n[store]\nurl = "sqlite+aiosqlite:///{folder / "easel.db"}"\n[files]\nurl = "{folder / "files"}"\n'
-        '[inference]\ndevices = ["cpu"]\n'
+        f'[inference]\ndevices = ["cpu"]\n{settings}'
     )
     command = [sys.executable, "-m", "adapters.cli", "run", "--config", str(config)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:

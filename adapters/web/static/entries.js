@@ -80,6 +80,7 @@ function replace(old, entry) {
   const preview = old.querySelector("img.blank");
   const blank = entry.querySelector(".blank");
   if (preview && blank) blank.replaceWith(preview);
+  uncover(old, entry);
   const answer = old.querySelector(":scope > .answer");
   if (answer) entry.querySelector(".line").after(answer);
   const focused = old.contains(document.activeElement) ? (document.activeElement.dataset.wire ?? "") : null;
@@ -87,6 +88,16 @@ function replace(old, entry) {
   keepPlace(() => old.replaceWith(entry));
   if (focused !== null) (entry.querySelector(`[data-wire="${CSS.escape(focused)}"]`) ?? entry).focus({ preventScroll: true });
   if (ended) announce(entry.querySelector(".status").textContent);
+}
+
+/** Leave open what somebody has uncovered: each picture, or what has become of its preview, which has no name but its place. */
+function uncover(old, entry) {
+  const previews = [...old.querySelectorAll("div.picture .cover")];
+  for (const [number, cover] of entry.querySelectorAll(".cover").entries()) {
+    const id = cover.closest("[data-picture]")?.dataset.picture;
+    const before = old.querySelector(`[data-picture="${CSS.escape(id)}"] .cover`) ?? previews[number];
+    cover.open = before?.open ?? false;
+  }
 }
 
 /** Wait until the pictures of an entry can be painted at once, so that nothing flashes. */

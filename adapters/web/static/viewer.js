@@ -6,6 +6,7 @@ import { announce, say } from "./words.js";
 
 const dialog = document.getElementById("viewer");
 const picture = document.getElementById("viewer-picture");
+const cover = document.getElementById("viewer-cover");
 const line = document.getElementById("viewer-line");
 const facts = document.getElementById("viewer-facts");
 const presses = document.getElementById("viewer-presses");
@@ -35,6 +36,9 @@ function go(number) {
   const { file, width, height } = figure.dataset;
   picture.width = width;
   picture.height = height;
+  // What is covered in its place is covered here too.
+  cover.hidden = !lid(figure);
+  picture.hidden = !cover.hidden;
   picture.src = `/files/${file}`;
   picture.alt = small.alt;
   picture.classList.toggle("crisp", Math.max(width, height) < 256);
@@ -48,6 +52,9 @@ function go(number) {
   void settings(figure);
   if (dialog.open) announce(say("picture-at", { n: at + 1, of: shown.length }));
 }
+
+/** Return what covers a picture, or nothing where it is open. */
+const lid = (figure) => figure.querySelector(".cover:not([open])");
 
 function buttonsOf(figure) {
   const around = figure.closest(".entry, .reply, #history") ?? figure;
@@ -95,5 +102,10 @@ presses.addEventListener("click", ({ target }) => {
   // What comes of it is in the conversation.
   if (button) pressed(button, () => dialog.close());
 });
-picture.parentElement.addEventListener("click", ({ target }) => target === picture || dialog.close());
+cover.addEventListener("click", () => {
+  lid(shown[at]).open = true;
+  go(at);
+  document.getElementById("viewer-close").focus();
+});
+picture.parentElement.addEventListener("click", ({ target }) => target === picture || target === cover || dialog.close());
 window.addEventListener("resize", fit);

@@ -143,6 +143,11 @@ class DiscordTalker:
         versions = [version for one in self._dm.every_message if one not in self._copied for version in (*one.edits, one)]
         return [found[1] for version in versions if (found := card(version)) and found[0] == job]
 
+    def covered(self, job):
+        """Return it of what the galleries among the versions of the messages hold."""
+        versions = [version for one in self._dm.every_message for version in (*one.edits, one)]
+        return [covered for one in versions if (found := card(one)) and found[0] == job for covered in one.covered()]
+
     async def cards(self):
         """Look through the channel."""
         return [job for job, _ in self._shown()]

@@ -40,6 +40,10 @@ class Talker(Protocol):
         """Return the states that a job's card was seen in, in their order; a step of progress is `step`."""
         ...
 
+    def covered(self, job: str) -> list[bool]:
+        """Return of everything that was seen of a job's pictures and previews, in its order, whether it was covered."""
+        ...
+
     async def cards(self) -> list[str]:
         """Return the jobs whose cards are in the conversation now, as often as they are."""
         ...

@@ -128,6 +128,11 @@ class TelegramTalker:
         versions = [version for one in self._ours() for version in (*one.edits, one)]
         return [found[1] for version in versions if (found := card(version)) and found[0] == job]
 
+    def covered(self, job):
+        """Return it of the photos among the versions of the messages."""
+        versions = [version for one in self._ours() for version in (*one.edits, one)]
+        return [one.has_spoiler for one in versions if one.photo and (found := card(one)) and found[0] == job]
+
     async def cards(self):
         """Look through the chat."""
         return [job for job, _ in self._shown()]

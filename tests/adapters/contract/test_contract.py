@@ -16,6 +16,7 @@ from bot.jobs.delivery import Later, Parcel, Refused, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.runners import runner_name
 from bot.offer import Offer
+from bot.store.settings import COVER
 from bot.store.store import Store
 from bot.values import Address, new_id
 from inference.catalogue import read_catalogue
@@ -181,6 +182,27 @@ async def test_a_picture_in_the_message(stage, names):
         await ada.until(job, "done")
         source = (await stage.store.jobs.get(job)).source
         assert await stage.store.files.get(source) == png("yellow")
+
+
+async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, names):
+    """Where a place covers its pictures nobody sees one, or its preview, before they press on it; before and after it they are open."""
+    async with stage.person(names[0]) as ada:
+
+        async def painted():
+            (job,) = (await ada.say(f"a red circle --steps 20 {SMALL}")).jobs
+            await ada.until(job, "done")
+            return job
+
+        before = await painted()
+        place = (await stage.store.jobs.get(before)).address
+        await stage.store.settings.change(place, {COVER: True})
+        during = await painted()
+        await stage.store.settings.change(place, {}, (COVER,))
+        after = await painted()
+        assert ada.covered(during)
+        assert all(ada.covered(during))
+        assert ada.covered(before)
+        assert not any(ada.covered(before) + ada.covered(after))
 
 
 async def test_showing_never_raises(stage, names):

@@ -39,6 +39,10 @@ class WebTalker:
         of_job = [(kind, data) for kind, data in self._listener.events if data.get("id") == job]
         return [data["state"] if kind == "card" else "step" for kind, data in of_job]
 
+    def covered(self, job):
+        """Return it of the entries that the stream told; a preview comes into the place that an entry has for it."""
+        return ['<details class="cover">' in data["html"] for kind, data in self._listener.events if kind == "card" and data["id"] == job]
+
     async def cards(self):
         """Load the page anew."""
         page = await self._browser.open()

@@ -49,9 +49,10 @@ def configured(folder, discord, **section):
 
 
 class Painter:
-    """An engine. It waits for `may` before each request."""
+    """An engine. It waits for `may` before each request; `preview` is what it shows meanwhile."""
 
     is_able = True
+    preview = None
 
     def __init__(self):
         self.may = asyncio.Event()
@@ -63,7 +64,7 @@ class Painter:
 
     async def run(self, request):
         """Paint."""
-        yield Step(1, request.steps)
+        yield Step(1, request.steps, self.preview)
         await self.may.wait()
         for index in range(request.count):
             seed = request.seed + index

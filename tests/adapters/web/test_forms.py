@@ -11,6 +11,7 @@ from bot.forms import MOST_FIELDS, form
 from bot.prompt import read
 from bot.reply import Reply
 from bot.spec import Params, form_command
+from bot.store.settings import COVER
 from bot.vocabulary import Guidance, Same, Scheduler, Way
 from bot.wish import Wish
 from inference.headers import MOST_BYTES
@@ -174,3 +175,15 @@ async def test_every_kind_has_its_field():
     choices = {name: re.findall(r"<option(.*?)>(.*?)<", values) for name, values in lists}
     assert choices["same"] == [("", ""), (" selected", "yes"), ("", "no")]
     assert [value for _, value in choices["way"]] == ["", "first", "up", "down", "last"]
+
+
+async def test_a_form_shows_no_covered_picture(chat):
+    """Where pictures are covered the one that a form has already is kept, and not shown."""
+    async with chat.browser() as ada:
+        job = await ada.job("a red circle", picture=png())
+        source = (await chat.store.jobs.get(job)).source
+        assert f'src="/files/{source}"' in (await ada.press(f"edit:{job}")).json()["form"]
+        await chat.store.settings.change((await chat.store.jobs.get(job)).address, {COVER: True})
+        told = (await ada.press(f"edit:{job}")).json()["form"]
+        assert f"/files/{source}" not in told
+        assert "stays" in told or "kept" in told

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bot.store.settings import COVER
 from bot.values import Address, Caller
 from tests.adapters.web.chat import open_chat
 
@@ -104,3 +105,16 @@ async def test_it_asks_for_a_token_where_the_page_does(chat):
         answer = await client.get(f"http://127.0.0.1:{adapter.port}/gallery")
         assert answer.status_code == 303
         assert answer.headers["location"] == "/login"
+
+
+async def test_what_a_group_covers_is_covered_on_the_page(chat):
+    """Pictures of a group that covers them are covered in the gallery of its members; all others are open."""
+    async with chat.browser() as browser:
+        picture = await shared(chat, browser)
+        place = (await chat.store.jobs.get(picture.job)).address
+        group = Address("elsewhere", "group")
+        await chat.store.boards.join(await chat.store.boards.opened(group), await chat.store.boards.of(place))
+        assert 'class="cover"' not in (await browser.client.get("/gallery")).text
+        await chat.store.settings.change(group, {COVER: True})
+        page = (await browser.client.get("/gallery")).text
+        assert page.count('class="cover"') == page.count(f'src="/files/{picture.file}"') == 1

@@ -294,15 +294,16 @@ async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
 
 async def test_the_result_waits_for_no_progress(store):
     """While a slow platform still shows the first step, the job is already done in the store; older cards are dropped."""
-    slow, shown = asyncio.Event(), []
+    begun, slow, shown = asyncio.Event(), asyncio.Event(), []
 
     async def show(card, _address):
         shown.append(card)
         if card.progress is not None:
+            begun.set()
             await slow.wait()
 
     job = await accepted(store, await person_of(store))
-    script = Script(**{"a red circle": [(*(Step(n, 50) for n in range(1, 51)), *PAINTED[2:])]})
+    script = Script(**{"a red circle": [(Step(1, 50), begun, *(Step(n, 50) for n in range(2, 51)), *PAINTED[2:])]})
     async with Dispatcher(store, script, Told(show), ["web"], poll_seconds=0.02):
         await until_state(store, job, DONE)
         slow.set()

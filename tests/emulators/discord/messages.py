@@ -132,6 +132,10 @@ class Message:
         """Return the selects as they are on the wire."""
         return selects_of(self.components)
 
+    def covered(self):
+        """Return of every picture in a component whether it is hidden until somebody presses on it, whatever its file is called."""
+        return [bool(item.get("spoiler")) for item, key in media_of(self.components) if key == "media"]
+
     def before_edit(self):
         """Keep how it looks now among the earlier versions."""
         earlier = copy.copy(self)

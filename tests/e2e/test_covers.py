@@ -1,0 +1,92 @@
+"""Covered pictures on the page: nothing of them is seen, by eye or by screen reader, before somebody presses on them."""
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
+
+WORDS = "a large red circle on a blue background"
+
+LINE = f"{WORDS} --steps 6"
+
+COVERED, AGAIN = "Covered picture: press to show it", "Cover again"
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """Have pictures covered everywhere."""
+    return "[safety]\ncover = true\n"
+
+
+def lid(within):
+    """Return what a picture is uncovered by."""
+    return within.locator(".cover > summary")
+
+
+def test_a_picture_is_covered_until_somebody_presses_on_it(chat):
+    """The picture is there for nobody, its cover says what to press; the keyboard opens and closes it, and so does a finger."""
+    chat.say(LINE)
+    done = chat.ended(1)
+    picture = done.locator("img.shown")
+    sync_api.expect(picture).to_be_hidden()
+    sync_api.expect(done.get_by_role("img")).to_have_count(0)
+    assert lid(done).inner_text() == COVERED
+    assert not chat.is_wider_than_its_window()
+    before = lid(done).bounding_box()
+    chat.looked("covered")
+    lid(done).focus()
+    chat.page.keyboard.press("Enter")
+    sync_api.expect(picture).to_be_visible()
+    sync_api.expect(done.get_by_role("img", name=WORDS)).to_have_count(1)
+    assert picture.bounding_box()["width"] == pytest.approx(before["width"], abs=4)
+    assert lid(done).inner_text() == AGAIN
+    chat.looked("uncovered")
+    chat.press(lid(done))
+    sync_api.expect(picture).to_be_hidden()
+
+
+def test_a_preview_is_covered_too_and_stays_as_it_was_left(chat):
+    """From the first moment nothing of a picture is seen; who has uncovered its place sees preview and result there."""
+    chat.say(f"{WORDS} --steps 60 --count 4")
+    running = chat.entry()
+    lid(running).nth(3).wait_for()
+    assert not any(one.is_visible() for one in running.locator(".pictures img, svg.blank").all())
+    chat.press(lid(running).first)
+    done = chat.ended(1)
+    sync_api.expect(done.locator("img.shown").first).to_be_visible()
+    sync_api.expect(done.locator("img.shown").nth(1)).to_be_hidden()
+
+
+def test_settings_show_no_covered_picture(chat):
+    """Who looks at the settings of a covered picture sees those; the picture beside them is covered, and opened in both places at once."""
+    chat.say(LINE)
+    done = chat.ended(1)
+    chat.button("Info", done)
+    chat.page.locator("#viewer-facts").get_by_text("steps", exact=True).wait_for()
+    sync_api.expect(chat.page.locator("#viewer-picture")).to_be_hidden()
+    chat.looked("covered-viewer")
+    chat.page.get_by_role("button", name=COVERED).press("Enter")
+    sync_api.expect(chat.page.locator("#viewer-picture")).to_be_visible()
+    chat.button("Close", chat.page.locator("#viewer"))
+    sync_api.expect(done.locator("img.shown")).to_be_visible()
+
+
+def test_history_and_gallery_are_covered(chat):
+    """Small pictures are covered as large ones are; the gallery, which has no script, opens them all the same."""
+    chat.say(LINE)
+    picture = chat.ended(1).locator("[data-picture]").get_attribute("data-picture")
+    chat.look_beside()
+    tile = chat.page.locator("#history .picture").first
+    tile.wait_for()
+    sync_api.expect(tile.locator("img")).to_be_hidden()
+    chat.looked("covered-history")
+    chat.press(lid(tile))
+    sync_api.expect(tile.locator("img")).to_be_visible()
+    chat.look_back()
+    chat.say(f"/share --picture {picture}")
+    chat.page.get_by_text("/use").first.wait_for(state="attached")
+    chat.page.goto(f"{chat.address}gallery")
+    shared = chat.page.locator(".shared").first
+    sync_api.expect(shared.locator("img")).to_be_hidden()
+    chat.looked("covered-gallery")
+    lid(shared).press("Enter")
+    sync_api.expect(shared.locator("img")).to_be_visible()
