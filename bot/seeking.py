@@ -76,12 +76,12 @@ def _words(piece: str) -> tuple[str, ...]:
     """Return the terms of a word as it was written; raises `BadInput` for a filter without a value."""
     if piece.endswith(":") and piece[:-1].casefold() in FILTERS:
         raise BadInput("input-filter-empty", name=piece[:-1].casefold())
-    found = terms.words_of(piece)
+    found = terms.begun(piece)
     if not piece.endswith("*") or not found:
-        return found
-    if len(found[-1]) < LEAST_BEGINNING:
+        return terms.words_of(piece)
+    if len(found[-1]) <= LEAST_BEGINNING:
         raise BadInput("input-beginning", least=LEAST_BEGINNING, given=piece[:_LONGEST_SHOWN])
-    return (*found[:-1], found[-1] + terms.BEGINNING)
+    return found
 
 
 def _filter(name: str, value: str, moment: datetime) -> dict[str, object]:

@@ -56,15 +56,15 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
     def groups(self) -> terms.Groups:
         """Return what the index is asked for; nothing where it need not be asked."""
         marks = ((terms.MODEL, self.model), (terms.PRESET, self.preset), (terms.SEED, "" if self.seed is None else str(self.seed)))
-        asked = [(one,) for one in self.words[:MOST_WORDS]] + [(terms.mark(sign, value),) for sign, value in marks if value]
+        asked = [terms.either(one) for one in self.words[:MOST_WORDS]] + [(terms.mark(sign, value),) for sign, value in marks if value]
         makers = tuple(terms.PERSON + one for one in self.people)
         return [makers, *asked] if asked and makers else asked
 
 
 def typed(words: str) -> tuple[str, ...]:
     """Return words as they are looked for while somebody types them: the last one may not be finished yet."""
-    found = terms.words_of(words)
-    return (*found[:-1], found[-1] + terms.BEGINNING) if found and len(found[-1]) >= LEAST_BEGINNING else found
+    found = terms.begun(words)
+    return found if found and len(found[-1]) > LEAST_BEGINNING else terms.words_of(words)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -132,15 +132,27 @@ def _question(sought: Sought, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
             source = "picture_search CROSS JOIN picture_number ON picture_number.number = picture_search.rowid"
             source += " CROSS JOIN picture ON picture.id = picture_number.id"
             where.append("picture_search MATCH :terms")
-            for number, beginning in enumerate(terms.unsure(groups)):
-                where.append(f"(' ' || picture.terms) LIKE :beginning{number}")
-                given[f"beginning{number}"] = f"% {beginning}%"
+            conditions, patterns = begins("picture", groups)
+            where += conditions
+            given |= patterns
         else:
             where.append(f"{index.vector('picture')} @@ CAST(:terms AS tsquery)")
     for condition, values in _conditions(sought):
         where.append(condition)
         given |= values
     return f"SELECT picture.id FROM {source} WHERE {' AND '.join(where)}{{order}}", given
+
+
+def begins(table: str, groups: terms.Groups) -> tuple[list[str], dict[str, str]]:
+    """Return the conditions by which SQLite leaves out what its index found too much of, and what is given to them."""
+    given: dict[str, str] = {}
+    conditions = []
+    for patterns in terms.unsure(groups):
+        names = {f"pattern{len(given) + number}": one for number, one in enumerate(patterns)}
+        fits = " OR ".join(f"(' ' || {table}.terms || ' ') LIKE :{name}" for name in names)
+        conditions.append(f"({fits})")
+        given |= names
+    return conditions, given
 
 
 def _conditions(sought: Sought) -> list[tuple[str, dict[str, Any]]]:

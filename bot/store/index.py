@@ -24,6 +24,9 @@ _POSTGRESQL = {
 #: Names of presets by their beginning: PostgreSQL's own order of words is none of beginnings.
 _PREFIX = 'preset_prefix ON preset (shelf, key COLLATE "C")'
 
+#: The newest on a shelf: where many presets have a word, only these are looked at.
+_NEWEST = "preset_newest ON preset (shelf, created)"
+
 #: Characters that terms are made of beside letters and digits.
 _TOKENS = "ascii tokenchars ''@=+#^-_''"
 
@@ -39,7 +42,7 @@ def statements(dialect: str) -> tuple[str, ...]:
         return tuple(one for table, terms in _SQLITE.items() for one in _of_sqlite(table, terms))
     begin = "CREATE INDEX IF NOT EXISTS"
     made = (f"{begin} {table}_search ON {table} USING gin ({_bare(table)}) WITH (fastupdate = off)" for table in _POSTGRESQL)
-    return (*made, f"{begin} {_PREFIX}")
+    return (*made, f"{begin} {_PREFIX}", f"{begin} {_NEWEST}")
 
 
 def removal(dialect: str) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ def missing(connection: Connection) -> tuple[str, ...]:
 
 
 #: The indexes of PostgreSQL, which the models do not name.
-NAMES = ("picture_search", "preset_search", "preset_prefix")
+NAMES = ("picture_search", "preset_search", "preset_prefix", "preset_newest")
 
 
 def _names(table: str) -> dict[str, str]:

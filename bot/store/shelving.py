@@ -1,18 +1,16 @@
 """Looking for presets on shelves: by their words, and by how their names begin while somebody types one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.store import index, terms
-from bot.store.finding import MOST_WORDS, planned, typed
+from bot.store.finding import MOST_WORDS, begins, planned, typed
 
 #: Of presets with the words so many are looked at, the newest, to give the most used of them first.
-_MOST_RANKED = 500
-
-#: PostgreSQL, which finds all of them before it gives one, looks at so many.
-_MOST_SORTED = 5_000
+_MOST_RANKED = 1_000
 
 #: What stands behind every name that begins in some way.
 _LAST = "\U0010ffff"
@@ -34,25 +32,37 @@ async def names(session: AsyncSession, shelves: Sequence[str], prefix: str, most
 
 async def ids(session: AsyncSession, shelves: Sequence[str], words: str, most: int, *, maker: str = "", first: int = 0) -> tuple[str, ...]:
     """Return the ids of presets with all of the words, the last as it begins, the most used first: of shelves, and all of `maker`'s."""
-    await planned(session)
     where = (*(terms.SHELF + one for one in shelves), *((terms.PERSON + maker,) if maker else ()))
-    groups = [where, *((one,) for one in typed(words)[:MOST_WORDS])]
-    if not _is_postgresql(session):
-        source = "preset_search CROSS JOIN preset_number ON preset_number.number = preset_search.rowid"
-        source += " CROSS JOIN preset ON preset.id = preset_number.id WHERE preset_search MATCH :terms AND NOT archived"
-        beginnings = {f"beginning{number}": f"% {one}%" for number, one in enumerate(terms.unsure(groups))}
-        source += "".join(f" AND (' ' || preset.terms) LIKE :{name}" for name in beginnings)
-        newest = f"SELECT {_COLUMNS} FROM {source} ORDER BY preset_search.rowid DESC LIMIT {_MOST_RANKED}"
-        return await _ranked(session, newest, {"terms": terms.match(groups), **beginnings}, most, first)
-    # Without an order: PostgreSQL's index has none, and what hundreds of thousands have in common is not sorted for a page of it.
+    groups = [where, *map(terms.either, typed(words)[:MOST_WORDS])]
+    newest = await (_newest_of_many(session, shelves, maker, groups) if _is_postgresql(session) else _newest(session, groups))
+    # Ordered here: each database has an order of words of its own.
+    ranked = sorted(newest, key=lambda one: (-one.uses, one.key, one.id))
+    return tuple(one.id for one in ranked[first : first + most])
+
+
+async def _newest(session: AsyncSession, groups: terms.Groups) -> Sequence[Any]:
+    """Return the newest presets that SQLite's index finds: it gives them in this order."""
+    conditions, patterns = begins("preset", groups)
+    source = "preset_search CROSS JOIN preset_number ON preset_number.number = preset_search.rowid"
+    source += " CROSS JOIN preset ON preset.id = preset_number.id"
+    where = " AND ".join(("preset_search MATCH :terms", "NOT archived", *conditions))
+    wanted = text(f"SELECT {_COLUMNS} FROM {source} WHERE {where} ORDER BY preset_search.rowid DESC LIMIT {_MOST_RANKED}")
+    return (await session.execute(wanted, {"terms": terms.match(groups), **patterns})).all()
+
+
+async def _newest_of_many(session: AsyncSession, shelves: Sequence[str], maker: str, groups: terms.Groups) -> Sequence[Any]:
+    """Return the newest presets that PostgreSQL's index finds, which has no order: of more than a few each shelf is asked by itself."""
+    await planned(session)
+    given = {"terms": terms.tsquery(groups), "maker": maker, **{f"shelf{number}": one for number, one in enumerate(shelves)}}
     fits = f"{index.vector('preset')} @@ CAST(:terms AS tsquery) AND NOT archived"
-    some = f"SELECT {_COLUMNS} FROM preset WHERE {fits} LIMIT {_MOST_SORTED}"
-    return await _ranked(session, some, {"terms": terms.tsquery(groups)}, most, first)
-
-
-async def _ranked(session: AsyncSession, some: str, given: Mapping[str, object], most: int, first: int) -> tuple[str, ...]:
-    ranked = text(f"SELECT id FROM ({some}) AS candidates ORDER BY uses DESC, key, id LIMIT :most OFFSET :first")
-    return tuple(await session.scalars(ranked, {**given, "most": most, "first": first}))
+    some = text(f"SELECT {_COLUMNS} FROM preset WHERE {fits} LIMIT {_MOST_RANKED + 1}").bindparams(terms=given["terms"])
+    found = (await session.execute(some)).all()
+    if len(found) <= _MOST_RANKED:
+        return found
+    places = ("person_id = :maker", *(f"shelf = :shelf{number}" for number in range(len(shelves))))
+    order = f"ORDER BY created DESC, id DESC LIMIT {_MOST_RANKED}"
+    each = " UNION ".join(f"(SELECT {_COLUMNS}, preset.created FROM preset WHERE {one} AND {fits} {order})" for one in places)
+    return (await session.execute(text(f"SELECT id, uses, key FROM ({each}) AS newest {order}"), given)).all()
 
 
 def _is_postgresql(session: AsyncSession) -> bool:

@@ -31,8 +31,13 @@ _UNMARKED = re.compile(r"[\x00-,./:-@\[-^`{-\x7f]|\s")
 #: Writing without blanks between words: there every character is a term.
 _UNPARTED = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA")
 
-#: Endings of several that take two letters more than those of one.
-_LONG_PLURALS = ("ches", "shes", "sses", "xes", "zes")
+#: Several of what ends like this without the e take an es, and of what ends like this an s: neither has the e where they are compared.
+_WITH_E = ("che", "oe", "se", "she", "xe", "ze")
+
+#: The s at the end of such words is taken for that of several; so it is when it comes out from under an es.
+_WITH_S = ("us", "is", "atlas", "bias", "canvas", "lens")
+
+_SHORTEST = 3
 
 #: Questions: every group has to be met, by one of its terms at least.
 Groups = Sequence[Sequence[str]]
@@ -40,7 +45,26 @@ Groups = Sequence[Sequence[str]]
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are compared, each once: without case, accents and the s of several."""
-    bare = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.replace("\0", "").casefold())))
+    return tuple(dict.fromkeys(map(_single, _parted(text))))
+
+
+def begun(text: str) -> tuple[str, ...]:
+    """Return the words of a text of which the last may not be finished, as a beginning."""
+    *words, last = _parted(text) or [""]
+    return (*dict.fromkeys(map(_single, words)), *([last + BEGINNING] if last else []))
+
+
+def either(term: str) -> tuple[str, ...]:
+    """Return what a term is met by: a beginning by what begins so, and by the word that it is if nothing is missing."""
+    whole = _single(term.removesuffix(BEGINNING))
+    return (term,) if not term.endswith(BEGINNING) or whole.startswith(term[:-1]) else (term, whole)
+
+
+def _parted(text: str) -> list[str]:
+    """Return the words of a text in their order, without case and accents."""
+    folded = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
+    # Signs that are made of others may be made of capitals.
+    bare = unicodedata.normalize("NFKC", _ACCENTS.sub("", folded).casefold())
     found: list[str] = []
     run = ""
     for sign in bare:
@@ -50,7 +74,7 @@ def words_of(text: str) -> tuple[str, ...]:
             continue
         found += [run, sign] if kind == "alone" else [run]
         run = ""
-    return tuple(dict.fromkeys(_single(one[:_LONGEST]) for one in (*found, run) if one))
+    return [one[:_LONGEST] for one in (*found, run) if one]
 
 
 def mark(sign: str, value: str) -> str:
@@ -89,10 +113,13 @@ def match(groups: Groups) -> str:
     return " AND ".join(f"({' OR '.join(_quoted(_indexed(one), chr(34), ' *') for one in group)})" for group in groups)
 
 
-def unsure(groups: Groups) -> tuple[str, ...]:
-    """Return the beginnings, without their stars, that SQLite's index does not know as long as they are."""
-    beginnings = (one for group in groups for one in group if one.endswith(BEGINNING))
-    return tuple(one.removesuffix(BEGINNING) for one in beginnings if _indexed(one) != one)
+def unsure(groups: Groups) -> tuple[tuple[str, ...], ...]:
+    """Return patterns for LIKE over terms with blanks around them: of every group that SQLite's index may find too much for, one has to fit."""
+    return tuple(tuple(_pattern(one) for one in group) for group in groups if any(_indexed(one) != one for one in group))
+
+
+def _pattern(term: str) -> str:
+    return f"% {term.removesuffix(BEGINNING)}%" if term.endswith(BEGINNING) else f"% {term} %"
 
 
 def tsquery(groups: Groups) -> str:
@@ -121,11 +148,16 @@ def _kind(sign: str) -> str:
 
 
 def _single(word: str) -> str:
-    """Return what several are called when there is one: English alone adds an s, and in other words it is left out on both sides."""
-    if len(word) <= 3 or not word.isascii() or not word.endswith("s"):
+    """Return what one and several are both compared as: English alone adds an s, and in other words it is left out on both sides."""
+    if len(word) <= _SHORTEST or not word.isascii():
         return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(_LONG_PLURALS):
-        return word[:-2]
-    return word if word.endswith(("ss", "us", "is")) else word[:-1]
+    one = word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+    if len(one) > _SHORTEST and one.endswith("ie"):
+        # Movies and ponies, but skies.
+        return one[:-1] if len(one) > _SHORTEST + 1 else one[:-2] + "y"
+    if len(one) > _SHORTEST and one.endswith("y") and one[-2] not in "aeiou":
+        return one[:-1] + "i"
+    if len(one) > _SHORTEST and one.endswith(_WITH_E):
+        one = one[:-1]
+        return one[:-1] if len(one) > _SHORTEST and one.endswith(_WITH_S) else one
+    return one
