@@ -91,9 +91,9 @@ class App:
         """
         name, words = self.named(call.command, call.words)
         command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
-        person = await self._person(call.caller)
-        sources = self._sources()
-        return await self._still(person, self._run(command, await given.runs(command, call, sources, person.id), call, person, sources))
+        ctx = await self._met(call.caller, call.address, call.line, call.key)
+        runs = await given.runs(command, call, ctx.sources, ctx.person.id)
+        return await self._still(ctx.person, self._run(command, runs, ctx))
 
     async def pressed(
         self,
@@ -113,12 +113,10 @@ class App:
         command = self.commands.get(name)
         if command is None:
             raise BadInput("input-button")
-        person = await self._person(caller)
-        sources = self._sources()
+        ctx = await self._met(caller, address, line, key)
         said = {**command.pressed(values), **forms.read(command, filled or {})}
-        run = await given.with_keys(command, said, sources, person.id)
-        call = Invocation(command=name, given=run, caller=caller, address=address, line=line, key=key)
-        return await self._still(person, self._run(command, [run], call, person, sources))
+        run = await given.with_keys(command, said, ctx.sources, ctx.person.id)
+        return await self._still(ctx.person, self._run(command, [run], ctx))
 
     async def read(self, wish: Wish, sources: Sources | None = None) -> Read:
         """Return a wish as read; `sources` holds pictures that are not kept yet.
@@ -156,17 +154,13 @@ class App:
         reader = await self.store.presets.reader("" if person is None else person.id, address)
         return await self.store.presets.complete(reader, typed.strip(), most)
 
-    async def _run(self, command: AnyCommand, given_runs: Sequence[Raw], call: Invocation, person: Person, sources: Sources) -> Reply:
+    async def _run(self, command: AnyCommand, given_runs: Sequence[Raw], ctx: Context) -> Reply:
         """Run a command as often as it was asked for; everything is accepted, or nothing."""
-        # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
-        wanted = await self.store.settings.of(person.id, call.address)
-        if command.name in wanted.closed and not (call.caller.moderates or person.moderates):
+        if command.name in ctx.wanted.closed and not ctx.may_moderate:
             raise NotAllowed("denied-closed", name=command.name.replace("_", " "))
-        runs = await self.layering.runs(command, given_runs, person.id, call.address, wanted)
+        # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
+        runs = await self.layering.runs(command, given_runs, ctx.person.id, ctx.address, ctx.wanted)
         wants = [self._bound(command, one) for one in runs]
-        ctx = Context(
-            self, person, call.address, writable(call.line), sources, call.caller.moderates, call.key, caller=call.caller, wanted=wanted
-        )
         each = [replace(ctx, origins=layers.origins(one.given, one.layers)) for one in runs]
         replies = [await _ran(command, one, want) for one, want in zip(each, wants, strict=True)]
         jobs: dict[str, str] = {}
@@ -174,12 +168,12 @@ class App:
             if not await self.store.files.room(self.least_free):
                 raise NotAllowed("denied-disk")
             # Pictures first: an accepted job must find what it starts from.
-            await sources.keep(draft.source for draft in ctx.drafts if draft.source is not None)
+            await ctx.sources.keep(draft.source for draft in ctx.drafts if draft.source is not None)
             accepted = await self.store.jobs.accept(ctx.drafts)
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
             await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id])
         reply = _merged(replies, jobs)
-        if (reply.pictures or reply.files or reply.form) and await self.store.settings.covers(call.address):
+        if (reply.pictures or reply.files or reply.form) and await self.store.settings.covers(ctx.address):
             reply = covered(reply)
         if reply.jobs or reply.refresh:
             self.wake()
@@ -208,13 +202,14 @@ class App:
         if ids := {one.partition("#")[2] for one in named} - {""}:
             await self.store.presets.used(ids)
 
-    async def _person(self, caller: Caller) -> Person:
-        """Return who asks; from here on they are spoken to in their language."""
+    async def _met(self, caller: Caller, address: Address, line: str, key: str) -> Context:
+        """Return who asks and what holds for them; from here on they are spoken to in their language, or in that of the place."""
         said = {"name": writable(caller.name), "language": writable(caller.language)}
         person = await self.store.people.person(msgspec.structs.replace(caller, **said))
-        if person.speaks:
-            speak(person.speaks)
-        return person
+        wanted = await self.store.settings.of(person.id, address)
+        if locale := person.speaks(wanted.language):
+            speak(locale)
+        return Context(self, person, address, writable(line), self._sources(), caller.moderates, key, wanted=wanted, caller=caller)
 
     def _sources(self) -> Sources:
         return Sources(self.store.files, self.store.pictures, self._fetch)

@@ -110,7 +110,8 @@ class Context:
             key=f"{self.key}#{number}" if self.key else None,
             credits=self.app.offer.credits(read.request),
             cost=self.app.seconds(read.request, has_source=read.wish.image is not None),
-            language=spoken(),
+            # Everybody in a place sees what comes of it, so a place's own language goes before that of who asks.
+            language=self.wanted.language or spoken(),
             first=first,
         )
         self.drafts.append(draft)

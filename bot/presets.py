@@ -5,11 +5,12 @@ writes beside the slots; without it they follow the template, after a comma. Eve
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from bot.bind import Raw
+from bot.ceilings import BOUNDED
 from bot.errors import BadInput
 from bot.layers import Layer
 from bot.prompt import escape
@@ -21,9 +22,8 @@ NAME = re.compile(r"[^\W_][\w-]{0,31}")
 #: What can be settled in a preset, beside its words.
 SETTINGS = ("steps", "guidance", "size", "count", "model", "scheduler", "strength")
 
-#: What can be held at the preset's own value, and what can have a ceiling.
+#: What can be held at the preset's own value.
 LOCKABLE = (*SETTINGS, "prompt", "negative", "seed")
-BOUNDED = ("steps", "guidance", "count", "strength")
 
 #: The slot of the words that are written beside the others.
 WORDS = "prompt"
@@ -199,22 +199,3 @@ def checked(body: Body) -> Body:
     if not (body.prompt.strip() or body.negative.strip() or body.settings):
         raise BadInput("input-preset-empty")
     return body
-
-
-def told_most(most: Mapping[str, float]) -> str:
-    """Return ceilings as they are written: `steps=30, count=2`."""
-    return ", ".join(f"{name}={value:g}" for name, value in most.items())
-
-
-def read_most(said: str) -> dict[str, float]:
-    """Return ceilings from `steps=30, count=2`; raises `BadInput`."""
-    return dict(_ceilings(said))
-
-
-def _ceilings(said: str) -> Iterator[tuple[str, float]]:
-    for one in filter(None, (part.strip() for part in said.split(","))):
-        name, _, value = one.partition("=")
-        try:
-            yield name.strip().casefold(), float(value)
-        except ValueError:
-            raise BadInput("input-preset-ceiling", given=one[:_LONGEST_SHOWN]) from None

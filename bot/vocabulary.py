@@ -99,6 +99,9 @@ Closed = Annotated[str | None, Field(max_length=300, description="Commands that 
 PlaceMost = Annotated[
     str | None, Field(max_length=200, description="The most that may be asked for in this place, such as steps=30, count=2")
 ]
+PlaceCredits = Annotated[
+    float | None, Field(ge=0, le=1_000_000, description="The most credits that each member may use in this place on one day")
+]
 Cover = Annotated[
     Literal["on", "off"] | None, Field(description="Whether pictures in this place are covered until somebody presses on them")
 ]

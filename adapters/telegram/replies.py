@@ -17,7 +17,7 @@ from adapters.telegram.sending import Sender
 from adapters.telegram.spots import Spot, is_group
 from bot.commands.pictures import info
 from bot.reply import Form, Reply
-from bot.texts import text
+from bot.texts import speaking, text
 
 log = logging.getLogger("easel.telegram")
 
@@ -90,7 +90,9 @@ class Replies:
         jobs = self.bot.app.store.jobs
         if (job := await jobs.get(job_id)) is None:
             return
-        await self._sender.place(await self.bot.card(job))
+        # It is everybody's in the chat, as all that follows it, and so in the language of the job.
+        with speaking(job.language):
+            await self._sender.place(await self.bot.card(job))
         if (now := await jobs.get(job_id)) is not None and now.state != job.state:
             await self.bot.refresh(job_id)
 

@@ -27,10 +27,11 @@ async def quota(ctx: Context, want: Quota) -> Reply:
     del want
     own = await ctx.store.ledger.balance(ctx.person.id)
     place = await ctx.store.ledger.place_balance(ctx.address)
-    facts = [*_told("fact-today", own), *_told("fact-place", place)]
+    here = await ctx.store.portions.left(ctx.person.id, ctx.address)
+    facts = [*_told("fact-today", own), *_told("fact-here", here), *_told("fact-place", place)]
     if own.extra:
         facts.append(Fact(text("fact-granted"), number(own.extra / WHOLE)))
-    if own.allowance is None and place.allowance is None:
+    if own.allowance is None and here.allowance is None and place.allowance is None:
         return Reply(text=text("quota-none"), facts=tuple(facts))
     return Reply(text=text("quota-some", zone=ctx.store.policy.zone), facts=tuple(facts))
 

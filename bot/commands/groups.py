@@ -1,22 +1,22 @@
 """What concerns a whole group: its rules, and one board for several groups, on whatever platforms."""
 
-from bot import forms, presets
+from bot import ceilings, forms
+from bot.ceilings import BOUNDED
 from bot.context import Context
 from bot.errors import BadInput, NotAllowed
-from bot.presets import BOUNDED
 from bot.reply import Fact, Reply
 from bot.spec import Params, command
-from bot.store.settings import CLOSED, COVER, MOST
+from bot.store.settings import CLOSED, COVER, CREDITS, MOST
 from bot.texts import text
 from bot.values import Given
-from bot.vocabulary import Closed, Cover, LinkCode, PlaceMost, Unset
+from bot.vocabulary import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Unset
 
 #: What nobody is kept from: asking what there is, and what is theirs by right.
 _ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
 
 
 #: What those who look after a place settle for all of its members.
-_SETTLED = (CLOSED, MOST, COVER)
+_SETTLED = (CLOSED, MOST, CREDITS, COVER)
 
 
 class GroupLink(Params):
@@ -30,6 +30,7 @@ class Rules(Params):
 
     closed: Closed = None
     most: PlaceMost = None
+    credits: PlaceCredits = None
     cover: Cover = None
     without: Unset = None
 
@@ -73,7 +74,9 @@ def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
     if want.closed is not None:
         changes[CLOSED] = ", ".join(_closable(ctx, want.closed))
     if want.most is not None:
-        changes[MOST] = presets.told_most(_ceilings(want.most))
+        changes[MOST] = ceilings.told(_ceilings(want.most))
+    if want.credits is not None:
+        changes[CREDITS] = want.credits
     if want.cover == "on":
         changes[COVER] = True
     return changes
@@ -83,6 +86,8 @@ async def _held(ctx: Context) -> tuple[Fact, ...]:
     """Return what holds in this place now."""
     now = (await ctx.store.settings.of(ctx.person.id, ctx.address)).place
     facts = [Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name)]
+    if (credits := now.get(CREDITS)) is not None:
+        facts.append(Fact(text("fact-credits"), text("rules-credits", credits=float(credits))))
     if await ctx.store.settings.covers(ctx.address):
         facts.append(Fact(text("fact-cover"), text("cover-everywhere" if ctx.store.settings.cover else "cover-here")))
     return tuple(facts)
@@ -98,7 +103,7 @@ def _closable(ctx: Context, said: str) -> tuple[str, ...]:
 
 
 def _ceilings(said: str) -> dict[str, float]:
-    found = presets.read_most(said)
+    found = ceilings.read(said)
     if wrong := [name for name in found if name not in BOUNDED]:
         raise BadInput("input-choice", name=MOST, given=wrong[0], offered=", ".join(BOUNDED))
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot import cards, forms, presets
+from bot import cards, ceilings, forms, presets
 from bot.bind import bind
 from bot.commands.imagine import imagine
 from bot.context import Context
@@ -166,7 +166,7 @@ def _changed(body: Body, want: PresetSave, template: str | None) -> Body:
         negative=body.negative if want.negative is None else want.negative,
         settings={**body.settings, **given},
         locked=body.locked if want.lock is None else listed(want.lock),
-        most=body.most if want.most is None else presets.read_most(want.most),
+        most=body.most if want.most is None else ceilings.read(want.most),
     )
 
 
@@ -247,7 +247,7 @@ async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:
         **{name: str(body.settings.get(name, "")) for name in SETTINGS},
         "slots": slots,
         "locked": ", ".join(body.locked),
-        "most": presets.told_most(body.most),
+        "most": ceilings.told(body.most),
         "tags": ", ".join(found.tags),
         "after": await _credit(ctx, found),
         "revisions": number(found.head) if found.head > 1 else "",

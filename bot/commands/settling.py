@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from bot import forms, layers
 from bot.bind import bind
 from bot.commands import explaining
@@ -9,10 +11,11 @@ from bot.commands.imagine import imagine
 from bot.context import Context
 from bot.errors import BadInput, BotError, NotAllowed
 from bot.layering import NO_PRESET
-from bot.layers import SETTABLE
+from bot.layers import SETTABLE, Origin
 from bot.reply import Fact, Reply
 from bot.spec import Params, command, form_command
-from bot.texts import speak, tell, text
+from bot.store.settings import LANGUAGE, Wanted
+from bot.texts import speak, speaking, spoken, tell, text
 from bot.values import Given
 from bot.vocabulary import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
 from inference.errors import InferenceError
@@ -22,10 +25,6 @@ _SAMPLE = "settings"
 
 #: What people change most.
 _FIELDS = ("steps", "guidance", "size", "count", "model")
-
-
-#: What is settled for a person alone, and not of what is painted.
-_LANGUAGE = "language"
 
 
 class Settings(Params):
@@ -67,31 +66,34 @@ async def settle(ctx: Context, want: Settle) -> Reply:
 async def _settled(ctx: Context, want: Settings) -> Reply:
     """Change what is to be changed, and show what holds then."""
     changes: dict[str, Given] = want.model_dump(exclude_none=True, include=set(SETTABLE))
-    without = forms.emptied(want.without, (*SETTABLE, _LANGUAGE))
+    without = forms.emptied(want.without, (*SETTABLE, LANGUAGE))
     if want.here and not ctx.may_moderate:
         raise NotAllowed("denied-moderators")
     if want.here and want.language:
-        raise BadInput("input-language-here")
-    if changes or without - {_LANGUAGE}:
+        changes[LANGUAGE] = want.language
+    if changes or without - (set() if want.here else {LANGUAGE}):
         await _change(ctx, changes, without, here=bool(want.here))
-    chosen = want.language or ("" if _LANGUAGE in without else ctx.person.language)
-    if not want.here and chosen != ctx.person.language:
-        await ctx.store.people.address_in(ctx.person.id, chosen)
-        speak(chosen or ctx.person.locale)
-    return await _shown(ctx, chosen, here=bool(want.here), changed=bool(changes or without or want.language))
+    person = ctx.person
+    if not want.here and (want.language or LANGUAGE in without):
+        person = msgspec.structs.replace(person, language=want.language or "")
+        await ctx.store.people.address_in(person.id, person.language)
+    wanted = await ctx.store.settings.of(person.id, ctx.address)
+    if want.language or LANGUAGE in without:
+        speak(person.speaks(wanted.language))
+    return await _shown(ctx, wanted, person.language, here=bool(want.here), changed=bool(changes or without or want.language))
 
 
 async def _change(ctx: Context, changes: Mapping[str, Given], without: Collection[str], *, here: bool) -> None:
     wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
     settled = (wanted.place if here else wanted.person).items()
     # A model that is not there any more stands in nobody's way.
-    known = {name: value for name, value in settled if name != "model" or value in ctx.app.offer.passports}
+    known = {name: value for name, value in settled if name in SETTABLE and (name != "model" or value in ctx.app.offer.passports)}
     if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
         # Of a place's preset everybody there has to see something.
         reader = await ctx.store.presets.reader("" if here else ctx.person.id, ctx.address)
         if await ctx.store.presets.find(preset, reader) is None:
             raise BadInput("input-preset-unknown", given=preset, nearest="")
-    left = {name: value for name, value in {**known, **changes}.items() if name not in without}
+    left = {name: value for name, value in {**known, **changes}.items() if name not in (*without, LANGUAGE)}
     # What could not be painted is refused now and not with every request from now on.
     await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
     await ctx.store.settings.change(ctx.address if here else ctx.person.id, changes, without)
@@ -99,9 +101,8 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
         await ctx.audit("settings", names=", ".join(sorted({*changes, *without})))
 
 
-async def _shown(ctx: Context, chosen: str, *, here: bool, changed: bool) -> Reply:
+async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, changed: bool) -> Reply:
     """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
-    wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
     known = layers.layers(wanted, tuple(ctx.app.offer.passports))
     if here:
         known = tuple(one for one in known if one.origin == "place")
@@ -117,9 +118,17 @@ async def _shown(ctx: Context, chosen: str, *, here: bool, changed: bool) -> Rep
         facts.append(Fact(text("fact-negative"), explaining.told_by(want.negative, decided.get("negative", "model"))))
     if want.preset:
         facts.append(Fact(text("fact-preset"), explaining.told_by(want.preset, decided.get("preset", "model"))))
-    if not here:
-        name = text("language-name")
-        facts.append(Fact(text("fact-language"), explaining.told_by(name, "settings") if chosen else name))
+    facts += _spoken(wanted.language, "" if here else chosen, here=here)
     said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
     buttons = () if here else (settle.button("button-settings"),)
     return Reply(text="\n".join(filter(None, said)), facts=tuple(facts), buttons=buttons)
+
+
+def _spoken(of_place: str, chosen: str, *, here: bool) -> list[Fact]:
+    """Return the language that is spoken, and who decided it: nobody did where it is what their platform says."""
+    origin: Origin | None = "settings" if chosen else "place" if of_place else None
+    if here and origin is None:
+        return []
+    with speaking(chosen or of_place or spoken()):
+        name = text("language-name")
+    return [Fact(text("fact-language"), explaining.told_by(name, origin) if origin else name)]

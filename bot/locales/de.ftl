@@ -114,6 +114,10 @@ denied-credits-place = { $cost ->
     [one] Das kostet { $cost } Credit, und hier sind noch { $left } übrig; morgen sind es wieder { $most }.
    *[other] Das kostet { $cost } Credits, und hier sind noch { $left } übrig; morgen sind es wieder { $most }.
 }
+denied-credits-here = { $cost ->
+    [one] Das kostet { $cost } Credit. Hier hat jeder { $most } am Tag, und du hast hier heute noch { $left } übrig.
+   *[other] Das kostet { $cost } Credits. Hier hat jeder { $most } am Tag, und du hast hier heute noch { $left } übrig.
+}
 
 ## Aufträge und ihre Karten
 
@@ -155,6 +159,7 @@ quota-none = Du kannst malen, so viel du willst.
 quota-some = Deine Credits; ein neuer Tag beginnt um Mitternacht ({ $zone }).
 quota-left = noch { $left } von { $most }
 fact-today = heute
+fact-here = du, hier
 fact-place = hier, zusammen
 fact-granted = geschenkt
 grant-done = { $extra ->
@@ -243,7 +248,6 @@ settings-here = Das gilt an diesem Ort, wo sonst niemand etwas sagt; /settings -
 settings-kept = Gemerkt.
 language-name = Deutsch
 fact-language = Sprache
-input-language-here = Mit allen wird in ihrer eigenen Sprache gesprochen; lass --here oder --language weg.
 form-settings = Deine Einstellungen
 form-paint = Malen
 form-keep = Merken
@@ -878,6 +882,8 @@ input-always-open = { $name } ist überall für alle offen.
 denied-closed = /{ $name } ist hier geschlossen.
 input-place-most = Hier geht { $name } bis { $most }.
 fact-closed = geschlossen
+fact-credits = Credits
+rules-credits = { $credits } am Tag für jedes Mitglied
 fact-cover = Bilder
 cover-here = verdeckt, bis jemand darauf drückt
 cover-everywhere = verdeckt, bis jemand darauf drückt, und zwar überall; das haben die festgelegt, die Easel betreiben
@@ -1028,5 +1034,6 @@ param-edit-prompt = Was stattdessen gemalt werden soll, in Worten
 param-edit-without = Einstellungen des Auftrags, die das Modell wählt: Namen, mit Kommas dazwischen
 help-rules = Zeige, worum Mitglieder hier bitten dürfen; wer sich um den Ort kümmert, ändert das.
 param-rules-most = Das Meiste, was hier verlangt werden darf, etwa steps=30, count=2
+param-rules-credits = Die meisten Credits, die jedes Mitglied hier an einem Tag verbrauchen darf
 param-cover = Ob Bilder hier verdeckt sind, bis jemand darauf drückt
 param-closed = Befehle, die Mitglieder hier nicht benutzen dürfen, mit Kommas dazwischen

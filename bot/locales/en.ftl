@@ -120,6 +120,10 @@ denied-credits-place = { $cost ->
     [one] This costs { $cost } credit, and { $left } are left here; { $most } are there again tomorrow.
    *[other] This costs { $cost } credits, and { $left } are left here; { $most } are there again tomorrow.
 }
+denied-credits-here = { $cost ->
+    [one] This costs { $cost } credit. In this place everybody may use { $most } a day, and you have { $left } left here today.
+   *[other] This costs { $cost } credits. In this place everybody may use { $most } a day, and you have { $left } left here today.
+}
 
 ## Jobs and their cards
 
@@ -167,6 +171,7 @@ quota-none = There is no limit on what you paint.
 quota-some = Your credits; a new day begins at midnight ({ $zone }).
 quota-left = { $left } of { $most } left
 fact-today = today
+fact-here = you, here
 fact-place = here, together
 fact-granted = granted
 grant-done = { $extra ->
@@ -407,6 +412,8 @@ input-always-open = { $name } is open to everybody, everywhere.
 denied-closed = /{ $name } is closed in this place.
 input-place-most = In this place { $name } can be up to { $most }.
 fact-closed = closed
+fact-credits = credits
+rules-credits = { $credits } a day for each member
 fact-cover = pictures
 cover-here = covered until somebody presses on them
 cover-everywhere = covered until somebody presses on them, everywhere; that is settled by those who run Easel
@@ -435,7 +442,6 @@ settings-here = This holds in this place where nobody says otherwise; /settings 
 settings-kept = Settled.
 language-name = English
 fact-language = language
-input-language-here = Everybody is spoken to in their own language; leave --here or --language out.
 form-settings = Your settings
 form-paint = Paint
 form-keep = Keep

@@ -119,6 +119,11 @@ denied-credits-place = { $cost ->
     [many] Esto cuesta { $cost } de créditos, y aquí quedan { $left }; mañana vuelve a haber { $most }.
    *[other] Esto cuesta { $cost } créditos, y aquí quedan { $left }; mañana vuelve a haber { $most }.
 }
+denied-credits-here = { $cost ->
+    [one] Esto cuesta { $cost } crédito. En este lugar cada persona tiene { $most } al día, y hoy te quedan aquí { $left }.
+    [many] Esto cuesta { $cost } de créditos. En este lugar cada persona tiene { $most } al día, y hoy te quedan aquí { $left }.
+   *[other] Esto cuesta { $cost } créditos. En este lugar cada persona tiene { $most } al día, y hoy te quedan aquí { $left }.
+}
 
 ## Las peticiones y sus tarjetas
 
@@ -161,6 +166,7 @@ quota-none = Puedes pintar sin límite.
 quota-some = Tus créditos; un día nuevo empieza a medianoche ({ $zone }).
 quota-left = quedan { $left } de { $most }
 fact-today = hoy
+fact-here = tú, aquí
 fact-place = aquí, entre todos
 fact-granted = regalados
 grant-done = { $extra ->
@@ -254,7 +260,6 @@ settings-here = Esto vale en este lugar donde nadie diga otra cosa; /settings --
 settings-kept = Guardado.
 language-name = español
 fact-language = idioma
-input-language-here = A cada persona se le habla en su idioma; deja fuera --here o --language.
 form-settings = Tus ajustes
 form-paint = Pintar
 form-keep = Guardar
@@ -918,6 +923,8 @@ input-always-open = { $name } está abierto para todos, en todas partes.
 denied-closed = /{ $name } está cerrado en este lugar.
 input-place-most = En este lugar { $name } llega hasta { $most }.
 fact-closed = cerrado
+fact-credits = créditos
+rules-credits = { $credits } al día para cada miembro
 fact-cover = imágenes
 cover-here = cubiertas hasta que alguien las pulse
 cover-everywhere = cubiertas hasta que alguien las pulse, en todas partes; lo han decidido quienes llevan Easel
@@ -1070,5 +1077,6 @@ param-edit-prompt = Qué pintar en su lugar, en palabras
 param-edit-without = Ajustes de la petición que elige el modelo: sus nombres, separados por comas
 help-rules = Muestra qué pueden pedir los miembros en este lugar; quien cuida de él lo cambia.
 param-rules-most = Lo máximo que se puede pedir en este lugar, como steps=30, count=2
+param-rules-credits = El máximo de créditos que cada miembro puede usar en este lugar en un día
 param-cover = Si las imágenes están cubiertas en este lugar hasta que alguien las pulse
 param-closed = Comandos que los miembros no pueden usar en este lugar, separados por comas

@@ -13,7 +13,7 @@ from bot import evidence
 from bot.errors import NotAllowed
 from bot.evidence import Evidence
 from bot.jobs.quota import Policy
-from bot.store import ledger, outbox, people, turn
+from bot.store import ledger, outbox, people, portions, turn
 from bot.store.columns import microseconds, now
 from bot.store.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
 from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow
@@ -37,10 +37,11 @@ class Jobs:
             places = await _places(session, new)
             askers = {person: await _asker(session, person) for person in sorted({one.person for one in new})}
             moment, ids, admitted = now(), [], []
+            day = self._policy.day(moment)
             for number, one in enumerate(new):
                 asker, place = askers[one.person], places[_key(one)]
                 # A microsecond apart: what was asked for together is painted in the order it was asked for.
-                values = _values(one, place.id, moment + timedelta(microseconds=number), asker.rank + 1 + number)
+                values = _values(one, place.id, moment + timedelta(microseconds=number), asker.rank + 1 + number) | {"day": day}
                 values |= self._leased(runner) if runner else {"state": PAUSED if asker.is_held_back(place) else WAITING}
                 if await add_if_new(session, JobRow, values):
                     ids.append(one.id)
@@ -48,7 +49,7 @@ class Jobs:
                 else:
                     ids.append(await _known(session, one))
             if runner is None:
-                await self._admit(session, admitted, askers)
+                await self._admit(session, admitted, askers, day)
             for begun in admitted if runner else ():
                 await turn.charge(session, self._policy, begun.person, begun.cost)
             rows = [(await session.execute(jobs().where(JobRow.id == job_id))).one() for job_id in ids]
@@ -59,12 +60,17 @@ class Jobs:
         lease, started = self._database.moment(LEASE), self._database.moment()
         return {"state": RUNNING, "runner": runner, "lease": lease, "attempt": 1, "tries": 1, "started": started}
 
-    async def _admit(self, session: AsyncSession, new: Sequence["_Admitted"], askers: Mapping[str, "_Asker"]) -> None:
-        """Hold new jobs' credits and put their persons into line; raises `NotAllowed`."""
+    async def _admit(self, session: AsyncSession, new: Sequence["_Admitted"], askers: Mapping[str, "_Asker"], day: str) -> None:
+        """Hold the credits of a day's new jobs and put their persons into line; raises `NotAllowed`."""
         for person, count in Counter(one.person for one in new).items():
             most = self._policy.tier(askers[person].tier).most_open
             if askers[person].open + count > most:
                 raise NotAllowed("denied-open", most=most)
+        used: Counter[tuple[str, str]] = Counter()
+        for one in new:
+            used[one.person, one.place_id] += one.credits
+        for (person, place), credits in sorted(used.items()):
+            await portions.take(session, day, person, place, credits)
         for one in sorted(new, key=lambda one: one.person):
             allowance = self._policy.tier(askers[one.person].tier).credits
             await ledger.hold(session, self._policy, ledger.of_person(one.person), allowance, one.credits, one.id)
@@ -114,18 +120,18 @@ class Jobs:
                 return False
             (held_back,) = await _held(session, [place.id])
             asker = await _asker(session, row.person_id)
-            is_paused = asker.is_held_back(held_back)
+            is_paused, day = asker.is_held_back(held_back), self._policy.day(now())
             anew = {
                 "state": PAUSED if is_paused else WAITING,
                 "rank": max(asker.rank + 1, microseconds(now())),
-                **{"model": kept.request.model, "tries": 0, "passed": 0},
+                **{"model": kept.request.model, "tries": 0, "passed": 0, "day": day},
                 **dict.fromkeys(("problem", "started", "ended", "charged"), None),
             }
             changed = update(JobRow).where(JobRow.id == job_id, JobRow.state == FAILED).values(anew).returning(JobRow.id)
             if (await session.execute(changed)).first() is None:
                 return False
             again = _Admitted(job_id, row.person_id, place.id, row.credits, row.cost, not is_paused)
-            await self._admit(session, [again], {row.person_id: asker})
+            await self._admit(session, [again], {row.person_id: asker}, day)
             await self._database.ring(session, "work")
         return True
 

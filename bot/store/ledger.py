@@ -121,10 +121,22 @@ async def hold(session: AsyncSession, policy: Policy, holder: Holder, allowance:
 
 def _too_dear(amount: int, left: int, allowance: int, *, is_place: bool) -> NotAllowed:
     """Return the refusal; rounded so that what is too much also looks like it."""
-    cost, most = math.ceil(amount / _TENTH) / 10, math.floor(allowance / _TENTH) / 10
     if amount > max(allowance, left):
-        return NotAllowed("denied-credits-day", cost=cost, most=most)
-    return NotAllowed("denied-credits-place" if is_place else "denied-credits", cost=cost, left=math.floor(left / _TENTH) / 10, most=most)
+        return NotAllowed("denied-credits-day", cost=_more(amount), most=_less(allowance))
+    return refusal("denied-credits-place" if is_place else "denied-credits", amount, left, allowance)
+
+
+def refusal(key: str, amount: int, left: int, allowance: int) -> NotAllowed:
+    """Return a refusal that says what something costs, what is left, and of how much."""
+    return NotAllowed(key, cost=_more(amount), left=_less(left), most=_less(allowance))
+
+
+def _more(amount: int) -> float:
+    return math.ceil(amount / _TENTH) / 10
+
+
+def _less(amount: int) -> float:
+    return math.floor(amount / _TENTH) / 10
 
 
 async def settle(session: AsyncSession, job_id: str, charged: int) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.jobs.quota import Policy
-from bot.store import ledger, turn
+from bot.store import ledger, portions, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
     AuditRow,
@@ -61,6 +61,7 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
     for row in MOVED:
         await session.execute(update(row).where(row.person_id == gone).values(person_id=kept))
     await session.execute(update(AuditRow).where(AuditRow.actor == gone).values(actor=kept))
+    await portions.merge(session, kept, gone)
     await _pairs(session, kept, gone)
     await _settings(session, kept, gone)
     await ledger.merge(session, policy, kept, gone)

@@ -86,13 +86,18 @@ class PlaceRow(Base):
 
 
 class MembershipRow(Base):
-    """A person in a place; `paused` holds their jobs back there and nowhere else."""
+    """A person in a place; `paused` holds their jobs back there and nowhere else.
+
+    `used` (thousandths) is what of a `day` they used there as somebody from whom they have parted since.
+    """
 
     __tablename__ = "membership"
 
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
     place_id: Mapped[str] = mapped_column(ForeignKey("place.id", ondelete="CASCADE"), primary_key=True, index=True)
     paused: Mapped[bool] = mapped_column(default=False)
+    used: Mapped[int] = mapped_column(BigInteger, default=0)
+    day: Mapped[str] = mapped_column(default="")
 
 
 class TurnRow(Base):
@@ -126,9 +131,9 @@ class JobRow(Base):
     `attempt` is the fence: whoever finishes a job says which attempt it was, and a later attempt makes that void. It only grows;
     `tries` are the attempts that count against the job. `lease` is until when whoever paints it (`runner`) has it; a job whose
     lease ran out is painted again. `rank` is its place in its person's own line, `passed` how often a later one of them went
-    first, `cost` the seconds of the device that it is thought to take. `credits` (thousandths)
-    are held until `charged` says what of them was taken. `proof` is what painted it, as JSON, once it is done. `language` is what
-    it was asked for in, and is told of in.
+    first, `cost` the seconds of the device that it is thought to take. `credits` (thousandths) are held until `charged` says what of
+    them was taken; `day` is the operator's day of which they are. `proof` is what painted it, as JSON, once it is done. `language`
+    is what it is told of in.
     """
 
     __tablename__ = "job"
@@ -140,6 +145,7 @@ class JobRow(Base):
         _some("ix_job_unsettled", "ended", where=UNSETTLED),
         Index("ix_job_place_id_created", "place_id", "created"),
         Index("ix_job_person_id_created", "person_id", "created"),
+        Index("ix_job_person_id_day", "person_id", "day"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -158,6 +164,7 @@ class JobRow(Base):
     passed: Mapped[int] = mapped_column(default=0)
     credits: Mapped[int] = mapped_column(BigInteger, default=0)
     charged: Mapped[int | None] = mapped_column(BigInteger)
+    day: Mapped[str] = mapped_column(default="")
     attempt: Mapped[int] = mapped_column(default=0)
     tries: Mapped[int] = mapped_column(default=0)
     runner: Mapped[str | None]

@@ -29,10 +29,9 @@ class Person(msgspec.Struct, frozen=True):
     language: str = ""
     locale: str = ""
 
-    @property
-    def speaks(self) -> str:
-        """Return the locale that this person is spoken to in, or nothing where nobody knows."""
-        return self.language or self.locale
+    def speaks(self, here: str = "") -> str:
+        """Return the locale that this person is spoken to in, or nothing where nobody knows; `here` is the language of a place."""
+        return self.language or here or self.locale
 
     @property
     def moderates(self) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Collection, Mapping
 import msgspec
 from sqlalchemy import and_, or_, select, update
 
+from bot import ceilings
 from bot.store.models import BoardPlaceRow, PlaceRow, SettingRow
 from bot.store.people import place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Given, new_id
 
-#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, and that pictures are
-#: covered.
-CLOSED, MOST, COVER = "closed", "most", "cover"
+#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
+#: covered, the most credits that each of them may use there on one day, and the language that is spoken there.
+CLOSED, MOST, COVER, CREDITS, LANGUAGE = "closed", "most", "cover", "credits", "language"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -30,8 +31,12 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def most(self) -> Mapping[str, float]:
         """Return the most that may be asked for in the place, by the names of parameters."""
-        said = filter(None, str(self.place.get(MOST, "")).split(", "))
-        return {name: float(value) for name, _, value in (one.partition("=") for one in said)}
+        return ceilings.read(str(self.place.get(MOST, "")))
+
+    @property
+    def language(self) -> str:
+        """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
+        return str(self.place.get(LANGUAGE, ""))
 
 
 class Settings:

@@ -20,6 +20,7 @@ from bot.store.linking import Linking
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.pictures import Pictures
+from bot.store.portions import Portions
 from bot.store.presets import Presets
 from bot.store.rights import Rights
 from bot.store.session import Database
@@ -52,6 +53,7 @@ class Store:
     boards: Boards
     joining: Joining
     ledger: Ledger
+    portions: Portions
     timings: Timings
     tokens: Tokens
     work: Work
@@ -83,6 +85,7 @@ class Store:
             boards=Boards(database),
             joining=Joining(database),
             ledger=Ledger(database, rules),
+            portions=Portions(database, rules),
             timings=Timings(database),
             tokens=Tokens(database),
             work=Work(database),

@@ -1,4 +1,4 @@
-"""What somebody wants, or a group, where nothing else is said."""
+"""What somebody wants, or a group, where nothing else is said; and of which day what people use is."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,9 +8,11 @@ down_revision = "2026_11_21_telegram"
 branch_labels = None
 depends_on = None
 
+DATED = ("job", "membership")
+
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table, and room for the days."""
     op.create_table(
         "setting",
         sa.Column("id", sa.String(), nullable=False),
@@ -23,8 +25,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_setting_person_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["place_id"], ["place.id"], name="fk_setting_place_id", ondelete="CASCADE"),
     )
+    for table in DATED:
+        op.add_column(table, sa.Column("day", sa.String(), nullable=False, server_default=""))
+    op.add_column("membership", sa.Column("used", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_index("ix_job_person_id_day", "job", ["person_id", "day"])
 
 
 def downgrade() -> None:
-    """Take it away."""
+    """Take them away."""
+    op.drop_index("ix_job_person_id_day", "job")
+    op.drop_column("membership", "used")
+    for table in DATED:
+        op.drop_column(table, "day")
     op.drop_table("setting")

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot import exchange, presets
+from bot.ceilings import BOUNDED
 from bot.errors import BadInput
 from bot.exchange import Carried
-from bot.presets import BOUNDED, LOCKABLE, Body, Use
+from bot.presets import LOCKABLE, Body, Use
 
 FORMATS = ("easel", "a1111", "fooocus", "invokeai")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.errors import BadInput, NotAllowed
+from bot.errors import BadInput
 from bot.texts import speaking, spoken, tell, text
 from bot.values import Address, Caller, Invocation
 from tests.talk import PLATFORM, talk
@@ -63,14 +63,6 @@ async def test_a_chosen_language_goes_before_the_platforms(bot):
     back, now = await ask(bot, "settings", "de", said="de", without="language")
     assert (now, {one.name: one.told for one in back.facts}["Sprache"]) == ("de", "Deutsch")
     assert (await ask(bot, "queue", "en"))[1] == "en"
-
-
-async def test_a_language_is_nobody_elses_business(bot):
-    """A place has no language: nobody settles how others are spoken to."""
-    with pytest.raises(BadInput, match="input-language-here"):
-        await bot.say("/settings --here --language de", "mod", moderates=True)
-    with pytest.raises(NotAllowed):
-        await bot.say("/settings --here --language de")
 
 
 async def test_numbers_are_taken_as_they_are_written(bot):

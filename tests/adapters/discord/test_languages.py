@@ -72,6 +72,21 @@ async def test_a_message_is_answered_in_the_language_of_its_server(chat):
     assert "1 Schritt · Seed" in second
 
 
+async def test_a_channel_has_a_language_of_its_own(chat):
+    """Where those who look after a channel chose German, cards are German, and so is what members hear who chose nothing themselves."""
+    channel, mod, bob = chat.channel()
+    eva = chat.discord.user("eva").join(channel.guild)
+    mod.join(channel.guild, permissions="manage_messages")
+    await told(await eva.use(channel, "settings", language="es"))
+    assert "Deutsch, für diesen Ort festgelegt" in read(await told(await mod.use(channel, "settings", language="de", here=True)))
+    for number, (person, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+        assert refusal in read(await told(await person.use(channel, "imagine", prompt="a red circle", size="enormous")))
+        use = await person.use(channel, "imagine", prompt="a red circle", steps=1)
+        await chat.pictures(channel, number)
+        assert "1 Schritt · Seed" in read(use.message)
+    assert "Paint a picture from words." in read(await told(await bob.use(bob.dm(), "help")))
+
+
 async def test_commands_are_listed_in_every_language(chat):
     """Discord is told descriptions in each language that it knows a form of, and names in none: they are typed elsewhere too."""
     listed = {(one["type"], one["name"]): one for one in chat.discord.commands}

@@ -27,7 +27,7 @@ async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
     (message,) = await chat.pictures(dm)
     assert "1 paso · semilla" in words_of(message)
     assert {"Otra vez", "Variar", "Borrar"} <= {label for label, _ in message.buttons()}
-    assert (await chat.store.people.find(Caller("telegram", str(eva.id)))).speaks == "es"
+    assert (await chat.store.people.find(Caller("telegram", str(eva.id)))).speaks() == "es"
 
 
 async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
@@ -51,6 +51,40 @@ async def test_a_chosen_language_holds_in_telegram_too(chat):
     assert "Guardado." in words_of(await chat.answer(dm, chosen))
     refused = await max.say(dm, "/imagine a red circle --size enormous")
     assert "has escrito" in words_of(await chat.answer(dm, refused))
+
+
+async def test_a_group_has_a_language_of_its_own(chat):
+    """Where those who look after a group chose German, cards are German, and so is what members hear who chose nothing themselves."""
+    (bob, his, _), (eva, hers, _), (mod, _, _) = [await started(chat, name, "en") for name in ("bob", "eva", "mod")]
+    group = chat.telegram.supergroup("Studio", bob, eva)
+    group.add(mod, "administrator")
+    await chat.answer(hers, await eva.say(hers, "/settings --language es"))
+    await mod.say(group, "/settings --here --language de")
+    await chat.telegram.until(lambda: any("Deutsch, für diesen Ort festgelegt" in words_of(one) for one in chat.answers(mod.dm())))
+    for number, (person, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+        refused = await person.say(group, "/imagine a red circle --size enormous")
+        assert refusal in words_of(await chat.answer(group, refused))
+        await person.say(group, "/imagine a red circle --steps 1 --size 64x64")
+        assert "1 Schritt · Seed" in words_of((await chat.pictures(group, number))[-1])
+    asked = await bob.say(his, "/help")
+    assert "Paint a picture from words." in words_of(await chat.answer(his, asked))
+
+
+async def test_the_first_card_is_in_the_language_of_the_group(chat):
+    """What a group sees of a request at once is in its language already, whoever asks."""
+    (mod, _, _) = await started(chat, "mod", "en")
+    group = chat.telegram.supergroup("Studio")
+    group.add(mod, "administrator")
+    await mod.say(group, "/settings --here --language de")
+    await chat.telegram.until(lambda: any("Deutsch" in words_of(one) for one in chat.answers(mod.dm())))
+    await mod.say(mod.dm(), "/settings --language es")
+    await chat.telegram.until(lambda: any("Guardado." in words_of(one) for one in chat.answers(mod.dm())))
+    chat.painter.may.clear()
+    said = await mod.say(group, "/imagine a red circle --steps 2 --size 64x64")
+    card = await chat.answer(group, said)
+    assert {label for one in (*card.edits, card) for label, _ in one.buttons()} == {"Abbrechen"}
+    chat.painter.may.set()
+    await chat.pictures(group)
 
 
 async def test_menus_are_there_in_every_language(chat):

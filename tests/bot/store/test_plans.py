@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from bot.store import attempts, inbox, outbox, turn
+from bot.store import attempts, inbox, outbox, portions, turn
 from bot.store.columns import now
 from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, TurnRow
 from bot.store.session import Database
@@ -20,6 +20,7 @@ QUESTIONS = {
     "ix_job_line": lambda _: turn._line("p1"),
     "ix_job_lease": lambda database: turn._silent(database),
     "ix_job_unsettled": lambda database: attempts._unsettled(database),
+    "ix_job_person_id_day": lambda _: portions._by_jobs("p1", "here", "2026-11-21"),
     "ix_delivery_due": lambda database: outbox._due(database, ["web", "other"], 8),
     "ix_inbox_open": lambda _: inbox._open("web", 100),
 }

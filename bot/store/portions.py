@@ -1,0 +1,98 @@
+"""Portions: what each member may use in a place on one day, as those say who look after it.
+
+What was used is read from the jobs themselves, so it is known where the operator limits nothing, and from when on somebody set a
+portion does not matter. Only the functions with a `session` may be called inside somebody's writing transaction, and those that
+decide only while the person is held: of requests that are made at once each then finds what the one before has left.
+"""
+
+import json
+from collections import Counter
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.jobs.quota import WHOLE, Policy
+from bot.store.columns import now
+from bot.store.ledger import Balance, refusal
+from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
+from bot.store.people import OPERATOR
+from bot.store.session import Database, add_if_new
+from bot.store.settings import CREDITS
+from bot.values import Address
+
+
+class Portions:
+    """The portions, to look at."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+
+    async def left(self, person: str, address: Address) -> Balance:
+        """Return what a person can still use in a place today, beside what the operator says."""
+        here = select(PlaceRow.id).where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        async with self._database.read() as session:
+            place = await session.scalar(here)
+            portion = await _portion(session, person, place or "")
+            used = 0 if portion is None else await _used(session, person, place or "", self._policy.day(now()))
+        return Balance(max(0, (portion or 0) - used), 0, portion)
+
+
+async def take(session: AsyncSession, day: str, person: str, place: str, amount: int) -> None:
+    """Have a person use so much of a day in a place, by jobs that are written down already; raises `NotAllowed` for too much."""
+    portion = await _portion(session, person, place)
+    if portion is None or amount == 0:
+        return
+    left = portion - (await _used(session, person, place, day) - amount)
+    if amount > left:
+        raise refusal("denied-credits-here", amount, max(0, left), portion)
+
+
+async def merge(session: AsyncSession, kept: str, gone: str) -> None:
+    """Have what one person brought along from whom they had parted count for another, both persons held."""
+    brought = select(MembershipRow.place_id, MembershipRow.used, MembershipRow.day)
+    mine = {place: (used, day) for place, used, day in await session.execute(brought.where(MembershipRow.person_id == kept))}
+    for place, used, day in (await session.execute(brought.where(MembershipRow.person_id == gone))).all():
+        own, own_day = mine.get(place, (0, ""))
+        if place in mine and day >= own_day:
+            both = {"used": used + (own if day == own_day else 0), "day": day}
+            theirs = MembershipRow.person_id == kept, MembershipRow.place_id == place
+            await session.execute(update(MembershipRow).where(*theirs).values(both))
+
+
+async def part(session: AsyncSession, policy: Policy, person: str, new: str) -> None:
+    """Have what somebody used today count for both whom they were one with until now; their jobs stay with the one."""
+    day = policy.day(now())
+    of_jobs = select(JobRow.place_id, _SUM).where(JobRow.person_id == person, JobRow.day == day).group_by(JobRow.place_id)
+    of_others = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.day == day)
+    used: Counter[str] = Counter()
+    for rows in (await session.execute(of_jobs), await session.execute(of_others)):
+        for place, amount in rows.all():
+            used[place] += int(amount)
+    for place, amount in sorted(used.items()):
+        await add_if_new(session, MembershipRow, {"person_id": new, "place_id": place, "paused": False})
+        theirs = MembershipRow.person_id == new, MembershipRow.place_id == place
+        await session.execute(update(MembershipRow).where(*theirs).values(used=amount, day=day))
+
+
+#: What of jobs counts: what was taken, or is held as long as nobody knows what will be.
+_SUM = func.coalesce(func.sum(func.coalesce(JobRow.charged, JobRow.credits)), 0)
+
+
+async def _portion(session: AsyncSession, person: str, place: str) -> int | None:
+    """Return what a person may use in a place on a day, or nothing where nobody says so; who runs Easel is told by nobody."""
+    given = await session.scalar(select(SettingRow.given).where(SettingRow.place_id == place))
+    credits = json.loads(given or "{}").get(CREDITS)
+    if credits is None or await session.scalar(select(PersonRow.role).where(PersonRow.id == person)) == OPERATOR:
+        return None
+    return round(float(credits) * WHOLE)
+
+
+async def _used(session: AsyncSession, person: str, place: str, day: str) -> int:
+    """Return what a person used in a place on a day."""
+    before = select(MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.place_id == place, MembershipRow.day == day)
+    return int(await session.scalar(_by_jobs(person, place, day)) or 0) + (await session.scalar(before) or 0)
+
+
+def _by_jobs(person: str, place: str, day: str) -> Select[int]:
+    return select(_SUM).where(JobRow.person_id == person, JobRow.place_id == place, JobRow.day == day)
