@@ -11,7 +11,7 @@ from telegram import (
     InlineQueryResultsButton,
     InputTextMessageContent,
 )
-from telegram.constants import InlineQueryLimit
+from telegram.constants import ChatType, InlineQueryLimit
 
 from adapters.telegram.outbound import MOST_CAPTION
 from adapters.telegram.posts import REFUSALS
@@ -29,27 +29,30 @@ log = logging.getLogger("easel.telegram")
 #: How long Telegram may keep an answer: pictures are painted meanwhile.
 _KEPT_SECONDS = 5
 
-_MOST = int(InlineQueryLimit.RESULTS)
-
-#: Presets that stand before the pictures.
+#: Presets that stand before the pictures, pictures of a page, and presets that are looked through for what can be used anywhere.
 _MOST_PRESETS = 5
+_MOST_PICTURES = int(InlineQueryLimit.RESULTS) - _MOST_PRESETS
+_MOST_LOOKED_AT = 25
+
+#: Nobody turns so many pages.
+_LONGEST_OFFSET = 6
 
 
 async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
     """Offer pictures of the person whose words hold what they type, newest first."""
-    page = int(query.offset) if query.offset.isdecimal() else 1
+    page = int(query.offset) if query.offset.isdecimal() and len(query.offset) <= _LONGEST_OFFSET else 1
     try:
         person = await app.store.people.find(Caller(PLATFORM, str(query.from_user.id)))
-        found = () if person is None else await app.store.pictures.search(person.id, query.query.strip(), page, _MOST)
+        found = () if person is None else await app.store.pictures.search(person.id, query.query.strip(), page, _MOST_PICTURES)
         handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
-        offered = await _presets(api, app, person.id, query.query) if person is not None and page == 1 else []
+        offered = await _presets(api, app, person.id, query) if person is not None and page == 1 else []
         results = [*offered, *_photos(found, handles)]
         await api.answer_inline_query(
             query.id,
-            results[:_MOST],
+            results,
             cache_time=_KEPT_SECONDS,
             is_personal=True,
-            next_offset=str(page + 1) if len(found) == _MOST else "",
+            next_offset=str(page + 1) if len(found) == _MOST_PICTURES else "",
             button=None if results or page > 1 else InlineQueryResultsButton(text("telegram-inline-none"), start_parameter="inline"),
         )
     except REFUSALS as error:
@@ -66,12 +69,9 @@ def _photos(found: Sequence[KeptPicture], handles: Mapping[str, str]) -> Iterato
             yield InlineQueryResultCachedPhoto(one.id, handles[one.id], caption=one.words[: MOST_CAPTION // 2], description=one.words[:100])
 
 
-async def _presets(api: telegram.Bot, app: App, person: str, typed: str) -> list[InlineQueryResultArticle]:
+async def _presets(api: telegram.Bot, app: App, person: str, query: InlineQuery) -> list[InlineQueryResultArticle]:
     """Return presets whose names begin with the first word: sent, each asks the bot to paint with it and the words that follow."""
-    name, words = presets.split(typed)
-    # Which chat it is typed in Telegram does not say: those of all groups that they have been in.
-    reader = Reader(person, await app.store.boards.of_person(person))
-    names = [one for one in await app.store.presets.complete(reader, name, _MOST_PRESETS) if name]
+    name, words = presets.split(query.query)
     return [
         InlineQueryResultArticle(
             f"preset-{number}",
@@ -79,5 +79,18 @@ async def _presets(api: telegram.Bot, app: App, person: str, typed: str) -> list
             InputTextMessageContent(f"/{preset_use.name}@{api.username} {one} {words}".strip()),
             description=words[:100] or None,
         )
-        for number, one in enumerate(names)
+        for number, one in enumerate(await _names(app, person, name, query.chat_type) if name else ())
     ]
+
+
+async def _names(app: App, person: str, typed: str, chat_type: str | None) -> Sequence[str]:
+    """Return the names of presets that can be used where somebody types.
+
+    Which chat that is Telegram does not say, save the one with the bot: in any other they are the person's own, and those for everybody.
+    """
+    everything = Reader(person, await app.store.boards.of_person(person))
+    names = await app.store.presets.complete(everything, typed, _MOST_LOOKED_AT)
+    if chat_type != ChatType.SENDER:
+        anywhere = Reader(person)
+        names = tuple([one for one in names if await app.store.presets.find(one, anywhere) is not None])
+    return names[:_MOST_PRESETS]

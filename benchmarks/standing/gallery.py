@@ -98,8 +98,9 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
         f"INSERT INTO place (id, platform, key, paused, created) SELECT 'c' || i, 'web', 'c' || i, {no}, {moment}"
         f" FROM {numbers(10, is_sqlite)}",
         "INSERT INTO job (id, person_id, place_id, message, key, line, wish, request, state, model, cost, rank, passed, credits,"
-        f" charged, attempt, tries, proof, language, created, ended) SELECT 'j' || i, {person}, 'c' || (i % 10), '', 'k' || i, '', '{{}}',"
-        f" :request, 'done', 'm' || (i % 3), 1.0, i, 0, 0, 0, 1, 1, '', '', {moment}, {moment} FROM {numbers(jobs, is_sqlite)}",
+        " charged, day, attempt, tries, proof, language, created, ended)"
+        f" SELECT 'j' || i, {person}, 'c' || (i % 10), '', 'k' || i, '', '{{}}', :request, 'done', 'm' || (i % 3), 1.0, i, 0, 0, 0, '',"
+        f" 1, 1, '', '', {moment}, {moment} FROM {numbers(jobs, is_sqlite)}",
         'INSERT INTO picture (id, job_id, person_id, "index", seed, width, height, bytes, file, thumbnail, words, terms, created)'
         f" SELECT 'x' || i, 'j' || (i / {_OF_JOB}), {person}, i % {_OF_JOB}, i, 512, 512, 70, 'f' || i, 't' || i, words || ' ' || {own},"
         f" terms || ' ' || {own} || ' =m' || (i % 3) || ' #' || i, {moment}"
