@@ -145,6 +145,10 @@ class Command(Generic[P]):
     answer: Answer = Answer.PRIVATE
     asks: bool = False
 
+    def takes(self, kind: Kind) -> bool:
+        """Return whether one of its parameters is of a kind."""
+        return any(one.kind is kind for one in self.params)
+
     def param(self, name: str) -> Param:
         """Return a parameter by name; raises `KeyError`."""
         return {one.name: one for one in self.params}[name]

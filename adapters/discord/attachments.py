@@ -1,4 +1,4 @@
-"""Pictures that people attach, that a message shows, or that somebody shows themselves by."""
+"""Pictures that people attach, that a message shows, or that somebody shows themselves by; and files that a command reads."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +39,11 @@ def picture_of(client: discord.Client, message: discord.Message) -> Picture | No
     # Of others only what they attached: a gallery can show pictures of any address there is.
     is_ours = client.user is not None and message.author.id == client.user.id
     return next(_shown(message.components), None) if is_ours else None
+
+
+def file_of(message: discord.Message) -> Picture | None:
+    """Return the first file that a message carries, whatever it is, or nothing."""
+    return next((Picture(one.url, one.size) for one in message.attachments), None)
 
 
 def avatar_of(user: discord.User | discord.Member) -> Picture:

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import re
+from functools import partial
+from typing import Any
 
 import discord
 
@@ -13,7 +15,7 @@ from adapters.discord.posts import REFUSALS
 from adapters.discord.spots import Spot
 from adapters.text import read_line
 from bot.errors import BotError
-from bot.spec import Answer
+from bot.spec import Answer, Command, Kind
 from bot.texts import speaking, tell, text
 from bot.values import Invocation
 from inference.errors import InferenceError
@@ -57,9 +59,13 @@ class Talking:
 
     def _is_private(self, message: discord.Message, words: str) -> bool:
         """Return whether the answer is for the person alone, where others would see it."""
-        app, line = self._desk.bot.app, read_line(words)
-        command = app.commands.get(app.named(line.command, line.words)[0])
+        command = self._command(words)
         return message.guild is not None and command is not None and command.answer is Answer.PRIVATE
+
+    def _command(self, words: str) -> Command[Any] | None:
+        """Return the command that words call, or nothing."""
+        app, line = self._desk.bot.app, read_line(words)
+        return app.commands.get(app.named(line.command, line.words)[0])
 
     async def _answer(self, client: discord.Client, message: discord.Message, words: str, where: int, spot: Spot) -> None:
         """Run what a message asks for, and say in the message of the spot what no card says."""
@@ -97,16 +103,19 @@ class Talking:
             caller=caller(message.author, permissions),
             address=spot.address(message.channel.id),
             line=words,
-            picture=await self._picture(client, message),
+            picture=await self._picture(client, message, words),
             key=f"m{message.id}",
         )
 
-    async def _picture(self, client: discord.Client, message: discord.Message) -> bytes | None:
-        """Return the picture that a message carries, or that the one it answers shows."""
-        found = attachments.picture_of(client, message)
+    async def _picture(self, client: discord.Client, message: discord.Message, words: str) -> bytes | None:
+        """Return the picture that a message carries, or that the one it answers shows; to a command that reads a file, whatever it is."""
+        command = self._command(words)
+        reads = command is not None and command.takes(Kind.FILE)
+        find = attachments.file_of if reads else partial(attachments.picture_of, client)
+        found = find(message)
         answered = message.reference.resolved if message.reference is not None else None
         if found is None and isinstance(answered, discord.Message):
-            found = attachments.picture_of(client, answered)
+            found = find(answered)
         return None if found is None else await attachments.fetched(client, found)
 
     async def _said(self, message: discord.Message, said: str) -> None:

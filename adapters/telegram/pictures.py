@@ -1,4 +1,4 @@
-"""Pictures that people send: as photos, as files, in albums, or in the message that they answer."""
+"""Pictures that people send: as photos, as files, in albums, or in the message that they answer; and files that a command reads."""
 
 import contextlib
 from typing import Any
@@ -20,32 +20,36 @@ _MOST_GIVEN = min(MOST_BYTES, int(FileSizeLimit.FILESIZE_DOWNLOAD))
 _TRIES = 3
 
 
-def in_message(message: Message | None) -> tuple[str, int] | None:
-    """Return the handle of the picture in a message and its bytes as far as they are known, or nothing."""
+def in_message(message: Message | None, *, as_file: bool = False) -> tuple[str, int] | None:
+    """Return the handle of the picture in a message and its bytes as far as they are known, or nothing. `as_file`: any file will do."""
     if message is None:
         return None
     if message.photo:
         largest = message.photo[-1]
         return largest.file_id, largest.file_size or 0
     document = message.document
-    if document is not None and (document.mime_type or "").startswith("image/"):
+    if document is not None and (as_file or (document.mime_type or "").startswith("image/")):
         return document.file_id, document.file_size or 0
     return None
 
 
 async def meant(bot: telegram.Bot, message: Message, command: Command[Any] | None) -> bytes | None:
-    """Return the picture that a message carries, or that the one it answers shows, where the command takes one.
+    """Return the picture that a message carries, or that the one it answers shows, where the command takes one; or the file that it reads.
 
     Raises what `carried` raises.
     """
-    takes = command is not None and any(one.kind is Kind.PICTURE for one in command.params)
-    shown = message if in_message(message) is not None or not takes else message.reply_to_message
-    return None if shown is None else await carried(bot, shown)
+    as_file = command is not None and command.takes(Kind.FILE)
+    takes = as_file or (command is not None and command.takes(Kind.PICTURE))
+    shown = message if in_message(message, as_file=as_file) is not None or not takes else message.reply_to_message
+    return None if shown is None else await carried(bot, shown, as_file=as_file)
 
 
-async def carried(bot: telegram.Bot, message: Message) -> bytes | None:
-    """Return the picture that a message carries; raises `BadPicture` where it is too large, `BadInput` where it does not come."""
-    found = in_message(message)
+async def carried(bot: telegram.Bot, message: Message, *, as_file: bool = False) -> bytes | None:
+    """Return the picture that a message carries, or any file.
+
+    Raises `BadPicture` where it is too large, `BadInput` where it does not come.
+    """
+    found = in_message(message, as_file=as_file)
     if found is None:
         return None
     handle, size = found

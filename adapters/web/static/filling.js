@@ -30,8 +30,9 @@ async function submit(form) {
   if (button.getAttribute("aria-busy") === "true") return;
   // What is no number at all would be sent as an empty field. All else the server says better.
   if ([...form.elements].some((one) => one.validity.badInput && !one.reportValidity())) return;
-  const picture = [...form.querySelectorAll("[type=file]")].map((one) => one.files[0]).find(Boolean);
-  const fault = picture ? faultOf(picture) : "";
+  const field = [...form.querySelectorAll("[type=file]")].find((one) => one.files[0]);
+  const picture = field?.files[0];
+  const fault = picture ? faultOf(picture, "reads" in field.dataset) : "";
   if (fault) {
     tell(form, fault);
     return;

@@ -2,6 +2,7 @@
 
 import { rangeOf } from "./completion.js";
 import { read, write } from "./line.js";
+import { attach } from "./picture.js";
 import { say } from "./words.js";
 
 const field = document.getElementById("line");
@@ -59,7 +60,8 @@ function fieldOf(param) {
   const id = `field-${param.name}`;
   const input = inputOf(param);
   input.id = id;
-  input.dataset.param = param.name;
+  // A file stands in no line; it goes along with it.
+  if (param.kind !== "file") input.dataset.param = param.name;
   input.setAttribute("aria-describedby", `${id}-help`);
   holder.append(
     make("label", { htmlFor: id, textContent: param.name }),
@@ -74,6 +76,7 @@ function fieldOf(param) {
 const hasPlaces = ({ low, high }) => low !== null && high !== null && high - low <= MOST_PLACES;
 
 function inputOf(param) {
+  if (param.kind === "file") return make("input", { type: "file", accept: ".json,.csv", onchange: ({ target }) => target.files[0] && attach(target.files[0]) });
   if (param.kind === "yes-no") return make("input", { type: "checkbox" });
   if (param.choices.length) {
     const choice = make("select", {});
@@ -106,6 +109,7 @@ function make(name, facts) {
 }
 
 box.addEventListener("input", ({ target }) => {
+  if (!("param" in target.dataset)) return;
   const now = read(field.value, commands);
   if (!now.command) return;
   const value = target.type === "checkbox" ? (target.checked ? "yes" : "") : target.value.trim();

@@ -4,6 +4,7 @@
 const PAINT = "imagine";
 
 const COMMAND = /^\s*\/([A-Za-z][\w-]*)(\s+|$)/;
+const WORD = /^([\w-]+)(\s+|$)/;
 const FLAG = /(^|\s)(?:--|[—–])([A-Za-z][^\s=]*)(=|\s*)/g;
 const QUOTED = /^["“”„«]([^"“”„«»]*)["“”»]/;
 const PLAIN_WORD = 32;
@@ -19,7 +20,17 @@ export function paramOf(command, name) {
 export function commandOf(text, commands) {
   const found = COMMAND.exec(text);
   const name = found ? same(found[1]) : PAINT;
-  return { command: commands.find((one) => one.name === name), start: found ? found[0].length : 0 };
+  const command = commands.find((one) => one.name === name);
+  const start = found ? found[0].length : 0;
+  // Two words can be one command: `/preset use`.
+  const second = command || !found ? null : WORD.exec(text.slice(start));
+  const joined = second && commands.find((one) => one.name === `${name}_${same(second[1])}`);
+  return joined ? { command: joined, start: start + second[0].length } : { command, start };
+}
+
+/** Return whether the command of a line reads a file, and starts from no picture. */
+export function takesFile(text, commands) {
+  return commandOf(text, commands).command?.params.some((one) => one.kind === "file") ?? false;
 }
 
 /** Return whether a value goes on to the next flag where nothing quotes it. */

@@ -8,7 +8,7 @@ import { addEarlier, atBottom, element, keepPlace, oldest, toBottom } from "./en
 import { listen } from "./live.js";
 import * as outbox from "./outbox.js";
 import * as panel from "./panel.js";
-import { attach } from "./picture.js";
+import * as picture from "./picture.js";
 import { pressed } from "./press.js";
 import { ask } from "./talk.js";
 import { announce } from "./words.js";
@@ -21,6 +21,7 @@ async function learn() {
     const commands = await (await ask("/commands")).json();
     completion.learn(commands);
     form.learn(commands);
+    picture.learn(commands);
   } catch {
     // The line works without suggestions; the next look at the page has them.
   }
@@ -68,9 +69,10 @@ function follow(target) {
 }
 
 function again(entry) {
-  const { line, picture } = outbox.takeBack(entry);
-  if (picture) attach(picture);
+  const { line, picture: brought } = outbox.takeBack(entry);
   composer.put(line);
+  // What goes with it depends on the command.
+  if (brought) picture.attach(brought);
 }
 
 document.addEventListener("click", (event) => {

@@ -1,5 +1,6 @@
-// The picture that goes with a line: picked, pasted or dropped, checked here before it travels.
+// The picture that goes with a line: picked, pasted or dropped, checked here before it travels. To a command that reads a file it is that.
 
+import { takesFile } from "./line.js";
 import { ask } from "./talk.js";
 import { say } from "./words.js";
 
@@ -14,7 +15,32 @@ const most = Number(document.getElementById("composer").dataset.mostBytes) || 20
 
 const KINDS = ["image/png", "image/jpeg", "image/webp"];
 
+/** Files go by their names: what browsers think that they are depends on what else is installed. */
+const FILES = [".json", ".csv"];
+
+const opener = document.getElementById("attach");
+
 let attached = null;
+let commands = [];
+
+/** Tell which commands there are. */
+export function learn(known) {
+  commands = known;
+  look();
+}
+
+const wantsFile = () => takesFile(field.value, commands);
+
+const isFile = ({ name = "" }) => FILES.some((ending) => name.toLowerCase().endsWith(ending));
+
+/** Ask for what the command of the line takes. */
+function look() {
+  const kind = wantsFile() ? "file" : "picture";
+  if (opener.dataset.kind === kind) return;
+  opener.dataset.kind = kind;
+  opener.textContent = say(`attach-${kind}`);
+  file.accept = (kind === "file" ? FILES : KINDS).join(",");
+}
 
 /** Return the picture that will be sent with the line, or nothing. */
 export const current = () => attached;
@@ -29,25 +55,29 @@ export function detach() {
   complain("");
 }
 
-/** Return why a picture cannot be taken, or nothing. */
-export function faultOf(picture) {
-  if (!KINDS.includes(picture.type)) return say("picture-kind");
+/** Return why a picture cannot be taken, or a file where one is wanted, or nothing. */
+export function faultOf(picture, asFile = false) {
+  if (asFile ? !isFile(picture) : !KINDS.includes(picture.type)) return say(asFile ? "file-kind" : "picture-kind");
   return picture.size > most ? say("picture-large", { given: megabytes(picture.size), most: megabytes(most) }) : "";
 }
 
-/** Put a picture on, or say why it cannot be. */
+/** Put a picture on, or a file, or say why it cannot be. */
 export function attach(picture) {
   detach();
-  const fault = faultOf(picture);
+  const asFile = wantsFile();
+  const fault = faultOf(picture, asFile);
   if (fault) {
     complain(fault);
     return;
   }
   attached = picture;
-  shown.src = URL.createObjectURL(picture);
-  shown.onload = () => (size.textContent = `${shown.naturalWidth} × ${shown.naturalHeight}`);
-  role.textContent = say("picture-role");
-  size.textContent = "";
+  shown.hidden = asFile;
+  role.textContent = asFile ? picture.name : say("picture-role");
+  size.textContent = asFile ? `${Math.ceil(picture.size / 1000)} kB` : "";
+  if (!asFile) {
+    shown.src = URL.createObjectURL(picture);
+    shown.onload = () => (size.textContent = `${shown.naturalWidth} × ${shown.naturalHeight}`);
+  }
   chip.hidden = false;
   field.focus();
 }
@@ -76,7 +106,7 @@ document.addEventListener("dragover", (event) => {
   delete document.body.dataset.dropping;
   if (!isOurs(event)) return;
   event.preventDefault();
-  document.body.dataset.dropping = say("drop");
+  document.body.dataset.dropping = say(wantsFile() ? "drop-file" : "drop");
 });
 document.addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) delete document.body.dataset.dropping;
@@ -92,12 +122,13 @@ document.addEventListener("drop", (event) => {
   else if (dropped) attach(dropped);
 });
 document.addEventListener("paste", (event) => {
-  const pasted = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+  const pasted = [...(event.clipboardData?.files ?? [])].find((one) => (wantsFile() ? isFile(one) : one.type.startsWith("image/")));
   if (!pasted) return;
   event.preventDefault();
   attach(pasted);
 });
-document.getElementById("attach").addEventListener("click", () => file.click());
+opener.addEventListener("click", () => file.click());
+field.addEventListener("input", look);
 file.addEventListener("change", () => file.files[0] && attach(file.files[0]));
 document.getElementById("detach").addEventListener("click", () => {
   detach();

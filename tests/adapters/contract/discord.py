@@ -57,11 +57,11 @@ class DiscordTalker:
         self._copied = []
         self._events = {}
 
-    async def say(self, line, event="", picture=None):
+    async def say(self, line, event="", picture=None, file=None):
         """Send a message; the same event is the same message, of which the bot is told once more."""
         said = self._events.get(event)
         if said is None:
-            files = [("picture.png", picture)] if picture is not None else []
+            files = [("picture.png", picture)] if picture is not None else [file] if file is not None else []
             said = await self._person.say(self._dm, line[:MOST_TYPED], files=files)
             await self._until(lambda: self._is_answered(self._after(said), line.count("||") + 1))
         else:
@@ -84,6 +84,16 @@ class DiscordTalker:
         if use.source in self._copied and not use.source.is_deleted:
             self._discord.delete_message(use.source)
         return self._heard([*([use.original] if use.original is not use.source else []), *use.followups])
+
+    async def handed(self):
+        """Look for a file among what the bot said last."""
+
+        def found():
+            ours = (one for one in reversed(self._dm.messages) if one.author is self._discord.bot)
+            return next((file for one in ours for file in one.files if file.filename.endswith((".json", ".csv"))), None)
+
+        await self._until(lambda: found() is not None)
+        return found().filename, found().data
 
     def _copy(self, wire):
         button = {"type": 2, "style": 2, "label": "Copied", "custom_id": wire}

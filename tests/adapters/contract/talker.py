@@ -24,8 +24,12 @@ class Heard:
 class Talker(Protocol):
     """One person in their own place. `event` is the platform's own id of a message or press: the same one is a repeat."""
 
-    async def say(self, line: str, event: str = "", picture: bytes | None = None) -> Heard:
-        """Type a line; of one that is longer than the platform lets people type, what it lets through."""
+    async def say(self, line: str, event: str = "", picture: bytes | None = None, file: tuple[str, bytes] | None = None) -> Heard:
+        """Type a line, with a picture or a named file; of one that is longer than the platform lets people type, what it lets through."""
+        ...
+
+    async def handed(self) -> tuple[str, bytes]:
+        """Wait until the bot has handed over a file that is no picture; return the last one's name and what is in it."""
         ...
 
     async def press(self, wire: str, event: str = "") -> Heard:

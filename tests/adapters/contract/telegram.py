@@ -46,13 +46,14 @@ class TelegramTalker:
         self._copied = []
         self._events = {}
 
-    async def say(self, line, event="", picture=None):
+    async def say(self, line, event="", picture=None, file=None):
         """Send a message; the same event is the same message, of which the bot is told once more."""
         said = self._events.get(event)
         if said is None:
             line = line[:MOST_TYPED]
             # As a file: photos are coded anew.
-            said = await (self._person.say(self._dm, line) if picture is None else self._person.document(self._dm, picture, caption=line))
+            name, data = file or ("picture.png", picture)
+            said = await (self._person.say(self._dm, line) if data is None else self._person.document(self._dm, data, name, caption=line))
             await self._until(lambda: self._is_answered(self._after(said), line.count("||") + 1))
         else:
             await self._repeated(said)
@@ -77,6 +78,16 @@ class TelegramTalker:
         heard = self._heard(answers)
         said = press.answer.text or heard.said
         return Heard(heard.jobs, said, not heard.jobs and bool(press.answer.show_alert))
+
+    async def handed(self):
+        """Look for a document among what the bot said last."""
+
+        def found():
+            documents = (one.media for one in reversed(self._ours()) if one.media is not None and one.media.kind == "document")
+            return next(documents, None)
+
+        await self._until(lambda: found() is not None)
+        return found().name, found().data
 
     def _copy(self, wire):
         markup = {"inline_keyboard": [[{"text": "Copied", "callback_data": wire}]]}

@@ -1,6 +1,7 @@
 """What every platform promises, asked of each one in the registry through its own front."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -203,6 +204,26 @@ async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, name
         assert all(ada.covered(during))
         assert ada.covered(before)
         assert not any(ada.covered(before) + ada.covered(after))
+
+
+async def test_presets_travel_as_files(stage, names):
+    """What one person was handed as a file another takes in from it, to the sign, and paints with; a file that holds none is refused."""
+    words = 'a "blue": {prompt}, \\(yes\\)\nby the sea'
+    theirs = json.dumps([{"name": "keepsake", "prompt": words, "negative_prompt": "fog"}]).encode()
+    async with stage.person(names[0]) as ada, stage.person(names[1]) as bob:
+        assert "One preset came in" in (await ada.say("/preset import", file=("styles.json", theirs))).said
+        await ada.say("/preset export keepsake")
+        name, data = await ada.handed()
+        assert json.loads(data)["presets"] == [{"name": "keepsake", "prompt": words, "negative": "fog", "tags": []}]
+        await bob.say("/preset_import", file=(name, data))
+        (job,) = (await bob.say(f"/preset use keepsake circle --steps 2 {SMALL}")).jobs
+        await bob.until(job, "done")
+        assert (await stage.store.jobs.get(job)).request.prompt.text == words.replace("{prompt}", "circle")
+        for broken in (png("red"), b"\xff\xfe", b"[" * 100_000, b"[" + b" " * 1_000_001 + b"]", b'[{"name": 3}]' * 2):
+            heard = await bob.say("/preset import", file=("presets.json", broken))
+            assert heard.is_refused
+            assert "came in" not in heard.said
+        assert len(await stage.store.presets.of_person((await stage.store.jobs.get(job)).person)) == 1
 
 
 async def test_showing_never_raises(stage, names):

@@ -1,5 +1,7 @@
 """The web for the contract's tests: browsers, whose cookies say who comes back."""
 
+import base64
+import re
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -13,11 +15,19 @@ class WebTalker:
 
     def __init__(self, browser, listener):
         self._browser = browser
+        self._said = ""
         self._listener = listener
 
-    async def say(self, line, event="", picture=None):
+    async def say(self, line, event="", picture=None, file=None):
         """Send the composer's line."""
-        return self._heard(await self._browser.say(line, picture, key=event))
+        answer = await self._browser.say(line, picture, file=file, key=event)
+        self._said = answer.json().get("reply", "")
+        return self._heard(answer)
+
+    async def handed(self):
+        """Follow the link of the last answer."""
+        data, name = re.search(r'<a href="data:[^;]+;base64,([^"]+)" download="([^"]+)"', self._said).groups()
+        return name, base64.b64decode(data)
 
     async def press(self, wire, event=""):
         """Press a button of an entry."""

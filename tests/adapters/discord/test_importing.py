@@ -1,0 +1,32 @@
+"""Files of presets in Discord: attached to the command, to a message with it, or answered with it."""
+
+import json
+
+import pytest
+
+from tests.adapters.discord.chat import read, told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FILE = json.dumps([{"name": "keepsake", "prompt": "a blue {prompt}", "negative_prompt": ""}]).encode()
+
+CAME = "One preset came in."
+
+
+async def test_an_attached_file(chat):
+    """With the command, in a message, and in the message that is answered: what is in the file comes in, and its person alone is told."""
+    channel, ann, bob = chat.channel()
+    assert read(await told(await ann.use(channel, "preset import", file=("styles.json", FILE)))) == CAME
+    sent = await bob.say(channel, "look", files=[("styles.json", FILE)])
+    for person, more in ((ann, {"files": [("styles.json", FILE)]}), (bob, {"reply_to": sent})):
+        await person.say(channel, "<@BOT> /preset import", **more)
+        await chat.discord.until(lambda person=person: any(read(one) == CAME for one in person.dm().messages))
+    assert [one for one in channel.messages if one.author is chat.discord.bot and not one.is_ephemeral] == []
+
+
+async def test_a_file_is_for_the_command_alone(chat):
+    """A file that no command reads is nothing that a picture starts from."""
+    channel, ann, _ = chat.channel()
+    await ann.say(channel, "<@BOT> a red circle", files=[("styles.json", FILE)])
+    (shown,) = await chat.pictures(channel)
+    assert (await chat.job(shown)).source is None

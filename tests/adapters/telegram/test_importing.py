@@ -1,0 +1,49 @@
+"""Files of presets in Telegram: sent with the command, or answered with it."""
+
+import json
+
+import pytest
+
+from tests.adapters.telegram.chat import words_of
+
+FILE = json.dumps([{"name": "keepsake", "prompt": "a blue {prompt}", "negative_prompt": ""}]).encode()
+
+
+@pytest.mark.parametrize("name", ["sdxl_styles.json", "styles"])
+async def test_a_file_that_is_answered(chat, name):
+    """Whoever answers a file with the command takes in what is in it, whatever the file is called."""
+    ann, dm = await chat.started()
+    sent = await ann.document(dm, FILE, name)
+    said = await ann.say(dm, "/preset_import", reply_to=sent)
+    assert words_of(await chat.answer(dm, said)) == "One preset came in."
+    await ann.say(dm, "/preset_use keepsake circle")
+    assert (await chat.job((await chat.pictures(dm))[0])).request.prompt.text == "a blue circle"
+
+
+async def test_a_file_is_for_the_command_alone(chat):
+    """A file that no command reads is left alone: it neither comes in by itself, nor is it what a picture starts from."""
+    ann, dm = await chat.started()
+    sent = await ann.document(dm, FILE, "styles.json")
+    said = await ann.document(dm, FILE, "styles.json", caption="/preset_list keepsake")
+    assert "No preset has" in words_of(await chat.answer(dm, said))
+    await ann.say(dm, "/imagine a red circle", reply_to=sent)
+    assert (await chat.job((await chat.pictures(dm))[0])).source is None
+
+
+async def test_nothing_to_take_in(chat):
+    """The command alone says what it needs; so it does in answer to a picture."""
+    ann, dm = await chat.started()
+    said = await ann.say(dm, "/preset_import")
+    assert "Attach one file" in words_of(await chat.answer(dm, said))
+
+
+async def test_in_a_group_it_is_taken_in_privately(chat):
+    """What came in is told to who brought it alone, and is theirs alone."""
+    ann, _ = await chat.started()
+    bob = chat.telegram.user("bob")
+    group = chat.telegram.supergroup("Studio", ann, bob)
+    await ann.document(group, FILE, "styles.json", caption="/preset_import")
+    await chat.telegram.until(lambda: any("came in" in words_of(one) for one in chat.answers(ann.dm())))
+    assert chat.answers(group) == []
+    said = await bob.say(group, "/preset_use keepsake circle")
+    assert "There is no preset keepsake" in words_of(await chat.answer(group, said))
