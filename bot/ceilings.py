@@ -1,5 +1,6 @@
 """Ceilings: the most that something may be, as people write them for presets and for places: `steps=30, count=2`."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from bot.errors import BadInput
@@ -21,10 +22,18 @@ def read(said: str) -> dict[str, float]:
     return dict(_read(said))
 
 
+def is_one(value: float) -> bool:
+    """Return whether something can be a ceiling: nothing fits under one that is not above nothing."""
+    return math.isfinite(value) and value > 0
+
+
 def _read(said: str) -> Iterator[tuple[str, float]]:
     for one in filter(None, (part.strip() for part in said.split(","))):
-        name, _, value = one.partition("=")
+        name, _, said_value = one.partition("=")
         try:
-            yield name.strip().casefold(), float(value)
+            value = float(said_value)
         except ValueError:
-            raise BadInput("input-preset-ceiling", given=one[:_LONGEST_SHOWN]) from None
+            value = math.nan
+        if not is_one(value):
+            raise BadInput("input-preset-ceiling", given=one[:_LONGEST_SHOWN])
+        yield name.strip().casefold(), value

@@ -8,24 +8,27 @@ The others know a name, a prompt with `{prompt}` in it, and a negative prompt. I
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from bot.errors import BadInput
-from bot.presets import NAME, WORDS, Body, checked
+from bot.presets import WORDS, Body, checked, named, one_word, plain, tag
 from bot.prompt import MOST_CHARACTERS
+from bot.values import writable
 
 Format = Literal["easel", "a1111", "fooocus", "invokeai"]
 
 #: What is read of a file at all, and how many presets.
-MOST_BYTES, MOST_PRESETS = 1_000_000, 500
+MOST_BYTES, MOST_PRESETS = 4_000_000, 1_000
 
 _KEY = "easel_presets"
 
 _SLOT_OF_WORDS = f"{{{WORDS}}}"
+
+#: What a cell of a table begins with that spreadsheets would reckon with.
+_RECKONED = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -43,6 +46,23 @@ class Read(msgspec.Struct, frozen=True):
     refused: tuple[tuple[str, BadInput], ...] = ()
 
 
+def files(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes], ...]:
+    """Return presets as files that `read` takes, each with its name: nearly always it is one."""
+    parts = _parts(presets, form)
+    if len(parts) == 1:
+        return parts
+    numbered = ((*name.rpartition(".")[::2], data) for name, data in parts)
+    return tuple((f"{stem}-{number}.{kind}", data) for number, (stem, kind, data) in enumerate(numbered, 1))
+
+
+def _parts(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes], ...]:
+    name, data = written(presets, form)
+    if len(presets) > 1 and (len(presets) > MOST_PRESETS or len(data) > MOST_BYTES):
+        half = len(presets) // 2
+        return (*_parts(presets[:half], form), *_parts(presets[half:], form))
+    return ((name, data),)
+
+
 def written(presets: Sequence[Carried], form: Format) -> tuple[str, bytes]:
     """Return a file's name and content. Formats that know only words carry only words."""
     if form == "easel":
@@ -54,7 +74,7 @@ def written(presets: Sequence[Carried], form: Format) -> tuple[str, bytes]:
     file = io.StringIO(newline="")
     table = csv.DictWriter(file, ["name", "prompt", "negative_prompt"])
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({name: f" {cell}" if cell.startswith(_RECKONED) else cell for name, cell in row.items()} for row in rows)
     # A1111 writes and expects the mark that tells spreadsheets of UTF-8.
     return ("styles.csv", file.getvalue().encode("utf-8-sig")) if form == "a1111" else ("presets.csv", file.getvalue().encode())
 
@@ -90,8 +110,9 @@ def _plain(body: Body) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(body).items() if value}
 
 
-def _outward(prompt: str) -> str:
-    """Return a template for programs that put words elsewhere than Easel where they are not told."""
+def _outward(template: str) -> str:
+    """Return a template for programs that know one slot, and that put words elsewhere than Easel where they are not told."""
+    prompt = plain(template)
     if _SLOT_OF_WORDS in prompt:
         return prompt
     return f"{prompt}, {_SLOT_OF_WORDS}" if prompt.strip() else _SLOT_OF_WORDS
@@ -105,6 +126,8 @@ def _json_rows(words: str) -> Iterator[Mapping[str, Any]]:
     try:
         # Numbers that no float holds would come out as something that can be neither kept nor compared.
         found = json.loads(words, parse_constant=_refuse, parse_int=_whole)
+        # Halves of characters are written as JSON, and by no other way get into a file.
+        found = json.loads(writable(json.dumps(found, ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise BadInput("input-presets-format") from None
     is_own = isinstance(found, dict) and _KEY in found
@@ -139,27 +162,25 @@ def _carried(row: Mapping[str, Any]) -> Carried:
     }
     try:
         tags = msgspec.convert(row.get("tags") or [], tuple[str, ...]) if own else ()
-        return Carried(name, checked(msgspec.convert(body, Body)), tuple(map(_tag, tags[:_MOST_TAGS])))
+        return Carried(name, checked(msgspec.convert(body, Body)), tuple(filter(None, map(tag, tags[:_MOST_TAGS]))))
     except msgspec.ValidationError:
         raise BadInput("input-preset-row", given=name) from None
 
 
-#: Tags of one preset, and the length of one.
-_MOST_TAGS, _LONGEST_TAG = 8, 20
-
-
-def _tag(said: str) -> str:
-    return re.sub(r"\W+", "-", said.casefold()).strip("-")[:_LONGEST_TAG]
+#: Tags of one preset.
+_MOST_TAGS = 8
 
 
 def _named(said: str) -> str:
     """Return a name of another program as one word; raises `BadInput` where nothing of it is left."""
-    if NAME.fullmatch(said):
-        return said
-    name = re.sub(r"\W+", "-", said.strip()).strip("-_")[:32].strip("-")
-    if not NAME.fullmatch(name):
-        raise BadInput("input-preset-name", given=said[:_LONGEST_NAME])
-    return name
+    try:
+        return named(said)
+    except BadInput:
+        return named(one_word(said)[:_LONGEST].strip("-_"))
+
+
+#: Of a name of another program so much is kept.
+_LONGEST = 32
 
 
 def _text(row: Mapping[str, Any], *names: str) -> str:

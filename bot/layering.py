@@ -19,7 +19,7 @@ from bot.values import Address, Given
 from bot.wish import Wish
 
 #: What is said in the place of a preset to paint without the group's.
-NO_PRESET = "none"
+NO_PRESET = presets.NO_PRESET
 
 _LONGEST_SHOWN = 40
 

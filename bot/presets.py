@@ -5,10 +5,12 @@ writes beside the slots; without it they follow the template, after a comma. Eve
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 import msgspec
 
+from bot import ceilings, prompt
 from bot.bind import Raw
 from bot.ceilings import BOUNDED
 from bot.errors import BadInput
@@ -16,8 +18,11 @@ from bot.layers import Layer
 from bot.prompt import escape
 from bot.values import Given
 
-#: What a preset can be called; a name is one word, so that words can follow it.
-NAME = re.compile(r"[^\W_][\w-]{0,31}")
+#: What is no preset's name: it is said to paint without one.
+NO_PRESET = "none"
+
+#: A name has so many characters, and a tag so many.
+_LONGEST_NAME, _LONGEST_TAG = 32, 40
 
 #: What can be settled in a preset, beside its words.
 SETTINGS = ("steps", "guidance", "size", "count", "model", "scheduler", "strength")
@@ -30,8 +35,8 @@ WORDS = "prompt"
 
 _SLOT = re.compile(r"(?<!\\)\{(?P<name>[a-z][a-z0-9_]{0,31})(?:=(?P<usual>[^{}|]*))?\}")
 
-#: A slot's value in words: `title:"Blade Runner"`, `title:cat`, with `=` as well.
-_FILLED = re.compile(r"(?<!\S)(?P<name>[a-z][a-z0-9_]{0,31})[:=](?:[\"“„](?P<quoted>[^\"“”„]*)[\"“”]|(?P<word>\S+))")
+#: A slot's value in words: `title:"Blade Runner"`, `title:cat`, with `=` as well, and as a phone writes it: `Title: cat`.
+_FILLED = re.compile(r"(?<!\S)(?P<name>[A-Za-z][A-Za-z0-9_]{0,31})[:=] ?(?:[\"“„](?P<quoted>[^\"“”„]*)[\"“”]|(?P<word>\S+))")
 
 #: What means something at the edge of a bracket that the template has: `(-` and `:1.3)`.
 _EDGE = re.compile(r"\A-|:(?=\s*[+-]?[\d.]+\s*\Z)")
@@ -75,12 +80,46 @@ class Use(msgspec.Struct, frozen=True):
         """Return name, version and id as one text."""
         return f"{self.name}@{self.version}#{self.id}"
 
+    @property
+    def standing(self) -> str:
+        """Return how settings name it: whichever version is the newest, and no other preset of its name."""
+        return f"{self.name}#{self.id}" if self.id else self.name
+
+
+def named(said: str) -> str:
+    """Return a name as it is kept: one word, so that words can follow it. Raises `BadInput` for what no preset can be called."""
+    name = unicodedata.normalize("NFC", said)
+    if name.casefold() == NO_PRESET:
+        raise BadInput("input-preset-none")
+    if not (0 < len(name) <= _LONGEST_NAME and name[0].isalnum() and all(one == "-" or _is_part(one) for one in name)):
+        raise BadInput("input-preset-name", given=said[:_LONGEST_SHOWN])
+    return name
+
 
 def key_of(name: str) -> str:
     """Return a name as it is looked for. Raises `BadInput` for one that no preset can have."""
-    if not NAME.fullmatch(name):
-        raise BadInput("input-preset-name", given=name[:_LONGEST_SHOWN])
-    return name.casefold()
+    return folded(named(name))
+
+
+def folded(said: str) -> str:
+    """Return a name, or the beginning of one, as names are compared: without case, and its accents written in one way."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", said).casefold())
+
+
+def one_word(said: str) -> str:
+    """Return words as one, with a `-` wherever something stands between their letters."""
+    letters = (one if _is_part(one) else " " for one in unicodedata.normalize("NFC", said))
+    return "-".join("".join(letters).split())
+
+
+def tag(said: str) -> str:
+    """Return a tag as it is kept: one word, so that several can stand beside each other."""
+    return one_word(said.casefold())[:_LONGEST_TAG].strip("-")
+
+
+def _is_part(sign: str) -> bool:
+    """Return whether a character is part of a word: in many scripts vowels are marks on letters."""
+    return sign.isalnum() or sign == "_" or unicodedata.category(sign) in ("Mn", "Mc")
 
 
 #: Of what is wrong so much is shown.
@@ -101,12 +140,9 @@ def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tup
     """
     body = use.body
     changed: dict[str, Given] = {name: value for name, value in given.items() if value != "" and name != "preset"}
-    for name in body.locked:
-        if name in changed and name != WORDS and str(changed[name]) != str(body.settings.get(name, "")):
-            raise BadInput("input-preset-locked", name=name, preset=use.name)
-    for name, most in body.most.items():
-        if name in changed and _number(changed[name]) > most:
-            raise BadInput("input-preset-most", name=name, most=most, preset=use.name)
+    # Whether words are taken at all is seen where they are filled in.
+    own = {name: value for name, value in changed.items() if name == WORDS or str(value) != str(body.settings.get(name, ""))}
+    keep(use, own, also_words=False)
     changed[WORDS] = filled(use, str(changed.get(WORDS, "")), slots)
     layer: dict[str, Given] = {**body.settings, "preset": use.reference}
     if body.negative:
@@ -115,6 +151,18 @@ def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tup
         if "negative" in changed:
             changed["negative"] = f"{body.negative}, {changed['negative']!s}"
     return changed, Layer("preset", layer)
+
+
+def keep(use: Use, changes: Mapping[str, Given], *, also_words: bool = True) -> None:
+    """Raise `BadInput` where changes are of what a preset keeps as it is, or over a ceiling of it."""
+    for name in use.body.locked:
+        if name in changes and (name != WORDS or also_words):
+            raise BadInput("input-preset-locked", name=name, preset=use.name)
+    if "negative" in use.body.locked and prompt.read(str(changes.get(WORDS, ""))).negative.text:
+        raise BadInput("input-preset-locked", name="negative", preset=use.name)
+    for name, most in use.body.most.items():
+        if name in changes and _number(changes[name]) > most:
+            raise BadInput("input-preset-most", name=name, most=most, preset=use.name)
 
 
 def bounded(use: Use, values: Mapping[str, Given]) -> dict[str, Given]:
@@ -128,9 +176,10 @@ def taken(body: Body, words: str) -> tuple[dict[str, str], str]:
     values: dict[str, str] = {}
 
     def take(found: re.Match[str]) -> str:
-        if found["name"] not in body.slots or found["name"] == WORDS:
+        name = found["name"].casefold()
+        if name not in body.slots or name == WORDS:
             return found[0]
-        values[found["name"]] = found["quoted"] if found["quoted"] is not None else found["word"]
+        values[name] = found["quoted"] if found["quoted"] is not None else found["word"]
         return ""
 
     return values, " ".join(_FILLED.sub(take, words).split()) if body.slots else words.strip()
@@ -155,6 +204,19 @@ def filled(use: Use, words: str, asked: Mapping[str, str] | None = None) -> str:
         made = f"{made}, {rest}" if made.strip() else rest
     # What was asked for is put in when all else is tidied up.
     return _KEPT.sub(lambda one: values[one[1]], _tidy(made))
+
+
+def plain(template: str) -> str:
+    """Return a template with no slot but that of the words: in the others stands what is usual there, or else what they are called."""
+    slots = Body(prompt=template).slots
+
+    def usual(slot: re.Match[str]) -> str:
+        name = slot["name"]
+        if name in (WORDS, *_NOT_A_SLOT):
+            return f"{{{name}}}"
+        return slot["usual"] or "" if slots[name] is not None else name.replace("_", " ")
+
+    return _SLOT.sub(usual, template)
 
 
 def _as_words(asked: Mapping[str, str]) -> dict[str, str]:
@@ -196,6 +258,11 @@ def checked(body: Body) -> Body:
     for what, names, known in (("lock", body.locked, LOCKABLE), ("most", tuple(body.most), BOUNDED)):
         if wrong := [name for name in names if name not in known]:
             raise BadInput("input-choice", name=what, given=wrong[0][:_LONGEST_SHOWN], offered=", ".join(known))
+    for name, most in body.most.items():
+        if not ceilings.is_one(most):
+            raise BadInput("input-preset-ceiling", given=f"{name}={most:g}")
+        if _number(body.settings.get(name, 0)) > most:
+            raise BadInput("input-preset-over", name=name, most=most)
     if not (body.prompt.strip() or body.negative.strip() or body.settings):
         raise BadInput("input-preset-empty")
     return body

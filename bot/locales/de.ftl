@@ -762,6 +762,7 @@ fact-versions = gemalt mit
 fact-device = auf
 fact-compared = verglichen
 fact-folders = deine Ordner
+input-preset-none = „none“ bedeutet: ohne Preset; so kann keines heißen.
 
 ## Presets
 
@@ -778,6 +779,7 @@ input-preset-other = { $name } hat sich seit der Frage geändert; ruf es noch ei
 button-fill = Ausfüllen…
 input-preset-empty = Ein Preset braucht einen Prompt, einen negativen Prompt oder eine Einstellung.
 input-preset-ceiling = { $given } ist keine Obergrenze; schreib steps=30.
+input-preset-over = { $name } hat hier die Obergrenze { $most }, und der eigene Wert liegt darüber.
 input-preset-row = { $given } enthält etwas, das kein Preset ist.
 input-preset-taken = Du hast schon ein Preset { $name }; wähl einen anderen Namen.
 input-preset-taken-there = Dort gibt es schon ein Preset { $name }; mach eine Kopie von deinem unter anderem Namen und teil die.

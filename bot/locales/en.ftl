@@ -303,6 +303,7 @@ docs-history = Searching
 docs-history-intro = /history takes words and filters in any order; a value with blanks stands in quotes.
 docs-write = you write
 docs-means = it means
+input-preset-none = “none” means without a preset; no preset can be called that.
 input-preset-name = { $given } cannot be a preset’s name; a name is one word of letters, digits, - and _, up to 32.
 input-preset-unknown = { GIVEN($nearest) ->
     [yes] There is no preset { $given } here; did you mean { $nearest }?
@@ -316,6 +317,7 @@ input-preset-other = { $name } has changed since that was asked; ask for it once
 button-fill = Fill in…
 input-preset-empty = A preset needs a prompt, a negative prompt or a setting.
 input-preset-ceiling = { $given } is no ceiling; write steps=30.
+input-preset-over = { $name } has a ceiling of { $most } here, and its own value is above that.
 input-preset-row = { $given } holds something that is no preset.
 input-preset-taken = You have a preset { $name } already; choose another name.
 input-preset-taken-there = There is a preset { $name } there already; take a copy of yours under another name and share that.

@@ -796,6 +796,7 @@ fact-versions = pintada con
 fact-device = en
 fact-compared = comparada
 fact-folders = tus carpetas
+input-preset-none = «none» significa sin preset; ningún preset puede llamarse así.
 
 ## Presets
 
@@ -812,6 +813,7 @@ input-preset-other = { $name } ha cambiado desde que se preguntó; pídelo otra 
 button-fill = Rellenar…
 input-preset-empty = Un preset necesita un prompt, un prompt negativo o un ajuste.
 input-preset-ceiling = { $given } no es un límite; escribe steps=30.
+input-preset-over = { $name } tiene aquí un máximo de { $most }, y su propio valor es mayor.
 input-preset-row = { $given } contiene algo que no es un preset.
 input-preset-taken = Ya tienes un preset { $name }; elige otro nombre.
 input-preset-taken-there = Ahí ya hay un preset { $name }; haz una copia del tuyo con otro nombre y comparte esa.

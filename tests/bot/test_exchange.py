@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import re
+import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +31,8 @@ BODIES = st.builds(
     locked=st.lists(st.sampled_from(LOCKABLE), max_size=3, unique=True).map(tuple),
     most=st.dictionaries(st.sampled_from(BOUNDED), NUMBERS.map(float), max_size=2),
 )
+# No setting is over its own ceiling.
+BODIES = BODIES.filter(lambda body: all(presets._number(body.settings.get(name, 0)) <= most for name, most in body.most.items()))
 TAGS = st.lists(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), max_size=4, unique=True).map(tuple)
 CARRIED = st.lists(st.builds(Carried, NAMES, BODIES, TAGS), min_size=1, max_size=5, unique_by=lambda one: one.name)
 
@@ -107,8 +112,8 @@ HOSTILE = [
     b'{"easel_presets": 1, "presets": {"a": 1}}',
     b"name,prompt\n" + b'"' * 1000,
     b"prompt,negative_prompt\na,b\n",
-    b"name,prompt\n" + b"a,b\n" * 1_000,
-    b"x" * 2_000_000,
+    b"name,prompt\n" + b"a,b\n" * 1_001,
+    b"x" * 5_000_000,
     b'[{"name": "a", "prompt": NaN}]',
     b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a/>',
     b"name,prompt\n" + b"a," + b"x" * 200_000 + b"\n" + b"name",
@@ -149,6 +154,78 @@ def test_a_wrong_preset_is_left_out(row):
     read = exchange.read(json.dumps(file).encode())
     assert [one.name for one in read.presets] == ["calm"]
     assert len(read.refused) == 1
+
+
+HALVES = [
+    {"name": "a\ud800b", "prompt": "a circle"},
+    {"name": "a", "prompt": "a \udfff circle", "tags": ["x\ud800"]},
+    {"name": "a", "prompt": "a circle", "settings": {"model": "\ud800"}},
+    {"name": "a", "prompt": "a circle", "locked": ["\ud800"]},
+    {"name": "a", "prompt": "a circle", "most": {"\ud800": 3}},
+    {"name": "\ud800", "prompt": 7},
+]
+
+
+@pytest.mark.parametrize("row", HALVES, ids=ascii)
+@pytest.mark.parametrize("form", ["easel", "fooocus"])
+def test_halves_of_characters_are_left_out(row, form):
+    """What no database takes and no platform sends is in nothing that comes of a file, neither in presets nor in what is told."""
+    read = exchange.read(json.dumps({"easel_presets": 1, "presets": [row]} if form == "easel" else [row]).encode())
+    told = [name + str(dict(error.problem.facts)) for name, error in read.refused]
+    kept = [str(msgspec.to_builtins(one)) for one in read.presets]
+    assert len(told) + len(kept) == 1
+    assert "\\ud" not in "".join((*told, *kept))
+    assert not re.search("[\ud800-\udfff]", "".join((*told, *kept)))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["für", "हिन्दी", "Việt-nam", "한국어", "映画"])
+def test_names_keep_their_accents(form, name):
+    """However a file writes an accent, the name comes in with it, as the same name."""
+    for written in (name, unicodedata.normalize("NFD", name)):
+        _, data = exchange.written([Carried(written, Body(prompt="a {prompt}"))], form)
+        assert [one.name for one in exchange.read(data).presets] == [unicodedata.normalize("NFC", name)]
+
+
+@pytest.mark.parametrize("form", FORMATS[1:])
+@pytest.mark.parametrize(
+    ("prompt", "outward"),
+    [
+        ("{prompt=a cat} in rain", "{prompt} in rain"),
+        ("a {colour=red} {title}, {prompt}", "a red title, {prompt}"),
+        ("a {colour=red} car", "a red car, {prompt}"),
+        ("a {film_title} poster{end=}", "a film title poster, {prompt}"),
+        ("{image} of {red|blue}", "{image} of {red|blue}, {prompt}"),
+        ("{prompt}, {prompt}", "{prompt}, {prompt}"),
+        ("", "{prompt}"),
+    ],
+)
+def test_others_know_one_slot(form, prompt, outward):
+    """Programs that know no slots but that of the words find in their place what usually stands there, or what it is called."""
+    _, data = exchange.written([Carried("a", Body(prompt=prompt, negative="fog"))], form)
+    rows = json.loads(data) if form == "fooocus" else list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    assert [row["prompt"] for row in rows] == [outward]
+
+
+@pytest.mark.parametrize("sign", "=+-@\t\r")
+@pytest.mark.parametrize("form", ["a1111", "invokeai"])
+def test_spreadsheets_find_no_formulas(form, sign):
+    """No cell of a table begins as a formula does, and what it says comes back as it was."""
+    body = Body(prompt=f"{sign}1+1|cmd, {{prompt}}", negative=f"{sign}2")
+    _, data = exchange.written([Carried("a", body)], form)
+    cells = [cell for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [(one.body.prompt, one.body.negative) for one in exchange.read(data).presets] == [(body.prompt.strip(), body.negative.strip())]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("many", "word", "times"), [(501, "a", 1), (1_000, "a", 1), (300, "x", 1_990), (1_000, "車", 1_990)])
+def test_own_exports_are_taken_in(form, many, word, times):
+    """However many presets somebody has and however long they are, their export is files that are taken in, with all of them."""
+    some = [Carried(f"dots-{number}", Body(prompt=word * times, negative=word * times), ("red",)) for number in range(many)]
+    files = exchange.files(some, form)
+    assert len({name for name, _ in files}) == len(files) <= 10
+    assert [one.name for _, data in files for one in exchange.read(data).presets] == [one.name for one in some]
 
 
 @settings(max_examples=300)
