@@ -9,7 +9,7 @@ from bot.commands.imagine import imagine
 from bot.commands.presets import seen
 from bot.context import Context
 from bot.describe import help_with
-from bot.errors import BadInput
+from bot.errors import BadInput, NotAllowed
 from bot.forms import MOST_FIELDS, MOST_FORM_WIRE
 from bot.presets import WORDS, Body
 from bot.reply import Asked, Button, Form, Reply
@@ -148,6 +148,9 @@ async def fill(ctx: Context, want: Fill) -> Reply:
     # Here and not above: what was shared can have slots too.
     from bot.commands import boards
 
+    # What is closed as a line is not open as a form.
+    if (line := boards.use.name if want.code else preset_use.name) in ctx.wanted.closed and not ctx.may_moderate:
+        raise NotAllowed("denied-closed", name=line.replace("_", " "))
     shared = await boards.get_shared(ctx, want.code) if want.code else None
     found = await boards.preset_of(ctx, shared) if shared is not None else await seen(ctx, want.preset or "")
     if want.version not in (None, found.version):

@@ -137,6 +137,17 @@ async def test_what_was_shared_asks_too(bot):
         await filled(bot, form, {"title": "cat"}, "eve", where="elsewhere")
 
 
+async def test_what_is_closed_stays_closed(bot):
+    """Where a place has closed the command its form is closed to its members too; elsewhere it is not."""
+    form = (await bot.say("/preset use placard")).form
+    await bot.say("/rules --closed preset_use", "mod", moderates=True)
+    for more in ({}, {"filled": {"slot_1": "cat"}}):
+        with pytest.raises(NotAllowed) as refused:
+            await bot.press(form.wire, **more)
+        assert refused.value.problem.key == "denied-closed"
+    assert (await filled(bot, form, {"title": "cat"}, where="elsewhere")).prompt == "a placard of cat, red"
+
+
 async def test_without_a_name_presets_are_offered(bot):
     """Who names no preset chooses one: it paints, or asks for what it needs. In a place of several nobody's own is shown to the others."""
     await bot.say("/preset save plain a red circle", where="ada")
