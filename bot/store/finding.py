@@ -189,15 +189,3 @@ async def planned(session: AsyncSession) -> None:
     if session.get_bind().dialect.name == "postgresql":
         # Nor is any of them worth being compiled first.
         await session.execute(text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"))
-
-
-async def clean(database: Database) -> None:
-    """Take the words of what was deleted out of SQLite's indexes for good: until then they are only marked as gone there.
-
-    PostgreSQL does so by itself when it tidies up; the words that its index knows lead to nothing and nobody.
-    """
-    if database.is_sqlite:
-        async with database.write() as session:
-            for table in ("picture", "preset"):
-                await session.execute(text(f"INSERT INTO {table}_search ({table}_search) VALUES ('optimize')"))
-    await database.fold()

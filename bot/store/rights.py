@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import Policy
-from bot.store import finding, ledger, turn
+from bot.store import ledger, turn, wiping
 from bot.store.columns import Base, now
 from bot.store.files import Files
 from bot.store.job import IS_OPEN
@@ -209,7 +209,7 @@ class Rights:
         while batch := await self._forget_jobs(person, files):
             jobs += batch
         await self._forget_person(person, sorted(places), own, files)
-        await finding.clean(self._database)
+        await wiping.clean(self._database)
         gone = await self._pictures.unneeded(files)
         for file in gone:
             await self._files.delete(file)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from bot.errors import BadInput, BadStore
-from bot.store import index
+from bot.store import index, wiping
 from bot.store.models import Base
 from bot.store.session import Database
 from inference.errors import Problem
@@ -76,6 +76,7 @@ async def prepare(database: Database) -> None:
         await upgrade(database)
     elif found.problems:
         raise _refused(found.problems[0])
+    await wiping.prepare(database)
 
 
 async def upgrade(database: Database, revision: str = "head") -> Schema:

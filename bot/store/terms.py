@@ -114,7 +114,7 @@ def match(groups: Groups) -> str:
 
 
 def unsure(groups: Groups) -> tuple[tuple[str, ...], ...]:
-    """Return patterns for LIKE over terms with blanks around them: of every group that SQLite's index may find too much for, one has to fit."""
+    """Return patterns for LIKE over terms with blanks around them: one has to fit of every group that SQLite may find too much for."""
     return tuple(tuple(_pattern(one) for one in group) for group in groups if any(_indexed(one) != one for one in group))
 
 

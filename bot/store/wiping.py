@@ -1,0 +1,47 @@
+"""How the words of what was deleted leave the indexes of words that SQLite keeps: until then they are only marked as gone there.
+
+From some version on SQLite wipes them as they are deleted, once it is told to; before, an index is written anew as a whole. PostgreSQL
+does so by itself when it tidies up; the words that its index knows lead to nothing and nobody.
+"""
+
+import sqlite3
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.store.session import Database
+
+#: 3.42 brought it, and later ones mended it: https://sqlite.org/fts5.html#the_secure_delete_configuration_option
+_WIPES = (3, 46, 0)
+
+_INDEXES = ("picture_search", "preset_search")
+
+
+async def clean(database: Database) -> None:
+    """Leave no word of what was deleted in any file."""
+    if database.is_sqlite:
+        async with database.write() as session:
+            for index in _INDEXES:
+                if await _wipes(session, index):
+                    continue
+                if sqlite3.sqlite_version_info >= _WIPES:
+                    await session.execute(text(f"INSERT INTO {index} ({index}, rank) VALUES ('secure-delete', 1)"))
+                # What was deleted before is wiped this once.
+                await session.execute(text(f"INSERT INTO {index} ({index}) VALUES ('optimize')"))
+    await database.fold()
+
+
+async def prepare(database: Database) -> None:
+    """Have an older SQLite read what a newer one kept: to it an index that was wiped in is none, and nothing could be painted."""
+    if database.is_sqlite and sqlite3.sqlite_version_info < _WIPES:
+        async with database.write() as session:
+            for index in _INDEXES:
+                if await _wipes(session, index):
+                    await session.execute(text(f"DELETE FROM {index}_config WHERE k = 'secure-delete'"))
+                    # The format that every SQLite knows; what is in it is made anew at once.
+                    await session.execute(text(f"UPDATE {index}_config SET v = 4 WHERE k = 'version'"))
+                    await session.execute(text(f"INSERT INTO {index} ({index}) VALUES ('rebuild')"))
+
+
+async def _wipes(session: AsyncSession, index: str) -> bool:
+    return bool(await session.scalar(text(f"SELECT v FROM {index}_config WHERE k = 'secure-delete'")))
