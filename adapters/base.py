@@ -10,6 +10,7 @@ from bot.app import App
 from bot.cards import Card
 from bot.config import Config
 from bot.jobs.delivery import Outcome, Parcel
+from bot.reply import Reply
 from bot.store.job import Job
 from bot.values import Address
 
@@ -40,6 +41,11 @@ class Adapter(Protocol):
     `deliver` shows how a job ended, in place of its placeholder. It is called again with the same parcel after a crash, after
     `Later` and after a silence, and must show the result once however often that happens; where the platform gives no way to
     be sure it says `Unknown`, after asking the person. `Sent` is said only when the platform has taken it.
+
+    `post` says something that nobody asked for, such as a digest, where an address is, and calls nobody by name. It never raises:
+    `Later` means that nothing was said, unless `unsure`, and that it may be tried again; `Refused` that the place is gone, or closed to
+    the bot, and nothing need be said there any more; `Unknown` whatever else. `key` is what it is known by: a platform that can tells
+    what is posted again under the same one once.
     """
 
     platform: str
@@ -67,4 +73,8 @@ class Adapter(Protocol):
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Show how a job ended."""
+        ...
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for."""
         ...

@@ -17,11 +17,13 @@ from bot.cards import Card
 from bot.commands import COMMANDS
 from bot.config import Config
 from bot.given import Fetch
+from bot.jobs import digests
 from bot.jobs.costs import Costs
 from bot.jobs.delivery import Later, Outcome, Parcel, Platforms
 from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
 from bot.jobs.keeping import Keeping, Limits
 from bot.offer import Offer
+from bot.reply import Reply
 from bot.store import schema
 from bot.store.files import Files
 from bot.store.session import Database
@@ -100,6 +102,11 @@ class Router:
         adapter = self.adapters.get(parcel.address.platform)
         return Later("not running") if adapter is None else await adapter.deliver(parcel)
 
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for."""
+        adapter = self.adapters.get(address.platform)
+        return Later("not running") if adapter is None else await adapter.post(address, reply, key)
+
 
 async def run(config: Config, said: Callable[[str, Adapter], None], ending: Callable[[int], None]) -> None:
     """Run everything that is configured until told to stop.
@@ -151,6 +158,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
         for name, adapter in ready:
             router.adapters[name] = await stack.enter_async_context(adapter)
         await stack.enter_async_context(Keeping(store, Limits(config.files.keep_days, config.files.keep_gib)))
+        await stack.enter_async_context(digests.Digesting(store, router, [name for name, _ in ready]))
         await stack.enter_async_context(dispatcher)
         for name, adapter in ready:
             said(name, adapter)

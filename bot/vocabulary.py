@@ -105,6 +105,7 @@ PlaceCredits = Annotated[
 Cover = Annotated[
     Literal["on", "off"] | None, Field(description="Whether pictures in this place are covered until somebody presses on them")
 ]
+Switch = Annotated[Literal["on", "off"] | None, Field(description="Whether it is told; nothing shows how it is now")]
 Without = Annotated[
     str | None, Field(max_length=200, description="Settings of the request to leave to the model, by name, with commas between")
 ]

@@ -9,18 +9,20 @@ from types import TracebackType
 from typing import Self
 
 import discord
+import msgspec
 
 from adapters.base import Bot
 from adapters.discord import surface
 from adapters.discord.client import Client
 from adapters.discord.desk import Desk
 from adapters.discord.life import Connection, is_elsewhere, lead
-from adapters.discord.posts import Closed, Gone, Posts
-from adapters.discord.sending import Sender
-from adapters.discord.spots import PLATFORM, TOKEN_MARGIN, spot_of
+from adapters.discord.posts import Closed, Gone, NotConnected, Posts
+from adapters.discord.sending import Sender, later
+from adapters.discord.spots import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
 from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
 from bot.cards import Card
-from bot.jobs.delivery import Later, Outcome, Parcel
+from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.reply import Reply
 from bot.store.columns import now
 from bot.store.job import WAITING
 from bot.values import Address
@@ -125,6 +127,25 @@ class DiscordAdapter:
         if not await self._pace.settle(parcel.card.job):
             return Later("progress on its way", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(parcel)
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for, in a message of its own; where painting is not allowed, in words alone."""
+        channel = channel_of(address)
+        try:
+            if not self._desk.is_open(self._posts.connected.get_channel(channel)):
+                reply = msgspec.structs.replace(reply, pictures=())
+            view, files = await self._desk.shown(reply)
+            return Sent(str(await self._posts.send(channel, view, files, key)))
+        except (Closed, Gone) as refusal:
+            return Refused(type(refusal).__name__)
+        except NotConnected:
+            return Later("not connected")
+        except discord.HTTPException as error:
+            # Whatever else Discord does not take is not the place's fault.
+            outcome = later(error)
+            return outcome if isinstance(outcome, Later) else Unknown(outcome.reason)
+        except Exception as error:
+            return Later(type(error).__name__, unsure=True)
 
     def _client(self) -> Client:
         return Client(self._section, self._desk, self._ready)

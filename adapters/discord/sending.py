@@ -69,7 +69,7 @@ class Sender:
         except NotConnected:
             return Later("not connected")
         except discord.HTTPException as error:
-            return _later(error)
+            return later(error)
         except SILENCE as error:
             return Later(type(error).__name__, unsure=True)
         self._placed.pop(parcel.card.job, None)
@@ -183,8 +183,8 @@ def _lost(card: Card, packed: Packed) -> str:
     return text("discord-too-large") if card.pictures and not packed.files else ""
 
 
-def _later(error: discord.HTTPException) -> Outcome:
-    """Return what becomes of a result that Discord did not take now."""
+def later(error: discord.HTTPException) -> Later | Refused:
+    """Return what becomes of something that Discord did not take now."""
     if error.status in (403, 429):
         # The wall before Discord, which seldom says for how long; Discord itself the library waits for.
         told = error.response.headers.get("Retry-After", "")

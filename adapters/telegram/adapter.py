@@ -16,18 +16,19 @@ from adapters.base import Bot
 from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
 from adapters.serving import Server, listening
 from adapters.telegram import menus
-from adapters.telegram.budget import MOST_IN_GROUP, Budget
+from adapters.telegram.budget import MOST_IN_GROUP, Budget, Busy
 from adapters.telegram.desk import Desk
 from adapters.telegram.letters import Letters
 from adapters.telegram.life import Listening, Webhook
 from adapters.telegram.photos import Photos
-from adapters.telegram.posts import SECONDS, UPLOAD_SECONDS, Closed, Gone, Posts
+from adapters.telegram.posts import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Posts, Silence, Unreached
 from adapters.telegram.replies import Replies
 from adapters.telegram.sending import Sender
-from adapters.telegram.spots import PLATFORM, bot_of, chat_of, is_group, shelf_of
+from adapters.telegram.spots import PLATFORM, bot_of, chat_of, is_group, renamed, shelf_of, spot_of
 from adapters.telegram.webhook import door
 from bot.cards import Card
-from bot.jobs.delivery import Later, Outcome, Parcel
+from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.reply import Reply
 from bot.values import Address
 
 log = logging.getLogger("easel.telegram")
@@ -73,8 +74,8 @@ class TelegramAdapter:
         # What can be told another time takes up no room that others could use meanwhile.
         posts = Posts(self._api, self._budget, _PATIENCE_SECONDS)
         self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))
-        desk = Desk(Replies(bot, self._api, patient, self._sender, photos))
-        self._letters = Letters(self._api, bot.app.store, desk.act)
+        self._replies = Replies(bot, self._api, patient, self._sender, photos)
+        self._letters = Letters(self._api, bot.app.store, Desk(self._replies).act)
         webhook = Webhook(section.webhook_url, section.webhook_secret) if section.mode == "webhook" else None
         self._listening = Listening(self._api, bot.app.store, self._letters, self._tell, webhook)
         self._pace = Pace(
@@ -129,6 +130,25 @@ class TelegramAdapter:
         if not await self._pace.settle(parcel.card.job):
             return Later("progress on its way", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(parcel)
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for, in the topic that an address is in."""
+        del key
+        try:
+            try:
+                return Sent(await self._replies.post(chat_of(address), spot_of(address).thread, reply))
+            except Moved as moved:
+                # Its topics are others there, if there are any.
+                await self._bot.app.store.people.moved(address, Address(PLATFORM, str(moved.chat)), renamed)
+                return Sent(await self._replies.post(moved.chat, 0, reply))
+        except Closed:
+            return Refused("closed")
+        except (Busy, Moved, Unreached) as error:
+            return Later(type(error).__name__)
+        except Silence as error:
+            return Later(str(error), unsure=True)
+        except Exception as error:
+            return Unknown(type(error).__name__)
 
     async def _has_room(self, place: str) -> bool:
         """Return whether a chat may be told how far something is, with room for the ends that come next there."""

@@ -12,7 +12,7 @@ from adapters.telegram import deeplinks, forms, outbound
 from adapters.telegram import files as packing
 from adapters.telegram.files import File
 from adapters.telegram.photos import Found, Photos
-from adapters.telegram.posts import Closed, Posts
+from adapters.telegram.posts import REFUSALS, Closed, Posts
 from adapters.telegram.sending import Sender
 from adapters.telegram.spots import Spot, is_group
 from bot.commands.pictures import info
@@ -64,6 +64,21 @@ class Replies:
                 await self.show(spot.user, Spot(user=spot.user), reply)
             except Closed:
                 await self._open(chat, spot, line, text("telegram-private"))
+
+    async def post(self, chat: int, thread: int, reply: Reply) -> str:
+        """Say something that nobody asked for, and return what Telegram calls its message.
+
+        The words come first: with them it was said, and pictures that get lost after that are not worth saying it again.
+        """
+        html, *_ = outbound.pages(outbound.reply_lines(reply), outbound.MOST_TEXT)
+        found = await self._photos.found(reply.pictures)
+        sent = await self.posts.say(chat, html, _markup(reply), thread=thread)
+        try:
+            for chunk in packing.chunks(found):
+                await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=thread, asked=sent.message_id))
+        except REFUSALS as error:
+            log.warning("telegram.not_shown message=%s reason=%s", sent.message_id, type(error).__name__)
+        return str(sent.message_id)
 
     async def _open(self, chat: int, spot: Spot, line: str, said: str) -> None:
         """Show the way to the chat with the bot, in which it goes on with a line."""

@@ -7,6 +7,7 @@ from adapters.terminal import inbound
 from bot.cards import Card
 from bot.errors import BotError
 from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent
+from bot.reply import Reply
 from bot.store.job import DONE, Job
 from bot.store.store import Store
 from bot.values import Address
@@ -44,6 +45,10 @@ class Leftovers:
         except OSError as error:
             return Later(type(error).__name__)
         return Sent()
+
+    async def post(self, _address: Address, _reply: Reply, _key: str) -> Outcome:
+        """Say nothing: whoever typed there has gone."""
+        return Refused("nobody there")
 
 
 async def deliver(store: Store, job: Job) -> None:

@@ -16,6 +16,7 @@ from bot.config import Config
 from bot.errors import BadInput, BotError
 from bot.jobs.delivery import Later, Outcome, Parcel
 from bot.jobs.dispatcher import Dispatcher
+from bot.reply import Reply
 from bot.store.job import DONE, Job, NewJob
 from bot.store.store import Store
 from bot.values import Address, Caller, new_id
@@ -86,6 +87,10 @@ class _Terminal:
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Leave it: no platform is served here."""
         return Later(parcel.id)
+
+    async def post(self, _address: Address, _reply: Reply, key: str) -> Outcome:
+        """Leave it likewise."""
+        return Later(key)
 
 
 async def _accepted(store: Store, want: Wanted, runner: str, previews: bool) -> Job:

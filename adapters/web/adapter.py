@@ -9,6 +9,7 @@ import uvicorn
 
 from adapters.base import Bot
 from adapters.serving import Server, listening
+from adapters.web import outbound
 from adapters.web.access import PLATFORM, Access
 from adapters.web.desk import Desk
 from adapters.web.hosts import Hosts
@@ -16,6 +17,8 @@ from adapters.web.site import site
 from adapters.web.streams import Hub
 from bot.cards import Card
 from bot.jobs.delivery import Outcome, Parcel, Sent
+from bot.reply import Reply
+from bot.store.columns import now
 from bot.values import Address
 
 log = logging.getLogger("easel.web")
@@ -98,3 +101,8 @@ class WebAdapter:
         """Show how a job ended. A page that is not open now finds it in the conversation: that is its message, and there is one of it."""
         self._hub.publish(parcel.card, parcel.address.place)
         return Sent(parcel.card.job)
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Show something that nobody asked for. A page that is not open now finds it in the conversation, under the same key."""
+        self._hub.say(outbound.said(reply, key, now()), address.place)
+        return Sent(key)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import functools
 import mimetypes
+from datetime import datetime
 from typing import Any
 
 import jinja2
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from adapters import cache
-from adapters.web.streams import News
+from adapters.web.streams import News, Said
 from bot import buttons
 from bot.cards import Card
 from bot.describe import help_with
@@ -97,8 +98,15 @@ def form(reply: Reply) -> str:
     return render("form.html", form=reply.form) if reply.form is not None else ""
 
 
-def event(news: News) -> bytes:
-    """Return the event of a card that has changed, or of a step."""
+def said(reply: Reply, key: str, at: datetime) -> Said:
+    """Return the entry of something that was said, at a moment, though nobody asked; `key` is what it is known by."""
+    return Said(f"said-{key}", render("said.html", reply=reply, key=key, at=at))
+
+
+def event(news: News | Said) -> bytes:
+    """Return the event of a card that has changed, of a step, or of something that was said."""
+    if isinstance(news, Said):
+        return sent("said", news)
     card, progress = news.card, news.card.progress
     if news.whole or progress is None:
         return sent("card", CardEvent(card.job, card.state, entry(card).html))

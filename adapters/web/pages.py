@@ -11,6 +11,7 @@ from adapters.web.access import Visitor, is_link
 from adapters.web.desk import Desk
 from adapters.web.refusals import Refused
 from bot.cards import Card
+from bot.commands import digests
 from bot.errors import NotAllowed
 from bot.store.job import Job
 from bot.texts import text
@@ -55,9 +56,12 @@ class Pages:
             return RedirectResponse("/login", 303)
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor)
+        said, place = await self._said(visitor, cards, more)
         page = outbound.render(
             "chat.html",
             cards=cards,
+            said=said,
+            place=place,
             more=more,
             examples=(text("example-1"), text("example-2"), text("example-3")),
             commands=await surface.commands(self._desk.bot.app, visitor),
@@ -85,6 +89,15 @@ class Pages:
         """Return the latest cards, oldest first, and whether there are earlier ones."""
         jobs = await self._desk.store.jobs.of_place(visitor.address, _PAGE + 1, before.created if before else None)
         return await self._desk.cards(jobs[-_PAGE:]), len(jobs) > _PAGE
+
+    async def _said(self, visitor: Visitor, cards: tuple[Card, ...], more: bool) -> tuple[str, int]:
+        """Return the entry of the last digest and before which of the cards it stands; nothing where it belongs to earlier ones."""
+        one = await self._desk.store.digests.of(visitor.address)
+        place = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
+        if one is None or one.told == one.since or (more and not place):
+            return "", 0
+        reply = await digests.told(self._desk.store, one)
+        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, place)
 
     async def history(self, request: Request) -> Response:
         """Return a page of the person's pictures, as the command `history` finds them."""

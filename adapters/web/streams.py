@@ -37,6 +37,13 @@ class News(msgspec.Struct, frozen=True):
     preview: bytes | None = None
 
 
+class Said(msgspec.Struct, frozen=True):
+    """Something that was said though nobody asked: the entry of it, known by its id."""
+
+    id: str
+    html: str
+
+
 class _Told(msgspec.Struct, frozen=True):
     """What a page was last told of an open job."""
 
@@ -53,6 +60,7 @@ class Stream:
         self.place = place
         self.is_closed = False
         self._waiting: dict[str, Card] = {}
+        self._said: dict[str, Said] = {}
         self._told: dict[str, _Told] = {}
         self._woken = asyncio.Event()
         self._is_stale = False
@@ -68,6 +76,11 @@ class Stream:
         self._waiting[card.job] = card
         if len(self._waiting) > _MOST_WAITING:
             self.close()
+        self._woken.set()
+
+    def say(self, said: Said) -> None:
+        """Take something to tell that is no card."""
+        self._said[said.id] = said
         self._woken.set()
 
     def begin(self, card: Card) -> None:
@@ -93,7 +106,7 @@ class Stream:
         self.is_closed = True
         self._woken.set()
 
-    async def follow(self) -> AsyncIterator[tuple[News, ...]]:
+    async def follow(self) -> AsyncIterator[tuple[News | Said, ...]]:
         """Yield news as they come; an empty batch after a long silence, or when places in line are to be looked at again."""
         while not self.is_closed:
             self._woken.clear()
@@ -111,8 +124,10 @@ class Stream:
                 if not (self._waiting or self._is_stale):
                     yield ()
 
-    def _due(self) -> Iterator[News]:
+    def _due(self) -> Iterator[News | Said]:
         now = monotonic()
+        while self._said:
+            yield self._said.pop(next(iter(self._said)))
         for job, card in list(self._waiting.items()):
             told = self._told.get(job)
             is_step = told is not None and told.state == card.state == RUNNING and card.progress is not None
@@ -152,6 +167,11 @@ class Hub:
             if len(self._ended) > _MOST_ENDED:
                 del self._ended[next(iter(self._ended))]
             self._each(Stream.look_again)
+
+    def say(self, said: Said, place: str) -> None:
+        """Tell every open page of a place something that is no card."""
+        for stream in self._streams.get(place, ()):
+            stream.say(said)
 
     @contextmanager
     def open(self, place: str) -> Iterator[Stream]:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.web import inbound, outbound
 from adapters.web.access import Visitor
 from adapters.web.desk import Desk
-from adapters.web.streams import Hub, Stream
+from adapters.web.streams import Hub, News, Stream
 from bot.cards import Card
 from bot.reply import Reply
 from bot.store.columns import now
@@ -85,7 +85,7 @@ class Talk:
         async for batch in stream.follow():
             for news in batch:
                 yield outbound.event(news)
-            if batch and not any(news.whole for news in batch):
+            if batch and not any(isinstance(news, News) and news.whole for news in batch):
                 continue
             # Between whole cards and in silence: often enough that a revoked token is out before it sees much more.
             if await self._desk.access.holder(visitor.secret) is None:

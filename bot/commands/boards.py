@@ -129,12 +129,12 @@ async def board(ctx: Context, want: Board) -> Reply:
     first = (page - 1) * PAGE + 1
     kept = {one.id: await ctx.store.pictures.get(one.picture) for one in found if one.picture is not None}
     covered = await ctx.store.settings.covered({one.board for one in found}, ctx.address)
-    pictures = [(one, kept.get(one.id)) for one in found]
+    pictures = [(one, kept.get(one.id), number) for number, one in enumerate(found, first)]
     more = (board.button("button-more", order=order, page=page + 1),) if first + len(found) <= count else ()
     return Reply(
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
-        facts=tuple(Fact(str(number), _line(one)) for number, one in enumerate(found, first)),
-        pictures=tuple(_shown(one, of, covered=one.board in covered) for one, of in pictures if of is not None),
+        facts=tuple(Fact(str(number), _pinned(one)) for number, one in enumerate(found, first)),
+        pictures=tuple(shown(one, of, number, covered=one.board in covered) for one, of, number in pictures if of is not None),
         buttons=(*(button for one in found if one.picture is None for button in _buttons(one)[:1]), *more),
     )
 
@@ -224,7 +224,7 @@ async def reports(ctx: Context, want: Board) -> Reply:
     del want
     here = await _looked_after(ctx)
     found = await ctx.store.boards.reported(here, _MOST_REPORTED)
-    facts = tuple(Fact(one.id, text("report-line", count=many, line=_line(one))) for one, many in found)
+    facts = tuple(Fact(one.id, text("report-line", count=many, line=_pinned(one))) for one, many in found)
     return Reply(text=text("reports" if found else "reports-none"), facts=facts)
 
 
@@ -274,14 +274,19 @@ async def _own_board(ctx: Context, code: str) -> Shared:
     return shared
 
 
-def _line(one: Shared) -> str:
+def _pinned(one: Shared) -> str:
+    return f"{text('board-pinned')} {line(one)}" if one.pinned else line(one)
+
+
+def line(one: Shared) -> str:
+    """Return what was shared in one line of a list."""
     words = one.words if len(one.words) <= _LONGEST_LINE else f"{one.words[: _LONGEST_LINE - 1].rstrip()}…"
-    told = text("board-line", words=words, maker=one.maker or text("somebody"), votes=one.votes, uses=one.uses, code=one.id)
-    return f"{text('board-pinned')} {told}" if one.pinned else told
+    return text("board-line", words=words, maker=one.maker or text("somebody"), votes=one.votes, uses=one.uses, code=one.id)
 
 
-def _shown(one: Shared, picture: KeptPicture, *, covered: bool) -> Shown:
-    return msgspec.structs.replace(cards.shown(picture, covered=covered), buttons=_buttons(one))
+def shown(one: Shared, picture: KeptPicture, number: int, *, covered: bool) -> Shown:
+    """Return the picture of what was shared, with what can be done with it; `number` is that of its line in the list."""
+    return msgspec.structs.replace(cards.shown(picture, covered=covered), index=number - 1, buttons=_buttons(one))
 
 
 def _buttons(one: Shared) -> tuple[Button, ...]:

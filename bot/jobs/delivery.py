@@ -13,6 +13,7 @@ from bot.cards import Card
 from bot.jobs.about import about
 from bot.jobs.meters import Meters
 from bot.jobs.telling import Telling
+from bot.reply import Reply
 from bot.store.columns import now
 from bot.store.outbox import SENDING_LEASE, Delivery
 from bot.store.store import Store
@@ -73,7 +74,7 @@ Outcome = Sent | Unknown | Later | Refused
 
 
 class Platforms(Protocol):
-    """Where jobs are shown: progress as it comes, and their ends until they have arrived."""
+    """Where jobs are shown: progress as it comes, and their ends until they have arrived; and where something is said unasked."""
 
     async def show(self, card: Card, address: Address) -> None:
         """Show a card, new or changed; must not raise, and a repeat must do no harm."""
@@ -89,6 +90,10 @@ class Platforms(Protocol):
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Show the end of a job in place of its placeholder; doing it twice shows it once, or it says `Unknown`."""
+        ...
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for; `key` is what it is known by."""
         ...
 
 

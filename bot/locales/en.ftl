@@ -419,6 +419,17 @@ rules-credits = { $credits } a day for each member
 fact-cover = pictures
 cover-here = covered until somebody presses on them
 cover-everywhere = covered until somebody presses on them, everywhere; that is settled by those who run Easel
+digest-on = What is new on the board is told here once a week; next on { $next }, if there is something.
+digest-on-yours = What is new on the boards of the groups where you paint is told here once a week; next on { $next }, if there is something.
+digest-off = What is new on the board is not told here by itself. Whoever looks after this place changes that with /digest on.
+digest-off-yours = What is new on the boards of the groups where you paint is not told here by itself; /digest on changes that.
+digest-news = { $count ->
+    [one] One new thing was shared this week.
+   *[other] { $count } new things were shared this week.
+}
+digest-best = These { $count } are the most liked and used of them.
+digest-end = /digest off ends this.
+button-board = Board
 group-code = In the other group, whoever looks after it types /group link { $code }. The code is good for an hour, once.
 group-answer = Now type /group link { $code } in the group that the first code is from. It is good for an hour, once.
 group-joined = Both groups look at one board now.
@@ -764,6 +775,7 @@ page-queue-empty = Nothing is waiting.
 page-history = History
 page-search = Search your pictures
 page-noscript = This page needs JavaScript; the command line paints without it.
+page-said = The news of the week
 page-earlier = Show earlier
 page-latest = To the latest
 page-empty = What would you like to see?

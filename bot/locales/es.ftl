@@ -600,6 +600,7 @@ page-queue-empty = No hay nada en espera.
 page-history = Historial
 page-search = Buscar en tus imágenes
 page-noscript = Esta página necesita JavaScript; la línea de comandos pinta sin él.
+page-said = Lo nuevo de la semana
 page-earlier = Mostrar lo anterior
 page-latest = A lo último
 page-empty = ¿Qué te gustaría ver?
@@ -913,6 +914,18 @@ unpin-done = Vuelve a estar entre los demás.
 remove-done = Ya no está en el tablón.
 button-like = Me gusta
 button-share = Compartir
+digest-on = Lo nuevo del tablón se cuenta aquí una vez por semana; la próxima vez el { $next }, si hay algo.
+digest-on-yours = Lo nuevo de los tablones de los grupos donde pintas se cuenta aquí una vez por semana; la próxima vez el { $next }, si hay algo.
+digest-off = Lo nuevo del tablón no se cuenta aquí por sí solo. Quien cuida de este lugar lo cambia con /digest on.
+digest-off-yours = Lo nuevo de los tablones de los grupos donde pintas no se cuenta aquí por sí solo; /digest on lo cambia.
+digest-news = { $count ->
+    [one] Esta semana se ha compartido una cosa nueva.
+    [many] Esta semana se han compartido { $count } de cosas nuevas.
+   *[other] Esta semana se han compartido { $count } cosas nuevas.
+}
+digest-best = Estas { $count } son las que más gustan y más se usan.
+digest-end = /digest off lo termina.
+button-board = Tablón
 group-code = En el otro grupo, quien cuida de él escribe /group link { $code }. El código vale una hora, una vez.
 group-answer = Escribe ahora /group link { $code } en el grupo del que es el primer código. Vale una hora, una vez.
 group-joined = Los dos grupos ven ahora un mismo tablón.
@@ -1045,6 +1058,7 @@ help-report = Avisa a quienes cuidan de este lugar de que algo no va en su tabl�
 help-reports = Muestra lo denunciado en el tablón de este lugar.
 help-pin = Deja algo en lo alto del tablón de este lugar, o ya no.
 help-remove = Quita del tablón lo que compartiste, o cualquier cosa donde cuidas del lugar.
+help-digest = Que lo nuevo del tablón se cuente aquí cada semana; en privado, lo de todos tus grupos.
 help-group-link = Comparte un tablón con otro grupo, aquí o en otra plataforma.
 help-favourite = Marca una imagen para encontrarla; otra vez quita la marca o la cambia de carpeta.
 help-compare = Muestra dos imágenes juntas, y en qué difiere cómo se pintaron.
@@ -1074,6 +1088,7 @@ param-order = Qué va primero; lo nuevo si no se dice nada
 param-code = Lo compartido, por su código
 param-use-code = El código de lo compartido; pueden seguirlo palabras
 param-group-link-code = El código que se dio al otro grupo
+param-switch = Si se cuenta; nada muestra cómo está ahora
 param-reason = Por qué no va ahí
 param-off = Retíralo
 param-folder = Una carpeta donde guardarla

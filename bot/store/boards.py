@@ -137,6 +137,19 @@ class Boards:
         async with self._database.read() as session:
             return tuple(_shared(*row) for row in await session.execute(ordered.limit(most).offset(first)))
 
+    async def news(self, boards: Sequence[str], since: datetime, until: datetime, most: int) -> tuple[int, tuple[Shared, ...]]:
+        """Return how much came to boards after a moment and until another, and of that what is liked most, then what is used most.
+
+        A preset that was archived, or that its maker has for themselves again, is not among it.
+        """
+        taken_back = or_(PresetRow.archived, PresetRow.shelf == PresetRow.person_id)
+        gone = select(PresetRow.id).where(PresetRow.id == ShareRow.preset_id, taken_back).exists()
+        new = ShareRow.board_id.in_(boards), ShareRow.created > since, ShareRow.created <= until, ShareRow.removed == false(), ~gone
+        best = _whole().where(*new).order_by(ShareRow.votes.desc(), ShareRow.uses.desc(), ShareRow.created.desc(), ShareRow.id)
+        async with self._database.read() as session:
+            count = await session.scalar(select(func.count()).select_from(ShareRow).where(*new)) or 0
+            return count, tuple(_shared(*row) for row in await session.execute(best.limit(most)))
+
     async def show(self, boards: Sequence[str], file: str) -> bool:
         """Return whether a picture that is kept in a file, as itself or as a thumbnail, is on one of these boards."""
         is_it = or_(PictureRow.file == file, PictureRow.thumbnail == file)

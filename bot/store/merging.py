@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.jobs.quota import Policy
-from bot.store import ledger, portions, turn
+from bot.store import digests, ledger, portions, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
     AuditRow,
+    DigestRow,
     FavouriteRow,
     IdentityRow,
     JobRow,
@@ -32,7 +33,7 @@ from bot.store.models import (
 from bot.store.people import place_id
 
 #: What simply changes hands.
-MOVED = (IdentityRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow)
+MOVED = (IdentityRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
 
 #: What a person has once for each of something else, by what that is: where both have it, the one that stays keeps theirs.
 PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], InstrumentedAttribute[str]], ...] = (
@@ -92,12 +93,13 @@ async def _jobs(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _conversations(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have one conversation of two where a platform names them as Easel names the person; nothing but requests is in it."""
+    """Have one conversation of two where a platform names them as Easel names the person: requests are in it, and what it is told."""
     named = and_(IdentityRow.platform == PlaceRow.platform, IdentityRow.id == PlaceRow.key)
     own = select(PlaceRow.id, PlaceRow.platform).join(IdentityRow, named).where(IdentityRow.person_id == gone, IdentityRow.id == gone)
     for place, platform in (await session.execute(own)).all():
         here = await place_id(session, platform, kept)
         await session.execute(update(JobRow).where(JobRow.place_id == place).values(place_id=here))
+        await digests.move(session, place, here)
 
 
 async def _presets(session: AsyncSession, kept: str, gone: str) -> None:

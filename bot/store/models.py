@@ -318,13 +318,11 @@ class SettingRow(Base):
 
 
 class BoardRow(Base):
-    """What a group shares, on however many platforms. `digest`: it wants to be told once a week; `told` is when it was last."""
+    """What a group shares, on however many platforms."""
 
     __tablename__ = "board"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    digest: Mapped[bool] = mapped_column(default=False)
-    told: Mapped[datetime] = mapped_column(default=now)
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -335,6 +333,22 @@ class BoardPlaceRow(Base):
 
     place_id: Mapped[str] = mapped_column(ForeignKey("place.id", ondelete="CASCADE"), primary_key=True)
     board_id: Mapped[str] = mapped_column(ForeignKey("board.id", ondelete="CASCADE"), index=True)
+
+
+class DigestRow(Base):
+    """A place that wants to be told once a week what is new; `person_id` is whose conversation it is, nobody's for a group.
+
+    What was told last came after `since` and until `told`; the next one is `due` then. `message` is where in the place it was asked for.
+    """
+
+    __tablename__ = "digest"
+
+    place_id: Mapped[str] = mapped_column(ForeignKey("place.id", ondelete="CASCADE"), primary_key=True)
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
+    message: Mapped[str] = mapped_column(default="")
+    since: Mapped[datetime]
+    told: Mapped[datetime]
+    due: Mapped[datetime]
 
 
 class PresetRow(Base):

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, delete, func,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import BadInput
+from bot.store import digests
 from bot.store.models import IdentityRow, JobRow, PersonRow, PlaceRow
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Caller, new_id
@@ -158,12 +159,14 @@ class People:
             jobs = (await session.execute(select(JobRow.id, JobRow.message).where(JobRow.place_id == known).order_by(JobRow.id))).all()
             if messages := [{"id": job, "message": renamed(message)} for job, message in jobs]:
                 await session.execute(update(JobRow), messages)
+            await digests.renamed(session, known, renamed)
             there = await session.scalar(select(PlaceRow.id).where(PlaceRow.platform == new.platform, PlaceRow.key == new.place))
             if there is None:
                 await session.execute(update(PlaceRow).where(*here).values(platform=new.platform, key=new.place))
             else:
                 # Somebody asked there before it was known; what was settled for the old name stays with it.
                 await session.execute(update(JobRow).where(JobRow.place_id == known).values(place_id=there))
+                await digests.move(session, known, there)
 
 
 #: Of a reference that finds nobody no more is shown.

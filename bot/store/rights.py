@@ -21,6 +21,7 @@ from bot.store.models import (
     AccountRow,
     AuditRow,
     DeliveryRow,
+    DigestRow,
     FavouriteRow,
     HandleRow,
     IdentityRow,
@@ -119,6 +120,12 @@ RULES: Mapping[str, Rule] = {
     "setting": Rule("goes", "with the person; a place's go with the place", lambda person: SettingRow.person_id == person),
     "board": Rule("stays", "what a group shares; it names nobody"),
     "board_place": Rule("stays", "which group looks at which board"),
+    "digest": Rule(
+        "goes",
+        "with whose conversation it is; a group's goes with the group",
+        lambda person: DigestRow.person_id == person,
+        frozenset({"message"}),
+    ),
     "preset": Rule("goes", "with its maker, wherever it is listed", lambda person: PresetRow.person_id == person, frozenset({"terms"})),
     "preset_version": Rule(
         "goes",

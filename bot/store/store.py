@@ -6,6 +6,7 @@ from bot.jobs.quota import Policy
 from bot.store.attempts import Attempts
 from bot.store.audit import Audit
 from bot.store.boards import Boards
+from bot.store.digests import Digests
 from bot.store.favourites import Favourites
 from bot.store.files import Files
 from bot.store.finding import Finding
@@ -51,6 +52,7 @@ class Store:
     settings: Settings
     presets: Presets
     boards: Boards
+    digests: Digests
     joining: Joining
     ledger: Ledger
     portions: Portions
@@ -83,6 +85,7 @@ class Store:
             settings=Settings(database, cover=cover),
             presets=Presets(database),
             boards=Boards(database),
+            digests=Digests(database),
             joining=Joining(database),
             ledger=Ledger(database, rules),
             portions=Portions(database, rules),

@@ -1,4 +1,4 @@
-"""What people keep and share: presets, boards, votes, favourites; codes that join two names of one person; and of a job what painted it.
+"""What people keep and share: presets, boards, digests, votes, favourites; codes that join two names; and of a job what painted it.
 
 Of persons and jobs also which language they are in.
 """
@@ -11,7 +11,7 @@ down_revision = "2026_11_22_settings"
 branch_labels = None
 depends_on = None
 
-TABLES = ("favourite", "link_code", "report", "vote", "share", "preset_version", "preset", "board_place", "board")
+TABLES = ("favourite", "link_code", "report", "vote", "share", "preset_version", "preset", "digest", "board_place", "board")
 
 COLUMNS = (("job", "proof"), ("job", "language"), ("person", "language"), ("person", "locale"))
 
@@ -51,7 +51,7 @@ def upgrade() -> None:
     for table, column in COLUMNS:
         op.add_column(table, sa.Column(column, sa.String(), nullable=False, server_default=""))
     op.add_column("inbox", text("runner", nullable=True))
-    op.create_table("board", text("id"), flag("digest"), moment("told"), moment("created"), sa.PrimaryKeyConstraint("id", name="pk_board"))
+    op.create_table("board", text("id"), moment("created"), sa.PrimaryKeyConstraint("id", name="pk_board"))
     op.create_table(
         "board_place",
         *(text("place_id"), text("board_id")),
@@ -59,6 +59,13 @@ def upgrade() -> None:
         *(reference("board_place", "place_id", "place"), reference("board_place", "board_id", "board")),
     )
     indexed("board_place", "board_id")
+    op.create_table(
+        "digest",
+        *(text("place_id"), text("person_id", nullable=True), text("message"), moment("since"), moment("told"), moment("due")),
+        sa.PrimaryKeyConstraint("place_id", name="pk_digest"),
+        *(reference("digest", "place_id", "place"), reference("digest", "person_id", "person")),
+    )
+    indexed("digest", "person_id")
     create_presets()
     create_shares()
     op.create_table(

@@ -64,6 +64,7 @@ MATRIX = {
     "reports": ({}, frozenset({"moderator", "operator"})),
     "pin": ({"code": "{code}"}, frozenset({"moderator", "operator"})),
     "remove": ({"code": "{code}"}, LOOKS_AFTER),
+    "digest": ({"switch": "on"}, frozenset({"moderator", "operator"})),
     "rules": ({"most": "steps=30"}, frozenset({"moderator", "operator"})),
     "group_link": ({}, frozenset({"moderator", "operator"})),
     "quota": ({}, EVERYBODY),

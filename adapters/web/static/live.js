@@ -62,6 +62,7 @@ export function listen() {
     if (!["waiting", "paused", "running"].includes(card.state)) for (const told of listeners.ended) told();
   });
   source.addEventListener("progress", (event) => progress(JSON.parse(event.data)));
+  source.addEventListener("said", (event) => void show(JSON.parse(event.data).html));
   source.addEventListener("queue", (event) => (queue.innerHTML = JSON.parse(event.data).html));
 }
 

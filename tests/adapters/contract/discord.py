@@ -158,6 +158,18 @@ class DiscordTalker:
         versions = [version for one in self._dm.every_message for version in (*one.edits, one)]
         return [covered for one in versions if (found := card(one)) and found[0] == job for covered in one.covered()]
 
+    async def hears(self, words):
+        """Look at what the bot has written."""
+        found = []
+
+        def is_said():
+            found[:] = [one for one in self._dm.messages if one.author is self._discord.bot and words in read(one)]
+            return found
+
+        await self._until(is_said)
+        (message,) = found
+        return read(message)
+
     async def cards(self):
         """Look through the channel."""
         return [job for job, _ in self._shown()]

@@ -48,6 +48,10 @@ class Talker(Protocol):
         """Return of everything that was seen of a job's pictures and previews, in its order, whether it was covered."""
         ...
 
+    async def hears(self, words: str) -> str:
+        """Wait until something is said in the conversation that holds some words, asked for or not, and return what is seen of it."""
+        ...
+
     async def cards(self) -> list[str]:
         """Return the jobs whose cards are in the conversation now, as often as they are."""
         ...

@@ -144,6 +144,18 @@ class TelegramTalker:
         versions = [version for one in self._ours() for version in (*one.edits, one)]
         return [one.has_spoiler for one in versions if one.photo and (found := card(one)) and found[0] == job]
 
+    async def hears(self, words):
+        """Look at what the bot has written."""
+        found = []
+
+        def is_said():
+            found[:] = [one for one in self._ours() if words in words_of(one)]
+            return found
+
+        await self._until(is_said)
+        (message,) = found
+        return words_of(message)
+
     async def cards(self):
         """Look through the chat."""
         return [job for job, _ in self._shown()]

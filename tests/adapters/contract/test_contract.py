@@ -11,14 +11,19 @@ import pytest_asyncio
 from adapters.base import Adapter, Bot
 from adapters.main import Router, opened, passports
 from adapters.registry import REGISTRY
+from bot import cards
 from bot.app import App
 from bot.commands import COMMANDS
+from bot.commands.boards import board
 from bot.jobs.delivery import Later, Parcel, Refused, Sent, Unknown
+from bot.jobs.digests import Digesting
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.runners import runner_name
 from bot.offer import Offer
+from bot.reply import Fact, Reply
 from bot.store.settings import COVER
 from bot.store.store import Store
+from bot.texts import text
 from bot.values import Address, new_id
 from inference.catalogue import read_catalogue
 from inference.demo import WEIGHTS
@@ -27,6 +32,7 @@ from inference.settings import EngineSettings
 from tests.adapters.contract.drivers import WORLDS
 from tests.adapters.contract.talker import World
 from tests.adapters.web.chat import png
+from tests.bot.store.test_digests import wanted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -236,6 +242,47 @@ async def test_showing_never_raises(stage, names):
             await stage.adapter.show(card, Address(stage.world.platform, place))
             outcome = await stage.adapter.deliver(Parcel(new_id(), card, Address(stage.world.platform, place)))
             assert isinstance(outcome, Sent | Later | Unknown | Refused)
+
+
+async def test_something_is_said_that_nobody_asked_for(stage, names):
+    """What is posted is seen in the conversation, with nobody called by name, and its buttons do what they say."""
+    async with stage.person(names[0]) as ada:
+        (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
+        await ada.until(job, "done")
+        (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
+        buttons = (board.button("button-board", order="new"),)
+        facts = (Fact("1", "hello @everyone <b>of you</b>"),)
+        reply = Reply(text="This came by itself", facts=facts, pictures=(cards.shown(picture),), buttons=buttons)
+        outcome = await stage.adapter.post((await stage.store.jobs.get(job)).address, reply, new_id())
+        assert isinstance(outcome, Sent)
+        assert outcome.message
+        assert "of you" in await ada.hears("This came by itself")
+        assert text("board-none") in (await ada.press(buttons[0].wire)).said
+        assert await ada.cards() == [job]
+
+
+async def test_posting_never_raises(stage, names):
+    """What is posted where nobody is, or where nothing ever was, goes nowhere without harm, and the platform says so."""
+    async with stage.person(names[0]):
+        for place in ("nobody", "", "0", "\N{SNOWMAN}"):
+            outcome = await stage.adapter.post(Address(stage.world.platform, place), Reply(text="Hello"), new_id())
+            assert isinstance(outcome, Sent | Refused)
+
+
+async def test_a_digest_comes_where_it_was_asked_for(stage, names):
+    """Whoever switches it on in their conversation with the bot is told there, once, when a week is over."""
+    async with stage.person(names[0]) as ada:
+        (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
+        await ada.until(job, "done")
+        (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
+        await ada.press(f"share::{picture.id}")
+        await ada.press("digest:on")
+        one = await stage.store.digests.of((await stage.store.jobs.get(job)).address)
+        assert one.person == picture.person
+        await wanted(stage.store, one.address, one.person, weeks=1.01)
+        telling = Digesting(stage.store, stage.adapter, [stage.world.platform])
+        assert [await telling.look(), await telling.look()] == [1, 0]
+        assert "a red circle" in await ada.hears("One new thing")
 
 
 async def until_told(stage, job, state="sent"):

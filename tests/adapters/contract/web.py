@@ -53,6 +53,10 @@ class WebTalker:
         """Return it of the entries that the stream told; a preview comes into the place that an entry has for it."""
         return ['<details class="cover">' in data["html"] for kind, data in self._listener.events if kind == "card" and data["id"] == job]
 
+    async def hears(self, words):
+        """Follow the stream of events."""
+        return await self._listener.until(lambda: next((one["html"] for one in self._listener.of("said") if words in one["html"]), None))
+
     async def cards(self):
         """Load the page anew."""
         page = await self._browser.open()

@@ -8,10 +8,16 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from bot.store.files import Files
+from bot.store.session import Database
+from bot.store.store import Store
+from bot.values import Address
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.adapters.web.chat import png
+from tests.bot.store.test_digests import wanted
 from tests.emulators.telegram import Telegram
 from tests.running import Easel
+from tests.stores import person_of, ready_made
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -187,3 +193,21 @@ async def test_killed_with_updates_waiting(tmp_path, mode):
             assert telegram.token.encode() not in said.encode()
             assert telegram.token.partition(":")[2] not in said
             assert "open-sesame_1" not in said
+
+
+async def test_what_is_due_is_told_when_it_starts(tmp_path):
+    """A group whose week was over while Easel was not there is told as soon as it is, once."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/easel.db"
+    async with Telegram() as telegram:
+        group = telegram.group("Studio", telegram.user("ann"))
+        place = Address("telegram", str(group.id))
+        ready_made(tmp_path / "easel.db")
+        async with Database(url) as database:
+            store = Store.of(database, Files(str(tmp_path / "files")))
+            await store.boards.share(place, await person_of(store), "a red circle", "{}")
+            await wanted(store, place, weeks=1.01)
+            async with running(telegram, tmp_path, STORE__URL=url):
+                await telegram.until(lambda: answers(telegram, group), 90.0)
+            assert ["a red circle" in words_of(one) for one in answers(telegram, group)] == [True]
+            assert await store.digests.due(["telegram"]) == ()
+        assert telegram.rejected == []

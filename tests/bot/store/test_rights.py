@@ -63,6 +63,7 @@ async def shared_by(store, person, picture, words):
     await store.boards.vote(share.id, person)
     await store.boards.report(share.id, person, words)
     await store.linking.make(person)
+    await store.digests.want(await store.people.place(Address("telegram", f"{person}00")), "", person)
     async with store.database.write() as session:
         await session.execute(insert(FavouriteRow).values(person_id=person, picture_id=picture, folder=words))
 

@@ -158,8 +158,9 @@ def rows_of_the_sharing_revision():
     preset = {"board_id": None, "forked_from": None, "uses": 3, "picture_id": None, "archived": False, **of_ann}
     share = {"board_id": "b1", "words": "a red circle", "pinned": False, "removed": False, "uses": 0, "votes": 1, **of_ann}
     return rows | {
-        "board": [{"id": "b1", "digest": False, "told": moment, "created": moment}],
+        "board": [{"id": "b1", "created": moment}],
         "board_place": [{"place_id": "here", "board_id": "b1"}],
+        "digest": [{"place_id": "here", "person_id": "ann", "message": "", "since": moment, "told": moment, "due": moment}],
         "preset": [
             {"id": "r1", "shelf": "ann", "key": "poster", "name": "Poster", "head": 1, "tags": "film night", **preset},
             {"id": "r2", "shelf": "public", "key": "bare", "name": "bare", "head": 1, "tags": "", **preset, "forked_from": "r1"},

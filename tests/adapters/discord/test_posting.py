@@ -1,0 +1,106 @@
+"""What nobody asked for, on Discord: with nobody called by name, and the truth about whether it was said."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+import pytest_asyncio
+
+from adapters.base import Bot
+from adapters.main import opened, passports
+from adapters.registry import REGISTRY
+from bot import cards
+from bot.app import App
+from bot.jobs.delivery import Later, Refused, Sent, Unknown
+from bot.offer import Offer
+from bot.reply import Fact, Reply
+from bot.values import Address
+from tests.adapters.discord.chat import configured, open_chat, quick, read
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NEWS = Reply(text="This came by itself", facts=(Fact("1", "hello @everyone and <@123> **you**"),))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def faulty(chat):
+    """A bot whose Discord refuses nothing any more when the test is over."""
+    yield chat
+    chat.discord.api.faults.clear()
+
+
+async def shown(chat, channel, person):
+    """Return a reply with two pictures that somebody gets in a channel."""
+    await person.use(channel, "imagine", prompt="a red circle", count=2, size="64x64", steps=1)
+    (message,) = await chat.pictures(channel)
+    job = await chat.job(message)
+    pictures = (await chat.store.pictures.of_jobs([job.id]))[job.id]
+    return Reply(text=NEWS.text, facts=NEWS.facts, pictures=tuple(cards.shown(one) for one in pictures))
+
+
+def place_of(channel):
+    """Return the address of a channel."""
+    return Address("discord", str(channel.id))
+
+
+async def test_words_and_pictures_in_a_message_of_their_own(chat):
+    """A channel and a thread are told in one message, with small pictures, and nobody is called."""
+    channel, ann, _ = chat.channel()
+    news = await shown(chat, channel, ann)
+    for place in (channel, channel.thread("A thread")):
+        outcome = await chat.adapter.post(place_of(place), news, f"news{place.id}")
+        message = place.messages[-1]
+        assert outcome == Sent(str(message.id))
+        assert "hello @everyone" in read(message)
+        assert len(message.files) == 2
+        asked = [one for one in chat.discord.requests if one.method == "POST" and one.path.endswith(f"/channels/{place.id}/messages")]
+        assert asked[-1].status == 200
+
+
+async def test_the_same_is_said_once(chat):
+    """What is posted again under the same key within minutes is the same message."""
+    channel, _, _ = chat.channel()
+    first, second = [await chat.adapter.post(place_of(channel), NEWS, "one key") for _ in range(2)]
+    assert first == second
+    assert len(channel.messages) == 1
+
+
+async def test_a_closed_channel(chat):
+    """Where the bot may not write, or that is gone, nothing is said, and it is known that nothing can be."""
+    channel, _, _ = chat.channel()
+    channel.deny("send_messages")
+    assert isinstance(await chat.adapter.post(place_of(channel), NEWS, "news"), Refused)
+    assert isinstance(await chat.adapter.post(Address("discord", "1"), NEWS, "news"), Refused)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kinds", "unsure"),
+    [((400, 50035), Unknown, None), (500, Later, True), ("cloudflare", Later, False), ("timeout-after-success", Later, True)],
+)
+async def test_refusals(faulty, kind, kinds, unsure):
+    """What was surely not said may be tried again; all else is not, and is no reason to be silent there from now on."""
+    channel, _, _ = faulty.channel()
+    faulty.discord.fault("POST", f"/channels/{channel.id}/messages", kind, times=9)
+    outcome = await asyncio.wait_for(faulty.adapter.post(place_of(channel), NEWS, "news"), 60)
+    assert isinstance(outcome, kinds)
+    assert getattr(outcome, "unsure", None) is unsure
+
+
+async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
+    """Where pictures are for channels with an age limit others are told in words."""
+    async with quick() as discord, open_chat(tmp_path, discord, age_restricted=True) as chat:
+        grown, ann, _ = chat.channel("grown", nsfw=True)
+        small, _, _ = chat.channel("small")
+        news = await shown(chat, grown, ann)
+        for channel, count in ((grown, 2), (small, 0)):
+            assert isinstance(await chat.adapter.post(place_of(channel), news, f"news{channel.id}"), Sent)
+            assert len(channel.messages[-1].files) == count
+
+
+async def test_without_a_connection_it_is_for_later(tmp_path):
+    """Before Discord was reached nothing is said, and it may be tried again."""
+    settings = configured(tmp_path, SimpleNamespace(token="not.a.token", api_base="http://127.0.0.1:9/api/v10"))
+    async with opened(settings) as store:
+        app = App((), store, Offer(passports(settings), "demo"))
+        adapter = REGISTRY["discord"](Bot(settings, app, None, None))
+        assert await adapter.post(Address("discord", "1"), NEWS, "news") == Later("not connected")

@@ -1,0 +1,58 @@
+"""What nobody asked for, on a page that is open: it appears by itself, stays in its place, and can be answered."""
+
+import pytest
+
+from bot.jobs.digests import Digesting
+from bot.values import Address
+from tests.adapters.web.chat import open_chat
+from tests.bot.store.test_digests import wanted
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM, PATIENCE_MS
+
+async_api = pytest.importorskip("playwright.async_api", reason="there is no playwright to drive a browser with")
+
+
+@pytest.fixture
+async def page():
+    """Give a page of a browser that complains about nothing."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium to open the page with")
+    async with async_api.async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened, complaints = await browser.new_page(), []
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        yield opened
+        await browser.close()
+    assert complaints == []
+
+
+async def said(page, line):
+    """Type a line and send it."""
+    await page.locator("#line").fill(line)
+    await page.locator("#line").press("Enter")
+
+
+async def test_a_digest_appears_by_itself(tmp_path, page):
+    """The news of a week come into the open page, with their picture; the board is shown below them; looking anew changes nothing."""
+    async with open_chat(tmp_path) as chat:
+        await page.goto(chat.url)
+        await said(page, "a red circle")
+        await page.locator("#entries > .entry[data-state=waiting]").wait_for()
+        (picture,) = (await chat.store.pictures.of_jobs([job := await chat.paint("red")]))[job]
+        address = (await chat.store.jobs.get(job)).address
+        await chat.store.boards.share(address, picture.person, "a red circle", "{}", picture=picture.id)
+        await wanted(chat.store, Address("web", address.place), picture.person, weeks=1.01)
+        assert await Digesting(chat.store, chat.adapter, ["web"]).look() == 1
+        entry = page.locator("#entries > .entry[data-state=said]")
+        await entry.get_by_text("One new thing").wait_for()
+        assert await entry.locator("img.shown").count() == 1
+        await entry.get_by_role("button", name="Board", exact=True).click()
+        await entry.get_by_text("1 to 1 of 1 on the board").wait_for()
+        await said(page, "a blue star")
+        await page.locator("#entries > .entry").nth(2).wait_for()
+        # As after a connection that was lost: what is there is compared with what the server says now.
+        await page.evaluate("window.dispatchEvent(new Event('offline'))")
+        async with page.expect_response(lambda answer: answer.url == f"{chat.url}/"):
+            await page.evaluate("window.dispatchEvent(new Event('online'))")
+        states = [await one.get_attribute("data-state") for one in await page.locator("#entries > .entry").all()]
+        assert states == ["done", "said", "waiting"]
