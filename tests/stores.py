@@ -156,10 +156,14 @@ async def done(store, person, words="a red circle", pictures=None, **changes):
 async def on_board(store, person, place):
     """Share a preset and a prompt of somebody's in a place; return the preset's name and the prompt's code."""
     made = await store.presets.save(person, "calm", Body(prompt="a blue {prompt}"))
-    board = await store.boards.opened(place)
-    assert await store.presets.place(made.id, board, board)
+    await store.presets.show(made, place)
     shared = await store.boards.share(place, person, "a red circle", '{"prompt": "a red circle"}')
     return made.name, shared.id
+
+
+async def linked(store, place):
+    """Have another group look at the board of a place, too."""
+    assert await store.boards.join(await store.boards.opened(place), await store.boards.opened(Address("elsewhere", new_id())))
 
 
 async def run_out(store, job_id):

@@ -45,10 +45,11 @@ class Gallery:
             return RedirectResponse("/login", 303)
         await self._desk.speak(visitor)
         order, asked = _ORDERS.get(request.query_params.get("order", ""), "new"), request.query_params.get("page", "1")
-        page = min(int(asked), _MOST_PAGES) if asked.isdecimal() and int(asked) else 1
+        page = max(int(asked), 1) if asked.isdecimal() and len(asked) <= _LONGEST_PAGE else 1
         found = await self._found(visitor, order, page)
         covered = await self._desk.store.settings.covered({one.board for one in found}, visitor.address)
-        tiles = tuple([await self._tile(one, covered=one.board in covered) for one in found[:PAGE]])
+        kept = await self._desk.store.pictures.some([one.picture for one in found if one.picture is not None])
+        tiles = tuple(_tile(one, kept, covered=one.board in covered) for one in found[:PAGE])
         html = outbound.render("gallery.html", tiles=tiles, orders=tuple(_ORDERS), order=order, page=page, more=len(found) > PAGE)
         response = outbound.html(html)
         self._desk.access.remember(response, visitor)
@@ -61,10 +62,11 @@ class Gallery:
         boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
         return await self._desk.store.boards.page(boards, order, (page - 1) * PAGE, PAGE + 1)
 
-    async def _tile(self, one: Shared, *, covered: bool) -> Tile:
-        picture: KeptPicture | None = await self._desk.store.pictures.get(one.picture) if one.picture is not None else None
-        return Tile(one, cards.shown(picture, covered=covered) if picture is not None else None)
+
+def _tile(one: Shared, kept: Mapping[str, KeptPicture], *, covered: bool) -> Tile:
+    picture = kept.get(one.picture or "")
+    return Tile(one, cards.shown(picture, covered=covered) if picture is not None else None)
 
 
-#: Nobody turns so many pages.
-_MOST_PAGES = 1_000
+#: Nobody turns so many pages that their number is longer.
+_LONGEST_PAGE = 4

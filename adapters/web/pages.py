@@ -149,8 +149,13 @@ class Pages:
         own = next((one for one in await self._desk.store.pictures.holder(key) if one.person == person.id), None)
         if own is not None:
             return f"{_slug(own.words)}-{own.seed}"
-        boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
-        is_seen = await self._desk.store.boards.show(boards, key) or await self._desk.store.jobs.starts_from(person.id, key)
+        reader = await self._desk.store.presets.reader(person.id, visitor.address)
+        # One after the other, until one of them says so.
+        is_seen = (
+            await self._desk.store.boards.show(reader.boards, key)
+            or await self._desk.store.presets.picture(reader, key)
+            or await self._desk.store.jobs.starts_from(person.id, key)
+        )
         return "picture" if is_seen else None
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from bot.commands.boards import board, keep, like, pin, remove, report, reports, share, use
+from bot.commands.boards import board, dismiss, keep, like, pin, remove, report, reports, share, use
 from bot.commands.compare import compare
 from bot.commands.credits import grant, quota
 from bot.commands.digests import digest
 from bot.commands.explaining import explain
 from bot.commands.filling import fill, preset_use
-from bot.commands.groups import group_link, rules
+from bot.commands.groups import group_link, group_unlink, rules
 from bot.commands.helping import help
 from bot.commands.history import favourite, history
 from bot.commands.imagine import again, branch, edit, imagine, vary
@@ -26,7 +26,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     *(imagine, again, vary, edit, branch, info, original, delete),
     *(preset_use, fill, preset_list, preset_show, preset_save, preset_keep, preset_edit, preset_fork, preset_share),
     *(preset_delete, preset_export, preset_import),
-    *(share, board, use, like, keep, report, reports, pin, remove, digest, group_link, rules),
+    *(share, board, use, like, keep, report, reports, dismiss, pin, remove, digest, group_link, group_unlink, rules),
     *(queue, cancel, move, retry, resend),
     *(explain, history, favourite, compare, settings, settle, quota, grant, pause, resume),
     *(link, link_check, link_join, link_no, unlink, me_export, me_forget, forget_me),

@@ -1,6 +1,6 @@
 """Boards: what a group shows its members, and what they make of it. What is shared has a code, which brings it to any other chat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -37,11 +37,11 @@ from bot.vocabulary import (
 )
 from bot.wish import Wish
 
-#: What is shown of a board at a time, of a prompt in a line of it, and of what was reported.
-PAGE, _LONGEST_LINE, _MOST_REPORTED = 6, 120, 10
+#: What is shown of a board at a time, of a prompt in a line of it, of what was reported, and of the reasons for one of those.
+PAGE, _LONGEST_LINE, _MOST_REPORTED, _MOST_REASONS = 6, 120, 10, 3
 
 #: What of a request is its own: somebody else's picture is not handed on with the words, and a seed would paint the same.
-_KEPT_BACK = ("image", "strength", "seed")
+_KEPT_BACK = ("image", "strength", "seed", "preset")
 
 
 class Share(Params):
@@ -125,11 +125,11 @@ async def board(ctx: Context, want: Board) -> Reply:
     count = await ctx.store.boards.count(boards)
     found = await ctx.store.boards.page(boards, order, (page - 1) * PAGE, PAGE)
     if not found:
-        return Reply(text=text("board-none") if not count else text("history-end", page=page, count=count))
+        return Reply(text=text("board-none") if not count else text("board-end", page=page))
     first = (page - 1) * PAGE + 1
-    kept = {one.id: await ctx.store.pictures.get(one.picture) for one in found if one.picture is not None}
+    kept = await ctx.store.pictures.some([one.picture for one in found if one.picture is not None])
     covered = await ctx.store.settings.covered({one.board for one in found}, ctx.address)
-    pictures = [(one, kept.get(one.id), number) for number, one in enumerate(found, first)]
+    pictures = [(one, kept.get(one.picture or ""), number) for number, one in enumerate(found, first)]
     more = (board.button("button-more", order=order, page=page + 1),) if first + len(found) <= count else ()
     return Reply(
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
@@ -193,7 +193,7 @@ async def like(ctx: Context, want: One) -> Reply:
 async def keep(ctx: Context, want: Fork) -> Reply:
     """Keep what somebody shared as a preset of yours."""
     shared = await get_shared(ctx, want.code)
-    preset = await ctx.store.presets.get(shared.preset) if shared.preset else None
+    preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
     known = await ctx.store.presets.own(ctx.person.id, name)
     if known is not None and not known.archived:
@@ -206,7 +206,7 @@ async def keep(ctx: Context, want: Fork) -> Reply:
 
 
 def _body(wish: Wish) -> Body:
-    values = wish.model_dump(exclude_none=True, exclude={"prompt", "negative", "preset", *_KEPT_BACK})
+    values = wish.model_dump(exclude_none=True, exclude={"prompt", "negative", *_KEPT_BACK})
     return Body(prompt=wish.prompt, negative=wish.negative or "", settings=values)
 
 
@@ -224,8 +224,23 @@ async def reports(ctx: Context, want: Board) -> Reply:
     del want
     here = await _looked_after(ctx)
     found = await ctx.store.boards.reported(here, _MOST_REPORTED)
-    facts = tuple(Fact(one.id, text("report-line", count=many, line=_pinned(one))) for one, many in found)
-    return Reply(text=text("reports" if found else "reports-none"), facts=facts)
+    return Reply(text=text("reports" if found else "reports-none"), facts=tuple(Fact(one.id, _reported(one, why)) for one, why in found))
+
+
+def _reported(one: Shared, why: Sequence[str]) -> str:
+    """Return what was reported in one line of a list, with the reasons that were given; who gave them is not told."""
+    told = text("report-line", count=len(why), line=_pinned(one))
+    reasons = tuple(dict.fromkeys(filter(None, (" ".join(reason.split()) for reason in why))))
+    return text("report-reasons", line=told, reasons="; ".join(reasons[:_MOST_REASONS])) if reasons else told
+
+
+@command
+async def dismiss(ctx: Context, want: One) -> Reply:
+    """Let something that was reported stay: its reports are forgotten."""
+    shared = await _own_board(ctx, want.code)
+    count = await ctx.store.boards.dismiss(shared.id)
+    await ctx.audit("dismiss", person=shared.person)
+    return Reply(text=text("dismiss-done", count=count))
 
 
 @command

@@ -5,7 +5,7 @@ from bot.ceilings import BOUNDED
 from bot.context import Context
 from bot.errors import BadInput, NotAllowed
 from bot.reply import Fact, Reply
-from bot.spec import Params, command
+from bot.spec import Answer, Params, command
 from bot.store.settings import CLOSED, COVER, CREDITS, MOST
 from bot.texts import text
 from bot.values import Given
@@ -13,7 +13,6 @@ from bot.vocabulary import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Uns
 
 #: What nobody is kept from: asking what there is, and what is theirs by right.
 _ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
-
 
 #: What those who look after a place settle for all of its members.
 _SETTLED = (CLOSED, MOST, CREDITS, COVER)
@@ -23,6 +22,10 @@ class GroupLink(Params):
     """The code of the other group; without one this group gives one."""
 
     code: LinkCode = None
+
+
+class GroupUnlink(Params):
+    """Nothing to say."""
 
 
 class Rules(Params):
@@ -40,16 +43,27 @@ async def group_link(ctx: Context, want: GroupLink) -> Reply:
     """Look at one board together with another group, here or on another platform."""
     if not ctx.may_moderate:
         raise NotAllowed("denied-moderators")
-    board = await ctx.store.boards.opened(ctx.address)
     if want.code is None:
-        return Reply(text=text("group-code", code=await ctx.store.joining.invite(board)))
-    entered = await ctx.store.joining.enter(want.code, board)
+        return Reply(text=text("group-code", code=await ctx.store.joining.invite(ctx.address)))
+    entered = await ctx.store.joining.enter(want.code, ctx.address)
     if entered is None:
         raise BadInput("input-group-code")
     if not entered.joined:
         return Reply(text=text("group-answer", code=entered.answer))
     await ctx.audit("group_link")
     return Reply(text=text("group-joined"))
+
+
+@command
+async def group_unlink(ctx: Context, want: GroupUnlink) -> Reply:
+    """Have a board of its own for this place again; what was shared stays on the one that it leaves."""
+    del want
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if not await ctx.store.boards.part(ctx.address):
+        raise BadInput("input-group-alone")
+    await ctx.audit("group_unlink")
+    return Reply(text=text("group-parted"))
 
 
 @command
@@ -86,11 +100,20 @@ async def _held(ctx: Context) -> tuple[Fact, ...]:
     """Return what holds in this place now."""
     now = (await ctx.store.settings.of(ctx.person.id, ctx.address)).place
     facts = [Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name)]
+    if painting := _still_painting(ctx, str(now.get(CLOSED, ""))):
+        facts.insert(1, Fact(text("fact-paints"), ", ".join(painting)))
     if (credits := now.get(CREDITS)) is not None:
         facts.append(Fact(text("fact-credits"), text("rules-credits", credits=float(credits))))
     if await ctx.store.settings.covers(ctx.address):
         facts.append(Fact(text("fact-cover"), text("cover-everywhere" if ctx.store.settings.cover else "cover-here")))
     return tuple(facts)
+
+
+def _still_painting(ctx: Context, closed: str) -> list[str]:
+    """Return the commands that members can still paint with where some of those are closed: that may be what was meant, or not."""
+    known = [one.name for one in ctx.app.commands.values() if one.answer is Answer.PUBLIC and not one.hidden]
+    named = set(closed.split(", "))
+    return [one.replace("_", " ") for one in known if one not in named] if named & set(known) else []
 
 
 def _closable(ctx: Context, said: str) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ from bot.commands.presets import PresetOne, own, seen, tried
 from bot.context import Context
 from bot.errors import BadInput, BotError, NotAllowed
 from bot.exchange import Carried
-from bot.reply import Attachment, Fact, Reply
+from bot.reply import MOST_WIRE, Attachment, Button, Fact, Reply
 from bot.spec import Params, command
 from bot.store.people import OPERATOR
-from bot.store.presets import PUBLIC, Preset, shipped
+from bot.store.preset import New
+from bot.store.presets import Preset, shipped
 from bot.texts import tell, text
 from bot.vocabulary import Everybody, FileFormat, Off, OtherName, Page, PresetFile, PresetName, PresetText, Words
 from inference.errors import InferenceError
@@ -68,20 +69,13 @@ async def preset_share(ctx: Context, want: PresetShare) -> Reply:
     """Show a preset of yours to this place, or to everybody."""
     found = await own(ctx, want.preset)
     if want.off:
-        await ctx.store.boards.take_back(found.id)
-        if not await ctx.store.presets.place(found.id, ctx.person.id, None):
-            raise BadInput("input-preset-taken", name=found.name)
+        await ctx.store.presets.hide(found.id)
         return Reply(text=text("preset-unshared", name=found.name))
     if want.everybody and not ctx.person.moderates:
         raise NotAllowed("denied-moderators")
-    board = None if want.everybody else await ctx.store.boards.opened(ctx.address)
-    shelf = board or PUBLIC
-    is_taken = shelf == PUBLIC and presets.key_of(found.name) in shipped()
-    if is_taken or not await ctx.store.presets.place(found.id, shelf, board):
+    if want.everybody and presets.key_of(found.name) in shipped():
         raise BadInput("input-preset-taken-there", name=found.name)
-    if board is not None:
-        words = found.body.prompt or found.name
-        await ctx.store.boards.share(ctx.address, ctx.person.id, words, "{}", preset=found.id)
+    await ctx.store.presets.show(found, None if want.everybody else ctx.address)
     return Reply(text=text("preset-shared-everybody" if want.everybody else "preset-shared", name=found.name))
 
 
@@ -92,10 +86,17 @@ async def preset_list(ctx: Context, want: PresetList) -> Reply:
     reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
     found = await ctx.store.presets.listed(reader, want.words or "", (page - 1) * PAGE, PAGE + 1)
     if not found:
-        return Reply(text=text("preset-none", words=want.words or ""))
+        return Reply(text=text("preset-end", page=page) if page > 1 else text("preset-none", words=want.words or ""))
     facts = tuple(Fact(one.name, _line(one)) for one in found[:PAGE])
-    more = (preset_list.button("button-more", words=want.words or "", page=page + 1),) if len(found) > PAGE and not want.words else ()
-    return Reply(text=text("preset-list"), facts=facts, buttons=more)
+    told, buttons = _more(want.words or "", page + 1) if len(found) > PAGE else ("", ())
+    return Reply(text=f"{text('preset-list')} {told}".strip(), facts=facts, buttons=buttons)
+
+
+def _more(words: str, page: int) -> tuple[str, tuple[Button, ...]]:
+    """Return how to turn to a page: a sentence where the words are too long for a button."""
+    if len(preset_list.wire(words=words, page=page).encode()) > MOST_WIRE:
+        return text("preset-next", words=words, page=page), ()
+    return "", (preset_list.button("button-more", words=words, page=page),)
 
 
 @command
@@ -108,7 +109,8 @@ async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
         raise NotAllowed("denied-preset")
     await ctx.store.presets.archive(found.id)
     if found.person != ctx.person.id:
-        await ctx.audit("preset", person=found.person, name=found.name)
+        await ctx.audit("preset", person=found.person, preset=found.id)
+        return Reply(text=text("preset-removed", name=found.name))
     return Reply(text=text("preset-archived", name=found.name))
 
 
@@ -118,8 +120,8 @@ async def preset_export(ctx: Context, want: PresetExport) -> Reply:
     found = (await seen(ctx, want.preset),) if want.preset else await ctx.store.presets.of_person(ctx.person.id)
     if not found:
         return Reply(text=text("preset-none", words=""))
-    name, data = exchange.written([Carried(one.name, one.body, one.tags) for one in found], want.format or "easel")
-    return Reply(text=text("preset-exported", count=len(found)), files=(Attachment(name, data),))
+    files = exchange.files([Carried(one.name, one.body, one.tags) for one in found], want.format or "easel")
+    return Reply(text=text("preset-exported", count=len(found)), files=tuple(Attachment(*one) for one in files))
 
 
 @command
@@ -129,25 +131,17 @@ async def preset_import(ctx: Context, want: PresetImport) -> Reply:
         raise BadInput("input-presets-nothing")
     read = exchange.read(want.file if want.file is not None else (want.text or "").encode())
     refused = [(name, tell(error.problem)) for name, error in read.refused]
-    kept = 0
+    taken: list[New] = []
     for one in read.presets:
         try:
             await tried(ctx, one.name, one.body)
         except (BotError, InferenceError) as error:
             refused.append((one.name, tell(error.problem)))
         else:
-            await ctx.store.presets.save(ctx.person.id, await _free(ctx, one), one.body, tags=one.tags)
-            kept += 1
-    told = text("preset-imported", count=kept, refused=len(refused))
+            taken.append(New(name=one.name, body=one.body, tags=one.tags))
+    await ctx.store.presets.save_all(ctx.person.id, taken)
+    told = text("preset-imported", count=len(taken), refused=len(refused))
     return Reply(text=told, facts=tuple(Fact(name or text("preset-nameless"), said) for name, said in refused[:_MOST_TOLD]))
-
-
-async def _free(ctx: Context, one: Carried) -> str:
-    """Return a name for what comes in: its own, or with a number where something else of this person's has that; a repeat finds itself."""
-    name, number = one.name, 2
-    while (known := await ctx.store.presets.own(ctx.person.id, name)) is not None and not known.archived and known.body != one.body:
-        name, number = f"{one.name[:28]}-{number}", number + 1
-    return name
 
 
 def _line(one: Preset) -> str:

@@ -152,7 +152,7 @@ async def own(ctx: Context, name: str) -> Preset:
 def _named(want: PresetSave) -> tuple[str, str | None]:
     """Return the name, and the prompt that followed it or was given; raises `BadInput`."""
     name, rest = presets.split(want.name)
-    presets.key_of(name)
+    name = presets.named(name)
     if rest and want.prompt:
         raise BadInput("input-twice", name="prompt")
     return name, rest or want.prompt
@@ -195,7 +195,7 @@ async def _kept(
 ) -> Reply:
     """Keep a body as the newest version of a preset of this person's, once it was seen that it can be painted with."""
     await tried(ctx, name, body)
-    said = tags if want.tags is None else listed(want.tags)[:_MOST_TAGS]
+    said = tags if want.tags is None else tuple(filter(None, map(presets.tag, want.tags.split(","))))[:_MOST_TAGS]
     made = await ctx.store.presets.save(ctx.person.id, name, body, tags=said, picture=picture)
     told = await _shown(ctx, made)
     first = text("preset-kept", name=made.name) if made.version == 1 else text("preset-changed", name=made.name, version=made.version)

@@ -192,7 +192,7 @@ history-none = { GIVEN($words) ->
     [yes] Kein Bild von dir hat „{ $words }“ im Prompt.
    *[no] Du hast noch keine Bilder; schreib, was du sehen möchtest.
 }
-history-end = Es gibt keine Seite { $page }; deine { $count } Bilder enden davor.
+history-end = Es gibt keine Seite { $page }; auf früheren Seiten sind Bilder, insgesamt { $count }.
 job-unreadable = Dieser Auftrag ist aus einer anderen Version von Easel und nicht lesbar; schreib ihn neu.
 job-poison = Dieser Auftrag wurde { $attempts }-mal begonnen und nie fertig, darum wird er nicht noch einmal versucht. Ein kleineres Bild oder andere Worte helfen vielleicht.
 
@@ -763,10 +763,10 @@ fact-versions = gemalt mit
 fact-device = auf
 fact-compared = verglichen
 fact-folders = deine Ordner
-input-preset-none = „none“ bedeutet: ohne Preset; so kann keines heißen.
 
 ## Presets
 
+input-preset-none = „none“ bedeutet: ohne Preset; so kann keines heißen.
 input-preset-name = { $given } kann kein Name eines Presets sein; ein Name ist ein Wort aus Buchstaben, Ziffern, - und _, bis zu 32.
 input-preset-unknown = { GIVEN($nearest) ->
     [yes] Hier gibt es kein Preset { $given }; meintest du { $nearest }?
@@ -774,7 +774,10 @@ input-preset-unknown = { GIVEN($nearest) ->
 }
 input-preset-locked = { $preset } behält sein eigenes { $name }; mach mit /preset fork { $preset } eine Kopie, um es zu ändern.
 input-preset-most = { $preset } erlaubt { $name } bis { $most }.
-input-preset-words = { $preset } nimmt keine Worte von dir, nur { $slots }.
+input-preset-words = { GIVEN($slots) ->
+    [yes] { $preset } nimmt keine Worte von dir, nur { $slots }.
+   *[no] { $preset } nimmt keine Worte von dir.
+}
 input-preset-slot = { $preset } braucht { $name }; schreib /preset use { $preset } { $name }:"…".
 input-preset-other = { $name } hat sich seit der Frage geändert; ruf es noch einmal auf.
 button-fill = Ausfüllen…
@@ -784,6 +787,7 @@ input-preset-over = { $name } hat hier die Obergrenze { $most }, und der eigene 
 input-preset-row = { $given } enthält etwas, das kein Preset ist.
 input-preset-taken = Du hast schon ein Preset { $name }; wähl einen anderen Namen.
 input-preset-taken-there = Dort gibt es schon ein Preset { $name }; mach eine Kopie von deinem unter anderem Namen und teil die.
+input-preset-elsewhere = { $name } steht schon anderswo; /preset share { $name } --off nimmt es von dort zurück.
 input-presets-format = Das ist keine Datei mit Presets, die Easel kennt: das eigene JSON, styles.csv von A1111, JSON von Fooocus oder CSV von InvokeAI.
 input-presets-large = Eine Datei mit Presets hat höchstens { $most } Byte.
 input-presets-many = Eine Datei enthält höchstens { $most } Presets.
@@ -795,10 +799,12 @@ preset-forked = { $name } gehört jetzt dir, nach { $maker }.
 preset-shared = { $name } ist für alle an diesem Ort da.
 preset-shared-everybody = { $name } ist für alle da.
 preset-none = { GIVEN($words) ->
-    [yes] Kein Preset hat „{ $words }“ im Namen oder in den Stichwörtern.
+    [yes] Kein Preset hat „{ $words }“ im Namen, in den Stichwörtern oder im Prompt.
    *[no] Es gibt noch keine Presets; /preset save hebt eins auf.
 }
 preset-list = Damit kannst du malen:
+preset-next = Für mehr schreib /preset list { $words } --page { $page }
+preset-end = Es gibt keine Seite { $page }; die Liste endet davor.
 preset-which = Welches Preset?
 preset-which-here = Welches Preset? Zur Wahl stehen die, die alle hier sehen; jedes andere kannst du nennen: /preset use NAME.
 preset-line = { $words } · { $maker } · { $uses ->
@@ -806,6 +812,7 @@ preset-line = { $words } · { $maker } · { $uses ->
    *[other] { $uses }-mal benutzt
 }
 preset-archived = { $name } steht in keiner Liste mehr; /preset save { $name } bringt es zurück.
+preset-removed = { $name } steht in keiner Liste mehr.
 preset-exported = { $count ->
     [one] Ein Preset.
    *[other] { $count } Presets.
@@ -847,6 +854,7 @@ input-board-none = Hier gibt es noch keine Pinnwand; /share hängt etwas daran.
 denied-share = Unter diesem Code ist nichts geteilt.
 share-done = Es hängt an der Pinnwand. /use { $code } bringt es in jeden anderen Chat.
 board-none = Hier hängt noch nichts an der Pinnwand; /share hängt etwas daran.
+board-end = Es gibt keine Seite { $page }; die Pinnwand endet davor.
 board-page = { $first } bis { $last } von { $count } an der Pinnwand.
 board-line = { $words } · { $maker } · { $votes ->
     [one] gefällt 1-mal
@@ -861,13 +869,19 @@ like-done = { $count ->
     [one] Es gefällt einer Person.
    *[other] Es gefällt { $count } Leuten.
 }
-report-done = Wer sich um diesen Ort kümmert, wird es sehen.
+report-done = Wer sich um die Pinnwand kümmert, wird es sehen.
 report-line = { $count ->
     [one] einmal gemeldet
    *[other] { $count }-mal gemeldet
 }: { $line }
-reports = Was gemeldet wurde; /remove CODE nimmt es von der Pinnwand.
+reports = Was gemeldet wurde; /remove CODE nimmt es von der Pinnwand, /dismiss CODE lässt es hängen.
 reports-none = Nichts wurde gemeldet.
+report-reasons = { $line } · Grund: { $reasons }
+dismiss-done = { $count ->
+    [0] Niemand hat es gemeldet.
+    [one] Es bleibt an der Pinnwand; die eine Meldung ist vergessen.
+   *[other] Es bleibt an der Pinnwand; die { $count } Meldungen sind vergessen.
+}
 pin-done = Es bleibt oben an der Pinnwand.
 unpin-done = Es steht wieder zwischen den anderen.
 remove-done = Es ist von der Pinnwand genommen.
@@ -886,7 +900,9 @@ digest-end = /digest off beendet das.
 button-board = Pinnwand
 group-code = In der anderen Gruppe tippt, wer sich um sie kümmert, /group link { $code }. Der Code gilt eine Stunde lang, einmal.
 group-answer = Tipp jetzt /group link { $code } in der Gruppe, aus der der erste Code ist. Er gilt eine Stunde lang, einmal.
-group-joined = Beide Gruppen sehen jetzt dieselbe Pinnwand.
+group-joined = Beide Gruppen sehen jetzt dieselbe Pinnwand; /group unlink trennt sie wieder.
+group-parted = Dieser Ort hat wieder eine eigene Pinnwand. Was bisher geteilt wurde, bleibt an der, die er verlassen hat.
+input-group-alone = Keine andere Gruppe sieht die Pinnwand dieses Ortes.
 input-group-code = Dieser Code ist keiner, wurde benutzt oder ist zu alt; /group link gibt einen neuen.
 
 preset-unshared = { $name } gehört wieder dir allein.
@@ -899,6 +915,7 @@ input-always-open = { $name } ist überall für alle offen.
 denied-closed = /{ $name } ist hier geschlossen.
 input-place-most = Hier geht { $name } bis { $most }.
 fact-closed = geschlossen
+fact-paints = zum Malen noch offen
 fact-credits = Credits
 rules-credits = { $credits } am Tag für jedes Mitglied
 fact-cover = Bilder
@@ -1012,10 +1029,12 @@ help-like = Sag, dass dir etwas Geteiltes gefällt; noch einmal nimmt es zurück
 help-keep = Heb auf, was jemand geteilt hat, als ein Preset von dir.
 help-report = Melde denen, die sich kümmern, dass etwas nicht an diese Pinnwand gehört.
 help-reports = Zeige, was an der Pinnwand dieses Ortes gemeldet wurde.
+help-dismiss = Lass hängen, was gemeldet wurde: Die Meldungen werden vergessen.
 help-pin = Halte etwas oben an der Pinnwand dieses Ortes, oder nicht mehr.
 help-remove = Nimm von der Pinnwand, was du geteilt hast, oder alles, wo du dich um den Ort kümmerst.
 help-digest = Lass Neues von der Pinnwand hier wöchentlich erzählen; privat das aller deiner Gruppen.
 help-group-link = Teilt eine Pinnwand mit einer anderen Gruppe, hier oder auf einer anderen Plattform.
+help-group-unlink = Gib diesem Ort wieder eine eigene Pinnwand; was geteilt wurde, bleibt an der alten.
 help-favourite = Markiere ein Bild zum Wiederfinden; nochmal nimmt die Marke weg oder wechselt den Ordner.
 help-compare = Zeige zwei Bilder nebeneinander, und worin sich unterscheidet, wie sie gemalt wurden.
 param-branch-prompt = Was stattdessen gemalt werden soll, in Worten

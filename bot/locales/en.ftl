@@ -215,7 +215,7 @@ history-none = { GIVEN($words) ->
    *[no] You have no pictures yet; write what you would like to see.
 }
 history-nothing = No picture that you may see here fits “{ $words }”.
-history-end = There is no page { $page }; your { $count } pictures end before it.
+history-end = There is no page { $page }; there are pictures on earlier pages, { $count } in all.
 card-compared = { $status }. { $verdict }
 device = { $device }, { $dtype }
 compared-same = { GIVEN($changes) ->
@@ -310,8 +310,11 @@ input-preset-unknown = { GIVEN($nearest) ->
    *[no] There is no preset { $given } here.
 }
 input-preset-locked = { $preset } keeps its own { $name }; take a copy with /preset fork { $preset } to change it.
-input-preset-most = { $preset } allows a { $name } of up to { $most }.
-input-preset-words = { $preset } takes no words of yours, only { $slots }.
+input-preset-most = { $preset } allows { $name } up to { $most }.
+input-preset-words = { GIVEN($slots) ->
+    [yes] { $preset } takes no words of yours, only { $slots }.
+   *[no] { $preset } takes no words of yours.
+}
 input-preset-slot = { $preset } needs { $name }; write /preset use { $preset } { $name }:"…".
 input-preset-other = { $name } has changed since that was asked; ask for it once more.
 button-fill = Fill in…
@@ -321,6 +324,7 @@ input-preset-over = { $name } has a ceiling of { $most } here, and its own value
 input-preset-row = { $given } holds something that is no preset.
 input-preset-taken = You have a preset { $name } already; choose another name.
 input-preset-taken-there = There is a preset { $name } there already; take a copy of yours under another name and share that.
+input-preset-elsewhere = { $name } stands elsewhere already; /preset share { $name } --off takes it back from there.
 input-presets-format = This is no file of presets that Easel knows: its own JSON, A1111’s styles.csv, Fooocus’ JSON or InvokeAI’s CSV.
 input-presets-large = A file of presets has at most { $most } bytes.
 input-presets-many = A file holds at most { $most } presets.
@@ -333,10 +337,12 @@ preset-shared = { $name } is there for everybody in this place.
 preset-unshared = { $name } is yours alone again.
 preset-shared-everybody = { $name } is there for everybody.
 preset-none = { GIVEN($words) ->
-    [yes] No preset has “{ $words }” in its name or tags.
+    [yes] No preset has “{ $words }” in its name, its tags or its prompt.
    *[no] There are no presets yet; /preset save keeps one.
 }
 preset-list = What you can paint with:
+preset-next = For more, write /preset list { $words } --page { $page }
+preset-end = There is no page { $page }; the list ends before it.
 preset-which = Which preset?
 preset-which-here = Which preset? Offered are those that everybody here sees; any other you can name: /preset use NAME.
 preset-line = { $words } · { $maker } · { $uses ->
@@ -344,6 +350,7 @@ preset-line = { $words } · { $maker } · { $uses ->
    *[other] used { $uses } times
 }
 preset-archived = { $name } is in no list any more; /preset save { $name } brings it back.
+preset-removed = { $name } is in no list any more.
 preset-exported = { $count ->
     [one] One preset.
    *[other] { $count } presets.
@@ -382,6 +389,7 @@ input-board-none = There is no board here yet; /share puts something on it.
 denied-share = Nothing is shared under this code.
 share-done = It is on the board. /use { $code } brings it to any other chat.
 board-none = Nothing is on the board here yet; /share puts something on it.
+board-end = There is no page { $page }; what is on the board ends before it.
 board-page = { $first } to { $last } of { $count } on the board.
 board-line = { $words } · { $maker } · { $votes ->
     [one] 1 like
@@ -396,13 +404,19 @@ like-done = { $count ->
     [one] One person likes it.
    *[other] { $count } people like it.
 }
-report-done = Those who look after this place will see it.
+report-done = Those who look after its board will see it.
 report-line = { $count ->
     [one] reported once
    *[other] reported { $count } times
 }: { $line }
-reports = What was reported; /remove CODE takes it off the board.
+reports = What was reported; /remove CODE takes it off the board, /dismiss CODE lets it stay.
 reports-none = Nothing was reported.
+report-reasons = { $line } · because: { $reasons }
+dismiss-done = { $count ->
+    [0] It was not reported.
+    [one] It stays on the board; its one report is forgotten.
+   *[other] It stays on the board; its { $count } reports are forgotten.
+}
 pin-done = It stays on top of the board.
 unpin-done = It stands among the others again.
 remove-done = It is off the board.
@@ -414,6 +428,7 @@ input-always-open = { $name } is open to everybody, everywhere.
 denied-closed = /{ $name } is closed in this place.
 input-place-most = In this place { $name } can be up to { $most }.
 fact-closed = closed
+fact-paints = still open for painting
 fact-credits = credits
 rules-credits = { $credits } a day for each member
 fact-cover = pictures
@@ -432,7 +447,9 @@ digest-end = /digest off ends this.
 button-board = Board
 group-code = In the other group, whoever looks after it types /group link { $code }. The code is good for an hour, once.
 group-answer = Now type /group link { $code } in the group that the first code is from. It is good for an hour, once.
-group-joined = Both groups look at one board now.
+group-joined = Both groups look at one board now; /group unlink parts them again.
+group-parted = This place has a board of its own again. What was shared until now stays on the one that it left.
+input-group-alone = No other group looks at the board of this place.
 input-group-code = That code is none, was used, or is too old; /group link gives a new one.
 gallery-title = Gallery
 gallery-chat = Chat

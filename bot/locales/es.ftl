@@ -204,7 +204,7 @@ history-none = { GIVEN($words) ->
     [yes] Ninguna imagen tuya tiene «{ $words }» en su prompt.
    *[no] Aún no tienes imágenes; escribe qué te gustaría ver.
 }
-history-end = No hay página { $page }; tus { $count } imágenes acaban antes.
+history-end = No hay página { $page }; hay imágenes en páginas anteriores, { $count } en total.
 job-unreadable = Esta petición es de otra versión de Easel y no se puede leer; escríbela otra vez.
 job-poison = Esta petición se empezó { $attempts } veces y no llegó a ningún final, así que no se intenta más. Quizá ayude una imagen más pequeña, u otras palabras.
 
@@ -797,10 +797,10 @@ fact-versions = pintada con
 fact-device = en
 fact-compared = comparada
 fact-folders = tus carpetas
-input-preset-none = «none» significa sin preset; ningún preset puede llamarse así.
 
 ## Presets
 
+input-preset-none = «none» significa sin preset; ningún preset puede llamarse así.
 input-preset-name = { $given } no puede ser el nombre de un preset; un nombre es una palabra de letras, cifras, - y _, hasta 32.
 input-preset-unknown = { GIVEN($nearest) ->
     [yes] Aquí no hay ningún preset { $given }; ¿querías decir { $nearest }?
@@ -808,7 +808,10 @@ input-preset-unknown = { GIVEN($nearest) ->
 }
 input-preset-locked = { $preset } conserva su propio { $name }; haz una copia con /preset fork { $preset } para cambiarlo.
 input-preset-most = { $preset } permite { $name } hasta { $most }.
-input-preset-words = { $preset } no acepta palabras tuyas, solo { $slots }.
+input-preset-words = { GIVEN($slots) ->
+    [yes] { $preset } no acepta palabras tuyas, solo { $slots }.
+   *[no] { $preset } no acepta palabras tuyas.
+}
 input-preset-slot = { $preset } necesita { $name }; escribe /preset use { $preset } { $name }:"…".
 input-preset-other = { $name } ha cambiado desde que se preguntó; pídelo otra vez.
 button-fill = Rellenar…
@@ -818,6 +821,7 @@ input-preset-over = { $name } tiene aquí un máximo de { $most }, y su propio v
 input-preset-row = { $given } contiene algo que no es un preset.
 input-preset-taken = Ya tienes un preset { $name }; elige otro nombre.
 input-preset-taken-there = Ahí ya hay un preset { $name }; haz una copia del tuyo con otro nombre y comparte esa.
+input-preset-elsewhere = { $name } ya está en otro lugar; /preset share { $name } --off lo retira de allí.
 input-presets-format = Este no es un archivo de presets que Easel conozca: su propio JSON, el styles.csv de A1111, el JSON de Fooocus o el CSV de InvokeAI.
 input-presets-large = Un archivo de presets tiene como mucho { $most } bytes.
 input-presets-many = Un archivo contiene como mucho { $most } presets.
@@ -829,10 +833,12 @@ preset-forked = { $name } ya es tuyo, a partir del de { $maker }.
 preset-shared = { $name } está para todos en este lugar.
 preset-shared-everybody = { $name } está para todos.
 preset-none = { GIVEN($words) ->
-    [yes] Ningún preset tiene «{ $words }» en su nombre o en sus etiquetas.
+    [yes] Ningún preset tiene «{ $words }» en su nombre, en sus etiquetas o en su prompt.
    *[no] Aún no hay presets; /preset save guarda uno.
 }
 preset-list = Con esto puedes pintar:
+preset-next = Para ver más, escribe /preset list { $words } --page { $page }
+preset-end = No hay página { $page }; la lista acaba antes.
 preset-which = ¿Qué preset?
 preset-which-here = ¿Qué preset? Se ofrecen los que ven todos aquí; cualquier otro lo puedes nombrar: /preset use NOMBRE.
 preset-line = { $words } · { $maker } · { $uses ->
@@ -841,6 +847,7 @@ preset-line = { $words } · { $maker } · { $uses ->
    *[other] usado { $uses } veces
 }
 preset-archived = { $name } ya no está en ninguna lista; /preset save { $name } lo recupera.
+preset-removed = { $name } ya no está en ninguna lista.
 preset-exported = { $count ->
     [one] Un preset.
     [many] { $count } de presets.
@@ -884,6 +891,7 @@ input-board-none = Aquí aún no hay tablón; /share pone algo en él.
 denied-share = Con este código no hay nada compartido.
 share-done = Está en el tablón. /use { $code } lo lleva a cualquier otro chat.
 board-none = Aún no hay nada en el tablón; /share pone algo en él.
+board-end = No hay página { $page }; el tablón acaba antes.
 board-page = De { $first } a { $last } de { $count } en el tablón.
 board-line = { $words } · { $maker } · { $votes ->
     [one] 1 me gusta
@@ -901,14 +909,21 @@ like-done = { $count ->
     [many] Les gusta a { $count } de personas.
    *[other] Les gusta a { $count } personas.
 }
-report-done = Quienes cuidan de este lugar lo verán.
+report-done = Quienes cuidan de su tablón lo verán.
 report-line = { $count ->
     [one] denunciado una vez
     [many] denunciado { $count } veces
    *[other] denunciado { $count } veces
 }: { $line }
-reports = Lo denunciado; /remove CÓDIGO lo quita del tablón.
+reports = Lo denunciado; /remove CÓDIGO lo quita del tablón, /dismiss CÓDIGO lo deja.
 reports-none = No se ha denunciado nada.
+report-reasons = { $line } · motivo: { $reasons }
+dismiss-done = { $count ->
+    [0] Nadie lo ha denunciado.
+    [one] Se queda en el tablón; su única denuncia queda olvidada.
+    [many] Se queda en el tablón; sus { $count } denuncias quedan olvidadas.
+   *[other] Se queda en el tablón; sus { $count } denuncias quedan olvidadas.
+}
 pin-done = Se queda en lo alto del tablón.
 unpin-done = Vuelve a estar entre los demás.
 remove-done = Ya no está en el tablón.
@@ -928,7 +943,9 @@ digest-end = /digest off lo termina.
 button-board = Tablón
 group-code = En el otro grupo, quien cuida de él escribe /group link { $code }. El código vale una hora, una vez.
 group-answer = Escribe ahora /group link { $code } en el grupo del que es el primer código. Vale una hora, una vez.
-group-joined = Los dos grupos ven ahora un mismo tablón.
+group-joined = Los dos grupos ven ahora un mismo tablón; /group unlink los vuelve a separar.
+group-parted = Este lugar vuelve a tener su propio tablón. Lo compartido hasta ahora se queda en el que ha dejado.
+input-group-alone = Ningún otro grupo ve el tablón de este lugar.
 input-group-code = Ese código no es ninguno, ya se usó o es demasiado antiguo; /group link da uno nuevo.
 
 preset-unshared = { $name } vuelve a ser solo tuyo.
@@ -941,6 +958,7 @@ input-always-open = { $name } está abierto para todos, en todas partes.
 denied-closed = /{ $name } está cerrado en este lugar.
 input-place-most = En este lugar { $name } llega hasta { $most }.
 fact-closed = cerrado
+fact-paints = aún abierto para pintar
 fact-credits = créditos
 rules-credits = { $credits } al día para cada miembro
 fact-cover = imágenes
@@ -1056,10 +1074,12 @@ help-like = Di que te gusta algo compartido; otra vez lo retira.
 help-keep = Guarda lo que alguien compartió como un preset tuyo.
 help-report = Avisa a quienes cuidan de este lugar de que algo no va en su tablón.
 help-reports = Muestra lo denunciado en el tablón de este lugar.
+help-dismiss = Deja en el tablón algo denunciado: sus denuncias se olvidan.
 help-pin = Deja algo en lo alto del tablón de este lugar, o ya no.
 help-remove = Quita del tablón lo que compartiste, o cualquier cosa donde cuidas del lugar.
 help-digest = Que lo nuevo del tablón se cuente aquí cada semana; en privado, lo de todos tus grupos.
 help-group-link = Comparte un tablón con otro grupo, aquí o en otra plataforma.
+help-group-unlink = Da de nuevo a este lugar un tablón propio; lo compartido se queda en el que deja.
 help-favourite = Marca una imagen para encontrarla; otra vez quita la marca o la cambia de carpeta.
 help-compare = Muestra dos imágenes juntas, y en qué difiere cómo se pintaron.
 param-branch-prompt = Qué pintar en su lugar, en palabras

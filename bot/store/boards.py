@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, delete, false, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select, update
 
+from bot.store import board as one_board
+from bot.store.board import board_of
 from bot.store.columns import now
 from bot.store.models import (
     BoardPlaceRow,
-    BoardRow,
     JobRow,
     PersonRow,
     PictureRow,
@@ -21,9 +21,9 @@ from bot.store.models import (
     ShareRow,
     VoteRow,
 )
-from bot.store.people import is_theirs, place_id
+from bot.store.places import is_theirs
 from bot.store.session import Database, add_if_new
-from bot.values import Address, new_id
+from bot.values import Address
 
 #: How a board is looked at.
 Order = Literal["new", "used", "liked"]
@@ -61,7 +61,7 @@ class Boards:
     async def opened(self, place: Address) -> str:
         """Return the board that a place looks at; a new one where there is none."""
         async with self._database.write() as session:
-            return await _opened(session, place)
+            return await one_board.opened(session, place)
 
     async def places(self, board: str) -> tuple[Address, ...]:
         """Return the places that look at a board."""
@@ -71,9 +71,8 @@ class Boards:
 
     async def of_person(self, person: str) -> tuple[str, ...]:
         """Return the boards of the places in which somebody has asked for something."""
-        been = select(JobRow.id).where(JobRow.person_id == person, JobRow.place_id == BoardPlaceRow.place_id).exists()
         async with self._database.read() as session:
-            return tuple(await session.scalars(select(BoardPlaceRow.board_id).where(been).distinct()))
+            return tuple(await session.scalars(_of_person(person)))
 
     async def looked_at(self, person: str, place: Address) -> tuple[str, ...]:
         """Return the boards that somebody may look at in a place: the place's own, and in private those of all places they have been in."""
@@ -88,40 +87,29 @@ class Boards:
         async with self._database.read() as session:
             return bool(await session.scalar(_is_private(person, place)))
 
-    async def join(self, kept: str, other: str) -> None:
-        """Have everything of another board, and everybody who looks at it, on this one; the other is gone. A repeat changes nothing."""
-        if kept == other:
-            return
+    async def join(self, kept: str, other: str) -> bool:
+        """Have everything of another board, and everybody who looks at it, on this one; the other is gone.
+
+        Returns False, and changes nothing, where one of them is gone already, or both are the same.
+        """
         async with self._database.write() as session:
-            for row in (BoardPlaceRow, ShareRow):
-                await session.execute(update(row).where(row.board_id == other).values(board_id=kept))
-            await _move_presets(session, other, kept)
-            await session.execute(delete(BoardRow).where(BoardRow.id == other))
+            return await one_board.join(session, kept, other)
+
+    async def part(self, place: Address) -> bool:
+        """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
+        async with self._database.write() as session:
+            return await one_board.part(session, place)
 
     async def share(
         self, place: Address, person: str, words: str, wish: str, *, picture: str | None = None, preset: str | None = None
     ) -> Shared:
         """Put something on the board of a place; what is there already from the same person is what is returned."""
         async with self._database.write() as session:
-            board = await _opened(session, place)
-            same = (ShareRow.picture_id == picture) if picture else and_(ShareRow.wish == wish, ShareRow.picture_id.is_(None))
-            if preset:
-                same = ShareRow.preset_id == preset
-            known = await session.scalar(
-                select(ShareRow.id).where(ShareRow.board_id == board, ShareRow.person_id == person, ShareRow.removed == false(), same)
-            )
-            id = known or new_id()
-            if known is None:
-                row = {"id": id, "board_id": board, "person_id": person, "picture_id": picture, "preset_id": preset}
-                await session.execute(insert(ShareRow).values(**row, words=words, wish=wish))
+            board = await one_board.held(session, place, person)
+            id = await one_board.put(session, board, person, words, wish, picture=picture, preset=preset)
         found = await self.get(id)
         assert found is not None
         return found
-
-    async def take_back(self, preset: str) -> None:
-        """Take a preset off all boards."""
-        async with self._database.write() as session:
-            await session.execute(update(ShareRow).where(ShareRow.preset_id == preset).values(removed=True))
 
     async def get(self, share_id: str) -> Shared | None:
         """Return something that was shared, or nothing where it is not there or was removed."""
@@ -167,15 +155,15 @@ class Boards:
     async def vote(self, share_id: str, person: str) -> int | None:
         """Like something, or take that back; return how many like it now, or nothing where it is not there."""
         async with self._database.write() as session:
+            # The person first, as whoever forgets or joins them has them.
+            await one_board.hold_person(session, person)
             there = select(ShareRow.id).where(ShareRow.id == share_id, ShareRow.removed == false()).with_for_update()
             if await session.scalar(there) is None:
                 return None
             if not await add_if_new(session, VoteRow, {"share_id": share_id, "person_id": person, "created": now()}):
                 await session.execute(delete(VoteRow).where(VoteRow.share_id == share_id, VoteRow.person_id == person))
-            # Counted, not added: somebody who was forgotten has no vote any more.
-            votes = select(func.count()).select_from(VoteRow).where(VoteRow.share_id == share_id).scalar_subquery()
-            changed = update(ShareRow).where(ShareRow.id == share_id).values(votes=votes).returning(ShareRow.votes)
-            return (await session.execute(changed)).scalar_one()
+            await one_board.count(session, [share_id])
+            return await session.scalar(select(ShareRow.votes).where(ShareRow.id == share_id))
 
     async def used(self, share_id: str) -> None:
         """Count that something was painted from what was shared."""
@@ -183,19 +171,31 @@ class Boards:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(uses=ShareRow.uses + 1))
 
     async def report(self, share_id: str, person: str, reason: str) -> int:
-        """Note that somebody thinks something does not belong; return how many think so."""
+        """Note that somebody thinks something does not belong, and why as they said last; return how many think so."""
         async with self._database.write() as session:
-            await add_if_new(session, ReportRow, {"share_id": share_id, "person_id": person, "reason": reason, "created": now()})
+            known = {"share_id": share_id, "person_id": person}
+            if not await add_if_new(session, ReportRow, {**known, "reason": reason, "created": now()}) and reason:
+                await session.execute(update(ReportRow).filter_by(**known).values(reason=reason))
             return await session.scalar(select(func.count()).select_from(ReportRow).where(ReportRow.share_id == share_id)) or 0
 
-    async def reported(self, board: str, most: int) -> tuple[tuple[Shared, int], ...]:
-        """Return what was reported on a board, with how many did, the most reported first."""
+    async def reported(self, board: str, most: int) -> tuple[tuple[Shared, tuple[str, ...]], ...]:
+        """Return what was reported on a board, with what each who did gives as the reason, or nothing; the most reported first."""
         counts = select(ReportRow.share_id, func.count().label("many")).group_by(ReportRow.share_id).subquery()
-        wanted = _whole().add_columns(counts.c.many).join(counts, counts.c.share_id == ShareRow.id)
+        wanted = _whole().join(counts, counts.c.share_id == ShareRow.id)
         there = wanted.where(ShareRow.board_id == board, ShareRow.removed == false())
+        said = select(ReportRow.share_id, ReportRow.reason).order_by(ReportRow.created, ReportRow.person_id)
         async with self._database.read() as session:
-            rows = await session.execute(there.order_by(counts.c.many.desc(), ShareRow.created).limit(most))
-            return tuple((_shared(row, maker), many) for row, maker, many in rows)
+            found = [_shared(*row) for row in await session.execute(there.order_by(counts.c.many.desc(), ShareRow.created).limit(most))]
+            reasons: dict[str, list[str]] = {one.id: [] for one in found}
+            for share, reason in await session.execute(said.where(ReportRow.share_id.in_(reasons))):
+                reasons[share].append(reason)
+        return tuple((one, tuple(reasons[one.id])) for one in found)
+
+    async def dismiss(self, share_id: str) -> int:
+        """Forget that something was reported; return how many had done so."""
+        gone = delete(ReportRow).where(ReportRow.share_id == share_id).returning(ReportRow.person_id)
+        async with self._database.write() as session:
+            return len((await session.execute(gone)).all())
 
     async def change(self, share_id: str, *, pinned: bool | None = None, removed: bool | None = None) -> None:
         """Pin something, or take it off the board."""
@@ -208,34 +208,14 @@ def _is_private(person: str, place: Address) -> Select[bool]:
     return select(is_theirs(person, place.platform, place.place))
 
 
-def board_of(place: Address) -> Select[str]:
-    """Return the question for the board of a place."""
-    here = PlaceRow.platform == place.platform, PlaceRow.key == place.place
-    return select(BoardPlaceRow.board_id).join(PlaceRow, PlaceRow.id == BoardPlaceRow.place_id).where(*here)
-
-
-async def _opened(session: AsyncSession, place: Address) -> str:
-    if (known := await session.scalar(board_of(place))) is not None:
-        return known
-    board = new_id()
-    await session.execute(insert(BoardRow).values(id=board))
-    if not await add_if_new(session, BoardPlaceRow, {"place_id": await place_id(session, place.platform, place.place), "board_id": board}):
-        # Somebody else was quicker.
-        await session.execute(delete(BoardRow).where(BoardRow.id == board))
-        return (await session.scalars(board_of(place))).one()
-    return board
-
-
-async def _move_presets(session: AsyncSession, old: str, new: str) -> None:
-    """Have presets stand on another board's shelf; one whose name is taken there gets a number."""
-    taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == new)))
-    for row in (await session.scalars(select(PresetRow).where(PresetRow.shelf == old).order_by(PresetRow.created))).all():
-        name, number = row.name, 2
-        while name.casefold() in taken:
-            name, number = f"{row.name[:28]}-{number}", number + 1
-        taken.add(name.casefold())
-        row.name, row.key, row.shelf, row.board_id = name, name.casefold(), new, new
-    await session.flush()
+def _of_person(person: str) -> Select[str]:
+    """Return the question for the boards of somebody's places; each place is looked up once in the index, however much they asked for."""
+    # The first of all, and after each one the next. Both databases look so for one in the index; for a `min` PostgreSQL may read all.
+    least = select(JobRow.place_id).where(JobRow.person_id == person).order_by(JobRow.place_id).limit(1)
+    been = select(least.scalar_subquery().label("id")).cte("been", recursive=True)
+    after = least.where(JobRow.place_id > been.c.id).scalar_subquery()
+    been = been.union_all(select(after).where(been.c.id.is_not(None)))
+    return select(BoardPlaceRow.board_id).join(been, been.c.id == BoardPlaceRow.place_id).distinct()
 
 
 def _whole() -> Select[ShareRow, str]:

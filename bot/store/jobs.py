@@ -13,7 +13,7 @@ from bot import evidence
 from bot.errors import NotAllowed
 from bot.evidence import Evidence
 from bot.jobs.quota import Policy
-from bot.store import ledger, outbox, people, portions, turn
+from bot.store import ledger, outbox, places, portions, turn
 from bot.store.columns import microseconds, now
 from bot.store.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
 from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow
@@ -198,7 +198,7 @@ async def _asker(session: AsyncSession, person: str) -> _Asker:
 
 async def _places(session: AsyncSession, new: Sequence[NewJob]) -> dict[tuple[str, str], _Place]:
     """Return where jobs are asked for, held until the transaction ends."""
-    ids = {key: await people.place_id(session, *key) for key in sorted({_key(one) for one in new})}
+    ids = {key: await places.place_id(session, *key) for key in sorted({_key(one) for one in new})}
     held = {one.id: one for one in await _held(session, ids.values())}
     return {key: held[place_id] for key, place_id in ids.items()}
 

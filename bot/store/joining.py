@@ -10,11 +10,13 @@ import secrets
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.store.boards import Boards
+from bot.store import board
 from bot.store.models import LinkCodeRow
 from bot.store.session import Database
+from bot.values import Address
 
 #: How long a code can be entered, and how many bytes of chance are in it.
 _GOOD_FOR, _BYTES = timedelta(hours=1), 16
@@ -32,34 +34,38 @@ class Joining:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._boards = Boards(database)
 
-    async def invite(self, board: str) -> str:
-        """Return a code that another group can be joined with; earlier ones of this board end."""
+    async def invite(self, place: Address) -> str:
+        """Return a code that another group can be joined with a place's; earlier ones of this board end."""
         code = _new_code()
         async with self._database.write() as session:
-            await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == board))
-            until = self._database.moment(_GOOD_FOR)
-            await session.execute(insert(LinkCodeRow).values(digest=_digest(code), board_id=board, until=until))
+            here = await board.held(session, place)
+            await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == here))
+            await self._keep(session, _digest(code), here)
         return code
 
-    async def enter(self, code: str, board: str) -> Entered | None:
-        """Enter a code for a group that looks at a board; nothing where it is none, was used, or is too old."""
+    async def enter(self, code: str, place: Address) -> Entered | None:
+        """Enter a code in a place; nothing where it is none, was used, or is too old. A code is used with what it does, or not at all."""
         async with self._database.write() as session:
-            good = LinkCodeRow.until > self._database.moment()
-            answered = delete(LinkCodeRow).where(LinkCodeRow.digest == _digest(code, board), good).returning(LinkCodeRow.board_id)
-            other = (await session.scalars(answered)).first()
-            if other is None:
-                asked = delete(LinkCodeRow).where(LinkCodeRow.digest == _digest(code), LinkCodeRow.board_id != board, good)
-                first = (await session.scalars(asked.returning(LinkCodeRow.board_id))).first()
-                if first is None:
-                    return None
-                answer = _new_code()
-                until = self._database.moment(_GOOD_FOR)
-                await session.execute(insert(LinkCodeRow).values(digest=_digest(answer, first), board_id=board, until=until))
-                return Entered(joined=False, answer=answer)
-        await self._boards.join(board, other)
-        return Entered(joined=True)
+            here = await board.opened(session, place)
+            answered, asked = _digest(code, here), _digest(code)
+            good = LinkCodeRow.digest.in_((answered, asked)), LinkCodeRow.board_id != here, LinkCodeRow.until > self._database.moment()
+            other = await session.scalar(select(LinkCodeRow.board_id).where(*good))
+            # Both in one go: of two groups that enter each other's codes at once, neither waits for the other.
+            if other is None or not await board.hold(session, here, other) or await session.scalar(board.board_of(place)) != here:
+                return None
+            used = (await session.scalars(delete(LinkCodeRow).where(*good).returning(LinkCodeRow.digest))).first()
+            if used == answered:
+                return Entered(joined=await board.join(session, here, other))
+            if used is None:
+                return None
+            answer = _new_code()
+            await self._keep(session, _digest(answer, other), here)
+            return Entered(joined=False, answer=answer)
+
+    async def _keep(self, session: AsyncSession, digest: str, here: str) -> None:
+        until = self._database.moment(_GOOD_FOR)
+        await session.execute(insert(LinkCodeRow).values(digest=digest, board_id=here, until=until))
 
 
 def _new_code() -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import Policy
-from bot.store import people, turn
+from bot.store import places, turn
 from bot.store.job import PAUSED, WAITING, Job
 from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow, TurnRow
 from bot.store.session import Database, add_if_new
@@ -97,7 +97,7 @@ class Line:
         """Hold the jobs of a place back, or let them go on; likewise."""
         async with self._database.write() as session:
             await turn.held_clock(session)
-            place_id = await people.place_id(session, platform, key)
+            place_id = await places.place_id(session, platform, key)
             await session.execute(update(PlaceRow).where(PlaceRow.id == place_id).values(paused=paused))
             return await self._moved(session, JobRow.place_id == place_id, paused=paused)
 
@@ -105,7 +105,7 @@ class Line:
         """Hold a person's jobs in one place back, or let them go on; likewise."""
         async with self._database.write() as session:
             await turn.held_clock(session)
-            place_id = await people.place_id(session, address.platform, address.place)
+            place_id = await places.place_id(session, address.platform, address.place)
             # Whoever is accepting something of theirs now comes before or after this, and not in between.
             await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
             await add_if_new(session, MembershipRow, {"person_id": person, "place_id": place_id, "paused": paused})

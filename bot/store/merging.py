@@ -5,12 +5,12 @@ To be called inside a writing transaction that holds the clock and both persons.
 
 import json
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.jobs.quota import Policy
-from bot.store import digests, ledger, portions, turn
+from bot.store import board, digests, ledger, naming, portions, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
     AuditRow,
@@ -30,7 +30,7 @@ from bot.store.models import (
     TurnRow,
     VoteRow,
 )
-from bot.store.people import place_id
+from bot.store.places import place_id
 
 #: What simply changes hands.
 MOVED = (IdentityRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
@@ -45,9 +45,6 @@ PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], In
 
 #: What has rules of its own here, or goes with the one who is gone.
 RULED = ("job", "turn", "account", "setting", "link_code")
-
-#: Names of presets are no longer than this with a number behind them.
-_LONGEST_NAME = 28
 
 
 async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
@@ -103,22 +100,35 @@ async def _conversations(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _presets(session: AsyncSession, kept: str, gone: str) -> None:
-    """Put presets on one shelf; one whose name is taken there gets a number."""
-    taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == kept)))
-    moving = select(PresetRow).where(PresetRow.shelf == gone).order_by(PresetRow.created, PresetRow.id)
-    for row in (await session.scalars(moving)).all():
-        name, number = row.name, 2
-        while name.casefold() in taken:
-            name, number = f"{row.name[:_LONGEST_NAME]}-{number}", number + 1
-        taken.add(name.casefold())
-        row.name, row.key, row.shelf = name, name.casefold(), kept
+    """Have presets of both be one person's, who has none of one name twice: one whose name is taken gets a number, wherever it stands."""
+    theirs = select(PresetRow).where(PresetRow.person_id == gone).order_by(PresetRow.created, PresetRow.id)
+    boards = (await session.scalars(select(PresetRow.board_id).where(PresetRow.person_id == gone, PresetRow.board_id.is_not(None)))).all()
+    await board.hold(session, *filter(None, boards))
+    taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.person_id == kept)))
+    settled = await session.scalar(select(SettingRow).where(SettingRow.person_id == gone))
+    for row in (await session.scalars(theirs.with_for_update())).all():
+        shelf = kept if row.shelf == gone else row.shelf
+        there = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == shelf, PresetRow.id != row.id)))
+        was = row.key
+        await naming.rename(session, row, naming.free_name(row.name, taken | there))
+        taken.add(row.key)
+        row.shelf = shelf
+        if settled is not None:
+            settled.given = _settled(settled.given, row, was)
     await session.flush()
 
 
+def _settled(given: str, row: PresetRow, was: str) -> str:
+    """Return settings in which a preset that may be called otherwise now is still the one that is meant."""
+    wanted = json.loads(given)
+    name, _, id = str(wanted.get("preset", "")).partition("#")
+    if id == row.id or (not id and name.casefold() == was):
+        wanted["preset"] = f"{row.name}#{row.id}"
+    return json.dumps(wanted)
+
+
 async def _pairs(session: AsyncSession, kept: str, gone: str) -> None:
-    votes = select(VoteRow.share_id).where(VoteRow.person_id == gone)
-    # Held as whoever votes holds them, before the votes.
-    shares = (await session.scalars(select(ShareRow.id).where(ShareRow.id.in_(votes)).order_by(ShareRow.id).with_for_update())).all()
+    liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == gone))).all()
     barred = select(MembershipRow.place_id).where(MembershipRow.person_id == gone, MembershipRow.paused)
     both = update(MembershipRow).where(MembershipRow.person_id == kept, MembershipRow.place_id.in_(barred)).values(paused=True)
     await session.execute(both.execution_options(synchronize_session=False))
@@ -128,10 +138,7 @@ async def _pairs(session: AsyncSession, kept: str, gone: str) -> None:
         double = delete(row).where(row.person_id == gone, other.in_(theirs))
         await session.execute(double.execution_options(synchronize_session=False))
         await session.execute(update(row).where(row.person_id == gone).values(person_id=kept))
-    for share in shares:
-        count = select(func.count()).select_from(VoteRow).where(VoteRow.share_id == share).scalar_subquery()
-        counted = update(ShareRow).where(ShareRow.id == share).values(votes=count)
-        await session.execute(counted.execution_options(synchronize_session=False))
+    await board.count(session, liked)
 
 
 async def _settings(session: AsyncSession, kept: str, gone: str) -> None:

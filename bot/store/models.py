@@ -145,7 +145,7 @@ class JobRow(Base):
         _some("ix_job_unsettled", "ended", where=UNSETTLED),
         Index("ix_job_place_id_created", "place_id", "created"),
         Index("ix_job_person_id_created", "person_id", "created"),
-        Index("ix_job_person_id_day", "person_id", "day"),
+        Index("ix_job_person_id_place_id_day", "person_id", "place_id", "day"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -363,7 +363,7 @@ class PresetRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
-    board_id: Mapped[str | None] = mapped_column(ForeignKey("board.id", ondelete="CASCADE"), index=True)
+    board_id: Mapped[str | None] = mapped_column(ForeignKey("board.id", ondelete="SET NULL"), index=True)
     shelf: Mapped[str]
     key: Mapped[str]
     name: Mapped[str]

@@ -1,14 +1,15 @@
 """Persons, how platforms know them, and the places where they talk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import BadInput
-from bot.store import digests
+from bot.store import digests, moving
 from bot.store.models import IdentityRow, JobRow, PersonRow, PlaceRow
+from bot.store.places import place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Caller, new_id
 
@@ -94,17 +95,13 @@ class People:
         What looks like an identity is never a name: people choose their names, and could choose that one.
         """
         platform, colon, id = reference.partition(":")
-        same_name = select(PersonRow).where(func.lower(PersonRow.name) == reference.lower())
-        ways = (
-            (_person_of(Caller(platform, id)),)
-            if colon
-            else (select(PersonRow).where(PersonRow.id == reference), same_name.order_by(PersonRow.created).limit(_MOST_NAMESAKES))
-        )
+        known = _person_of(Caller(platform, id)) if colon else select(PersonRow).where(PersonRow.id == reference)
         async with self._database.read() as session:
-            for wanted in ways:
-                if found := (await session.scalars(wanted)).all():
-                    return tuple(map(_person, found))
-        return ()
+            found = (await session.scalars(known)).all()
+            if not found and not colon:
+                same = select(PersonRow).where(PersonRow.id.in_(await _namesakes(session, reference)))
+                found = (await session.scalars(same.order_by(PersonRow.created))).all()
+        return tuple(map(_person, found))
 
     async def one(self, reference: str) -> Person:
         """Return the person that a reference means; raises `BadInput` where that is nobody, or several."""
@@ -164,9 +161,10 @@ class People:
             if there is None:
                 await session.execute(update(PlaceRow).where(*here).values(platform=new.platform, key=new.place))
             else:
-                # Somebody asked there before it was known; what was settled for the old name stays with it.
+                # Somebody asked there before it was known: both are one place now.
                 await session.execute(update(JobRow).where(JobRow.place_id == known).values(place_id=there))
                 await digests.move(session, known, there)
+                await moving.move(session, known, there)
 
 
 #: Of a reference that finds nobody no more is shown.
@@ -174,6 +172,13 @@ _LONGEST_REFERENCE = 80
 
 #: Of persons of one name so many are told apart; more is no name.
 _MOST_NAMESAKES = 5
+
+
+async def _namesakes(session: AsyncSession, name: str) -> Sequence[str]:
+    """Return the ids of whoever has a name, however it is written: not every server knows the capitals of more than English."""
+    like = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in name.lower())
+    likely = select(PersonRow.id, PersonRow.name).where(func.lower(PersonRow.name).like(like)).order_by(PersonRow.created)
+    return [id for id, called in await session.execute(likely) if called.lower() == name.lower()][:_MOST_NAMESAKES]
 
 
 #: Locales are a few letters; more is none.
@@ -199,17 +204,3 @@ def _person_of(caller: Caller) -> Select[PersonRow]:
         .join(IdentityRow, IdentityRow.person_id == PersonRow.id)
         .where(IdentityRow.platform == caller.platform, IdentityRow.id == caller.id)
     )
-
-
-def is_theirs(person: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
-    """Say whether a place is the conversation with one person, and nobody else: platforms name it as they name the person."""
-    return select(IdentityRow.id).where(IdentityRow.person_id == person, IdentityRow.platform == platform, IdentityRow.id == key).exists()
-
-
-async def place_id(session: AsyncSession, platform: str, key: str) -> str:
-    """Return the id of a place; a new one is remembered. To be called inside a writing transaction."""
-    known = select(PlaceRow.id).where(PlaceRow.platform == platform, PlaceRow.key == key)
-    if (found := await session.scalar(known)) is not None:
-        return found
-    await add_if_new(session, PlaceRow, {"id": new_id(), "platform": platform, "key": key})
-    return (await session.scalars(known)).one()

@@ -1,6 +1,6 @@
 """Finished pictures: looked at and taken away. Looking for them is `finding`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, delete, exists, false, func, or_, select
@@ -28,6 +28,12 @@ class Pictures:
             row = await session.get(PictureRow, picture_id)
         return None if row is None else kept(row)
 
+    async def some(self, picture_ids: Collection[str]) -> dict[str, KeptPicture]:
+        """Return pictures by their ids, as far as they are there."""
+        async with self._database.read() as session:
+            rows = await session.scalars(select(PictureRow).where(PictureRow.id.in_(picture_ids)))
+            return {row.id: kept(row) for row in rows}
+
     async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[KeptPicture, ...]]:
         """Return the pictures of each of several jobs, in their order."""
         async with self._database.read() as session:
@@ -43,11 +49,6 @@ class Pictures:
         """Return a page of a person's pictures, newest first, with all of the words, the last as it begins; pages count from 1."""
         sought = _own(person, words)
         return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
-
-    async def count(self, person: str, words: str) -> int:
-        """Return how many of a person's pictures `search` would find on all pages; there is no need to count more than a thousand."""
-        sought = _own(person, words)
-        return 0 if sought is None else (await self._finding.pictures(sought, 1, 1)).count
 
     async def holder(self, file: str) -> tuple[KeptPicture, ...]:
         """Return the pictures that are kept in a file, as themselves or as a thumbnail."""

@@ -1,28 +1,31 @@
 """Presets: found by name on the shelves that somebody may look at, in versions that are never changed."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, false, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from bot import exchange
 from bot.errors import BadInput
-from bot.presets import Body, Use, key_of
-from bot.store import shelving, terms
+from bot.presets import Body, Use, folded, key_of
+from bot.store import preset, shelving
 from bot.store.boards import Boards
-from bot.store.models import PersonRow, PresetRow, PresetVersionRow, ShareRow
-from bot.store.session import Database, add_if_new
-from bot.values import Address, new_id
-
-#: The shelf that everybody may look at.
-PUBLIC = "public"
+from bot.store.models import PersonRow, PictureRow, PresetRow, PresetVersionRow
+from bot.store.preset import PUBLIC as PUBLIC  # as a shelf that readers look at
+from bot.store.preset import New
+from bot.store.session import Database
+from bot.values import Address
 
 #: Whoever tries names has to know them: of several of one name that are not on these shelves none is found.
 _MOST_LISTED = 1_000
+
+#: Nobody changes a preset so often that a version has more digits.
+_LONGEST_VERSION = 6
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -90,7 +93,7 @@ class Presets:
             key = key_of(name.strip())
         except BadInput:
             return None
-        if version and not version.isdecimal():
+        if version and not (version.isdecimal() and len(version) <= _LONGEST_VERSION):
             return None
         nearest = case({shelf: number for number, shelf in enumerate(reader.shelves)}, value=PresetRow.shelf, else_=len(reader.shelves))
         wanted = select(PresetRow.id, PresetRow.head, PresetRow.person_id).where(
@@ -120,6 +123,12 @@ class Presets:
             row = (await session.execute(_whole(version).where(PresetRow.id == preset_id))).first()
         return None if row is None else _preset(*row)
 
+    async def referred(self, reference: str | None) -> Preset | None:
+        """Return the preset that a wish names, in the version that it was wished with, archived or not; none where it is gone."""
+        named, _, id = (reference or "").partition("#")
+        version = named.rpartition("@")[2]
+        return await self.get(id, int(version)) if id and version.isdecimal() else None
+
     async def own(self, person: str, name: str) -> Preset | None:
         """Return a preset of a person's own, wherever it stands, an archived one too."""
         async with self._database.read() as session:
@@ -141,42 +150,42 @@ class Presets:
         forked_from: str | None = None,
     ) -> Preset:
         """Keep a preset of a person's own: a new one, or a new version of the one of this name, which is taken out of the archive."""
-        known = await self.own(person, name)
-        changed = {key: value for key, value in (("tags", _tags(tags)), ("picture_id", picture)) if value is not None}
-        kept = changed["tags"].split() if "tags" in changed else known.tags if known is not None else ()
-        changed["terms"] = terms.of_preset(name, kept, body.prompt)
+        new = New(name=name, body=body, tags=tags, picture=picture, forked_from=forked_from)
         async with self._database.write() as session:
-            if known is None:
-                id = new_id()
-                row = {"id": id, "person_id": person, "shelf": person, "key": key_of(name), "name": name, "forked_from": forked_from}
-                if not await add_if_new(session, PresetRow, {**row, "head": 0, "uses": 0, "tags": "", "archived": False}):
-                    # The same was saved a moment ago.
-                    id = (await session.scalars(select(PresetRow.id).where(PresetRow.shelf == person, PresetRow.key == key_of(name)))).one()
-            else:
-                id = known.id
-            grown = update(PresetRow).where(PresetRow.id == id).values(head=PresetRow.head + 1, archived=False, **changed)
-            number = (await session.execute(grown.returning(PresetRow.head))).scalar_one()
-            session.add(PresetVersionRow(preset_id=id, number=number, body=msgspec.json.encode(body).decode()))
-            # What stands on boards is what it is now.
-            await session.execute(update(ShareRow).where(ShareRow.preset_id == id).values(words=body.prompt or name))
+            id = await preset.keep(session, person, new)
         found = await self.get(id)
         assert found is not None
         return found
 
-    async def place(self, preset_id: str, shelf: str, board: str | None) -> bool:
-        """Put a preset on another shelf; False where one of its name stands there."""
-        row = select(PresetRow.key).where(PresetRow.id == preset_id).scalar_subquery()
-        taken = select(PresetRow.id).where(PresetRow.shelf == shelf, PresetRow.key == row, PresetRow.id != preset_id)
+    async def save_all(self, person: str, all_new: Sequence[New]) -> None:
+        """Keep presets of a person's own, each under its name, or with a number where something else of theirs has that.
+
+        What is there already stays as it is.
+        """
         async with self._database.write() as session:
-            if (await session.scalars(taken)).first() is not None:
-                return False
-            await session.execute(update(PresetRow).where(PresetRow.id == preset_id).values(shelf=shelf, board_id=board))
-        return True
+            await preset.keep_all(session, person, all_new)
+
+    async def show(self, one: Preset, place: Address | None) -> None:
+        """Put a preset on the board of a place, or on everybody's shelf.
+
+        Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there.
+        """
+        try:
+            async with self._database.write() as session:
+                await preset.show(session, one.id, place)
+        except IntegrityError:
+            # Everybody's shelf is held by nobody: somebody else was quicker.
+            raise BadInput("input-preset-taken-there", name=one.name) from None
+
+    async def hide(self, preset_id: str) -> None:
+        """Have a preset be its maker's alone again; where they have another one of its name by now it gets a number."""
+        async with self._database.write() as session:
+            await preset.hide(session, preset_id)
 
     async def archive(self, preset_id: str) -> None:
-        """Take a preset out of all lists; its versions stay, and pictures go on naming them."""
+        """Take a preset out of all lists and off all boards; its versions stay, and pictures go on naming them."""
         async with self._database.write() as session:
-            await session.execute(update(PresetRow).where(PresetRow.id == preset_id).values(archived=True))
+            await preset.hide(session, preset_id, archived=True)
 
     async def used(self, preset_ids: Iterable[str]) -> None:
         """Count that presets were painted with."""
@@ -186,9 +195,10 @@ class Presets:
 
     async def complete(self, reader: Reader, prefix: str, most: int) -> tuple[str, ...]:
         """Return names that begin like this, of presets that somebody may see; the nearest shelf's come first."""
+        begun = folded(prefix)
         async with self._database.read() as session:
-            found = await shelving.names(session, reader.shelves, prefix.casefold(), most)
-        came_along = (name for name in shipped() if name.startswith(prefix.casefold()))
+            found = await shelving.names(session, reader.shelves, begun, most)
+        came_along = (name for name in shipped() if name.startswith(begun))
         return tuple(dict.fromkeys([*found, *came_along]))[:most]
 
     async def listed(self, reader: Reader, words: str, first: int, most: int) -> tuple[Preset, ...]:
@@ -199,15 +209,21 @@ class Presets:
         async with self._database.read() as session:
             ids = await shelving.ids(session, reader.shelves, words, most, maker=reader.person, first=first)
             found = {row.id: (row, version, name) for row, version, name in await session.execute(_whole().where(PresetRow.id.in_(ids)))}
+            count = first + len(ids)
+            if first and not ids:
+                count = len(await shelving.ids(session, reader.shelves, words, first, maker=reader.person))
         rows = tuple(_preset(*found[id]) for id in ids if id in found)
-        # What Easel comes with stands behind everything that people made, where the last page has room for it.
-        return (*rows, *_shipped_with(words)) if len(rows) + len(shipped()) <= most and (rows or not first) else rows
+        # What Easel comes with stands behind everything that people made.
+        rest = tuple(_shipped_with(words))[max(first - count, 0) :]
+        return (*rows, *rest[: most - len(ids)])
 
-    async def versions(self, preset_id: str) -> int:
-        """Return how many versions a preset has."""
+    async def picture(self, reader: Reader, file: str) -> bool:
+        """Return whether a picture that is kept in a file, as itself or as a thumbnail, is that of a preset that somebody may see."""
+        is_it = or_(PictureRow.file == file, PictureRow.thumbnail == file)
+        wanted = select(PresetRow.id).join(PictureRow, PictureRow.id == PresetRow.picture_id)
         async with self._database.read() as session:
-            wanted = select(func.count()).select_from(PresetVersionRow).where(PresetVersionRow.preset_id == preset_id)
-            return await session.scalar(wanted) or 0
+            seen = wanted.where(is_it, _is_seen(reader), PresetRow.archived == false()).limit(1)
+            return await session.scalar(seen) is not None
 
     async def of_person(self, person: str) -> tuple[Preset, ...]:
         """Return all presets of a person's own, archived ones left out."""
@@ -254,7 +270,3 @@ def _preset(row: PresetRow, version: PresetVersionRow, maker: str) -> Preset:
         created=row.created,
         body=msgspec.json.decode(version.body, type=Body),
     )
-
-
-def _tags(tags: Collection[str] | None) -> str | None:
-    return None if tags is None else " ".join(dict.fromkeys(tag.casefold() for tag in tags))

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import Policy
-from bot.store import ledger, turn, wiping
+from bot.store import board, ledger, turn, wiping
 from bot.store.columns import Base, now
 from bot.store.files import Files
 from bot.store.job import IS_OPEN
@@ -20,6 +20,7 @@ from bot.store.jobs import Jobs
 from bot.store.models import (
     AccountRow,
     AuditRow,
+    BoardPlaceRow,
     DeliveryRow,
     DigestRow,
     FavouriteRow,
@@ -43,8 +44,9 @@ from bot.store.models import (
     TurnRow,
     VoteRow,
 )
-from bot.store.people import Person, is_theirs
+from bot.store.people import Person
 from bot.store.pictures import Pictures
+from bot.store.places import is_theirs
 from bot.store.session import Database, add_if_new
 
 #: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.
@@ -86,7 +88,11 @@ def _place_of(person: str) -> ColumnElement[bool]:
 RULES: Mapping[str, Rule] = {
     "person": Rule("goes", "the person", lambda person: PersonRow.id == person),
     "identity": Rule("goes", "with the person", lambda person: IdentityRow.person_id == person),
-    "place": Rule("goes", "where nobody else has asked for anything; other places are groups, and name none of their people", _place_of),
+    "place": Rule(
+        "goes",
+        "where nobody else has asked for anything, shares or settled something; other places are groups, and name none of their people",
+        _place_of,
+    ),
     "membership": Rule("goes", "with the person", lambda person: MembershipRow.person_id == person),
     "turn": Rule("goes", "with the person", lambda person: TurnRow.person_id == person),
     "clock": Rule("stays", "one number for everybody"),
@@ -133,7 +139,7 @@ RULES: Mapping[str, Rule] = {
         lambda person: PresetVersionRow.preset_id.in_(select(PresetRow.id).where(PresetRow.person_id == person)),
     ),
     "share": Rule("goes", "with who shared it", lambda person: ShareRow.person_id == person),
-    "vote": Rule("goes", "with the person; the count that it was part of stays", lambda person: VoteRow.person_id == person),
+    "vote": Rule("goes", "with the person, and out of the count that it was part of", lambda person: VoteRow.person_id == person),
     "report": Rule("goes", "with the person", lambda person: ReportRow.person_id == person),
     "link_code": Rule(
         "goes",
@@ -156,6 +162,7 @@ _READ: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("job", "request"): msgspec.msgpack.decode,
     ("job", "problem"): msgspec.msgpack.decode,
     ("job", "wish"): json.loads,
+    ("job", "proof"): json.loads,
     ("audit", "facts"): json.loads,
     ("setting", "given"): json.loads,
     ("preset_version", "body"): json.loads,
@@ -279,11 +286,18 @@ class Rights:
             for row in await _letters(session, person):
                 letter = InboxRow.platform == row["platform"], InboxRow.update == row["update"]
                 await session.execute(update(InboxRow).where(*letter).values(body=b"", done=now()))
+            liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == person))).all()
             await session.execute(delete(PersonRow).where(PersonRow.id == person))
-            # A group that is held back stays so, though nobody has asked for anything there.
-            others = [select(table.place_id).where(table.place_id == PlaceRow.id).exists() for table in (JobRow, MembershipRow)]
-            lonely = PlaceRow.id.in_(places), ~or_(*others), or_(~PlaceRow.paused, PlaceRow.id.in_(own))
+            await board.count(session, liked)
+            # A group that shares something, settled something or is held back stays so, though nobody has asked for anything there.
+            used, settled = _has(JobRow, MembershipRow), _has(BoardPlaceRow, SettingRow, AccountRow, DigestRow)
+            lonely = PlaceRow.id.in_(places), ~used, or_(~PlaceRow.paused & ~settled, PlaceRow.id.in_(own))
             await session.execute(delete(PlaceRow).where(*lonely).execution_options(synchronize_session=False))
+
+
+def _has(*tables: Any) -> ColumnElement[bool]:
+    """Say that a place has something in one of some tables."""
+    return or_(*(select(table.place_id).where(table.place_id == PlaceRow.id).exists() for table in tables))
 
 
 def _digest(platform: str, id: str) -> str:

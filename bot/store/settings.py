@@ -8,7 +8,7 @@ from sqlalchemy import and_, or_, select, update
 
 from bot import ceilings
 from bot.store.models import BoardPlaceRow, PlaceRow, SettingRow
-from bot.store.people import place_id
+from bot.store.places import place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Given, new_id
 

@@ -28,12 +28,12 @@ def upgrade() -> None:
     for table in DATED:
         op.add_column(table, sa.Column("day", sa.String(), nullable=False, server_default=""))
     op.add_column("membership", sa.Column("used", sa.BigInteger(), nullable=False, server_default="0"))
-    op.create_index("ix_job_person_id_day", "job", ["person_id", "day"])
+    op.create_index("ix_job_person_id_place_id_day", "job", ["person_id", "place_id", "day"])
 
 
 def downgrade() -> None:
     """Take them away."""
-    op.drop_index("ix_job_person_id_day", "job")
+    op.drop_index("ix_job_person_id_place_id_day", "job")
     op.drop_column("membership", "used")
     for table in DATED:
         op.drop_column(table, "day")

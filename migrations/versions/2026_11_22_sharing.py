@@ -97,7 +97,7 @@ def create_presets() -> None:
         moment("created"),
         sa.PrimaryKeyConstraint("id", name="pk_preset"),
         sa.UniqueConstraint("shelf", "key", name="uq_preset_shelf_key"),
-        *(reference("preset", "person_id", "person"), reference("preset", "board_id", "board")),
+        *(reference("preset", "person_id", "person"), reference("preset", "board_id", "board", "SET NULL")),
         *(reference("preset", "forked_from", "preset", "SET NULL"), reference("preset", "picture_id", "picture", "SET NULL")),
     )
     for column in ("person_id", "board_id", "forked_from", "picture_id"):

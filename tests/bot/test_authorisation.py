@@ -7,7 +7,7 @@ from bot.errors import BadInput, NotAllowed
 from bot.store.people import OPERATOR
 from bot.store.rights import Rights
 from bot.values import Address, Caller, Invocation
-from tests.stores import on_board
+from tests.stores import linked, on_board
 from tests.talk import PLATFORM, talk
 
 PLACE = "studio"
@@ -62,11 +62,13 @@ MATRIX = {
     "keep": ({"code": "{code}", "name": "mine"}, TOLD),
     "report": ({"code": "{code}"}, TOLD),
     "reports": ({}, frozenset({"moderator", "operator"})),
+    "dismiss": ({"code": "{code}"}, frozenset({"moderator", "operator"})),
     "pin": ({"code": "{code}"}, frozenset({"moderator", "operator"})),
     "remove": ({"code": "{code}"}, LOOKS_AFTER),
     "digest": ({"switch": "on"}, frozenset({"moderator", "operator"})),
     "rules": ({"most": "steps=30"}, frozenset({"moderator", "operator"})),
     "group_link": ({}, frozenset({"moderator", "operator"})),
+    "group_unlink": ({}, frozenset({"moderator", "operator"})),
     "quota": ({}, EVERYBODY),
     "grant": ({"person": "{owner}", "credits": 1}, frozenset({"operator"})),
     "pause": ({"person": "{owner}"}, frozenset({"moderator", "operator"})),
@@ -95,6 +97,7 @@ async def things(bot):
     """Return the ids of what the owner has in the place."""
     done, (picture, *_) = await bot.painted("a red circle --size 64x64", "owner", PLACE)
     waiting = await bot.job(await bot.say("a blue star", "owner", PLACE))
+    await linked(bot.store, Address(PLATFORM, PLACE))
     preset, code = await on_board(bot.store, done.person, Address(PLATFORM, PLACE))
     return {"done": done.id, "picture": picture.id, "waiting": waiting.id, "owner": done.person, "preset": preset, "code": code}
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
 
 from bot.errors import BadInput, NotAllowed
 from bot.values import Address
@@ -37,6 +38,19 @@ async def test_a_picture_is_shared_with_its_prompt(bot):
     assert (again.request.prompt.text, again.request.steps, again.request.width) == ("a red circle", 7, 64)
     assert again.request.seed != 5
     assert "used once" in told(await bot.say("/board"))
+
+
+async def test_many_pictures_are_one_question(bot):
+    """A page of the board asks the store no more often for six pictures than for two."""
+    asked, counts = [], []
+    event.listen(bot.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+    for number in range(6):
+        _, (picture,) = await bot.painted(f"a red circle --size 64x64 --seed {number}")
+        await bot.say(f"/share --picture {picture.id}")
+        asked.clear()
+        await bot.say("/board")
+        counts.append(len(asked))
+    assert counts[1] == counts[-1]
 
 
 async def test_what_is_shared_stays_in_its_place(bot):
@@ -175,3 +189,39 @@ async def test_in_private_all_of_ones_groups_are_seen(bot):
     await bot.say("/imagine a dog", "eve")
     assert "a red circle" in told(await bot.say("/board", "eve", "eve"))
     assert "a red circle" not in told(await bot.say("/board", "bob", "bob"))
+
+
+async def test_moderators_see_why_something_was_reported(bot):
+    """A report tells its reason, the one that was given last, to who looks after the place, and not whose it is; dismissed it is gone."""
+    code = await shared(bot)
+    for who, reason in (("eve", "rude"), ("eve", "rude\nwords"), ("bob", "off topic"), ("zoe", "off topic")):
+        await bot.say(f"/report {code} --reason {reason}", who)
+    await bot.say(f"/report {code}", "ida")
+    said = told(await bot.say("/reports", "mod", moderates=True))
+    assert "reported 4 times" in said
+    assert "because: rude words; off topic" in said
+    assert not [name for name in ("Eve", "Bob", "Zoe", "Ida") if name in said]
+    assert "4 reports" in (await bot.say(f"/dismiss {code}", "mod", moderates=True)).text
+    assert "Nothing was reported" in (await bot.say("/reports", "mod", moderates=True)).text
+    assert "not reported" in (await bot.say(f"/dismiss {code}", "mod", moderates=True)).text
+    assert "a red circle" in told(await bot.say("/board"))
+    assert [one.act for one in await bot.store.audit.latest(1)] == ["dismiss"]
+
+
+async def test_two_groups_are_parted_again(bot):
+    """A place that leaves a board has one of its own, and what was shared stays; codes that were open join nobody any more."""
+    code, answer = await link(bot, "studio", "attic")
+    assert "/group unlink" in (await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)).text
+    await shared(bot)
+    code = (await bot.say("/group link", "mod", "attic", moderates=True)).text.split("/group link ")[1].split(".")[0]
+    with pytest.raises(NotAllowed):
+        await bot.say("/group unlink", "eve", "attic")
+    assert "of its own" in (await bot.say("/group unlink", "boss", "attic", moderates=True)).text
+    assert "a red circle" in told(await bot.say("/board"))
+    assert "Nothing is on the board" in (await bot.say("/board", "eve", "attic")).text
+    with pytest.raises(BadInput):
+        await bot.say(f"/group link {code}", "thief", "cellar", moderates=True)
+    for where in ("studio", "attic", "cellar"):
+        with pytest.raises(BadInput, match="input-group-alone"):
+            await bot.say("/group unlink", "mod", where, moderates=True)
+    assert "group_unlink" in [one.act for one in await bot.store.audit.latest(3)]

@@ -10,7 +10,7 @@ from bot.values import Address, Caller
 from tests.adapters.telegram.chat import open_chat
 from tests.bot.test_authorisation import MATRIX, ROLES, given_to, is_let
 from tests.emulators.telegram.messages import Draft
-from tests.stores import accepted, done, on_board, painted, png
+from tests.stores import accepted, done, linked, on_board, painted, png
 
 #: A person's number is the same wherever they are on Telegram; a twin is somebody on another platform.
 HERE = tuple(role for role in ROLES if role != "twin")
@@ -42,6 +42,7 @@ class Case:
         made = replace(painted(file=file, thumbnail=file), width=64, height=64)
         (picture,) = await done(self.chat.store, owner.id, pictures=[made], wish='{"prompt": "a red circle"}', **where)
         waiting = await accepted(self.chat.store, owner.id, **where)
+        await linked(self.chat.store, Address("telegram", str(self.group.id)))
         preset, code = await on_board(self.chat.store, owner.id, Address("telegram", str(self.group.id)))
         if self.role == "operator":
             await self.chat.store.people.appoint((await self.person(self.other)).id, role=OPERATOR)

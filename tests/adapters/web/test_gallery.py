@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from sqlalchemy import event
 
+from bot.presets import Body
+from bot.store.presets import PUBLIC
 from bot.store.settings import COVER
 from bot.values import Address, Caller
 from tests.adapters.web.chat import open_chat
@@ -30,7 +33,9 @@ async def test_what_is_shared_is_seen_by_its_group(chat):
     async with chat.browser() as browser:
         picture = await shared(chat, browser)
         page = (await browser.client.get("/gallery")).text
-        assert f"/files/{picture.file}" in page
+        assert f'href="/files/{picture.file}"' in page
+        # So many full pictures at once are no page for a phone.
+        assert re.findall(r'<img[^>]* src="/files/([^"]+)"', page) == [picture.thumbnail]
         assert "a red circle" in page
         assert re.search(r'href="/#line=/?%2Fuse%20[\w-]{16}"|href="/#line=/use%20[\w-]{16}"', page)
         assert (await browser.client.get(f"/files/{picture.file}")).status_code == 200
@@ -78,9 +83,11 @@ async def test_words_have_no_effect(chat):
         assert "<img src=x" not in page
 
 
-@pytest.mark.parametrize(
-    "query", ["?order=liked", "?order=used&page=1", "?order=nonsense", "?page=0", "?page=-1", "?page=99999999999999999999", "?page=x"]
-)
+#: What may stand for the number of a page.
+PAGES = ("0", "-1", "x", "99999999999999999999", "9" * 5_000)
+
+
+@pytest.mark.parametrize("query", ["order=liked", "order=used&page=1", "order=nonsense", *(f"page={page}" for page in PAGES)])
 async def test_any_query_is_answered(chat, query):
     """Whatever stands behind the address, there is a page."""
     async with chat.browser() as browser:
@@ -97,6 +104,40 @@ async def test_it_has_pages(chat):
         assert (first.count('class="shared"'), second.count('class="shared"')) == (24, 2)
         assert "page=2" in first
         assert "page=3" not in second
+
+
+async def test_many_pictures_are_one_question(chat):
+    """A page with many pictures asks the store no more often than a page with one."""
+    async with chat.browser() as browser:
+        asked = []
+        event.listen(chat.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+        counts = []
+        for colour in ("red", "blue", "green"):
+            await shared(chat, browser, colour=colour)
+            asked.clear()
+            await browser.client.get("/gallery")
+            counts.append(len(asked))
+        assert counts[0] == counts[-1]
+
+
+async def test_the_picture_of_a_preset_is_seen_with_it(chat):
+    """Whoever may see a preset gets the picture that it shows, in full and small, for as long as they may."""
+    async with chat.browser() as ann, chat.browser() as eve:
+        picture = await shared(chat, ann)
+        (one,) = await chat.store.boards.page([await chat.store.boards.of((await chat.store.jobs.get(picture.job)).address)], "new", 0, 5)
+        await chat.store.boards.change(one.id, removed=True)
+        await eve.job("a dog")
+        preset = await chat.store.presets.save(picture.person, "calm", Body(prompt="a circle"), picture=picture.id)
+        files = (picture.file, picture.thumbnail)
+
+        async def got():
+            return {(await eve.client.get(f"/files/{file}")).status_code for file in files}
+
+        assert await got() == {404}
+        await chat.store.presets.place(preset.id, PUBLIC, None)
+        assert await got() == {200}
+        await chat.store.presets.place(preset.id, picture.person, None)
+        assert await got() == {404}
 
 
 async def test_it_asks_for_a_token_where_the_page_does(chat):
@@ -117,4 +158,4 @@ async def test_what_a_group_covers_is_covered_on_the_page(chat):
         assert 'class="cover"' not in (await browser.client.get("/gallery")).text
         await chat.store.settings.change(group, {COVER: True})
         page = (await browser.client.get("/gallery")).text
-        assert page.count('class="cover"') == page.count(f'src="/files/{picture.file}"') == 1
+        assert page.count('class="cover"') == page.count(f'src="/files/{picture.thumbnail}"') == 1

@@ -11,7 +11,7 @@ from bot.store import finding, index, schema, terms, wiping
 from bot.store.columns import now
 from bot.store.finding import Sought
 from bot.store.models import PictureRow, PresetRow
-from bot.store.presets import PUBLIC, Reader
+from bot.store.presets import Reader
 from bot.store.session import Database
 from bot.store.store import Store
 from bot.values import Address
@@ -205,7 +205,7 @@ async def test_names_of_presets_are_completed(store):
     for person, name in ((ann, "Poster"), (ann, "post-card"), (ann, "boat"), (bob, "Posh"), (bob, "postal"), (bob, "poster")):
         kept = await store.presets.save(person, name, Body(prompt="x"))
         if name in ("Posh", "poster"):
-            await store.presets.place(kept.id, PUBLIC, None)
+            await store.presets.show(kept, None)
     reader = Reader(ann)
     assert await store.presets.complete(reader, "PoS", 9) == ("post-card", "Poster", "Posh", "poster")
     assert await store.presets.complete(reader, "poster", 9) == ("Poster", "poster")
@@ -230,7 +230,7 @@ async def test_presets_are_found_by_their_words(store, monkeypatch, most_ranked)
 
     assert await listed("night") == await listed("film") == await listed("NOI") == await listed("nights fil") == ["noir"]
     assert await listed("day") == []
-    await store.presets.place(hidden.id, PUBLIC, None)
+    await store.presets.show(hidden, None)
     await store.presets.used([hidden.id])
     assert (await listed("night"))[0] == "secret"
     await store.presets.save(ann, "noir", Body(prompt="a day"))

@@ -82,7 +82,7 @@ async def test_what_is_being_painted_is_painted_on(limited):
     assert await limited.attempts.finish(job, [whole()], 3.0)
     assert await limited.attempts.finish(claimed, [], 1.0)
 
-    assert await limited.pictures.count(ann, "") == 1
+    assert len(await limited.pictures.search(ann, "", 1, 1000)) == 1
     assert (await limited.jobs.get(job.id)).person == ann
     assert (await limited.ledger.balance(ann)).left == 10_000
     async with limited.database.read() as session:
@@ -153,8 +153,8 @@ async def test_what_both_have_is_there_once(store):
             await session.execute(insert(FavouriteRow).values(person_id=person, picture_id=picture.id, folder=folder))
     assert await agreed(store, ann, eve)
     assert ((await store.boards.get(share)).votes, (await store.boards.get(other)).votes) == (2, 1)
-    ((_, many),) = await store.boards.reported(shares[0].board, 5)
-    assert many == 1
+    ((_, reasons),) = await store.boards.reported(shares[0].board, 5)
+    assert reasons == (f"said by {ann}",)
     async with store.database.read() as session:
         (favourite,) = await session.scalars(select(FavouriteRow))
     assert (favourite.person_id, favourite.folder) == (ann, "boats")
@@ -174,6 +174,46 @@ async def test_presets_stand_on_one_shelf(store):
     assert sorted(own) == ["Poster", "Poster-2", "of-11", "of-22", "poster-2-2"]
     assert (own["Poster-2"].head, own["Poster-2"].shelf) == (2, ann)
     assert (await store.presets.own(ann, "poster")).id == own["Poster"].id
+
+
+async def test_presets_on_boards_are_told_apart(store):
+    """Of a name that both gave there is one of each afterwards, where it was and by a name of its own; it is found by that one."""
+    ann, eve = await two(store)
+    for person, words in ((ann, "a cat"), (eve, "a dog")):
+        for name in ("poster", "card"):
+            await store.presets.save(person, name, Body(prompt=words), tags=["wall"])
+    await store.presets.show(await store.presets.own(ann, "poster"), HERE)
+    await store.presets.show(await store.presets.own(eve, "card"), HERE)
+    assert await agreed(store, ann, eve)
+    own = {one.name: one for one in await store.presets.of_person(ann)}
+    assert {name: one.body.prompt for name, one in own.items()} == {
+        "poster": "a cat",
+        "poster-2": "a dog",
+        "card": "a cat",
+        "card-2": "a dog",
+    }
+    board = await store.boards.of(HERE)
+    assert {name for name, one in own.items() if one.shelf == board} == {"poster", "card-2"}
+    for name, one in own.items():
+        assert (await store.presets.own(ann, name)).id == one.id
+    reader = await store.presets.reader(ann, HERE)
+    assert [one.name for one in await store.presets.listed(reader, "poster 2 wall", 0, 1)] == ["poster-2"]
+    await store.presets.hide(own["card-2"].id)
+    assert (await store.presets.own(ann, "card-2")).shelf == ann
+
+
+@pytest.mark.parametrize("reference", ["mine", "Mine", "mine#{}"])
+async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference):
+    """Whoever settled a preset of theirs paints through that one when it has another name now."""
+    ann, eve = await two(store)
+    await store.presets.save(ann, "mine", Body(prompt="of Ann"))
+    meant = await store.presets.save(eve, "mine", Body(prompt="of Eve"))
+    await store.settings.change(eve, {"preset": reference.format(meant.id), "steps": 5})
+    assert await agreed(store, ann, eve)
+    settled = (await store.settings.of(ann, HERE)).person
+    assert settled == {"preset": f"mine-2#{meant.id}", "steps": 5}
+    found = await store.presets.find(settled["preset"], await store.presets.reader(ann, HERE))
+    assert found.body.prompt == "of Eve"
 
 
 async def test_settings_of_who_agrees_win(store):

@@ -1,14 +1,20 @@
 """Persons, places and tokens."""
 
 import asyncio
+import os
+from uuid import uuid4
 
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from bot.errors import BadInput
-from bot.store.models import IdentityRow, PersonRow, PlaceRow, TokenRow
+from bot.store.job import PAUSED, WAITING
+from bot.store.models import Base, IdentityRow, PersonRow, PlaceRow, TokenRow
+from bot.store.people import People
+from bot.store.session import Database
 from bot.values import Address, Caller
-from tests.stores import accepted, person_of
+from tests.stores import SERVER, accepted, on_board, person_of
 
 
 async def count(store, table):
@@ -36,6 +42,32 @@ async def test_a_name_is_no_identity(store):
     assert [one.id for one in await store.people.named("web:1")] == [ann.id]
     bob = await store.people.person(Caller("web", "2", "Bob"))
     assert await store.people.named("bOB") == await store.people.named(bob.id) == (bob,)
+
+
+@pytest.mark.parametrize("reference", ["JÖRG", "jörg", "Jörg"])
+async def test_names_have_no_case_whatever_the_server_speaks(store, reference):
+    """A name is found however it is written, nobody else's is, and a sign of the database's own stands for itself."""
+    joerg, _ = [(await store.people.person(Caller("web", name, name))).id for name in ("JÖrG", "JÜrG")]
+    assert [one.id for one in await store.people.named(reference)] == [joerg]
+    assert await store.people.named("j_rg") == await store.people.named("J%") == await store.people.named("Jo\u0308rgen") == ()
+
+
+async def test_names_have_no_case_where_the_server_knows_no_letters():
+    """A PostgreSQL of the locale C, which knows the capitals of English alone, finds names as any other."""
+    if SERVER not in os.environ:
+        pytest.skip(f"{SERVER} names no PostgreSQL server")
+    name, server = f"test_{uuid4().hex}", make_url(os.environ[SERVER])
+    with psycopg.connect(server.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+        try:
+            async with Database(server.set(database=name).render_as_string(hide_password=False)) as database:
+                async with database.connect() as bare:
+                    await bare.run_sync(Base.metadata.create_all)
+                people = People(database)
+                joerg = await people.person(Caller("web", "1", "JÖRG"))
+                assert await people.named("Jörg") == (joerg,)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def test_two_platforms_do_not_share_an_identity(store):
@@ -115,3 +147,37 @@ async def test_a_place_that_moved_calls_its_messages_otherwise(store):
     third = await accepted(store, ann, "a tree", address=Address("web", "alone", "9"))
     await store.people.moved(third.address, Address("web", "free"), lambda _: "")
     assert (await store.jobs.get(third.id)).address == Address("web", "free")
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known):
+    """Board, rules and who is held back come along to a name that somebody used before; what was settled there since holds."""
+    ann, eve = await person_of(store), await person_of(store, "eve")
+    old, new = Address("web", "old"), Address("web", "new")
+    await accepted(store, ann, address=old)
+    preset, _ = await on_board(store, ann, old)
+    await store.settings.change(old, {"steps": 9, "guidance": 3.0})
+    await store.line.pause_member(eve, old, paused=True)
+    await accepted(store, eve, address=new)
+    if known:
+        await store.settings.change(new, {"steps": 7})
+        await store.boards.share(new, ann, "a blue star", '{"prompt": "a blue star"}')
+    for _ in range(2):
+        await store.people.moved(old, new, lambda message: message)
+    board = await store.boards.of(new)
+    words = {one.words for one in await store.boards.page([board], "new", 0, 9)}
+    assert words == {"a blue {prompt}", "a red circle", *(["a blue star"] if known else [])}
+    assert (await store.presets.own(ann, preset)).shelf == board
+    assert (await store.settings.of(ann, new)).place == {"steps": 7 if known else 9, "guidance": 3.0}
+    assert (await accepted(store, eve, address=new)).state == PAUSED
+    assert (await accepted(store, ann, address=new)).state == WAITING
+
+
+async def test_a_place_that_is_held_back_stays_so_where_it_moves(store):
+    """Nobody gets around being held back by a new name of the place."""
+    ann = await person_of(store)
+    old, new = Address("web", "old"), Address("web", "new")
+    await store.line.pause_place("web", "old", paused=True)
+    await accepted(store, ann, address=new)
+    await store.people.moved(old, new, lambda message: message)
+    assert (await accepted(store, ann, address=new)).state == PAUSED

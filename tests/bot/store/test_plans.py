@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from bot.store import attempts, inbox, outbox, portions, turn
+from bot.store import attempts, boards, inbox, outbox, portions, turn
 from bot.store.columns import now
 from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, TurnRow
 from bot.store.session import Database
@@ -20,7 +20,7 @@ QUESTIONS = {
     "ix_job_line": lambda _: turn._line("p1"),
     "ix_job_lease": lambda database: turn._silent(database),
     "ix_job_unsettled": lambda database: attempts._unsettled(database),
-    "ix_job_person_id_day": lambda _: portions._by_jobs("p1", "here", "2026-11-21"),
+    "ix_job_person_id_place_id_day": lambda _: portions._by_jobs("p1", "here", "2026-11-21"),
     "ix_delivery_due": lambda database: outbox._due(database, ["web", "other"], 8),
     "ix_inbox_open": lambda _: inbox._open("web", 100),
 }
@@ -84,6 +84,16 @@ async def test_what_is_next_is_found_by_its_index(database, index):
     assert any(index in step for step in plan), plan
     whole = [step for step in plan if "Seq Scan" in step or (step.startswith("SCAN") and index not in step)]
     assert [step for step in whole if "person" not in step] == [], plan
+
+
+async def test_boards_are_found_however_much_somebody_asked_for(database):
+    """The places somebody has been in are found one after the other in an index: what they asked for is not read from end to end."""
+    question = boards._of_person("p1").compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
+    async with database.read() as session:
+        explained = await session.execute(text(f"{'EXPLAIN QUERY PLAN' if database.is_sqlite else 'EXPLAIN'} {question}"))
+        plan = [row[-1] for row in explained]
+    assert any("ix_job_person_id_place_id_day" in step for step in plan), plan
+    assert [step for step in plan if "Seq Scan on job" in step or step.startswith("SCAN job")] == [], plan
 
 
 async def test_among_much_that_is_over_the_right_one_is_found(database):

@@ -16,7 +16,8 @@ from bot.store.rights import RULES
 from bot.store.store import Store
 from bot.values import Address, Caller
 from inference.errors import Problem
-from tests.stores import accepted, books_are_right, done, new_job, painted, person_of, png, under
+from inference.proof import Proof
+from tests.stores import accepted, books_are_right, done, new_job, on_board, painted, person_of, png, under
 
 #: What goes with a person; what belongs to it goes too.
 OWNED = ("person", "job", "picture", "preset", "share")
@@ -45,6 +46,8 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
     await accepted(store, person, words, place="group", **more)
     (job,) = await store.jobs.accept([new_job(person, words, **more)], "a runner")
     await store.attempts.fail(job, Problem("memory-spent", {"stage": "decode"}))
+    (job,) = await store.jobs.accept([new_job(person, words, **more)], "a runner")
+    assert await store.attempts.finish(job, [], 1.0, Proof(dtype="float32"))
     await store.settings.change(person, {"negative": words})
     await store.audit.note(person, "pause", person=person, place=await store.people.place(job.address), facts={"jobs": 3})
     await shared_by(store, person, shown[0].id, words)
@@ -116,6 +119,7 @@ async def test_all_that_is_kept_is_given(strict):
     assert "bob" not in told.lower()
     assert "frog" not in told
     assert rows["job"][0]["request"]["prompt"]
+    assert [job["proof"]["painted"]["dtype"] for job in rows["job"] if job["proof"]] == ["float32"]
     assert any(job["problem"] == {"key": "memory-spent", "facts": {"stage": "decode"}} for job in rows["job"])
     assert not {"digest", "runner"} & {column for found in rows.values() for row in found for column in row}
     assert set(await strict.rights.files(person)) == files
@@ -129,7 +133,7 @@ async def test_nothing_is_left_of_who_is_forgotten(strict):
 
     forgotten = await strict.rights.forget(person)
 
-    assert (forgotten.jobs, forgotten.pictures, forgotten.files) == (4, 1, len(files))
+    assert (forgotten.jobs, forgotten.pictures, forgotten.files) == (5, 1, len(files))
     after = await dump(strict)
     assert not [secret for secret in SECRETS if secret in after]
     assert await keys(strict) == bobs_files
@@ -182,6 +186,32 @@ async def test_places_of_others_stay(store):
     async with store.database.read() as session:
         assert sorted(await session.scalars(select(PlaceRow.key))) == ["group", "held"]
     assert len(await store.jobs.open_of(bob)) == 1
+
+
+async def test_what_a_group_shares_outlives_who_painted_in_it(strict):
+    """Where the one who painted is forgotten, the board of the others, their rules, digest and credits stay; of likes one is gone."""
+    ann, bob = await person_of(strict, "ann"), await person_of(strict, "bob")
+    groups = [Address("web", name) for name in ("sharing", "ruled", "told", "lent")]
+    await accepted(under(strict, place=5000), ann, address=groups[3], credits=100)
+    for place in groups[:3]:
+        await accepted(strict, ann, address=place)
+    await on_board(strict, ann, Address("web", "ann"))
+    _, code = await on_board(strict, bob, groups[0])
+    for person in (ann, bob):
+        await strict.boards.vote(code, person)
+    await strict.settings.change(groups[1], {"steps": 9})
+    await strict.digests.want(await strict.people.place(groups[2]), "", None)
+
+    await strict.rights.forget(ann)
+
+    async with strict.database.read() as session:
+        assert sorted(await session.scalars(select(PlaceRow.key))) == ["lent", "ruled", "sharing", "told"]
+    assert (await strict.presets.own(bob, "calm")).shelf == await strict.boards.of(groups[0])
+    assert (await strict.boards.get(code)).votes == 1
+    assert (await strict.settings.of(bob, groups[1])).place == {"steps": 9}
+    assert await strict.digests.of(groups[2]) is not None
+    assert await strict.boards.of(Address("web", "ann")) is None
+    assert await books_are_right(strict)
 
 
 async def test_letters_to_one_of_several_bots_are_found(store):
