@@ -73,6 +73,20 @@ async def test_a_tag_of_two_words_is_one(bot):
     assert list(told(await bot.say("/preset list painting", "eve"))) == ["calm"]
 
 
+async def test_the_same_file_changes_nothing(bot):
+    """Taking in a file again makes nothing new, and no new version."""
+    await bot.say("/preset save calm a blue {prompt} --tags sea")
+    await bot.say("/preset save house a house --steps 9")
+    (file,) = (await bot.say("/preset export")).files
+    for _ in range(2):
+        for who in ("ada", "eve"):
+            assert "2 presets" in (await bot.app.handle(imported(file.data, who))).text
+    for who in ("ada", "eve"):
+        for name in ("calm", "house"):
+            assert "version 1" in (await bot.say(f"/preset show {name}", who)).text
+        assert {"calm", "house"} == {one for one in told(await bot.say("/preset list", who)) if one not in shipped()}
+
+
 async def test_halves_of_characters_stop_nothing(bot):
     """A file with what cannot be stored is taken in all the same, without that."""
     rows = [{"name": "a", "prompt": "a \udfff circle", "tags": ["\ud800x"]}, {"name": "b", "prompt": "c", "settings": {"model": "\ud800"}}]

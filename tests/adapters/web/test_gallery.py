@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import event
 
 from bot.presets import Body
-from bot.store.presets import PUBLIC
 from bot.store.settings import COVER
 from bot.values import Address, Caller
 from tests.adapters.web.chat import open_chat
@@ -134,9 +133,9 @@ async def test_the_picture_of_a_preset_is_seen_with_it(chat):
             return {(await eve.client.get(f"/files/{file}")).status_code for file in files}
 
         assert await got() == {404}
-        await chat.store.presets.place(preset.id, PUBLIC, None)
+        await chat.store.presets.show(preset, None)
         assert await got() == {200}
-        await chat.store.presets.place(preset.id, picture.person, None)
+        await chat.store.presets.hide(preset.id)
         assert await got() == {404}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.presets import Body
-from bot.store.presets import PUBLIC, Reader
+from bot.store.presets import Reader
 from tests.stores import done, person_of
 
 
@@ -49,7 +49,7 @@ async def test_of_many_the_newest_are_ranked(store, monkeypatch, words):
     made = []
     for number, name in enumerate(("a", "B", "c-d", "ca", "Ä", "z", "y", "x")):
         made.append(await store.presets.save(ann if number % 2 else bob, name, Body(prompt="a red circle")))
-        await store.presets.place(made[-1].id, PUBLIC, None)
+        await store.presets.show(made[-1], None)
         await store.presets.used([made[-1].id] * (number % 3))
     pages = [await store.presets.listed(Reader(ann), words, first, 2) for first in (0, 2, 4)]
     listed = [one.name for page in pages for one in page if one.id]
