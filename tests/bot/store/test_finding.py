@@ -143,12 +143,17 @@ async def consistent(store):
     return True
 
 
-async def test_no_word_is_left_in_the_file(store):
-    """After forgetting, the database file and what lies beside it hold no word of the person, in no index and no free page either."""
+@pytest.mark.parametrize("pages", [1, 400])
+async def test_no_word_is_left_in_the_file(store, monkeypatch, pages):
+    """After forgetting, the database file and what lies beside it hold no word of the person, in no index and no free page either.
+
+    However little of an index is put together at once.
+    """
     if not store.database.is_sqlite:
         pytest.skip("the files of PostgreSQL are its own")
-    bob, optimized = await person_of(store, "bob"), []
-    event.listen(store.database.engine.sync_engine, "before_cursor_execute", lambda *given: optimized.append("'optimize'" in given[2]))
+    monkeypatch.setattr(wiping, "_PAGES_AT_ONCE", pages)
+    bob, merged = await person_of(store, "bob"), []
+    event.listen(store.database.engine.sync_engine, "before_cursor_execute", lambda *given: merged.append("'merge'" in given[2]))
     for name in ("ann", "eve", "zoe"):
         ann = await person_of(store, name)
         for number in range(60):
@@ -159,11 +164,11 @@ async def test_no_word_is_left_in_the_file(store):
         await store.presets.used([kept.id])
         secrets = (b"zyxwvut", b"qqjxk", b"vqzzkx", b"wkkzzq", b"wqqzzk", b"jjqqvv")
         assert all(any(secret in data for data in files_of(store)) for secret in secrets)
-        optimized.clear()
+        merged.clear()
         await store.rights.forget(ann)
         assert not [secret for secret in secrets for data in files_of(store) if secret[1:] in data]
         # Where SQLite wipes by itself, an index is written anew once, and never again.
-        assert any(optimized) is (name == "ann" or sqlite3.sqlite_version_info < wiping._WIPES)
+        assert any(merged) is (name == "ann" or sqlite3.sqlite_version_info < wiping._WIPES)
     assert len((await seek(store, bob, "boat")).pictures) == 50
     assert await consistent(store)
 
