@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.commands.boards import board, dismiss, keep, like, pin, remove, report, reports, share, use
+from bot.commands.boards import board, keep, like, pin, remove, share, use
 from bot.commands.compare import compare
 from bot.commands.credits import grant, quota
 from bot.commands.digests import digest
@@ -18,6 +18,7 @@ from bot.commands.moderating import pause, resume
 from bot.commands.pictures import delete, info, original
 from bot.commands.preset_lists import preset_delete, preset_export, preset_fork, preset_import, preset_list, preset_share
 from bot.commands.presets import preset_edit, preset_keep, preset_save, preset_show
+from bot.commands.reporting import dismiss, report, reports
 from bot.commands.settling import settings, settle
 from bot.commands.waiting import cancel, move, queue, resend, retry
 from bot.spec import Command

@@ -1,12 +1,13 @@
 """Boards: what a group shows its members, and what they make of it. What is shared has a code, which brings it to any other chat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from bot import cards, presets
 from bot.commands import filling
 from bot.commands.imagine import imagine
+from bot.commands.presets import copied
 from bot.context import Context
 from bot.errors import BadInput, NotAllowed
 from bot.presets import WORDS, Body
@@ -28,7 +29,6 @@ from bot.vocabulary import (
     Order,
     OtherName,
     Page,
-    Reason,
     Scheduler,
     SharedPicture,
     SharedWords,
@@ -37,8 +37,8 @@ from bot.vocabulary import (
 )
 from bot.wish import Wish
 
-#: What is shown of a board at a time, of a prompt in a line of it, of what was reported, and of the reasons for one of those.
-PAGE, _LONGEST_LINE, _MOST_REPORTED, _MOST_REASONS = 6, 120, 10, 3
+#: What is shown of a board at a time, and of a prompt in a line of it.
+PAGE, _LONGEST_LINE = 6, 120
 
 #: What of a request is its own: somebody else's picture is not handed on with the words, and a seed would paint the same.
 _KEPT_BACK = ("image", "strength", "seed", "preset")
@@ -75,12 +75,6 @@ class One(Params):
     """What was shared, by its code."""
 
     code: Code
-
-
-class Report(One):
-    """What does not belong, and why."""
-
-    reason: Reason = None
 
 
 class Pin(One):
@@ -133,7 +127,7 @@ async def board(ctx: Context, want: Board) -> Reply:
     more = (board.button("button-more", order=order, page=page + 1),) if first + len(found) <= count else ()
     return Reply(
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
-        facts=tuple(Fact(str(number), _pinned(one)) for number, one in enumerate(found, first)),
+        facts=tuple(Fact(str(number), pinned(one)) for number, one in enumerate(found, first)),
         pictures=tuple(shown(one, of, number, covered=one.board in covered) for one, of, number in pictures if of is not None),
         buttons=(*(button for one in found if one.picture is None for button in _buttons(one)[:1]), *more),
     )
@@ -195,14 +189,8 @@ async def keep(ctx: Context, want: Fork) -> Reply:
     shared = await get_shared(ctx, want.code)
     preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
-    known = await ctx.store.presets.own(ctx.person.id, name)
-    if known is not None and not known.archived:
-        raise BadInput("input-preset-taken", name=known.name)
     body = preset.body if preset is not None else _body(Wish.model_validate_json(shared.wish))
-    made = await ctx.store.presets.save(
-        ctx.person.id, name, body, picture=None, tags=preset.tags if preset else (), forked_from=preset.id if preset else None
-    )
-    return Reply(text=text("preset-forked", name=made.name, maker=shared.maker or text("somebody")))
+    return await copied(ctx, name, body, preset, maker=shared.maker)
 
 
 def _body(wish: Wish) -> Body:
@@ -211,42 +199,9 @@ def _body(wish: Wish) -> Body:
 
 
 @command
-async def report(ctx: Context, want: Report) -> Reply:
-    """Tell those who look after this place that something does not belong on its board."""
-    shared = await get_shared(ctx, want.code)
-    await ctx.store.boards.report(shared.id, ctx.person.id, want.reason or "")
-    return Reply(text=text("report-done"))
-
-
-@command
-async def reports(ctx: Context, want: Board) -> Reply:
-    """Show what was reported on the board of this place."""
-    del want
-    here = await _looked_after(ctx)
-    found = await ctx.store.boards.reported(here, _MOST_REPORTED)
-    return Reply(text=text("reports" if found else "reports-none"), facts=tuple(Fact(one.id, _reported(one, why)) for one, why in found))
-
-
-def _reported(one: Shared, why: Sequence[str]) -> str:
-    """Return what was reported in one line of a list, with the reasons that were given; who gave them is not told."""
-    told = text("report-line", count=len(why), line=_pinned(one))
-    reasons = tuple(dict.fromkeys(filter(None, (" ".join(reason.split()) for reason in why))))
-    return text("report-reasons", line=told, reasons="; ".join(reasons[:_MOST_REASONS])) if reasons else told
-
-
-@command
-async def dismiss(ctx: Context, want: One) -> Reply:
-    """Let something that was reported stay: its reports are forgotten."""
-    shared = await _own_board(ctx, want.code)
-    count = await ctx.store.boards.dismiss(shared.id)
-    await ctx.audit("dismiss", person=shared.person)
-    return Reply(text=text("dismiss-done", count=count))
-
-
-@command
 async def pin(ctx: Context, want: Pin) -> Reply:
     """Keep something on top of the board of this place, or no more."""
-    shared = await _own_board(ctx, want.code)
+    shared = await own_board(ctx, want.code)
     await ctx.store.boards.change(shared.id, pinned=not want.off)
     await ctx.audit("unpin" if want.off else "pin", person=shared.person)
     return Reply(text=text("unpin-done" if want.off else "pin-done"))
@@ -257,7 +212,7 @@ async def remove(ctx: Context, want: One) -> Reply:
     """Take something off the board: what you shared, or anything where you look after the place."""
     shared = await get_shared(ctx, want.code)
     if shared.person != ctx.person.id:
-        await _own_board(ctx, want.code)
+        await own_board(ctx, want.code)
         await ctx.audit("remove", person=shared.person)
     await ctx.store.boards.change(shared.id, removed=True)
     return Reply(text=text("remove-done"))
@@ -271,7 +226,7 @@ async def get_shared(ctx: Context, code: str) -> Shared:
     return found
 
 
-async def _looked_after(ctx: Context) -> str:
+async def looked_after(ctx: Context) -> str:
     """Return the board of this place for who looks after it; raises `NotAllowed` for anybody else."""
     here = await ctx.store.boards.of(ctx.address)
     if not ctx.may_moderate:
@@ -281,15 +236,16 @@ async def _looked_after(ctx: Context) -> str:
     return here
 
 
-async def _own_board(ctx: Context, code: str) -> Shared:
+async def own_board(ctx: Context, code: str) -> Shared:
     """Return what was shared on a board that this person looks after; raises `NotAllowed` for anything else."""
     shared = await get_shared(ctx, code)
-    if not ctx.person.moderates and shared.board != await _looked_after(ctx):
+    if not ctx.person.moderates and shared.board != await looked_after(ctx):
         raise NotAllowed("denied-moderators")
     return shared
 
 
-def _pinned(one: Shared) -> str:
+def pinned(one: Shared) -> str:
+    """Return what was shared in one line of a list, which says where it is pinned."""
     return f"{text('board-pinned')} {line(one)}" if one.pinned else line(one)
 
 

@@ -1,7 +1,7 @@
 """Presets of others: copying them, showing one's own, listing and archiving them, and handing them on as files."""
 
 from bot import exchange, presets
-from bot.commands.presets import PresetOne, own, seen, tried
+from bot.commands.presets import PresetOne, copied, own, seen, tried
 from bot.context import Context
 from bot.errors import BadInput, BotError, NotAllowed
 from bot.exchange import Carried
@@ -56,12 +56,7 @@ class PresetImport(Params):
 async def preset_fork(ctx: Context, want: PresetFork) -> Reply:
     """Take a copy of a preset, to change it as you like."""
     found = await seen(ctx, want.preset)
-    name = want.name or found.name
-    known = await ctx.store.presets.own(ctx.person.id, name)
-    if known is not None and not known.archived:
-        raise BadInput("input-preset-taken", name=known.name)
-    made = await ctx.store.presets.save(ctx.person.id, name, found.body, tags=found.tags, forked_from=found.id or None)
-    return Reply(text=text("preset-forked", name=made.name, maker=found.maker))
+    return await copied(ctx, want.name or found.name, found.body, found, maker=found.maker)
 
 
 @command

@@ -149,6 +149,17 @@ async def own(ctx: Context, name: str) -> Preset:
     return found
 
 
+async def copied(ctx: Context, name: str, body: Body, source: Preset | None = None, *, maker: str) -> Reply:
+    """Keep what somebody else made as a preset of this person's, with credit; raises `BadInput` where they have one of that name."""
+    known = await ctx.store.presets.own(ctx.person.id, name)
+    if known is not None and not known.archived:
+        raise BadInput("input-preset-taken", name=known.name)
+    # What Easel comes with stands in no table.
+    forked_from, tags = (source.id or None, source.tags) if source is not None else (None, ())
+    made = await ctx.store.presets.save(ctx.person.id, name, body, tags=tags, forked_from=forked_from)
+    return Reply(text=text("preset-forked", name=made.name, maker=maker or text("somebody")))
+
+
 def _named(want: PresetSave) -> tuple[str, str | None]:
     """Return the name, and the prompt that followed it or was given; raises `BadInput`."""
     name, rest = presets.split(want.name)

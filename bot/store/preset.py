@@ -126,6 +126,7 @@ async def _grow(session: AsyncSession, row: PresetRow, new: New) -> None:
     grown = _row(msgspec.structs.replace(new, name=row.name), row.tags.split())
     row.tags, row.terms, row.archived = grown["tags"], grown["terms"], False
     row.picture_id = new.picture or row.picture_id
+    row.forked_from = new.forked_from or row.forked_from
     row.head += 1
     session.add(PresetVersionRow(preset_id=row.id, number=row.head, body=_written(new.body)))
     await session.flush()

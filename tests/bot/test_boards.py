@@ -139,6 +139,12 @@ async def test_a_shared_prompt_is_kept_as_a_preset(bot):
     (line,) = [one.told for one in (await bot.say("/board")).facts if "a blue {prompt}" in one.told]
     await bot.say(f"/keep {line.rpartition(' · ')[2]} --name wild", "eve")
     assert "calm by Ada" in told(await bot.say("/preset show wild", "eve"))
+    await bot.say("/preset delete dots", "eve")
+    assert "somebody" not in (await bot.say("/preset fork calm --name dots", "eve")).text
+    assert "calm by Ada" in told(await bot.say("/preset show dots", "eve"))
+    for line in ("/preset fork calm --name wild", f"/keep {code} --name wild"):
+        with pytest.raises(BadInput, match="input-preset-taken"):
+            await bot.say(line, "eve")
 
 
 async def link(bot, first, second):
