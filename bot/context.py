@@ -88,7 +88,7 @@ class Context:
 
     async def repeat(self, job: Job) -> NewJob:
         """Want what a job painted once more, to the last bit, and return the job of that, like `submit`."""
-        wish = Wish.model_validate_json(job.wish)
+        wish = await self.wish_of(job)
         read = await self.read(await self._within(asking.pinned(wish, job.request)))
         wish = wish.model_copy(update={"seed": job.request.seed, "image": read.wish.image})
         proof = job.evidence.painted
@@ -118,17 +118,30 @@ class Context:
         return draft
 
     async def _within(self, wish: Wish) -> Wish:
-        """Return a wish within the rules of this place: what was given is refused where it is too much, all else is made less."""
-        most = self.wanted.most
-        if not most or self.may_operate:
+        """Return a wish under the ceilings of its place and its preset: what is given now is refused above them, all else is made less."""
+        preset = await self.store.presets.referred(wish.preset)
+        of_preset = {} if preset is None else preset.body.most
+        of_place = {} if self.may_operate else self.wanted.most
+        if not of_preset and not of_place:
             return wish
         request = (await self.read(wish)).request
-        for name, ceiling in most.items():
-            if float(getattr(request, name)) > ceiling:
-                if self.origins.get(name, "you") == "you" and getattr(wish, name) is not None:
-                    raise BadInput("input-place-most", name=name, most=ceiling)
+        for name, ceiling in (*of_place.items(), *of_preset.items()):
+            value = float(getattr(request if getattr(wish, name) is None else wish, name))
+            if value > ceiling:
+                # What was given over a preset's own ceiling was refused with the preset.
+                if self.origins.get(name) == "you" and name in of_place and value > of_place[name]:
+                    raise BadInput("input-place-most", name=name, most=of_place[name])
                 wish = wish.model_copy(update={name: int(ceiling) if name in ("steps", "count") else ceiling})
         return wish
+
+    async def wish_of(self, job: Job) -> Wish:
+        """Return what a job was asked for with; of somebody else's without a preset that this person may not see."""
+        wish = Wish.model_validate_json(job.wish)
+        if wish.preset is None or job.person == self.person.id:
+            return wish
+        reader = await self.store.presets.reader(self.person.id, self.address)
+        is_seen = await self.store.presets.find(wish.preset, reader) is not None
+        return wish if is_seen else wish.model_copy(update={"preset": None})
 
     async def job(self, job_id: str) -> Job:
         """Return a job of this person, or one that was shown in this place; raises `NotAllowed` for any other, there or not."""

@@ -53,7 +53,7 @@ async def history(ctx: Context, want: History) -> Reply:
 async def _found(ctx: Context, query: Query, page: int) -> Found:
     """Return a page of what is looked for, of what this person may see."""
     people = await _people(ctx, query)
-    if people is None:
+    if people is None or not await _may_ask(ctx, query, people):
         return Found((), 0, False)
     sought = Sought(
         person=ctx.person.id,
@@ -68,6 +68,14 @@ async def _found(ctx: Context, query: Query, page: int) -> Found:
         folder=query.folder.casefold(),
     )
     return await ctx.store.finding.pictures(sought, page, PAGE)
+
+
+async def _may_ask(ctx: Context, query: Query, people: tuple[str, ...]) -> bool:
+    """Return whether this person may look for what they name: whether others paint with a preset is seen by who sees that."""
+    if not query.preset or people == (ctx.person.id,):
+        return True
+    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    return await ctx.store.presets.find(query.preset, reader) is not None
 
 
 async def _people(ctx: Context, query: Query) -> tuple[str, ...] | None:

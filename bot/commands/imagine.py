@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping
 
-from bot import asking, forms, prompt, words
+from bot import asking, forms, presets, prompt, words
 from bot.bind import bind
 from bot.context import Context
 from bot.reply import Form, Reply
@@ -73,18 +73,19 @@ async def again(ctx: Context, want: Again) -> Reply:
     job = await ctx.job(want.job)
     if want.same:
         return _answer(ctx, await ctx.repeat(job))
-    return await _painted(ctx, Wish.model_validate_json(job.wish).model_copy(update={"seed": None}))
+    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update={"seed": None}))
 
 
 @painting_form_command
 async def edit(ctx: Context, want: Edit) -> Reply:
     """Change a request and paint it anew."""
     job = await ctx.job(want.job)
-    wish = Wish.model_validate_json(job.wish).model_dump(exclude_none=True)
+    wish = (await ctx.wish_of(job)).model_dump(exclude_none=True)
     changes = want.model_dump(exclude_none=True, exclude={"job", "without"})
     if not changes and want.without is None:
         return Reply(form=_form(ctx, job.id, wish))
     left = forms.emptied(want.without, tuple(Wish.model_fields))
+    await _keep(ctx, wish, changes, left)
     return await _all(ctx, _changed(wish, changes, left))
 
 
@@ -93,6 +94,15 @@ async def _all(ctx: Context, wishes: Iterable[Mapping[str, Given]]) -> Reply:
     replies = [await _painted(ctx, bind(imagine, one)) for one in wishes]
     said = dict.fromkeys(one.text for one in replies if one.text)
     return Reply(text="\n".join(said), jobs=tuple(job for one in replies for job in one.jobs))
+
+
+async def _keep(ctx: Context, wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> None:
+    """Raise `BadInput` where a change is not in the sense of the preset that a wish is painted with; without it all can be changed."""
+    preset = None if "preset" in left else await ctx.store.presets.referred(str(wish.get("preset") or ""))
+    if preset is not None:
+        # A form brings back all that stood in it.
+        new = {name: value for name, value in changes.items() if value != wish.get(name)}
+        presets.keep(preset.use, new | {name: "" for name in left if name in wish})
 
 
 def _changed(wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> list[dict[str, Given]]:
@@ -122,14 +132,16 @@ def _form(ctx: Context, job_id: str, wish: Mapping[str, Given]) -> Form:
 async def branch(ctx: Context, want: Branch) -> Reply:
     """Paint on from a picture: all that made it stays, its seed too, but for what you change."""
     picture, job = await ctx.picture(want.picture)
-    exact = asking.pinned(Wish.model_validate_json(job.wish), job.request).model_copy(update=_as_painted(picture, job.request))
+    exact = asking.pinned(await ctx.wish_of(job), job.request).model_copy(update=_as_painted(picture, job.request))
     wish = exact.model_copy(update={"seed": picture.seed, "count": None}).model_dump(exclude_none=True)
     changes = want.model_dump(exclude_none=True, exclude={"picture", "without"})
     if not changes and want.without is None:
         values = {name: wish.get(name) for name in ("prompt", "negative", "size", "steps", "seed")}
         sizes = ctx.app.suggestions(branch.param("size"), "")
         return Reply(form=forms.form(branch, "form-branch", branch.wire(picture=picture.id), values, {"size": sizes}))
-    return await _all(ctx, _changed(wish, changes, forms.emptied(want.without, tuple(Wish.model_fields))))
+    left = forms.emptied(want.without, tuple(Wish.model_fields))
+    await _keep(ctx, wish, changes, left)
+    return await _all(ctx, _changed(wish, changes, left))
 
 
 @painting_command
@@ -141,7 +153,7 @@ async def vary(ctx: Context, want: Vary) -> Reply:
     usual = max(VARY_STRENGTH, math.ceil(100 / request.steps) / 100)
     strength = usual if want.strength is None else want.strength
     changed = {"image": picture.file, "strength": strength, "seed": None, "count": None}
-    return await _painted(ctx, Wish.model_validate_json(job.wish).model_copy(update=_as_painted(picture, request) | changed))
+    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update=_as_painted(picture, request) | changed))
 
 
 def _as_painted(picture: KeptPicture, request: PictureRequest) -> dict[str, str | None]:

@@ -91,8 +91,10 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
     if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
         # Of a place's preset everybody there has to see something.
         reader = await ctx.store.presets.reader("" if here else ctx.person.id, ctx.address)
-        if await ctx.store.presets.find(preset, reader) is None:
+        if (found := await ctx.store.presets.find(preset, reader)) is None:
             raise BadInput("input-preset-unknown", given=preset, nearest="")
+        # Another one of its name, which somebody may share here one day, is not what was chosen.
+        changes = {**changes, "preset": found.use.standing}
     left = {name: value for name, value in {**known, **changes}.items() if name not in (*without, LANGUAGE)}
     # What could not be painted is refused now and not with every request from now on.
     await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
@@ -117,7 +119,7 @@ async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, chang
     if want.negative:
         facts.append(Fact(text("fact-negative"), explaining.told_by(want.negative, decided.get("negative", "model"))))
     if want.preset:
-        facts.append(Fact(text("fact-preset"), explaining.told_by(want.preset, decided.get("preset", "model"))))
+        facts.append(Fact(text("fact-preset"), explaining.told_by(want.preset.partition("#")[0], decided.get("preset", "model"))))
     facts += _spoken(wanted.language, "" if here else chosen, here=here)
     said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
     buttons = () if here else (settle.button("button-settings"),)

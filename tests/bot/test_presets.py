@@ -64,6 +64,78 @@ async def test_what_is_locked_stays(bot):
     assert (found.steps, found.guidance, found.count) == (9, 4.0, 2)
 
 
+async def test_ceilings_hold_where_nobody_said_anything(bot):
+    """A ceiling holds for what the model would choose as well, and a preset's own values are under it."""
+    await bot.say("/preset save quick a house --most steps=3")
+    assert (await request(bot, "/preset use quick")).steps == 3
+    assert (await request(bot, "/imagine at night --preset quick")).steps == 3
+    with pytest.raises(BadInput) as refused:
+        await bot.say("/preset save slow a house --steps 12 --most steps=3")
+    assert refused.value.problem.key == "input-preset-over"
+
+
+async def test_what_is_locked_stays_in_what_is_changed_later(bot):
+    """Edit and branch change of a picture what its preset leaves open; without the preset, everything."""
+    await bot.say("/preset save house a house --steps 9 --lock steps,prompt,negative --most guidance=4")
+    job, (picture,) = await bot.painted("/preset use house")
+    for wire in (f"edit:{job.id}", f"branch:{picture.id}"):
+        for filled in ({"steps": 10}, {"prompt": "a boat"}, {"negative": "rain"}, {"steps": ""}):
+            with pytest.raises(BadInput) as refused:
+                await bot.press(wire, filled=filled)
+            assert refused.value.problem.key == "input-preset-locked"
+        same = await bot.job(await bot.press(wire, filled={"prompt": "a house", "steps": 9, "size": "64x64"}))
+        assert (same.request.steps, same.request.width) == (9, 64)
+    free = await bot.job(await bot.say(f'/edit {job.id} --prompt "a boat" --steps 10 --without preset'))
+    assert (free.request.steps, free.request.prompt.text) == (10, "a boat")
+
+
+async def test_a_locked_negative_takes_no_negative_words(bot):
+    """Words to keep out are refused where the preset keeps its own, however they are written."""
+    await bot.say("/preset save dry a house --no fog --lock negative")
+    for line in ("/preset use dry (-rain)", "/preset use dry --no rain", "/imagine at night (-rain) --preset dry"):
+        with pytest.raises(BadInput) as refused:
+            await bot.say(line)
+        assert refused.value.problem.key == "input-preset-locked"
+    assert (await request(bot, "/preset use dry")).negative.text == "fog"
+
+
+async def test_slots_as_phones_write_them(bot):
+    """A capital and a blank after the colon, which phones put there, change nothing."""
+    await bot.say("/preset save poster a poster of {title}")
+    for said in ('Title: "Blade Runner"', 'title: "Blade Runner"', 'TITLE:"Blade Runner"'):
+        assert (await request(bot, f"/preset use poster {said}")).prompt.text == "a poster of Blade Runner"
+    assert (await request(bot, "/preset use poster title: cat")).prompt.text == "a poster of cat"
+
+
+async def test_a_place_keeps_the_preset_that_was_chosen(bot):
+    """The preset of a place is one and no other: what else is shared there under its name is not painted with."""
+    await bot.say("/preset save calm a calm {prompt}", "bob")
+    await bot.say("/preset share calm", "bob")
+    await bot.say("/settings --here --preset calm", "mod", moderates=True)
+    assert (await request(bot, "a sea")).prompt.text == "a calm a sea"
+    with pytest.raises(BadInput) as refused:
+        await bot.say("/preset share calm", "bob", "elsewhere")
+    assert refused.value.problem.key == "input-preset-elsewhere"
+    await bot.say("/preset share calm --off", "bob")
+    await bot.say("/preset save calm a wild {prompt}", "mallory")
+    await bot.say("/preset share calm", "mallory")
+    assert (await request(bot, "a sea")).prompt.text == "a sea"
+    assert (await request(bot, "/preset use calm a sea")).prompt.text == "a wild a sea"
+
+
+async def test_a_private_preset_goes_with_no_picture(bot):
+    """Who paints somebody's picture again, or finds their pictures, does not learn which preset of theirs it was made with."""
+    await bot.say("/preset save embarrassing a house")
+    job, (picture,) = await bot.painted("/preset use embarrassing")
+    for wire in (f"again:{job.id}", f"vary:{picture.id}"):
+        assert "embarrassing" not in (await bot.job(await bot.press(wire, "bob"))).wish
+    assert "embarrassing" in (await bot.job(await bot.press(f"again:{job.id}"))).wish
+    assert not (await bot.say("/history by:ada preset:embarrassing", "bob")).pictures
+    assert (await bot.say("/history preset:embarrassing")).pictures
+    code = (await bot.say(f"/share --picture {picture.id}")).buttons[0].wire.split(":")[1]
+    assert "embarrassing" not in (await bot.job(await bot.say(f"/use {code}", "bob"))).wish
+
+
 async def test_a_locked_prompt_takes_no_words(bot):
     """Where the words are fixed only slots are filled."""
     await bot.say("/preset save badge a badge of {name} --lock prompt")
@@ -201,6 +273,8 @@ async def test_some_come_with_easel(bot):
     "line",
     [
         "/preset save -x a circle",
+        "/preset save none a circle",
+        "/preset save x/y a circle",
         "/preset save x",
         "/preset save x a circle --steps 900",
         "/preset save x a circle --model nothing",

@@ -177,8 +177,39 @@ async def test_a_place_has_ceilings(bot):
     assert (found.steps, found.count) == (6, 2)
     assert (await request(bot, "/imagine a circle", where="elsewhere")).steps == 30
     job = await bot.job(await bot.say("/imagine a circle --steps 20", where="elsewhere"))
-    with pytest.raises(BadInput):
-        await bot.press(f"again:{job.id}")
+    assert (await bot.job(await bot.press(f"again:{job.id}"))).request.steps == 6
+
+
+async def test_a_place_has_ceilings_for_what_others_made(bot):
+    """Nobody asked for the steps of a preset, or of what was shared: they are made less, and what is said besides is refused as ever."""
+    await bot.say("/preset save long a house --steps 20")
+    shared = await bot.say("/preset share long")
+    assert shared.text
+    code = (await bot.say('/share --prompt "a boat" --steps 20')).buttons[0].wire.split(":")[1]
+    await bot.say("/rules --most steps=6", "mod", moderates=True)
+    assert (await request(bot, "/preset use long")).steps == 6
+    assert (await request(bot, f"/use {code}")).steps == 6
+    with pytest.raises(BadInput) as refused:
+        await bot.say("/preset use long --steps 8")
+    assert refused.value.problem.key == "input-place-most"
+
+
+@pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=nan", "steps=", "count=1e999"])
+async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
+    """A ceiling that nothing fits under, or everything, is refused: for a place, for a preset, and for one from a file."""
+    for line in (f"/rules --most {said}", f"/preset save house a house --most {said}"):
+        with pytest.raises(BadInput) as refused:
+            await bot.say(line, "mod", moderates=True)
+        assert refused.value.problem.key == "input-preset-ceiling"
+
+
+async def test_what_is_left_to_paint_with_is_told(bot):
+    """Whoever closes one way of painting is told of the others."""
+    reply = await bot.say("/rules --closed imagine, queue", "mod", moderates=True)
+    assert "preset use" in told(reply)["still open for painting"]
+    assert "imagine" not in told(reply)["still open for painting"].split(", ")
+    reply = await bot.say("/rules --closed queue", "mod", moderates=True)
+    assert "still open for painting" not in told(reply)
 
 
 async def test_a_model_that_went_is_nobodys_wish(bot):
