@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from sqlalchemy import text
 
+from benchmarks.standing.filling import filling, numbers
 from bot.store.models import Base
 from bot.store.session import Database
 from inference.request import PictureRequest, Prompt
@@ -64,16 +65,30 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
     moment = (
         "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.01, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.01)"
     )
-    no, yes = ("0", "1") if is_sqlite else ("false", "true")
+    yes = "1" if is_sqlite else "true"
     jobs, persons = numbers(crowd.rows, is_sqlite), numbers(crowd.persons, is_sqlite)
     done = f"{crowd.state} = 'done'"
+    job = {
+        "id": "'j' || i",
+        "person_id": f"'p' || ({crowd.person})",
+        "place_id": f"'c' || ({crowd.person})",
+        "key": "'k' || i",
+        "line": "'/imagine a red circle on blue'",
+        "wish": "'{}'",
+        "request": ":request",
+        "state": crowd.state,
+        "model": "'m' || (i % 3)",
+        "cost": "1.0",
+        "rank": "i",
+        "credits": str(COST),
+        "charged": f"CASE WHEN {done} THEN {COST} END",
+        "created": moment,
+        "ended": f"CASE WHEN {done} THEN {moment} END",
+    }
     return (
-        f"INSERT INTO person (id, name, tier, role, paused, created) SELECT 'p' || i, '', '', '', {no}, {moment} FROM {persons}",
-        f"INSERT INTO place (id, platform, key, paused, created) SELECT 'c' || i, 'web', 'c' || i, {no}, {moment} FROM {persons}",
-        "INSERT INTO job (id, person_id, place_id, message, key, line, wish, request, state, model, cost, rank, passed, credits,"
-        f" charged, attempt, tries, created, ended) SELECT 'j' || i, 'p' || ({crowd.person}), 'c' || ({crowd.person}), '', 'k' || i,"
-        f" '/imagine a red circle on blue', '{{}}', :request, {crowd.state}, 'm' || (i % 3), 1.0, i, 0, {COST},"
-        f" CASE WHEN {done} THEN {COST} END, 0, 0, {moment}, CASE WHEN {done} THEN {moment} END FROM {jobs}",
+        filling("person", {"id": "'p' || i", "created": moment}, persons, is_sqlite),
+        filling("place", {"id": "'c' || i", "platform": "'web'", "key": "'c' || i", "created": moment}, persons, is_sqlite),
+        filling("job", job, jobs, is_sqlite),
         "INSERT INTO account (id, person_id, day, allowance, left, extra)".replace("left", '"left"')
         + f" SELECT 'a' || person_id, person_id, '2026-11-21', {ALLOWED}, {ALLOWED} - {COST} * count(*), 0 FROM job GROUP BY person_id",
         "INSERT INTO ledger (id, account_id, kind, day, amount, extra, at) SELECT 'd' || id, id, 'day', day, allowance, 0,"
@@ -86,13 +101,6 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
         # The peer's: first come, first served.
         "CREATE INDEX ix_first ON job (created) WHERE state = 'waiting'",
     )
-
-
-def numbers(count: int, is_sqlite: bool) -> str:
-    """Return the numbers from 0 as a table with the column `i`, as SQL."""
-    if is_sqlite:
-        return f"(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1}) SELECT i FROM n) AS numbers"
-    return f"generate_series(0, {count - 1}) AS numbers(i)"
 
 
 async def settled(database: Database) -> None:

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import msgspec
 from sqlalchemy import text
 
-from benchmarks.standing.crowd import numbers, settled
+from benchmarks.standing.crowd import settled
+from benchmarks.standing.filling import filling, numbers
 from bot.store import index, terms
 from bot.store.models import Base
 from bot.store.session import Database
@@ -61,8 +62,8 @@ async def filled(url: str, rows: int, pool: Sequence[dict[str, object]]) -> Asyn
             await connection.execute(text("INSERT INTO pool VALUES (:n, :words, :terms)"), list(pool))
         kind = "sqlite" if database.is_sqlite else "postgresql"
         # Indexes that are made when all is there are made in a tenth of the time.
-        filling = (*index.removal(kind), *_filling(rows, database.is_sqlite), *index.statements(kind), *_numbering(database.is_sqlite))
-        for statement in filling:
+        made = (*index.removal(kind), *_filling(rows, database.is_sqlite), *index.statements(kind), *_numbering(database.is_sqlite))
+        for statement in made:
             async with database.write() as session:
                 await session.execute(text(statement), {"request": msgspec.msgpack.encode(_REQUEST)} if ":request" in statement else {})
         await settled(database)
@@ -86,27 +87,55 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
     moment = (
         "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.1, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.1)"
     )
-    no = "0" if is_sqlite else "false"
     persons, jobs = max(10, rows // _OF_ONE), rows // _OF_JOB
     person = f"CASE WHEN i % 10 = 0 THEN '{BUSIEST}' ELSE 'p' || (1 + i % {persons - 1}) END"
     shelf = f"CASE WHEN i % 2 = 0 THEN 'public' ELSE 'p' || (i % {max(1, rows // _KEPT)} % {persons}) END"
     # One word each that only a few have.
     own = "'zq' || (i % 100000)"
+    prompts = f"{numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}"
+    job = {
+        "id": "'j' || i",
+        "person_id": person,
+        "place_id": "'c' || (i % 10)",
+        "key": "'k' || i",
+        "wish": "'{}'",
+        "request": ":request",
+        "state": "'done'",
+        "model": "'m' || (i % 3)",
+        "charged": "0",
+        "created": moment,
+        "ended": moment,
+    }
+    picture = {
+        "id": "'x' || i",
+        "job_id": f"'j' || (i / {_OF_JOB})",
+        "person_id": person,
+        "index": f"i % {_OF_JOB}",
+        "seed": "i",
+        "width": "512",
+        "height": "512",
+        "bytes": "70",
+        "file": "'f' || i",
+        "thumbnail": "'t' || i",
+        "words": f"words || ' ' || {own}",
+        "terms": f"terms || ' ' || {own} || ' =m' || (i % 3) || ' #' || i",
+        "created": moment,
+    }
+    preset = {
+        "id": "'r' || i",
+        "person_id": f"'p' || (i % {persons})",
+        "shelf": shelf,
+        "key": "substr(words, 1, 6) || '-' || i",
+        "name": "substr(words, 1, 6) || '-' || i",
+        "head": "1",
+        "uses": "i % 97",
+        "terms": f"terms || ' ' || {own}",
+        "created": moment,
+    }
     return (
-        "INSERT INTO person (id, name, tier, role, paused, language, locale, created)"
-        f" SELECT 'p' || i, 'Person ' || i, '', '', {no}, '', '', {moment} FROM {numbers(persons, is_sqlite)}",
-        f"INSERT INTO place (id, platform, key, paused, created) SELECT 'c' || i, 'web', 'c' || i, {no}, {moment}"
-        f" FROM {numbers(10, is_sqlite)}",
-        "INSERT INTO job (id, person_id, place_id, message, key, line, wish, request, state, model, cost, rank, passed, credits,"
-        " charged, day, attempt, tries, proof, language, created, ended)"
-        f" SELECT 'j' || i, {person}, 'c' || (i % 10), '', 'k' || i, '', '{{}}', :request, 'done', 'm' || (i % 3), 1.0, i, 0, 0, 0, '',"
-        f" 1, 1, '', '', {moment}, {moment} FROM {numbers(jobs, is_sqlite)}",
-        'INSERT INTO picture (id, job_id, person_id, "index", seed, width, height, bytes, file, thumbnail, words, terms, created)'
-        f" SELECT 'x' || i, 'j' || (i / {_OF_JOB}), {person}, i % {_OF_JOB}, i, 512, 512, 70, 'f' || i, 't' || i, words || ' ' || {own},"
-        f" terms || ' ' || {own} || ' =m' || (i % 3) || ' #' || i, {moment}"
-        f" FROM {numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}",
-        "INSERT INTO preset (id, person_id, shelf, key, name, head, uses, tags, archived, terms, created)"
-        f" SELECT 'r' || i, 'p' || (i % {persons}), {shelf}, substr(words, 1, 6) || '-' || i, substr(words, 1, 6) || '-' || i, 1,"
-        f" i % 97, '', {no}, terms || ' ' || {own}, {moment}"
-        f" FROM {numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}",
+        filling("person", {"id": "'p' || i", "name": "'Person ' || i", "created": moment}, numbers(persons, is_sqlite), is_sqlite),
+        filling("place", {"id": "'c' || i", "platform": "'web'", "key": "'c' || i", "created": moment}, numbers(10, is_sqlite), is_sqlite),
+        filling("job", job, numbers(jobs, is_sqlite), is_sqlite),
+        filling("picture", picture, prompts, is_sqlite),
+        filling("preset", preset, prompts, is_sqlite),
     )

@@ -1,0 +1,29 @@
+"""Stores that are filled for benchmarks: the product's own, whatever columns it has by now."""
+
+import pytest
+
+from benchmarks.standing.crowd import Crowd, crowded
+from benchmarks.standing.gallery import filled, prompts
+from bot.store import shelving
+from bot.store.files import Files
+from bot.store.finding import Sought
+from bot.store.presets import Reader
+from bot.store.store import Store
+
+
+@pytest.mark.parametrize("all_wait", [True, False])
+async def test_a_crowd_is_served(url, tmp_path, all_wait):
+    """Of many jobs that the database made itself the next one can be claimed, and read."""
+    async with crowded(url, Crowd(900, all_wait)) as database:
+        job = await Store.of(database, Files(str(tmp_path))).attempts.claim("painter")
+        assert job.request.prompt.text == "a red circle on blue"
+
+
+async def test_a_gallery_is_searched(url, tmp_path):
+    """Of many pictures and presets that the database made itself those with a word are found."""
+    async with filled(url, 400, prompts()) as database:
+        store = Store.of(database, Files(str(tmp_path)))
+        found = await store.finding.pictures(Sought(person="p0", people=("p0",), words=("zq20",)), 1, 10)
+        assert [one.id for one in found.pictures] == ["x20"]
+        async with database.read() as session:
+            assert await shelving.ids(session, Reader("p1").shelves, "zq398", 10, maker="p1") == ("r398",)
