@@ -8,6 +8,9 @@ from bot.errors import BadInput
 #: What can have one.
 BOUNDED = ("steps", "guidance", "count", "strength")
 
+#: What of it is a whole number.
+WHOLE = frozenset({"steps", "count"})
+
 #: Of what is wrong so much is shown.
 _LONGEST_SHOWN = 40
 
@@ -22,18 +25,23 @@ def read(said: str) -> dict[str, float]:
     return dict(_read(said))
 
 
-def is_one(value: float) -> bool:
-    """Return whether something can be a ceiling: nothing fits under one that is not above nothing."""
-    return math.isfinite(value) and value > 0
+def is_one(name: str, value: float) -> bool:
+    """Return whether something can be a ceiling: nothing fits under one that is not above nothing, and there are no half steps."""
+    return math.isfinite(value) and value > 0 and (name not in WHOLE or value == int(value))
+
+
+def lower(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Return the ceilings of two who each have some: the lower ones."""
+    return {name: min(one.get(name, math.inf), other.get(name, math.inf)) for name in (*one, *other)}
 
 
 def _read(said: str) -> Iterator[tuple[str, float]]:
     for one in filter(None, (part.strip() for part in said.split(","))):
         name, _, said_value = one.partition("=")
         try:
-            value = float(said_value)
+            found = name.strip().casefold(), float(said_value)
         except ValueError:
-            value = math.nan
-        if not is_one(value):
+            found = "", math.nan
+        if not is_one(*found):
             raise BadInput("input-preset-ceiling", given=one[:_LONGEST_SHOWN])
-        yield name.strip().casefold(), value
+        yield found

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from bot import asking, layers
+from bot import asking, ceilings, layers
 from bot.bind import Raw, bind
+from bot.ceilings import WHOLE
 from bot.errors import BadInput, NotAllowed
 from bot.evidence import First
 from bot.given import Sources
@@ -83,13 +84,13 @@ class Context:
 
         Raises what `read` raises.
         """
-        read = await self.read(await self._within(wish))
+        read = await self._within(wish)
         return self._draft(read, read.wish)
 
     async def repeat(self, job: Job) -> NewJob:
         """Want what a job painted once more, to the last bit, and return the job of that, like `submit`."""
         wish = await self.wish_of(job)
-        read = await self.read(await self._within(asking.pinned(wish, job.request)))
+        read = await self._within(asking.pinned(wish, job.request))
         wish = wish.model_copy(update={"seed": job.request.seed, "image": read.wish.image})
         proof = job.evidence.painted
         seats = tuple(picture.seats for picture in proof.pictures) if proof is not None else ()
@@ -117,22 +118,27 @@ class Context:
         self.drafts.append(draft)
         return draft
 
-    async def _within(self, wish: Wish) -> Wish:
-        """Return a wish under the ceilings of its place and its preset: what is given now is refused above them, all else is made less."""
+    async def _within(self, wish: Wish) -> Read:
+        """Return a wish as read, under the ceilings of its place and of its preset.
+
+        What is given now is refused above the place's, all else is made less. Raises what `read` raises, and `BadInput`.
+        """
+        read = await self.read(wish)
         preset = await self.store.presets.referred(wish.preset)
-        of_preset = {} if preset is None else preset.body.most
         of_place = {} if self.may_operate else self.wanted.most
-        if not of_preset and not of_place:
-            return wish
-        request = (await self.read(wish)).request
-        for name, ceiling in (*of_place.items(), *of_preset.items()):
-            value = float(getattr(request if getattr(wish, name) is None else wish, name))
-            if value > ceiling:
-                # What was given over a preset's own ceiling was refused with the preset.
-                if self.origins.get(name) == "you" and name in of_place and value > of_place[name]:
-                    raise BadInput("input-place-most", name=name, most=of_place[name])
-                wish = wish.model_copy(update={name: int(ceiling) if name in ("steps", "count") else ceiling})
-        return wish
+        # What was given above a preset's own ceiling was refused with the preset.
+        most = ceilings.lower(of_place, {} if preset is None else preset.body.most)
+        less: dict[str, float] = {}
+        for name, ceiling in most.items():
+            value = float(getattr(read.request, name))
+            if value <= ceiling or (name == "strength" and read.wish.image is None):
+                continue
+            if self.origins.get(name) == "you" and value > of_place.get(name, value):
+                raise BadInput("input-place-most", name=name, most=of_place[name])
+            less[name] = int(ceiling) if name in WHOLE else ceiling
+        if not less:
+            return read
+        return msgspec.structs.replace(read, request=msgspec.structs.replace(read.request, **less), wish=read.wish.model_copy(update=less))
 
     async def wish_of(self, job: Job) -> Wish:
         """Return what a job was asked for with; of somebody else's without a preset that this person may not see."""

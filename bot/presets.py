@@ -259,7 +259,7 @@ def checked(body: Body) -> Body:
         if wrong := [name for name in names if name not in known]:
             raise BadInput("input-choice", name=what, given=wrong[0][:_LONGEST_SHOWN], offered=", ".join(known))
     for name, most in body.most.items():
-        if not ceilings.is_one(most):
+        if not ceilings.is_one(name, most):
             raise BadInput("input-preset-ceiling", given=f"{name}={most:g}")
         if _number(body.settings.get(name, 0)) > most:
             raise BadInput("input-preset-over", name=name, most=most)

@@ -105,12 +105,12 @@ PlaceCredits = Annotated[
 Cover = Annotated[
     Literal["on", "off"] | None, Field(description="Whether pictures in this place are covered until somebody presses on them")
 ]
-Switch = Annotated[Literal["on", "off"] | None, Field(description="Whether it is told; nothing shows how it is now")]
+Switch = Annotated[Literal["on", "off"] | None, Field(description="Whether it is told; left out, it shows how that is now")]
 Without = Annotated[
     str | None, Field(max_length=200, description="Settings of the request to leave to the model, by name, with commas between")
 ]
 Unset = Annotated[str | None, Field(max_length=200, description="Settings to take back, by name, with commas between")]
-Language = Annotated[Literal["en", "de", "es"] | None, Field(description="The language that you are spoken to in")]
+Language = Annotated[Literal["en", "de", "es"] | None, Field(description="The language that Easel speaks")]
 Here = Annotated[bool | None, Field(description="For everybody in this place, where you look after it")]
 Same = Annotated[bool | None, Field(description="The same seed too, for the same picture")]
 

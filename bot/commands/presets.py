@@ -227,11 +227,12 @@ async def tried(ctx: Context, name: str, body: Body) -> None:
 
 async def _shown(ctx: Context, found: Preset) -> Reply:
     picture = await ctx.store.pictures.get(found.picture) if found.picture else None
+    covered = found.shelf in await ctx.store.settings.covered({found.shelf}, ctx.address)
     facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in (await _told(ctx, found)).items() if said)
     return Reply(
         text=text("preset-shown", name=found.name, version=found.version, maker=found.maker or text("somebody")),
         facts=facts,
-        pictures=(cards.shown(picture),) if picture is not None else (),
+        pictures=(cards.shown(picture, covered=covered),) if picture is not None else (),
         buttons=_buttons(ctx, found),
     )
 

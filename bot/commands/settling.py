@@ -96,8 +96,9 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
         # Another one of its name, which somebody may share here one day, is not what was chosen.
         changes = {**changes, "preset": found.use.standing}
     left = {name: value for name, value in {**known, **changes}.items() if name not in (*without, LANGUAGE)}
-    # What could not be painted is refused now and not with every request from now on.
-    await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
+    if {*changes, *without} & set(SETTABLE):
+        # What could not be painted is refused now and not with every request from now on.
+        await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
     await ctx.store.settings.change(ctx.address if here else ctx.person.id, changes, without)
     if here:
         await ctx.audit("settings", names=", ".join(sorted({*changes, *without})))

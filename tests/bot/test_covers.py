@@ -63,6 +63,16 @@ async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
     assert await shown(bot, "/history", where="other") == [False]
 
 
+async def test_a_preset_of_a_covered_board_is_covered(bot):
+    """The picture of a preset is as covered as the board that it stands on, also where its maker looks at it elsewhere."""
+    _, (picture,) = await bot.painted(LINE)
+    await bot.say(f"/preset save calm --picture {picture.id}")
+    await bot.say("/rules --cover on", "mod", moderates=True)
+    assert await shown(bot, "/preset show calm", where="elsewhere") == [False]
+    await bot.say("/preset share calm")
+    assert await shown(bot, "/preset show calm", where="elsewhere") == [True]
+
+
 async def test_the_rule_is_shown_and_taken_back(bot):
     """The rules of a place name it while it holds, both ways take it back, and both are written down."""
     for line in ("/rules --cover off", "/rules --without cover"):

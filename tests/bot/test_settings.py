@@ -4,8 +4,9 @@ import pytest
 
 from bot.errors import BadInput, NotAllowed
 from bot.texts import tell
+from bot.values import Address
 from inference.errors import InferenceError
-from tests.talk import png, talk
+from tests.talk import PLATFORM, png, talk
 
 
 @pytest.fixture
@@ -194,7 +195,23 @@ async def test_a_place_has_ceilings_for_what_others_made(bot):
     assert refused.value.problem.key == "input-place-most"
 
 
-@pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=nan", "steps=", "count=1e999"])
+async def test_a_ceiling_of_strength_is_for_pictures(bot):
+    """How much of a picture is painted anew has a ceiling only where there is a picture."""
+    _, (picture,) = await bot.painted("/imagine a star --seed 7", "bob")
+    await bot.say("/rules --most strength=0.3", "mod", moderates=True)
+    assert (await request(bot, "/imagine a circle")).prompt.text == "a circle"
+    assert (await request(bot, f"/vary {picture.id}", "bob")).strength == 0.3
+
+
+async def test_a_language_is_settled_whatever_else_is(bot):
+    """Settings that nothing can be painted with any more are no reason to go on in another language."""
+    await bot.store.settings.change(Address(PLATFORM, "studio"), {"scheduler": "gone"})
+    reply = await bot.say("/settings --here --language de", "mod", moderates=True)
+    assert reply.text
+    assert (await bot.store.settings.of("", Address(PLATFORM, "studio"))).language == "de"
+
+
+@pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=0.5", "steps=nan", "steps=", "count=1e999"])
 async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
     """A ceiling that nothing fits under, or everything, is refused: for a place, for a preset, and for one from a file."""
     for line in (f"/rules --most {said}", f"/preset save house a house --most {said}"):
