@@ -5,7 +5,6 @@ portion does not matter. Only the functions with a `session` may be called insid
 decide only while the person is held: of requests that are made at once each then finds what the one before has left.
 """
 
-import json
 from collections import Counter
 
 from sqlalchemy import Select, func, select, update
@@ -17,7 +16,7 @@ from bot.store.ledger import Balance, refusal
 from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
 from bot.store.people import OPERATOR
 from bot.store.session import Database, add_if_new
-from bot.store.settings import CREDITS
+from bot.store.settings import of_place
 from bot.values import Address
 
 
@@ -82,10 +81,10 @@ _SUM = func.coalesce(func.sum(func.coalesce(JobRow.charged, JobRow.credits)), 0)
 async def _portion(session: AsyncSession, person: str, place: str) -> int | None:
     """Return what a person may use in a place on a day, or nothing where nobody says so; who runs Easel is told by nobody."""
     given = await session.scalar(select(SettingRow.given).where(SettingRow.place_id == place))
-    credits = json.loads(given or "{}").get(CREDITS)
+    credits = of_place(given).credits
     if credits is None or await session.scalar(select(PersonRow.role).where(PersonRow.id == person)) == OPERATOR:
         return None
-    return round(float(credits) * WHOLE)
+    return round(credits * WHOLE)
 
 
 async def _used(session: AsyncSession, person: str, place: str, day: str) -> int:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 
 import msgspec
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from bot import ceilings
 from bot.store.models import BoardPlaceRow, PlaceRow, SettingRow
@@ -38,6 +38,21 @@ class Wanted(msgspec.Struct, frozen=True):
         """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
         return str(self.place.get(LANGUAGE, ""))
 
+    @property
+    def cover(self) -> bool:
+        """Return whether nobody sees a picture in the place before they press on it."""
+        return bool(self.place.get(COVER))
+
+    @property
+    def credits(self) -> float | None:
+        """Return how many credits each member may use in the place on one day, or nothing where nobody says so."""
+        return None if (most := self.place.get(CREDITS)) is None else float(most)
+
+
+def of_place(given: str | None) -> Wanted:
+    """Return what holds for everybody in a place, as its row says it; there may be none."""
+    return Wanted(place=json.loads(given or "{}"))
+
 
 class Settings:
     """The settings of persons and places. `cover`: pictures are covered everywhere, whatever a place says."""
@@ -48,17 +63,15 @@ class Settings:
 
     async def of(self, person: str, place: Address) -> Wanted:
         """Return what holds for a person in a place."""
-        here = and_(PlaceRow.platform == place.platform, PlaceRow.key == place.place)
-        wanted = select(SettingRow).outerjoin(PlaceRow, PlaceRow.id == SettingRow.place_id)
         async with self._database.read() as session:
-            rows = (await session.scalars(wanted.where(or_(SettingRow.person_id == person, here)))).all()
+            rows = (await session.scalars(_of(person, place))).all()
         of_person = next((row.given for row in rows if row.person_id is not None), "{}")
         of_place = next((row.given for row in rows if row.place_id is not None), "{}")
         return Wanted(json.loads(of_person), json.loads(of_place))
 
     async def covers(self, place: Address) -> bool:
         """Return whether nobody sees a picture in a place before they press on it."""
-        return self.cover or bool((await self.of("", place)).place.get(COVER))
+        return self.cover or (await self.of("", place)).cover
 
     async def covered(self, boards: Collection[str], place: Address) -> frozenset[str]:
         """Return the boards whose pictures are covered where they are looked at: there, or in one of the places whose they are."""
@@ -67,7 +80,7 @@ class Settings:
         wanted = select(BoardPlaceRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardPlaceRow.place_id)
         async with self._database.read() as session:
             rows = (await session.execute(wanted.where(BoardPlaceRow.board_id.in_(boards)))).all()
-        return frozenset(board for board, given in rows if json.loads(given).get(COVER))
+        return frozenset(board for board, given in rows if of_place(given).cover)
 
     async def change(self, owner: str | Address, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
         """Change settings of a person, by id, or of a place; those named in `without` are taken away."""
@@ -78,3 +91,9 @@ class Settings:
             known = json.loads(await session.scalar(select(SettingRow.given).filter_by(**whose).with_for_update()) or "{}")
             left = {name: value for name, value in {**known, **changes}.items() if name not in without}
             await session.execute(update(SettingRow).filter_by(**whose).values(given=json.dumps(left)))
+
+
+def _of(person: str, place: Address) -> Select[SettingRow]:
+    """Return what finds the rows of a person and of a place: the place is looked up by itself, so that each row is found by its index."""
+    here = select(PlaceRow.id).where(PlaceRow.platform == place.platform, PlaceRow.key == place.place).scalar_subquery()
+    return select(SettingRow).where(or_(SettingRow.person_id == person, SettingRow.place_id == here))

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from bot.store import attempts, boards, inbox, outbox, portions, turn
+from bot.store import attempts, boards, inbox, outbox, portions, settings, turn
 from bot.store.columns import now
-from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, TurnRow
+from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, SettingRow, TurnRow
 from bot.store.session import Database
 from bot.store.store import Store
+from bot.values import Address
 from tests.stores import blank, new_job
 
 OVER, OPEN = 4000, 40
@@ -46,6 +47,9 @@ async def fill(database):
     async with database.write() as session:
         await session.execute(insert(PlaceRow).values(id="here", platform="web", key="here"))
         await session.execute(insert(PersonRow), [{"id": one} for one in persons])
+        await session.execute(insert(PlaceRow), [{"id": f"l{number}", "platform": "web", "key": f"{number}"} for number in range(OVER)])
+        await session.execute(insert(SettingRow), [{"id": f"s{one}", "person_id": one, "given": "{}"} for one in persons])
+        await session.execute(insert(SettingRow), [{"id": f"t{number}", "place_id": f"l{number}", "given": "{}"} for number in range(OVER)])
         await session.execute(insert(TurnRow), [{"person_id": one, "tag": 1.0, "waiting": place < 10} for place, one in enumerate(persons)])
         await session.execute(insert(JobRow), jobs)
         await session.execute(insert(DeliveryRow), [*sent, {**sent[0], "id": "due", "job_id": f"j{OVER + 2 * OPEN}", "state": "todo"}])
@@ -74,13 +78,18 @@ async def database(filled):
         yield opened
 
 
+async def planned(database, question):
+    """Return the steps in which a database would answer a question."""
+    asked = question.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    async with database.read() as session:
+        return [row[-1] for row in await session.execute(text(f"{explain} {str(asked).replace(':', chr(92) + ':')}"))]
+
+
 @pytest.mark.parametrize("index", QUESTIONS)
 async def test_what_is_next_is_found_by_its_index(database, index):
     """The plan of each question that is asked all the time names its index, and reads no table from end to end."""
-    question = QUESTIONS[index](database).compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
-    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-    async with database.read() as session:
-        plan = [row[-1] for row in await session.execute(text(f"{explain} {str(question).replace(':', chr(92) + ':')}"))]
+    plan = await planned(database, QUESTIONS[index](database))
     assert any(index in step for step in plan), plan
     whole = [step for step in plan if "Seq Scan" in step or (step.startswith("SCAN") and index not in step)]
     assert [step for step in whole if "person" not in step] == [], plan
@@ -88,12 +97,21 @@ async def test_what_is_next_is_found_by_its_index(database, index):
 
 async def test_boards_are_found_however_much_somebody_asked_for(database):
     """The places somebody has been in are found one after the other in an index: what they asked for is not read from end to end."""
-    question = boards._of_person("p1").compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
-    async with database.read() as session:
-        explained = await session.execute(text(f"{'EXPLAIN QUERY PLAN' if database.is_sqlite else 'EXPLAIN'} {question}"))
-        plan = [row[-1] for row in explained]
+    plan = await planned(database, boards._of_person("p1"))
     assert any("ix_job_person_id_place_id_day" in step for step in plan), plan
     assert [step for step in plan if "Seq Scan on job" in step or step.startswith("SCAN job")] == [], plan
+
+
+async def test_what_somebody_wants_is_found_however_many_want_something(database):
+    """The settings of a person and of a place are found by indexes, and no table is read from end to end."""
+    plan = await planned(database, settings._of("p1", Address("web", "77")))
+    named = (
+        {"sqlite_autoindex_setting_2", "sqlite_autoindex_setting_3"}
+        if database.is_sqlite
+        else {"uq_setting_person_id", "uq_setting_place_id"}
+    )
+    assert {index for index in named if any(index in step for step in plan)} == named, plan
+    assert [step for step in plan if "Seq Scan" in step or step.startswith("SCAN")] == [], plan
 
 
 async def test_among_much_that_is_over_the_right_one_is_found(database):
