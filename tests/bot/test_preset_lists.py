@@ -38,6 +38,14 @@ async def test_the_list_ends_with_what_easel_brings(bot, kept):
     assert (beyond.facts, "There is no page" in beyond.text) == ((), True)
 
 
+async def test_a_name_stands_in_the_list_once(bot):
+    """A preset that has the name of one of Easel's own takes its place: by its name nobody would get that."""
+    await bot.say("/preset save Poster a red circle")
+    assert [one.name.casefold() for one in (await bot.say("/preset list")).facts].count("poster") == 1
+    assert [one.said.casefold() for one in (await bot.say("/preset use")).buttons].count("poster") == 1
+    assert told(await bot.say("/preset list", "bob"))["poster"]
+
+
 @pytest.mark.parametrize("words", ["circle", "red circle " * 6])
 async def test_the_list_of_words_goes_on(bot, words):
     """What is found by words has further pages too: behind a button, or by a line where the words are too long for one."""
