@@ -117,12 +117,19 @@ def spot_for(interaction: Interaction, message: int) -> Spot:
         limit=interaction.filesize_limit,
         is_guest=not _is_at_home(interaction),
         home=_home(interaction),
+        under=above(interaction.channel),
     )
 
 
+def above(channel: object) -> int:
+    """Return the channel whose place a thread belongs to, or 0. A private thread belongs to none: not all of the channel may see it."""
+    return channel.parent_id if isinstance(channel, discord.Thread) and not channel.is_private() else 0
+
+
 def _home(interaction: Interaction) -> int:
-    """Return the channel between a person and the bot alone. A group's, or that of two others, is none, and neither is one unsaid."""
-    return (interaction.channel_id or 0) if interaction.guild_id is None and interaction.context.dm_channel else 0
+    """Return a thread, or the channel between a person and the bot alone: no group's, none of two others, none unsaid."""
+    is_direct = interaction.guild_id is None and interaction.context.dm_channel
+    return (interaction.channel_id or 0) if is_direct or above(interaction.channel) else 0
 
 
 def _is_at_home(interaction: Interaction) -> bool:

@@ -201,7 +201,7 @@ class Desk:
         except REFUSALS as error:
             log.warning("discord.unanswered interaction=%s reason=%s", interaction.id, type(error).__name__)
             return None
-        return Spot(user=spot.user, message=message, limit=spot.limit, home=spot.home).address(channel)
+        return Spot(user=spot.user, message=message, limit=spot.limit, home=spot.home, under=spot.under).address(channel)
 
     async def _ran(self, interaction: Interaction, run: Run, address: Address, *, is_public: bool = False) -> Reply | None:
         """Return what a command says; what is wrong is said to the person alone, and then there is nothing more to show."""

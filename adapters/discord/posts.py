@@ -104,6 +104,10 @@ class Posts:
         """Send one more message to where only the token of an interaction is let in, and return its id."""
         return (await _asked(self._webhook(spot).send(view=view, files=[one.opened() for one in files], wait=True))).id
 
+    async def known(self, channel: int) -> Any:
+        """Return a channel that the library has not heard of, such as a thread that is older than the connection."""
+        return await _asked(self.connected.fetch_channel(channel))
+
     async def direct(self, user: int) -> int:
         """Return the channel of direct messages with somebody."""
         return (await _asked(self.connected.create_dm(discord.Object(user)))).id

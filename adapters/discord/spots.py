@@ -18,7 +18,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     `user` is whom a direct message goes to where the channel is closed. `message` is 0 where there is none yet. `token` opens it
     until the moment `until` (seconds since 1970) without any right in the channel; a message of the bot's own has none. `limit`
     is how many bytes a file may have there, 0 where nobody said. `is_guest`: the bot is not in that channel, but only its command.
-    `home` is the channel between `user` and the bot, whose place is named by the person, 0 where others may read along.
+    `home` is the channel where the place has another name: between `user` and the bot that of the person, in a thread that of
+    the channel `under` which it hangs; 0 where the place is the channel's own.
     """
 
     user: int = 0
@@ -28,12 +29,13 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 0
     is_guest: bool = False
     home: int = 0
+    under: int = 0
 
     def address(self, channel: int) -> Address:
         """Return the address of this spot in a channel. A conversation with one person is a place of that person's name."""
         home = self.home if self.home == channel else 0
         parts = (self.user, self.message, self.until, self.limit, int(self.is_guest), home, self.token)
-        return Address(PLATFORM, str(self.user if home else channel), _SEPARATOR.join(map(str, parts)))
+        return Address(PLATFORM, str((self.under or self.user) if home else channel), _SEPARATOR.join(map(str, parts)))
 
     @property
     def is_open(self) -> bool:
@@ -69,6 +71,7 @@ def spot_of(address: Address) -> Spot:
             limit=int(limit),
             is_guest=guest == "1",
             home=int(home),
+            under=int(address.place) if int(home) and address.place != user else 0,
         )
     except ValueError:
         return Spot()

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from adapters.discord import attachments, outbound
-from adapters.discord.answering import caller
+from adapters.discord.answering import above, caller
 from adapters.discord.desk import Desk
 from adapters.discord.posts import REFUSALS
 from adapters.discord.spots import Spot
@@ -39,6 +39,13 @@ class Talking:
             await self._heard(client, message, words)
 
     async def _heard(self, client: discord.Client, message: discord.Message, words: str) -> None:
+        if isinstance(message.channel, discord.PartialMessageable):
+            # Of an old thread nobody has told the library, nor whose rules hold there.
+            try:
+                message.channel = await self._desk.posts.known(message.channel.id)
+            except REFUSALS as error:
+                await self._unanswered(message, error)
+                return
         # A message says nothing of who has to be of age, so it counts only where everybody is.
         is_direct = message.guild is None and self._desk.bot.config.discord.age_restricted
         if is_direct or not self._desk.is_open(message.channel):
@@ -50,12 +57,14 @@ class Talking:
             # A message that comes twice is answered in the same one.
             placeholder = await self._desk.posts.surely(where, outbound.sentence(text("card-starting")), f"m{message.id}")
         except REFUSALS as error:
-            log.warning("discord.unanswered message=%s reason=%s", message.id, type(error).__name__)
-            await (self._said(message, text("discord-private")) if is_private else self._directly(message))
+            await self._unanswered(message, error, text("discord-private") if is_private else "")
             return
-        limit = message.guild.filesize_limit if message.guild is not None else 0
-        home = message.channel.id if isinstance(message.channel, discord.DMChannel) else 0
-        await self._answer(client, message, words, where, Spot(user=message.author.id, message=placeholder, limit=limit, home=home))
+        await self._answer(client, message, words, where, _spot(message, placeholder))
+
+    async def _unanswered(self, message: discord.Message, error: Exception, said: str = "") -> None:
+        """Note that a message got no answer, and say so in its place, or directly."""
+        log.warning("discord.unanswered message=%s reason=%s", message.id, type(error).__name__)
+        await (self._said(message, said) if said else self._directly(message))
 
     def _is_private(self, message: discord.Message, words: str) -> bool:
         """Return whether the answer is for the person alone, where others would see it."""
@@ -93,7 +102,7 @@ class Talking:
     async def _invocation(self, client: discord.Client, message: discord.Message, words: str, spot: Spot) -> Invocation:
         line = read_line(words)
         permissions = discord.Permissions.none()
-        # A thread whose channel is not known yet cannot say.
+        # A thread whose channel nobody told of cannot say.
         with contextlib.suppress(discord.ClientException, AttributeError, TypeError):
             permissions = message.channel.permissions_for(message.author)  # type: ignore[arg-type]  # nobody moderates who is no member
         return Invocation(
@@ -129,6 +138,13 @@ class Talking:
         with contextlib.suppress(*REFUSALS):
             direct = await self._desk.posts.direct(message.author.id)
             await self._desk.posts.send(direct, outbound.sentence(text("discord-no-answer")), (), f"m{message.id}")
+
+
+def _spot(message: discord.Message, placeholder: int) -> Spot:
+    """Return the spot of a message's answer."""
+    limit, parent = message.guild.filesize_limit if message.guild is not None else 0, above(message.channel)
+    home = message.channel.id if parent or isinstance(message.channel, discord.DMChannel) else 0
+    return Spot(user=message.author.id, message=placeholder, limit=limit, home=home, under=parent)
 
 
 def meant(client: discord.Client, message: discord.Message) -> str | None:

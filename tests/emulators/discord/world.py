@@ -6,7 +6,7 @@ from tests.emulators.discord.library import discord as library
 
 Permissions = library.Permissions
 EPOCH = 1420070400000
-TEXT, DM, GROUP, FORUM, THREAD = 0, 1, 3, 15, 11
+TEXT, DM, GROUP, FORUM, THREAD, PRIVATE_THREAD = 0, 1, 3, 15, 11, 12
 # What everybody may do in a new server.
 EVERYBODY = Permissions(
     view_channel=True,
@@ -176,11 +176,12 @@ class Channel:
     @property
     def is_thread(self):
         """Whether this is a thread or the post of a forum."""
-        return self.kind == THREAD
+        return self.kind in (THREAD, PRIVATE_THREAD)
 
-    def thread(self, name, *, archived=False, locked=False, owner=None, id=None):
+    def thread(self, name, *, archived=False, locked=False, owner=None, id=None, private=False):
         """Make a thread here; one that hangs on a message has its id."""
-        made = Channel(self.discord, name, THREAD, guild=self.guild, parent=self, owner=owner or self.discord.bot)
+        kind = PRIVATE_THREAD if private else THREAD
+        made = Channel(self.discord, name, kind, guild=self.guild, parent=self, owner=owner or self.discord.bot)
         made.id = id or made.id
         made.is_archived, made.is_locked = archived, locked
         return self.guild.add_thread(made)

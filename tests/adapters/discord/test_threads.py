@@ -1,0 +1,111 @@
+"""Threads and posts: whoever opens one under a channel is where the channel's rules hold; a private one is a place of its own."""
+
+import pytest
+
+from adapters.discord.spots import channel_of
+from bot.jobs.delivery import Sent
+from bot.reply import Reply
+from bot.texts import text
+from bot.values import Address
+from tests.adapters.discord.chat import told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TOO_MANY = "steps can be up to 6"
+
+
+async def ruled(chat, kind):
+    """Return a thread whose channel has its pictures covered and bounds the steps, who looks after that and who does not."""
+    channel, ann, bob = chat.channel()
+    place = channel.thread("circles") if kind == "thread" else channel.guild.forum("pictures").post("circles")
+    ann.join(channel.guild, permissions="manage_messages")
+    there = channel if kind == "thread" else place.parent.post("about")
+    for given in ({"cover": "on"}, {"most": "steps=6"}):
+        await told(await ann.use(there, "rules", **given))
+    return place, ann, bob
+
+
+def said(use):
+    """Return what somebody alone was told, as it stands there."""
+    return " ".join(use.texts())
+
+
+@pytest.mark.parametrize("kind", ["thread", "post"])
+async def test_what_holds_in_a_channel_holds_in_its_threads(chat, kind):
+    """Pictures are covered and bounded in a thread as its channel says, for commands, mentions and buttons, and they come in the thread."""
+    place, _, bob = await ruled(chat, kind)
+    await bob.use(place, "imagine", prompt="a red circle", size="64x64")
+    await bob.say(place, "<@BOT> a blue star --size 64x64")
+    first, _ = await chat.pictures(place, 2)
+    await bob.click(first, "Again")
+    shown = await chat.pictures(place, 3)
+    assert [one.covered() for one in shown] == [[True]] * 3
+    for one in shown:
+        job = await chat.job(one)
+        assert job.request.steps <= 6
+        assert job.address.place == place.parent.id
+        assert channel_of(job.address) == int(place.id)
+    assert TOO_MANY in said(await told(await bob.use(place, "imagine", prompt="a red circle", steps=7)))
+    assert await chat.pictures(place, 3) == shown
+
+
+async def test_a_thread_has_the_presets_and_the_history_of_its_channel(chat):
+    """What a channel's group shares is suggested in its threads, and is used there."""
+    channel, ann, bob = chat.channel()
+    await told(await ann.use(channel, "preset save", name="fjord", prompt="a blue {prompt}"))
+    await told(await ann.use(channel, "preset share", preset="fjord"))
+    thread = channel.thread("boats")
+    assert [one["name"] for one in await bob.complete(thread, "preset show", "preset", "fjo")] == ["fjord"]
+    await bob.use(thread, "preset use", preset="fjord", words="boat", size="64x64")
+    (shown,) = await chat.pictures(thread)
+    assert [one.id for one in await chat.store.jobs.of_place(Address("discord", channel.id), 9)] == [(await chat.job(shown)).id]
+    assert "fjord" in said(await told(await bob.use(thread, "preset list")))
+
+
+async def test_a_thread_is_looked_after_by_who_looks_after_its_channel(chat):
+    """Who may manage messages sets the rules from a thread for all of the channel; who opened the thread may not."""
+    channel, ann, bob = chat.channel()
+    ann.join(channel.guild, permissions="manage_messages")
+    thread = channel.thread("circles", owner=bob)
+    assert text("denied-moderators") in said(await told(await bob.use(thread, "rules", cover="on")))
+    await told(await ann.use(thread, "rules", cover="on"))
+    await bob.use(channel, "imagine", prompt="a red circle", size="64x64")
+    (shown,) = await chat.pictures(channel)
+    assert shown.covered() == [True]
+
+
+async def test_a_thread_that_was_opened_before_the_connection(chat):
+    """A message in a thread that Discord told nobody of is one in its channel; where nobody can say which, nothing is painted."""
+    place, _, bob = await ruled(chat, "thread")
+    client = chat.adapter._connection.client
+    client.get_channel(int(place.id)).guild._remove_thread(client.get_channel(int(place.id)))
+    await bob.say(place, "<@BOT> a red circle --size 64x64")
+    (shown,) = await chat.pictures(place)
+    assert shown.covered() == [True]
+    chat.discord.fault("GET", f"/channels/{place.id}", (403, 50001))
+    await bob.say(place, "<@BOT> a red circle --size 64x64")
+    await chat.discord.until(lambda: text("discord-no-answer") in str([one.texts() for one in bob.dm().messages]))
+    assert await chat.pictures(place) == [shown]
+
+
+async def test_a_private_thread_is_a_place_of_its_own(chat):
+    """What is painted in a private thread is not in its channel's history: not everybody there may see it."""
+    place, _, bob = await ruled(chat, "thread")
+    hidden = place.parent.thread("us", private=True)
+    await bob.use(hidden, "imagine", prompt="a red circle", size="64x64")
+    await bob.say(hidden, "<@BOT> a blue star --size 64x64")
+    shown = await chat.pictures(hidden, 2)
+    assert {(await chat.job(one)).address.place for one in shown} == {hidden.id}
+    assert await chat.store.jobs.of_place(Address("discord", place.parent.id), 9) == ()
+
+
+async def test_what_nobody_asked_for_is_said_in_the_thread_too(chat):
+    """A digest that was switched on in a thread is the channel's, and is told in the thread."""
+    channel, ann, _ = chat.channel()
+    ann.join(channel.guild, permissions="manage_messages")
+    thread = channel.thread("news")
+    await told(await ann.use(thread, "digest", switch="on"))
+    wanted = await chat.store.digests.of(Address("discord", channel.id))
+    outcome = await chat.adapter.post(wanted.address, Reply(text="This came by itself"), "news")
+    assert outcome == Sent(thread.messages[-1].id)
+    assert channel.messages == []
