@@ -1,5 +1,9 @@
 """Who may do what: every command, and every button, for everybody who could try."""
 
+import asyncio
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from bot.commands import COMMANDS
@@ -86,11 +90,31 @@ MATRIX = {
 }
 
 
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Give a folder in which the owner has something, and the ids of that: every try begins with a copy of it."""
+    folder = tmp_path_factory.mktemp("scene")
+
+    async def make():
+        async with talk(folder) as bot:
+            return await things(bot)
+
+    with ThreadPoolExecutor(1) as beside:
+        return folder, beside.submit(asyncio.run, make()).result()
+
+
 @pytest.fixture
-async def bot(tmp_path):
+async def bot(tmp_path, scene):
     """Somebody to talk to the bot with."""
+    shutil.copytree(scene[0], tmp_path, dirs_exist_ok=True)
     async with talk(tmp_path) as open_one:
         yield open_one
+
+
+@pytest.fixture
+def ids(scene):
+    """Give the ids of what the owner has in the place."""
+    return scene[1]
 
 
 async def things(bot):
@@ -140,9 +164,8 @@ def test_every_command_has_a_row():
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("command", MATRIX)
-async def test_commands(bot, command, role):
+async def test_commands(bot, ids, command, role):
     """A command is run for those who may, and for nobody else."""
-    ids = await things(bot)
     caller, address = await who(bot, role, ids["owner"])
     call = Invocation(command=command, given=given_to(command, ids), caller=caller, address=address)
     assert await is_let(bot.app.handle(call)) == (role in MATRIX[command][1])
@@ -150,9 +173,8 @@ async def test_commands(bot, command, role):
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("command", [name for name, (given, _) in MATRIX.items() if given])
-async def test_buttons(bot, command, role):
+async def test_buttons(bot, ids, command, role):
     """A button does for whoever presses it what the command would, whoever it was shown to."""
-    ids = await things(bot)
     wire = bot.app.commands[command].wire(**given_to(command, ids))
     caller, address = await who(bot, role, ids["owner"])
     assert await is_let(bot.app.pressed(wire, caller, address)) == (role in MATRIX[command][1])
