@@ -10,8 +10,8 @@ from adapters.web import inbound, outbound, surface
 from adapters.web.access import Visitor, is_link
 from adapters.web.desk import Desk
 from adapters.web.refusals import Refused
+from bot import digesting
 from bot.cards import Card
-from bot.commands import digests
 from bot.errors import NotAllowed
 from bot.store.job import Job
 from bot.texts import text
@@ -96,7 +96,7 @@ class Pages:
         place = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
         if one is None or one.told == one.since or (more and not place):
             return "", 0
-        reply = await digests.told(self._desk.store, one)
+        reply = await digesting.told(self._desk.store, one)
         return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, place)
 
     async def history(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from bot.commands import digests
+from bot import digesting
 from bot.jobs.delivery import Later, Platforms, Refused, Sent
 from bot.store.digests import Digest
 from bot.store.store import Store
@@ -65,8 +65,8 @@ class Digesting:
         taken = await self._store.digests.claim(one)
         if taken is None:
             return False
-        with speaking(await digests.language(self._store, taken)):
-            reply = await digests.told(self._store, taken)
+        with speaking(await digesting.language(self._store, taken)):
+            reply = await digesting.told(self._store, taken)
             outcome = await self._voice.post(taken.address, reply, taken.key) if reply is not None else None
         if outcome is not None and not isinstance(outcome, Sent):
             log.warning("digests.not_said place=%s reason=%s", one.place, outcome.reason)

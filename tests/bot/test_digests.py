@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.commands import digests
+from bot import digesting
 from bot.errors import NotAllowed
 from bot.jobs.delivery import Later, Sent
 from bot.jobs.digests import Digesting
@@ -113,7 +113,7 @@ async def test_nothing_new_is_not_told(bot):
     await bot.store.digests.end(Address(PLATFORM, "studio"))
     one = await wanted(bot.store, Address(PLATFORM, "studio"))
     taken = await bot.store.digests.claim(one)
-    assert await digests.told(bot.store, taken) is None
+    assert await digesting.told(bot.store, taken) is None
 
 
 async def test_presets_that_are_gone_are_not_told(bot):
