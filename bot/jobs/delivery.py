@@ -25,7 +25,7 @@ log = logging.getLogger("easel.delivery")
 MOST_SENDING = 8
 
 #: A platform that was silent for so long is given up waiting for, before the lease of the delivery is over.
-_SILENCE_SECONDS = SENDING_LEASE.total_seconds() * 0.8
+SILENCE_SECONDS = SENDING_LEASE.total_seconds() * 0.8
 
 #: The longest pause between two attempts, and when no more are made: whoever looks later finds the pictures in their history.
 _LONGEST_PAUSE, _GIVE_UP = 600.0, timedelta(hours=24)
@@ -197,7 +197,7 @@ class Delivering:
             return await self._deliver(Parcel(one.id, card, address, one.attempt, one.unsure))
 
         try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
+            async with asyncio.timeout(SILENCE_SECONDS):
                 # Nothing where the job was deleted, or put into line again: its next end will be told.
                 return await self._telling.last(one.job, deliver) or Sent(one.message)
         except TimeoutError:

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from bot import digesting
-from bot.jobs.delivery import Later, Platforms, Refused, Sent
+from bot.jobs.delivery import SILENCE_SECONDS, Later, Outcome, Platforms, Refused, Sent
+from bot.reply import Reply
 from bot.store.digests import Digest
 from bot.store.store import Store
 from bot.texts import speaking
@@ -21,8 +22,8 @@ EVERY_SECONDS = 600.0
 class Digesting:
     """Has digests told on the `platforms` that run here; an async context manager. Several processes may do so at once.
 
-    A digest is taken before it is told, and given back only where it surely was not: one that is lost with its process is not told
-    twice, but not at all. People miss a list that comes again anyway less than they mind hearing it twice.
+    A digest is made, then taken, then said, and given back only where it surely was not: one that is lost with its process is not
+    told twice, but not at all. People miss a list that comes again anyway less than they mind hearing it twice.
     """
 
     def __init__(self, store: Store, voice: Platforms, platforms: Sequence[str], *, every_seconds: float = EVERY_SECONDS) -> None:
@@ -42,9 +43,14 @@ class Digesting:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> int:
-        """Have everything told that is due now, and return how many digests were said."""
+        """Have everything told that is due now, and return how many digests were said. No platform waits for another."""
+        due = await self._store.digests.due(self._platforms)
+        apart = ([one for one in due if one.address.platform == platform] for platform in self._platforms)
+        return sum(await asyncio.gather(*map(self._each, apart)))
+
+    async def _each(self, due: Sequence[Digest]) -> int:
         said = 0
-        for one in await self._store.digests.due(self._platforms):
+        for one in due:
             try:
                 said += await self._tell(one)
             except Exception as error:
@@ -62,12 +68,13 @@ class Digesting:
 
     async def _tell(self, one: Digest) -> bool:
         """Tell a digest, unless another process does, and return whether it was said."""
-        taken = await self._store.digests.claim(one)
-        if taken is None:
-            return False
+        taken = one.next()
         with speaking(await digesting.language(self._store, taken)):
+            # Before it is taken: whatever goes wrong here, it is still due.
             reply = await digesting.told(self._store, taken)
-            outcome = await self._voice.post(taken.address, reply, taken.key) if reply is not None else None
+            if not await self._store.digests.claim(one, taken):
+                return False
+            outcome = await self._posted(taken, reply) if reply is not None else None
         if outcome is not None and not isinstance(outcome, Sent):
             log.warning("digests.not_said place=%s reason=%s", one.place, outcome.reason)
         if isinstance(outcome, Refused):
@@ -76,3 +83,11 @@ class Digesting:
         elif isinstance(outcome, Later) and not outcome.unsure:
             await self._store.digests.put_back(one, taken)
         return isinstance(outcome, Sent)
+
+    async def _posted(self, taken: Digest, reply: Reply) -> Outcome:
+        """Say a digest, for as long as is waited for what was asked for."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                return await self._voice.post(taken.address, reply, taken.key)
+        except TimeoutError:
+            return Later("silent", unsure=True)

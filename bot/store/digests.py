@@ -36,6 +36,15 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
         """Return what the one that was told last is known by."""
         return f"{self.place}{int(self.told.timestamp()):x}"
 
+    def next(self) -> "Digest":
+        """Return what this one is when it has been told now.
+
+        The next one comes on the same day of the week, at the same time, however late this one is.
+        """
+        moment = now()
+        weeks = (moment - self.due) // WEEK + 1
+        return msgspec.structs.replace(self, since=self.told, told=moment, due=self.due + max(weeks, 1) * WEEK)
+
 
 class Digests:
     """The digests that are wanted."""
@@ -73,15 +82,9 @@ class Digests:
         async with self._database.read() as session:
             return tuple(_digest(*row) for row in await session.execute(wanted.order_by(DigestRow.due)))
 
-    async def claim(self, one: Digest) -> Digest | None:
-        """Take a digest that is due, and return it as the one that was told; nothing where another process was quicker, or nobody wants it.
-
-        The next one comes on the same day of the week, at the same time, however late this one is.
-        """
-        moment = now()
-        weeks = (moment - one.due) // WEEK + 1
-        taken = msgspec.structs.replace(one, since=one.told, told=moment, due=one.due + max(weeks, 1) * WEEK)
-        return taken if await self._set(one, taken) else None
+    async def claim(self, one: Digest, taken: Digest) -> bool:
+        """Take a digest that is due, as what its `next` is; return no where another process was quicker, or nobody wants it."""
+        return await self._set(one, taken)
 
     async def put_back(self, one: Digest, taken: Digest) -> None:
         """Have a digest be due again that was taken and could not be told."""

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from bot.jobs import digests
 from bot.jobs.delivery import Refused, Sent, Unknown
 from bot.jobs.digests import Digesting
 from bot.store.session import Database
@@ -95,6 +98,52 @@ async def test_a_store_that_is_away_is_asked_again(store, monkeypatch, caplog):
     async with Digesting(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
         await voice.heard.wait()
     assert "digests.not_looked reason=ConnectionError" in caplog.text
+
+
+@pytest.mark.parametrize("lost", ["of", "looked_at", "news"])
+async def test_a_store_that_is_away_while_it_is_told_loses_no_week(store, monkeypatch, lost):
+    """What fails before anything is said leaves the digest due, and the next look tells the whole week."""
+    await with_news(store, GROUP)
+    due = await store.digests.due(["telegram"])
+    voice, owner = Voice(), store.settings if lost == "of" else store.boards
+    if lost == "looked_at":
+        await store.digests.want(due[0].place, due[0].address.message, await person_of(store))
+        due = await store.digests.due(["telegram"])
+
+    async def away(*_args):
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, lost, away)
+        assert await Digesting(store, voice, ["telegram"]).look() == 0
+    assert await store.digests.due(["telegram"]) == due
+    assert await Digesting(store, voice, ["telegram"]).look() == 1
+
+
+async def test_a_platform_that_hangs_holds_up_no_other(store, monkeypatch):
+    """While one platform says nothing the others tell theirs; it is given up waiting for, and told nothing twice."""
+    web = Address("web", "a browser")
+    await with_news(store, GROUP, OTHER, web)
+    voice, never = Voice(), asyncio.Event()
+
+    class Hanging(Voice):
+        async def post(self, address, reply, key):
+            if address.platform == "telegram":
+                self.said.append((address, reply.text, key))
+                await never.wait()
+            return await voice.post(address, reply, key)
+
+    hanging = Hanging()
+    async with Digesting(store, hanging, ["telegram", "web"]), asyncio.timeout(20):
+        await voice.heard.wait()
+    assert [address for address, _, _ in voice.said] == [web]
+    assert len(hanging.said) <= 1
+    await wanted(store, OTHER, weeks=1.01)
+    monkeypatch.setattr(digests, "SILENCE_SECONDS", 0.05)
+    async with asyncio.timeout(20):
+        assert await Digesting(store, hanging, ["telegram", "web"]).look() == 0
+    assert OTHER in [address for address, _, _ in hanging.said]
+    assert await store.digests.due(["telegram", "web"]) == ()
 
 
 async def test_platforms_that_do_not_run_here_are_left_to_others(store):

@@ -66,7 +66,8 @@ async def test_asking_again_changes_no_day(store):
 async def test_the_next_is_on_the_same_day(store, weeks, ahead):
     """However late one is told, the next comes when it would have come anyway, and tells what came since this one."""
     one = await wanted(store, weeks=weeks)
-    taken = await store.digests.claim(one)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
     assert taken.since == one.told
     assert taken.due == one.told + ahead * WEEK
     assert now() - taken.told < timedelta(minutes=1)
@@ -83,22 +84,24 @@ async def test_of_many_who_take_it_at_once_one_does(url, database):
             one = await wanted(stores[0], weeks=1.1)
             seen = [await store.digests.due(["telegram"]) for store in stores]
             assert seen == [(one,)] * 3
-            taken = await asyncio.gather(*(store.digests.claim(one) for store in stores * 4))
-            assert sum(each is not None for each in taken) == 1
+            taken = await asyncio.gather(*(store.digests.claim(one, one.next()) for store in stores * 4))
+            assert sum(taken) == 1
             await stores[0].digests.end(GROUP)
 
 
 async def test_what_could_not_be_told_is_given_back(store):
     """What was given back is due as before; where somebody switched it off meanwhile it stays off."""
     one = await wanted(store, weeks=1.1)
-    taken = await store.digests.claim(one)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
     await store.digests.put_back(one, taken)
     assert await store.digests.due(["telegram"]) == (one,)
-    taken = await store.digests.claim(one)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
     await store.digests.end(GROUP)
     await store.digests.put_back(one, taken)
     assert await store.digests.of(GROUP) is None
-    assert await store.digests.claim(one) is None
+    assert not await store.digests.claim(one, one.next())
 
 
 async def test_the_best_of_what_is_new(store):
