@@ -15,8 +15,9 @@ from adapters.base import Bot
 from adapters.discord import surface
 from adapters.discord.client import Client
 from adapters.discord.desk import Desk
+from adapters.discord.files import STEPS
 from adapters.discord.life import Connection, is_elsewhere, lead
-from adapters.discord.posts import Closed, Gone, NotConnected, Posts
+from adapters.discord.posts import Closed, Gone, NotConnected, Posts, TooLarge
 from adapters.discord.sending import Sender, later
 from adapters.discord.spots import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
 from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
@@ -130,14 +131,14 @@ class DiscordAdapter:
 
     async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for, in a message of its own; where painting is not allowed, in words alone."""
-        channel = channel_of(address)
         try:
-            if not self._desk.is_open(self._posts.connected.get_channel(channel)):
+            if not await self._may_show(channel_of(address)):
                 reply = msgspec.structs.replace(reply, pictures=())
-            view, files = await self._desk.shown(reply)
-            return Sent(str(await self._posts.send(channel, view, files, key)))
+            return Sent(str(await self._said(address, reply, key)))
         except (Closed, Gone) as refusal:
             return Refused(type(refusal).__name__)
+        except TooLarge:
+            return Unknown("too large")
         except NotConnected:
             return Later("not connected")
         except discord.HTTPException as error:
@@ -146,6 +147,20 @@ class DiscordAdapter:
             return outcome if isinstance(outcome, Later) else Unknown(outcome.reason)
         except Exception as error:
             return Later(type(error).__name__, unsure=True)
+
+    async def _may_show(self, channel: int) -> bool:
+        """Return whether pictures may be shown in a channel. Of old threads the library knows nothing until it asks."""
+        if not self._section.age_restricted:
+            return True
+        return self._desk.is_open(self._posts.connected.get_channel(channel) or await self._posts.known(channel))
+
+    async def _said(self, address: Address, reply: Reply, key: str) -> int:
+        """Say something with pictures that become smaller until Discord takes them, at last with none; return the message."""
+        limit = spot_of(address).limit
+        for step in range(STEPS - 1):
+            with contextlib.suppress(TooLarge):
+                return await self._posts.send(channel_of(address), *await self._desk.shown(reply, limit, step), key)
+        return await self._posts.send(channel_of(address), *await self._desk.shown(reply, limit, STEPS - 1), key)
 
     def _client(self) -> Client:
         return Client(self._section, self._desk, self._ready)

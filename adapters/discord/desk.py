@@ -227,12 +227,12 @@ class Desk:
         for job in (*reply.jobs, *reply.refresh):
             await self.bot.refresh(job)
 
-    async def shown(self, reply: Reply) -> tuple[discord.ui.LayoutView, outbound.Files]:
-        """Return a reply with its files and its pictures; of several the small ones."""
+    async def shown(self, reply: Reply, limit: int = 0, step: int = 0) -> tuple[discord.ui.LayoutView, outbound.Files]:
+        """Return a reply with its files and its pictures, of several the small ones; with a limit, each of at most so many bytes."""
         pictures = reply.pictures
         if len(pictures) > 1:
             pictures = tuple(msgspec.structs.replace(one, file=one.thumbnail) for one in pictures)
-        files = (await packing.pack(self.bot.app.store.files, pictures, self._most_bytes)).files
+        files = (await packing.pack(self.bot.app.store.files, pictures, min(limit or self._most_bytes, self._most_bytes), step)).files
         return outbound.of_reply(reply, files), (*files, *map(outbound.file_of, reply.files))
 
 

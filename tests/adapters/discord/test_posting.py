@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Bot
+from adapters.discord.files import STEPS
+from adapters.discord.spots import Spot
 from adapters.main import opened, passports
 from adapters.registry import REGISTRY
 from bot import cards
@@ -29,9 +31,9 @@ async def faulty(chat):
     chat.discord.api.faults.clear()
 
 
-async def shown(chat, channel, person):
-    """Return a reply with two pictures that somebody gets in a channel."""
-    await person.use(channel, "imagine", prompt="a red circle", count=2, size="64x64", steps=1)
+async def shown(chat, channel, person, count=2):
+    """Return a reply with pictures that somebody gets in a channel."""
+    await person.use(channel, "imagine", prompt="a red circle", count=count, size="64x64", steps=1)
     (message,) = await chat.pictures(channel)
     job = await chat.job(message)
     pictures = (await chat.store.pictures.of_jobs([job.id]))[job.id]
@@ -86,8 +88,31 @@ async def test_refusals(faulty, kind, kinds, unsure):
     assert getattr(outcome, "unsure", None) is unsure
 
 
+@pytest.mark.parametrize(("times", "count"), [(2, 1), (9, 0)])
+async def test_what_is_too_large_becomes_smaller(faulty, times, count):
+    """A picture that Discord does not take is said again smaller, and at last the words alone are."""
+    channel, ann, _ = faulty.channel()
+    news = await shown(faulty, channel, ann, 1)
+    faulty.discord.fault("POST", f"/channels/{channel.id}/messages", (413, 40005), times=min(times, STEPS - 1))
+    outcome = await asyncio.wait_for(faulty.adapter.post(place_of(channel), news, "news"), 60)
+    message = channel.messages[-1]
+    assert outcome == Sent(message.id)
+    assert [one.filename.endswith(".webp") for one in message.files] == [True] * count
+    assert "hello @everyone" in read(message)
+
+
+async def test_a_servers_own_limit_is_kept(chat):
+    """Where a server takes smaller files than others, pictures are made to fit it before they are sent."""
+    channel, ann, _ = chat.channel()
+    news = await shown(chat, channel, ann, 1)
+    (picture,) = channel.messages[-1].files
+    address = Spot(user=1, limit=len(picture.data) - 1).address(int(channel.id))
+    assert isinstance(await chat.adapter.post(address, news, "news"), Sent)
+    assert [len(one.data) < len(picture.data) for one in channel.messages[-1].files] == [True]
+
+
 async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
-    """Where pictures are for channels with an age limit others are told in words."""
+    """Where pictures are for channels with an age limit others are told in words; in direct messages pictures are shown."""
     async with quick() as discord, open_chat(tmp_path, discord, age_restricted=True) as chat:
         grown, ann, _ = chat.channel("grown", nsfw=True)
         small, _, _ = chat.channel("small")
@@ -95,6 +120,9 @@ async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
         for channel, count in ((grown, 2), (small, 0)):
             assert isinstance(await chat.adapter.post(place_of(channel), news, f"news{channel.id}"), Sent)
             assert len(channel.messages[-1].files) == count
+        home = Spot(user=int(ann.id), home=int(ann.dm().id)).address(int(ann.dm().id))
+        assert isinstance(await chat.adapter.post(home, news, "news"), Sent)
+        assert len(ann.dm().messages[-1].files) == 2
 
 
 async def test_without_a_connection_it_is_for_later(tmp_path):
