@@ -1,14 +1,22 @@
 """What a digest tells: how much is new on the boards of a place, and the best of it, in the language of who is told."""
 
+from datetime import timedelta
+
 from bot.commands.boards import board, line, shown
 from bot.reply import Fact, Reply, Shown
 from bot.store.boards import Shared
-from bot.store.digests import Digest
+from bot.store.digests import WEEK, Digest
 from bot.store.store import Store
-from bot.texts import text
+from bot.texts import moment, text
 
 #: What is told of a week: the best of it, and so many pictures of that.
 MOST, MOST_PICTURES = 5, 4
+
+#: What was begun before a digest was made may be on the board only after that: so long is left to the next one.
+SETTLING = timedelta(minutes=1)
+
+#: What was longer than this was not told in time, and is not called a week.
+_LONG_WEEK = WEEK + timedelta(days=1)
 
 
 async def told(store: Store, one: Digest) -> Reply | None:
@@ -20,10 +28,12 @@ async def told(store: Store, one: Digest) -> Reply | None:
         boards = await store.boards.looked_at(one.person, one.address)
     else:
         boards = tuple(filter(None, [await store.boards.of(one.address)]))
-    count, best = await store.boards.news(boards, one.since, one.told, MOST)
+    count, best = await store.boards.news(boards, one.since - SETTLING, one.told - SETTLING, MOST)
     if not count:
         return None
-    said = [text("digest-news", count=count), text("digest-best", count=len(best)) if count > len(best) else ""]
+    is_long = one.told - one.since > _LONG_WEEK
+    news = text("digest-news-since", count=count, since=moment(one.since)) if is_long else text("digest-news", count=count)
+    said = [news, text("digest-best", count=len(best)) if count > len(best) else ""]
     return Reply(
         text=" ".join(filter(None, [*said, text("digest-end") if one.person is not None else ""])),
         facts=tuple(Fact(str(number), line(share)) for number, share in enumerate(best, 1)),

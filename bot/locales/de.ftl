@@ -895,6 +895,10 @@ digest-news = { $count ->
     [one] Diese Woche wurde etwas Neues geteilt.
    *[other] Diese Woche wurde { $count }-mal etwas Neues geteilt.
 }
+digest-news-since = { $count ->
+    [one] Seit dem { $since } wurde etwas Neues geteilt.
+   *[other] Seit dem { $since } wurde { $count }-mal etwas Neues geteilt.
+}
 digest-best = Diese { $count } gefallen am meisten und werden am meisten benutzt.
 digest-end = /digest off beendet das.
 button-board = Pinnwand

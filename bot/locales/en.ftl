@@ -442,6 +442,10 @@ digest-news = { $count ->
     [one] One new thing was shared this week.
    *[other] { $count } new things were shared this week.
 }
+digest-news-since = { $count ->
+    [one] One new thing was shared since { $since }.
+   *[other] { $count } new things were shared since { $since }.
+}
 digest-best = These { $count } are the most liked and used of them.
 digest-end = /digest off ends this.
 button-board = Board

@@ -938,6 +938,11 @@ digest-news = { $count ->
     [many] Esta semana se han compartido { $count } de cosas nuevas.
    *[other] Esta semana se han compartido { $count } cosas nuevas.
 }
+digest-news-since = { $count ->
+    [one] Desde el { $since } se ha compartido una cosa nueva.
+    [many] Desde el { $since } se han compartido { $count } de cosas nuevas.
+   *[other] Desde el { $since } se han compartido { $count } cosas nuevas.
+}
 digest-best = Estas { $count } son las que más gustan y más se usan.
 digest-end = /digest off lo termina.
 button-board = Tablón

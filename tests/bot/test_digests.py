@@ -1,11 +1,13 @@
 """Digests as people ask for them and hear them: of a group's board, by who looks after it; in private of all boards, by anybody."""
 
+import msgspec
 import pytest
 
 from bot import digesting
 from bot.errors import NotAllowed
 from bot.jobs.delivery import Later, Sent
 from bot.jobs.digests import Digesting
+from bot.store.digests import WEEK
 from bot.texts import speaking
 from bot.values import Address, Caller
 from tests.bot.store.test_digests import wanted
@@ -113,6 +115,23 @@ async def test_nothing_new_is_not_told(bot):
     await bot.store.digests.end(Address(PLATFORM, "studio"))
     one = await wanted(bot.store, Address(PLATFORM, "studio"))
     assert await digesting.told(bot.store, one.next()) is None
+
+
+async def test_more_than_a_week_is_not_called_one(bot):
+    """After weeks in which Easel did not run it is said since when things are new."""
+    await shared(bot, "a red circle")
+    one = await wanted(bot.store, Address(PLATFORM, "studio"), weeks=5.2)
+    assert (await digesting.told(bot.store, one.next())).text == f"One new thing was shared since {one.told:%Y-%m-%d %H:%M} UTC."
+
+
+async def test_what_is_shared_while_it_is_told_is_told_next(bot):
+    """What came in the last minute, when others may still be at sharing what is older, is left to the next digest, and is in that."""
+    one = await wanted(bot.store, Address(PLATFORM, "studio"), weeks=1.01)
+    await shared(bot, "a red circle")
+    first = one.next()
+    assert await digesting.told(bot.store, first) is None
+    second = msgspec.structs.replace(first, since=first.told, told=first.told + WEEK)
+    assert "a red circle" in told(await digesting.told(bot.store, second))
 
 
 async def test_presets_that_are_gone_are_not_told(bot):

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from bot.digesting import SETTLING
 from bot.store.columns import now
 from bot.store.digests import WEEK
 from bot.store.models import DigestRow, ShareRow
@@ -20,12 +21,14 @@ GROUP, OTHER = Address("telegram", "-7", "5/3"), Address("telegram", "-8")
 
 
 async def wanted(store, place=GROUP, person=None, *, weeks=0.0):
-    """Have a place want a digest that it was told last so many weeks ago; return it."""
+    """Have a place want a digest that it was told last so many weeks ago, and nothing be so new that it is left to the next; return it."""
     await store.digests.want(await store.people.place(place), place.message, person)
     one = await store.digests.of(place)
     ago = {"since": one.since - weeks * WEEK, "told": one.told - weeks * WEEK, "due": one.due - weeks * WEEK}
     async with store.database.write() as session:
         await session.execute(update(DigestRow).where(DigestRow.place_id == one.place).values(ago))
+        for row in await session.scalars(select(ShareRow)):
+            row.created -= 2 * SETTLING
     return await store.digests.of(place)
 
 
