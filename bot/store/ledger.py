@@ -60,9 +60,8 @@ class Ledger:
     async def balance(self, person: str) -> Balance:
         """Return what a person can spend now."""
         async with self._database.read() as session:
-            tier = await session.scalar(select(PersonRow.tier).where(PersonRow.id == person))
+            allowance = await _allowance(session, self._policy, person)
             found = (await session.execute(_account().where(_is(of_person(person))))).first()
-        allowance = self._policy.tier(tier or "").credits
         return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
 
     async def place_balance(self, address: Address) -> Balance:
@@ -79,8 +78,7 @@ class Ledger:
         Returns what they can spend then. A second grant of one `key` changes nothing.
         """
         async with self._database.write() as session:
-            tier = await session.scalar(select(PersonRow.tier).where(PersonRow.id == person))
-            allowance = self._policy.tier(tier or "").credits
+            allowance = await _allowance(session, self._policy, person)
             found = await _opened(session, of_person(person), allowance or 0, self._policy.day(now()))
             is_repeat = bool(key) and await session.get(LedgerRow, f"{GRANT} {key}") is not None
             change = 0 if is_repeat else max(amount, -found.extra)
@@ -172,39 +170,46 @@ async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
             await _book(session, found, DAY, granted - back, 0)
 
 
-async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
+async def used(session: AsyncSession, policy: Policy, day: str, person: str) -> int:
+    """Return what a person used of what the operator gives for a day; what was granted beside is not of a day."""
+    found = await _locked(session, _is(of_person(person)))
+    if not found.id:
+        return 0
+    found = _on(found, await _allowance(session, policy, person) or 0, day)
+    return max(0, found.allowance - found.left)
+
+
+async def bring(session: AsyncSession, policy: Policy, day: str, person: str, amount: int) -> None:
+    """Have count against a person's day what was used by jobs that are not theirs."""
+    found = await _opened(session, of_person(person), await _allowance(session, policy, person) or 0, day)
+    await _book(session, found, DAY, -amount, 0)
+
+
+async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone: str, twice: int) -> None:
     """Have one person's books in another's, both persons held: what both used today counts against one day's allowance.
 
-    Granted credits add up, and what is held for jobs is given back to the account that is left.
+    What would count `twice` of a day counts once. Granted credits add up, and what is held for jobs is given back to the account
+    that is left.
     """
     accounts = {}
     for person in sorted((kept, gone)):
         accounts[person] = await _locked(session, AccountRow.person_id == person)
     if not accounts[gone].id:
         return
-    tier = await session.scalar(select(PersonRow.tier).where(PersonRow.id == kept))
-    allowance = policy.tier(tier or "").credits or 0
+    allowance = await _allowance(session, policy, kept) or 0
     # A day that began for one of them has begun for both.
-    day = max(policy.day(now()), accounts[kept].day, accounts[gone].day)
-    one, other = [await _opened(session, of_person(person), allowance, day) for person in (kept, gone)]
+    begun = max(day, accounts[kept].day, accounts[gone].day)
+    one, other = [await _opened(session, of_person(person), allowance, begun) for person in (kept, gone)]
     await session.execute(update(LedgerRow).where(LedgerRow.account_id == other.id).values(account_id=one.id))
     await session.execute(delete(AccountRow).where(AccountRow.id == other.id))
     both = {"left": AccountRow.left + other.left, "extra": AccountRow.extra + other.extra}
     await session.execute(update(AccountRow).where(AccountRow.id == one.id).values(both))
-    await _book(session, one, DAY, -allowance, 0)
+    await _book(session, one, DAY, (twice if begun == day else 0) - allowance, 0)
 
 
-async def part(session: AsyncSession, policy: Policy, person: str, new: str) -> None:
-    """Begin the books of somebody who was one with a person until now: what that one used today counts for both.
-
-    Otherwise whoever joins and parts again would have a new day each time.
-    """
-    day, old = policy.day(now()), await _locked(session, AccountRow.person_id == person)
-    if old.id:
-        began = await _opened(session, of_person(new), policy.tier("").credits or 0, day)
-        tier = await session.scalar(select(PersonRow.tier).where(PersonRow.id == person))
-        old = _on(old, policy.tier(tier or "").credits or 0, day)
-        await _book(session, began, DAY, min(0, old.left - old.allowance), 0)
+async def _allowance(session: AsyncSession, policy: Policy, person: str) -> int | None:
+    """Return what the operator gives a person for a day."""
+    return policy.tier(await session.scalar(select(PersonRow.tier).where(PersonRow.id == person)) or "").credits
 
 
 async def _opened(session: AsyncSession, holder: Holder, allowance: int, day: str) -> _Account:

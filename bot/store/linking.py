@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import Policy
-from bot.store import digests, ledger, merging, portions, turn
+from bot.store import counted, digests, merging, turn
 from bot.store.models import IdentityRow, LinkCodeRow, MembershipRow, PersonRow, TokenRow
 from bot.store.people import Person
 from bot.store.session import Database
@@ -123,8 +123,7 @@ class Linking:
             await session.flush()
             # Whose conversation it was they are no more: of the boards of the one the other is told nothing.
             await digests.part(session, person, {row.platform for row in parted})
-            await ledger.part(session, self._policy, person, new)
-            await portions.part(session, self._policy, person, new)
+            await counted.part(session, self._policy, person, new)
         return new
 
 

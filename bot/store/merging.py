@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.jobs.quota import Policy
-from bot.store import board, digests, ledger, naming, portions, turn
+from bot.store import board, counted, digests, naming, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
     AuditRow,
@@ -44,7 +44,7 @@ PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], In
 )
 
 #: What has rules of its own here, or goes with the one who is gone.
-RULED = ("job", "turn", "account", "setting", "link_code")
+RULED = ("job", "turn", "account", "setting", "link_code", "counted")
 
 
 async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
@@ -59,10 +59,9 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
     for row in MOVED:
         await session.execute(update(row).where(row.person_id == gone).values(person_id=kept))
     await session.execute(update(AuditRow).where(AuditRow.actor == gone).values(actor=kept))
-    await portions.merge(session, kept, gone)
+    await counted.merge(session, policy, kept, gone)
     await _pairs(session, kept, gone)
     await _settings(session, kept, gone)
-    await ledger.merge(session, policy, kept, gone)
     await _turns(session, kept, gone)
     await _person(session, kept, gone)
     await session.execute(delete(PersonRow).where(PersonRow.id == gone))

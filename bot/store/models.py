@@ -41,6 +41,10 @@ def _some(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), info={WHERE: where})
 
 
+#: What a person may be for everybody, beside who looks after a place on its platform.
+MODERATOR, OPERATOR = "moderator", "operator"
+
+
 class PersonRow(Base):
     """Somebody, on however many platforms.
 
@@ -98,6 +102,23 @@ class MembershipRow(Base):
     paused: Mapped[bool] = mapped_column(default=False)
     used: Mapped[int] = mapped_column(BigInteger, default=0)
     day: Mapped[str] = mapped_column(default="")
+
+
+class CountedRow(Base):
+    """Use of one day that counts for several: who were one person until then, or come back when they were forgotten (`digest`).
+
+    `amount` (thousandths) was used in a place, or is of what the operator gives. The same `use` counts once for whoever has it twice.
+    """
+
+    __tablename__ = "counted"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    use: Mapped[str]
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str | None] = mapped_column(index=True)
+    place_id: Mapped[str | None] = mapped_column(ForeignKey("place.id", ondelete="CASCADE"), index=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    day: Mapped[str]
 
 
 class TurnRow(Base):

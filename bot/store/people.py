@@ -8,13 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import BadInput
 from bot.store import digests, moving
+from bot.store.models import MODERATOR as MODERATOR
+from bot.store.models import OPERATOR as OPERATOR
 from bot.store.models import IdentityRow, JobRow, PersonRow, PlaceRow
 from bot.store.places import place_id
 from bot.store.session import Database, add_if_new
 from bot.values import Address, Caller, new_id
-
-#: What a person may be for everybody, beside who looks after a place on its platform.
-MODERATOR, OPERATOR = "moderator", "operator"
 
 
 class Person(msgspec.Struct, frozen=True):

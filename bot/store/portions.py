@@ -6,6 +6,7 @@ decide only while the person is held: of requests that are made at once each the
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.jobs.quota import WHOLE, Policy
 from bot.store.columns import now
 from bot.store.ledger import Balance, refusal
-from bot.store.models import JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
-from bot.store.people import OPERATOR
+from bot.store.models import OPERATOR, JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
 from bot.store.session import Database, add_if_new
 from bot.store.settings import of_place
 from bot.values import Address
@@ -47,31 +47,36 @@ async def take(session: AsyncSession, day: str, person: str, place: str, amount:
         raise refusal("denied-credits-here", amount, max(0, left), portion)
 
 
-async def merge(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have what one person brought along from whom they had parted count for another, both persons held."""
-    brought = select(MembershipRow.place_id, MembershipRow.used, MembershipRow.day)
-    mine = {place: (used, day) for place, used, day in await session.execute(brought.where(MembershipRow.person_id == kept))}
-    for place, used, day in (await session.execute(brought.where(MembershipRow.person_id == gone))).all():
-        own, own_day = mine.get(place, (0, ""))
-        if place in mine and day >= own_day:
-            both = {"used": used + (own if day == own_day else 0), "day": day}
-            theirs = MembershipRow.person_id == kept, MembershipRow.place_id == place
-            await session.execute(update(MembershipRow).where(*theirs).values(both))
-
-
-async def part(session: AsyncSession, policy: Policy, person: str, new: str) -> None:
-    """Have what somebody used today count for both whom they were one with until now; their jobs stay with the one."""
-    day = policy.day(now())
+async def used(session: AsyncSession, day: str, person: str) -> Counter[str]:
+    """Return what a person used on a day, by place."""
     of_jobs = select(JobRow.place_id, _SUM).where(JobRow.person_id == person, JobRow.day == day).group_by(JobRow.place_id)
-    of_others = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.day == day)
-    used: Counter[str] = Counter()
-    for rows in (await session.execute(of_jobs), await session.execute(of_others)):
-        for place, amount in rows.all():
-            used[place] += int(amount)
-    for place, amount in sorted(used.items()):
-        await add_if_new(session, MembershipRow, {"person_id": new, "place_id": place, "paused": False})
-        theirs = MembershipRow.person_id == new, MembershipRow.place_id == place
+    sums = await _brought(session, day, person)
+    for place, amount in (await session.execute(of_jobs)).all():
+        sums[place] += int(amount)
+    return sums
+
+
+async def bring(session: AsyncSession, day: str, person: str, used: Mapping[str, int]) -> None:
+    """Have count for a person, by place, what was used on a day by jobs that are not theirs."""
+    both = await _brought(session, day, person)
+    both.update(used)
+    for place, amount in sorted(both.items()):
+        await add_if_new(session, MembershipRow, {"person_id": person, "place_id": place, "paused": False})
+        theirs = MembershipRow.person_id == person, MembershipRow.place_id == place
         await session.execute(update(MembershipRow).where(*theirs).values(used=amount, day=day))
+
+
+async def merge(session: AsyncSession, day: str, kept: str, gone: str, twice: Mapping[str, int]) -> None:
+    """Have what one person brought along count for another, whose their jobs are now, less what would count `twice`."""
+    theirs = await _brought(session, day, gone)
+    theirs.subtract(twice)
+    await bring(session, day, kept, theirs)
+
+
+async def _brought(session: AsyncSession, day: str, person: str) -> Counter[str]:
+    """Return what counts for a person beside their jobs of a day, by place."""
+    wanted = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.day == day)
+    return Counter({place: amount for place, amount in await session.execute(wanted)})
 
 
 #: What of jobs counts: what was taken, or is held as long as nobody knows what will be.

@@ -1,4 +1,4 @@
-"""What somebody wants, or a group, where nothing else is said; and of which day what people use is."""
+"""What somebody wants, or a group, where nothing else is said; of which day what people use is, and what counts for several."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,8 @@ branch_labels = None
 depends_on = None
 
 DATED = ("job", "membership")
+
+WHOSE = ("person_id", "digest", "place_id")
 
 
 def upgrade() -> None:
@@ -28,12 +30,26 @@ def upgrade() -> None:
     for table in DATED:
         op.add_column(table, sa.Column("day", sa.String(), nullable=False, server_default=""))
     op.add_column("membership", sa.Column("used", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_table(
+        "counted",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("use", sa.String(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=True) for name in WHOSE),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_counted"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_counted_person_id", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["place_id"], ["place.id"], name="fk_counted_place_id", ondelete="CASCADE"),
+    )
+    for column in WHOSE:
+        op.create_index(f"ix_counted_{column}", "counted", [column])
     op.create_index("ix_job_person_id_place_id_day", "job", ["person_id", "place_id", "day"])
 
 
 def downgrade() -> None:
     """Take them away."""
     op.drop_index("ix_job_person_id_place_id_day", "job")
+    op.drop_table("counted")
     op.drop_column("membership", "used")
     for table in DATED:
         op.drop_column(table, "day")

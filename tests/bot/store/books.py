@@ -6,13 +6,14 @@ class Books:
 
     def __init__(self, allowance=10_000, day=0):
         self.day, self.allowance, self.extra = day, allowance, 0
+        #: What each job used of each day: what is of one job counts once, however often it is told.
         self.used = {}
         self.held = {}
 
     @property
     def balance(self):
         """What is left of today's: less than nothing where more was used than is allowed now."""
-        return (self.allowance or 0) - self.used.get(self.day, 0)
+        return (self.allowance or 0) - sum(self.used.get(self.day, {}).values())
 
     @property
     def left(self):
@@ -29,7 +30,7 @@ class Books:
             return self.can(amount)
         today = min(self.left, amount)
         self.held[job] = self.day, today, amount - today
-        self.used[self.day] = self.used.get(self.day, 0) + today
+        self.used.setdefault(self.day, {})[job] = today
         self.extra -= amount - today
         return True
 
@@ -38,7 +39,8 @@ class Books:
         day, today, granted = self.held.pop(job, (self.day, 0, 0))
         back = max(0, today + granted - charged)
         self.extra += min(back, granted)
-        self.used[day] = self.used.get(day, 0) - (back - min(back, granted))
+        if job in (of_day := self.used.get(day, {})):
+            of_day[job] -= back - min(back, granted)
 
     def grant(self, amount):
         """Grant, or take back down to none."""
@@ -49,10 +51,12 @@ class Books:
         self.extra += other.extra
         self.held |= other.held
         for day, used in other.used.items():
-            self.used[day] = self.used.get(day, 0) + used
+            mine = self.used.setdefault(day, {})
+            # Of a job that both were part of the one knows less where something came back since they parted.
+            mine |= {job: min(amount, mine.get(job, amount)) for job, amount in used.items()}
 
     def parted(self):
         """Return the books of somebody who was one with their person until now: what was used today is used for both."""
         new = Books(self.allowance, self.day)
-        new.used[self.day] = max(0, self.used.get(self.day, 0))
+        new.used[self.day] = dict(self.used.get(self.day, {}))
         return new

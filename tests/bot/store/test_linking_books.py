@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.errors import NotAllowed
 from bot.jobs.quota import Policy, Tier
-from bot.store import ledger
+from bot.store import counted, ledger
 from bot.store.models import Base
 from bot.store.session import Database
 from bot.store.store import Store
@@ -121,7 +121,8 @@ class History:
 def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
     """Whatever is asked for, settled and granted between joining and parting, everybody can spend what a model says."""
     clock = [NOON]
-    monkeypatch.setattr(ledger, "now", lambda: clock[0])
+    for module in (counted, ledger):
+        monkeypatch.setattr(module, "now", lambda: clock[0])
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(taken=steps)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.errors import NotAllowed
-from bot.store import jobs, portions
+from bot.store import counted, jobs, portions
 from bot.store.ledger import Balance
 from bot.store.models import AccountRow, JobRow, MembershipRow
 from bot.store.people import MODERATOR, OPERATOR
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 def clock(monkeypatch):
     """Give a clock that a test can set, as a list of one moment."""
     moment = [NOON]
-    for module in (jobs, portions):
+    for module in (counted, jobs, portions):
         monkeypatch.setattr(module, "now", lambda: moment[0])
     return moment
 
@@ -206,6 +206,39 @@ async def test_joining_and_parting_in_a_circle_gives_nothing(shared, clock):
     assert await left(shared, ann) == 10_000
     new = await shared.linking.part(ann, [Caller("telegram", "eve")])
     await accepted(shared, new, credits=10_000)
+
+
+async def test_what_counted_for_both_counts_once_when_they_are_one_again(store, clock):
+    """Joining, parting and joining leaves what was really used, in the place and of the operator's day, whoever of them goes on as one."""
+    limited = under(store, 20_000)
+    await limited.settings.change(HERE, {CREDITS: 10.0})
+    ann, eve = await two(limited)
+    await accepted(limited, ann, credits=1000)
+    for used, kept in ((1000, "ann"), (3000, "eve"), (6000, "ann")):
+        one, other = (ann, eve) if kept == "ann" else (eve, ann)
+        assert await agreed(limited, one, other)
+        assert (await left(limited, one), (await limited.ledger.balance(one)).left) == (10_000 - used, 20_000 - used)
+        new = await limited.linking.part(one, [Caller("telegram", "eve") if kept == "ann" else Caller("discord", "ann")])
+        ann, eve = (one, new) if kept == "ann" else (new, one)
+        assert {await left(limited, person) for person in (ann, eve)} == {10_000 - used}
+        # What each of them uses beside what they share counts for them alone, until they are one again.
+        await accepted(limited, ann, credits=1000 if used == 1000 else 2000)
+        await accepted(limited, eve, credits=1000)
+    assert await books_are_right(limited)
+    assert clock
+
+
+async def test_what_came_back_since_they_parted_counts_for_nobody(shared):
+    """A request that is taken back after its person parted is used by nobody any more, once they are one again."""
+    ann, eve = await two(shared)
+    assert await agreed(shared, ann, eve)
+    job = await accepted(shared, ann, credits=4000)
+    new = await shared.linking.part(ann, [Caller("telegram", "eve")])
+    assert await shared.jobs.cancel(job.id)
+    await accepted(shared, ann, credits=3000)
+    assert (await left(shared, ann), await left(shared, new)) == (7000, 6000)
+    assert await agreed(shared, new, ann)
+    assert await left(shared, new) == 7000
 
 
 async def test_what_both_brought_along_adds_up(shared, clock):

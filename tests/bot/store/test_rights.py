@@ -11,7 +11,19 @@ from sqlalchemy import func, insert, select, update
 from bot.presets import Body
 from bot.store.columns import now
 from bot.store.job import RUNNING
-from bot.store.models import Base, FavouriteRow, IdentityRow, InboxRow, JobRow, LedgerRow, MembershipRow, PersonRow, PlaceRow, TombstoneRow
+from bot.store.models import (
+    Base,
+    CountedRow,
+    FavouriteRow,
+    IdentityRow,
+    InboxRow,
+    JobRow,
+    LedgerRow,
+    MembershipRow,
+    PersonRow,
+    PlaceRow,
+    TombstoneRow,
+)
 from bot.store.rights import RULES
 from bot.store.store import Store
 from bot.values import Address, Caller
@@ -56,6 +68,7 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
     async with store.database.write() as session:
         place = await session.scalar(select(PlaceRow.id).where(PlaceRow.key == "group"))
         await session.execute(insert(MembershipRow).values(person_id=person, place_id=place))
+        await session.execute(insert(CountedRow).values(use=f"{id}-use", person_id=person, amount=0, day="2026-11-21"))
     return person, {file, thumbnail, source}
 
 
