@@ -10,7 +10,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Somebody as a platform knows them. `id` means something only together with `platform`.
 
     `moderates`: the platform says that they look after the place that they speak in. `language` is the locale that it says they
-    speak, such as `de-AT`, or nothing.
+    speak, such as `de-AT`, or nothing. `carries`: the bot itself is not where they ask, but only its commands, which they brought along;
+    nothing can be said there that nobody asked for.
     """
 
     platform: str
@@ -18,6 +19,7 @@ class Caller(msgspec.Struct, frozen=True):
     name: str = ""
     moderates: bool = False
     language: str = ""
+    carries: bool = False
 
 
 class Address(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import discord
+import msgspec
 from discord import ui
 
 from adapters.discord import outbound
@@ -98,7 +99,8 @@ async def ask(interaction: Interaction, form: ui.Modal) -> None:
 
 def caller_of(interaction: Interaction) -> Caller:
     """Return who is asking."""
-    return caller(interaction.user, interaction.permissions, str(interaction.locale))
+    known = caller(interaction.user, interaction.permissions, str(interaction.locale))
+    return msgspec.structs.replace(known, carries=not _is_at_home(interaction))
 
 
 def caller(user: discord.User | discord.Member, permissions: discord.Permissions, locale: str = "") -> Caller:

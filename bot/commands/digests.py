@@ -22,6 +22,8 @@ async def digest(ctx: Context, want: Switched) -> Reply:
     if want.switch is not None:
         if not is_private and not ctx.may_moderate:
             raise NotAllowed("denied-moderators")
+        if want.switch == "on" and ctx.caller.carries:
+            raise NotAllowed("denied-digest")
         await _switch(ctx, on=want.switch == "on", is_private=is_private)
     known = await ctx.store.digests.of(ctx.address)
     if known is None:

@@ -891,6 +891,7 @@ digest-on = Was neu an der Pinnwand ist, wird hier einmal in der Woche erzählt;
 digest-on-yours = Was neu an den Pinnwänden der Gruppen ist, in denen du malst, wird hier einmal in der Woche erzählt; das nächste Mal am { $next }, wenn es etwas gibt.
 digest-off = Was neu an der Pinnwand ist, wird hier nicht von selbst erzählt. Wer sich um diesen Ort kümmert, ändert das mit /digest on.
 digest-off-yours = Was neu an den Pinnwänden der Gruppen ist, in denen du malst, wird hier nicht von selbst erzählt; /digest on ändert das.
+denied-digest = Easel selbst ist nicht an diesem Ort, nur seine Befehle sind es; von selbst kann es hier nichts sagen. Lade es ein, oder tippe /digest on in deinem eigenen Gespräch mit ihm.
 digest-news = { $count ->
     [one] Diese Woche wurde etwas Neues geteilt.
    *[other] Diese Woche wurde { $count }-mal etwas Neues geteilt.

@@ -438,6 +438,7 @@ digest-on = What is new on the board is told here once a week; next on { $next }
 digest-on-yours = What is new on the boards of the groups where you paint is told here once a week; next on { $next }, if there is something.
 digest-off = What is new on the board is not told here by itself. Whoever looks after this place changes that with /digest on.
 digest-off-yours = What is new on the boards of the groups where you paint is not told here by itself; /digest on changes that.
+denied-digest = Easel itself is not in this place, but only its commands, so it can say nothing here by itself; invite it, or type /digest on in your own conversation with it.
 digest-news = { $count ->
     [one] One new thing was shared this week.
    *[other] { $count } new things were shared this week.

@@ -933,6 +933,7 @@ digest-on = Lo nuevo del tablón se cuenta aquí una vez por semana; la próxima
 digest-on-yours = Lo nuevo de los tablones de los grupos donde pintas se cuenta aquí una vez por semana; la próxima vez el { $next }, si hay algo.
 digest-off = Lo nuevo del tablón no se cuenta aquí por sí solo. Quien cuida de este lugar lo cambia con /digest on.
 digest-off-yours = Lo nuevo de los tablones de los grupos donde pintas no se cuenta aquí por sí solo; /digest on lo cambia.
+denied-digest = Easel mismo no está en este lugar, solo sus comandos, así que aquí no puede decir nada por sí solo; invítalo, o escribe /digest on en tu propia conversación con él.
 digest-news = { $count ->
     [one] Esta semana se ha compartido una cosa nueva.
     [many] Esta semana se han compartido { $count } de cosas nuevas.

@@ -16,8 +16,9 @@ from bot.app import App
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.offer import Offer
 from bot.reply import Fact, Reply
+from bot.texts import text
 from bot.values import Address
-from tests.adapters.discord.chat import configured, open_chat, quick, read
+from tests.adapters.discord.chat import configured, open_chat, quick, read, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,6 +66,14 @@ async def test_the_same_is_said_once(chat):
     first, second = [await chat.adapter.post(place_of(channel), NEWS, "one key") for _ in range(2)]
     assert first == second
     assert len(channel.messages) == 1
+
+
+async def test_where_only_commands_are_nothing_is_promised(chat):
+    """In a server that the bot is no member of it could say nothing by itself: whoever asks is told so, and nothing is noted."""
+    channel = chat.discord.guild("Elsewhere", has_bot=False).channel("general")
+    ann = chat.discord.user("ann").join(channel.guild, permissions="manage_messages")
+    assert text("denied-digest") in read(await told(await ann.use(channel, "digest", switch="on")))
+    assert await chat.store.digests.of(place_of(channel)) is None
 
 
 async def test_a_closed_channel(chat):
