@@ -43,7 +43,7 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
     page = int(query.offset) if query.offset.isdecimal() and len(query.offset) <= _LONGEST_OFFSET else 1
     try:
         person = await app.store.people.find(Caller(PLATFORM, str(query.from_user.id)))
-        found = () if person is None else await app.store.pictures.search(person.id, query.query.strip(), page, _MOST_PICTURES)
+        found = () if person is None else await _pictures(app, person.id, query.query.strip(), page)
         handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
         offered = await _presets(api, app, person.id, query) if person is not None and page == 1 else []
         results = [*offered, *_photos(found, handles)]
@@ -53,13 +53,22 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
             cache_time=_KEPT_SECONDS,
             is_personal=True,
             next_offset=str(page + 1) if len(found) == _MOST_PICTURES else "",
-            button=None if results or page > 1 else InlineQueryResultsButton(text("telegram-inline-none"), start_parameter="inline"),
+            button=None if results or page > 1 else InlineQueryResultsButton(_why_none(app), start_parameter="inline"),
         )
     except REFUSALS as error:
         # Who types on asks again.
         log.info("telegram.inline_unanswered reason=%s", type(error).__name__)
     except Exception:
         log.exception("telegram.broke inline=%s", query.id)
+
+
+async def _pictures(app: App, person: str, words: str, page: int) -> Sequence[KeptPicture]:
+    """Return somebody's pictures; none where all are covered, for what is sent from here nothing covers."""
+    return () if app.store.settings.cover else await app.store.pictures.search(person, words, page, _MOST_PICTURES)
+
+
+def _why_none(app: App) -> str:
+    return text("telegram-inline-covered" if app.store.settings.cover else "telegram-inline-none")
 
 
 def _photos(found: Sequence[KeptPicture], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:

@@ -672,6 +672,7 @@ telegram-form-words = Antworte auf die Nachricht mit: { $name }; in einer Antwor
 telegram-form-long = Diese Einstellungen sind zu lang, um sie in Telegram zu ändern; kopier die Worte und schick sie neu.
 telegram-inline-preset = Malen mit { $name }
 telegram-inline-none = Noch nichts gemalt: Chat öffnen
+telegram-inline-covered = Bilder sind verdeckt: Chat öffnen
 button-original = Original
 doctor-telegram = Telegram: Das ist { $name }, unter { $link }
 doctor-telegram-privacy = Der Privatsphäremodus ist dort aus: Telegram schickt dem Bot jede Nachricht seiner Gruppen, der nur Befehle braucht. BotFather schaltet ihn mit /setprivacy ein.

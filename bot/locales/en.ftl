@@ -901,6 +901,7 @@ telegram-form-words = Answer the message with the { $name }; in an answer --name
 telegram-form-long = These settings are too long to be changed in Telegram; copy the words and send them anew.
 telegram-inline-preset = Paint with { $name }
 telegram-inline-none = Nothing painted yet: open the chat
+telegram-inline-covered = Pictures are covered: open the chat
 button-original = Original
 doctor-telegram = Telegram: this is { $name }, at { $link }
 doctor-telegram-privacy = Privacy mode is off there: Telegram sends every message of its groups to the bot, which needs none but commands. BotFather turns it on with /setprivacy.

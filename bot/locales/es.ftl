@@ -704,6 +704,7 @@ telegram-form-words = Responde al mensaje con: { $name }; en una respuesta, --na
 telegram-form-long = Estos ajustes son demasiado largos para cambiarlos en Telegram; copia las palabras y envíalas de nuevo.
 telegram-inline-preset = Pintar con { $name }
 telegram-inline-none = Aún no hay nada pintado: abrir el chat
+telegram-inline-covered = Las imágenes están cubiertas: abrir el chat
 button-original = Original
 doctor-telegram = Telegram: este es { $name }, en { $link }
 doctor-telegram-privacy = Ahí el modo de privacidad está apagado: Telegram envía al bot todos los mensajes de sus grupos, y solo necesita comandos. BotFather lo enciende con /setprivacy.

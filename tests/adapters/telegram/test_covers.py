@@ -62,8 +62,8 @@ async def test_an_album_is_covered_picture_by_picture(chat):
     assert [one.has_spoiler for one in shown] == 4 * [True]
 
 
-async def test_what_a_command_shows_is_covered_and_originals_are_files(chat):
-    """Pictures of answers are covered, by Telegram's own names for them too; an original is a file, which shows nothing."""
+async def test_what_a_command_shows_is_covered_and_originals_are_for_who_asks(chat):
+    """Pictures of answers are covered, by Telegram's own names for them too; an original, which none can, is for who asks alone."""
     ann, group = await covered(chat)
     await ann.say(group, f"/imagine a red circle {SMALL}")
     (message,) = await chat.pictures(group)
@@ -71,7 +71,8 @@ async def test_what_a_command_shows_is_covered_and_originals_are_files(chat):
     shown = await chat.telegram.until(lambda: photos(chat, ann.dm()))
     assert [one.has_spoiler for one in shown] == [True]
     await ann.press(message, "Original")
-    await chat.telegram.until(lambda: any(one.document for one in [*chat.answers(group), *chat.answers(ann.dm())]))
+    await chat.telegram.until(lambda: any(one.document for one in chat.answers(ann.dm())))
+    assert not any(one.document for one in chat.answers(group))
 
 
 async def test_elsewhere_pictures_are_open(chat):

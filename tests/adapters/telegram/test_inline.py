@@ -4,6 +4,7 @@ from sqlalchemy import insert, select
 
 from bot.presets import Body
 from bot.store.models import HandleRow, PictureRow
+from bot.texts import text
 from bot.values import Caller
 
 SMALL = "--steps 1 --size 64x64"
@@ -40,6 +41,20 @@ async def test_inline_pages_leave_nothing_out(chat):
         if not offset:
             break
     assert len(offered) == len(set(offered)) == 5 + 111
+
+
+async def test_where_everything_is_covered_no_picture_is_offered(chat):
+    """What is sent from inline mode nothing can cover: where pictures are covered everywhere presets are offered, and no photo."""
+    ann, dm = await chat.started()
+    await ann.say(dm, f"a boat {SMALL}")
+    await chat.pictures(dm)
+    await chat.answer(dm, await ann.say(dm, "/preset save boat a boat"))
+    assert [one["type"] for one in await ann.inline("boat")] == ["article", "photo"]
+    chat.store.settings.cover = True
+    assert [one["type"] for one in await ann.inline("boat")] == ["article"]
+    page = await ann.inline("")
+    assert list(page) == []
+    assert page.button["text"] == text("telegram-inline-covered")
 
 
 async def copied(store, job, many):
