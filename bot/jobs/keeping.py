@@ -69,6 +69,7 @@ class Keeping:
         await self._pictures(swept)
         await self._sources(swept)
         await self._files(swept)
+        await self._store.rights.sweep()
         swept.letters = await self._store.inbox.sweep(now() - _LETTERS)
         return swept
 

@@ -1,5 +1,6 @@
 """Persons, how platforms know them, and the places where they talk."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -7,7 +8,8 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import BadInput
-from bot.store import digests, moving
+from bot.jobs.quota import Policy
+from bot.store import counted, digests, moving
 from bot.store.models import MODERATOR as MODERATOR
 from bot.store.models import OPERATOR as OPERATOR
 from bot.store.models import IdentityRow, JobRow, PersonRow, PlaceRow
@@ -45,11 +47,17 @@ class Person(msgspec.Struct, frozen=True):
         return f"{self.name} ({self.id})" if self.name else self.id
 
 
+def digest_of(caller: Caller) -> str:
+    """Return what is kept of how a platform knows somebody who was forgotten."""
+    return hashlib.sha256(f"{caller.platform}:{caller.id}".encode()).hexdigest()
+
+
 class People:
     """Finds persons and places, and remembers those it meets for the first time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
+        self._policy = policy
 
     async def person(self, caller: Caller) -> Person:
         """Return the person behind a platform's identity; a new one is remembered, once, however many messages arrive at once."""
@@ -66,6 +74,7 @@ class People:
                 await session.execute(delete(PersonRow).where(PersonRow.id == new.id))
                 row = (await session.scalars(_person_of(caller))).one()
                 return _person(row)
+            await counted.come_back(session, self._policy, new.id, digest_of(caller))
         return new
 
     async def _change(self, person: str, values: Mapping[str, str]) -> None:
@@ -80,7 +89,8 @@ class People:
         """Remember that an identity is a person who is known already; nothing changes where the identity is known."""
         if await self.find(caller) is None:
             async with self._database.write() as session:
-                await add_if_new(session, IdentityRow, {"platform": caller.platform, "id": caller.id, "person_id": person.id})
+                if await add_if_new(session, IdentityRow, {"platform": caller.platform, "id": caller.id, "person_id": person.id}):
+                    await counted.come_back(session, self._policy, person.id, digest_of(caller))
 
     async def find(self, caller: Caller) -> Person | None:
         """Return the person behind an identity, or nothing where it is not known."""

@@ -1,6 +1,5 @@
 """What is kept of one person: given to them, and forgotten, when they ask. Every table has a rule here; a test finds one without."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import Policy
-from bot.store import board, ledger, turn, wiping
+from bot.store import board, counted, ledger, turn, wiping
 from bot.store.columns import Base, now
 from bot.store.files import Files
 from bot.store.job import IS_OPEN
@@ -45,10 +44,11 @@ from bot.store.models import (
     TurnRow,
     VoteRow,
 )
-from bot.store.people import Person
+from bot.store.people import Person, digest_of
 from bot.store.pictures import Pictures
 from bot.store.places import is_theirs
 from bot.store.session import Database, add_if_new
+from bot.values import Caller
 
 #: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.
 _BATCH = 200
@@ -97,7 +97,7 @@ RULES: Mapping[str, Rule] = {
     "membership": Rule("goes", "with the person", lambda person: MembershipRow.person_id == person),
     "counted": Rule(
         "goes",
-        "with the person, or when its day is over",
+        "with the person; what they used today stays until the day is over, under digests of what platforms called them",
         lambda person: CountedRow.person_id == person,
         frozenset({"digest"}),
     ),
@@ -191,6 +191,7 @@ class Rights:
     def __init__(self, database: Database, files: Files, policy: Policy) -> None:
         self._database = database
         self._files = files
+        self._policy = policy
         self._jobs = Jobs(database, policy)
         self._pictures = Pictures(database)
 
@@ -226,6 +227,7 @@ class Rights:
             own = (await session.scalars(select(PlaceRow.id).where(_is_their_own(person)))).all()
         for job_id in open_jobs:
             await self._jobs.cancel(job_id)
+        await self._leave(person)
         jobs, files = 0, set[str]()
         while batch := await self._forget_jobs(person, files):
             jobs += batch
@@ -251,7 +253,7 @@ class Rights:
             found = {
                 person: Person(person, name)
                 for platform, id, created, person, name in await session.execute(known)
-                if created < tombstones.get(_digest(platform, id), created)
+                if created < tombstones.get(digest_of(Caller(platform, id)), created)
             }
         return tuple(found.values())
 
@@ -261,13 +263,25 @@ class Rights:
         async with self._database.read() as session:
             known = (await session.execute(_identities(person))).all()
         for platform, id in known:
-            await self._files.note(TOMBSTONES, _digest(platform, id), moment.isoformat())
-            await self._bury(_digest(platform, id), moment)
+            await self._files.note(TOMBSTONES, digest_of(Caller(platform, id)), moment.isoformat())
+            await self._bury(digest_of(Caller(platform, id)), moment)
 
     async def _bury(self, digest: str, at: datetime) -> None:
         async with self._database.write() as session:
             if not await add_if_new(session, TombstoneRow, {"digest": digest, "at": at}):
                 await session.execute(update(TombstoneRow).where(TombstoneRow.digest == digest, TombstoneRow.at < at).values(at=at))
+
+    async def _leave(self, person: str) -> None:
+        """Have what they used today wait for them: who is forgotten and comes back has no new day."""
+        async with self._database.write() as session:
+            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
+            known = (await session.execute(_identities(person))).all()
+            await counted.leave(session, self._policy, person, [digest_of(Caller(platform, id)) for platform, id in known])
+
+    async def sweep(self) -> None:
+        """Keep nothing of the forgotten from days that are over, but their tombstones."""
+        async with self._database.write() as session:
+            await counted.sweep(session, self._policy)
 
     async def _forget_jobs(self, person: str, files: set[str]) -> int:
         """Forget some of a person's jobs and return how many; their files join `files`."""
@@ -305,10 +319,6 @@ class Rights:
 def _has(*tables: Any) -> ColumnElement[bool]:
     """Say that a place has something in one of some tables."""
     return or_(*(select(table.place_id).where(table.place_id == PlaceRow.id).exists() for table in tables))
-
-
-def _digest(platform: str, id: str) -> str:
-    return hashlib.sha256(f"{platform}:{id}".encode()).hexdigest()
 
 
 def _identities(person: str) -> Any:

@@ -67,11 +67,12 @@ class Store:
     def of(cls, database: Database, files: Files, policy: Policy | None = None, *, cover: bool = False) -> "Store":
         """Return the store in a database and a file store, under an operator's rules; without any nothing is limited, or covered."""
         rules = policy or Policy()
+        people = People(database, rules)
         return cls(
             database=database,
             files=files,
             policy=rules,
-            people=People(database),
+            people=people,
             jobs=Jobs(database, rules),
             attempts=Attempts(database, rules),
             line=Line(database, rules),
@@ -90,7 +91,7 @@ class Store:
             ledger=Ledger(database, rules),
             portions=Portions(database, rules),
             timings=Timings(database),
-            tokens=Tokens(database),
+            tokens=Tokens(database, people),
             work=Work(database),
             audit=Audit(database),
             rights=Rights(database, files, rules),

@@ -26,8 +26,9 @@ def digest(secret: str) -> str:
 class Tokens:
     """The tokens there are."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, people: People) -> None:
         self._database = database
+        self._people = people
 
     async def create(self, name: str) -> str:
         """Make a token for the person of this name and return the secret: it is not seen again.
@@ -37,7 +38,7 @@ class Tokens:
         if not name.strip():
             raise BadInput("input-token-name")
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        person = await People(self._database).person(Caller(PLATFORM, name, name))
+        person = await self._people.person(Caller(PLATFORM, name, name))
         async with self._database.write() as session:
             session.add(TokenRow(digest=digest(secret), person_id=person.id, name=name))
         return secret

@@ -3,7 +3,7 @@
 import time
 
 import msgspec
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adapters.discord.spots import TOKEN_MARGIN, Spot, channel_of, spot_of
@@ -11,7 +11,9 @@ from bot.values import Address
 
 IDS = st.integers(0, 2**63 - 1)
 TOKENS = st.text("abcXYZ019+/=_-.", max_size=200)
-SPOTS = st.builds(Spot, user=IDS, message=IDS, token=TOKENS, until=IDS, limit=IDS, is_guest=st.booleans(), home=st.just(0))
+SPOTS = st.builds(
+    Spot, user=IDS, message=IDS, token=TOKENS, until=IDS, limit=IDS, is_guest=st.booleans(), home=st.just(0), under=st.just(0)
+)
 
 
 @given(SPOTS, IDS)
@@ -30,6 +32,18 @@ def test_a_conversation_with_one_person_has_their_name(spot, channel):
     assert channel_of(address) == channel
     assert spot_of(address).home == channel
     assert msgspec.structs.replace(spot, home=channel + 1).address(channel) == spot.address(channel)
+
+
+@given(SPOTS, IDS.filter(bool), IDS.filter(bool))
+def test_a_thread_has_the_name_of_its_channel(spot, thread, parent):
+    """A thread is a place of the name of the channel that it hangs on, and is still known as where messages go; no other channel is."""
+    assume(parent != spot.user)
+    there = msgspec.structs.replace(spot, home=thread, under=parent)
+    address = there.address(thread)
+    assert address.place == str(parent)
+    assert channel_of(address) == thread
+    assert spot_of(address) == there
+    assert there.address(thread + 1) == spot.address(thread + 1)
 
 
 @given(SPOTS, IDS, st.integers(1, 16))

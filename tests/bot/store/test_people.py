@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, make_url, select
 
 from bot.errors import BadInput
+from bot.jobs.quota import Policy
 from bot.store.job import PAUSED, WAITING
 from bot.store.models import Base, IdentityRow, PersonRow, PlaceRow, TokenRow
 from bot.store.people import People
@@ -63,7 +64,7 @@ async def test_names_have_no_case_where_the_server_knows_no_letters():
             async with Database(server.set(database=name).render_as_string(hide_password=False)) as database:
                 async with database.connect() as bare:
                     await bare.run_sync(Base.metadata.create_all)
-                people = People(database)
+                people = People(database, Policy())
                 joerg = await people.person(Caller("web", "1", "JÖRG"))
                 assert await people.named("Jörg") == (joerg,)
         finally:

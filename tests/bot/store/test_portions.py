@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.errors import NotAllowed
-from bot.store import counted, jobs, portions
+from bot.store import counted, jobs, ledger, portions
 from bot.store.ledger import Balance
-from bot.store.models import AccountRow, JobRow, MembershipRow
+from bot.store.models import AccountRow, CountedRow, JobRow, MembershipRow
 from bot.store.people import MODERATOR, OPERATOR
 from bot.store.settings import CREDITS
 from bot.values import Caller
 from inference.errors import Problem
-from tests.bot.store.linked import HERE, agreed, two
+from tests.bot.store.linked import HERE, agreed, count, two
 from tests.stores import accepted, books_are_right, new_job, person_of, under, whole
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 def clock(monkeypatch):
     """Give a clock that a test can set, as a list of one moment."""
     moment = [NOON]
-    for module in (counted, jobs, portions):
+    for module in (counted, jobs, ledger, portions):
         monkeypatch.setattr(module, "now", lambda: moment[0])
     return moment
 
@@ -239,6 +239,33 @@ async def test_what_came_back_since_they_parted_counts_for_nobody(shared):
     assert (await left(shared, ann), await left(shared, new)) == (7000, 6000)
     assert await agreed(shared, new, ann)
     assert await left(shared, new) == 7000
+
+
+async def test_who_is_forgotten_has_no_new_day(store, clock):
+    """Whoever is forgotten and comes back, by whichever of their names, has used today what they used; tomorrow nobody knows of it."""
+    limited = under(store, 20_000)
+    await limited.settings.change(HERE, {CREDITS: 10.0})
+    ann, eve = await two(limited)
+    await accepted(limited, ann, credits=4000)
+    await limited.attempts.finish(await limited.attempts.claim("me"), [whole()], 1.0)
+    await accepted(limited, eve, credits=1000)
+    assert await agreed(limited, ann, eve)
+    await limited.attempts.claim("me")
+    await limited.rights.forget(ann)
+    # Forgotten again and again: nothing gets less, or more.
+    await limited.rights.forget(await person_of(limited, "ann", "discord"))
+    ann, eve = await two(limited)
+    for person in (ann, eve):
+        assert (await left(limited, person), (await limited.ledger.balance(person)).left) == (5000, 15_000)
+        assert (await refused(limited, person, 5001))["left"] == 5.0
+    assert await agreed(limited, eve, ann)
+    assert (await left(limited, eve), (await limited.ledger.balance(eve)).left) == (5000, 15_000)
+    assert await books_are_right(limited)
+    await limited.rights.forget(eve)
+    clock[0] = NOON + DAY
+    await limited.rights.sweep()
+    assert await count(limited, CountedRow) == 0
+    assert [await left(limited, person) for person in await two(limited)] == [10_000, 10_000]
 
 
 async def test_what_both_brought_along_adds_up(shared, clock):

@@ -68,7 +68,7 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
     async with store.database.write() as session:
         place = await session.scalar(select(PlaceRow.id).where(PlaceRow.key == "group"))
         await session.execute(insert(MembershipRow).values(person_id=person, place_id=place))
-        await session.execute(insert(CountedRow).values(use=f"{id}-use", person_id=person, amount=0, day="2026-11-21"))
+        await session.execute(insert(CountedRow).values(use="a use", person_id=person, amount=0, day="2026-01-01"))
     return person, {file, thumbnail, source}
 
 
