@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.store import board
+from bot.store import board, portions
 from bot.store.models import BoardPlaceRow, MembershipRow, PlaceRow, SettingRow
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:
-    """Have one place share, settle and hold back what another did; of what both settled, what was settled in the new one holds."""
+    """Have one place share, settle, hold back and have used what another did; of what both settled, what the new one did holds."""
+    await portions.move(session, old, new)
     await _held_back(session, old, new)
     await _settings(session, old, new)
     await _board(session, old, new)

@@ -8,13 +8,13 @@ decide only while the person is held: of requests that are made at once each the
 from collections import Counter
 from collections.abc import Mapping
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.quota import WHOLE, Policy
 from bot.store.columns import now
 from bot.store.ledger import Balance, refusal
-from bot.store.models import OPERATOR, JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
+from bot.store.models import OPERATOR, CountedRow, JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
 from bot.store.session import Database, add_if_new
 from bot.store.settings import of_place
 from bot.values import Address
@@ -71,6 +71,18 @@ async def merge(session: AsyncSession, day: str, kept: str, gone: str, twice: Ma
     theirs = await _brought(session, day, gone)
     theirs.subtract(twice)
     await bring(session, day, kept, theirs)
+
+
+async def move(session: AsyncSession, old: str, new: str) -> None:
+    """Have what was brought along into one place count in another; of two days the later one counts."""
+    brought = select(MembershipRow.person_id, MembershipRow.used, MembershipRow.day).where(
+        MembershipRow.place_id == old, MembershipRow.day != ""
+    )
+    for person, amount, day in (await session.execute(brought)).all():
+        there = MembershipRow.person_id == person, MembershipRow.place_id == new
+        same = case((MembershipRow.day == day, MembershipRow.used), else_=0)
+        await session.execute(update(MembershipRow).where(*there, MembershipRow.day <= day).values(used=same + amount, day=day))
+    await session.execute(update(CountedRow).where(CountedRow.place_id == old).values(place_id=new))
 
 
 async def _brought(session: AsyncSession, day: str, person: str) -> Counter[str]:

@@ -12,7 +12,7 @@ from bot.store.ledger import Balance
 from bot.store.models import AccountRow, CountedRow, JobRow, MembershipRow
 from bot.store.people import MODERATOR, OPERATOR
 from bot.store.settings import CREDITS
-from bot.values import Caller
+from bot.values import Address, Caller
 from inference.errors import Problem
 from tests.bot.store.linked import HERE, agreed, count, two
 from tests.stores import accepted, books_are_right, new_job, person_of, under, whole
@@ -266,6 +266,25 @@ async def test_who_is_forgotten_has_no_new_day(store, clock):
     await limited.rights.sweep()
     assert await count(limited, CountedRow) == 0
     assert [await left(limited, person) for person in await two(limited)] == [10_000, 10_000]
+
+
+async def test_what_was_used_moves_with_the_place(shared, clock):
+    """Where a place is called otherwise, and somebody was there under the new name before, what was brought along counts there."""
+    old, new = HERE, Address("web", "there")
+    ann, eve = await two(shared)
+    await accepted(shared, ann, credits=3000)
+    assert await agreed(shared, ann, eve)
+    bob = await shared.linking.part(ann, [Caller("telegram", "eve")])
+    for person in (ann, bob):
+        await accepted(shared, person, credits=1000, place="there")
+    places = [await shared.people.place(one) for one in (old, new)]
+    async with shared.database.write() as session:
+        session.add(MembershipRow(person_id=bob, place_id=places[1], used=500, day=NOON.date().isoformat()))
+    await shared.people.moved(old, new, lambda message: message)
+    assert [(await shared.portions.left(person, new)).left for person in (ann, bob)] == [6000, 5500]
+    assert await agreed(shared, bob, ann)
+    assert (await shared.portions.left(bob, new)).left == 4500
+    assert clock
 
 
 async def test_what_both_brought_along_adds_up(shared, clock):
