@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.jobs.quota import Policy
+from bot.presets import folded
 from bot.store import board, counted, digests, naming, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
@@ -121,7 +122,7 @@ def _settled(given: str, row: PresetRow, was: str) -> str:
     """Return settings in which a preset that may be called otherwise now is still the one that is meant."""
     wanted = json.loads(given)
     name, _, id = str(wanted.get("preset", "")).partition("#")
-    if id == row.id or (not id and name.casefold() == was):
+    if id == row.id or (not id and folded(name) == was):
         wanted["preset"] = f"{row.name}#{row.id}"
     return json.dumps(wanted)
 

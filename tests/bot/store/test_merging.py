@@ -202,6 +202,18 @@ async def test_presets_on_boards_are_told_apart(store):
     assert (await store.presets.own(ann, "card-2")).shelf == ann
 
 
+async def test_a_name_is_the_same_however_its_letters_are_written(store):
+    """A preset that was settled by a name whose letters change when their size does not count is still the one that is meant."""
+    ann, eve = await two(store)
+    name = "\u0390\u03b4\u03c1\u03b1"
+    meant = await store.presets.save(eve, name, Body(prompt="of Eve"))
+    await store.settings.change(eve, {"preset": name})
+    await store.presets.save(ann, name, Body(prompt="of Ann"))
+    assert await agreed(store, ann, eve)
+    assert (await store.settings.of(ann, HERE)).person == {"preset": f"{name}-2#{meant.id}"}
+    assert (await store.presets.own(ann, f"{name}-2")).id == meant.id
+
+
 @pytest.mark.parametrize("reference", ["mine", "Mine", "mine#{}"])
 async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference):
     """Whoever settled a preset of theirs paints through that one when it has another name now."""
