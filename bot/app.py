@@ -171,7 +171,7 @@ class App:
             await ctx.sources.keep(draft.source for draft in ctx.drafts if draft.source is not None)
             accepted = await self.store.jobs.accept(ctx.drafts)
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
-            await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id])
+            await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id], ctx.uses)
         reply = _merged(replies, jobs)
         if (reply.pictures or reply.files or reply.form) and await self.store.settings.covers(ctx.address):
             reply = covered(reply)
@@ -196,8 +196,10 @@ class App:
         except BadInput as error:
             raise _blamed(error, layers.origins(run.given, run.layers)) from None
 
-    async def _count(self, drafts: Sequence[NewJob]) -> None:
-        """Count the presets that were painted with."""
+    async def _count(self, drafts: Sequence[NewJob], uses: Mapping[str, str]) -> None:
+        """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""
+        for shared in filter(None, (uses.get(one.id) for one in drafts)):
+            await self.store.boards.used(shared)
         named = [preset for one in drafts if (preset := Wish.model_validate_json(one.wish).preset) is not None]
         if ids := {one.partition("#")[2] for one in named} - {""}:
             await self.store.presets.used(ids)

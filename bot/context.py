@@ -57,6 +57,8 @@ class Context:
     #: What was settled, by them and for this place.
     wanted: Wanted = field(default_factory=Wanted)
     drafts: list[NewJob] = field(default_factory=list)
+    #: What was shared and is used when a draft is accepted, by the draft's id.
+    uses: dict[str, str] = field(default_factory=dict)
     #: Who decided the values that the command was given, by the names of its parameters.
     origins: Mapping[str, Origin] = field(default_factory=dict)
     #: Who asks as their platform knows them.

@@ -151,9 +151,9 @@ async def use(ctx: Context, want: Use) -> Reply:
 
 
 async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:
-    """Paint what was shared, as somebody wants it."""
+    """Paint what was shared, as somebody wants it; that counts as a use when it is accepted."""
     draft = await ctx.submit(wish)
-    await ctx.store.boards.used(shared.id)
+    ctx.uses[draft.id] = shared.id
     return Reply(jobs=(draft.id,))
 
 

@@ -173,6 +173,22 @@ async def test_two_groups_look_at_one_board(bot):
         assert {"calm", "calm-2", "calm-red", "calm-blue"} <= set(listed)
 
 
+async def test_only_what_is_painted_was_used(bot):
+    """What was refused after it was read, or is asked for twice under one key, does not count as used; each that was accepted does."""
+    code = await shared(bot, "/share --prompt a red circle --size 64x64")
+    await bot.say("/rules --credits 0", "mod", moderates=True)
+    for _ in range(3):
+        with pytest.raises(NotAllowed, match="denied-credits"):
+            await bot.say(f"/use {code}", "eve")
+    assert (await bot.store.boards.get(code)).uses == 0
+    await bot.say("/rules --without credits", "mod", moderates=True)
+    for _ in range(2):
+        await bot.say(f"/use {code}", "eve", key="one message")
+    assert (await bot.store.boards.get(code)).uses == 1
+    await bot.say(f"/use {code}", "eve")
+    assert (await bot.store.boards.get(code)).uses == 2
+
+
 async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
     """A code that was used, or is entered where it does not belong, or by who looks after nothing, joins nothing."""
     code, answer = await link(bot, "studio", "attic")

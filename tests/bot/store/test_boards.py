@@ -103,6 +103,18 @@ async def test_nothing_is_lost_where_boards_are_joined_meanwhile(store):
         assert {(await row_of(store, made)).shelf for made in presets} == {boards[0]}
 
 
+async def test_a_name_is_found_on_the_board_that_it_came_to(store):
+    """A preset whose name's letters change when their size does not count is found after its board became one with another."""
+    one, other, name = Address("web", "one"), Address("web", "other"), "\u0390\u03b4\u03c1\u03b1"
+    for who, place in (("ann", one), ("eve", other)):
+        person = await person_of(store, who)
+        await store.presets.show(await store.presets.save(person, name, Body(prompt=f"of {who}")), place)
+    assert await store.boards.join(await store.boards.opened(one), await store.boards.opened(other))
+    bob = await store.presets.reader(await person_of(store, "bob"), other)
+    found = [await store.presets.find(each, bob) for each in (name, name.upper(), f"{name}-2")]
+    assert [each.body.prompt for each in found] == ["of ann", "of ann", "of eve"]
+
+
 async def test_boards_that_are_joined_from_both_sides_are_one(store):
     """Three groups that are joined with each other in all ways at once end on one board, with all that each of them had."""
     ann = await person_of(store)
