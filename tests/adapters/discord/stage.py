@@ -117,8 +117,8 @@ class Stage:
         return guild.channel("general"), *(self.discord.user(name).join(guild) for name in names)
 
     async def jobs(self, channel, count=1):
-        """Return the ids of the jobs of a channel when there are so many."""
-        address = Address("discord", channel.id)
+        """Return the ids of the jobs of a channel, which are those of its threads too, when there are so many."""
+        address = Address("discord", (channel.parent or channel).id)
 
         async def found():
             kept = await self.store.jobs.of_place(address, 100)
