@@ -92,7 +92,7 @@ class PlaceRow(Base):
 class MembershipRow(Base):
     """A person in a place; `paused` holds their jobs back there and nowhere else.
 
-    `used` (thousandths) is what of a `day` they used there as somebody from whom they have parted since.
+    `used` (thousandths) is what of a `day` they used there as somebody from whom they have parted since, or who was forgotten.
     """
 
     __tablename__ = "membership"
