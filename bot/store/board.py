@@ -10,9 +10,10 @@ from sqlalchemy import Select, and_, delete, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.store import naming
-from bot.store.models import BoardPlaceRow, BoardRow, LinkCodeRow, PersonRow, PlaceRow, PresetRow, ShareRow, VoteRow
+from bot.store.models import LinkCodeRow, PersonRow, PlaceRow
 from bot.store.places import place_id
 from bot.store.session import add_if_new
+from bot.store.sharing import BoardPlaceRow, BoardRow, PresetRow, ShareRow, VoteRow
 from bot.values import Address, new_id
 
 

@@ -10,19 +10,10 @@ from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select, 
 from bot.store import board as one_board
 from bot.store.board import board_of
 from bot.store.columns import now
-from bot.store.models import (
-    BoardPlaceRow,
-    JobRow,
-    PersonRow,
-    PictureRow,
-    PlaceRow,
-    PresetRow,
-    ReportRow,
-    ShareRow,
-    VoteRow,
-)
+from bot.store.models import JobRow, PersonRow, PictureRow, PlaceRow
 from bot.store.places import is_theirs
 from bot.store.session import Database, add_if_new
+from bot.store.sharing import BoardPlaceRow, PresetRow, ReportRow, ShareRow, VoteRow
 from bot.values import Address
 
 #: How a board is looked at.

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from bot.store.columns import now
-from bot.store.models import DigestRow, PlaceRow
+from bot.store.models import PlaceRow
 from bot.store.session import Database, add_if_new
+from bot.store.sharing import DigestRow
 from bot.values import Address
 
 #: How often a place is told.

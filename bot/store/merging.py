@@ -15,7 +15,6 @@ from bot.store import board, counted, digests, naming, turn
 from bot.store.job import IS_OPEN, PAUSED
 from bot.store.models import (
     AuditRow,
-    DigestRow,
     FavouriteRow,
     IdentityRow,
     JobRow,
@@ -23,15 +22,12 @@ from bot.store.models import (
     PersonRow,
     PictureRow,
     PlaceRow,
-    PresetRow,
-    ReportRow,
     SettingRow,
-    ShareRow,
     TokenRow,
     TurnRow,
-    VoteRow,
 )
 from bot.store.places import place_id
+from bot.store.sharing import DigestRow, PresetRow, ReportRow, ShareRow, VoteRow
 
 #: What simply changes hands.
 MOVED = (IdentityRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)

@@ -7,7 +7,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.store import board, portions
-from bot.store.models import BoardPlaceRow, MembershipRow, PlaceRow, SettingRow
+from bot.store.models import MembershipRow, PlaceRow, SettingRow
+from bot.store.sharing import BoardPlaceRow
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:

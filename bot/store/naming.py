@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.presets import Body, folded
 from bot.store import terms
-from bot.store.models import PresetRow, PresetVersionRow
+from bot.store.sharing import PresetRow, PresetVersionRow
 
 #: No name is longer.
 _LONGEST = 32

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import BadInput, NotAllowed
 from bot.presets import Body, key_of, named
 from bot.store import board, naming, terms
-from bot.store.models import PresetRow, PresetVersionRow, ShareRow
+from bot.store.sharing import PresetRow, PresetVersionRow, ShareRow
 from bot.values import Address, new_id
 
 #: The shelf that everybody may look at.

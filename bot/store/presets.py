@@ -15,10 +15,11 @@ from bot.errors import BadInput
 from bot.presets import Body, Use, folded, key_of
 from bot.store import preset, shelving
 from bot.store.boards import Boards
-from bot.store.models import PersonRow, PictureRow, PresetRow, PresetVersionRow
+from bot.store.models import PersonRow, PictureRow
 from bot.store.preset import PUBLIC as PUBLIC  # as a shelf that readers look at
 from bot.store.preset import New
 from bot.store.session import Database
+from bot.store.sharing import PresetRow, PresetVersionRow
 from bot.values import Address
 
 #: Whoever tries names has to know them: of several of one name that are not on these shelves none is found.

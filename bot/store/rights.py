@@ -19,10 +19,8 @@ from bot.store.jobs import Jobs
 from bot.store.models import (
     AccountRow,
     AuditRow,
-    BoardPlaceRow,
     CountedRow,
     DeliveryRow,
-    DigestRow,
     FavouriteRow,
     HandleRow,
     IdentityRow,
@@ -34,20 +32,16 @@ from bot.store.models import (
     PersonRow,
     PictureRow,
     PlaceRow,
-    PresetRow,
-    PresetVersionRow,
-    ReportRow,
     SettingRow,
-    ShareRow,
     TokenRow,
     TombstoneRow,
     TurnRow,
-    VoteRow,
 )
 from bot.store.people import Person, digest_of
 from bot.store.pictures import Pictures
 from bot.store.places import is_theirs
 from bot.store.session import Database, add_if_new
+from bot.store.sharing import BoardPlaceRow, DigestRow, PresetRow, PresetVersionRow, ReportRow, ShareRow, VoteRow
 from bot.values import Caller
 
 #: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.

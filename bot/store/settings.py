@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import Select, or_, select, update
 
 from bot import ceilings
-from bot.store.models import BoardPlaceRow, PlaceRow, SettingRow
+from bot.store.models import PlaceRow, SettingRow
 from bot.store.places import place_id
 from bot.store.session import Database, add_if_new
+from bot.store.sharing import BoardPlaceRow
 from bot.values import Address, Given, new_id
 
 #: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are

@@ -102,7 +102,8 @@ async def test_it_says_where_it_is(stage):
 async def test_accepted_then_steps_then_the_result_once(stage, names):
     """A line is accepted at once, its steps are seen, and the result comes last and once."""
     async with stage.person(names[0]) as ada:
-        heard = await ada.say(f"a red circle --steps 40 {SMALL}")
+        # Long enough for a step to be told, at whatever pace a platform tells them.
+        heard = await ada.say("a red circle --steps 60 --size 256x256 --scheduler euler")
         (job,) = heard.jobs
         assert not heard.is_refused
         await ada.until(job, "done")

@@ -2,9 +2,7 @@
 
 from sqlalchemy import func, select
 
-from bot.store.models import (
-    Base,
-)
+from bot.store.models import Base
 from bot.values import Address
 from tests.stores import person_of
 

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.errors import BadInput
 from bot.presets import Body
-from bot.store.models import BoardRow, PresetRow, ShareRow, VoteRow
 from bot.store.presets import PUBLIC
+from bot.store.sharing import BoardRow, PresetRow, ShareRow, VoteRow
 from bot.values import Address
 from tests.stores import ROUNDS, person_of
 

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from bot.digesting import SETTLING
 from bot.store.columns import now
 from bot.store.digests import WEEK
-from bot.store.models import DigestRow, ShareRow
 from bot.store.session import Database
+from bot.store.sharing import DigestRow, ShareRow
 from bot.store.store import Store
 from bot.values import Address, Caller
 from tests.bot.store.linked import agreed

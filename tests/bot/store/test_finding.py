@@ -10,9 +10,10 @@ from bot.presets import Body
 from bot.store import finding, index, schema, terms, wiping
 from bot.store.columns import now
 from bot.store.finding import Sought
-from bot.store.models import PictureRow, PresetRow
+from bot.store.models import PictureRow
 from bot.store.presets import Reader
 from bot.store.session import Database
+from bot.store.sharing import PresetRow
 from bot.store.store import Store
 from bot.values import Address
 from tests.stores import done, new_job, painted, person_of, request_of
@@ -145,10 +146,7 @@ async def consistent(store):
 
 @pytest.mark.parametrize("pages", [1, 400])
 async def test_no_word_is_left_in_the_file(store, monkeypatch, pages):
-    """After forgetting, the database file and what lies beside it hold no word of the person, in no index and no free page either.
-
-    However little of an index is put together at once.
-    """
+    """After forgetting no word of the person is left in the file or beside it, however little of an index is put together at once."""
     if not store.database.is_sqlite:
         pytest.skip("the files of PostgreSQL are its own")
     monkeypatch.setattr(wiping, "_PAGES_AT_ONCE", pages)

@@ -9,10 +9,7 @@ from sqlalchemy import select, update
 from bot.presets import Body
 from bot.store.columns import now
 from bot.store.job import PAUSED
-from bot.store.models import (
-    LinkCodeRow,
-    PersonRow,
-)
+from bot.store.models import LinkCodeRow, PersonRow
 from bot.store.people import OPERATOR
 from bot.store.tokens import digest
 from bot.values import Caller

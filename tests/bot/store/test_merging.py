@@ -12,19 +12,9 @@ from bot.store.columns import now
 from bot.store.job import PAUSED, RUNNING, WAITING
 from bot.store.ledger import HOLD, REFUND
 from bot.store.merging import MOVED, PAIRED, RULED
-from bot.store.models import (
-    Base,
-    FavouriteRow,
-    IdentityRow,
-    JobRow,
-    LedgerRow,
-    MembershipRow,
-    PersonRow,
-    SettingRow,
-    ShareRow,
-    TurnRow,
-)
+from bot.store.models import Base, FavouriteRow, IdentityRow, JobRow, LedgerRow, MembershipRow, PersonRow, SettingRow, TurnRow
 from bot.store.people import OPERATOR
+from bot.store.sharing import ShareRow
 from bot.values import Caller
 from tests.bot.store.linked import HERE, agreed, count, holds_nothing_of, two
 from tests.stores import accepted, books_are_right, change_person, done, new_job, person_of, under, whole

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import event, func, select
 
 from bot.presets import Body, key_of
-from bot.store.models import PresetVersionRow
 from bot.store.naming import free_name
 from bot.store.preset import New
+from bot.store.sharing import PresetVersionRow
 from bot.values import Address
 from tests.stores import person_of
 
