@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 import unicodedata
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot import exchange, presets
-from bot.ceilings import BOUNDED
+from bot.ceilings import BOUNDED, WHOLE
 from bot.errors import BadInput
 from bot.exchange import Carried
 from bot.presets import LOCKABLE, Body, Use
@@ -29,7 +30,9 @@ BODIES = st.builds(
     negative=WORDS,
     settings=st.dictionaries(st.sampled_from(["steps", "guidance", "size", "model"]), NUMBERS | WORDS, max_size=4),
     locked=st.lists(st.sampled_from(LOCKABLE), max_size=3, unique=True).map(tuple),
-    most=st.dictionaries(st.sampled_from(BOUNDED), NUMBERS.map(float), max_size=2),
+    most=st.dictionaries(st.sampled_from(BOUNDED), NUMBERS.map(float), max_size=2).map(
+        lambda most: {name: float(math.ceil(value)) if name in WHOLE else value for name, value in most.items()}
+    ),
 )
 # No setting is over its own ceiling.
 BODIES = BODIES.filter(lambda body: all(presets._number(body.settings.get(name, 0)) <= most for name, most in body.most.items()))
