@@ -32,6 +32,11 @@ class Utc(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def storable(text: str) -> str:
+    """Return a text as it is kept, without what no database can keep."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 class Plain(TypeDecorator[str]):
     """Text as people send it, made storable: PostgreSQL takes no NUL, and neither database takes half a surrogate pair."""
 
@@ -41,7 +46,7 @@ class Plain(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Leave out what no database can keep."""
         del dialect
-        return value if value is None else value.replace("\0", "").encode(errors="replace").decode()
+        return value if value is None else storable(value)
 
 
 def now() -> datetime:

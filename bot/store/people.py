@@ -49,7 +49,7 @@ class Person(msgspec.Struct, frozen=True):
 
 def digest_of(caller: Caller) -> str:
     """Return what is kept of how a platform knows somebody who was forgotten."""
-    return hashlib.sha256(f"{caller.platform}:{caller.id}".encode()).hexdigest()
+    return hashlib.sha256(storable(f"{caller.platform}:{caller.id}").encode()).hexdigest()
 
 
 class People:
