@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import BadInput
 from bot.jobs.quota import Policy
 from bot.store import counted, digests, moving
+from bot.store.columns import storable
 from bot.store.models import MODERATOR as MODERATOR
 from bot.store.models import OPERATOR as OPERATOR
 from bot.store.models import IdentityRow, JobRow, PersonRow, PlaceRow
