@@ -211,14 +211,16 @@ class Presets:
             ids = await shelving.ids(session, reader.shelves, words, most, maker=reader.person, first=first)
             found = {row.id: (row, version, name) for row, version, name in await session.execute(_whole().where(PresetRow.id.in_(ids)))}
             count = first + len(ids)
-            covered = select(PresetRow.key).where(PresetRow.key.in_(shipped()), _is_seen(reader), PresetRow.archived == false())
-            out_of_reach = frozenset(await session.scalars(covered))
+            rows = tuple(_preset(*found[id]) for id in ids if id in found)
+            if (room := most - len(ids)) <= 0:
+                return rows
+            same_name = select(PresetRow.key).where(PresetRow.key.in_(shipped()), _is_seen(reader), PresetRow.archived == false())
+            out_of_reach = frozenset(await session.scalars(same_name))
             if first and not ids:
                 count = len(await shelving.ids(session, reader.shelves, words, first, maker=reader.person))
-        rows = tuple(_preset(*found[id]) for id in ids if id in found)
         # What Easel comes with stands behind everything that people made; by its name that of a person is found first.
         rest = tuple(one for one in _shipped_with(words) if one.name not in out_of_reach)[max(first - count, 0) :]
-        return (*rows, *rest[: most - len(ids)])
+        return (*rows, *rest[:room])
 
     async def picture(self, reader: Reader, file: str) -> bool:
         """Return whether a picture that is kept in a file, as itself or as a thumbnail, is that of a preset that somebody may see."""

@@ -66,9 +66,9 @@ class Settings:
         """Return what holds for a person in a place."""
         async with self._database.read() as session:
             rows = (await session.scalars(_of(person, place))).all()
-        of_person = next((row.given for row in rows if row.person_id is not None), "{}")
-        of_place = next((row.given for row in rows if row.place_id is not None), "{}")
-        return Wanted(json.loads(of_person), json.loads(of_place))
+        persons = next((row.given for row in rows if row.person_id is not None), "{}")
+        places = next((row.given for row in rows if row.place_id is not None), "{}")
+        return Wanted(json.loads(persons), json.loads(places))
 
     async def covers(self, place: Address) -> bool:
         """Return whether nobody sees a picture in a place before they press on it."""
