@@ -1,5 +1,7 @@
 """What concerns a whole group: its rules, and one board for several groups, on whatever platforms."""
 
+from collections.abc import Collection
+
 from bot import ceilings, forms
 from bot.ceilings import BOUNDED
 from bot.context import Context
@@ -98,22 +100,22 @@ def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
 
 async def _held(ctx: Context) -> tuple[Fact, ...]:
     """Return what holds in this place now."""
-    now = (await ctx.store.settings.of(ctx.person.id, ctx.address)).place
-    facts = [Fact(text(f"fact-{name}"), str(now[name])) for name in (CLOSED, MOST) if now.get(name)]
-    if painting := _still_painting(ctx, str(now.get(CLOSED, ""))):
+    now = await ctx.store.settings.of(ctx.person.id, ctx.address)
+    facts = [Fact(text(f"fact-{name}"), str(now.place[name])) for name in (CLOSED, MOST) if now.place.get(name)]
+    if painting := _still_painting(ctx, now.closed):
         facts.insert(1, Fact(text("fact-paints"), ", ".join(painting)))
-    if (credits := now.get(CREDITS)) is not None:
-        facts.append(Fact(text("fact-credits"), text("rules-credits", credits=float(credits))))
-    if await ctx.store.settings.covers(ctx.address):
+    if now.credits is not None:
+        facts.append(Fact(text("fact-credits"), text("rules-credits", credits=now.credits)))
+    if now.cover or ctx.store.settings.cover:
         facts.append(Fact(text("fact-cover"), text("cover-everywhere" if ctx.store.settings.cover else "cover-here")))
     return tuple(facts)
 
 
-def _still_painting(ctx: Context, closed: str) -> list[str]:
+def _still_painting(ctx: Context, closed: Collection[str]) -> list[str]:
     """Return the commands that members can still paint with where some of those are closed: that may be what was meant, or not."""
     known = [one.name for one in ctx.app.commands.values() if one.answer is Answer.PUBLIC and not one.hidden]
-    named = set(closed.split(", "))
-    return [one.replace("_", " ") for one in known if one not in named] if named & set(known) else []
+    left = [one.replace("_", " ") for one in known if one not in closed]
+    return left if len(left) < len(known) else []
 
 
 def _closable(ctx: Context, said: str) -> tuple[str, ...]:
