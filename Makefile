@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PATHS := adapters benchmarks bot inference migrations tests
+PATHS := adapters benchmarks bot inference migrations tests tools
 
 .PHONY: run test check format docs bench crash load install lock clean
 

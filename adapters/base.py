@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from adapters.operation import Operation
+from adapters.shared.health import Operation
 from bot.app import App
-from bot.cards import Card
 from bot.config import Config
+from bot.core.values import Address
+from bot.framework.reply import Reply
 from bot.jobs.delivery import Outcome, Parcel
-from bot.reply import Reply
-from bot.store.job import Job
-from bot.values import Address
+from bot.store.jobs.job import Job
+from bot.views.job_card import Card
 
 
 @dataclass(frozen=True)

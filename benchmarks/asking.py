@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inference.catalogue import read_catalogue
+from inference.contract.model_info import Passport
+from inference.contract.request import Event, Failed, Picture, PictureRequest
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.environment import prepare
-from inference.passport import Passport
-from inference.process import LocalEngine
-from inference.request import Event, Failed, Picture, PictureRequest
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
+from inference.worker.environment import prepare
 
 prepare()
 
-from inference.families.traits import FAMILIES  # noqa: E402  # the libraries behind these read what `prepare` has set
-from inference.loading import load  # noqa: E402
-from inference.schedulers import make  # noqa: E402
+from inference.models.families.traits import FAMILIES  # noqa: E402  # the libraries behind these read what `prepare` has set
+from inference.worker.model_loader import load  # noqa: E402
+from inference.worker.schedulers import make  # noqa: E402
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 

@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.asking import Asking, Stock, demo, farthest
 from benchmarks.measure import race, report
-from inference.encode import png
-from inference.passport import Passport
-from inference.request import PictureRequest, Prompt
-from inference.settings import EngineSettings
+from inference.contract.model_info import Passport
+from inference.contract.request import PictureRequest, Prompt
+from inference.contract.settings import EngineSettings
+from inference.images.encode import png
 
 SCHEDULERS = ("euler", "dpm++ 2m", "heun", "euler a", "ddim")
 WORDS = ("a large red circle", "a blue star", "a green house", "a small pink heart")

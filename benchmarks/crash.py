@@ -26,8 +26,8 @@ from benchmarks.standing.judging import Verdict, judged, told_in_the_end
 from benchmarks.standing.platform import Platform
 from benchmarks.standing.processes import Chat, Server, postgresql
 from bot.store import schema
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
 
 PERSONS = 15

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import race, report
-from inference.encode import Pixels, jpeg, png
+from inference.images.encode import Pixels, jpeg, png
 
 SIDES = (1024, 128)
 

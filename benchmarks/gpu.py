@@ -19,11 +19,11 @@ import torch
 from benchmarks.asking import Asking, Stock, farthest
 from benchmarks.batching import mixed
 from benchmarks.measure import race, report
-from inference.catalogue import inspect
-from inference.demo.build import make_tokenizer
-from inference.passport import Passport
-from inference.request import PictureRequest
-from inference.settings import EngineSettings
+from inference.contract.model_info import Passport
+from inference.contract.request import PictureRequest
+from inference.contract.settings import EngineSettings
+from inference.models.registry import inspect
+from tools.demo_model.build import make_tokenizer
 
 #: Operations of one denoiser row in units of 10^12, by family and side (counted on the architectures, attention included).
 TFLOP = {("sd1", 512): 0.803, ("sdxl", 1024): 6.761}

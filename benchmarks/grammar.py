@@ -11,9 +11,10 @@ import random
 import time
 
 from benchmarks.measure import report
-from bot import flags, prompt
-from bot.errors import BadInput
-from bot.spec import Kind, Param
+from bot.core.errors import BadInput
+from bot.framework import flags
+from bot.framework.command import Kind, Param
+from bot.prompting import grammar
 
 LIMIT_SECONDS = 0.050
 TEXTS = 100_000
@@ -50,7 +51,7 @@ PARAMS = (
 
 def hostile(rng: random.Random, number: int) -> str:
     """Return a text of many signs, or of few signs many times."""
-    most = prompt.MOST_CHARACTERS if number % 100 == 0 else 40
+    most = grammar.MOST_CHARACTERS if number % 100 == 0 else 40
     signs = rng.sample(SIGNS, rng.choice((1, 2, 3, len(SIGNS))))
     return "".join(rng.choices(signs, k=rng.randint(1, most)))[:most]
 
@@ -58,7 +59,7 @@ def hostile(rng: random.Random, number: int) -> str:
 def seconds(text: str, rng: random.Random) -> float:
     """Return how long a text takes to be read in every way."""
     start = time.perf_counter()
-    for way in (lambda: flags.parse(text, PARAMS), lambda: prompt.split(text), lambda: prompt.read(text, rng)):
+    for way in (lambda: flags.parse(text, PARAMS), lambda: grammar.split(text), lambda: grammar.read(text, rng)):
         try:
             way()
         except BadInput:

@@ -23,8 +23,8 @@ from sqlalchemy import func, select
 from benchmarks.chatting import PATIENCE, Served, Visitor
 from benchmarks.measure import report
 from benchmarks.standing.engine import PAINT_SECONDS
-from bot.store.models import JobRow
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.tables.core import JobRow
 
 RATE, PERSONS, PAGES, WORKERS = 20.0, 500, 20, 2
 

@@ -7,7 +7,7 @@ import torch
 from benchmarks.asking import Asking, Stock, demo
 from benchmarks.batching import mixed
 from benchmarks.measure import race, report
-from inference.settings import EngineSettings
+from inference.contract.settings import EngineSettings
 
 #: What is promised: nobody who paints alone is slower for what the others gain.
 LEAST_RATIO = 0.97

@@ -9,8 +9,8 @@ import torch
 from benchmarks.asking import Stock, demo
 from benchmarks.chatting import Served, Visitor
 from benchmarks.measure import race, report
-from bot import prompt
-from inference.request import PictureRequest
+from bot.prompting import grammar
+from inference.contract.request import PictureRequest
 
 #: What is promised: at most 5 % of the picture's own time.
 LEAST_RATIO = 1 / 1.05
@@ -25,7 +25,7 @@ def main() -> int:
     usual = passport.defaults
     stock = Stock(passport, "cpu", torch.float32)
     request = PictureRequest(
-        prompt=prompt.read(WORDS).prompt,
+        prompt=grammar.read(WORDS).prompt,
         model=passport.name,
         width=SIDE,
         height=SIDE,

@@ -22,13 +22,13 @@ from sqlalchemy import make_url, select, text, update
 from benchmarks.measure import report
 from benchmarks.standing.crowd import WAITERS, Crowd, crowded
 from benchmarks.standing.processes import Server, postgresql
-from bot.jobs.quota import Policy, Tier
-from bot.store import ledger
-from bot.store.files import Files
-from bot.store.job import LEASE, RUNNING, Job, Painted, job_of, jobs
-from bot.store.models import JobRow
-from bot.store.session import Database
+from bot.core.quota import Policy, Tier
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs.job import LEASE, RUNNING, Job, Painted, job_of, jobs
 from bot.store.store import Store
+from bot.store.tables.core import JobRow
 
 SIZES, SAMPLES = (1_000, 100_000, 1_000_000), 200
 

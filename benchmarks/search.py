@@ -24,10 +24,10 @@ from benchmarks.measure import report
 from benchmarks.scale import addresses
 from benchmarks.standing.gallery import BUSIEST, WORDS, filled, prompts, word
 from benchmarks.standing.processes import Server, postgresql
-from bot.store import terms
-from bot.store.finding import Finding, Sought
-from bot.store.presets import Presets, Reader
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images import search_terms
+from bot.store.images.search import Finding, Sought
+from bot.store.sharing.presets import Presets, Reader
 
 SIZES, SAMPLES = (10_000, 100_000, 1_000_000), 300
 
@@ -83,7 +83,7 @@ class Bench:
 
     async def beginning(self, number: int) -> None:
         """Look for pictures with a word of which three letters are typed."""
-        await self._pictures(word(_rank(number))[:3] + terms.BEGINNING)
+        await self._pictures(word(_rank(number))[:3] + search_terms.BEGINNING)
 
     async def like(self, number: int) -> None:
         """Look for pictures with two words as it was done without an index: in every prompt of the person, and count them."""

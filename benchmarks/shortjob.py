@@ -14,8 +14,8 @@ import torch
 from benchmarks.asking import Asking, Stock, demo
 from benchmarks.batching import mixed
 from benchmarks.measure import report
-from inference.request import PictureRequest, Step
-from inference.settings import EngineSettings
+from inference.contract.request import PictureRequest, Step
+from inference.contract.settings import EngineSettings
 
 REPEATS = 7
 

@@ -6,29 +6,31 @@ from typing import Any
 
 import msgspec
 
-from bot import asking, forms, given, layers
-from bot.bind import Raw, bind
-from bot.context import Context, Read
-from bot.errors import BadInput, BotError, NotAllowed
-from bot.given import Fetch, Sources
-from bot.jobs import costs
-from bot.jobs.costs import Costs
+from bot.commands import inputs
+from bot.commands.context import Context, Read
+from bot.commands.inputs import Fetch, Sources
+from bot.commands.layering import Layering, Run
+from bot.core import cost_model
+from bot.core.cost_model import Costs
+from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.core.suggest import nearest
+from bot.core.values import Address, Caller, Given, Invocation, writable
+from bot.framework import forms
+from bot.framework.binding import Raw, bind
+from bot.framework.command import Command, Param
+from bot.framework.reply import Reply, covered
+from bot.generation import defaults, resolve
+from bot.generation.defaults import Origin
+from bot.generation.model_catalog import Offer
+from bot.generation.params import Wish
+from bot.i18n.translate import speak, tell
+from bot.jobs.eta import Sight
 from bot.jobs.forecast import Forecast
-from bot.jobs.sight import Sight
-from bot.layering import Layering, Run
-from bot.layers import Origin
-from bot.nearest import nearest
-from bot.offer import Offer
-from bot.reply import Reply, covered
-from bot.spec import Command, Param
-from bot.store.job import Job, NewJob
-from bot.store.people import Person
+from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
-from bot.texts import speak, tell
-from bot.values import Address, Caller, Given, Invocation, writable
-from bot.wish import Wish
-from inference.errors import InferenceError
-from inference.request import PictureRequest
+from bot.store.users.users import Person
+from inference.contract.errors import InferenceError
+from inference.contract.request import PictureRequest
 
 #: A command of whatever parameters.
 AnyCommand = Command[Any]
@@ -92,7 +94,7 @@ class App:
         name, words = self.named(call.command, call.words)
         command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
         ctx = await self._met(call.caller, call.address, call.line, call.key)
-        runs = await given.runs(command, call, ctx.sources, ctx.person.id)
+        runs = await inputs.runs(command, call, ctx.sources, ctx.person.id)
         return await self._still(ctx.person, self._run(command, runs, ctx))
 
     async def pressed(
@@ -115,7 +117,7 @@ class App:
             raise BadInput("input-button")
         ctx = await self._met(caller, address, line, key)
         said = {**command.pressed(values), **forms.read(command, filled or {})}
-        run = await given.with_keys(command, said, ctx.sources, ctx.person.id)
+        run = await inputs.with_keys(command, said, ctx.sources, ctx.person.id)
         return await self._still(ctx.person, self._run(command, [run], ctx))
 
     async def read(self, wish: Wish, sources: Sources | None = None) -> Read:
@@ -125,18 +127,18 @@ class App:
         """
         sources = sources or self._sources()
         passport = self.offer.passport(wish.model)
-        seed = asking.seed_for(wish)
-        reading = asking.reading_of(wish, seed)
+        seed = resolve.seed_for(wish)
+        reading = resolve.reading_of(wish, seed)
         if wish.image is None and reading.image is not None:
             if not reading.image:
                 raise BadInput("input-image-missing")
             wish = wish.model_copy(update={"image": await sources.fetched(reading.image)})
         source = None if wish.image is None else await sources.header(wish.image)
-        return Read(reading, passport, asking.request_of(wish, reading, passport, seed, source), wish)
+        return Read(reading, passport, resolve.request_of(wish, reading, passport, seed, source), wish)
 
     def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
         """Return the seconds of the device that a request is thought to take, beside what is in work now."""
-        steps = costs.picture_steps(request, has_source=has_source)
+        steps = cost_model.picture_steps(request, has_source=has_source)
         return self._learned.estimate(request.model, request.width, request.height, steps, self._in_work() + request.count)
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ class App:
         # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
         runs = await self.layering.runs(command, given_runs, ctx.person.id, ctx.address, ctx.wanted)
         wants = [self._bound(command, one) for one in runs]
-        each = [replace(ctx, origins=layers.origins(one.given, one.layers)) for one in runs]
+        each = [replace(ctx, origins=defaults.origins(one.given, one.layers)) for one in runs]
         replies = [await _ran(command, one, want) for one, want in zip(each, wants, strict=True)]
         jobs: dict[str, str] = {}
         if ctx.drafts:
@@ -194,7 +196,7 @@ class App:
         try:
             return bind(command, run.given, *run.values)
         except BadInput as error:
-            raise _blamed(error, layers.origins(run.given, run.layers)) from None
+            raise _blamed(error, defaults.origins(run.given, run.layers)) from None
 
     async def _count(self, drafts: Sequence[NewJob], uses: Mapping[str, str]) -> None:
         """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bot.errors import BadConfig
-from bot.jobs.quota import WHOLE, Policy, Tier
-from bot.nearest import nearest
+from bot.core.errors import BadConfig
+from bot.core.quota import WHOLE, Policy, Tier
+from bot.core.suggest import nearest
 
 #: Where the configuration is looked for when nobody names a file.
 DEFAULT_FILE = Path("easel.toml")

@@ -1,4 +1,4 @@
-"""Write the step from the newest revision to the tables as `bot.store.models` has them now: `python -m migrations "who votes"`."""
+"""Write the step from the newest revision to the tables as `bot.store.tables.core` has them now: `python -m migrations "who votes"`."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy import Connection
 
 from bot.store import schema
-from bot.store.session import Database
+from bot.store.database import Database
 
 
 async def write(subject: str) -> str:

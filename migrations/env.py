@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from bot.store.models import Base
+from bot.store.tables.core import Base
 
 
 def run(connection: Connection) -> None:

@@ -2,11 +2,11 @@
 
 from contextlib import aclosing
 
-from inference.catalogue import read_catalogue
+from inference.contract.request import PictureRequest, Prompt
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.process import LocalEngine
-from inference.request import PictureRequest, Prompt
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
 
 
 async def paint_one():

@@ -7,8 +7,8 @@ import pytest
 
 from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
-from inference.errors import Problem
-from inference.request import Done, Failed, Picture, Step
+from inference.contract.errors import Problem
+from inference.contract.request import Done, Failed, Picture, Step
 from tests.stores import png
 
 DIED = Failed(Problem("worker-died", {"code": -9, "device": "cpu"}))

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inference.catalogue import read_catalogue
+from inference.contract.request import Done, Event, Failed, Note, Picture, PictureRequest, Prompt, Step
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.loading import load
-from inference.request import Done, Event, Failed, Note, Picture, PictureRequest, Prompt, Step
-from inference.settings import EngineSettings
-from inference.shelf import Shelf
-from inference.studio import Studio
+from inference.models.registry import read_catalogue
+from inference.worker.batch_engine import Studio
+from inference.worker.model_cache import Shelf
+from inference.worker.model_loader import load
 
 PASSPORT = read_catalogue([], None, WEIGHTS)["demo"]
 

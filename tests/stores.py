@@ -17,17 +17,18 @@ import pytest
 from PIL import Image
 from sqlalchemy import make_url, update
 
-from bot.jobs.quota import Policy, Tier
-from bot.presets import Body
-from bot.store import ledger, schema
-from bot.store.columns import now
-from bot.store.files import Files
-from bot.store.job import NewJob, Painted
-from bot.store.models import Base, JobRow, PersonRow
-from bot.store.session import Database
+from bot.core.quota import Policy, Tier
+from bot.core.values import Address, Caller, new_id
+from bot.presets.template import Body
+from bot.store import schema
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs.job import NewJob, Painted
 from bot.store.store import Store
-from bot.values import Address, Caller, new_id
-from inference.request import PictureRequest, Prompt
+from bot.store.tables.columns import now
+from bot.store.tables.core import Base, JobRow, PersonRow
+from inference.contract.request import PictureRequest, Prompt
 
 #: Names the PostgreSQL server to test with, as `[store] url` would; without it the tests of PostgreSQL are skipped.
 SERVER = "EASEL_TEST_POSTGRES_URL"

@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager
 
 from PIL import Image
 
-from adapters.text import read_line
+from adapters.shared.command_line import read_line
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.offer import Offer
-from bot.store.files import Files
-from bot.store.job import Painted
-from bot.store.session import Database
+from bot.core.values import Address, Caller, Invocation
+from bot.generation.model_catalog import Offer
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs.job import Painted
 from bot.store.store import Store
-from bot.values import Address, Caller, Invocation
-from inference.catalogue import read_catalogue
 from inference.demo import WEIGHTS
+from inference.models.registry import read_catalogue
 from tests.stores import ready_made
 
 PLATFORM = "test"

@@ -12,21 +12,21 @@ import discord
 import msgspec
 
 from adapters.base import Bot
-from adapters.discord import surface
+from adapters.discord import commands
+from adapters.discord.api import Closed, Gone, NotConnected, Posts, TooLarge
 from adapters.discord.client import Client
-from adapters.discord.desk import Desk
-from adapters.discord.files import STEPS
-from adapters.discord.life import Connection, is_elsewhere, lead
-from adapters.discord.posts import Closed, Gone, NotConnected, Posts, TooLarge
-from adapters.discord.sending import Sender, later
-from adapters.discord.spots import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
-from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
-from bot.cards import Card
+from adapters.discord.connection import Connection, is_elsewhere, lead
+from adapters.discord.delivery import Sender, later
+from adapters.discord.interactions import Desk
+from adapters.discord.message_ref import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
+from adapters.discord.uploads import STEPS
+from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, Pace
+from bot.core.values import Address
+from bot.framework.reply import Reply
 from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
-from bot.reply import Reply
-from bot.store.columns import now
-from bot.store.job import WAITING
-from bot.values import Address
+from bot.store.jobs.job import WAITING
+from bot.store.tables.columns import now
+from bot.views.job_card import Card
 
 log = logging.getLogger("easel.discord")
 
@@ -180,7 +180,7 @@ class DiscordAdapter:
         if not isinstance(client, Client) or client.application_id is None:
             return
         files, name = self._bot.app.store.files, f"commands-{client.application_id}"
-        digest = await surface.digest(client.tree, self._section.api_base)
+        digest = await commands.digest(client.tree, self._section.api_base)
         try:
             if (await files.notes(_NOTES)).get(name) == digest:
                 return

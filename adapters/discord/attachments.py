@@ -7,10 +7,10 @@ from typing import Any
 import discord
 import msgspec
 
-from adapters.discord.posts import SILENCE
-from bot.errors import BadInput
-from inference.errors import BadPicture
-from inference.headers import MOST_BYTES
+from adapters.discord.api import SILENCE
+from bot.core.errors import BadInput
+from inference.contract.errors import BadPicture
+from inference.images.validation import MOST_BYTES
 
 #: Reading does no harm, so what did not arrive is asked for again.
 _TRIES = 3

@@ -8,15 +8,15 @@ from typing import Any, Self
 import discord
 from discord import app_commands, ui
 
-from adapters.discord import surface
-from adapters.discord.answering import Interaction
-from adapters.discord.desk import Desk
-from adapters.discord.life import may_identify
-from adapters.discord.outbound import PICK
-from adapters.discord.talking import Talking
-from adapters.discord.translations import Translations
+from adapters.discord import commands
+from adapters.discord.connection import may_identify
+from adapters.discord.interactions import Desk
+from adapters.discord.messages import Talking
+from adapters.discord.render import PICK
+from adapters.discord.replies import Interaction
+from adapters.discord.translator import Translations
 from bot.config import Discord
-from bot.texts import speak
+from bot.i18n.translate import speak
 
 log = logging.getLogger("easel.discord")
 
@@ -43,7 +43,7 @@ class Client(discord.AutoShardedClient):
             guild_ready_timeout=0.2,
         )
         self.desk = desk
-        self.tree = surface.tree_of(self, desk)
+        self.tree = commands.tree_of(self, desk)
         self.tree.error(self._broke)
         self._talking = Talking(desk)
         self._stands = stands

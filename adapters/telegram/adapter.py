@@ -13,23 +13,23 @@ from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
 from adapters.base import Bot
-from adapters.pace import SETTLE_AGAIN_SECONDS, Pace
-from adapters.serving import Server, listening
-from adapters.telegram import menus
-from adapters.telegram.budget import MOST_IN_GROUP, Budget, Busy
-from adapters.telegram.desk import Desk
-from adapters.telegram.letters import Letters
-from adapters.telegram.life import Listening, Webhook
-from adapters.telegram.photos import Photos
-from adapters.telegram.posts import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Posts, Silence, Unreached
+from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, Pace
+from adapters.shared.http_server import Server, listening
+from adapters.telegram import commands_menu
+from adapters.telegram.api import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Posts, Silence, Unreached
+from adapters.telegram.delivery import Sender
+from adapters.telegram.file_id_cache import Photos
+from adapters.telegram.message_ref import PLATFORM, bot_of, chat_of, is_group, renamed, shelf_of, spot_of
+from adapters.telegram.polling import Listening, Webhook
+from adapters.telegram.rate_limit import MOST_IN_GROUP, Budget, Busy
 from adapters.telegram.replies import Replies
-from adapters.telegram.sending import Sender
-from adapters.telegram.spots import PLATFORM, bot_of, chat_of, is_group, renamed, shelf_of, spot_of
+from adapters.telegram.update_inbox import Letters
+from adapters.telegram.updates import Desk
 from adapters.telegram.webhook import door
-from bot.cards import Card
+from bot.core.values import Address
+from bot.framework.reply import Reply
 from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
-from bot.reply import Reply
-from bot.values import Address
+from bot.views.job_card import Card
 
 log = logging.getLogger("easel.telegram")
 
@@ -178,12 +178,12 @@ class TelegramAdapter:
     async def _tell(self) -> None:
         """Tell Telegram the commands, where they are others than what it was told last."""
         files, name = self._bot.app.store.files, f"commands-{self._api.id}"
-        wanted = menus.menus(self._bot.app.commands.values())
-        digest = menus.digest(wanted, self._section.api_base)
+        wanted = commands_menu.menus(self._bot.app.commands.values())
+        digest = commands_menu.digest(wanted, self._section.api_base)
         try:
             if (await files.notes(_NOTES)).get(name) == digest:
                 return
-            await menus.tell(self._api, wanted)
+            await commands_menu.tell(self._api, wanted)
             await files.note(_NOTES, name, digest)
             log.info("telegram.commands_told count=%s", len(self._bot.app.commands))
         except Exception as error:

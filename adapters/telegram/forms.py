@@ -13,12 +13,12 @@ from string import hexdigits
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageEntity
 
-from adapters.telegram.outbound import MOST_TEXT, units
-from bot import flags
-from bot.errors import BadInput
-from bot.reply import MOST_WIRE, Asked, Form
-from bot.spec import Kind
-from bot.texts import text
+from adapters.telegram.render import MOST_TEXT, units
+from bot.core.errors import BadInput
+from bot.framework import flags
+from bot.framework.command import Kind
+from bot.framework.reply import MOST_WIRE, Asked, Form
+from bot.i18n.translate import text
 
 #: What buttons of a form carry: whose it is and the command that it ends in, and the number of a field, with or without a value.
 SEND, FIELD = "+", "~"

@@ -8,16 +8,16 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message
 from telegram.helpers import create_deep_linked_url
 
 from adapters.base import Bot
-from adapters.telegram import deeplinks, forms, outbound
-from adapters.telegram import files as packing
-from adapters.telegram.files import File
-from adapters.telegram.photos import Found, Photos
-from adapters.telegram.posts import REFUSALS, Closed, Posts
-from adapters.telegram.sending import Sender
-from adapters.telegram.spots import Spot, is_group
-from bot.commands.pictures import info
-from bot.reply import Form, Reply
-from bot.texts import speaking, text
+from adapters.telegram import deep_links, forms, render
+from adapters.telegram import media as packing
+from adapters.telegram.api import REFUSALS, Closed, Posts
+from adapters.telegram.delivery import Sender
+from adapters.telegram.file_id_cache import Found, Photos
+from adapters.telegram.media import File
+from adapters.telegram.message_ref import Spot, is_group
+from bot.commands.images import info
+from bot.framework.reply import Form, Reply
+from bot.i18n.translate import speaking, text
 
 log = logging.getLogger("easel.telegram")
 
@@ -39,7 +39,7 @@ class Replies:
 
     async def tell(self, chat: int, spot: Spot, said: str) -> None:
         """Say a sentence where somebody wrote."""
-        (html, *_) = outbound.pages([outbound.Line(line) for line in said.splitlines()], outbound.MOST_TEXT)
+        (html, *_) = render.pages([render.Line(line) for line in said.splitlines()], render.MOST_TEXT)
         await self.posts.say(chat, html, thread=spot.thread, asked=spot.asked)
 
     async def show(self, chat: int, spot: Spot, reply: Reply) -> None:
@@ -70,7 +70,7 @@ class Replies:
 
         The words come first: with them it was said, and pictures that get lost after that are not worth saying it again.
         """
-        html, *_ = outbound.pages(outbound.reply_lines(reply), outbound.MOST_TEXT)
+        html, *_ = render.pages(render.reply_lines(reply), render.MOST_TEXT)
         found = await self._photos.found(reply.pictures)
         sent = await self.posts.say(chat, html, _markup(reply), thread=thread)
         try:
@@ -82,9 +82,9 @@ class Replies:
 
     async def _open(self, chat: int, spot: Spot, line: str, said: str) -> None:
         """Show the way to the chat with the bot, in which it goes on with a line."""
-        url = create_deep_linked_url(self.api.username, deeplinks.payload(line, self.bot.app) or None)
+        url = create_deep_linked_url(self.api.username, deep_links.payload(line, self.bot.app) or None)
         markup = InlineKeyboardMarkup([[InlineKeyboardButton(text("telegram-open"), url=url)]])
-        html = outbound.pages([outbound.Line(said)], outbound.MOST_TEXT)[0]
+        html = render.pages([render.Line(said)], render.MOST_TEXT)[0]
         await self.posts.say(chat, html, markup, thread=spot.thread, asked=spot.asked)
 
     async def _form(self, chat: int, spot: Spot, form: Form) -> None:
@@ -117,14 +117,14 @@ class Replies:
             return
         found = await self._photos.found(reply.pictures)
         markup = _markup(reply)
-        lines = outbound.reply_lines(reply) or [outbound.Line(text("telegram-done"))]
+        lines = render.reply_lines(reply) or [render.Line(text("telegram-done"))]
         if len(found) == 1:
-            first, *more = outbound.pages(lines, outbound.MOST_CAPTION)
+            first, *more = render.pages(lines, render.MOST_CAPTION)
             await self._photo(chat, spot, found, first, None if more else markup)
         else:
             for chunk in packing.chunks(found):
                 await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=spot.thread, asked=spot.asked))
-            more = outbound.pages(lines, outbound.MOST_TEXT)
+            more = render.pages(lines, render.MOST_TEXT)
         for number, page in enumerate(more, 1):
             await self.posts.say(chat, page, markup if number == len(more) else None, thread=spot.thread, asked=spot.asked)
         for one in reply.files:
@@ -147,9 +147,9 @@ class Replies:
 def _markup(reply: Reply) -> InlineKeyboardMarkup | None:
     """Return the buttons of a reply, and those of its pictures; of many pictures only their numbers, which tell more of each."""
     if len(reply.pictures) <= 1:
-        return outbound.keyboard((*reply.buttons, *(button for one in reply.pictures for button in outbound.deeds(one))))
+        return render.keyboard((*reply.buttons, *(button for one in reply.pictures for button in render.deeds(one))))
     if len(reply.pictures) <= _MOST_DEEDS:
-        return outbound.markup([*outbound.numbered(reply.pictures), *outbound.rows(reply.buttons)])
+        return render.markup([*render.numbered(reply.pictures), *render.rows(reply.buttons)])
     numbers = [InlineKeyboardButton(str(number), callback_data=info.wire(picture=one.id)) for number, one in enumerate(reply.pictures, 1)]
     rows = [numbers[first : first + _NUMBERS] for first in range(0, len(numbers), _NUMBERS)]
-    return outbound.markup([*rows, *outbound.rows(reply.buttons)])
+    return render.markup([*rows, *render.rows(reply.buttons)])

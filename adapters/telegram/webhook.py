@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.telegram.letters import Letters
+from adapters.telegram.update_inbox import Letters
 
 #: More than any update has.
 _MOST_BYTES = 1_000_000

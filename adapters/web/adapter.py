@@ -8,18 +8,18 @@ from typing import Self
 import uvicorn
 
 from adapters.base import Bot
-from adapters.serving import Server, listening
-from adapters.web import outbound
-from adapters.web.access import PLATFORM, Access
-from adapters.web.desk import Desk
-from adapters.web.hosts import Hosts
-from adapters.web.site import site
-from adapters.web.streams import Hub
-from bot.cards import Card
+from adapters.shared.http_server import Server, listening
+from adapters.web import render
+from adapters.web.app import site
+from adapters.web.auth.access import PLATFORM, Access
+from adapters.web.auth.origin_policy import Hosts
+from adapters.web.services import Desk
+from adapters.web.sse import Hub
+from bot.core.values import Address
+from bot.framework.reply import Reply
 from bot.jobs.delivery import Outcome, Parcel, Sent
-from bot.reply import Reply
-from bot.store.columns import now
-from bot.values import Address
+from bot.store.tables.columns import now
+from bot.views.job_card import Card
 
 log = logging.getLogger("easel.web")
 
@@ -104,5 +104,5 @@ class WebAdapter:
 
     async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
         """Show something that nobody asked for. A page that is not open now finds it in the conversation, under the same key."""
-        self._hub.say(outbound.said(reply, key, now()), address.place)
+        self._hub.say(render.said(reply, key, now()), address.place)
         return Sent(key)

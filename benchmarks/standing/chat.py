@@ -16,21 +16,21 @@ import msgspec
 from benchmarks.standing.engine import PAINT_SECONDS, PASSPORT, standing
 from benchmarks.standing.line import Line, Message
 from bot.app import App
-from bot.cards import Card
 from bot.commands import COMMANDS
-from bot.errors import BotError
+from bot.core.cost_model import Costs
+from bot.core.errors import BotError
+from bot.core.quota import Policy, Tier
+from bot.core.values import Address, Caller, Invocation
+from bot.generation.model_catalog import Offer
 from bot.jobs import delivery
-from bot.jobs.costs import Costs
 from bot.jobs.delivery import Later, Outcome, Parcel, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
-from bot.jobs.quota import Policy, Tier
-from bot.offer import Offer
-from bot.store import attempts, jobs, outbox
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs import attempts, jobs, outbox
 from bot.store.store import Store
-from bot.values import Address, Caller, Invocation
-from inference.errors import InferenceError
+from bot.views.job_card import Card
+from inference.contract.errors import InferenceError
 
 PLATFORM = "stand-in"
 

@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import text
 
 from benchmarks.standing.filling import filling, numbers
-from bot.store.models import Base
-from bot.store.session import Database
-from inference.request import PictureRequest, Prompt
+from bot.store.database import Database
+from bot.store.tables.core import Base
+from inference.contract.request import PictureRequest, Prompt
 
 #: What a person may spend, and what each of their jobs costs, in thousandths.
 ALLOWED, COST = 10**12, 700

@@ -2,9 +2,9 @@
 
 import sys
 
-from inference.passport import Defaults, Limits, Passport
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.contract.model_info import Defaults, Limits, Passport
+from inference.contract.settings import EngineSettings
+from inference.supervisor import LocalEngine
 
 #: Seconds of a worker's time for a picture.
 PAINT_SECONDS = 0.05

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Boolean, Float, Integer, Numeric
 
-from bot.store.models import Base
+from bot.store.tables.core import Base
 
 
 def numbers(count: int, is_sqlite: bool) -> str:

@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from benchmarks.standing.crowd import settled
 from benchmarks.standing.filling import filling, numbers
-from bot.store import index, terms
-from bot.store.models import Base
-from bot.store.session import Database
-from inference.request import PictureRequest, Prompt
+from bot.store.database import Database
+from bot.store.images import search_terms
+from bot.store.tables import search_index
+from bot.store.tables.core import Base
+from inference.contract.request import PictureRequest, Prompt
 
 #: Different prompts, the words that they are made of, and how many of them.
 _PROMPTS, WORDS, _LONG = 20_000, 20_000, 12
@@ -49,7 +50,7 @@ def prompts(seed: int = 7) -> list[dict[str, object]]:
     chance, ranks = random.Random(seed), range(WORDS)
     weights = [1 / (rank + 1) for rank in ranks]
     made = (" ".join(map(word, chance.choices(ranks, weights, k=_LONG))) for _ in range(_PROMPTS))
-    return [{"n": number, "words": one, "terms": " ".join(terms.words_of(one))} for number, one in enumerate(made)]
+    return [{"n": number, "words": one, "terms": " ".join(search_terms.words_of(one))} for number, one in enumerate(made)]
 
 
 @asynccontextmanager
@@ -62,7 +63,12 @@ async def filled(url: str, rows: int, pool: Sequence[dict[str, object]]) -> Asyn
             await connection.execute(text("INSERT INTO pool VALUES (:n, :words, :terms)"), list(pool))
         kind = "sqlite" if database.is_sqlite else "postgresql"
         # Indexes that are made when all is there are made in a tenth of the time.
-        made = (*index.removal(kind), *_filling(rows, database.is_sqlite), *index.statements(kind), *_numbering(database.is_sqlite))
+        made = (
+            *search_index.removal(kind),
+            *_filling(rows, database.is_sqlite),
+            *search_index.statements(kind),
+            *_numbering(database.is_sqlite),
+        )
         for statement in made:
             async with database.write() as session:
                 await session.execute(text(statement), {"request": msgspec.msgpack.encode(_REQUEST)} if ":request" in statement else {})

@@ -10,14 +10,15 @@ import msgspec
 from sqlalchemy import Row, Select, func, select, text
 
 from benchmarks.standing.platform import Platform
-from bot.store import attempts, ledger
-from bot.store.files import Files
-from bot.store.job import CANCELLED, DONE, FAILED, OPEN
-from bot.store.models import DeliveryRow, JobRow, LedgerRow, PictureRow
-from bot.store.outbox import SENT, UNKNOWN
-from bot.store.session import Database
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs import attempts
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
+from bot.store.jobs.outbox import SENT, UNKNOWN
 from bot.store.store import Store
-from inference.errors import Problem
+from bot.store.tables.core import DeliveryRow, JobRow, LedgerRow, PictureRow
+from inference.contract.errors import Problem
 
 #: Why requests fail that were there too often when something died.
 BLAMED = ("worker-died", "job-poison")

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from adapters import cli
-from adapters import main as parts
+from adapters import bootstrap as parts
+from adapters.cli import main as cli
 from benchmarks.standing.engine import standing
 from benchmarks.standing.lag import Lag
 

@@ -1,6 +1,6 @@
-"""A worker process that paints small pictures in no time, whatever is asked; it speaks `inference.wire` as the real one does.
+"""A worker process that paints small pictures in no time, whatever is asked; it speaks `inference.contract.protocol` as the real one does.
 
-`python -m benchmarks.standing.worker SECONDS` is started by `inference.process` only. All requests go on in turns, a step each, and
+`python -m benchmarks.standing.worker SECONDS` is started by `inference.supervisor` only. All requests go on in turns, a step each, and
 a picture takes SECONDS of the worker's time. Words can ask for more: `refused` fails, `slow 2.5` takes so many seconds.
 """
 
@@ -13,10 +13,10 @@ import time
 import zlib
 from typing import BinaryIO
 
-from inference.errors import Problem
-from inference.request import Done, Event, Failed, Picture, PictureRequest, Step
-from inference.wire import Beat, Begin, Cancel, Paint, Ready, Told, ToWorker, decode_to_worker, read
-from inference.worker import BEAT_EVERY, Speaker, own_pipes
+from inference.contract.errors import Problem
+from inference.contract.protocol import Beat, Begin, Cancel, Paint, Ready, Told, ToWorker, decode_to_worker, read
+from inference.contract.request import Done, Event, Failed, Picture, PictureRequest, Step
+from inference.worker.main import BEAT_EVERY, Speaker, own_pipes
 
 #: Steps that a request goes through, however many it asks for.
 TICKS = 4

@@ -4,21 +4,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bot import cards, presets
-from bot.commands import filling
-from bot.commands.imagine import imagine
-from bot.commands.presets import copied
-from bot.context import Context
-from bot.errors import BadInput, NotAllowed
-from bot.presets import WORDS, Body
-from bot.reply import Button, Fact, Reply, Shown
-from bot.spec import Params, command, painting_command
-from bot.store.boards import Shared
-from bot.store.pictures import KeptPicture
-from bot.store.presets import Preset
-from bot.texts import text
-from bot.values import Given
-from bot.vocabulary import (
+from bot.commands import preset_use
+from bot.commands.context import Context
+from bot.commands.generate import imagine
+from bot.commands.preset_edit import copied
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Given
+from bot.framework.command import Params, command, painting_command
+from bot.framework.reply import Button, Fact, Reply, Shown
+from bot.generation.param_types import (
     Code,
     CodeAndWords,
     Count,
@@ -35,7 +29,14 @@ from bot.vocabulary import (
     Size,
     Steps,
 )
-from bot.wish import Wish
+from bot.generation.params import Wish
+from bot.i18n.translate import text
+from bot.presets import template
+from bot.presets.template import WORDS, Body
+from bot.store.images.images import KeptPicture
+from bot.store.sharing.boards import Shared
+from bot.store.sharing.presets import Preset
+from bot.views import job_card
 
 #: What is shown of a board at a time, and of a prompt in a line of it.
 PAGE, _LONGEST_LINE = 6, 120
@@ -136,7 +137,7 @@ async def board(ctx: Context, want: Board) -> Reply:
 @painting_command
 async def use(ctx: Context, want: Use) -> Reply:
     """Paint what somebody shared, with a new seed; words of yours may follow its code."""
-    code, words = presets.split(want.code)
+    code, words = template.split(want.code)
     shared = await get_shared(ctx, code)
     if shared.preset is None:
         wish = Wish.model_validate_json(shared.wish)
@@ -145,9 +146,9 @@ async def use(ctx: Context, want: Use) -> Reply:
     try:
         return await used(ctx, shared, await wish_of(ctx, found, words))
     except BadInput as error:
-        if error.problem.key != filling.EMPTY:
+        if error.problem.key != preset_use.EMPTY:
             raise
-        return filling.instead(error, found, words, {}, code=shared.id)
+        return preset_use.instead(error, found, words, {}, code=shared.id)
 
 
 async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:
@@ -170,7 +171,7 @@ async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, s
     """Return a preset that was shared as a wish of this person's; raises `BadInput` where it wants other words."""
     # Who was given the code was given the preset.
     given: dict[str, Given] = {WORDS: words}
-    changed, layer = presets.applied(found.use, given, slots)
+    changed, layer = template.applied(found.use, given, slots)
     values = {name: value for name, value in layer.values.items() if name != "preset"}
     bound, _ = await ctx.bound(imagine, {**values, **changed})
     return bound.model_copy(update={"preset": found.use.reference})
@@ -257,7 +258,7 @@ def line(one: Shared) -> str:
 
 def shown(one: Shared, picture: KeptPicture, number: int, *, covered: bool) -> Shown:
     """Return the picture of what was shared, with what can be done with it; `number` is that of its line in the list."""
-    return msgspec.structs.replace(cards.shown(picture, covered=covered), index=number - 1, buttons=_buttons(one))
+    return msgspec.structs.replace(job_card.shown(picture, covered=covered), index=number - 1, buttons=_buttons(one))
 
 
 def _buttons(one: Shared) -> tuple[Button, ...]:

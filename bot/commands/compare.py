@@ -2,17 +2,18 @@
 
 import asyncio
 
-from bot import cards, comparing
-from bot.commands.pictures import settings_of
-from bot.context import Context
-from bot.errors import BadInput
-from bot.reply import Attachment, Fact, Reply
-from bot.spec import Params, command
-from bot.store.finding import Sought
-from bot.store.job import Job
-from bot.store.pictures import KeptPicture
-from bot.texts import number, text
-from bot.vocabulary import Pair
+from bot.commands.context import Context
+from bot.commands.images import settings_of
+from bot.core.errors import BadInput
+from bot.framework.command import Params, command
+from bot.framework.reply import Attachment, Fact, Reply
+from bot.generation.param_types import Pair
+from bot.i18n.translate import number, text
+from bot.store.images.images import KeptPicture
+from bot.store.images.search import Sought
+from bot.store.jobs.job import Job
+from bot.views import job_card
+from bot.views import side_by_side as comparing
 
 #: What differs between any two pictures, and says nothing about how they look.
 _ALWAYS = ("id", "painted", "seconds")
@@ -38,7 +39,7 @@ async def compare(ctx: Context, want: Compare) -> Reply:
     facts = _differences(settings_of(first, job), settings_of(second, its_job))
     told = "" if facts else text("compare-same")
     made = await _composed(ctx, (first, second), (_caption(first, job), _caption(second, its_job)))
-    return Reply(text=told, facts=facts, pictures=(cards.shown(first), cards.shown(second)), files=made)
+    return Reply(text=told, facts=facts, pictures=(job_card.shown(first), job_card.shown(second)), files=made)
 
 
 async def _earlier(ctx: Context, picture: KeptPicture) -> str | None:

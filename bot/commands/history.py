@@ -1,14 +1,14 @@
 """Looking for pictures: by words and filters, page by page; and marking those that one wants to find again."""
 
-from bot import cards, seeking
-from bot.context import Context
-from bot.reply import MOST_WIRE, Button, Fact, Reply
-from bot.seeking import Query
-from bot.spec import Params, command
-from bot.store.columns import now
-from bot.store.finding import Found, Sought
-from bot.texts import number, text
-from bot.vocabulary import Folder, Page, PictureId, Words
+from bot.commands.context import Context
+from bot.framework.command import Params, command
+from bot.framework.reply import MOST_WIRE, Button, Fact, Reply
+from bot.generation.param_types import Folder, Page, PictureId, Words
+from bot.i18n.translate import number, text
+from bot.store.images.search import Found, Sought
+from bot.store.tables.columns import now
+from bot.views import history_query, job_card
+from bot.views.history_query import Query
 
 #: Pictures on a page of history: as many as a message of the strictest platform shows.
 PAGE = 10
@@ -35,7 +35,7 @@ class Favourite(Params):
 async def history(ctx: Context, want: History) -> Reply:
     """Show your pictures, newest first."""
     words, page = (want.words or "").strip(), want.page or 1
-    query = seeking.read(words, now())
+    query = history_query.read(words, now())
     found = await _found(ctx, query, page) if query != Query() or not words else Found((), 0, False)
     count = f"{number(found.count)}{'+' if found.more else ''}"
     if not found.pictures:
@@ -47,7 +47,7 @@ async def history(ctx: Context, want: History) -> Reply:
     more = () if is_last else _listed(words, page + 1, "button-more")
     if not is_last and not more:
         told = f"{told} {text('history-next', words=words, page=page + 1)}"
-    return Reply(text=told, pictures=tuple(cards.shown(one) for one in found.pictures), buttons=more)
+    return Reply(text=told, pictures=tuple(job_card.shown(one) for one in found.pictures), buttons=more)
 
 
 async def _found(ctx: Context, query: Query, page: int) -> Found:
@@ -106,7 +106,7 @@ def _listed(words: str, page: int, label: str) -> tuple[Button, ...]:
 async def favourite(ctx: Context, want: Favourite) -> Reply:
     """Mark a picture to find it again; once more takes the mark off, or moves it to another folder."""
     picture, _ = await ctx.picture(want.picture)
-    folder, words = seeking.folder(want.folder or "").casefold(), picture.words or text("paint-no-words")
+    folder, words = history_query.folder(want.folder or "").casefold(), picture.words or text("paint-no-words")
     marked = await ctx.store.favourites.folder(ctx.person.id, picture.id)
     if marked is not None and folder in ("", marked):
         await ctx.store.favourites.unmark(ctx.person.id, picture.id)

@@ -3,14 +3,14 @@
 Whoever types a code only asks. The name that made it is shown who that is, and agrees.
 """
 
-from bot.context import Context
-from bot.errors import BadInput, NotAllowed
-from bot.reply import Fact, Reply
-from bot.spec import Params, button_command, command
-from bot.store.linking import LIFE, Asked
-from bot.texts import text
-from bot.values import Caller
-from bot.vocabulary import PersonCode, PersonId, PlatformName
+from bot.commands.context import Context
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Caller
+from bot.framework.command import Params, button_command, command
+from bot.framework.reply import Fact, Reply
+from bot.generation.param_types import PersonCode, PersonId, PlatformName
+from bot.i18n.translate import text
+from bot.store.users.linking import LIFE, Asked
 
 #: What tokens are known by is no platform: they open the chat page.
 _NO_PLATFORM = ("token",)

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot import flags, prompt, seeking
 from bot.commands import COMMANDS
-from bot.describe import about, flag, usage
-from bot.spec import Command
-from bot.texts import number, text
+from bot.framework import flags
+from bot.framework.command import Command
+from bot.framework.help import about, flag, usage
+from bot.i18n.translate import number, text
+from bot.prompting import grammar as prompt
+from bot.views import history_query
 
 #: Where the reference is kept.
 FILE = "docs/commands.md"
@@ -26,7 +28,7 @@ def page(commands: Sequence[Command[Any]] = COMMANDS) -> str:
     lines += ["", f"## {text('docs-flags')}", "", text("docs-flags-intro"), "", *_table_of(flags.__doc__)]
     grammar = text("docs-prompts-intro", most=number(prompt.MOST_CHARACTERS), several=number(prompt.MOST_PROMPTS))
     lines += ["", f"## {text('docs-prompts')}", "", grammar, "", *_table_of(prompt.__doc__)]
-    lines += ["", f"## {text('docs-history')}", "", text("docs-history-intro"), "", *_table_of(seeking.__doc__)]
+    lines += ["", f"## {text('docs-history')}", "", text("docs-history-intro"), "", *_table_of(history_query.__doc__)]
     return "\n".join(lines) + "\n"
 
 

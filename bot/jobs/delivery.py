@@ -9,15 +9,15 @@ from typing import Protocol
 
 import msgspec
 
-from bot.cards import Card
-from bot.jobs.about import about
-from bot.jobs.meters import Meters
-from bot.jobs.telling import Telling
-from bot.reply import Reply
-from bot.store.columns import now
-from bot.store.outbox import SENDING_LEASE, Delivery
+from bot.core.log_context import about
+from bot.core.values import Address
+from bot.framework.reply import Reply
+from bot.jobs.counters import Meters
+from bot.jobs.progress import Telling
+from bot.store.jobs.outbox import SENDING_LEASE, Delivery
 from bot.store.store import Store
-from bot.values import Address
+from bot.store.tables.columns import now
+from bot.views.job_card import Card
 
 log = logging.getLogger("easel.delivery")
 

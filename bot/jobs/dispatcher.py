@@ -8,20 +8,19 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
-from bot.cards import Card, Progress
-from bot.jobs.about import about
-from bot.jobs.attempting import Attempting
-from bot.jobs.costs import Costs
+from bot.core.cost_model import Costs
+from bot.core.log_context import about
+from bot.core.process_id import is_gone, runner_name
+from bot.jobs.counters import Meters
 from bot.jobs.delivery import Delivering, Platforms
-from bot.jobs.learning import Learning
-from bot.jobs.meters import Meters
-from bot.jobs.runners import is_gone, runner_name
-from bot.jobs.sight import Sight
-from bot.jobs.telling import Telling
-from bot.store.bell import listen
-from bot.store.job import BEAT_SECONDS, CANCELLED, Job
+from bot.jobs.eta import Learning, Sight
+from bot.jobs.execution import Attempting
+from bot.jobs.progress import Telling
+from bot.store.database_notify import listen
+from bot.store.jobs.job import BEAT_SECONDS, CANCELLED, Job
 from bot.store.store import Store
-from inference.engine import Engine
+from bot.views.job_card import Card, Progress
+from inference.contract.engine import Engine
 
 log = logging.getLogger("easel.jobs")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bot.store.line import Stand
+from bot.store.jobs.queue import Stand
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ def forecast(stands: Sequence[Stand], person: str, before: tuple[int, float], co
     """Return the forecast of a job that costs so many device seconds.
 
     `before` are its person's own jobs before it (how many, device seconds), `busy` the device seconds in work. Each other person
-    goes before it with as many jobs as begin at a smaller virtual time (`bot.jobs.turns`).
+    goes before it with as many jobs as begin at a smaller virtual time (`bot.core.fair_queue`).
     """
     count, seconds = before
     # Who is not seen yet has just come: they enter at the clock, behind all who stand there already.

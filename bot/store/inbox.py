@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Select, and_, delete, or_, select, text, update
 
-from bot.jobs.runners import is_gone
-from bot.store.columns import now
-from bot.store.models import InboxRow, LeaseRow
-from bot.store.session import Database, add_if_new
+from bot.core.process_id import is_gone
+from bot.store.database import Database, add_if_new
+from bot.store.tables.columns import now
+from bot.store.tables.core import InboxRow, LeaseRow
 
 _IS_OPEN = text("inbox.done IS NULL")
 
@@ -93,3 +93,34 @@ class Inbox:
 
 def _open(platform: str, most: int) -> Select[InboxRow]:
     return select(InboxRow).where(_IS_OPEN, InboxRow.platform == platform).order_by(InboxRow.created, InboxRow.update).limit(most)
+
+
+#: A lease that was over for so long is nobody's any more.
+_LONG_OVER = timedelta(days=1)
+
+
+class Leases:
+    """The leases, each by a name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or keep a lease for so many seconds from now; False while another holds it."""
+        until = self._database.moment(timedelta(seconds=seconds))
+        async with self._database.write() as session:
+            if await add_if_new(session, LeaseRow, {"name": name, "holder": holder, "until": until}):
+                return True
+            known = await session.scalar(select(LeaseRow.holder).where(LeaseRow.name == name))
+            # Of a process of this computer it is known when it is gone; whoever starts again need not wait.
+            held_by = {holder, known} if known is not None and is_gone(known) else {holder}
+            is_free = or_(LeaseRow.holder.in_(held_by), LeaseRow.until < self._database.moment())
+            taken = update(LeaseRow).where(LeaseRow.name == name, is_free).values(holder=holder, until=until)
+            return (await session.execute(taken.returning(LeaseRow.name))).first() is not None
+
+    async def leave(self, name: str, holder: str) -> None:
+        """Give a lease back, where it is still this one's; those of processes that died long ago go along."""
+        long_ago = self._database.moment(-_LONG_OVER)
+        async with self._database.write() as session:
+            mine = and_(LeaseRow.name == name, LeaseRow.holder == holder)
+            await session.execute(delete(LeaseRow).where(or_(mine, LeaseRow.until < long_ago)))

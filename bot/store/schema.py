@@ -13,11 +13,12 @@ import msgspec
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
-from bot.errors import BadInput, BadStore
-from bot.store import index, wiping
-from bot.store.models import Base
-from bot.store.session import Database
-from inference.errors import Problem
+from bot.core.errors import BadInput, BadStore
+from bot.store.database import Database
+from bot.store.tables import search_index
+from bot.store.tables.core import Base
+from bot.store.users import privacy_sqlite
+from inference.contract.errors import Problem
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -76,7 +77,7 @@ async def prepare(database: Database) -> None:
         await upgrade(database)
     elif found.problems:
         raise _refused(found.problems[0])
-    await wiping.prepare(database)
+    await privacy_sqlite.prepare(database)
 
 
 async def upgrade(database: Database, revision: str = "head") -> Schema:
@@ -165,14 +166,14 @@ def _differences(connection: Connection) -> tuple[str, ...]:
 
     def is_ours(_thing: object, name: str | None, kind: str, reflected: bool, ours: object) -> bool:
         # What search needs the models do not name: it is looked for by its own names.
-        return not (reflected and ours is None and (kind == "table" or name in index.NAMES))
+        return not (reflected and ours is None and (kind == "table" or name in search_index.NAMES))
 
     context = MigrationContext.configure(connection, opts={"include_object": is_ours})
     found = [one[0] if isinstance(one, list) else one for one in compare_metadata(context, Base.metadata)]
     # That a table is missing says that all of its indexes are.
     missing = {one[1].name for one in found if one[0] == "add_table"}
     said = [_where(one) for one in found if one[0] != "add_index" or one[1].table.name not in missing]
-    return tuple(dict.fromkeys((*said, *index.missing(connection))))
+    return tuple(dict.fromkeys((*said, *search_index.missing(connection))))
 
 
 def _where(difference: "tuple[Any, ...]") -> str:

@@ -2,33 +2,29 @@
 
 from dataclasses import dataclass
 
-from bot.jobs.quota import Policy
-from bot.store.attempts import Attempts
-from bot.store.audit import Audit
-from bot.store.boards import Boards
-from bot.store.digests import Digests
-from bot.store.favourites import Favourites
-from bot.store.files import Files
-from bot.store.finding import Finding
-from bot.store.handles import Handles
-from bot.store.inbox import Inbox
-from bot.store.jobs import Jobs
-from bot.store.joining import Joining
-from bot.store.leases import Leases
-from bot.store.ledger import Ledger
-from bot.store.line import Line
-from bot.store.linking import Linking
-from bot.store.outbox import Outbox
-from bot.store.people import People
-from bot.store.pictures import Pictures
-from bot.store.portions import Portions
-from bot.store.presets import Presets
-from bot.store.rights import Rights
-from bot.store.session import Database
-from bot.store.settings import Settings
-from bot.store.timings import Timings
-from bot.store.tokens import Tokens
-from bot.store.work import Work
+from bot.core.quota import Policy
+from bot.store.billing.ledger import Ledger
+from bot.store.billing.member_quota import Portions
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.images.images import Favourites, Handles, Pictures
+from bot.store.images.search import Finding
+from bot.store.inbox import Inbox, Leases
+from bot.store.jobs.attempts import Attempts
+from bot.store.jobs.jobs import Jobs
+from bot.store.jobs.outbox import Outbox
+from bot.store.jobs.queue import Line, Work
+from bot.store.jobs.timings import Timings
+from bot.store.sharing.boards import Boards
+from bot.store.sharing.digests import Digests
+from bot.store.sharing.joining import Joining
+from bot.store.sharing.presets import Presets
+from bot.store.users.audit import Audit
+from bot.store.users.linking import Linking
+from bot.store.users.privacy import Rights
+from bot.store.users.settings import Settings
+from bot.store.users.tokens import Tokens
+from bot.store.users.users import People
 
 
 @dataclass(frozen=True)

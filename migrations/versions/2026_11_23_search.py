@@ -9,7 +9,8 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store import index, terms
+from bot.store.images import search_terms
+from bot.store.tables import search_index
 
 revision = "2026_11_23_search"
 down_revision = "2026_11_22_sharing"
@@ -40,7 +41,7 @@ def upgrade() -> None:
     fill("picture", PICTURES, of_picture)
     fill("preset", PRESETS, of_preset)
     connection = op.get_bind()
-    for statement in index.statements(connection.dialect.name):
+    for statement in search_index.statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
     if connection.dialect.name == "sqlite":
         for table, order in IN_ORDER.items():
@@ -59,18 +60,18 @@ def fill(table: str, question: str, terms_of: Callable[[sa.RowMapping], str]) ->
 
 def of_picture(row: sa.RowMapping) -> str:
     """Return what a picture is found by."""
-    return terms.of_picture(row["words"], row["model"], terms.preset_of(row["wish"]), row["seed"])
+    return search_terms.of_picture(row["words"], row["model"], search_terms.preset_of(row["wish"]), row["seed"])
 
 
 def of_preset(row: sa.RowMapping) -> str:
     """Return what a preset is found by."""
-    return terms.of_preset(row["name"], row["tags"].split(), json.loads(row["body"] or "{}").get("prompt", ""))
+    return search_terms.of_preset(row["name"], row["tags"].split(), json.loads(row["body"] or "{}").get("prompt", ""))
 
 
 def downgrade() -> None:
     """Take them away."""
     connection = op.get_bind()
-    for statement in index.removal(connection.dialect.name):
+    for statement in search_index.removal(connection.dialect.name):
         connection.exec_driver_sql(statement)
     for table in IN_ORDER:
         op.drop_column(table, "terms")

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import pytest
 
 from adapters.base import Bot
-from adapters.main import Router, opened, passports
+from adapters.bootstrap import Router, opened, passports
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
+from bot.core.values import Caller
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
 from bot.store.store import Store
-from bot.values import Caller
 from tests.adapters.discord import chat as on_discord
 from tests.adapters.telegram import chat as on_telegram
 from tests.emulators.discord import Discord

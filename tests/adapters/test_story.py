@@ -8,12 +8,12 @@ import httpx2
 import pytest
 
 from adapters.base import Bot
-from adapters.main import Router, opened, passports
+from adapters.bootstrap import Router, opened, passports
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
 from bot.store.store import Store
 from tests.adapters.discord import chat as discords
 from tests.adapters.telegram import chat as telegrams

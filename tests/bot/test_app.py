@@ -9,16 +9,16 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 from pydantic import Field
 
-from bot.bind import bind
 from bot.commands import COMMANDS, reference
-from bot.errors import BadInput, BotError, NotAllowed
-from bot.reply import Reply
-from bot.spec import Params, command
-from bot.store.files import KEY
-from bot.texts import tell
-from bot.values import Address, Caller, Invocation
-from bot.wish import Wish
-from inference.errors import BadPicture, InferenceError
+from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.core.values import Address, Caller, Invocation
+from bot.framework.binding import bind
+from bot.framework.command import Params, command
+from bot.framework.reply import Reply
+from bot.generation.params import Wish
+from bot.i18n.translate import tell
+from bot.store.images.blobs import KEY
+from inference.contract.errors import BadPicture, InferenceError
 from tests.talk import PLATFORM, png, talk
 
 
@@ -42,7 +42,7 @@ async def test_accepted_is_kept(bot):
 async def test_several_prompts_are_several_jobs(bot):
     """Each prompt between `||` is a job of its own, with its own flags, in their order."""
     reply = await bot.say("a red circle --seed 1 || a blue square --seed 2")
-    jobs = [await bot.store.jobs.get(job_id) for job_id in reply.jobs]
+    jobs = [await bot.store.jobs.jobs.get(job_id) for job_id in reply.jobs]
     assert [(job.request.prompt.text, job.request.seed) for job in jobs] == [("a red circle", 1), ("a blue square", 2)]
 
 
@@ -67,7 +67,7 @@ async def test_a_repeat_is_harmless(bot):
 async def test_attached_pictures_are_kept_and_start_from(bot):
     """An attached picture is kept once it is needed, gives its shape, and its key is in the job."""
     job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png(64, 128)))
-    assert await bot.store.files.get(job.source) == png(64, 128)
+    assert await bot.store.images.blobs.get(job.source) == png(64, 128)
     assert job.request.height > job.request.width
     assert (job.request.source, job.request.strength) == (None, 0.5)
 

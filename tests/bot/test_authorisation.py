@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bot.commands import COMMANDS
-from bot.errors import BadInput, NotAllowed
-from bot.store.people import OPERATOR
-from bot.store.rights import Rights
-from bot.values import Address, Caller, Invocation
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Address, Caller, Invocation
+from bot.store.users.privacy import Rights
+from bot.store.users.users import OPERATOR
 from tests.stores import linked, on_board
 from tests.talk import PLATFORM, talk
 
@@ -131,7 +131,7 @@ async def who(bot, role, owner):
     if role == "operator":
         await bot.appointed("operator", role=OPERATOR)
     if role == "forgotten":
-        rights = Rights(bot.store.database, bot.store.files, bot.store.policy)
+        rights = Rights(bot.store.database, bot.store.images.blobs, bot.store.policy)
         await rights.forget(owner)
     platform, name = ("elsewhere", "owner") if role == "twin" else (PLATFORM, "owner" if role == "forgotten" else role)
     place = "another" if role == "stranger" else PLACE

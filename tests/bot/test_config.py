@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.config import Config, Model, TierSection, read
-from bot.errors import BadConfig
-from bot.texts import tell
+from bot.core.errors import BadConfig
+from bot.i18n.translate import tell
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 

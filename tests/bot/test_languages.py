@@ -10,14 +10,14 @@ import pytest
 from fluent.syntax import FluentParser, ast
 from fluent.syntax.visitor import Visitor
 
-from bot import texts
 from bot.commands import COMMANDS
-from bot.describe import help_key, help_of, help_with, param_keys
-from bot.sentences import PLURALS
-from bot.spec import MOST_HELP
-from bot.texts import ENGLISH, LANGUAGES, duration, keys, language_of, moment, number, ordinal, speak, speaking, spoken, text
-from bot.vocabulary import Language
-from tests.bot.test_texts import CATALOGUE
+from bot.framework.command import MOST_HELP
+from bot.framework.help import help_key, help_of, help_with, param_keys
+from bot.generation.param_types import Language
+from bot.i18n import translate
+from bot.i18n.fluent import PLURALS
+from bot.i18n.translate import ENGLISH, LANGUAGES, duration, keys, language_of, moment, number, ordinal, speak, speaking, spoken, text
+from tests.bot.i18n.test_translate import CATALOGUE
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 
@@ -160,9 +160,9 @@ def test_a_locale_is_of_a_language(locale, language):
 
 def test_a_missing_text_is_said_in_english(monkeypatch):
     """What a language has no words for is said in English rather than not at all."""
-    bare = texts.Sentences("card-next = dran\n", "de")
-    english = texts._sentences(ENGLISH)
-    monkeypatch.setattr(texts, "_sentences", {"de": bare, "en": english}.__getitem__)
+    bare = translate.Sentences("card-next = dran\n", "de")
+    english = translate._sentences(ENGLISH)
+    monkeypatch.setattr(translate, "_sentences", {"de": bare, "en": english}.__getitem__)
     with speaking("de"):
         assert (text("card-next"), text("card-starting")) == ("dran", english.tell("card-starting", {}))
 

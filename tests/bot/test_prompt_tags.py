@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import BadInput
-from bot.prompt import DEEPEST, MOST_PROMPTS, join, read, split
-from inference.request import Prompt
+from bot.core.errors import BadInput
+from bot.prompting.grammar import DEEPEST, MOST_PROMPTS, join, read, split
+from inference.contract.request import Prompt
 
 
 def words(made):

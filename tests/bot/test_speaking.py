@@ -2,9 +2,9 @@
 
 import pytest
 
-from bot.errors import BadInput
-from bot.texts import speaking, spoken, tell, text
-from bot.values import Address, Caller, Invocation
+from bot.core.errors import BadInput
+from bot.core.values import Address, Caller, Invocation
+from bot.i18n.translate import speaking, spoken, tell, text
 from tests.talk import PLATFORM, talk
 
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 
 #: What a fault is: the call fails; it fails and the connection is gone with it; it is done, but nobody hears that.
 FAILS, BREAKS, UNHEARD = "fails", "breaks", "unheard"

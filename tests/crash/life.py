@@ -7,16 +7,16 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import BadOutput
+from bot.core.errors import BadOutput
 from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
-from bot.store import ledger
-from bot.store.columns import now
-from bot.store.job import CANCELLED, DONE, FAILED, OPEN
-from bot.store.models import AccountRow, Base, DeliveryRow, JobRow, PictureRow
-from bot.store.outbox import SENT
-from inference.errors import Problem
-from inference.request import Failed, Step
+from bot.store.billing import ledger
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
+from bot.store.jobs.outbox import SENT
+from bot.store.tables.columns import now
+from bot.store.tables.core import AccountRow, Base, DeliveryRow, JobRow, PictureRow
+from inference.contract.errors import Problem
+from inference.contract.request import Failed, Step
 from tests.dispatching import DIED, PAINTED, Script
 from tests.stores import new_job, person_of, png, request_of, under
 

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from benchmarks.chatting import PATIENCE, Served, Visitor
+from bot.core.values import Address
 from bot.store import schema
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
-from bot.values import Address
 from tests.stores import new_job, person_of, request_of
 
 

@@ -11,8 +11,8 @@ from benchmarks.standing.judging import judged, told_in_the_end
 from benchmarks.standing.platform import Platform
 from benchmarks.standing.processes import Chat
 from bot.store import schema
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
 from tests.stores import url
 

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from bot.jobs import attempting
-from bot.store.files import Files
-from bot.store.models import Base
-from bot.store.session import Database
+from bot.jobs import execution
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
+from bot.store.tables.core import Base
 from tests.crash.faults import BREAKS, FAILS, UNHEARD, Faults, of_answers, of_database, of_files
 from tests.crash.life import Life
 from tests.stores import blank
@@ -28,7 +28,7 @@ STRIDES = {FAILS: STRIDE, BREAKS: STRIDE, UNHEARD: max(1, STRIDE // 4)}
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
 async def test_whatever_fails_once(server, kind, tmp_path, monkeypatch, record_property, capsys):
     """Raised once, at any call: nothing that was accepted is lost, told twice, painted twice or charged wrongly."""
-    monkeypatch.setattr(attempting, "_PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(execution, "_PAUSES", (0.01,) * 4)
     faults = Faults(kind)
     with blank(server, tmp_path) as url, ExitStack() as stack:
         async with Database(url) as database, Database(url) as other:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.jobs.digests import Digesting
-from bot.values import Address
+from bot.core.values import Address
+from bot.jobs.board_digests import Digesting
 from tests.adapters.web.chat import open_chat
-from tests.bot.store.test_digests import wanted
+from tests.bot.store.sharing.test_digests import wanted
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, PATIENCE_MS
 
 async_api = pytest.importorskip("playwright.async_api", reason="there is no playwright to drive a browser with")

@@ -2,7 +2,7 @@
 
 from contextlib import asynccontextmanager
 
-from bot.texts import text
+from bot.i18n.translate import text
 from tests.adapters.contract.talker import Heard
 from tests.adapters.discord.chat import configured, quick, read
 from tests.adapters.web.chat import PATIENCE

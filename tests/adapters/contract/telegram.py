@@ -2,7 +2,7 @@
 
 from contextlib import asynccontextmanager
 
-from bot.texts import text
+from bot.i18n.translate import text
 from tests.adapters.contract.talker import Heard
 from tests.adapters.telegram.chat import configured, quick, words_of
 from tests.adapters.web.chat import PATIENCE

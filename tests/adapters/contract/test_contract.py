@@ -9,30 +9,30 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Adapter, Bot
-from adapters.main import Router, opened, passports
+from adapters.bootstrap import Router, opened, passports
 from adapters.registry import REGISTRY
-from bot import cards
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.boards import board
+from bot.core.process_id import runner_name
+from bot.core.values import Address, new_id
+from bot.framework.reply import Fact, Reply
+from bot.generation.model_catalog import Offer
+from bot.i18n.translate import text
+from bot.jobs.board_digests import Digesting
 from bot.jobs.delivery import Later, Parcel, Refused, Sent, Unknown
-from bot.jobs.digests import Digesting
 from bot.jobs.dispatcher import Dispatcher
-from bot.jobs.runners import runner_name
-from bot.offer import Offer
-from bot.reply import Fact, Reply
-from bot.store.settings import COVER
 from bot.store.store import Store
-from bot.texts import text
-from bot.values import Address, new_id
-from inference.catalogue import read_catalogue
+from bot.store.users.settings import COVER
+from bot.views import job_card
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
 from tests.adapters.contract.drivers import WORLDS
 from tests.adapters.contract.talker import World
 from tests.adapters.web.chat import png
-from tests.bot.store.test_digests import wanted
+from tests.bot.store.sharing.test_digests import wanted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -253,7 +253,7 @@ async def test_something_is_said_that_nobody_asked_for(stage, names):
         (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
         buttons = (board.button("button-board", order="new"),)
         facts = (Fact("1", "hello @everyone <b>of you</b>"),)
-        reply = Reply(text="This came by itself", facts=facts, pictures=(cards.shown(picture),), buttons=buttons)
+        reply = Reply(text="This came by itself", facts=facts, pictures=(job_card.shown(picture),), buttons=buttons)
         outcome = await stage.adapter.post((await stage.store.jobs.get(job)).address, reply, new_id())
         assert isinstance(outcome, Sent)
         assert outcome.message

@@ -9,16 +9,16 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.main import Router, opened, passports
-from adapters.pace import Pace
+from adapters.bootstrap import Router, opened, passports
 from adapters.registry import REGISTRY
+from adapters.shared.card_throttle import Pace
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Discord as Section
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
 from bot.store.store import Store
-from inference.request import Done, Picture, Step
+from inference.contract.request import Done, Picture, Step
 from tests.adapters.web.chat import config, png
 from tests.emulators.discord import Discord
 from tests.emulators.discord.library import discord as library

@@ -10,26 +10,27 @@ from functools import partial
 import discord as library
 import pytest
 
-from adapters import pace
 from adapters.base import Adapter, Bot
+from adapters.bootstrap import Router, opened, passports
 from adapters.discord import adapter as adapting
-from adapters.discord import life, posts, sending, spots
-from adapters.main import Router, opened, passports
+from adapters.discord import api, connection, message_ref
+from adapters.discord import delivery as sending
 from adapters.registry import REGISTRY
+from adapters.shared import card_throttle
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection
 from bot.config import Discord as Section
+from bot.core.values import Address
+from bot.generation.model_catalog import Offer
 from bot.jobs import delivery
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
-from bot.store.outbox import GAVE_UP, SENDING, SENT, UNKNOWN
+from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, UNKNOWN
 from bot.store.store import Store
-from bot.values import Address
-from inference.catalogue import read_catalogue
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
 from tests.emulators.discord import Discord, Message, world
 from tests.running import on_one_core
 
@@ -193,11 +194,11 @@ def hurried(*, message_seconds=0.02):
             patch.setattr(owner, name, getattr(owner, name))
         for module in (library.http, library.webhook.async_, library.client, library.shard):
             patch.setattr(module, "asyncio", Hasty())
-        for module in (spots, posts, adapting, world):
+        for module in (message_ref, api, adapting, world):
             patch.setattr(module, "time", clock)
-        patch.setattr(adapting, "Pace", partial(pace.Pace, place_seconds=0.02, message_seconds=message_seconds))
-        patch.setattr(adapting, "Connection", partial(life.Connection, first_pause=0.05))
-        patch.setattr(life, "LONGEST_PAUSE", 0.2)
+        patch.setattr(adapting, "Pace", partial(card_throttle.Pace, place_seconds=0.02, message_seconds=message_seconds))
+        patch.setattr(adapting, "Connection", partial(connection.Connection, first_pause=0.05))
+        patch.setattr(connection, "LONGEST_PAUSE", 0.2)
         patch.setattr(adapting, "_LOOK_SECONDS", 0.1)
         patch.setattr(sending, "_TURNED_AWAY_SECONDS", 0.1)
         patch.setattr(delivery, "_LONGEST_PAUSE", 0.05)

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from bot.store.outbox import GAVE_UP, SENT
+from bot.store.jobs.outbox import GAVE_UP, SENT
 from tests.adapters.discord.chat import Painter
 from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, staged
 

@@ -4,9 +4,10 @@ import pytest
 import pytest_asyncio
 
 from adapters.discord import adapter as adapting
-from adapters.discord import answering, posts, spots
-from bot.store.outbox import GAVE_UP, SENT
-from bot.texts import text
+from adapters.discord import api as posts
+from adapters.discord import message_ref, replies
+from bot.i18n.translate import text
+from bot.store.jobs.outbox import GAVE_UP, SENT
 from tests.adapters.discord.stage import SMALL, WORDS, painting, staged
 from tests.emulators.discord import server
 
@@ -61,9 +62,9 @@ async def in_history(stage, person, channel):
 async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
     """A job that outlives the token of its interaction is delivered as a message of the channel, once, and its card goes."""
     stage.discord.clock(token=2.0)
-    for module in (spots, answering, posts):
+    for module in (message_ref, replies, posts):
         monkeypatch.setattr(module, "TOKEN_SECONDS", 2)
-    for module in (spots, adapting):
+    for module in (message_ref, adapting):
         monkeypatch.setattr(module, "TOKEN_MARGIN", 0.2)
     channel, ann = stage.scene("ann")
     use, job = await asked(stage, ann, channel)

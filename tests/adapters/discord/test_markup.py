@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.discord.markup import plain, small, within
+from adapters.discord.render import plain, small, within
 
 HOSTILE = (
     "@everyone @here <@1> <@!1> <@&1> <#1> </imagine:1> <:cat:1> <a:cat:1> <t:1:R> <id:home>",

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from bot.store.outbox import SENT
+from bot.store.jobs.outbox import SENT
 from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, painting, staged
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.parametrize("number", range(ROUNDS))]

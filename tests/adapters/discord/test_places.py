@@ -3,7 +3,7 @@
 import pytest
 
 from bot.commands import COMMANDS
-from bot.texts import text
+from bot.i18n.translate import text
 from tests.adapters.discord.chat import open_chat, quick, read, told
 
 

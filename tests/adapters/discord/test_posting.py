@@ -7,17 +7,17 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Bot
-from adapters.discord.files import STEPS
-from adapters.discord.spots import Spot
-from adapters.main import opened, passports
+from adapters.bootstrap import opened, passports
+from adapters.discord.message_ref import Spot
+from adapters.discord.uploads import STEPS
 from adapters.registry import REGISTRY
-from bot import cards
 from bot.app import App
+from bot.core.values import Address
+from bot.framework.reply import Fact, Reply
+from bot.generation.model_catalog import Offer
+from bot.i18n.translate import text
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
-from bot.offer import Offer
-from bot.reply import Fact, Reply
-from bot.texts import text
-from bot.values import Address
+from bot.views import job_card
 from tests.adapters.discord.chat import configured, open_chat, quick, read, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,7 +38,7 @@ async def shown(chat, channel, person, count=2):
     (message,) = await chat.pictures(channel)
     job = await chat.job(message)
     pictures = (await chat.store.pictures.of_jobs([job.id]))[job.id]
-    return Reply(text=NEWS.text, facts=NEWS.facts, pictures=tuple(cards.shown(one) for one in pictures))
+    return Reply(text=NEWS.text, facts=NEWS.facts, pictures=tuple(job_card.shown(one) for one in pictures))
 
 
 def place_of(channel):

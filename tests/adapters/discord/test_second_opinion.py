@@ -6,12 +6,12 @@ import discord
 import simcord
 
 from adapters.base import Bot
+from adapters.discord.api import Posts
 from adapters.discord.client import Client
-from adapters.discord.desk import Desk
-from adapters.discord.posts import Posts
-from adapters.discord.sending import Sender
-from bot import cards
+from adapters.discord.delivery import Sender
+from adapters.discord.interactions import Desk
 from bot.config import Config
+from bot.views import job_card
 from tests.talk import png, talk
 
 
@@ -38,11 +38,11 @@ async def staged(tmp_path):
         sender = Sender(chat.store, posts, 2**20)
 
         async def card(job):
-            return cards.card(job)
+            return job_card.card(job)
 
         async def refresh(job_id):
             job = await chat.store.jobs.get(job_id)
-            await sender.show(cards.card(job, (await chat.store.pictures.of_jobs([job_id]))[job_id]), job.address)
+            await sender.show(job_card.card(job, (await chat.store.pictures.of_jobs([job_id]))[job_id]), job.address)
 
         desk = Desk(Bot(Config(), chat.app, card, refresh), posts, 2**20)
         client = Client(Config().discord, desk, lambda: None)

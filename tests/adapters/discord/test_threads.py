@@ -2,11 +2,11 @@
 
 import pytest
 
-from adapters.discord.spots import channel_of
+from adapters.discord.message_ref import channel_of
+from bot.core.values import Address
+from bot.framework.reply import Reply
+from bot.i18n.translate import text
 from bot.jobs.delivery import Sent
-from bot.reply import Reply
-from bot.texts import text
-from bot.values import Address
 from tests.adapters.discord.chat import told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,16 +9,16 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.main import Router, opened, passports
-from adapters.pace import Pace
+from adapters.bootstrap import Router, opened, passports
 from adapters.registry import REGISTRY
-from adapters.telegram.budget import Budget
+from adapters.shared.card_throttle import Pace
+from adapters.telegram.rate_limit import Budget
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Telegram as Section
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
-from bot.store.outbox import SENT
+from bot.store.jobs.outbox import SENT
 from bot.store.store import Store
 from tests.adapters.discord.chat import Painter
 from tests.adapters.web.chat import config
@@ -37,9 +37,9 @@ async def quick(**more):
         patch.setenv("PTB_TIMEDELTA", "true")
         patch.setattr("adapters.telegram.adapter.Pace", partial(_pace))
         patch.setattr("adapters.telegram.adapter.Budget", partial(Budget, minute=0.2, second=0.01))
-        patch.setattr("adapters.telegram.life.FIRST_PAUSE", 0.05)
-        patch.setattr("adapters.telegram.letters.FIRST_PAUSE", 0.05)
-        patch.setattr("adapters.telegram.life.BEAT_SECONDS", 0.2)
+        patch.setattr("adapters.telegram.polling.FIRST_PAUSE", 0.05)
+        patch.setattr("adapters.telegram.update_inbox.FIRST_PAUSE", 0.05)
+        patch.setattr("adapters.telegram.polling.BEAT_SECONDS", 0.2)
         async with Telegram(**more) as telegram:
             yield telegram
             assert telegram.rejected == []

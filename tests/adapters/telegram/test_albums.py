@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from adapters.telegram import files as packing
-from adapters.telegram.files import File
-from bot.reply import Shown
-from bot.store.outbox import GAVE_UP, SENT, UNKNOWN
+from adapters.telegram import media as packing
+from adapters.telegram.media import File
+from bot.framework.reply import Shown
+from bot.store.jobs.outbox import GAVE_UP, SENT, UNKNOWN
 from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
 
 SMALL = "--steps 1 --size 64x64"

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from bot.store.people import OPERATOR
-from bot.values import Address, Caller
+from bot.core.values import Address, Caller
+from bot.store.users.users import OPERATOR
 from tests.adapters.telegram.chat import open_chat
 from tests.bot.test_authorisation import MATRIX, ROLES, given_to, is_let
 from tests.emulators.telegram.messages import Draft

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from adapters.doctor import findings
-from adapters.telegram import checking
+from adapters.cli.doctor import findings
+from adapters.telegram import probe
 from bot.config import Telegram as Section
 from tests.answering import answering
 from tests.emulators.telegram import Telegram
@@ -77,8 +77,8 @@ async def test_silence_ends():
         await reader.read()
 
     async with answering(silent) as address:
-        with pytest.raises(checking.Away, match=r"no answer within 0\.2 s"):
-            await checking.who(Section(token="7:AA", api_base=f"{address}/bot"), 0.2)
+        with pytest.raises(probe.Away, match=r"no answer within 0\.2 s"):
+            await probe.who(Section(token="7:AA", api_base=f"{address}/bot"), 0.2)
 
 
 async def test_something_else_answers():
@@ -89,5 +89,5 @@ async def test_something_else_answers():
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
 
     async with answering(page) as address:
-        with pytest.raises(checking.Away):
-            await checking.who(Section(token="7:AA", api_base=f"{address}/bot"))
+        with pytest.raises(probe.Away):
+            await probe.who(Section(token="7:AA", api_base=f"{address}/bot"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.telegram.budget import Budget as _Budget
-from bot.store.outbox import GAVE_UP, SENT, UNKNOWN
+from adapters.telegram.rate_limit import Budget as _Budget
+from bot.store.jobs.outbox import GAVE_UP, SENT, UNKNOWN
 from tests.adapters.telegram.chat import ROUNDS, is_done, open_chat, quick, words_of
 
 SMALL = "--steps 1 --size 64x64"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.values import Caller
+from bot.core.values import Caller
 from tests.adapters.telegram.chat import words_of
 
 SMALL = "--steps 3 --size 64x64"

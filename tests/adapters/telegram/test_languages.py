@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bot.texts import LANGUAGES
-from bot.values import Caller
+from bot.core.values import Caller
+from bot.i18n.translate import LANGUAGES
 from tests.adapters.telegram.chat import words_of
 
 

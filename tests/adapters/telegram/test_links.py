@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from adapters.telegram import deeplinks
+from adapters.telegram import deep_links
 from tests.adapters.telegram.chat import is_done, words_of
 
 SMALL = "--steps 1 --size 64x64"
@@ -49,9 +49,9 @@ async def test_a_link_shows_what_is_ones_own(chat):
 @pytest.mark.parametrize("line", ["/help imagine", "/history", "/history fog --page 2", "/preset show poster", "/settings", "/board"])
 async def test_what_only_shows_is_carried(chat, line):
     """What changes nothing is carried by a link, and comes out as it went in."""
-    carried = deeplinks.payload(line, chat.adapter._bot.app)
+    carried = deep_links.payload(line, chat.adapter._bot.app)
     assert carried
-    assert deeplinks.unpacked(carried) == line
+    assert deep_links.unpacked(carried) == line
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ async def test_what_only_shows_is_carried(chat, line):
 )
 async def test_what_changes_anything_is_not_carried(chat, line):
     """No link carries what changes something, paints, is no command, or is too long for one."""
-    assert deeplinks.payload(line, chat.adapter._bot.app) == ""
+    assert deep_links.payload(line, chat.adapter._bot.app) == ""
 
 
 @pytest.mark.parametrize("line", ["/again", "/imagine", "/history", f"/imagine {'x' * 60}", "/pause", "/nothing x"])
 async def test_what_no_button_paints_is_not_offered(chat, line):
     """A link offers a press only for what paints, and fits into a button."""
-    assert deeplinks.offered(line, chat.adapter._bot.app) is None
+    assert deep_links.offered(line, chat.adapter._bot.app) is None

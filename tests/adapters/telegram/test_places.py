@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bot.store.outbox import GAVE_UP
-from bot.values import Address
+from bot.core.values import Address
+from bot.store.jobs.outbox import GAVE_UP
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.adapters.web.chat import png
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot import cards
+from bot.core.values import Address
+from bot.framework.reply import Fact, Reply
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
-from bot.reply import Fact, Reply
-from bot.values import Address
+from bot.views import job_card
 from tests.adapters.telegram.chat import words_of
 
 SMALL = "--steps 1 --size 64x64"
@@ -22,7 +22,7 @@ async def place_of(chat, group, person, topic=None):
 
     job = await chat.store.jobs.get(await chat.telegram.until(job_of))
     pictures = (await chat.store.pictures.of_jobs([job.id]))[job.id]
-    return job.address, Reply(text=NEWS.text, facts=NEWS.facts, pictures=tuple(cards.shown(one) for one in pictures))
+    return job.address, Reply(text=NEWS.text, facts=NEWS.facts, pictures=tuple(job_card.shown(one) for one in pictures))
 
 
 async def test_words_and_an_album_in_their_topic(chat):

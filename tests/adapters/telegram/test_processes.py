@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from adapters.pace import Pace
-from adapters.telegram.letters import Letters
-from bot.values import Address
+from adapters.shared.card_throttle import Pace
+from adapters.telegram.update_inbox import Letters
+from bot.core.values import Address
 from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
 
 SMALL = "--steps 3 --size 64x64"
@@ -46,7 +46,7 @@ async def test_progress_of_one_process_does_not_cover_what_another_told(telegram
 @pytest.mark.parametrize("count", [1, 2])
 async def test_progress_that_is_slow_does_not_cover_the_end(telegram, tmp_path, monkeypatch, count):
     """An end waits for progress that Telegram has and has not acted on, however long that takes, and comes after it."""
-    monkeypatch.setattr("adapters.pace._SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.shared.card_throttle._SETTLE_SECONDS", 0.2)
     monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.1)
     async with open_chat(tmp_path, telegram) as chat:
         ann, dm = await chat.started()
@@ -63,7 +63,7 @@ async def test_progress_that_is_slow_does_not_cover_the_end(telegram, tmp_path, 
 
 async def test_progress_that_another_process_has_on_its_way_is_repaired(telegram, tmp_path, monkeypatch):
     """Where another process told the end while progress was on its way from here, the end is shown once more after it."""
-    monkeypatch.setattr("adapters.pace._SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.shared.card_throttle._SETTLE_SECONDS", 0.2)
     async with open_chat(tmp_path, telegram) as painting, open_chat(tmp_path, telegram) as delivering:
 
         async def nothing():

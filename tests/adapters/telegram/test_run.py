@@ -8,13 +8,13 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from bot.store.files import Files
-from bot.store.session import Database
+from bot.core.values import Address
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
-from bot.values import Address
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.adapters.web.chat import png
-from tests.bot.store.test_digests import wanted
+from tests.bot.store.sharing.test_digests import wanted
 from tests.emulators.telegram import Telegram
 from tests.running import Easel
 from tests.stores import person_of, ready_made

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.values import Caller
+from bot.core.values import Caller
 from tests.adapters.telegram.chat import words_of
 from tests.adapters.web.chat import png
 
@@ -56,7 +56,7 @@ async def test_who_speaks_as_a_channel_is_asked_to_be_themselves(chat):
 
 async def test_who_looks_after_a_group_is_asked_for_again_soon(chat, monkeypatch):
     """Where Telegram did not say who looks after a group it is asked again at the next occasion, and not believed that nobody does."""
-    monkeypatch.setattr("adapters.telegram.people._UNKNOWN_SECONDS", 0.05)
+    monkeypatch.setattr("adapters.telegram.chat_members._UNKNOWN_SECONDS", 0.05)
     ann, mod = chat.telegram.user("ann"), chat.telegram.user("mod")
     group = chat.telegram.supergroup("Studio", ann)
     group.add(mod, "administrator")

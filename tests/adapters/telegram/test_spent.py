@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from adapters.telegram.budget import Budget, Spent
-from bot.store.outbox import SENT, UNKNOWN
-from bot.values import Address
+from adapters.telegram.rate_limit import Budget, Spent
+from bot.core.values import Address
+from bot.store.jobs.outbox import SENT, UNKNOWN
 from tests.adapters.telegram.chat import is_done, open_chat, words_of
 
 SMALL = "--steps 1 --size 64x64"
@@ -77,7 +77,7 @@ async def test_room_is_kept_for_albums(chat):
 
 async def test_a_press_is_answered_before_the_chat_is_told(chat, monkeypatch):
     """A press in a group that may be told nothing now is answered all the same, before Telegram gives up waiting."""
-    monkeypatch.setattr("adapters.telegram.presses._ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.telegram.callbacks._ANSWER_SECONDS", 0.2)
     ann = chat.telegram.user("ann")
     group = chat.telegram.supergroup("Studio", ann)
     await ann.say(group, f"/imagine a red circle {SMALL}")
@@ -90,7 +90,7 @@ async def test_a_press_is_answered_before_the_chat_is_told(chat, monkeypatch):
 
 async def test_what_comes_too_late_for_a_press_is_said_in_a_message(chat, monkeypatch):
     """A sentence that is only for who pressed, and that comes too late for the answer to the press, is sent to them alone."""
-    monkeypatch.setattr("adapters.telegram.presses._ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.telegram.callbacks._ANSWER_SECONDS", 0.2)
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     await bob.start()
     await chat.telegram.until(lambda: chat.answers(bob.dm()))
@@ -107,7 +107,7 @@ async def test_what_comes_too_late_for_a_press_is_said_in_a_message(chat, monkey
 
 async def test_chats_that_wait_leave_room_to_others(telegram, tmp_path, monkeypatch):
     """However many chats wait until they may be told something, others are answered meanwhile."""
-    monkeypatch.setattr("adapters.telegram.letters.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("adapters.telegram.update_inbox.MOST_AT_ONCE", 2)
     async with open_chat(tmp_path, telegram) as chat:
         ann, bob = telegram.user("ann"), telegram.user("bob")
         groups = [telegram.supergroup(f"Studio {number}", ann) for number in range(3)]

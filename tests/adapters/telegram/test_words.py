@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.telegram import outbound
-from adapters.telegram.outbound import Line
+from adapters.telegram import render
+from adapters.telegram.render import Line
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.emulators.telegram import markup
 
@@ -85,10 +85,10 @@ async def test_albums_say_it_as_it_is(chat):
 def test_pages_hold_everything(lines, first, rest):
     """Whatever is said is parted into pages that Telegram takes, each within its bounds, and nothing of it is lost or has an effect."""
     given_lines = [Line(said.encode("utf-8", "ignore").decode(), about.encode("utf-8", "ignore").decode()) for said, about in lines]
-    pages = outbound.pages(given_lines, first, rest)
+    pages = render.pages(given_lines, first, rest)
     read = [markup.formatted(page, "HTML") for page in pages]
     for number, (text, found) in enumerate(read):
-        assert outbound.units(text) <= (rest if number else first)
+        assert render.units(text) <= (rest if number else first)
         assert {one["type"] for one in found} <= HARMLESS | {"email", "phone_number"}
     every = "".join(text for text, _ in read).replace("\N{WORD JOINER}", "")
     assert [sign for sign in every if sign.strip()] == [

@@ -11,15 +11,15 @@ import httpx2
 from PIL import Image
 
 from adapters.base import Bot
-from adapters.main import Router, opened, passports
+from adapters.bootstrap import Router, opened, passports
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection, Web
+from bot.core.values import new_id
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
-from bot.store.job import Painted
-from bot.values import new_id
+from bot.store.jobs.job import Painted
 from tests.stores import ready_made
 
 #: Nothing here takes so long unless it hangs.

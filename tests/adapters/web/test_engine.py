@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from inference.catalogue import read_catalogue
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
 from tests.adapters.web.chat import open_chat
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

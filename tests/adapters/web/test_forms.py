@@ -5,16 +5,16 @@ import re
 
 import pytest
 
-from adapters.web import outbound
-from bot.context import Context
-from bot.forms import MOST_FIELDS, form
-from bot.prompt import read
-from bot.reply import Reply
-from bot.spec import Params, form_command
-from bot.store.settings import COVER
-from bot.vocabulary import Guidance, Same, Scheduler, Way
-from bot.wish import Wish
-from inference.headers import MOST_BYTES
+from adapters.web import render
+from bot.commands.context import Context
+from bot.framework.command import Params, form_command
+from bot.framework.forms import MOST_FIELDS, form
+from bot.framework.reply import Reply
+from bot.generation.param_types import Guidance, Same, Scheduler, Way
+from bot.generation.params import Wish
+from bot.prompting.grammar import read
+from bot.store.users.settings import COVER
+from inference.images.validation import MOST_BYTES
 from tests.adapters.web.chat import open_chat, png
 
 FIELDS = {"prompt": "a blue square", "negative": "", "size": "", "steps": "4"}
@@ -168,7 +168,7 @@ async def everything(_ctx: Context, _want: Everything) -> Reply:
 
 async def test_every_kind_has_its_field():
     """Numbers are asked for within their bounds, choices as a list that begins with none, names as a text."""
-    shown = html.unescape(outbound.form(await everything.run(None, Everything())))
+    shown = html.unescape(render.form(await everything.run(None, Everything())))
     assert re.search(r'type="text"[^>]* name="field-scheduler"[^>]* value="a "b""', shown)
     assert re.search(r'type="number"[^>]* value="2.5" step="any" inputmode="decimal" min="0" max="\d+">', shown)
     lists = re.findall(r'<select[^>]* name="field-(\w+)"[^>]*>(.*?)</select>', shown, re.DOTALL)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from adapters.web.access import Tries
-from adapters.web.refusals import Refused
+from adapters.web.auth.access import Tries
+from adapters.web.auth.errors import Refused
 from tests.adapters.web.chat import PATIENCE, open_chat
 
 

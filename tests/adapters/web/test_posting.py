@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from bot.jobs.digests import Digesting
-from bot.values import Address
+from bot.core.values import Address
+from bot.jobs.board_digests import Digesting
 from tests.adapters.web.chat import open_chat
-from tests.bot.store.test_digests import wanted
+from tests.bot.store.sharing.test_digests import wanted
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from markupsafe import escape
 from starlette.requests import Request
 from starlette.routing import Route
 
-from adapters.web.guard import HEADERS
-from adapters.web.hosts import Hosts, needs_login
+from adapters.web.auth.origin_policy import Hosts, needs_login
+from adapters.web.middleware import HEADERS
 from bot.config import Web
-from bot.errors import BadConfig
-from inference.headers import MOST_BYTES
+from bot.core.errors import BadConfig
+from inference.images.validation import MOST_BYTES
 from tests.adapters.web.chat import PATIENCE, open_chat, png
 
 HOSTILE = [

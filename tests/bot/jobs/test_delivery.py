@@ -6,7 +6,7 @@ import pytest
 
 from bot.jobs import delivery as module
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
-from bot.store.outbox import GAVE_UP, SENT, TODO, UNKNOWN
+from bot.store.jobs.outbox import GAVE_UP, SENT, TODO, UNKNOWN
 from tests.dispatching import PAINTED, Script, Told, dispatching, until
 from tests.stores import accepted, person_of
 

@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from bot.jobs import attempting as module
+from bot.core.process_id import is_gone, runner_name
+from bot.jobs import execution as module
 from bot.jobs.dispatcher import Dispatcher
-from bot.jobs.runners import is_gone, runner_name
-from bot.store.attempts import Attempts
-from bot.store.columns import now
-from bot.store.job import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING
-from bot.store.jobs import Jobs
-from bot.store.models import JobRow
-from inference.errors import InferenceError, Problem
-from inference.request import Failed, Note, Picture, Step
+from bot.store.jobs.attempts import Attempts
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING
+from bot.store.jobs.jobs import Jobs
+from bot.store.tables.columns import now
+from bot.store.tables.core import JobRow
+from inference.contract.errors import InferenceError, Problem
+from inference.contract.request import Failed, Note, Picture, Step
 from tests.dispatching import DIED, PAINTED, Script, Told, Wall, dispatching, picture, until
 from tests.stores import accepted, new_job, person_of, png, run_out
 
@@ -255,7 +255,7 @@ async def test_leaving_gives_running_jobs_back(store, wall):
 
 async def test_jobs_of_the_dead_are_painted_at_once(store, wall):
     """A bot that starts again after a crash does not wait for the leases of its former self."""
-    code = "from bot.jobs.runners import runner_name; print(runner_name())"
+    code = "from bot.core.process_id import runner_name; print(runner_name())"
     gone = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=True)
     (job,) = await store.jobs.accept([new_job(await person_of(store))], gone.stdout.strip())
     async with dispatching(store, Script(), wall):

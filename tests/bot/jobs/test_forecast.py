@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs import turns
+from bot.core import fair_queue
+from bot.jobs.eta import Sight
 from bot.jobs.forecast import busy_seconds, forecast
-from bot.jobs.sight import Sight
-from bot.store.line import Stand
+from bot.store.jobs.queue import Stand
 from tests.stores import accepted, new_job, person_of
 
 people = st.lists(
@@ -30,7 +30,7 @@ def served_before(stands, person, place):
             return count
         count += 1
         if taken + 1 < one.jobs:
-            heapq.heappush(heap, (turns.served(tag, one.cost / one.jobs, one.weight), since, one, taken + 1))
+            heapq.heappush(heap, (fair_queue.served(tag, one.cost / one.jobs, one.weight), since, one, taken + 1))
     raise AssertionError("the job was never served")
 
 

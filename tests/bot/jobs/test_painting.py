@@ -8,15 +8,15 @@ from io import BytesIO
 from PIL import Image
 
 from bot.jobs.dispatcher import Dispatcher
-from bot.store.files import Files
-from bot.store.job import CANCELLED, DONE
-from bot.store.models import Base
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.jobs.job import CANCELLED, DONE
 from bot.store.store import Store
-from inference.catalogue import read_catalogue
+from bot.store.tables.core import Base
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.models.registry import read_catalogue
+from inference.supervisor import LocalEngine
 from tests.dispatching import Told
 from tests.stores import accepted, blank, person_of, request_of
 

@@ -11,18 +11,18 @@ from PIL import Image
 
 from bot.app import App
 from bot.commands import COMMANDS
+from bot.generation.model_catalog import Offer
 from bot.jobs.dispatcher import Dispatcher
-from bot.offer import Offer
-from bot.store.files import Files
-from bot.store.models import Base
-from bot.store.session import Database
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
-from inference.catalogue import ModelEntry, read_catalogue
+from bot.store.tables.core import Base
+from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.identity import identity_of
-from inference.layouts import look
-from inference.process import LocalEngine
-from inference.settings import EngineSettings
+from inference.models.hashing import identity_of
+from inference.models.inspect import look
+from inference.models.registry import ModelEntry, read_catalogue
+from inference.supervisor import LocalEngine
 from tests.dispatching import Told
 from tests.talk import PLATFORM, Talk
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from inference.errors import Problem
-from inference.request import Failed
+from inference.contract.errors import Problem
+from inference.contract.request import Failed
 from tests.dispatching import PAINTED, Script, Wall, dispatching
 from tests.stores import accepted, person_of
 

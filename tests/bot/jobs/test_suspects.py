@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.store.job import DONE, FAILED
+from bot.store.jobs.job import DONE, FAILED
 from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
 from tests.stores import accepted, person_of
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import func, select
 
-from bot.store.models import Base
-from bot.values import Address
+from bot.core.values import Address
+from bot.store.tables.core import Base
 from tests.stores import person_of
 
 HERE = Address("web", "here")

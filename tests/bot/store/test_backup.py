@@ -12,11 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, select, text
 
-from bot.store import ledger, schema
-from bot.store.files import Files
-from bot.store.models import JobRow
-from bot.store.session import Database
+from bot.store import schema
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.images.blobs import Files
 from bot.store.store import Store
+from bot.store.tables.core import JobRow
 from tests.stores import SERVER, blank, new_job, person_of, under, whole
 
 #: How many ask at once, each in a place of their own and in one that they share.

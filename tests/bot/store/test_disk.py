@@ -7,8 +7,8 @@ from collections import namedtuple
 
 import pytest
 
-from bot.store import files as module
-from bot.store.files import Files
+from bot.store.images import blobs as module
+from bot.store.images.blobs import Files
 from tests.stores import png
 
 Usage = namedtuple("Usage", "total used free")

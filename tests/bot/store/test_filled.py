@@ -4,10 +4,10 @@ import pytest
 
 from benchmarks.standing.crowd import Crowd, crowded
 from benchmarks.standing.gallery import filled, prompts
-from bot.store import shelving
-from bot.store.files import Files
-from bot.store.finding import Sought
-from bot.store.presets import Reader
+from bot.store.images.blobs import Files
+from bot.store.images.search import Sought
+from bot.store.sharing import preset_search
+from bot.store.sharing.presets import Reader
 from bot.store.store import Store
 
 
@@ -26,4 +26,4 @@ async def test_a_gallery_is_searched(url, tmp_path):
         found = await store.finding.pictures(Sought(person="p0", people=("p0",), words=("zq20",)), 1, 10)
         assert [one.id for one in found.pictures] == ["x20"]
         async with database.read() as session:
-            assert await shelving.ids(session, Reader("p1").shelves, "zq398", 10, maker="p1") == ("r398",)
+            assert await preset_search.ids(session, Reader("p1").shelves, "zq398", 10, maker="p1") == ("r398",)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from bot.store.columns import now
-from bot.store.models import InboxRow
+from bot.store.tables.columns import now
+from bot.store.tables.core import InboxRow
 
 
 async def numbers(store, platform="web", most=100):

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete, update
 
-from bot.errors import NotAllowed
-from bot.store.columns import now
-from bot.store.job import CANCELLED, DONE, FAILED, OPEN, PAUSED, RUNNING, WAITING
-from bot.store.models import JobRow, PersonRow
-from bot.store.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
-from inference.errors import Problem
+from bot.core.errors import NotAllowed
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN, PAUSED, RUNNING, WAITING
+from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
+from bot.store.tables.columns import now
+from bot.store.tables.core import JobRow, PersonRow
+from inference.contract.errors import Problem
 from tests.bot.store.books import Books
 from tests.bot.store.world import NAMES, PLACES, Known, World
 from tests.stores import SERVER, new_job, run_out, whole

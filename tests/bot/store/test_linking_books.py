@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import NotAllowed
-from bot.jobs.quota import Policy, Tier
-from bot.store import counted, ledger
-from bot.store.models import Base
-from bot.store.session import Database
+from bot.core.errors import NotAllowed
+from bot.core.quota import Policy, Tier
+from bot.core.values import Caller
+from bot.store.billing import carryover, ledger
+from bot.store.database import Database
 from bot.store.store import Store
-from bot.values import Caller
+from bot.store.tables.core import Base
 from tests.bot.store.books import Books
 from tests.stores import blank, books_are_right, new_job, person_of
 
@@ -121,7 +121,7 @@ class History:
 def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
     """Whatever is asked for, settled and granted between joining and parting, everybody can spend what a model says."""
     clock = [NOON]
-    for module in (counted, ledger):
+    for module in (carryover, ledger):
         monkeypatch.setattr(module, "now", lambda: clock[0])
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))

@@ -5,23 +5,27 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from bot.store import attempts, boards, inbox, outbox, portions, settings, turn
-from bot.store.columns import now
-from bot.store.models import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, SettingRow, TurnRow
-from bot.store.session import Database
+from bot.core.values import Address
+from bot.store import inbox
+from bot.store.billing import member_quota
+from bot.store.database import Database
+from bot.store.jobs import attempts, fair_queue, outbox
+from bot.store.sharing import boards
 from bot.store.store import Store
-from bot.values import Address
+from bot.store.tables.columns import now
+from bot.store.tables.core import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, SettingRow, TurnRow
+from bot.store.users import settings
 from tests.stores import blank, new_job
 
 OVER, OPEN = 4000, 40
 
 #: What is asked for all the time, by the index that answers it.
 QUESTIONS = {
-    "ix_turn_next": lambda _: turn._heads(),
-    "ix_job_line": lambda _: turn._line("p1"),
-    "ix_job_lease": lambda database: turn._silent(database),
+    "ix_turn_next": lambda _: fair_queue._heads(),
+    "ix_job_line": lambda _: fair_queue._line("p1"),
+    "ix_job_lease": lambda database: fair_queue._silent(database),
     "ix_job_unsettled": lambda database: attempts._unsettled(database),
-    "ix_job_person_id_place_id_day": lambda _: portions._by_jobs("p1", "here", "2026-11-21"),
+    "ix_job_person_id_place_id_day": lambda _: member_quota._by_jobs("p1", "here", "2026-11-21"),
     "ix_delivery_due": lambda database: outbox._due(database, ["web", "other"], 8),
     "ix_inbox_open": lambda _: inbox._open("web", 100),
 }

@@ -5,10 +5,10 @@ import random
 
 from sqlalchemy import func, select
 
-from bot.errors import NotAllowed
-from bot.store.job import CANCELLED, DONE, FAILED, OPEN
-from bot.store.models import AccountRow, DeliveryRow, JobRow, TurnRow
-from inference.errors import Problem
+from bot.core.errors import NotAllowed
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
+from bot.store.tables.core import AccountRow, DeliveryRow, JobRow, TurnRow
+from inference.contract.errors import Problem
 from tests.stores import ROUNDS, accepted, books_are_right, new_job, person_of, under, whole
 
 PEOPLE, PLACES, RUNNERS = 5, ("here", "there"), ("one", "two", "three")

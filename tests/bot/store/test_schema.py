@@ -11,15 +11,15 @@ import psycopg
 import pytest
 from sqlalchemy import MetaData, Table, insert, make_url, text
 
-from bot.errors import BadInput, BadStore
+from bot.core.errors import BadInput, BadStore
+from bot.core.values import Caller
+from bot.i18n.translate import tell
 from bot.store import schema
-from bot.store.models import Base, PersonRow
-from bot.store.session import Database
+from bot.store.database import Database
 from bot.store.store import Store
-from bot.store.tokens import digest
-from bot.texts import tell
-from bot.values import Caller
-from inference.errors import Problem
+from bot.store.tables.core import Base, PersonRow
+from bot.store.users.tokens import digest
+from inference.contract.errors import Problem
 from tests.stores import SERVER, accepted, blank, painted, request_of
 
 
@@ -281,7 +281,7 @@ async def test_a_start_with_current_tables_stays_light(fresh):
     """Alembic is not imported to find that nothing has to be done."""
     await schema.prepare(fresh)
     code = (
-        "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.session import Database\n"
+        "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.database import Database\n"
         "async def main():\n    async with Database(sys.argv[1]) as database:\n        await schema.prepare(database)\n"
         "asyncio.run(main())\nprint('alembic' in sys.modules)"
     )
@@ -292,7 +292,7 @@ async def test_a_start_with_current_tables_stays_light(fresh):
 def test_two_starts_at_once_both_succeed(url):
     """Processes that find a blank database together make its tables once."""
     code = (
-        "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.session import Database\n"
+        "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.database import Database\n"
         "async def main():\n    async with Database(sys.argv[1]) as database:\n        sys.stdin.readline()\n"
         "        await schema.prepare(database)\n        print((await schema.state(database)).standing)\nasyncio.run(main())"
     )

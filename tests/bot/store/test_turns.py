@@ -6,12 +6,12 @@ import random
 import pytest
 from sqlalchemy import select, update
 
-from bot.jobs.quota import Policy, Tier
-from bot.jobs.turns import REACH, WINDOW
-from bot.store.models import ClockRow, JobRow, TurnRow
-from bot.store.session import Database
+from bot.core.fair_queue import REACH, WINDOW
+from bot.core.quota import Policy, Tier
+from bot.store.database import Database
 from bot.store.store import Store
-from inference.errors import Problem
+from bot.store.tables.core import ClockRow, JobRow, TurnRow
+from inference.contract.errors import Problem
 from tests.lines import Lines
 from tests.stores import accepted, change_person, new_job, painted, person_of, request_of, under, whole
 

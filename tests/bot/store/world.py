@@ -12,13 +12,13 @@ import psycopg
 from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy import make_url
 
-from bot.jobs.quota import Policy, Tier
-from bot.store import ledger
-from bot.store.job import DONE, OPEN, PAUSED, RUNNING, WAITING, Job
-from bot.store.models import Base
-from bot.store.outbox import SENDING, TODO, Delivery
-from bot.store.session import Database
+from bot.core.quota import Policy, Tier
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.jobs.job import DONE, OPEN, PAUSED, RUNNING, WAITING, Job
+from bot.store.jobs.outbox import SENDING, TODO, Delivery
 from bot.store.store import Store
+from bot.store.tables.core import Base
 from tests.bot.store.books import Books
 from tests.stores import blank, person_of
 

@@ -1,0 +1,191 @@
+"""The composition root: from the configuration to the parts that do the work. Nothing else knows which classes those are."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from adapters.base import Adapter, Bot
+from adapters.shared import cache
+from adapters.shared.health import Operation
+from bot.app import App
+from bot.commands import COMMANDS
+from bot.commands.inputs import Fetch
+from bot.config import Config
+from bot.core.cost_model import Costs
+from bot.core.values import Address
+from bot.framework.reply import Reply
+from bot.generation.model_catalog import Offer
+from bot.jobs import board_digests
+from bot.jobs.delivery import Later, Outcome, Parcel, Platforms
+from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
+from bot.jobs.retention import Keeping, Limits
+from bot.store import schema
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.store import Store
+from bot.views.job_card import Card
+from inference.contract.model_info import Passport, not_offered
+from inference.contract.settings import EngineSettings
+from inference.demo import WEIGHTS
+from inference.models.registry import ModelEntry, read_catalogue
+from inference.supervisor import LocalEngine
+
+log = logging.getLogger("easel.main")
+
+
+def models_folder(config: Config) -> Path | None:
+    """Return the folder to look for models in; one that nobody configured need not exist."""
+    named = "models_dir" in config.inference.model_fields_set
+    return config.inference.models_dir if named or config.inference.models_dir.is_dir() else None
+
+
+def passports(config: Config) -> dict[str, Passport]:
+    """Return every model that can be asked for; raises `BadModel` for one that is configured and cannot be used."""
+    entries = [ModelEntry(**model.model_dump(exclude={"price"})) for model in config.models]
+    return read_catalogue(entries, models_folder(config), WEIGHTS)
+
+
+def chosen(config: Config, name: str | None) -> Passport:
+    """Return the passport of a model by name, or of the default model; raises `NotOffered` where there is none."""
+    return _named(passports(config), config.inference.default_model if name is None else name)
+
+
+def _named(known: dict[str, Passport], name: str) -> Passport:
+    if name not in known:
+        raise not_offered("model", name, tuple(known))
+    return known[name]
+
+
+def engine(config: Config, offered: dict[str, Passport]) -> LocalEngine:
+    """Return the engine that the configuration asks for; entering it starts it."""
+    section = config.inference
+    settings = EngineSettings(**{name: getattr(section, name) for name in EngineSettings.__struct_fields__ if hasattr(section, name)})
+    return LocalEngine(msgspec.structs.replace(settings, hashes=str(cache.folder() / "hashes")), offered)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Store]:
+    """Give the store, its tables as this version needs them. Raises `BotError` where that cannot be."""
+    async with Database(config.store.url) as database:
+        await schema.prepare(database)
+        yield Store.of(database, Files(config.files.url), config.quota.policy(), cover=config.safety.cover)
+
+
+class Router:
+    """Takes each card and each result to the adapter of its platform."""
+
+    def __init__(self) -> None:
+        self.adapters: dict[str, Platforms] = {}
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Show a card where it belongs; a platform that is not running now shows it when it is asked again."""
+        if (adapter := self.adapters.get(address.platform)) is not None:
+            await adapter.show(card, address)
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Return whether a platform's readers are each process's own."""
+        adapter = self.adapters.get(platform)
+        return adapter is not None and adapter.is_mirrored(platform)
+
+    async def settle(self, job: str, address: Address) -> None:
+        """Have what is being shown of a job come to rest."""
+        if (adapter := self.adapters.get(address.platform)) is not None:
+            await adapter.settle(job, address)
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Deliver a result."""
+        adapter = self.adapters.get(parcel.address.platform)
+        return Later("not running") if adapter is None else await adapter.deliver(parcel)
+
+    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+        """Say something that nobody asked for."""
+        adapter = self.adapters.get(address.platform)
+        return Later("not running") if adapter is None else await adapter.post(address, reply, key)
+
+
+async def run(config: Config, said: Callable[[str, Adapter], None], ending: Callable[[int], None]) -> None:
+    """Run everything that is configured until told to stop.
+
+    `said` hears of each platform when it is ready to be spoken to, `ending` how many pictures are still to be finished at the end.
+    """
+    # Here and not above: other commands of the terminal do without the libraries of the platforms.
+    from adapters.registry import REGISTRY
+    from adapters.terminal.file_delivery import Leftovers
+
+    known = passports(config)
+    prices = {model.name: model.price for model in config.models}
+    offer = Offer(known, _named(known, config.inference.default_model).name, factors=prices)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened(config))
+        painter = await stack.enter_async_context(engine(config, known))
+        router, learned = Router(), Costs()
+        drain = config.inference.drain_seconds
+        least_free = round(config.files.min_free_gib * 2**30)
+        devices = len(painter.workers)
+        dispatcher = Dispatcher(
+            store,
+            painter,
+            router,
+            (),
+            # Enough to fill the batches of every device, few enough that the order of turns is still ours.
+            max(MOST_RUNNING, devices * config.inference.max_batch),
+            costs=learned,
+            devices=devices,
+            drain_seconds=drain,
+            least_free=least_free,
+        )
+        app = App(
+            COMMANDS,
+            store,
+            offer,
+            fetch=_fetch(config),
+            wake=dispatcher.wake,
+            foresee=dispatcher.sight.foresee,
+            learned=learned,
+            in_work=lambda: dispatcher.pictures_in_work,
+            least_free=least_free,
+        )
+        bot = Bot(config, app, dispatcher.card, dispatcher.show, Operation(store, dispatcher, painter.workers))
+        router.adapters[Leftovers.platform] = Leftovers(store)
+        ready = [(name, adapter) for name, open_adapter in REGISTRY.items() if (adapter := open_adapter(bot)) is not None]
+        # What a terminal left behind waits in line again once a server that had taken it was stopped.
+        dispatcher.serve((*(name for name, _ in ready), Leftovers.platform))
+        for name, adapter in ready:
+            router.adapters[name] = await stack.enter_async_context(adapter)
+        await stack.enter_async_context(Keeping(store, Limits(config.files.keep_days, config.files.keep_gib)))
+        await stack.enter_async_context(board_digests.Digesting(store, router, [name for name, _ in ready]))
+        await stack.enter_async_context(dispatcher)
+        for name, adapter in ready:
+            said(name, adapter)
+        await _told_to_stop()
+        log.info("main.stopping")
+        if dispatcher.pictures_in_work and config.inference.drain_seconds:
+            ending(dispatcher.pictures_in_work)
+
+
+def _fetch(config: Config) -> Fetch | None:
+    if not config.safety.links:
+        return None
+    from adapters.shared.link_fetcher import fetch
+
+    return fetch
+
+
+async def _told_to_stop() -> None:
+    """Wait for Ctrl-C or a polite request to end."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    # Windows has no signal handlers in its loop; there Ctrl-C ends the wait as an exception.
+    with suppress(NotImplementedError):
+        for number in signals:
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    # Whoever asks a second time does not want to wait for an orderly end.
+    with suppress(NotImplementedError):
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,5 @@
+"""`python -m adapters.cli`."""
+
+from adapters.cli.main import main
+
+main()

@@ -1,0 +1,18 @@
+"""`easel audit`: what people with more rights than others did with them."""
+
+from adapters.observability.redaction import spelled
+from bot.i18n.translate import moment, text
+from bot.store.store import Store
+from bot.store.users.audit import Act
+
+
+async def listed(store: Store, most: int) -> str:
+    """Return what was done last, the newest first, a line for each: when, by whom, what, to whom, where, and what belongs to it."""
+    return "\n".join(map(_line, await store.audit.latest(most))) or text("audit-none")
+
+
+def _line(act: Act) -> str:
+    about = " ".join(f"{name}={value}" for name, value in act.facts.items())
+    # Names are what people call themselves: they must not move the cursor of whoever reads this.
+    parts = (moment(act.at), act.name or act.actor, act.act, act.person_name or act.person or "-", act.place or "-", about)
+    return "  ".join(spelled(part) for part in parts).rstrip()

@@ -1,0 +1,75 @@
+"""`easel export` and `easel forget`: what whoever runs this does when a person asks for what is theirs, or not to be known any more."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.observability.redaction import spelled
+from bot.core.errors import BadInput, BadOutput
+from bot.i18n.translate import text
+from bot.store.store import Store
+from bot.store.users.users import Person
+from bot.views import data_export as archives
+
+#: Who did it, in the audit: nobody with an id, but whoever may type here.
+_ACTOR = "terminal"
+
+
+async def exported(store: Store, reference: str, file: Path) -> str:
+    """Write all that is kept of a person into a ZIP file, and say so; raises `BadInput` or `BadOutput`.
+
+    In it are `data.json`, with every row of every table, and the pictures, which the rows name.
+    """
+    person = await store.people.one(reference)
+    rows = await store.rights.rows(person.id)
+    part = file.with_name(f".{file.name}.part")
+    try:
+        # For the eyes of that person: nobody else on this computer may read it.
+        number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(number, "wb") as opened, zipfile.ZipFile(opened, "w") as archive:
+            await archives.pack(store, rows, archive)
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadOutput("output-file-failed", file=str(file), reason=error.strerror or type(error).__name__) from None
+    await store.audit.note(_ACTOR, "export", person=person.id)
+    return text("export-done", file=str(file), name=_name(person), jobs=len(rows["job"]), pictures=len(rows["picture"]))
+
+
+async def forgotten(store: Store, reference: str, agreed: Callable[[str], bool]) -> str:
+    """Forget a person, where that is `agreed` to when asked, and say what became of it; raises `BadInput`."""
+    person = await store.people.one(reference)
+    jobs, pictures = await store.rights.counts(person.id)
+    if not agreed(text("forget-ask", name=_name(person), jobs=jobs, pictures=pictures)):
+        return text("forget-not")
+    return await _forget(store, person)
+
+
+async def forgotten_again(store: Store) -> str:
+    """Forget all who were forgotten before and are back with a backup, and say who that was."""
+    back = await store.rights.returned()
+    return "\n".join([await _forget(store, person) for person in back]) or text("forget-none")
+
+
+async def _forget(store: Store, person: Person) -> str:
+    done = await store.rights.forget(person.id)
+    await store.audit.note(_ACTOR, "forget", facts={"jobs": done.jobs, "pictures": done.pictures})
+    return text("forget-done", name=_name(person), jobs=done.jobs, pictures=done.pictures)
+
+
+def asked(is_sure: bool, ask: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return what agrees: whoever sits there, or nobody where it was agreed to before; raises `BadInput` where there is nobody to ask."""
+
+    def agreed(question: str) -> bool:
+        if is_sure:
+            return True
+        if not os.isatty(0):
+            raise BadInput("input-forget-yes")
+        return ask(question)
+
+    return agreed
+
+
+def _name(person: Person) -> str:
+    return spelled(person.name) or person.id

@@ -1,0 +1,196 @@
+"""Showing cards: in the message that is there for them, or in one of their own, and in a direct message where the channel is closed."""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import discord
+import msgspec
+
+from adapters.discord import render
+from adapters.discord import uploads as packing
+from adapters.discord.api import REFUSALS, SILENCE, Closed, Gone, NotConnected, Posts, TooLarge
+from adapters.discord.message_ref import Spot, channel_of, spot_of
+from adapters.discord.uploads import Packed
+from bot.commands.queue import resend
+from bot.core.values import Address
+from bot.i18n.translate import text
+from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.store.jobs.job import DONE, FAILED, WAITING
+from bot.store.store import Store
+from bot.views.buttons import of_job
+from bot.views.job_card import Card
+
+log = logging.getLogger("easel.discord")
+
+#: Who is turned away comes back after so many seconds at the latest, and then where nobody said for how long.
+_TURNED_AWAY_SECONDS = 900.0
+
+#: What can be done with a picture, at most.
+_MOST_DEEDS = 5
+
+_Way = Callable[[Parcel, Packed], Awaitable[Outcome]]
+
+
+class Sender:
+    """Shows cards in Discord; files have at most so many bytes there."""
+
+    def __init__(self, store: Store, posts: Posts, most_bytes: int) -> None:
+        self._store = store
+        self._posts = posts
+        self._most_bytes = most_bytes
+        #: Where jobs are shown that had no message when they were begun: who paints them does not know yet.
+        self._placed: dict[str, Spot] = {}
+
+    async def show(self, card: Card, address: Address) -> None:
+        """Change the message of a card; where it has none yet, send one. Raises what `Posts` raises."""
+        spot, channel = self._spot(card, address), channel_of(address)
+        if card.is_open:
+            # By the time the picture is there nobody looks here any more.
+            note = text("discord-below") if spot.token and not spot.is_open and not spot.is_guest else ""
+            files = render.preview_of(card)
+        else:
+            note, files = "", (await packing.pack(self._store.files, card.pictures, self._limit(spot))).files
+        view = render.of_card(card, files, note=note)
+        if spot.message:
+            await self._posts.edit(channel, spot, view, files)
+        elif card.is_open and spot.user:
+            await self._place(card, channel, spot, await self._anew(channel, spot, view, files, card.job))
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Show how a job ended, once."""
+        try:
+            try:
+                outcome = await self._fitting(parcel, self._in_channel)
+            except (Closed, Gone):
+                outcome = await self._fitting(parcel, self._to_person)
+        except (Closed, TooLarge, Gone) as refusal:
+            outcome = Refused(type(refusal).__name__)
+        except NotConnected:
+            return Later("not connected")
+        except discord.HTTPException as error:
+            return later(error)
+        except SILENCE as error:
+            return Later(type(error).__name__, unsure=True)
+        self._placed.pop(parcel.card.job, None)
+        return outcome
+
+    async def _fitting(self, parcel: Parcel, way: _Way) -> Outcome:
+        """Go a way with files that become smaller until Discord takes them; at last with none."""
+        step, limit = 0, self._limit(spot_of(parcel.address))
+        while True:
+            packed = await packing.pack(self._store.files, parcel.card.pictures, limit, step)
+            try:
+                return await way(parcel, packed)
+            except TooLarge:
+                step = packed.step + 1
+                if step >= packing.STEPS:
+                    raise
+
+    async def _in_channel(self, parcel: Parcel, packed: Packed) -> Outcome:
+        card, channel = parcel.card, channel_of(parcel.address)
+        spot = self._spot(card, parcel.address)
+        view = render.of_card(card, packed.files, note=_lost(card, packed))
+        # What an interaction was answered with is completed in its place while its token lives. Later a message of its own comes:
+        # by then people have gone elsewhere, and see what is new.
+        is_open = spot.is_open or (spot.is_guest and spot.is_last_call)
+        if spot.message and (is_open or not spot.token):
+            try:
+                await self._posts.edit(channel, spot, view, packed.files)
+                return Sent(str(spot.message))
+            except (Closed, Gone) as refusal:
+                # In an old thread nothing is changed any more, but what is said there opens it again.
+                log.info("discord.message_left job=%s reason=%s", card.job, type(refusal).__name__)
+        if spot.is_guest and not is_open:
+            raise Closed
+        if spot.is_guest and parcel.unsure:
+            # It cannot look for what it may have said there, and whatever it said could be there twice.
+            await self._ask(card, spot)
+            return Unknown("not heard of")
+        # An attempt may have arrived without anybody hearing of it.
+        is_told = not spot.is_guest and (parcel.unsure or not spot.message)
+        message = await self._posts.find(channel, card.job, _wires(card)) if is_told else 0
+        if message and message != spot.message:
+            await self._posts.edit(channel, Spot(message=message), view, packed.files)
+        else:
+            message = await self._anew(channel, spot, view, packed.files, parcel.id)
+        if not await self._cleared(card, channel, spot):
+            return Later("placeholder left", unsure=True)
+        await self._place(card, channel, spot, message)
+        return Sent(str(message))
+
+    async def _to_person(self, parcel: Parcel, packed: Packed) -> Outcome:
+        """Tell a person directly what cannot be told in the channel any more."""
+        if not (user := spot_of(parcel.address).user):
+            raise Closed
+        note = _lost(parcel.card, packed) or text("discord-closed")
+        view = render.of_card(parcel.card, packed.files, note=note)
+        direct = await self._posts.direct(user)
+        if parcel.unsure and (message := await self._posts.find(direct, parcel.card.job, _wires(parcel.card))):
+            await self._posts.edit(direct, Spot(message=message), view, packed.files)
+            return Sent(str(message))
+        return Sent(str(await self._posts.send(direct, view, packed.files, parcel.id)))
+
+    async def _ask(self, card: Card, spot: Spot) -> None:
+        """Ask a person whether a result has arrived, and send it again when they say that it has not."""
+        question = render.sentence(text("discord-unsure", words=card.words), [resend.button("button-resend", job=card.job)])
+        with contextlib.suppress(*REFUSALS):
+            await self._posts.send(await self._posts.direct(spot.user), question, (), f"?{card.job}")
+
+    async def _anew(self, channel: int, spot: Spot, view: discord.ui.LayoutView, files: render.Files, nonce: str) -> int:
+        if spot.is_guest:
+            return await self._posts.follow(spot, view, files)
+        return await self._posts.send(channel, view, files, nonce)
+
+    async def _place(self, card: Card, channel: int, spot: Spot, message: int) -> None:
+        """Remember where a job is shown now."""
+        token, until = (spot.token, spot.until) if spot.is_guest else ("", 0)
+        placed = msgspec.structs.replace(spot, message=message, token=token, until=until)
+        self._placed[card.job] = placed
+        await self._store.jobs.placed(card.job, placed.address(channel).message)
+
+    async def _cleared(self, card: Card, channel: int, spot: Spot) -> bool:
+        """Take away what was shown of a job before; return whether nothing more can be done about it."""
+        if not spot.message or spot.is_guest:
+            return True
+        try:
+            await self._posts.delete(channel, spot.message)
+        except (Closed, Gone):
+            return True
+        except (discord.HTTPException, *SILENCE) as error:
+            log.info("discord.placeholder_left job=%s reason=%s", card.job, type(error).__name__)
+            return isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
+        return True
+
+    def _spot(self, card: Card, address: Address) -> Spot:
+        """Return where a job is shown."""
+        spot = spot_of(address)
+        return self._posts.freshest(spot if spot.message else self._placed.get(card.job, spot))
+
+    def _limit(self, spot: Spot) -> int:
+        return min(spot.limit or self._most_bytes, self._most_bytes)
+
+
+def _wires(card: Card) -> set[str]:
+    """Return what the buttons of a card may carry, also of one that has not ended yet, or has no picture."""
+    buttons = [button for state in (WAITING, DONE, FAILED) for button in of_job(card.job, state)]
+    buttons += [button for one in card.pictures for button in one.buttons]
+    return {*(button.wire for button in buttons), *(f"{render.PICK}:{deed}" for deed in range(_MOST_DEEDS))}
+
+
+def _lost(card: Card, packed: Packed) -> str:
+    """Return what is said where no picture could be sent along."""
+    return text("discord-too-large") if card.pictures and not packed.files else ""
+
+
+def later(error: discord.HTTPException) -> Later | Refused:
+    """Return what becomes of something that Discord did not take now."""
+    if error.status in (403, 429):
+        # The wall before Discord, which seldom says for how long; Discord itself the library waits for.
+        told = error.response.headers.get("Retry-After", "")
+        return Later("turned away", seconds=min(float(told) if told.isdecimal() else _TURNED_AWAY_SECONDS, _TURNED_AWAY_SECONDS))
+    if error.status >= 500 or error.status == 401:
+        # Also where the bot's own token was changed, until it is told the new one.
+        return Later(f"discord {error.status}", unsure=True)
+    log.error("discord.refused status=%s code=%s", error.status, error.code)
+    return Refused(f"discord {error.code}")

@@ -1,0 +1,251 @@
+"""The desk: what people do in Discord becomes an invocation, and what comes of it is shown to them."""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import discord
+import msgspec
+
+from adapters.base import Bot
+from adapters.discord import modals, render
+from adapters.discord import uploads as packing
+from adapters.discord.api import REFUSALS, Posts, wires_of
+from adapters.discord.attachments import Picture, fetched
+from adapters.discord.message_ref import Spot, channel_of, spot_of
+from adapters.discord.replies import Interaction, Unheard, acknowledge, address_of, ask, caller_of, change, is_heard, show, spot_for, tell
+from bot.commands.generate import again, imagine
+from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.core.values import Address, Given, Invocation
+from bot.framework.command import Answer, Command
+from bot.framework.reply import Button, Form, Reply
+from bot.i18n.translate import tell as told
+from bot.i18n.translate import text
+from inference.contract.errors import InferenceError
+
+log = logging.getLogger("easel.discord")
+
+#: What a command that is asked from an address comes to.
+Run = Callable[[Address], Awaitable[Reply]]
+
+#: Pictures that are laid aside at a time.
+_MOST_ASIDE = 1_000
+
+#: What was given. Pictures are fetched only after Discord has heard that something comes.
+Bring = Callable[[], Awaitable[Mapping[str, Given]]]
+
+
+class Desk:
+    """Runs commands for people and shows them what they say; `most_bytes` is how large a file may be."""
+
+    def __init__(self, bot: Bot, posts: Posts, most_bytes: int) -> None:
+        self.bot = bot
+        self.posts = posts
+        self._most_bytes = most_bytes
+        #: Pictures that somebody chose to start from and has still to say what for, by the interaction.
+        self._aside: dict[str, tuple[int, Picture]] = {}
+        #: Forms that somebody was shown the way to, with what was given before: what leads there carries only their commands.
+        self._forms: dict[tuple[int, str], Form] = {}
+
+    def lay_aside(self, interaction: Interaction, picture: Picture) -> str:
+        """Keep a picture until the form that asks what to do with it is sent in; return what it is asked for by."""
+        key = str(interaction.id)
+        self._aside[key] = (interaction.user.id, picture)
+        while len(self._aside) > _MOST_ASIDE:
+            del self._aside[next(iter(self._aside))]
+        return key
+
+    def led_to(self, form: Form, user: int) -> discord.ui.LayoutView:
+        """Return the way to a form, which can be shown to who presses something, and to nobody else."""
+        self._forms[user, form.wire] = form
+        while len(self._forms) > _MOST_ASIDE:
+            del self._forms[next(iter(self._forms))]
+        return render.sentence(form.title, [Button("button-fill", form.wire)])
+
+    async def sent_in(self, interaction: Interaction, data: Mapping[str, Any]) -> None:
+        """Take in a form."""
+        known_as, client = str(data.get("custom_id", "")), interaction.client
+        if known_as.startswith(modals.FORM):
+            await self.pressed(interaction, known_as.removeprefix(modals.FORM), partial(modals.filled, client, data))
+        elif known_as.startswith(modals.SOURCE):
+            whose, picture = self._aside.get(known_as.removeprefix(modals.SOURCE), (0, None))
+
+            async def bring() -> Mapping[str, Given]:
+                if picture is None or whose != interaction.user.id:
+                    raise BadInput("input-form-old")
+                return {**await modals.filled(client, data), "image": await fetched(client, picture)}
+
+            await self.used(interaction, imagine, bring)
+
+    async def used(self, interaction: Interaction, command: Command[Any], bring: Bring) -> None:
+        """Run a slash command, or what a menu stands for."""
+
+        async def run(address: Address) -> Reply:
+            given = await bring()
+            return await self.bot.app.handle(
+                Invocation(
+                    command=command.name,
+                    given=dict(given),
+                    caller=caller_of(interaction),
+                    address=address,
+                    line=_line(command, given),
+                    key=str(interaction.id),
+                )
+            )
+
+        if command.answer is not Answer.PRIVATE and not self.is_open(interaction.channel):
+            await tell(interaction, text("discord-age"))
+        else:
+            await self._answered(interaction, command, run)
+
+    async def pressed(self, interaction: Interaction, wire: str, filled: Bring | None = None) -> None:
+        """Run what a button carries, or a form that was filled in."""
+        name = wire.partition(":")[0]
+        command = self.bot.app.commands.get(name)
+
+        async def run(address: Address) -> Reply:
+            said = await filled() if filled is not None else None
+            key, line = str(interaction.id), f"/{name}"
+            return await self.bot.app.pressed(wire, caller_of(interaction), address, filled=said, line=line, key=key)
+
+        if command is None:
+            await tell(interaction, text("input-button"))
+        elif command.answer is not Answer.PRIVATE and not self.is_open(interaction.channel):
+            await tell(interaction, text("discord-age"))
+        elif command.asks and filled is None:
+            await self._asked(interaction, wire, run)
+        elif command.answer is Answer.PRIVATE and interaction.type is discord.InteractionType.component:
+            await self._changed(interaction, run)
+        else:
+            await self._answered(interaction, command, run)
+
+    async def _asked(self, interaction: Interaction, wire: str, run: Run) -> None:
+        """Show the form of a command. It cannot be acknowledged first: a form is a first answer, or none."""
+        reply = await self._ran(interaction, run, address_of(interaction, 0))
+        if reply is not None and reply.form is not None:
+            await ask(interaction, modals.modal(self._forms.get((interaction.user.id, wire), reply.form)))
+
+    async def _changed(self, interaction: Interaction, run: Run) -> None:
+        """Run a button that changes what is there; what it says is for the person alone."""
+        message = await self._heard(interaction, Answer.PRIVATE, is_update=True)
+        if message is None:
+            return
+        self.posts.remember(interaction, message)
+        reply = await self._ran(interaction, run, address_of(interaction, message))
+        if reply is None:
+            return
+        await self._refresh(reply)
+        # What is seen to change before their eyes need not be said as well.
+        is_seen = interaction.message is not None and not interaction.message.flags.ephemeral and reply.refresh
+        if not is_seen or reply.buttons or reply.facts or reply.pictures or reply.files:
+            await show(interaction, *await self.shown(reply))
+
+    async def _answered(self, interaction: Interaction, command: Command[Any], run: Run) -> None:
+        """Run a command whose answer is a message: everybody's where it paints, else for the person alone."""
+        answer = command.answer
+        message = await self._heard(interaction, answer)
+        # Who is not heard and paints is answered in the channel; for everything else they ask again.
+        instead = await self._instead(interaction) if message is None and answer is Answer.PUBLIC else None
+        if message is None and instead is None:
+            return
+        address = instead or address_of(interaction, message or 0)
+        reply = await self._ran(interaction, run, address, is_public=answer is Answer.PUBLIC)
+        if reply is None:
+            return
+        if reply.form is not None:
+            await self._led_to(interaction, reply.form, instead)
+        elif reply.jobs:
+            if reply.text and message is not None:
+                # What is said first after an acknowledgement takes its place, for everybody to see: so first the card.
+                await change(interaction, render.sentence(text("card-starting")))
+                await tell(interaction, reply.text)
+            await self._refresh(reply)
+        else:
+            await change(interaction, *await self.shown(reply))
+            await self._refresh(reply)
+
+    async def _led_to(self, interaction: Interaction, form: Form, instead: Address | None) -> None:
+        """Show the way to a form to who asked alone; the message that would have become the picture goes."""
+        view = self.led_to(form, interaction.user.id)
+        with contextlib.suppress(*REFUSALS):
+            if instead is not None:
+                await self.posts.edit(channel_of(instead), Spot(message=spot_of(instead).message), view, ())
+                return
+            await interaction.delete_original_response()
+        await show(interaction, view)
+
+    def is_open(self, channel: object) -> bool:
+        """Return whether painting is allowed in a channel. In direct messages Discord itself asks who has to be of age."""
+        if not self.bot.config.discord.age_restricted or isinstance(channel, discord.DMChannel | discord.GroupChannel):
+            return True
+        return bool(getattr(channel, "is_nsfw", lambda: False)())
+
+    async def _heard(self, interaction: Interaction, answer: Answer, *, is_update: bool = False) -> int | None:
+        """Acknowledge an interaction, before anything else; nothing where Discord takes no answer any more."""
+        try:
+            return await acknowledge(interaction, answer, is_update=is_update)
+        except Unheard as error:
+            log.warning("discord.unheard interaction=%s reason=%s", interaction.id, error)
+            return None
+
+    async def _instead(self, interaction: Interaction) -> Address | None:
+        """Return a message of the bot's own where Discord took no answer, or nothing where the bot may write none."""
+        spot = spot_for(interaction, 0)
+        channel = interaction.channel_id
+        if spot.is_guest or channel is None:
+            return None
+        try:
+            message = await self.posts.surely(channel, render.sentence(text("card-starting")), str(interaction.id))
+        except REFUSALS as error:
+            log.warning("discord.unanswered interaction=%s reason=%s", interaction.id, type(error).__name__)
+            return None
+        return Spot(user=spot.user, message=message, limit=spot.limit, home=spot.home, under=spot.under).address(channel)
+
+    async def _ran(self, interaction: Interaction, run: Run, address: Address, *, is_public: bool = False) -> Reply | None:
+        """Return what a command says; what is wrong is said to the person alone, and then there is nothing more to show."""
+        try:
+            return await run(address)
+        except (BotError, InferenceError) as error:
+            said, buttons = told(error.problem), _own(interaction, error)
+        except Exception:
+            log.exception("discord.broke interaction=%s", interaction.id)
+            said, buttons = text("discord-broke", code=str(interaction.id)), ()
+        with contextlib.suppress(*REFUSALS):
+            if is_public and is_heard(interaction):
+                # The placeholder is everybody's; a mistake is nobody else's business.
+                await interaction.delete_original_response()
+            elif is_public:
+                message = spot_of(address).message
+                await self.posts.edit(channel_of(address), Spot(message=message), render.sentence(said), ())
+                return None
+            await tell(interaction, said, buttons)
+        return None
+
+    async def _refresh(self, reply: Reply) -> None:
+        for job in (*reply.jobs, *reply.refresh):
+            await self.bot.refresh(job)
+
+    async def shown(self, reply: Reply, limit: int = 0, step: int = 0) -> tuple[discord.ui.LayoutView, render.Files]:
+        """Return a reply with its files and its pictures, of several the small ones; with a limit, each of at most so many bytes."""
+        pictures = reply.pictures
+        if len(pictures) > 1:
+            pictures = tuple(msgspec.structs.replace(one, file=one.thumbnail) for one in pictures)
+        files = (await packing.pack(self.bot.app.store.files, pictures, min(limit or self._most_bytes, self._most_bytes), step)).files
+        return render.of_reply(reply, files), (*files, *map(render.file_of, reply.files))
+
+
+def _own(interaction: Interaction, error: Exception) -> tuple[Button, ...]:
+    """Return what somebody can press instead who pressed what is another's: the same for themselves."""
+    if not isinstance(error, NotAllowed) or interaction.message is None:
+        return ()
+    wires = wires_of(interaction.message.components)
+    return tuple(Button("button-own", wire) for wire in wires if wire.startswith(f"{again.name}:"))[:1]
+
+
+def _line(command: Command[Any], given: Mapping[str, Given]) -> str:
+    """Return what a person could have typed for what they gave: it is shown as their words."""
+    said = [f"--{name} {value}" for name, value in given.items() if name != command.free and not isinstance(value, bytes)]
+    free = str(given.get(command.free, "")) if command.free else ""
+    return " ".join([f"/{command.name}", *([free] if free else []), *said])

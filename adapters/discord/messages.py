@@ -1,0 +1,165 @@
+"""Messages to the bot: a mention with words, or anything in a direct message, asks for a picture."""
+
+import contextlib
+import logging
+import re
+from functools import partial
+from typing import Any
+
+import discord
+
+from adapters.discord import attachments, render
+from adapters.discord.api import REFUSALS
+from adapters.discord.interactions import Desk
+from adapters.discord.message_ref import Spot
+from adapters.discord.replies import above, caller
+from adapters.shared.command_line import read_line
+from bot.core.errors import BotError
+from bot.core.values import Invocation
+from bot.framework.command import Answer, Command, Kind
+from bot.i18n.translate import speaking, tell, text
+from inference.contract.errors import InferenceError
+
+log = logging.getLogger("easel.discord")
+
+
+class Talking:
+    """Hears messages. They are answered in a message of the bot's own, which becomes the card."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def heard(self, client: discord.Client, message: discord.Message) -> None:
+        """Act on a message, if it is meant for the bot."""
+        words = meant(client, message)
+        if words is None:
+            return
+        # A message does not say what its author speaks: who is not known from before is spoken to in their server's language.
+        with speaking("" if message.guild is None else str(message.guild.preferred_locale)):
+            await self._heard(client, message, words)
+
+    async def _heard(self, client: discord.Client, message: discord.Message, words: str) -> None:
+        if isinstance(message.channel, discord.PartialMessageable):
+            # Of an old thread nobody has told the library, nor whose rules hold there.
+            try:
+                message.channel = await self._desk.posts.known(message.channel.id)
+            except REFUSALS as error:
+                await self._unanswered(message, error)
+                return
+        # A message says nothing of who has to be of age, so it counts only where everybody is.
+        is_direct = message.guild is None and self._desk.bot.config.discord.age_restricted
+        if is_direct or not self._desk.is_open(message.channel):
+            await self._said(message, text("discord-age"))
+            return
+        is_private = self._is_private(message, words)
+        try:
+            where = await self._desk.posts.direct(message.author.id) if is_private else message.channel.id
+            # A message that comes twice is answered in the same one.
+            placeholder = await self._desk.posts.surely(where, render.sentence(text("card-starting")), f"m{message.id}")
+        except REFUSALS as error:
+            await self._unanswered(message, error, text("discord-private") if is_private else "")
+            return
+        await self._answer(client, message, words, where, _spot(message, placeholder))
+
+    async def _unanswered(self, message: discord.Message, error: Exception, said: str = "") -> None:
+        """Note that a message got no answer, and say so in its place, or directly."""
+        log.warning("discord.unanswered message=%s reason=%s", message.id, type(error).__name__)
+        await (self._said(message, said) if said else self._directly(message))
+
+    def _is_private(self, message: discord.Message, words: str) -> bool:
+        """Return whether the answer is for the person alone, where others would see it."""
+        command = self._command(words)
+        return message.guild is not None and command is not None and command.answer is Answer.PRIVATE
+
+    def _command(self, words: str) -> Command[Any] | None:
+        """Return the command that words call, or nothing."""
+        app, line = self._desk.bot.app, read_line(words)
+        return app.commands.get(app.named(line.command, line.words)[0])
+
+    async def _answer(self, client: discord.Client, message: discord.Message, words: str, where: int, spot: Spot) -> None:
+        """Run what a message asks for, and say in the message of the spot what no card says."""
+        files: render.Files = ()
+        try:
+            reply = await self._desk.bot.app.handle(await self._invocation(client, message, words, spot))
+        except (BotError, InferenceError) as error:
+            view = render.sentence(tell(error.problem))
+        except Exception:
+            log.exception("discord.broke message=%s", message.id)
+            view = render.sentence(text("discord-broke", code=str(message.id)))
+        else:
+            for job in (*reply.jobs, *reply.refresh):
+                await self._desk.bot.refresh(job)
+            if reply.jobs:
+                return
+            if reply.form is not None:
+                # A form can be shown to who presses something, and not to who writes.
+                view = self._desk.led_to(reply.form, message.author.id)
+            else:
+                view, files = await self._desk.shown(reply)
+        with contextlib.suppress(*REFUSALS):
+            await self._desk.posts.edit(where, spot, view, files)
+
+    async def _invocation(self, client: discord.Client, message: discord.Message, words: str, spot: Spot) -> Invocation:
+        line = read_line(words)
+        permissions = discord.Permissions.none()
+        # A thread whose channel nobody told of cannot say.
+        with contextlib.suppress(discord.ClientException, AttributeError, TypeError):
+            permissions = message.channel.permissions_for(message.author)  # type: ignore[arg-type]  # nobody moderates who is no member
+        return Invocation(
+            command=line.command,
+            given={},
+            words=line.words,
+            caller=caller(message.author, permissions),
+            address=spot.address(message.channel.id),
+            line=words,
+            picture=await self._picture(client, message, words),
+            key=f"m{message.id}",
+        )
+
+    async def _picture(self, client: discord.Client, message: discord.Message, words: str) -> bytes | None:
+        """Return the picture that a message carries, or that the one it answers shows; to a command that reads a file, whatever it is."""
+        command = self._command(words)
+        reads = command is not None and command.takes(Kind.FILE)
+        find = attachments.file_of if reads else partial(attachments.picture_of, client)
+        found = find(message)
+        answered = message.reference.resolved if message.reference is not None else None
+        if found is None and isinstance(answered, discord.Message):
+            found = find(answered)
+        return None if found is None else await attachments.fetched(client, found)
+
+    async def _said(self, message: discord.Message, said: str) -> None:
+        with contextlib.suppress(*REFUSALS):
+            await self._desk.posts.send(message.channel.id, render.sentence(said), (), f"m{message.id}")
+
+    async def _directly(self, message: discord.Message) -> None:
+        """Say to a person that the bot may not answer where they wrote."""
+        if message.guild is None:
+            return
+        with contextlib.suppress(*REFUSALS):
+            direct = await self._desk.posts.direct(message.author.id)
+            await self._desk.posts.send(direct, render.sentence(text("discord-no-answer")), (), f"m{message.id}")
+
+
+def _spot(message: discord.Message, placeholder: int) -> Spot:
+    """Return the spot of a message's answer."""
+    limit, parent = message.guild.filesize_limit if message.guild is not None else 0, above(message.channel)
+    home = message.channel.id if parent or isinstance(message.channel, discord.DMChannel) else 0
+    return Spot(user=message.author.id, message=placeholder, limit=limit, home=home, under=parent)
+
+
+def meant(client: discord.Client, message: discord.Message) -> str | None:
+    """Return what a message says to the bot, or nothing where it is not meant.
+
+    An answer to a message of the bot mentions it too, without saying so: that alone is talk among people.
+    """
+    own = client.user
+    if own is None or message.author.bot or message.webhook_id is not None or message.type not in _SAID:
+        return None
+    mention = re.compile(rf"<@!?{own.id}>")
+    if message.guild is not None and not mention.search(message.content):
+        return None
+    return mention.sub(" ", message.content).strip()
+
+
+#: What people write; everything else tells of something that happened.
+_SAID = (discord.MessageType.default, discord.MessageType.reply)

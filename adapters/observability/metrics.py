@@ -1,0 +1,102 @@
+"""The numbers in the words of Prometheus. `docs/operation.md` says what each of them means."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from adapters.shared.health import Painter, Snapshot
+from bot.store.jobs.job import OPEN
+from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
+from bot.store.jobs.queue import Queue
+
+_DELIVERIES = (TODO, SENDING, SENT, UNKNOWN, GAVE_UP)
+
+#: Of each worker: a name, whether it only grows, what it is, and where it is found.
+_WORKER: tuple[tuple[str, bool, str, Callable[[Painter], float]], ...] = (
+    ("easel_worker_ready", False, "Whether the worker takes requests now.", lambda one: one.is_ready),
+    ("easel_worker_restarts", True, "How often the worker had to be started anew.", lambda one: one.restarts),
+    ("easel_worker_requests", False, "Requests that run or wait in the worker.", lambda one: one.load),
+    ("easel_worker_busy_seconds", False, "How long the worker's present operation has run.", lambda one: one.beat.busy_seconds),
+    ("easel_worker_batch_size_max", False, "The most pictures so far in one pass.", lambda one: one.beat.largest_batch),
+    ("easel_worker_models", False, "Models that are loaded.", lambda one: len(one.beat.models)),
+    ("easel_worker_memory_bytes", False, "Memory of the device that the worker has.", lambda one: one.beat.memory_bytes),
+    ("easel_worker_memory_size_bytes", False, "All memory of the device.", lambda one: one.beat.memory_size_bytes),
+)
+
+
+def rendered(snapshot: Snapshot) -> str:
+    """Return a snapshot as text."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Numbers(snapshot))
+    return generate_latest(registry).decode()
+
+
+class _Numbers(Collector):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every number with its name."""
+        yield from _line(self._snapshot)
+        yield from _painting(self._snapshot)
+        yield from _process(self._snapshot)
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing beforehand: the numbers are there only once."""
+        return ()
+
+
+def _line(now: Snapshot) -> Iterator[Metric]:
+    meters, errors = now.meters, now.errors
+    queues = {state: now.queues.get(state, Queue(0, 0.0)) for state in OPEN}
+    yield _gauges("easel_queue_jobs", "Jobs that are not over yet.", "state", {state: one.jobs for state, one in queues.items()})
+    ages = {state: one.oldest for state, one in queues.items()}
+    yield _gauges("easel_queue_oldest_age_seconds", "Age of the oldest job that is not over yet.", "state", ages)
+    yield _one("easel_turn_clock_seconds", "The virtual time of the turns.", now.turns.clock)
+    yield _one("easel_turn_waiting_persons", "Persons who have something in line.", now.turns.waiting)
+    yield _one("easel_jobs_done", "Jobs that were painted here.", meters.done, grows=True)
+    yield _counts("easel_jobs_failed", "Jobs that failed here, by what went wrong.", "problem", meters.failed)
+    yield _one("easel_forecasts", "Forecasts that were compared with what came.", errors.count, grows=True)
+    yield _one("easel_forecast_error_seconds", "Seconds by which forecasts were off, summed up.", errors.seconds, grows=True)
+    yield _one("easel_forecast_wait_seconds", "Seconds that were really waited, summed up.", errors.waited, grows=True)
+    states = {one: now.deliveries.get(one, 0) for one in _DELIVERIES}
+    yield _gauges("easel_deliveries", "Results by how far they are on their way.", "state", states)
+    yield _counts("easel_deliveries_not_sent", "Attempts at deliveries that did not arrive.", "reason", meters.not_sent)
+
+
+def _painting(now: Snapshot) -> Iterator[Metric]:
+    steps = GaugeMetricFamily("easel_step_seconds", "Learned time of one step of one picture.", labels=["model", "size", "batch"])
+    for one in now.timings:
+        steps.add_metric([one.model, f"{one.width}x{one.height}", str(one.batch)], one.seconds)
+    yield steps
+    for name, grows, what, found in _WORKER:
+        values = {one.device: found(one) for one in now.workers}
+        yield _counts(name, what, "device", values) if grows else _gauges(name, what, "device", values)
+
+
+def _process(now: Snapshot) -> Iterator[Metric]:
+    yield _one("easel_memory_bytes", "Resident memory of the chat process.", now.memory_bytes)
+    if now.free_bytes is not None:
+        yield _one("easel_files_free_bytes", "What the disk with the pictures has left.", now.free_bytes)
+
+
+def _one(name: str, what: str, value: float, *, grows: bool = False) -> Metric:
+    return CounterMetricFamily(name, what, value=value) if grows else GaugeMetricFamily(name, what, value=value)
+
+
+def _gauges(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, what, labels=[label])
+    for kind, value in values.items():
+        family.add_metric([kind], value)
+    return family
+
+
+def _counts(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, what, labels=[label])
+    for kind, value in values.items():
+        family.add_metric([kind], value)
+    return family

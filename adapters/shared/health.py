@@ -1,0 +1,101 @@
+"""How all of this is doing, for whoever runs it: whether it is ready, and the numbers. It tells nothing of any person."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import psutil
+
+from bot.core.cost_model import Timing
+from bot.jobs.counters import Meters
+from bot.jobs.dispatcher import Dispatcher
+from bot.jobs.eta import Errors
+from bot.store.jobs.queue import Queue, Turns
+from bot.store.store import Store
+from inference.contract.protocol import Beat
+from inference.supervisor import Worker
+
+log = logging.getLogger("easel.operation")
+
+#: A store that takes longer to say anything is of no use to anybody.
+_PATIENCE_SECONDS = 3.0
+
+#: So many learned times are told, those that were measured most often: each is a series of its own for whoever collects them.
+_MOST_TIMINGS = 200
+
+
+class Painter(msgspec.Struct, frozen=True):
+    """A worker as it is now."""
+
+    device: str
+    is_ready: bool
+    load: int
+    restarts: int
+    beat: Beat
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All numbers at one moment."""
+
+    queues: Mapping[str, Queue]
+    turns: Turns
+    deliveries: Mapping[str, int]
+    timings: tuple[Timing, ...]
+    errors: Errors
+    meters: Meters
+    workers: tuple[Painter, ...]
+    memory_bytes: int
+    free_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What answers for the process: its store, what paints in it, and who gives that its work."""
+
+    store: Store
+    dispatcher: Dispatcher
+    workers: Sequence[Worker]
+
+    async def ready(self) -> tuple[str, ...]:
+        """Return what keeps people from getting pictures now, a word for each: `store`, `leaving`, `engine`. Nothing where it is ready."""
+        reasons = []
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.store.work.answers()
+        except Exception as error:
+            log.warning("operation.store_silent reason=%s", type(error).__name__)
+            reasons.append("store")
+        if self.dispatcher.is_leaving:
+            reasons.append("leaving")
+        # One that is starting is as good as ready: what is asked for meanwhile waits, and its place in line is kept.
+        if all(worker.broken is not None for worker in self.workers):
+            reasons.append("engine")
+        return tuple(reasons)
+
+    async def metrics(self) -> str:
+        """Return all numbers as Prometheus reads them; raises what the store raises where it is away."""
+        return await asyncio.to_thread(_rendered, await self._snapshot())
+
+    async def _snapshot(self) -> Snapshot:
+        store = self.store
+        timings = sorted(await store.timings.all(), key=lambda one: -one.count)
+        return Snapshot(
+            queues=await store.work.queues(),
+            turns=await store.work.turns(),
+            deliveries=await store.outbox.counts(),
+            timings=tuple(timings[:_MOST_TIMINGS]),
+            errors=self.dispatcher.sight.errors,
+            meters=self.dispatcher.meters,
+            workers=tuple(Painter(one.device, one.is_ready, one.load, one.restarts, one.beat) for one in self.workers),
+            memory_bytes=psutil.Process().memory_info().rss,
+            free_bytes=await store.files.free_bytes(),
+        )
+
+
+def _rendered(snapshot: Snapshot) -> str:
+    # Here and not above: a start has no time for a library that perhaps nobody ever asks for.
+    from adapters.observability import metrics
+
+    return metrics.rendered(snapshot)

@@ -1,0 +1,105 @@
+"""Inline mode: in any chat a person is offered their own pictures, which Telegram has already, and presets to paint with there."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import telegram
+from telegram import (
+    InlineQuery,
+    InlineQueryResultArticle,
+    InlineQueryResultCachedPhoto,
+    InlineQueryResultsButton,
+    InputTextMessageContent,
+)
+from telegram.constants import ChatType, InlineQueryLimit
+
+from adapters.telegram.api import REFUSALS
+from adapters.telegram.message_ref import PLATFORM, shelf_of
+from adapters.telegram.render import MOST_CAPTION
+from bot.app import App
+from bot.commands.preset_use import preset_use
+from bot.core.values import Caller
+from bot.i18n.translate import text
+from bot.presets import template
+from bot.store.images.images import KeptPicture
+from bot.store.sharing.presets import Reader
+
+log = logging.getLogger("easel.telegram")
+
+#: How long Telegram may keep an answer: pictures are painted meanwhile.
+_KEPT_SECONDS = 5
+
+#: Presets that stand before the pictures, pictures of a page, and presets that are looked through for what can be used anywhere.
+_MOST_PRESETS = 5
+_MOST_PICTURES = int(InlineQueryLimit.RESULTS) - _MOST_PRESETS
+_MOST_LOOKED_AT = 25
+
+#: Nobody turns so many pages.
+_LONGEST_OFFSET = 6
+
+
+async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
+    """Offer pictures of the person whose words hold what they type, newest first."""
+    page = int(query.offset) if query.offset.isdecimal() and len(query.offset) <= _LONGEST_OFFSET else 1
+    try:
+        person = await app.store.people.find(Caller(PLATFORM, str(query.from_user.id)))
+        found = () if person is None else await _pictures(app, person.id, query.query.strip(), page)
+        handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
+        offered = await _presets(api, app, person.id, query) if person is not None and page == 1 else []
+        results = [*offered, *_photos(found, handles)]
+        await api.answer_inline_query(
+            query.id,
+            results,
+            cache_time=_KEPT_SECONDS,
+            is_personal=True,
+            next_offset=str(page + 1) if len(found) == _MOST_PICTURES else "",
+            button=None if results or page > 1 else InlineQueryResultsButton(_why_none(app), start_parameter="inline"),
+        )
+    except REFUSALS as error:
+        # Who types on asks again.
+        log.info("telegram.inline_unanswered reason=%s", type(error).__name__)
+    except Exception:
+        log.exception("telegram.broke inline=%s", query.id)
+
+
+async def _pictures(app: App, person: str, words: str, page: int) -> Sequence[KeptPicture]:
+    """Return somebody's pictures; none where all are covered, for what is sent from here nothing covers."""
+    return () if app.store.settings.cover else await app.store.pictures.search(person, words, page, _MOST_PICTURES)
+
+
+def _why_none(app: App) -> str:
+    return text("telegram-inline-covered" if app.store.settings.cover else "telegram-inline-none")
+
+
+def _photos(found: Sequence[KeptPicture], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:
+    """Yield pictures that Telegram has."""
+    for one in found:
+        if one.id in handles:
+            yield InlineQueryResultCachedPhoto(one.id, handles[one.id], caption=one.words[: MOST_CAPTION // 2], description=one.words[:100])
+
+
+async def _presets(api: telegram.Bot, app: App, person: str, query: InlineQuery) -> list[InlineQueryResultArticle]:
+    """Return presets whose names begin with the first word: sent, each asks the bot to paint with it and the words that follow."""
+    name, words = template.split(query.query)
+    return [
+        InlineQueryResultArticle(
+            f"preset-{number}",
+            text("telegram-inline-preset", name=one),
+            InputTextMessageContent(f"/{preset_use.name}@{api.username} {one} {words}".strip()),
+            description=words[:100] or None,
+        )
+        for number, one in enumerate(await _names(app, person, name, query.chat_type) if name else ())
+    ]
+
+
+async def _names(app: App, person: str, typed: str, chat_type: str | None) -> Sequence[str]:
+    """Return the names of presets that can be used where somebody types.
+
+    Which chat that is Telegram does not say, save the one with the bot: in any other they are the person's own, and those for everybody.
+    """
+    everything = Reader(person, await app.store.boards.of_person(person))
+    names = await app.store.presets.complete(everything, typed, _MOST_LOOKED_AT)
+    if chat_type != ChatType.SENDER:
+        anywhere = Reader(person)
+        names = tuple([one for one in names if await app.store.presets.find(one, anywhere) is not None])
+    return names[:_MOST_PRESETS]

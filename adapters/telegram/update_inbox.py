@@ -1,0 +1,177 @@
+"""What Telegram brought, acted on once, in the order of its chat: it was kept before Telegram was told that it came."""
+
+import asyncio
+import contextlib
+import heapq
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+import telegram
+from telegram import Update
+
+from adapters.telegram.message_ref import shelf_of
+from bot.core.process_id import runner_name
+from bot.store.store import Store
+
+log = logging.getLogger("easel.telegram")
+
+#: The pause after a failure, which doubles up to the longest one.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+
+#: What is acted on at a time.
+MOST_AT_ONCE = 32
+
+#: How long what is at work may take to end.
+_END_SECONDS = 2.0
+
+Act = Callable[[Update], Awaitable[None]]
+
+
+class Letters:
+    """Acts on what was kept, once it may `go`. In each chat one thing is done after the other; a letter is done when that has ended.
+
+    What is acted on here is its `runner`'s, and no other process takes it up as long as this one has a lease.
+    """
+
+    def __init__(self, api: telegram.Bot, store: Store, act: Act) -> None:
+        self._api = api
+        self._store = store
+        self._act = act
+        self._shelf = shelf_of(api.token)
+        self.runner = runner_name()
+        #: What waits in each chat; the lowest number is next, in whatever order they were brought.
+        self._lanes: dict[int, list[tuple[int, bytes]]] = {}
+        self._at_work: dict[int, asyncio.Task[None]] = {}
+        self._in_hand: set[str] = set()
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._taking = asyncio.Lock()
+        self._goes = False
+
+    async def take(self, letters: Iterable[tuple[str, bytes]]) -> None:
+        """Keep letters, each a number and a body, to act on those that are new. Once this returns nothing is lost."""
+        bodies = dict(letters)
+        async with self._taking:
+            # What comes while nothing is acted on here is whoever's that sees to what was left behind.
+            runner = self.runner if self._goes else None
+            new = await self._store.inbox.take(self._shelf, bodies.items(), runner)
+            for number in new if runner else ():
+                self._begin(number, bodies[number])
+
+    async def gather(self) -> None:
+        """Take up what is nobody's: a process left it behind that is gone, or could not act on it."""
+        async with self._taking:
+            while found := await self._store.inbox.claim(self._shelf, self.runner):
+                for letter in found:
+                    self._begin(letter.update, letter.body)
+
+    async def release(self) -> None:
+        """Let go of everything that is not done."""
+        await self._store.inbox.release(self._shelf, self.runner)
+
+    def go(self) -> None:
+        """Act on everything from now on."""
+        self._goes = True
+        for chat in self._lanes:
+            self._start(chat)
+
+    async def rest(self) -> None:
+        """Act on nothing more: what is at work has a moment to end, and what is not done then is done by whoever gathers it."""
+        self._goes = False
+        async with self._taking:
+            for lane in self._lanes.values():
+                self._in_hand.difference_update(str(number) for number, _ in lane)
+                lane.clear()
+        if tasks := tuple(self._at_work.values()):
+            _, late = await asyncio.wait(tasks, timeout=_END_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            # Where the store is away they are free once this process has no lease any more.
+            await self.release()
+
+    def _begin(self, number: str, body: bytes) -> None:
+        if number in self._in_hand:
+            return
+        self._in_hand.add(number)
+        chat = _chat_of(body)
+        heapq.heappush(self._lanes.setdefault(chat, []), (int(number), body))
+        self._start(chat)
+
+    def _start(self, chat: int) -> None:
+        if self._goes and chat not in self._at_work:
+            self._at_work[chat] = asyncio.create_task(self._empty(chat))
+
+    async def _empty(self, chat: int) -> None:
+        lane = self._lanes[chat]
+        enter(self._room)
+        try:
+            while self._goes and lane:
+                async with self._room:
+                    # While there was no room it may have been told to rest.
+                    if self._goes and lane:
+                        number, body = heapq.heappop(lane)
+                        await self._one(str(number), body)
+        finally:
+            del self._at_work[chat]
+            if not lane:
+                del self._lanes[chat]
+
+    async def _one(self, number: str, body: bytes) -> None:
+        try:
+            try:
+                await self._act(Update.de_json(json.loads(body), self._api))
+            except Exception:
+                # What cannot be acted on now could not be later either.
+                log.exception("telegram.broke update=%s", number)
+            await self._done(number)
+        finally:
+            self._in_hand.discard(number)
+
+    async def _done(self, number: str) -> None:
+        """Say that a letter was acted on, as often as it takes: what comes after it must not wait for the next start."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._store.inbox.done(self._shelf, number)
+            except Exception as error:
+                log.warning("telegram.undone update=%s reason=%s seconds=%.0f", number, type(error).__name__, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return
+
+
+def _chat_of(body: bytes) -> int:
+    """Return the chat that a letter is about, or who it is from; 0 where nobody knows."""
+    try:
+        said = next(said for kind, said in json.loads(body).items() if kind != "update_id")
+        about = said.get("message") or said
+        return int((about.get("chat") or said["from"])["id"])
+    except (StopIteration, AttributeError, KeyError, TypeError, ValueError):
+        return 0
+
+
+_ROOM: ContextVar[asyncio.Semaphore | None] = ContextVar("room", default=None)
+
+
+def enter(room: asyncio.Semaphore) -> None:
+    """Say that from now on whatever this task does is done within a room."""
+    _ROOM.set(room)
+
+
+@asynccontextmanager
+async def aside() -> AsyncIterator[None]:
+    """Give one's place in the room up for as long as one waits, so that others are not held up."""
+    room = _ROOM.get()
+    if room is None:
+        yield
+        return
+    room.release()
+    try:
+        yield
+    finally:
+        await room.acquire()

@@ -1,0 +1,211 @@
+"""The desk: what people write in Telegram becomes an invocation, and what comes of it is shown to them."""
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from telegram import ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+
+from adapters.shared.command_line import read_line
+from adapters.telegram import deep_links, downloads, inline_mode, messages, render
+from adapters.telegram.api import REFUSALS
+from adapters.telegram.callbacks import Presses, key_of
+from adapters.telegram.chat_members import MODERATING, People
+from adapters.telegram.message_ref import PLATFORM, Spot, chat_of, is_group, renamed
+from adapters.telegram.messages import Heard
+from adapters.telegram.replies import Replies
+from bot.core.errors import BadInput, BotError
+from bot.core.values import Address, Caller, Invocation
+from bot.framework.command import Answer, Command
+from bot.framework.help import help_with
+from bot.framework.reply import Reply
+from bot.i18n.translate import speaking, tell, text
+from bot.store.tables.columns import now
+from inference.contract.errors import InferenceError
+
+log = logging.getLogger("easel.telegram")
+
+#: What came so long ago is not answered in words any more: who asked has forgotten it. Pictures are still painted.
+_STALE_SECONDS = 15 * 60
+
+#: What Telegram itself sends when somebody opens a chat with the bot.
+START = "start"
+
+_MOST_ALBUMS = 1_000
+
+
+class Desk:
+    """Acts on what comes from Telegram."""
+
+    def __init__(self, replies: Replies) -> None:
+        self._replies = replies
+        self._api = replies.api
+        self._app = replies.bot.app
+        self._posts = replies.posts
+        self._people = People(replies.api)
+        self._presses = Presses(replies, self._people)
+        #: Albums of which something was said.
+        self._albums: dict[str, None] = {}
+
+    async def act(self, update: Update) -> None:
+        """Act on something that happened. Never raises: what goes wrong is said or logged."""
+        user = update.effective_user
+        with speaking((user.language_code if user is not None else None) or ""):
+            await self._act(update)
+
+    async def _act(self, update: Update) -> None:
+        if update.callback_query is not None:
+            await self._presses.pressed(update.callback_query)
+        elif update.inline_query is not None:
+            await inline_mode.asked(self._api, self._app, update.inline_query)
+        elif update.my_chat_member is not None:
+            self._people.forget(update.my_chat_member.chat.id)
+        elif update.channel_post is not None:
+            await self._safely(update.channel_post, self._posted)
+        elif (message := update.message or update.edited_message) is not None:
+            await self._safely(message, self._came)
+
+    async def _safely(self, message: Message, act: Any) -> None:
+        """Act on a message, and say what is wrong with it."""
+        chat, spot = message.chat_id, self._spot(message)
+        try:
+            await act(message, spot)
+        except (BotError, InferenceError) as error:
+            said = tell(error.problem)
+        except REFUSALS as error:
+            log.warning("telegram.unanswered message=%s reason=%s", message.message_id, type(error).__name__)
+            return
+        except Exception:
+            log.exception("telegram.broke message=%s", message.message_id)
+            said = text("telegram-broke", code=f"{chat}/{message.message_id}")
+        else:
+            return
+        with contextlib.suppress(*REFUSALS):
+            await self._replies.tell(chat, spot, said)
+
+    def _spot(self, message: Message) -> Spot:
+        """Return where a message is answered."""
+        user = message.from_user.id if message.from_user is not None and message.sender_chat is None else 0
+        thread = (message.message_thread_id or 0) if message.is_topic_message else 0
+        return Spot(user=user, thread=thread, asked=message.message_id, signs=True, bot=self._api.id)
+
+    async def _came(self, message: Message, spot: Spot) -> None:
+        if message.migrate_from_chat_id is not None:
+            await self._app.store.people.moved(_place(message.migrate_from_chat_id), _place(message.chat_id), renamed)
+            return
+        heard = messages.heard(self._api.bot, message, self._app.commands)
+        caller = await self._people.sender(message) if heard is not None else None
+        if heard is None or caller is None:
+            return
+        if heard.line.command == START:
+            await self._started(message, heard, spot, caller)
+        elif heard.form is not None:
+            await self._filled(message, heard, spot, caller, heard.form)
+        elif not heard.words.strip():
+            await self._wordless(message, spot)
+        else:
+            await self._said(message, heard, spot, caller)
+
+    async def _said(self, message: Message, heard: Heard, spot: Spot, caller: Caller) -> None:
+        """Run what a message asks for."""
+        chat, (name, words) = message.chat_id, self._app.named(heard.line.command, heard.line.words)
+        command = self._app.commands.get(name)
+        if command is None and is_group(chat) and not heard.is_named:
+            # Another bot's, which says itself what it does not know.
+            return
+        self._noted(message.media_group_id)
+        # Who looks after a group and stays unknown there is answered before all of it.
+        is_private = command is not None and command.answer is Answer.PRIVATE and (spot.user != 0 or name not in MODERATING)
+        if is_private and (now() - message.date).total_seconds() > _STALE_SECONDS:
+            return
+        call = Invocation(
+            **{"command": name, "words": words, "line": heard.words, "key": key_of(self._api.id, message)},
+            given={},
+            caller=caller,
+            address=spot.address(chat),
+            picture=await downloads.meant(self._api, message, command),
+        )
+        began = now()
+        if (reply := await self._handled(call, command, spot)) is None:
+            return
+        if is_private:
+            await self._replies.show_privately(chat, spot, reply, heard.words)
+        else:
+            await self._replies.show(chat, spot, await self._once(message, reply, began))
+
+    async def _handled(self, call: Invocation, command: Command[Any] | None, spot: Spot) -> Reply | None:
+        """Run a command and return what it says, or nothing where it is asked first for what is missing."""
+        try:
+            return await self._app.handle(call)
+        except BadInput as error:
+            if command is None or error.problem.key != "input-missing":
+                raise
+            if not await self._ask(chat_of(call.address), command, spot, error.problem.facts):
+                raise
+            return None
+
+    async def _once(self, message: Message, reply: Reply, began: datetime) -> Reply:
+        """Say of a request that was changed in its message that it had been begun: a message is one request."""
+        if message.edit_date is None or not reply.jobs:
+            return reply
+        jobs = [job for one in reply.jobs if (job := await self._app.store.jobs.get(one)) is not None]
+        new = tuple(job.id for job in jobs if job.created >= began)
+        old = tuple(job.id for job in jobs if job.id not in new)
+        return reply if not old else Reply(text=text("telegram-edited"), jobs=new, refresh=old)
+
+    async def _filled(self, message: Message, heard: Heard, spot: Spot, caller: Caller, form: Message) -> None:
+        """Take in an answer to a form."""
+        picture = await downloads.carried(self._api, message)
+        reply = await self._presses.answered(message, form, heard.words, picture, caller, spot)
+        await self._replies.show(message.chat_id, spot, reply)
+
+    async def _ask(self, chat: int, command: Command[Any], spot: Spot, facts: Mapping[str, object]) -> bool:
+        """Ask for what is missing: with buttons where there are few answers, else in words. False where it cannot be asked for."""
+        param = next((one for one in command.params if one.name == facts.get("name")), None)
+        if param is None or not (param.choices or command.free == param.name):
+            return False
+        markup: Any = ForceReply(selective=True)
+        if param.choices:
+            wires = [(choice, command.wire(**{param.name: choice})) for choice in param.choices]
+            markup = InlineKeyboardMarkup([[InlineKeyboardButton(choice, callback_data=wire)] for choice, wire in wires])
+        said = text("telegram-ask", command=command.name, help=help_with(param))
+        await self._posts.say(chat, render.pages([render.Line(said)], render.MOST_TEXT)[0], markup, thread=spot.thread, asked=spot.asked)
+        return True
+
+    async def _wordless(self, message: Message, spot: Spot) -> None:
+        """Say how a picture without words is used; of an album once."""
+        album = message.media_group_id
+        if downloads.in_message(message) is None or is_group(message.chat_id) or (album is not None and album in self._albums):
+            return
+        self._noted(album)
+        await self._replies.tell(message.chat_id, spot, text("telegram-picture"))
+
+    def _noted(self, album: str | None) -> None:
+        """Remember that something was said of an album: its other pictures come without words."""
+        if album is not None:
+            self._albums[album] = None
+            while len(self._albums) > _MOST_ALBUMS:
+                del self._albums[next(iter(self._albums))]
+
+    async def _started(self, message: Message, heard: Heard, spot: Spot, caller: Caller) -> None:
+        """Greet, or go on with what a link carried: anybody may have made it, so what paints is asked first, and all else only shown."""
+        line = deep_links.unpacked(heard.line.words)
+        if line and deep_links.is_harmless(line, self._app):
+            await self._said(message, Heard(read_line(line), line, is_named=True), spot, caller)
+        elif line and (button := deep_links.offered(line, self._app)) is not None:
+            await self._replies.show(message.chat_id, spot, Reply(text=text("telegram-link", line=line), buttons=(button,)))
+        else:
+            said = text("telegram-start", name=self._api.first_name), text("telegram-start-words"), text("telegram-start-picture")
+            await self._replies.tell(message.chat_id, Spot(thread=spot.thread), "\n".join(said))
+
+    async def _posted(self, message: Message, spot: Spot) -> None:
+        """Refuse politely what is asked in a channel: nobody is there who could have a queue."""
+        heard = messages.heard(self._api.bot, message, self._app.commands)
+        if heard is not None and (heard.is_named or heard.line.command in self._app.commands) and heard.words.startswith(("/", "@")):
+            await self._replies.tell(message.chat_id, spot, text("telegram-channel"))
+
+
+def _place(chat: int) -> Address:
+    return Address(PLATFORM, str(chat))

@@ -1,0 +1,58 @@
+"""Pictures on their way into files, also of terminals that are not there any more."""
+
+import asyncio
+from pathlib import Path
+
+from adapters.terminal import args
+from bot.core.errors import BotError
+from bot.core.values import Address
+from bot.framework.reply import Reply
+from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent
+from bot.store.jobs.job import DONE, Job
+from bot.store.store import Store
+from bot.views.job_card import Card
+
+PLATFORM = "terminal"
+
+
+class Leftovers:
+    """Delivers the pictures of terminals that went away in the middle; `easel run` takes it for the adapter of the terminal."""
+
+    platform = PLATFORM
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def show(self, _card: Card, _address: Address) -> None:
+        """Show nothing: nobody looks at that terminal any more."""
+
+    def is_mirrored(self, _platform: str) -> bool:
+        """Say no: there is nothing to show twice."""
+        return False
+
+    async def settle(self, _job: str, _address: Address) -> None:
+        """Do nothing: nothing is on its way."""
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Write the files of a finished job."""
+        job = await self._store.jobs.get(parcel.card.job)
+        if job is None or job.state != DONE:
+            return Sent()
+        try:
+            await deliver(self._store, job)
+        except BotError as error:
+            return Refused(error.problem.key)
+        except OSError as error:
+            return Later(type(error).__name__)
+        return Sent()
+
+    async def post(self, _address: Address, _reply: Reply, _key: str) -> Outcome:
+        """Say nothing: whoever typed there has gone."""
+        return Refused("nobody there")
+
+
+async def deliver(store: Store, job: Job) -> None:
+    """Write a job's pictures into the files that its address names; doing it twice changes nothing."""
+    pictures = (await store.pictures.of_jobs([job.id]))[job.id]
+    for name, picture in zip(job.address.message.split("/"), pictures, strict=True):
+        await asyncio.to_thread(args.write, Path(job.address.place) / name, await store.files.get(picture.file))

@@ -1,0 +1,78 @@
+"""The site: all routes, what goes around them, and how a failure is said."""
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from adapters.web import render
+from adapters.web.auth.errors import Refused
+from adapters.web.auth.origin_policy import Hosts
+from adapters.web.auth.routes import Door
+from adapters.web.middleware import Guard
+from adapters.web.routes.chat import Talk
+from adapters.web.routes.gallery import Gallery
+from adapters.web.routes.health import OPEN_PATHS, Probes
+from adapters.web.routes.pages import Pages
+from adapters.web.services import Desk
+from bot.core.errors import BotError
+from bot.i18n.translate import tell, text
+from inference.contract.errors import InferenceError
+from inference.images.validation import MOST_BYTES
+
+_STATIC = Path(__file__).parent / "static"
+
+#: Bytes of a body: a picture and the line or the fields beside it, or the few fields of every other form.
+_SIZES, _USUAL = dict.fromkeys(("/say", "/press"), MOST_BYTES + 200_000), 16_384
+
+
+class _Static(StaticFiles):
+    """The files of the page. A browser asks each time whether its copy is still true, so a new version is seen at once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """Return a file, or that it has not changed."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def site(desk: Desk, hosts: Hosts) -> ASGIApp:
+    """Return the whole site as an ASGI application."""
+    routes = [
+        *Pages(desk).routes(),
+        *Gallery(desk).routes(),
+        *Talk(desk).routes(),
+        *Door(desk).routes(),
+        *Probes(desk).routes(),
+        Mount("/static", GZipMiddleware(_Static(directory=_STATIC))),
+    ]
+    failures = {BotError: _told, InferenceError: _told, Refused: _refused, HTTPException: _not_there}
+    guard = Middleware(Guard, hosts=hosts, sizes=_SIZES, usual=_USUAL, probed=OPEN_PATHS)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers=failures)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Return what a person did wrong, or what cannot be had."""
+    assert isinstance(error, BotError | InferenceError)
+    return render.refusal(request.scope, 422, tell(error.problem))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    response = render.refusal(request.scope, error.status, error.sentence)
+    response.headers.update(error.headers)
+    return response
+
+
+async def _not_there(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = render.refusal(request.scope, error.status_code, text("web-nothing"))
+    response.headers.update(error.headers or {})
+    return response

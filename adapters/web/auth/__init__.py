@@ -1,0 +1,1 @@
+"""Sign-in, sessions and the rules on where requests may come from."""

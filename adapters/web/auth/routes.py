@@ -1,0 +1,62 @@
+"""Coming in and going out, where a token is asked for."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from adapters.web import render as outbound
+from adapters.web import requests as inbound
+from adapters.web.auth.access import Tries, is_link
+from adapters.web.auth.errors import Refused
+from adapters.web.services import Desk
+from bot.i18n.translate import text
+
+
+class Door:
+    """`/login` and `/logout`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._access = desk.access
+        self._tries = Tries()
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/login", self.ask),
+            Route("/login", self.enter, methods=["POST"]),
+            Route("/logout", self.leave, methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request) -> Response:
+        """Ask for a token; whoever is in already goes on."""
+        if is_link(request):
+            return outbound.html(outbound.render("hop.html", path="/login"))
+        if not self._access.needs_login or await self._access.visitor(request) is not None:
+            return RedirectResponse("/", 303)
+        return outbound.html(outbound.render("login.html", problem=""))
+
+    async def enter(self, request: Request) -> Response:
+        """Let somebody in who has a token."""
+        address = request.client.host if request.client else ""
+        try:
+            self._tries.check(address)
+        except Refused as refused:
+            return outbound.html(outbound.render("login.html", problem=refused.sentence), refused.status)
+        secret = (await inbound.field(request, "token")).strip()
+        visitor = await self._access.holder(secret) if self._access.needs_login and secret else None
+        if visitor is None:
+            self._tries.wrong(address)
+            return outbound.html(outbound.render("login.html", problem=text("web-token")), 401)
+        response = RedirectResponse("/", 303)
+        self._access.remember(response, visitor)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        """Forget who asks. Without login there is nobody to come back as, so nothing is forgotten."""
+        if not self._access.needs_login:
+            return RedirectResponse("/", 303)
+        # A plain form sends the page's token as a field: it has no way to set a header.
+        await self._access.sender(request, await inbound.field(request, "easel_token"))
+        response = RedirectResponse("/login", 303)
+        self._access.forget(response)
+        return response

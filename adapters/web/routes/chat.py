@@ -1,0 +1,142 @@
+"""Talking: a line, a press of a button, and the stream of what becomes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from adapters.web import render
+from adapters.web import requests as inbound
+from adapters.web.auth.access import Visitor
+from adapters.web.services import Desk
+from adapters.web.sse import Hub, News, Stream
+from bot.framework.reply import Reply
+from bot.store.jobs.job import WAITING
+from bot.store.tables.columns import now
+from bot.views.job_card import Card
+
+#: What ended before that, a page that connects knows or does not miss.
+_LATELY = timedelta(minutes=10)
+
+#: Jobs that are looked at when a page connects.
+_MOST_JOBS = 50
+
+#: How soon a browser tries again when the connection is lost, in milliseconds.
+_AGAIN = b"retry: 2000\n\n"
+
+#: Says that the connection lives; browsers pass over it.
+_ALIVE = b": \n\n"
+
+
+class Talk:
+    """`POST /say`, `POST /press` and `GET /events`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/say", self.say, methods=["POST"]),
+            Route("/press", self.press, methods=["POST"]),
+            Route("/events", self.events),
+        ]
+
+    async def say(self, request: Request) -> Response:
+        """Run the line that somebody typed."""
+        visitor = await self._desk.access.sender(request)
+        line = await inbound.said(request)
+        return await self._answer(await self._desk.bot.app.handle(inbound.invocation(line, visitor)), visitor)
+
+    async def press(self, request: Request) -> Response:
+        """Run the command of a button, or of a form that was filled in."""
+        visitor = await self._desk.access.sender(request)
+        button = await inbound.pressed(request)
+        # What people see as their words is the command that they could have typed.
+        line = f"/{button.wire.partition(':')[0]}"
+        who_and_where = (visitor.caller, visitor.address)
+        reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
+        return await self._answer(reply, visitor)
+
+    async def _answer(self, reply: Reply, visitor: Visitor) -> Response:
+        jobs = [await self._desk.store.jobs.get(job_id) for job_id in reply.jobs]
+        cards = await self._desk.cards(tuple([job for job in jobs if job is not None]))
+        for card in cards:
+            # Other pages of the same person follow the conversation too.
+            self._desk.hub.begin(card, visitor.address.place)
+        for job_id in reply.refresh:
+            await self._desk.bot.refresh(job_id)
+        return render.json(render.Answer(render.told(reply), tuple(map(render.entry, cards)), render.form(reply)))
+
+    async def events(self, request: Request) -> Response:
+        """Follow a conversation: what is open, then everything that changes."""
+        visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
+        return _Events(self._desk.hub, visitor.address.place, partial(self._follow, visitor))
+
+    async def _follow(self, visitor: Visitor, stream: Stream) -> AsyncIterator[bytes]:
+        yield _AGAIN
+        for card in await self._lately(visitor):
+            stream.begin(card)
+        async for batch in stream.follow():
+            for news in batch:
+                yield render.event(news)
+            if batch and not any(isinstance(news, News) and news.whole for news in batch):
+                continue
+            # Between whole cards and in silence: often enough that a revoked token is out before it sees much more.
+            if await self._desk.access.holder(visitor.secret) is None:
+                return
+            yield await self._queue(visitor, stream) if batch or stream.is_waiting else _ALIVE
+
+    async def _queue(self, visitor: Visitor, stream: Stream) -> bytes:
+        cards = await self._desk.queue(visitor)
+        stream.renew(tuple([card for card in cards if card.state == WAITING]))
+        return render.queue_event(cards)
+
+    async def _lately(self, visitor: Visitor) -> tuple[Card, ...]:
+        since = now() - _LATELY
+        jobs = await self._desk.store.jobs.of_place(visitor.address, _MOST_JOBS)
+        return await self._desk.cards(tuple([job for job in jobs if job.ended is None or job.ended > since]))
+
+
+class _Events(Response):
+    """An answer that goes on until its stream ends. When the reader goes away the stream is closed, and nothing is cut off in the
+    middle of a question to the store, as it would be by starlette's own streaming answer.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, place: str, pieces: Callable[[Stream], AsyncIterator[bytes]]) -> None:
+        super().__init__(headers={"x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._hub = hub
+        self._place = place
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the pieces as they come."""
+        with self._hub.open(self._place) as stream:
+            leaving = asyncio.create_task(_close_when_left(receive, stream))
+            try:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                if scope["method"] != "HEAD":
+                    async for piece in self._pieces(stream):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            finally:
+                leaving.cancel()
+                await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _close_when_left(receive: Receive, stream: Stream) -> None:
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        # A request that cannot be read to its end would leave nobody to notice that its reader has gone.
+        stream.close()

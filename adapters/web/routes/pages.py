@@ -1,0 +1,166 @@
+"""Looking: the page itself, its parts, and the pictures."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from adapters.web import command_schema
+from adapters.web import render as outbound
+from adapters.web import requests as inbound
+from adapters.web.auth.access import Visitor, is_link
+from adapters.web.auth.errors import Refused
+from adapters.web.services import Desk
+from bot.core.errors import NotAllowed
+from bot.i18n.translate import text
+from bot.store.jobs.job import Job
+from bot.views import board_digest
+from bot.views.job_card import Card
+from inference.images.validation import MOST_BYTES
+
+#: Entries of a conversation that are shown at once.
+_PAGE = 30
+
+_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+
+#: A file's key names its content, so what it holds never changes.
+_FOR_EVER = "private, max-age=31536000, immutable"
+
+#: How much of the words goes into the name of a picture that is taken away.
+_LONGEST_NAME = 48
+
+
+class Pages:
+    """Everything that is only looked at."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/", self.chat),
+            Route("/earlier", self.earlier),
+            Route("/history", self.history),
+            Route("/queue", self.queue),
+            Route("/commands", self.commands),
+            Route("/suggest", self.suggest),
+            Route("/files/{key}", self.file),
+        ]
+
+    async def chat(self, request: Request) -> Response:
+        """Show the conversation; somebody new gets a cookie, or is asked for a token."""
+        if is_link(request):
+            return outbound.html(outbound.render("hop.html", path="/"))
+        visitor = await self._desk.access.welcomed(request)
+        if visitor is None:
+            return RedirectResponse("/login", 303)
+        await self._desk.speak(visitor)
+        cards, more = await self._conversation(visitor)
+        said, place = await self._said(visitor, cards, more)
+        page = outbound.render(
+            "chat.html",
+            cards=cards,
+            said=said,
+            place=place,
+            more=more,
+            examples=(text("example-1"), text("example-2"), text("example-3")),
+            commands=await command_schema.commands(self._desk.bot.app, visitor),
+            token=visitor.token,
+            name=visitor.caller.name,
+            login=self._desk.access.needs_login,
+            queue=await self._desk.queue(visitor),
+            most_bytes=MOST_BYTES,
+        )
+        response = outbound.html(page)
+        self._desk.access.remember(response, visitor)
+        return response
+
+    async def earlier(self, request: Request) -> Response:
+        """Return the entries before one; raises `NotAllowed` for one of another conversation."""
+        visitor = await self._desk.access.admitted(request)
+        job = await self._desk.store.jobs.get(request.query_params.get("before", ""))
+        if job is None or (job.address.platform, job.address.place) != (visitor.address.platform, visitor.address.place):
+            raise NotAllowed("denied-job")
+        await self._desk.speak(visitor)
+        cards, more = await self._conversation(visitor, job)
+        return outbound.json(outbound.Earlier(tuple([outbound.entry(card).html for card in cards]), more))
+
+    async def _conversation(self, visitor: Visitor, before: Job | None = None) -> tuple[tuple[Card, ...], bool]:
+        """Return the latest cards, oldest first, and whether there are earlier ones."""
+        jobs = await self._desk.store.jobs.of_place(visitor.address, _PAGE + 1, before.created if before else None)
+        return await self._desk.cards(jobs[-_PAGE:]), len(jobs) > _PAGE
+
+    async def _said(self, visitor: Visitor, cards: tuple[Card, ...], more: bool) -> tuple[str, int]:
+        """Return the entry of the last digest and before which of the cards it stands; nothing where it belongs to earlier ones."""
+        one = await self._desk.store.digests.of(visitor.address)
+        place = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
+        if one is None or one.told == one.since or (more and not place):
+            return "", 0
+        reply = await board_digest.told(self._desk.store, one)
+        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, place)
+
+    async def history(self, request: Request) -> Response:
+        """Return a page of the person's pictures, as the command `history` finds them."""
+        visitor = await self._desk.access.admitted(request)
+        given = {name: request.query_params.get(name, "") for name in ("words", "page")}
+        reply = await self._desk.bot.app.handle(inbound.asked("history", given, visitor))
+        return outbound.html(outbound.render("history.html", reply=reply, words=given["words"]))
+
+    async def queue(self, request: Request) -> Response:
+        """Return what the person waits for."""
+        visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
+        return outbound.html(outbound.render("queue.html", queue=await self._desk.queue(visitor)))
+
+    async def commands(self, request: Request) -> Response:
+        """Return what can be typed."""
+        visitor = await self._desk.access.admitted(request)
+        await self._desk.speak(visitor)
+        return outbound.json(await command_schema.commands(self._desk.bot.app, visitor))
+
+    async def suggest(self, request: Request) -> Response:
+        """Return values for a parameter while it is typed."""
+        visitor = await self._desk.access.admitted(request)
+        command, param, typed = (request.query_params.get(name, "") for name in ("command", "param", "typed"))
+        return outbound.json(await command_schema.suggestions(self._desk.bot.app, command, param, typed, visitor))
+
+    async def file(self, request: Request) -> Response:
+        """Return a picture to those whose it is; for all others it is not there."""
+        visitor = await self._desk.access.admitted(request)
+        key = request.path_params["key"]
+        name = await self._name(visitor, key)
+        if name is None:
+            raise Refused(404, text("web-file"))
+        try:
+            data = await self._desk.store.files.get(key)
+        except FileNotFoundError:
+            raise Refused(404, text("web-file")) from None
+        suffix = key.rpartition(".")[2]
+        headers = {"cache-control": _FOR_EVER}
+        if "download" in request.query_params:
+            headers["content-disposition"] = f'attachment; filename="{name}.{suffix}"'
+        return Response(data, media_type=_TYPES[suffix], headers=headers)
+
+    async def _name(self, visitor: Visitor, key: str) -> str | None:
+        """Return what a file is called when it is taken away, or nothing where it is not this visitor's."""
+        person = await self._desk.store.people.find(visitor.caller)
+        if person is None:
+            return None
+        own = next((one for one in await self._desk.store.pictures.holder(key) if one.person == person.id), None)
+        if own is not None:
+            return f"{_slug(own.words)}-{own.seed}"
+        reader = await self._desk.store.presets.reader(person.id, visitor.address)
+        # One after the other, until one of them says so.
+        is_seen = (
+            await self._desk.store.boards.show(reader.boards, key)
+            or await self._desk.store.presets.picture(reader, key)
+            or await self._desk.store.jobs.starts_from(person.id, key)
+        )
+        return "picture" if is_seen else None
+
+
+def _slug(words: str) -> str:
+    """Return words as the name of a file that every system takes."""
+    return "-".join(re.findall(r"[a-z0-9]+", words.lower()))[:_LONGEST_NAME].strip("-") or "picture"

@@ -1,0 +1,40 @@
+"""What all pages of the web chat share: the bot, who is let in, the open pages, and a few questions about jobs."""
+
+from dataclasses import dataclass
+
+from adapters.base import Bot
+from adapters.web.auth.access import Access, Visitor
+from adapters.web.sse import Hub
+from bot.i18n.translate import speak
+from bot.store.jobs.job import Job
+from bot.store.store import Store
+from bot.views.job_card import Card
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The parts that answer requests."""
+
+    bot: Bot
+    access: Access
+    hub: Hub
+
+    @property
+    def store(self) -> Store:
+        """Return the store."""
+        return self.bot.app.store
+
+    async def speak(self, visitor: Visitor) -> None:
+        """Go on in the language of a visitor: what they chose, else what their browser asks for, else what they spoke elsewhere."""
+        person = await self.store.people.find(visitor.caller)
+        if person is not None and (said := person.language or visitor.caller.language or person.locale):
+            speak(said)
+
+    async def cards(self, jobs: tuple[Job, ...]) -> tuple[Card, ...]:
+        """Return the cards of jobs as they are now."""
+        return tuple([await self.bot.card(job) for job in jobs])
+
+    async def queue(self, visitor: Visitor) -> tuple[Card, ...]:
+        """Return the cards of what a visitor waits for, oldest first."""
+        person = await self.store.people.find(visitor.caller)
+        return () if person is None else await self.cards(await self.store.jobs.open_of(person.id))

@@ -1,0 +1,201 @@
+"""Open pages: what each has still to be told. The latest card of a job is all that waits, so a slow reader holds nobody up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import msgspec
+
+from bot.store.jobs.job import RUNNING, WAITING
+from bot.views.job_card import Card
+
+#: After so long without news a page is told that it is still connected; what stands between would close it otherwise.
+KEEP_ALIVE_SECONDS = 15.0
+
+#: Between two steps of one job: eight a second look like motion.
+STEP_SECONDS = 0.125
+
+#: Between two looks at places in line: every job that ends anywhere moves everybody's.
+LOOK_SECONDS = 1.0
+
+#: Open pages of one visitor. A further one takes the place of the oldest, which is most likely one that went away unheard.
+MOST_STREAMS = 8
+
+#: Jobs that may wait for one reader; one who is further behind is disconnected and starts anew with what is true then.
+_MOST_WAITING = 200
+
+#: Jobs whose end is remembered, so that a step that comes late does not open them again.
+_MOST_ENDED = 1_000
+
+
+class News(msgspec.Struct, frozen=True):
+    """A card to tell of. `whole`: its entry has changed, and not just the progress; `preview` is there where it is a new one."""
+
+    card: Card
+    whole: bool
+    preview: bytes | None = None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Something that was said though nobody asked: the entry of it, known by its id."""
+
+    id: str
+    html: str
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What a page was last told of an open job."""
+
+    state: str
+    status: str
+    preview: bytes | None
+    at: float
+
+
+class Stream:
+    """One open page. It is told in batches: news, or nothing at all when it has been silent for long."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.is_closed = False
+        self._waiting: dict[str, Card] = {}
+        self._said: dict[str, Said] = {}
+        self._told: dict[str, _Told] = {}
+        self._woken = asyncio.Event()
+        self._is_stale = False
+        self._next_look = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether the page shows a job that waits in line."""
+        return any(told.state == WAITING for told in self._told.values())
+
+    def offer(self, card: Card) -> None:
+        """Take a card to tell of; it replaces an earlier one of its job."""
+        self._waiting[card.job] = card
+        if len(self._waiting) > _MOST_WAITING:
+            self.close()
+        self._woken.set()
+
+    def say(self, said: Said) -> None:
+        """Take something to tell that is no card."""
+        self._said[said.id] = said
+        self._woken.set()
+
+    def begin(self, card: Card) -> None:
+        """Take the card of a job that the page has not heard of; what it has heard is newer."""
+        if card.job not in self._waiting and card.job not in self._told:
+            self.offer(card)
+
+    def look_again(self) -> None:
+        """Hear that a job elsewhere has ended: places in line may have changed."""
+        if self.is_waiting:
+            self._is_stale = True
+            self._woken.set()
+
+    def renew(self, cards: tuple[Card, ...]) -> None:
+        """Take waiting cards anew; what is told of them already is left out."""
+        for card in cards:
+            told = self._told.get(card.job)
+            if told is not None and told.state == card.state == WAITING and told.status != card.status and card.job not in self._waiting:
+                self.offer(card)
+
+    def close(self) -> None:
+        """End the stream: whoever follows it is done after what they have now."""
+        self.is_closed = True
+        self._woken.set()
+
+    async def follow(self) -> AsyncIterator[tuple[News | Said, ...]]:
+        """Yield news as they come; an empty batch after a long silence, or when places in line are to be looked at again."""
+        while not self.is_closed:
+            self._woken.clear()
+            if batch := tuple(self._due()):
+                yield batch
+                continue
+            if self._is_stale and monotonic() >= self._next_look:
+                self._is_stale, self._next_look = False, monotonic() + LOOK_SECONDS
+                yield ()
+                continue
+            try:
+                # Steps that are held back wake nobody: they are looked at again by themselves.
+                await asyncio.wait_for(self._woken.wait(), STEP_SECONDS if self._waiting or self._is_stale else KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                if not (self._waiting or self._is_stale):
+                    yield ()
+
+    def _due(self) -> Iterator[News | Said]:
+        now = monotonic()
+        while self._said:
+            yield self._said.pop(next(iter(self._said)))
+        for job, card in list(self._waiting.items()):
+            told = self._told.get(job)
+            is_step = told is not None and told.state == card.state == RUNNING and card.progress is not None
+            if is_step and told is not None and now - told.at < STEP_SECONDS:
+                continue
+            del self._waiting[job]
+            preview = card.progress.preview if card.progress else None
+            yield News(card, not is_step, preview if told is None or preview != told.preview else None)
+            if card.is_open:
+                self._told[job] = _Told(card.state, card.status, preview, now)
+            else:
+                self._told.pop(job, None)
+
+
+class Hub:
+    """All open pages."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, list[Stream]] = {}
+        self._ended: dict[str, None] = {}
+        self._is_closed = False
+
+    def begin(self, card: Card, place: str) -> None:
+        """Tell the open pages of a place about a job that they may not have heard of yet."""
+        if card.job not in self._ended:
+            for stream in self._streams.get(place, ()):
+                stream.begin(card)
+
+    def publish(self, card: Card, place: str) -> None:
+        """Tell every open page of a place about a card."""
+        if card.is_open and card.job in self._ended:
+            return
+        for stream in self._streams.get(place, ()):
+            stream.offer(card)
+        if not card.is_open and card.job not in self._ended:
+            self._ended[card.job] = None
+            if len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
+            self._each(Stream.look_again)
+
+    def say(self, said: Said, place: str) -> None:
+        """Tell every open page of a place something that is no card."""
+        for stream in self._streams.get(place, ()):
+            stream.say(said)
+
+    @contextmanager
+    def open(self, place: str) -> Iterator[Stream]:
+        """Give a stream of a place's news."""
+        streams = self._streams.setdefault(place, [])
+        stream = Stream(place)
+        streams.append(stream)
+        for oldest in streams[:-MOST_STREAMS]:
+            oldest.close()
+        if self._is_closed:
+            stream.close()
+        try:
+            yield stream
+        finally:
+            streams.remove(stream)
+            if not streams:
+                self._streams.pop(place, None)
+
+    def close(self) -> None:
+        """End all streams, those to come too."""
+        self._is_closed = True
+        self._each(Stream.close)
+
+    def _each(self, do: Callable[[Stream], None]) -> None:
+        for streams in list(self._streams.values()):
+            for stream in list(streams):
+                do(stream)

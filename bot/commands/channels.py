@@ -1,0 +1,168 @@
+"""What concerns a whole group: its rules, and one board for several groups, on whatever platforms."""
+
+from collections.abc import Collection
+
+from bot.commands.context import Context
+from bot.core import limits
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.limits import BOUNDED
+from bot.core.values import Given
+from bot.framework import forms
+from bot.framework.command import Answer, Params, command
+from bot.framework.reply import Fact, Reply
+from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Switch, Unset
+from bot.i18n.translate import moment, text
+from bot.store.users.settings import CLOSED, COVER, CREDITS, MOST
+
+#: What nobody is kept from: asking what there is, and what is theirs by right.
+_ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
+
+#: What those who look after a place settle for all of its members.
+_SETTLED = (CLOSED, MOST, CREDITS, COVER)
+
+
+class GroupLink(Params):
+    """The code of the other group; without one this group gives one."""
+
+    code: LinkCode = None
+
+
+class GroupUnlink(Params):
+    """Nothing to say."""
+
+
+class Rules(Params):
+    """What holds in this place; nothing shows it."""
+
+    closed: Closed = None
+    most: PlaceMost = None
+    credits: PlaceCredits = None
+    cover: Cover = None
+    without: Unset = None
+
+
+@command
+async def group_link(ctx: Context, want: GroupLink) -> Reply:
+    """Look at one board together with another group, here or on another platform."""
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if want.code is None:
+        return Reply(text=text("group-code", code=await ctx.store.joining.invite(ctx.address)))
+    entered = await ctx.store.joining.enter(want.code, ctx.address)
+    if entered is None:
+        raise BadInput("input-group-code")
+    if not entered.joined:
+        return Reply(text=text("group-answer", code=entered.answer))
+    await ctx.audit("group_link")
+    return Reply(text=text("group-joined"))
+
+
+@command
+async def group_unlink(ctx: Context, want: GroupUnlink) -> Reply:
+    """Have a board of its own for this place again; what was shared stays on the one that it leaves."""
+    del want
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if not await ctx.store.boards.part(ctx.address):
+        raise BadInput("input-group-alone")
+    await ctx.audit("group_unlink")
+    return Reply(text=text("group-parted"))
+
+
+@command
+async def rules(ctx: Context, want: Rules) -> Reply:
+    """Show what members may ask for in this place; who looks after it changes that."""
+    changes = _changes(ctx, want)
+    without = forms.emptied(want.without, _SETTLED) | ({COVER} if want.cover == "off" else set())
+    if changes or without:
+        if not ctx.may_moderate:
+            raise NotAllowed("denied-moderators")
+        if COVER in without and ctx.store.settings.cover:
+            raise NotAllowed("denied-cover")
+        await ctx.store.settings.change(ctx.address, changes, without)
+        await ctx.audit("rules", names=", ".join(sorted({*changes, *without})))
+    facts = await _held(ctx)
+    return Reply(text=text("rules" if facts else "rules-none"), facts=facts)
+
+
+def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
+    """Return what is to hold in this place from now on; raises `BadInput`."""
+    changes: dict[str, Given] = {}
+    if want.closed is not None:
+        changes[CLOSED] = ", ".join(_closable(ctx, want.closed))
+    if want.most is not None:
+        changes[MOST] = limits.told(_ceilings(want.most))
+    if want.credits is not None:
+        changes[CREDITS] = want.credits
+    if want.cover == "on":
+        changes[COVER] = True
+    return changes
+
+
+async def _held(ctx: Context) -> tuple[Fact, ...]:
+    """Return what holds in this place now."""
+    now = await ctx.store.settings.of(ctx.person.id, ctx.address)
+    facts = [Fact(text(f"fact-{name}"), str(now.place[name])) for name in (CLOSED, MOST) if now.place.get(name)]
+    if painting := _still_painting(ctx, now.closed):
+        facts.insert(1, Fact(text("fact-paints"), ", ".join(painting)))
+    if now.credits is not None:
+        facts.append(Fact(text("fact-credits"), text("rules-credits", credits=now.credits)))
+    if now.cover or ctx.store.settings.cover:
+        facts.append(Fact(text("fact-cover"), text("cover-everywhere" if ctx.store.settings.cover else "cover-here")))
+    return tuple(facts)
+
+
+def _still_painting(ctx: Context, closed: Collection[str]) -> list[str]:
+    """Return the commands that members can still paint with where some of those are closed: that may be what was meant, or not."""
+    known = [one.name for one in ctx.app.commands.values() if one.answer is Answer.PUBLIC and not one.hidden]
+    left = [one.replace("_", " ") for one in known if one not in closed]
+    return left if len(left) < len(known) else []
+
+
+def _closable(ctx: Context, said: str) -> tuple[str, ...]:
+    """Return commands that may be closed; raises `BadInput` for one that there is not, or that is everybody's by right."""
+    named = dict.fromkeys(one.strip().removeprefix("/").casefold().replace(" ", "_") for one in said.split(","))
+    for one in filter(None, named):
+        if ctx.app.find(one).name in _ALWAYS_OPEN:
+            raise BadInput("input-always-open", name=one)
+    return tuple(filter(None, named))
+
+
+def _ceilings(said: str) -> dict[str, float]:
+    found = limits.read(said)
+    if wrong := [name for name in found if name not in BOUNDED]:
+        raise BadInput("input-choice", name=MOST, given=wrong[0], offered=", ".join(BOUNDED))
+    return found
+
+
+class Switched(Params):
+    """Whether a digest is wanted; nothing shows whether it is."""
+
+    switch: Switch = None
+
+
+@command
+async def digest(ctx: Context, want: Switched) -> Reply:
+    """Have what is new on the board told here once a week, on or off; in private that of all your groups."""
+    # Whoever speaks as a group, where a platform lets them, is called as it is: a conversation is nobody's to look after.
+    is_private = not ctx.moderates and await ctx.store.boards.is_private(ctx.person.id, ctx.address)
+    if want.switch is not None:
+        if not is_private and not ctx.may_moderate:
+            raise NotAllowed("denied-moderators")
+        if want.switch == "on" and ctx.caller.carries:
+            raise NotAllowed("denied-digest")
+        await _switch(ctx, on=want.switch == "on", is_private=is_private)
+    known = await ctx.store.digests.of(ctx.address)
+    if known is None:
+        return Reply(text=text("digest-off-yours" if is_private else "digest-off"))
+    return Reply(text=text("digest-on-yours" if is_private else "digest-on", next=moment(known.due)))
+
+
+async def _switch(ctx: Context, *, on: bool, is_private: bool) -> None:
+    if on:
+        place = await ctx.store.people.place(ctx.address)
+        await ctx.store.digests.want(place, ctx.address.message, ctx.person.id if is_private else None)
+    else:
+        await ctx.store.digests.end(ctx.address)
+    if not is_private:
+        await ctx.audit("digest", switch="on" if on else "off")

@@ -1,0 +1,87 @@
+"""How a wish was read and what it will cost, before anything of it is queued."""
+
+from collections.abc import Iterator, Mapping
+
+from bot.commands.context import Context, Read
+from bot.core.errors import BotError
+from bot.core.quota import WHOLE
+from bot.framework.command import command
+from bot.framework.reply import Fact, Reply
+from bot.generation import resolve
+from bot.generation.defaults import Origin
+from bot.generation.params import Wish
+from bot.i18n.translate import duration, number, size, tell, text
+from bot.prompting import grammar, vocabulary_hint
+from bot.prompting.grammar import Reading
+from inference.contract.errors import InferenceError
+from inference.contract.request import Prompt
+
+
+class Explain(Wish):
+    """What would be painted, and how."""
+
+
+@command
+async def explain(ctx: Context, want: Explain) -> Reply:
+    """Show how a prompt is read and what it costs, without painting it."""
+    wish = want.model_copy(update={"seed": resolve.seed_for(want)})
+    reading = resolve.reading_of(wish, wish.seed or 0)
+    facts = [Fact(text(f"fact-{name}"), told) for name, told in _words(reading, want) if told]
+    try:
+        read = await ctx.read(wish)
+    except (BotError, InferenceError) as error:
+        # The words were understood; what follows from the rest would be a guess.
+        return Reply(text=text("explain-refused", reason=tell(error.problem)), facts=tuple(facts))
+    facts += [Fact(text(f"fact-{name}"), told) for name, told in settings(want, read, ctx.origins) if told]
+    facts.append(Fact(text("fact-cost"), _cost(ctx, read)))
+    told = [text("explain-read"), vocabulary_hint.unknown_words(read.request, read.passport)]
+    return Reply(text="\n".join(filter(None, told)), facts=tuple(facts))
+
+
+def _words(reading: Reading, want: Wish) -> Iterator[tuple[str, str]]:
+    """Yield what the words came to, by the name of the fact."""
+    yield "prompt", _weighed(reading.prompt)
+    yield "negative", _weighed(grammar.join(grammar.read(want.negative or "").prompt, reading.negative))
+    drawn = ", ".join(one or text("paint-no-words") for one in reading.chosen)
+    yield "drawn", drawn if want.seed is not None or not drawn else text("explain-drawn", drawn=drawn)
+
+
+def _weighed(weighed: Prompt) -> str:
+    """Return the parts of a prompt, with the weight of every word that does not count as written."""
+    parts = []
+    for part in weighed.parts:
+        told = [
+            one.text.strip() if one.weight == 1 else text("explain-weight", words=one.text.strip(), weight=one.weight)
+            for one in part
+            if one.text.strip()
+        ]
+        parts.append(" · ".join(told))
+    return text("explain-part").join(parts)
+
+
+def settings(want: Wish, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
+    """Yield the settings that will be used, and who decided each of them, by the name of the fact."""
+    request, has_picture = read.request, read.wish.image is not None
+    by = {name: decided.get(name, "model") for name in type(want).model_fields}
+    yield "model", told_by(request.model, by["model"])
+    shape = size(request.width, request.height)
+    yield "size", text("explain-of-picture", value=shape) if want.size is None and has_picture else told_by(shape, by["size"])
+    yield "steps", told_by(number(request.steps), by["steps"])
+    yield "guidance", told_by(number(request.guidance), by["guidance"])
+    yield "scheduler", told_by(request.scheduler, by["scheduler"])
+    yield "seed", told_by(str(request.seed), by["seed"]) if want.seed is not None else text("explain-seed")
+    count = number(request.count)
+    yield "count", told_by(count, by["count"]) if by["count"] in ("settings", "place") else count
+    if has_picture:
+        yield "strength", told_by(number(request.strength), by["strength"])
+
+
+def told_by(value: str, origin: Origin) -> str:
+    """Return a value, and who decided it."""
+    return text(f"explain-of-{origin}", value=value)
+
+
+def _cost(ctx: Context, read: Read) -> str:
+    """Return what it costs: credits, and the time that painting it takes."""
+    seconds = ctx.app.seconds(read.request, has_source=read.wish.image is not None)
+    return text("explain-cost", credits=ctx.app.offer.credits(read.request) / WHOLE, time=duration(seconds))

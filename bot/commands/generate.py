@@ -1,0 +1,173 @@
+"""Painting: from words, again, changed, and as a variation."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+
+from bot.commands.context import Context
+from bot.core.values import Given
+from bot.framework import forms
+from bot.framework.binding import bind
+from bot.framework.command import Params, painting_command, painting_form_command
+from bot.framework.reply import Form, Reply
+from bot.generation import resolve
+from bot.generation.param_types import JobId, Negative, OtherPrompt, PictureId, Same, Seed, Size, Source, Steps, Strength, Without
+from bot.generation.params import Wish
+from bot.presets import template
+from bot.prompting import grammar, vocabulary_hint
+from bot.store.images.images import KeptPicture
+from bot.store.jobs.job import NewJob
+from inference.contract.request import PictureRequest
+
+#: How much of a picture a variation paints anew: the composition stays, the details change.
+VARY_STRENGTH = 0.55
+
+
+class Imagine(Wish):
+    """What to paint, and how."""
+
+
+class Again(Params):
+    """Which request to paint once more."""
+
+    job: JobId
+    same: Same = None
+
+
+class Edit(Params):
+    """Which request to change, and how; nothing but the request asks for a form."""
+
+    job: JobId
+    prompt: OtherPrompt = None
+    negative: Negative = None
+    size: Size = None
+    steps: Steps = None
+    image: Source = None
+    without: Without = None
+
+
+class Branch(Params):
+    """Which picture to paint on from, and what to change; nothing but the picture asks for a form."""
+
+    picture: PictureId
+    prompt: OtherPrompt = None
+    negative: Negative = None
+    size: Size = None
+    steps: Steps = None
+    seed: Seed = None
+    without: Without = None
+
+
+class Vary(Params):
+    """Which picture to vary, and how much."""
+
+    picture: PictureId
+    strength: Strength = None
+
+
+@painting_command
+async def imagine(ctx: Context, want: Imagine) -> Reply:
+    """Paint a picture from words."""
+    return await _painted(ctx, want)
+
+
+@painting_command
+async def again(ctx: Context, want: Again) -> Reply:
+    """Paint a request once more, with a new seed."""
+    job = await ctx.job(want.job)
+    if want.same:
+        return _answer(ctx, await ctx.repeat(job))
+    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update={"seed": None}))
+
+
+@painting_form_command
+async def edit(ctx: Context, want: Edit) -> Reply:
+    """Change a request and paint it anew."""
+    job = await ctx.job(want.job)
+    wish = (await ctx.wish_of(job)).model_dump(exclude_none=True)
+    changes = want.model_dump(exclude_none=True, exclude={"job", "without"})
+    if not changes and want.without is None:
+        return Reply(form=_form(ctx, job.id, wish))
+    left = forms.emptied(want.without, tuple(Wish.model_fields))
+    await _keep(ctx, wish, changes, left)
+    return await _all(ctx, _changed(wish, changes, left))
+
+
+async def _all(ctx: Context, wishes: Iterable[Mapping[str, Given]]) -> Reply:
+    """Return the answer to several wishes at once."""
+    replies = [await _painted(ctx, bind(imagine, one)) for one in wishes]
+    said = dict.fromkeys(one.text for one in replies if one.text)
+    return Reply(text="\n".join(said), jobs=tuple(job for one in replies for job in one.jobs))
+
+
+async def _keep(ctx: Context, wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> None:
+    """Raise `BadInput` where a change is not in the sense of the preset that a wish is painted with; without it all can be changed."""
+    preset = None if "preset" in left else await ctx.store.presets.referred(str(wish.get("preset") or ""))
+    if preset is not None:
+        # A form brings back all that stood in it.
+        new = {name: value for name, value in changes.items() if value != wish.get(name)}
+        template.keep(preset.use, new | {name: "" for name in left if name in wish})
+
+
+def _changed(wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> list[dict[str, Given]]:
+    """Return a wish with its changes, without what is left to the model; as in a line a prompt may be cut into several."""
+    whole = {name: value for name, value in {**wish, **changes}.items() if name not in left}
+    several = [{**whole, "prompt": one} for one in grammar.split(str(whole.get("prompt", "")))]
+    for one in several:
+        if "image" not in changes and _link(one) != _link(wish):
+            # The picture that was kept is the one behind the old link.
+            one.pop("image", None)
+    return several
+
+
+def _link(wish: Mapping[str, Given]) -> str:
+    """Return the link in a prompt to the picture that it starts from, or nothing; raises `BadInput`."""
+    return grammar.read(str(wish["prompt"])).image or ""
+
+
+def _form(ctx: Context, job_id: str, wish: Mapping[str, Given]) -> Form:
+    """Return the form that changes a request: what people change most."""
+    values = {name: wish.get(name) for name in ("prompt", "negative", "size", "steps", "image")}
+    sizes = ctx.app.suggestions(edit.param("size"), "")
+    return forms.form(edit, "form-edit", edit.wire(job=job_id), values, {"size": sizes})
+
+
+@painting_form_command
+async def branch(ctx: Context, want: Branch) -> Reply:
+    """Paint on from a picture: all that made it stays, its seed too, but for what you change."""
+    picture, job = await ctx.picture(want.picture)
+    exact = resolve.pinned(await ctx.wish_of(job), job.request).model_copy(update=_as_painted(picture, job.request))
+    wish = exact.model_copy(update={"seed": picture.seed, "count": None}).model_dump(exclude_none=True)
+    changes = want.model_dump(exclude_none=True, exclude={"picture", "without"})
+    if not changes and want.without is None:
+        values = {name: wish.get(name) for name in ("prompt", "negative", "size", "steps", "seed")}
+        sizes = ctx.app.suggestions(branch.param("size"), "")
+        return Reply(form=forms.form(branch, "form-branch", branch.wire(picture=picture.id), values, {"size": sizes}))
+    left = forms.emptied(want.without, tuple(Wish.model_fields))
+    await _keep(ctx, wish, changes, left)
+    return await _all(ctx, _changed(wish, changes, left))
+
+
+@painting_command
+async def vary(ctx: Context, want: Vary) -> Reply:
+    """Paint a variation of a picture."""
+    picture, job = await ctx.picture(want.picture)
+    request = job.request
+    # With few steps a small strength would come to no step at all.
+    usual = max(VARY_STRENGTH, math.ceil(100 / request.steps) / 100)
+    strength = usual if want.strength is None else want.strength
+    changed = {"image": picture.file, "strength": strength, "seed": None, "count": None}
+    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update=_as_painted(picture, request) | changed))
+
+
+def _as_painted(picture: KeptPicture, request: PictureRequest) -> dict[str, str | None]:
+    """Return what a picture was painted of, as it was read: what was drawn of alternatives stays."""
+    words = {"prompt": request.prompt.text, "negative": request.negative.text or None}
+    return {**words, "size": f"{picture.width}x{picture.height}"}
+
+
+async def _painted(ctx: Context, wish: Wish) -> Reply:
+    return _answer(ctx, await ctx.submit(wish))
+
+
+def _answer(ctx: Context, draft: NewJob) -> Reply:
+    return Reply(text=vocabulary_hint.unknown_words(draft.request, ctx.app.offer.passport(draft.request.model)), jobs=(draft.id,))

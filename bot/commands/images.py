@@ -1,0 +1,84 @@
+"""Finished pictures: what is known of one, and taking one away. Looking for them is `history`."""
+
+import logging
+
+from bot.commands.context import Context
+from bot.framework.command import Params, command
+from bot.framework.reply import Fact, Reply
+from bot.generation.param_types import PictureId
+from bot.i18n.translate import duration, moment, number, size, text
+from bot.store.images.images import KeptPicture
+from bot.store.jobs.job import Job
+from bot.views import buttons, job_card, reproducibility
+
+log = logging.getLogger("easel.pictures")
+
+
+class Info(Params):
+    """Which picture to tell about."""
+
+    picture: PictureId
+
+
+class Original(Params):
+    """Which picture to give."""
+
+    picture: PictureId
+
+
+class Delete(Params):
+    """Which picture to take away."""
+
+    picture: PictureId
+
+
+@command
+async def info(ctx: Context, want: Info) -> Reply:
+    """Tell all settings of a picture."""
+    picture, job = await ctx.picture(want.picture)
+    told = {name: said for name, said in settings_of(picture, job).items() if said}
+    facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in told.items())
+    is_marked = await ctx.store.favourites.folder(ctx.person.id, picture.id) is not None
+    deeds = buttons.of_info(picture.id, is_marked=is_marked, is_own=picture.person == ctx.person.id)
+    return Reply(facts=facts, pictures=(job_card.shown(picture),), buttons=deeds)
+
+
+def settings_of(picture: KeptPicture, job: Job) -> dict[str, str]:
+    """Return what is known of a picture by the name of the fact; what does not apply is empty."""
+    request = job.request
+    return {
+        "prompt": request.prompt.text,
+        "negative": request.negative.text,
+        "model": request.model,
+        "size": size(picture.width, picture.height),
+        "seed": str(picture.seed),
+        "steps": number(request.steps),
+        "guidance": number(request.guidance),
+        "scheduler": request.scheduler,
+        "strength": number(request.strength) if job.source is not None else "",
+        "painted": moment(picture.created),
+        "seconds": duration((job.ended - job.started).total_seconds()) if job.ended and job.started else "",
+        **(reproducibility.facts(job.evidence.painted) if job.evidence.painted is not None else {}),
+        "compared": reproducibility.verdict(job.evidence),
+        "id": picture.id,
+    }
+
+
+@command
+async def original(ctx: Context, want: Original) -> Reply:
+    """Give a picture as a file, as it was painted."""
+    picture, _ = await ctx.picture(want.picture)
+    return Reply(pictures=(job_card.shown(picture),), whole=True)
+
+
+@command
+async def delete(ctx: Context, want: Delete) -> Reply:
+    """Delete a picture of yours for good."""
+    picture = await ctx.own_picture(want.picture)
+    # The row first: should the rest fail, a file is left that nobody sees, and never a picture without its file.
+    for file in await ctx.store.pictures.delete(picture.id):
+        try:
+            await ctx.store.files.delete(file)
+        except OSError:
+            log.exception("file.delete_failed file=%s", file)
+    return Reply(text=text("delete-done", words=picture.words or text("paint-no-words")), refresh=(picture.job,))

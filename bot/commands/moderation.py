@@ -1,0 +1,99 @@
+"""What does not belong on a board: members tell, and who looks after the place decides."""
+
+from collections.abc import Sequence
+
+from bot.commands.boards import Board, One, get_shared, looked_after, own_board, pinned
+from bot.commands.context import Context
+from bot.core.errors import NotAllowed
+from bot.framework.command import Params, command
+from bot.framework.reply import Fact, Reply
+from bot.generation.param_types import Reason, SomebodyOrHere
+from bot.i18n.translate import text
+from bot.store.sharing.boards import Shared
+from bot.store.users.users import OPERATOR
+
+#: So much is shown of what was reported, and of the reasons for one of it.
+_MOST_REPORTED, _MOST_REASONS = 10, 3
+
+
+class Report(One):
+    """What does not belong, and why."""
+
+    reason: Reason = None
+
+
+@command
+async def report(ctx: Context, want: Report) -> Reply:
+    """Tell those who look after this place that something does not belong on its board."""
+    shared = await get_shared(ctx, want.code)
+    await ctx.store.boards.report(shared.id, ctx.person.id, want.reason or "")
+    return Reply(text=text("report-done"))
+
+
+@command
+async def reports(ctx: Context, want: Board) -> Reply:
+    """Show what was reported on the board of this place."""
+    del want
+    here = await looked_after(ctx)
+    found = await ctx.store.boards.reported(here, _MOST_REPORTED)
+    return Reply(text=text("reports" if found else "reports-none"), facts=tuple(Fact(one.id, _reported(one, why)) for one, why in found))
+
+
+def _reported(one: Shared, why: Sequence[str]) -> str:
+    """Return what was reported in one line of a list, with the reasons that were given; who gave them is not told."""
+    told = text("report-line", count=len(why), line=pinned(one))
+    reasons = tuple(dict.fromkeys(filter(None, (" ".join(reason.split()) for reason in why))))
+    return text("report-reasons", line=told, reasons="; ".join(reasons[:_MOST_REASONS])) if reasons else told
+
+
+@command
+async def dismiss(ctx: Context, want: One) -> Reply:
+    """Let something that was reported stay: its reports are forgotten."""
+    shared = await own_board(ctx, want.code)
+    count = await ctx.store.boards.dismiss(shared.id)
+    await ctx.audit("dismiss", person=shared.person)
+    return Reply(text=text("dismiss-done", count=count))
+
+
+class Pause(Params):
+    """Whose jobs are held back; nobody means everybody's in this place."""
+
+    person: SomebodyOrHere = None
+
+
+class Resume(Params):
+    """Whose jobs go on; nobody means everybody's in this place."""
+
+    person: SomebodyOrHere = None
+
+
+@command
+async def pause(ctx: Context, want: Pause) -> Reply:
+    """Hold the requests of this place, or of a person, back for now."""
+    return await _changed(ctx, want.person, paused=True)
+
+
+@command
+async def resume(ctx: Context, want: Resume) -> Reply:
+    """Let the requests of this place, or of a person, go on."""
+    return await _changed(ctx, want.person, paused=False)
+
+
+async def _changed(ctx: Context, reference: str | None, *, paused: bool) -> Reply:
+    act, line = "pause" if paused else "resume", ctx.store.line
+    if not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if reference is None:
+        jobs = await line.pause_place(ctx.address.platform, ctx.address.place, paused=paused)
+        await ctx.audit(act, jobs=len(jobs))
+        return Reply(text=text(f"{act}-place", count=len(jobs)), refresh=jobs)
+    person = await ctx.store.people.one(reference)
+    if person.role == OPERATOR != ctx.person.role:
+        raise NotAllowed("denied-operators")
+    if ctx.person.moderates:
+        jobs = await line.pause_person(person.id, paused=paused)
+    else:
+        # Who looks after one place says nothing about others.
+        jobs = await line.pause_member(person.id, ctx.address, paused=paused)
+    await ctx.audit(act, person=person.id, jobs=len(jobs))
+    return Reply(text=text(f"{act}-person", name=person.told, count=len(jobs)), refresh=jobs)

@@ -1,0 +1,279 @@
+"""Presets: keeping what works, painting with it, changing it, and showing it to others."""
+
+from collections.abc import Mapping
+
+from bot.commands.context import Context
+from bot.commands.generate import imagine
+from bot.core import limits
+from bot.core.errors import BadInput, NotAllowed
+from bot.framework import forms
+from bot.framework.binding import bind
+from bot.framework.command import Params, command, form_command
+from bot.framework.reply import Button, Fact, Reply
+from bot.generation.param_types import (
+    Ceilings,
+    Count,
+    Guidance,
+    Locked,
+    Model,
+    Negative,
+    NewPreset,
+    OtherName,
+    PictureId,
+    PresetNamed,
+    Scheduler,
+    Size,
+    SomePicture,
+    Steps,
+    Strength,
+    Tags,
+    Template,
+    Unset,
+)
+from bot.i18n.translate import number, text
+from bot.presets import template as presets
+from bot.presets.template import LOCKABLE, SETTINGS, WORDS, Body
+from bot.store.jobs.job import Job
+from bot.store.sharing.presets import Preset
+from bot.views import job_card
+
+#: Presets on a page, and tags of one.
+PAGE, _MOST_TAGS = 20, 8
+
+
+class PresetSave(Params):
+    """What to keep under a name: a picture's settings, or what is given."""
+
+    name: NewPreset
+    prompt: Template = None
+    picture: SomePicture = None
+    negative: Negative = None
+    strength: Strength = None
+    size: Size = None
+    steps: Steps = None
+    guidance: Guidance = None
+    scheduler: Scheduler = None
+    count: Count = None
+    model: Model = None
+    lock: Locked = None
+    most: Ceilings = None
+    tags: Tags = None
+
+
+class PresetEdit(PresetSave):
+    """What to change of a preset; all else stays."""
+
+    without: Unset = None
+
+
+class PresetKeep(Params):
+    """A picture to keep the settings of, and under which name."""
+
+    picture: PictureId
+    name: OtherName = None
+    tags: Tags = None
+
+
+class PresetOne(Params):
+    """Which preset."""
+
+    preset: PresetNamed
+
+
+@command
+async def preset_save(ctx: Context, want: PresetSave) -> Reply:
+    """Keep a prompt, or a picture's settings, under a name."""
+    name, template = _named(want)
+    body, picture = Body(), None
+    if want.picture is not None:
+        kept = await ctx.own_picture(want.picture)
+        job = await ctx.own_job(kept.job)
+        body, picture = _of_job(job), kept.id
+    return await _kept(ctx, name, _changed(body, want, template), want, picture)
+
+
+@form_command
+async def preset_keep(ctx: Context, want: PresetKeep) -> Reply:
+    """Keep the settings of a picture under a name, asked for in a form."""
+    kept = await ctx.own_picture(want.picture)
+    if want.name is None:
+        return Reply(
+            form=forms.form(preset_keep, "form-preset", preset_keep.wire(picture=kept.id), {"name": "", "tags": ""}, {}, "form-keep")
+        )
+    found = await ctx.store.presets.own(ctx.person.id, want.name)
+    if found is not None and not found.archived:
+        raise BadInput("input-preset-taken", name=found.name)
+    body = _of_job(await ctx.own_job(kept.job))
+    return await _kept(ctx, want.name, body, want, kept.id)
+
+
+@command
+async def preset_edit(ctx: Context, want: PresetEdit) -> Reply:
+    """Change a preset of yours; pictures keep the version that they were made with."""
+    name, template = _named(want)
+    found = await own(ctx, name)
+    body = _changed(found.body, want, template)
+    without = forms.emptied(want.without, (*LOCKABLE, "lock", "most", "tags"))
+    left = {one: value for one, value in body.settings.items() if one not in without}
+    body = Body(
+        prompt="" if WORDS in without else body.prompt,
+        negative="" if "negative" in without else body.negative,
+        settings=left,
+        locked=() if "lock" in without else body.locked,
+        most={} if "most" in without else body.most,
+    )
+    picture = (await ctx.own_picture(want.picture)).id if want.picture is not None else None
+    return await _kept(ctx, found.name, body, want, picture, tags=() if "tags" in without else None)
+
+
+@command
+async def preset_show(ctx: Context, want: PresetOne) -> Reply:
+    """Show what a preset is; name@2 shows an earlier version."""
+    return await _shown(ctx, await seen(ctx, want.preset))
+
+
+async def seen(ctx: Context, said: str) -> Preset:
+    """Return a preset that this person may see; raises `BadInput` for any other, there or not."""
+    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    found = await ctx.store.presets.find(said.strip(), reader)
+    if found is None:
+        raise BadInput("input-preset-unknown", given=said[:_LONGEST_SHOWN], nearest="")
+    return found
+
+
+_LONGEST_SHOWN = 40
+
+
+async def own(ctx: Context, name: str) -> Preset:
+    """Return a preset of this person's own; raises `NotAllowed` for any other, there or not."""
+    found = await ctx.store.presets.own(ctx.person.id, name.strip())
+    if found is None or found.archived:
+        raise NotAllowed("denied-preset")
+    return found
+
+
+async def copied(ctx: Context, name: str, body: Body, source: Preset | None = None, *, maker: str) -> Reply:
+    """Keep what somebody else made as a preset of this person's, with credit; raises `BadInput` where they have one of that name."""
+    known = await ctx.store.presets.own(ctx.person.id, name)
+    if known is not None and not known.archived:
+        raise BadInput("input-preset-taken", name=known.name)
+    # What Easel comes with stands in no table.
+    forked_from, tags = (source.id or None, source.tags) if source is not None else (None, ())
+    made = await ctx.store.presets.save(ctx.person.id, name, body, tags=tags, forked_from=forked_from)
+    return Reply(text=text("preset-forked", name=made.name, maker=maker or text("somebody")))
+
+
+def _named(want: PresetSave) -> tuple[str, str | None]:
+    """Return the name, and the prompt that followed it or was given; raises `BadInput`."""
+    name, rest = presets.split(want.name)
+    name = presets.named(name)
+    if rest and want.prompt:
+        raise BadInput("input-twice", name="prompt")
+    return name, rest or want.prompt
+
+
+def _changed(body: Body, want: PresetSave, template: str | None) -> Body:
+    """Return a body with what was given."""
+    given = want.model_dump(exclude_none=True, include=set(SETTINGS))
+    return Body(
+        prompt=body.prompt if template is None else template,
+        negative=body.negative if want.negative is None else want.negative,
+        settings={**body.settings, **given},
+        locked=body.locked if want.lock is None else listed(want.lock),
+        most=body.most if want.most is None else limits.read(want.most),
+    )
+
+
+def listed(said: str) -> tuple[str, ...]:
+    """Return words with commas between them, each once."""
+    return tuple(dict.fromkeys(filter(None, (one.strip().casefold() for one in said.split(",")))))
+
+
+def _of_job(job: Job) -> Body:
+    """Return what a request was painted with, its words as they were drawn."""
+    request = job.request
+    settings: dict[str, str | int | float] = {
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "scheduler": request.scheduler,
+        "model": request.model,
+        "size": f"{request.width}x{request.height}",
+    }
+    if job.source is not None:
+        settings["strength"] = request.strength
+    return Body(prompt=request.prompt.text, negative=request.negative.text, settings=settings)
+
+
+async def _kept(
+    ctx: Context, name: str, body: Body, want: PresetSave | PresetKeep, picture: str | None, *, tags: tuple[str, ...] | None = None
+) -> Reply:
+    """Keep a body as the newest version of a preset of this person's, once it was seen that it can be painted with."""
+    await tried(ctx, name, body)
+    said = tags if want.tags is None else tuple(filter(None, map(presets.tag, want.tags.split(","))))[:_MOST_TAGS]
+    made = await ctx.store.presets.save(ctx.person.id, name, body, tags=said, picture=picture)
+    told = await _shown(ctx, made)
+    first = text("preset-kept", name=made.name) if made.version == 1 else text("preset-changed", name=made.name, version=made.version)
+    return Reply(text=first, facts=told.facts, pictures=told.pictures, buttons=told.buttons)
+
+
+async def tried(ctx: Context, name: str, body: Body) -> None:
+    """See whether something can be painted with a preset. Raises what `Context.read` raises, and `BadInput`."""
+    presets.checked(body)
+    use = presets.Use("", name, 1, body)
+    words = " ".join(f'{slot}:"{slot}"' for slot in body.slots if slot != WORDS)
+    sample = presets.filled(use, words) or name
+    values = {one: value for one, value in body.settings.items() if one != "strength"}
+    await ctx.read(bind(imagine, {**values, "prompt": sample, **({"negative": body.negative} if body.negative else {})}))
+    if "strength" in body.settings:
+        bind(imagine, {"prompt": sample, "strength": body.settings["strength"]})
+
+
+async def _shown(ctx: Context, found: Preset) -> Reply:
+    picture = await ctx.store.pictures.get(found.picture) if found.picture else None
+    covered = found.shelf in await ctx.store.settings.covered({found.shelf}, ctx.address)
+    facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in (await _told(ctx, found)).items() if said)
+    return Reply(
+        text=text("preset-shown", name=found.name, version=found.version, maker=found.maker or text("somebody")),
+        facts=facts,
+        pictures=(job_card.shown(picture, covered=covered),) if picture is not None else (),
+        buttons=_buttons(ctx, found),
+    )
+
+
+def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
+    # Here and not above: those commands show presets too.
+    from bot.commands.preset_library import preset_delete, preset_fork
+    from bot.commands.preset_use import opened
+
+    reference = f"#{found.id}" if found.id else found.name
+    use = (Button("button-use", opened(found)),)
+    if found.person == ctx.person.id:
+        return (*use, preset_delete.button("button-archive", preset=reference, careful=True))
+    return (*use, preset_fork.button("button-fork", preset=reference))
+
+
+async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:
+    """Return what a preset is by the name of the fact; what does not apply is empty."""
+    body = found.body
+    slots = ", ".join(name if usual is None else f"{name}={usual}" for name, usual in body.slots.items() if name != WORDS)
+    return {
+        "prompt": body.prompt,
+        "negative": body.negative,
+        **{name: str(body.settings.get(name, "")) for name in SETTINGS},
+        "slots": slots,
+        "locked": ", ".join(body.locked),
+        "most": limits.told(body.most),
+        "tags": ", ".join(found.tags),
+        "after": await _credit(ctx, found),
+        "revisions": number(found.head) if found.head > 1 else "",
+        "uses": number(found.uses) if found.uses else "",
+    }
+
+
+async def _credit(ctx: Context, found: Preset) -> str:
+    """Return what a preset was made from, where this person may see that."""
+    if found.forked_from is None:
+        return ""
+    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    first = await ctx.store.presets.find(f"#{found.forked_from}", reader)
+    return "" if first is None else text("preset-after", name=first.name, maker=first.maker)

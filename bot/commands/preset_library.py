@@ -1,0 +1,146 @@
+"""Presets of others: copying them, showing one's own, listing and archiving them, and handing them on as files."""
+
+from bot.commands.context import Context
+from bot.commands.preset_edit import PresetOne, copied, own, seen, tried
+from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.framework.command import Params, command
+from bot.framework.reply import MOST_WIRE, Attachment, Button, Fact, Reply
+from bot.generation.param_types import Everybody, FileFormat, Off, OtherName, Page, PresetFile, PresetName, PresetText, Words
+from bot.i18n.translate import tell, text
+from bot.presets import interchange, template
+from bot.presets.interchange import Carried
+from bot.store.sharing.preset import New
+from bot.store.sharing.presets import Preset, shipped
+from bot.store.users.users import OPERATOR
+from inference.contract.errors import InferenceError
+
+#: Presets on a page, of a prompt so much in a line of it, and so many refused ones that are told one by one.
+PAGE, _LONGEST_LINE, _MOST_TOLD = 20, 80, 10
+
+
+class PresetFork(PresetOne):
+    """Which preset to take a copy of, and what to call the copy."""
+
+    name: OtherName = None
+
+
+class PresetShare(PresetOne):
+    """Which preset to show to whom."""
+
+    everybody: Everybody = None
+    off: Off = None
+
+
+class PresetList(Params):
+    """Which presets to list."""
+
+    words: Words = None
+    page: Page = None
+
+
+class PresetExport(Params):
+    """Which preset to hand over, or all of one's own, and for which program."""
+
+    preset: PresetName = None
+    format: FileFormat = None
+
+
+class PresetImport(Params):
+    """What to take in."""
+
+    text: PresetText = None
+    file: PresetFile = None
+
+
+@command
+async def preset_fork(ctx: Context, want: PresetFork) -> Reply:
+    """Take a copy of a preset, to change it as you like."""
+    found = await seen(ctx, want.preset)
+    return await copied(ctx, want.name or found.name, found.body, found, maker=found.maker)
+
+
+@command
+async def preset_share(ctx: Context, want: PresetShare) -> Reply:
+    """Show a preset of yours to this place, or to everybody."""
+    found = await own(ctx, want.preset)
+    if want.off:
+        await ctx.store.presets.hide(found.id)
+        return Reply(text=text("preset-unshared", name=found.name))
+    if want.everybody and not ctx.person.moderates:
+        raise NotAllowed("denied-moderators")
+    if want.everybody and template.key_of(found.name) in shipped():
+        raise BadInput("input-preset-taken-there", name=found.name)
+    await ctx.store.presets.show(found, None if want.everybody else ctx.address)
+    return Reply(text=text("preset-shared-everybody" if want.everybody else "preset-shared", name=found.name))
+
+
+@command
+async def preset_list(ctx: Context, want: PresetList) -> Reply:
+    """List the presets that you can paint with, the most used first."""
+    page = want.page or 1
+    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    found = await ctx.store.presets.listed(reader, want.words or "", (page - 1) * PAGE, PAGE + 1)
+    if not found:
+        return Reply(text=text("preset-end", page=page) if page > 1 else text("preset-none", words=want.words or ""))
+    facts = tuple(Fact(one.name, _line(one)) for one in found[:PAGE])
+    told, buttons = _more(want.words or "", page + 1) if len(found) > PAGE else ("", ())
+    return Reply(text=f"{text('preset-list')} {told}".strip(), facts=facts, buttons=buttons)
+
+
+def _more(words: str, page: int) -> tuple[str, tuple[Button, ...]]:
+    """Return how to turn to a page: a sentence where the words are too long for a button."""
+    if len(preset_list.wire(words=words, page=page).encode()) > MOST_WIRE:
+        return text("preset-next", words=words, page=page), ()
+    return "", (preset_list.button("button-more", words=words, page=page),)
+
+
+@command
+async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
+    """Take a preset out of all lists; pictures made with it stay as they are."""
+    found = await seen(ctx, want.preset)
+    is_ours = found.person == ctx.person.id or ctx.person.role == OPERATOR
+    looks_after = ctx.may_moderate and found.shelf == await ctx.store.boards.of(ctx.address)
+    if not found.id or not (is_ours or looks_after):
+        raise NotAllowed("denied-preset")
+    await ctx.store.presets.archive(found.id)
+    if found.person != ctx.person.id:
+        await ctx.audit("preset", person=found.person, preset=found.id)
+        return Reply(text=text("preset-removed", name=found.name))
+    return Reply(text=text("preset-archived", name=found.name))
+
+
+@command
+async def preset_export(ctx: Context, want: PresetExport) -> Reply:
+    """Get your presets, or one that you can see, as a file."""
+    found = (await seen(ctx, want.preset),) if want.preset else await ctx.store.presets.of_person(ctx.person.id)
+    if not found:
+        return Reply(text=text("preset-none", words=""))
+    files = interchange.files([Carried(one.name, one.body, one.tags) for one in found], want.format or "easel")
+    return Reply(text=text("preset-exported", count=len(found)), files=tuple(Attachment(*one) for one in files))
+
+
+@command
+async def preset_import(ctx: Context, want: PresetImport) -> Reply:
+    """Take in presets from a file of Easel, A1111, Fooocus or InvokeAI."""
+    if (want.file is None) == (want.text is None):
+        raise BadInput("input-presets-nothing")
+    read = interchange.read(want.file if want.file is not None else (want.text or "").encode())
+    refused = [(name, tell(error.problem)) for name, error in read.refused]
+    taken: list[New] = []
+    for one in read.presets:
+        try:
+            await tried(ctx, one.name, one.body)
+        except (BotError, InferenceError) as error:
+            refused.append((one.name, tell(error.problem)))
+        else:
+            taken.append(New(name=one.name, body=one.body, tags=one.tags))
+    await ctx.store.presets.save_all(ctx.person.id, taken)
+    told = text("preset-imported", count=len(taken), refused=len(refused))
+    return Reply(text=told, facts=tuple(Fact(name or text("preset-nameless"), said) for name, said in refused[:_MOST_TOLD]))
+
+
+def _line(one: Preset) -> str:
+    """Return a preset in one line of a list."""
+    about = one.body.prompt or one.body.negative or ", ".join(f"{name} {value}" for name, value in one.body.settings.items())
+    told = text("preset-line", words=about[:_LONGEST_LINE], maker=one.maker or text("somebody"), uses=one.uses)
+    return f"{told} · {', '.join(one.tags)}" if one.tags else told

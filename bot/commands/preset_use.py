@@ -1,0 +1,209 @@
+"""Painting with a preset; what it needs and nobody gave is asked for: which one, and the slots of its template."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
+
+from bot.commands.context import Context
+from bot.commands.generate import imagine
+from bot.commands.preset_edit import seen
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Given
+from bot.framework.command import Params, painting_command, painting_form_command
+from bot.framework.forms import MOST_FIELDS, MOST_FORM_WIRE
+from bot.framework.help import help_with
+from bot.framework.reply import Asked, Button, Form, Reply
+from bot.generation.param_types import (
+    Count,
+    Guidance,
+    Model,
+    Negative,
+    PresetName,
+    PresetRest,
+    PresetVersion,
+    PresetWords,
+    Scheduler,
+    Seed,
+    SharedCode,
+    Size,
+    SlotLetters,
+    SlotValue,
+    SlotWords,
+    Source,
+    Steps,
+    Strength,
+    Unset,
+)
+from bot.i18n.translate import text
+from bot.presets import template
+from bot.presets.template import WORDS, Body
+from bot.store.sharing.presets import Preset
+
+#: Presets that are offered to who names none.
+_MOST_OFFERED = 20
+
+#: What is wrong where a slot was left empty, for which a form asks instead.
+EMPTY = "input-preset-slot"
+
+#: What a form's command carries from the line that it is about.
+_CARRIED = ("size", "steps", "guidance", "count", "seed", "scheduler", "model", "negative")
+
+
+class PresetUse(Params):
+    """Which preset, with which words, and what is to be otherwise than in it."""
+
+    preset: PresetWords = None
+    words: PresetRest = None
+    negative: Negative = None
+    image: Source = None
+    strength: Strength = None
+    size: Size = None
+    steps: Steps = None
+    guidance: Guidance = None
+    scheduler: Scheduler = None
+    seed: Seed = None
+    count: Count = None
+    model: Model = None
+
+
+class Fill(Params):
+    """Which preset, or what was shared, and in which version; which of its slots are asked for, a letter for each, and what is in them."""
+
+    preset: PresetName = None
+    code: SharedCode = None
+    version: PresetVersion = None
+    asks: SlotLetters = None
+    size: Size = None
+    steps: Steps = None
+    guidance: Guidance = None
+    count: Count = None
+    seed: Seed = None
+    scheduler: Scheduler = None
+    model: Model = None
+    negative: Negative = None
+    slot_1: SlotValue = None
+    slot_2: SlotValue = None
+    slot_3: SlotValue = None
+    slot_4: SlotValue = None
+    slot_5: SlotValue = None
+    words: SlotWords = None
+    without: Unset = None
+
+
+@painting_command
+async def preset_use(ctx: Context, want: PresetUse) -> Reply:
+    """Paint with a preset: its name, then your words."""
+    given: dict[str, Given] = want.model_dump(exclude_none=True, exclude={"preset"})
+    if want.preset is None:
+        if given:
+            param = preset_use.param("preset")
+            raise BadInput("input-missing", command=preset_use.name, name=param.name, help=help_with(param))
+        return await _offered(ctx)
+    name, rest = template.split(want.preset)
+    said = " ".join(filter(None, (rest, str(given.pop("words", "")))))
+    try:
+        wish, _ = await ctx.bound(imagine, {**given, "preset": name, WORDS: said})
+    except BadInput as error:
+        if error.problem.key != EMPTY:
+            raise
+        found = await seen(ctx, name)
+        return instead(error, found, said, given, preset=_reference(found, name))
+    return Reply(jobs=((await ctx.submit(wish)).id,))
+
+
+async def _offered(ctx: Context) -> Reply:
+    """Offer presets to choose from: where others read along, only what everybody there may see."""
+    is_private = await ctx.store.boards.is_private(ctx.person.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.person.id if is_private else "", ctx.address)
+    found = await ctx.store.presets.listed(reader, "", 0, _MOST_OFFERED)
+    buttons = tuple(Button("button-use", opened(one), name=one.name) for one in found)
+    return Reply(text=text("preset-which" if is_private else "preset-which-here"), buttons=buttons)
+
+
+def opened(found: Preset) -> str:
+    """Return what a button carries that paints with a preset, or asks first for what it needs."""
+    is_whole = all(usual is not None for name, usual in found.body.slots.items() if name != WORDS)
+    return (preset_use if is_whole else fill).wire(preset=_reference(found, found.name))
+
+
+def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given], **source: str) -> Reply:
+    """Return a form that asks for the slots which were left empty, with everything else that was given in it.
+
+    Raises the error where it does not fit into one, and where several prompts were meant.
+    """
+    values, rest = template.taken(found.body, said)
+    values |= {WORDS: rest}
+    asked = _asked(found.body, values)
+    if "||" in said or len(asked) > MOST_FIELDS or not given.keys() <= set(_CARRIED):
+        raise error
+    form = _form(found, asked, values, given, source)
+    if len(form.wire.encode()) > MOST_FORM_WIRE:
+        raise error
+    return Reply(form=form)
+
+
+@painting_form_command
+async def fill(ctx: Context, want: Fill) -> Reply:
+    """Paint with a preset whose slots are asked for in a form."""
+    # Here and not above: what was shared can have slots too.
+    from bot.commands import boards
+
+    # What is closed as a line is not open as a form.
+    if (line := boards.use.name if want.code else preset_use.name) in ctx.wanted.closed and not ctx.may_moderate:
+        raise NotAllowed("denied-closed", name=line.replace("_", " "))
+    shared = await boards.get_shared(ctx, want.code) if want.code else None
+    found = await boards.preset_of(ctx, shared) if shared is not None else await seen(ctx, want.preset or "")
+    if want.version not in (None, found.version):
+        raise BadInput("input-preset-other", name=found.name)
+    asked = _named(found.body, want.asks) if want.asks else _asked(found.body, {})
+    given: dict[str, Given] = want.model_dump(exclude_none=True, include=set(_CARRIED))
+    slots = {name: getattr(want, f"slot_{number}", None) or "" for number, name in enumerate(asked, 1) if name != WORDS}
+    words = want.words or ""
+    if not (any(slots.values()) or words or want.without) and len(asked) <= MOST_FIELDS:
+        source = {"code": shared.id} if shared is not None else {"preset": _reference(found, want.preset or "")}
+        return Reply(form=_form(found, asked, {}, given, source))
+    if shared is not None:
+        return await boards.used(ctx, shared, await boards.wish_of(ctx, found, words, slots))
+    wish, _ = await ctx.bound(imagine, {**given, "preset": want.preset or "", WORDS: words}, slots)
+    return Reply(jobs=((await ctx.submit(wish)).id,))
+
+
+def _form(found: Preset, asked: Sequence[str], values: Mapping[str, str], given: Mapping[str, Given], source: Mapping[str, str]) -> Form:
+    """Return the form that asks for slots of a preset. A field is known by its number, as slots are called what people like."""
+    names = _slots(found.body)
+    letters = "".join(ascii_lowercase[names.index(name)] for name in asked)
+    wire = fill.wire(**source, version=found.version, asks=letters, **{name: str(value) for name, value in given.items()})
+    fields = []
+    for number, name in enumerate(asked, 1):
+        usual = found.body.slots.get(name)
+        param = fill.param("words" if name == WORDS else f"slot_{number}")
+        needed = dataclasses.replace(param, required=usual is None and name != WORDS)
+        fields.append(Asked(param=needed, value=values.get(name) or usual or "", label=name))
+    return Form(found.name, wire, tuple(fields), "form-paint")
+
+
+def _slots(body: Body) -> list[str]:
+    """Return the slots that a form can ask for, as many as there are letters for; the one of the words comes last."""
+    words = [] if WORDS in body.locked else [WORDS]
+    return [name for name in body.slots if name != WORDS][: len(ascii_lowercase) - 1] + words
+
+
+def _asked(body: Body, values: Mapping[str, str]) -> list[str]:
+    """Return the slots that have to be asked for, those that were given, and as many others as there is room for."""
+    names = _slots(body)
+    kept = [name for name in names if values.get(name) or (name != WORDS and body.slots[name] is None)]
+    more = [name for name in names if name not in kept and name in body.slots][: max(0, MOST_FIELDS - len(kept))]
+    return [name for name in names if name in (*kept, *more)]
+
+
+def _named(body: Body, letters: str) -> list[str]:
+    """Return the slots of a form by their letters; raises `BadInput` for what are none."""
+    names = dict(zip(ascii_lowercase, _slots(body), strict=False))
+    if len(letters) > MOST_FIELDS or not set(letters) <= names.keys():
+        raise BadInput("input-button")
+    return [names[letter] for letter in letters]
+
+
+def _reference(found: Preset, said: str) -> str:
+    """Return how a preset is found again, in the version that it was found in."""
+    return f"#{found.id}" if found.id and found.version == found.head else said

@@ -1,0 +1,57 @@
+"""Credits: looking at what is left, and granting more."""
+
+from bot.commands.context import Context
+from bot.core.errors import NotAllowed
+from bot.core.quota import WHOLE
+from bot.framework.command import Params, command
+from bot.framework.reply import Fact, Reply
+from bot.generation.param_types import Credits, Somebody
+from bot.i18n.translate import number, text
+from bot.store.billing.ledger import Balance
+
+
+class Quota(Params):
+    """Nothing has to be said."""
+
+
+class Grant(Params):
+    """Who gets how many."""
+
+    person: Somebody
+    credits: Credits = None
+
+
+@command
+async def quota(ctx: Context, want: Quota) -> Reply:
+    """Show how many credits you have left."""
+    del want
+    own = await ctx.store.ledger.balance(ctx.person.id)
+    place = await ctx.store.ledger.place_balance(ctx.address)
+    here = await ctx.store.portions.left(ctx.person.id, ctx.address)
+    facts = [*_told("fact-today", own), *_told("fact-here", here), *_told("fact-place", place)]
+    if own.extra:
+        facts.append(Fact(text("fact-granted"), number(own.extra / WHOLE)))
+    if own.allowance is None and here.allowance is None and place.allowance is None:
+        return Reply(text=text("quota-none"), facts=tuple(facts))
+    return Reply(text=text("quota-some", zone=ctx.store.policy.zone), facts=tuple(facts))
+
+
+def _told(key: str, balance: Balance) -> list[Fact]:
+    if balance.allowance is None:
+        return []
+    return [Fact(text(key), text("quota-left", left=balance.left / WHOLE, most=balance.allowance / WHOLE))]
+
+
+@command
+async def grant(ctx: Context, want: Grant) -> Reply:
+    """Give somebody credits that stay until they are used; without a number, show what they have."""
+    if not ctx.may_operate:
+        raise NotAllowed("denied-operators")
+    person = await ctx.store.people.one(want.person)
+    # A repeated message grants once.
+    key = f"{ctx.person.id} {ctx.key}" if ctx.key else ""
+    before = await ctx.store.ledger.balance(person.id)
+    after = await ctx.store.ledger.grant(person.id, round((want.credits or 0.0) * WHOLE), key)
+    if after.extra != before.extra:
+        await ctx.audit("grant", person=person.id, credits=(after.extra - before.extra) / WHOLE)
+    return Reply(text=text("grant-done", name=person.told, extra=after.extra / WHOLE))

@@ -1,0 +1,138 @@
+"""Settings: what holds where somebody leaves something out, for themselves or for a place that they look after."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from bot.commands import explain
+from bot.commands.context import Context
+from bot.commands.generate import imagine
+from bot.commands.layering import NO_PRESET
+from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.core.values import Given
+from bot.framework import forms
+from bot.framework.binding import bind
+from bot.framework.command import Params, command, form_command
+from bot.framework.reply import Fact, Reply
+from bot.generation import defaults
+from bot.generation.defaults import SETTABLE, Origin
+from bot.generation.param_types import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
+from bot.i18n.translate import speak, speaking, spoken, tell, text
+from bot.store.users.settings import LANGUAGE, Wanted
+from inference.contract.errors import InferenceError
+
+#: Whatever is read with the settings, to see whether it can be painted with them.
+_SAMPLE = "settings"
+
+#: What people change most.
+_FIELDS = ("steps", "guidance", "size", "count", "model")
+
+
+class Settings(Params):
+    """What to settle; nothing shows what is settled."""
+
+    steps: Steps = None
+    guidance: Guidance = None
+    size: Size = None
+    count: Count = None
+    model: Model = None
+    scheduler: Scheduler = None
+    negative: Negative = None
+    preset: PresetName = None
+    language: Language = None
+    without: Unset = None
+    here: Here = None
+
+
+class Settle(Settings):
+    """The same, in a form."""
+
+
+@command
+async def settings(ctx: Context, want: Settings) -> Reply:
+    """Show or change what holds where you leave something out."""
+    return await _settled(ctx, want)
+
+
+@form_command
+async def settle(ctx: Context, want: Settle) -> Reply:
+    """Change your settings in a form."""
+    if any(value is not None for value in want.model_dump().values()):
+        return await _settled(ctx, want)
+    mine = (await ctx.store.settings.of(ctx.person.id, ctx.address)).person
+    offered = {name: ctx.app.suggestions(settle.param(name), "") for name in ("size", "model")}
+    return Reply(form=forms.form(settle, "form-settings", settle.wire(), {name: mine.get(name) for name in _FIELDS}, offered, "form-keep"))
+
+
+async def _settled(ctx: Context, want: Settings) -> Reply:
+    """Change what is to be changed, and show what holds then."""
+    changes: dict[str, Given] = want.model_dump(exclude_none=True, include=set(SETTABLE))
+    without = forms.emptied(want.without, (*SETTABLE, LANGUAGE))
+    if want.here and not ctx.may_moderate:
+        raise NotAllowed("denied-moderators")
+    if want.here and want.language:
+        changes[LANGUAGE] = want.language
+    if changes or without - (set() if want.here else {LANGUAGE}):
+        await _change(ctx, changes, without, here=bool(want.here))
+    person = ctx.person
+    if not want.here and (want.language or LANGUAGE in without):
+        person = msgspec.structs.replace(person, language=want.language or "")
+        await ctx.store.people.address_in(person.id, person.language)
+    wanted = await ctx.store.settings.of(person.id, ctx.address)
+    if want.language or LANGUAGE in without:
+        speak(person.speaks(wanted.language))
+    return await _shown(ctx, wanted, person.language, here=bool(want.here), changed=bool(changes or without or want.language))
+
+
+async def _change(ctx: Context, changes: Mapping[str, Given], without: Collection[str], *, here: bool) -> None:
+    wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
+    settled = (wanted.place if here else wanted.person).items()
+    # A model that is not there any more stands in nobody's way.
+    known = {name: value for name, value in settled if name in SETTABLE and (name != "model" or value in ctx.app.offer.passports)}
+    if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
+        # Of a place's preset everybody there has to see something.
+        reader = await ctx.store.presets.reader("" if here else ctx.person.id, ctx.address)
+        if (found := await ctx.store.presets.find(preset, reader)) is None:
+            raise BadInput("input-preset-unknown", given=preset, nearest="")
+        # Another one of its name, which somebody may share here one day, is not what was chosen.
+        changes = {**changes, "preset": found.use.standing}
+    left = {name: value for name, value in {**known, **changes}.items() if name not in (*without, LANGUAGE)}
+    if {*changes, *without} & set(SETTABLE):
+        # What could not be painted is refused now and not with every request from now on.
+        await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
+    await ctx.store.settings.change(ctx.address if here else ctx.person.id, changes, without)
+    if here:
+        await ctx.audit("settings", names=", ".join(sorted({*changes, *without})))
+
+
+async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, changed: bool) -> Reply:
+    """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
+    known = defaults.layers(wanted, tuple(ctx.app.offer.passports))
+    if here:
+        known = tuple(one for one in known if one.origin == "place")
+    try:
+        want = bind(imagine, {"prompt": _SAMPLE}, *(one.values for one in known))
+        read = await ctx.read(want)
+    except (BotError, InferenceError) as error:
+        # Something else is there now than when that was settled.
+        return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
+    decided = defaults.origins({}, known)
+    facts = [Fact(text(f"fact-{name}"), told) for name, told in explain.settings(want, read, decided) if name != "seed"]
+    if want.negative:
+        facts.append(Fact(text("fact-negative"), explain.told_by(want.negative, decided.get("negative", "model"))))
+    if want.preset:
+        facts.append(Fact(text("fact-preset"), explain.told_by(want.preset.partition("#")[0], decided.get("preset", "model"))))
+    facts += _spoken(wanted.language, "" if here else chosen, here=here)
+    said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
+    buttons = () if here else (settle.button("button-settings"),)
+    return Reply(text="\n".join(filter(None, said)), facts=tuple(facts), buttons=buttons)
+
+
+def _spoken(of_place: str, chosen: str, *, here: bool) -> list[Fact]:
+    """Return the language that is spoken, and who decided it: nobody did where it is what their platform says."""
+    origin: Origin | None = "settings" if chosen else "place" if of_place else None
+    if here and origin is None:
+        return []
+    with speaking(chosen or of_place or spoken()):
+        name = text("language-name")
+    return [Fact(text("fact-language"), explain.told_by(name, origin) if origin else name)]

@@ -1,0 +1,137 @@
+"""What a job costs: in credits, which people are told, and in seconds of the device, which turns are reckoned in.
+
+Pure: nothing is kept here but what was learned since the process began; the store keeps the rest as rows.
+"""
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import msgspec
+
+from inference.contract.request import PictureRequest
+
+#: What one credit buys: so many steps of a picture of so many pixels, by a model of factor 1.
+CREDIT_STEPS, CREDIT_PIXELS = 30, 512 * 512
+
+#: Seconds of the device for a credit's worth, where nothing was ever measured.
+PRIOR_SECONDS = 1.0
+
+#: How the seconds of a step grow with its pixels, as a power. Attention grows with their square and the rest with them, in a
+#: proportion that is the family's: 512 to 1024 costs an SD 1.5 5.8 times as much (a power of 1.27), an SDXL 4.3 times (1.05) and
+#: a Flux 3.5 times (0.90). This one lies between the first two, 4.9 times, and is off by less than a fifth for them and by two fifths
+#: for the last. It only has to serve until a size has been measured.
+POWER = 1.15
+
+#: How many pictures were in work at once, as it is remembered: a step of a full batch costs each of them less.
+BATCHES = (1, 2, 4, 8, 16)
+
+#: How much the newest measurement counts once there are some: it takes about a dozen to believe in another device.
+NEWEST = 0.2
+
+#: A measurement counts as at most so many times as long or as short as was believed: a machine that slept says nothing of a model.
+MOST_OFF = 4.0
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Learned `seconds` of the device for one step of one picture, from `count` measurements of jobs."""
+
+    model: str
+    width: int
+    height: int
+    batch: int
+    seconds: float
+    count: int
+
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """Return what it was learned for."""
+        return self.model, self.width, self.height, self.batch
+
+    def learned(self, seconds: float) -> "Timing":
+        """Return what is believed after one more measurement of seconds per step.
+
+        The average is one of logarithms, as an estimate is off by a factor and not by seconds. The first few count alike, so that
+        the very first, which has the warming-up in it, is soon outvoted.
+        """
+        if not self.count:
+            return msgspec.structs.replace(self, seconds=seconds, count=1)
+        off = min(max(seconds / self.seconds, 1 / MOST_OFF), MOST_OFF)
+        moved = self.seconds * off ** max(NEWEST, 1 / (self.count + 1))
+        return msgspec.structs.replace(self, seconds=moved, count=self.count + 1)
+
+
+class Costs:
+    """Seconds of the device that jobs take, learned for each model, size and number of pictures in work at once."""
+
+    def __init__(self) -> None:
+        self._timings: dict[str, dict[tuple[str, int, int, int], Timing]] = {}
+
+    def known(self, rows: Iterable[Timing]) -> None:
+        """Believe what was learned and kept before."""
+        for row in rows:
+            if row.count > 0 and _is_time(row.seconds):
+                self._timings.setdefault(row.model, {})[row.key] = row
+
+    def estimate(self, model: str, width: int, height: int, picture_steps: int, batch: int = 1) -> float:
+        """Return the seconds of the device that so many steps of single pictures will take, more than 0.
+
+        `batch` is how many pictures will be in work at once. What was never measured is reckoned from what is most like it: of
+        the same model, then of any.
+        """
+        return max(1, picture_steps) * self._believed(model, width, height, _bucket(batch)).seconds
+
+    def measured(self, model: str, width: int, height: int, batch: int, picture_steps: int, device_seconds: float) -> Timing:
+        """Learn from a job and return what is to be kept; nothing is learned from one that was stopped before its first step."""
+        before = self._timings.get(model, {}).get((model, width, height, _bucket(batch)))
+        if before is None:
+            before = self._believed(model, width, height, _bucket(batch))
+        if picture_steps < 1 or not _is_time(device_seconds):
+            return before
+        after = before.learned(device_seconds / picture_steps)
+        self._timings.setdefault(model, {})[after.key] = after
+        return after
+
+    def _believed(self, model: str, width: int, height: int, batch: int) -> Timing:
+        """Return the timing of a key; of one that was never measured, a reckoned one of count 0."""
+        own = self._timings.get(model, {})
+        if (exact := own.get((model, width, height, batch))) is not None:
+            return exact
+        known = own.values() or [one for timings in self._timings.values() for one in timings.values()]
+        pixels = width * height
+        near = min(known, key=lambda one: (_distance(one, pixels, batch), -one.count, one.key), default=None)
+        if near is None:
+            seconds = PRIOR_SECONDS / CREDIT_STEPS * (pixels / CREDIT_PIXELS) ** POWER
+        else:
+            seconds = near.seconds * (pixels / (near.width * near.height)) ** POWER
+        return Timing(model, width, height, batch, seconds, 0)
+
+
+def credits(images: int, steps: int, width: int, height: int, factor: float) -> int:
+    """Return what pictures cost, in thousandths of a credit, rounded up; `factor` is the model's."""
+    # Exact: 1.1 means eleven tenths, and a product of floats that ends above the next whole one would cost a thousandth too much.
+    return math.ceil(1000 * images * steps * width * height * Fraction(str(factor)) / (CREDIT_STEPS * CREDIT_PIXELS))
+
+
+def picture_steps(request: PictureRequest, *, has_source: bool | None = None) -> int:
+    """Return the steps that an engine makes for a request, over all of its pictures, as its `Step.of` counts them.
+
+    Image to image makes only the last `strength` of them. Where the source is kept elsewhere, `has_source` says whether there is one.
+    """
+    from_source = request.source is not None if has_source is None else has_source
+    steps = min(request.steps, int(request.steps * request.strength)) if from_source else request.steps
+    return request.count * steps
+
+
+def _bucket(batch: int) -> int:
+    """Return the smallest number of pictures that is remembered and not below this one; beyond the largest, the largest."""
+    return next((size for size in BATCHES if size >= batch), BATCHES[-1])
+
+
+def _distance(known: Timing, pixels: int, batch: int) -> float:
+    """Return how unlike a timing is: a doubling of the pixels misleads about as much as one of the batch."""
+    return abs(math.log2(known.width * known.height / pixels)) + abs(math.log2(known.batch / batch))
+
+
+def _is_time(seconds: float) -> bool:
+    return seconds > 0 and math.isfinite(seconds)

@@ -1,0 +1,1 @@
+"""Commands and their parameters: declaration, binding, flags, forms, help, replies."""

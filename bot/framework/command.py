@@ -1,0 +1,334 @@
+"""A command is declared once: a frozen model of its parameters and a handler. What platforms see of it is derived here.
+
+    class Imagine(Params):
+        prompt: Prompt
+        steps: Steps = None
+
+    @command
+    async def imagine(ctx: Context, want: Imagine) -> Reply:
+        \"\"\"Paint a picture from words.\"\"\"
+
+`@command` returns a `Command`: name, help and neutral `Param` values. It registers nothing; `bot/commands/__init__.py` lists
+the commands there are. A declaration that some platform could not show is refused when it is imported.
+"""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from bot.core.errors import BadInput
+from bot.framework.reply import MOST_WIRE, Button, Reply
+
+if TYPE_CHECKING:
+    from bot.commands.context import Context
+    from bot.generation.model_catalog import Offer
+
+
+class Params(BaseModel):
+    """The parameters of a command: one frozen value, which can be queued, stored, changed and sent again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+P = TypeVar("P", bound=Params)
+
+Handler = Callable[["Context", P], Awaitable[Reply]]
+
+#: What every platform can show: the strictest one's names, lengths and counts.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+MOST_HELP, MOST_PARAMS, MOST_CHOICES = 100, 25, 25
+
+
+class Kind(Enum):
+    """What a parameter takes."""
+
+    TEXT = "text"
+    WHOLE = "whole"
+    REAL = "real"
+    YES_NO = "yes-no"
+    PICTURE = "picture"
+    FILE = "file"
+
+
+class Answer(Enum):
+    """How a command is answered, which a platform has to know before it runs."""
+
+    #: Seen only by who asked, where a platform can do that.
+    PRIVATE = "private"
+    #: Seen by everybody in the place: pictures.
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True)
+class Also:
+    """Marks a parameter that has other names in text: `Annotated[str, Also("no")]` for `--no fog`."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """Marks a parameter with too many or too changeable values for choices; `names` finds them in what is on offer now."""
+
+    names: Callable[["Offer"], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Marks a parameter whose values depend on who asks, and where; `what` is looked for (`bot.app.App.complete`)."""
+
+    what: Literal["preset"]
+
+
+class FileMark:
+    """Marks a parameter that is a file which is read and not kept; its value is its bytes."""
+
+
+class Several:
+    """Marks the words of a command that `||` cuts into several, each a run of its own."""
+
+
+class PictureMark:
+    """Marks a parameter that is a picture; its value is a key of the file store."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter as platforms see it. `low` and `high` bound numbers, `shortest` and `longest` the characters of a text.
+
+    `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is.
+    """
+
+    name: str
+    help: str
+    kind: Kind
+    required: bool
+    also: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    shortest: int | None = None
+    longest: int | None = None
+    choices: tuple[str, ...] = ()
+    suggested: Suggested | None = None
+    completed: Completed | None = None
+    several: bool = False
+    default: str = ""
+    command: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Command(Generic[P]):
+    """A command as platforms see it. `free` names the parameter that takes the words of a message that are no flags.
+
+    `asks`: pressed alone it answers with a form, `Reply.form`, and what is filled in with what `answer` says.
+    """
+
+    name: str
+    help: str
+    params: tuple[Param, ...]
+    params_type: type[P]
+    run: Handler[P]
+    free: str | None
+    hidden: bool = False
+    answer: Answer = Answer.PRIVATE
+    asks: bool = False
+
+    def takes(self, kind: Kind) -> bool:
+        """Return whether one of its parameters is of a kind."""
+        return any(one.kind is kind for one in self.params)
+
+    def param(self, name: str) -> Param:
+        """Return a parameter by name; raises `KeyError`."""
+        return {one.name: one for one in self.params}[name]
+
+    def button(self, label: str, *, careful: bool = False, **values: str | int) -> Button:
+        """Return a button that runs this command with these values; they are checked now, when it is made."""
+        try:
+            self.params_type(**values)
+        except ValidationError as error:
+            raise DeclarationError(f"the button {label} does not fit the command {self.name}: {error}") from None
+        wire = self.wire(**values)
+        if len(wire.encode()) > MOST_WIRE:
+            raise DeclarationError(f"the button {wire} is longer than {MOST_WIRE} bytes")
+        return Button(label, wire, careful)
+
+    def wire(self, **values: str | int) -> str:
+        """Return what a button with these values carries: `name:value:value`; values that are left out are empty."""
+        written = [_wired(str(values.get(one.name, ""))) for one in self.params]
+        while written and not written[-1]:
+            written.pop()
+        return ":".join([self.name, *written])
+
+    def pressed(self, values: Sequence[str]) -> dict[str, str]:
+        """Return what a pressed button of this command gives; the other half of `wire`. Raises `BadInput` for too many values."""
+        if len(values) > len(self.params):
+            raise BadInput("input-button")
+        return {one.name: _unwired(value) for one, value in zip(self.params, values, strict=False) if value}
+
+
+def _wired(value: str) -> str:
+    """Return a value without the sign that parts values."""
+    return value.replace("%", "%25").replace(":", "%3A")
+
+
+def _unwired(value: str) -> str:
+    return value.replace("%3A", ":").replace("%25", "%")
+
+
+class DeclarationError(TypeError):
+    """A command that not every platform could show; found when it is declared."""
+
+
+def command(run: Handler[P]) -> Command[P]:
+    """Declare a command: its name is the function's, its help the first line of the docstring, its parameters the second argument's."""
+    return _declared(run)
+
+
+def painting_command(run: Handler[P]) -> Command[P]:
+    """Declare a command whose answer is a picture: everybody in the place sees it."""
+    return _declared(run, answer=Answer.PUBLIC)
+
+
+def button_command(run: Handler[P]) -> Command[P]:
+    """Declare a command that is only pressed: it works like any other, and menus leave it out."""
+    return _declared(run, hidden=True)
+
+
+def painting_form_command(run: Handler[P]) -> Command[P]:
+    """Declare a command that is only pressed, asks for more with a form, and paints."""
+    return _declared(run, hidden=True, answer=Answer.PUBLIC, asks=True)
+
+
+def form_command(run: Handler[P]) -> Command[P]:
+    """Declare a command that is only pressed, and asks for more with a form."""
+    return _declared(run, hidden=True, asks=True)
+
+
+def _declared(run: Handler[P], *, hidden: bool = False, answer: Answer = Answer.PRIVATE, asks: bool = False) -> Command[P]:
+    name = getattr(run, "__name__", "")
+    said = (run.__doc__ or "").strip().splitlines()
+    help_line = said[0].strip() if said else ""
+    if not _NAME.fullmatch(name):
+        raise DeclarationError(f"{name} cannot be the name of a command: lower case letters, digits and _, up to 32")
+    if not 1 <= len(help_line) <= MOST_HELP:
+        raise DeclarationError(f"the first line of {name}'s docstring is its help and needs 1 to {MOST_HELP} characters")
+    params_type = _params_type(run)
+    params = tuple(_param(name, field_name, field) for field_name, field in params_type.model_fields.items())
+    _check_portable(name, params)
+    return Command(name, help_line, params, params_type, run, _free(name, params), hidden, answer, asks)
+
+
+def _params_type(run: Handler[P]) -> type[P]:
+    # Only the second argument's annotation is looked at: the first names a class that imports this module.
+    annotation = [one.annotation for one in inspect.signature(run).parameters.values()][1]
+    if isinstance(annotation, str):
+        annotation = getattr(run, "__globals__", {}).get(annotation)
+    if not (isinstance(annotation, type) and issubclass(annotation, Params)):
+        raise DeclarationError(f"the second argument of {getattr(run, '__name__', run)} must be a Params class")
+    found: type[P] = typing.cast("type[P]", annotation)
+    return found
+
+
+def _check_portable(name: str, params: tuple[Param, ...]) -> None:
+    if len(params) > MOST_PARAMS:
+        raise DeclarationError(f"{name} has {len(params)} parameters; {MOST_PARAMS} is the most that every platform shows")
+    if [one.required for one in params] != sorted((one.required for one in params), reverse=True):
+        raise DeclarationError(f"{name}: required parameters come first")
+    names = [spelling for one in params for spelling in (one.name, *one.also)]
+    if len(set(names)) < len(names):
+        raise DeclarationError(f"{name}: two parameters share a name")
+    if sum(one.kind in (Kind.PICTURE, Kind.FILE) for one in params) > 1:
+        raise DeclarationError(f"{name}: a message carries one picture or file, so one parameter takes one")
+
+
+def _free(name: str, params: tuple[Param, ...]) -> str | None:
+    """Return the parameter that takes free words: the one required text, or a text that comes first."""
+    required = [one.name for one in params if one.required and one.kind is Kind.TEXT and not one.choices]
+    if len(required) > 1:
+        raise DeclarationError(f"{name} has two required texts; which one are the words of a message?")
+    first = params[0] if params else None
+    return next(iter(required), first.name if first is not None and first.kind is Kind.TEXT else None)
+
+
+def _param(command_name: str, name: str, field: FieldInfo) -> Param:
+    kind, choices = _kind(command_name, name, field)
+    bounds: dict[str, Any] = {}
+    also: tuple[str, ...] = ()
+    suggested = completed = None
+    for mark in field.metadata:
+        match mark:
+            case annotated_types.Ge(ge):
+                bounds["low"] = ge
+            case annotated_types.Le(le):
+                bounds["high"] = le
+            case annotated_types.MinLen(least):
+                bounds["shortest"] = least
+            case annotated_types.MaxLen(most):
+                bounds["longest"] = most
+            case Also():
+                also = mark.names
+            case Suggested():
+                suggested = mark
+            case Completed():
+                completed = mark
+            case Several():
+                bounds["several"] = True
+            case annotated_types.Gt() | annotated_types.Lt() | annotated_types.MultipleOf():
+                raise DeclarationError(f"{command_name}: {name} has a bound that no platform shows; say it with ge and le")
+            case _:
+                pass
+    help_line = field.description or ""
+    if not _NAME.fullmatch(name) or not 1 <= len(help_line) <= MOST_HELP or len(choices) > MOST_CHOICES:
+        raise DeclarationError(
+            f"{command_name}: {name} needs a portable name, a description of 1 to {MOST_HELP} characters, at most {MOST_CHOICES} choices"
+        )
+    default = "" if field.is_required() or field.default is None else _written(field.default)
+    return Param(
+        name,
+        help_line,
+        kind,
+        field.is_required(),
+        also=also,
+        choices=choices,
+        suggested=suggested,
+        completed=completed,
+        default=default,
+        command=command_name,
+        **bounds,
+    )
+
+
+def _written(default: object) -> str:
+    """Return a default the way a person would type it."""
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return str(default)
+
+
+def _kind(command_name: str, name: str, field: FieldInfo) -> tuple[Kind, tuple[str, ...]]:
+    """Return what a field takes, and its choices where it has a few fixed ones."""
+    annotation = field.annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    if any(isinstance(mark, PictureMark) for mark in field.metadata):
+        return Kind.PICTURE, ()
+    if any(isinstance(mark, FileMark) for mark in field.metadata):
+        return Kind.FILE, ()
+    if get_origin(annotation) is Literal:
+        return Kind.TEXT, tuple(map(str, get_args(annotation)))
+    kinds = {bool: Kind.YES_NO, int: Kind.WHOLE, float: Kind.REAL, str: Kind.TEXT}
+    if annotation not in kinds:
+        raise DeclarationError(f"{command_name}: {name} is of a type that no platform knows how to ask for")
+    return kinds[annotation], ()

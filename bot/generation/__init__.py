@@ -1,0 +1,1 @@
+"""What an image request consists of, and how parameters become a complete request."""

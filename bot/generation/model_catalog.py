@@ -1,0 +1,35 @@
+"""What may be asked for: models, commands, and what they cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.core import cost_model
+from inference.contract.model_info import Passport, not_offered
+from inference.contract.request import PictureRequest
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What may be asked for now: models by name, the names of all commands that are not hidden, and how dear each model is.
+
+    `factors` are the models whose pictures cost more or less than usual, by name.
+    """
+
+    passports: Mapping[str, Passport]
+    default_model: str
+    commands: tuple[str, ...] = ()
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+    def passport(self, name: str | None) -> Passport:
+        """Return a model's passport, or the default model's; raises `NotOffered`."""
+        wanted = self.default_model if name is None else name
+        # People do not remember capitals.
+        known = {one.casefold(): passport for one, passport in self.passports.items()}
+        if wanted.casefold() not in known:
+            raise not_offered("model", wanted, tuple(self.passports))
+        return known[wanted.casefold()]
+
+    def credits(self, request: PictureRequest) -> int:
+        """Return what a request costs, in thousandths of a credit."""
+        factor = self.factors.get(request.model, 1.0)
+        return cost_model.credits(request.count, request.steps, request.width, request.height, factor)

@@ -1,0 +1,113 @@
+"""Keeping: pictures as long as the operator wants, and no file that nobody needs."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from bot.store.store import Store
+from bot.store.tables.columns import now
+
+log = logging.getLogger("easel.keeping")
+
+#: A start has better things to do; after that an hour more or less matters to nobody.
+FIRST_SECONDS, EVERY_SECONDS = 300.0, 3600.0
+
+#: Pictures that are forgotten in one transaction: those who want to write do not wait for all of them.
+_BATCH = 100
+
+#: A file that nobody needs has been put by somebody who did not come to say so yet, unless that was so long ago.
+_LEFT_SECONDS = 24 * 3600.0
+
+#: Letters are known for so long, for platforms that repeat themselves.
+_LETTERS = timedelta(days=7)
+
+_GIB = 2**30
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long pictures are kept, and how many GiB of them; 0 is for ever, and any number."""
+
+    days: int = 0
+    gib: float = 0.0
+
+
+class Swept(msgspec.Struct):
+    """What one round has removed."""
+
+    pictures: int = 0
+    files: int = 0
+    letters: int = 0
+
+
+class Keeping:
+    """Looks now and then for what is to be kept no longer; an async context manager. Several processes may do so at once."""
+
+    def __init__(self, store: Store, limits: Limits, *, first_seconds: float = FIRST_SECONDS, every_seconds: float = EVERY_SECONDS) -> None:
+        self._store = store
+        self._limits = limits
+        self._pauses = first_seconds, every_seconds
+        self._task: asyncio.Task[None] | None = None
+        #: Sources that were last used before this moment have gone.
+        self._sources_until: datetime | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sweep(self) -> Swept:
+        """Do one round and return what it removed."""
+        swept = Swept()
+        await self._pictures(swept)
+        await self._sources(swept)
+        await self._files(swept)
+        await self._store.rights.sweep()
+        swept.letters = await self._store.inbox.sweep(now() - _LETTERS)
+        return swept
+
+    async def _work(self) -> None:
+        first, every = self._pauses
+        await asyncio.sleep(first)
+        while True:
+            try:
+                swept = await self.sweep()
+                log.info("keeping.swept pictures=%s files=%s letters=%s", swept.pictures, swept.files, swept.letters)
+            except Exception as error:
+                # What could not be removed now is removed another time.
+                log.error("keeping.failed reason=%s", type(error).__name__)
+            await asyncio.sleep(every)
+
+    async def _pictures(self, swept: Swept) -> None:
+        days, gib = self._limits.days, self._limits.gib
+        before = now() - timedelta(days=days) if days else None
+        most = int(gib * _GIB) if gib else None
+        while (days or gib) and (overdue := await self._store.pictures.overdue(before, most)):
+            for first in range(0, len(overdue), _BATCH):
+                batch = overdue[first : first + _BATCH]
+                await self._discard(await self._store.pictures.drop(batch), swept)
+                swept.pictures += len(batch)
+
+    async def _sources(self, swept: Swept) -> None:
+        """Remove the pictures that people started from, which are no older than others may be; who asks for such a job again is told."""
+        if self._limits.days:
+            before = now() - timedelta(days=self._limits.days)
+            await self._discard(await self._store.pictures.left_sources(self._sources_until, before), swept)
+            self._sources_until = before
+
+    async def _files(self, swept: Swept) -> None:
+        """Remove what attempts left behind that came too late, or did not come to their end."""
+        async for keys in self._store.files.listed():
+            await self._discard(await self._store.pictures.unneeded(keys), swept)
+        swept.files += await self._store.files.tidy(_LEFT_SECONDS)
+
+    async def _discard(self, keys: tuple[str, ...], swept: Swept) -> None:
+        for key in keys:
+            swept.files += await self._store.files.discard(key, _LEFT_SECONDS)

@@ -1,0 +1,201 @@
+"""Presets as files: Easel's own JSON, A1111's `styles.csv`, the JSON lists of Fooocus, and the CSV of InvokeAI.
+
+The others know a name, a prompt with `{prompt}` in it, and a negative prompt. In A1111 a style without `{prompt}` follows the words
+(https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Features#styles); here words follow the template, so what has no
+`{prompt}` gets one on its way in and out, and paints the same on both sides.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from bot.core.errors import BadInput
+from bot.core.values import writable
+from bot.presets.template import WORDS, Body, checked, named, one_word, plain, tag
+from bot.prompting.grammar import MOST_CHARACTERS
+
+Format = Literal["easel", "a1111", "fooocus", "invokeai"]
+
+#: What is read of a file at all, and how many presets.
+MOST_BYTES, MOST_PRESETS = 4_000_000, 1_000
+
+_KEY = "easel_presets"
+
+_SLOT_OF_WORDS = f"{{{WORDS}}}"
+
+#: What a cell of a table begins with that spreadsheets would reckon with.
+_RECKONED = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """A preset in a file."""
+
+    name: str
+    body: Body
+    tags: tuple[str, ...] = ()
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What a file holds: its presets, and the names of those that could not be read, each with what is wrong."""
+
+    presets: tuple[Carried, ...]
+    refused: tuple[tuple[str, BadInput], ...] = ()
+
+
+def files(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes], ...]:
+    """Return presets as files that `read` takes, each with its name: nearly always it is one."""
+    parts = _parts(presets, form)
+    if len(parts) == 1:
+        return parts
+    numbered = ((*name.rpartition(".")[::2], data) for name, data in parts)
+    return tuple((f"{stem}-{number}.{kind}", data) for number, (stem, kind, data) in enumerate(numbered, 1))
+
+
+def _parts(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes], ...]:
+    name, data = written(presets, form)
+    if len(presets) > 1 and (len(presets) > MOST_PRESETS or len(data) > MOST_BYTES):
+        half = len(presets) // 2
+        return (*_parts(presets[:half], form), *_parts(presets[half:], form))
+    return ((name, data),)
+
+
+def written(presets: Sequence[Carried], form: Format) -> tuple[str, bytes]:
+    """Return a file's name and content. Formats that know only words carry only words."""
+    if form == "easel":
+        plain = [{"name": one.name, **_plain(one.body), "tags": list(one.tags)} for one in presets]
+        return "presets.json", json.dumps({_KEY: 1, "presets": plain}, ensure_ascii=False, indent=2).encode()
+    rows = [{"name": one.name, "prompt": _outward(one.body.prompt), "negative_prompt": one.body.negative} for one in presets]
+    if form == "fooocus":
+        return "sdxl_styles_easel.json", json.dumps(rows, ensure_ascii=False, indent=4).encode()
+    file = io.StringIO(newline="")
+    table = csv.DictWriter(file, ["name", "prompt", "negative_prompt"])
+    table.writeheader()
+    table.writerows({name: f" {cell}" if cell.startswith(_RECKONED) else cell for name, cell in row.items()} for row in rows)
+    # A1111 writes and expects the mark that tells spreadsheets of UTF-8.
+    return ("styles.csv", file.getvalue().encode("utf-8-sig")) if form == "a1111" else ("presets.csv", file.getvalue().encode())
+
+
+def read(data: bytes) -> Read:
+    """Return the presets of a file in any of the formats. Raises `BadInput` for what is none of them."""
+    if len(data) > MOST_BYTES:
+        raise BadInput("input-presets-large", most=MOST_BYTES)
+    try:
+        words = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput("input-presets-format") from None
+    rows = _json_rows(words) if words.lstrip()[:1] in ("{", "[") else _csv_rows(words)
+    found: list[Carried] = []
+    refused: list[tuple[str, BadInput]] = []
+    for number, row in enumerate(rows):
+        if number >= MOST_PRESETS:
+            raise BadInput("input-presets-many", most=MOST_PRESETS)
+        try:
+            found.append(_carried(row))
+        except BadInput as error:
+            refused.append((str(row.get("name", ""))[:_LONGEST_NAME], error))
+    if not (found or refused):
+        raise BadInput("input-presets-format")
+    return Read(tuple(found), tuple(refused))
+
+
+#: Of a name so much is told.
+_LONGEST_NAME = 40
+
+
+def _plain(body: Body) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(body).items() if value}
+
+
+def _outward(template: str) -> str:
+    """Return a template for programs that know one slot, and that put words elsewhere than Easel where they are not told."""
+    prompt = plain(template)
+    if _SLOT_OF_WORDS in prompt:
+        return prompt
+    return f"{prompt}, {_SLOT_OF_WORDS}" if prompt.strip() else _SLOT_OF_WORDS
+
+
+def _inward(prompt: str) -> str:
+    return prompt if _SLOT_OF_WORDS in prompt else f"{_SLOT_OF_WORDS}, {prompt}" if prompt.strip() else ""
+
+
+def _json_rows(words: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        # Numbers that no float holds would come out as something that can be neither kept nor compared.
+        found = json.loads(words, parse_constant=_refuse, parse_int=_whole)
+        # Halves of characters are written as JSON, and by no other way get into a file.
+        found = json.loads(writable(json.dumps(found, ensure_ascii=False)))
+    except (ValueError, RecursionError):
+        raise BadInput("input-presets-format") from None
+    is_own = isinstance(found, dict) and _KEY in found
+    rows = found.get("presets") if isinstance(found, dict) else found
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadInput("input-presets-format")
+    yield from ({**row, "": is_own} for row in rows)
+
+
+def _csv_rows(words: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        table = csv.DictReader(io.StringIO(words, newline=""), strict=True)
+        names = [(name or "").strip().lower() for name in table.fieldnames or ()]
+        if "name" not in names or not {"prompt", "positive_prompt", "text"} & set(names):
+            raise BadInput("input-presets-format")
+        table.fieldnames = names
+        # A1111 heads groups of styles with rows that have no words.
+        yield from (row for row in table if any((row.get(one) or "").strip() for one in names if one != "name"))
+    except csv.Error:
+        raise BadInput("input-presets-format") from None
+
+
+def _carried(row: Mapping[str, Any]) -> Carried:
+    """Return a row as a preset; raises `BadInput`."""
+    name = _named(_text(row, "name"))
+    own = row.get("") is True
+    prompt = _text(row, "prompt", "positive_prompt", "text")
+    body = {
+        "prompt": prompt if own else _inward(prompt),
+        "negative": _text(row, "negative", "negative_prompt"),
+        **({one: row[one] for one in ("settings", "locked", "most") if one in row} if own else {}),
+    }
+    try:
+        tags = msgspec.convert(row.get("tags") or [], tuple[str, ...]) if own else ()
+        return Carried(name, checked(msgspec.convert(body, Body)), tuple(filter(None, map(tag, tags[:_MOST_TAGS]))))
+    except msgspec.ValidationError:
+        raise BadInput("input-preset-row", given=name) from None
+
+
+#: Tags of one preset.
+_MOST_TAGS = 8
+
+
+def _named(said: str) -> str:
+    """Return a name of another program as one word; raises `BadInput` where nothing of it is left."""
+    try:
+        return named(said)
+    except BadInput:
+        return named(one_word(said)[:_LONGEST].strip("-_"))
+
+
+#: Of a name of another program so much is kept.
+_LONGEST = 32
+
+
+def _text(row: Mapping[str, Any], *names: str) -> str:
+    """Return the first of these that a row has; raises `BadInput` for one that is no text, or too long."""
+    said = next((row[name] for name in names if row.get(name) is not None), "")
+    if not isinstance(said, str):
+        raise BadInput("input-preset-row", given=str(row.get("name", ""))[:_LONGEST_NAME])
+    if len(said) > MOST_CHARACTERS:
+        raise BadInput("input-long", name=names[0], most=MOST_CHARACTERS, given=len(said))
+    return said.replace("\x00", "").strip()
+
+
+def _refuse(said: str) -> object:
+    raise ValueError(said)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 16 else float(digits[:300])

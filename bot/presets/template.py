@@ -1,0 +1,269 @@
+"""Presets: prompt templates with slots, settings that go with them, and what of it others may change.
+
+A slot is a name in braces: `a poster of {title}`, with a default `{title=a cat}`. `{prompt}` is where the words go that somebody
+writes beside the slots; without it they follow the template, after a comma. Everything else in braces is the prompt grammar's.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+import msgspec
+
+from bot.core import limits
+from bot.core.errors import BadInput
+from bot.core.limits import BOUNDED
+from bot.core.values import Given
+from bot.framework.binding import Raw
+from bot.generation.defaults import Layer
+from bot.prompting import grammar
+from bot.prompting.grammar import escape
+
+#: What is no preset's name: it is said to paint without one.
+NO_PRESET = "none"
+
+#: A name has so many characters, and a tag so many.
+_LONGEST_NAME, _LONGEST_TAG = 32, 40
+
+#: What can be settled in a preset, beside its words.
+SETTINGS = ("steps", "guidance", "size", "count", "model", "scheduler", "strength")
+
+#: What can be held at the preset's own value.
+LOCKABLE = (*SETTINGS, "prompt", "negative", "seed")
+
+#: The slot of the words that are written beside the others.
+WORDS = "prompt"
+
+_SLOT = re.compile(r"(?<!\\)\{(?P<name>[a-z][a-z0-9_]{0,31})(?:=(?P<usual>[^{}|]*))?\}")
+
+#: A slot's value in words: `title:"Blade Runner"`, `title:cat`, with `=` as well, and as a phone writes it: `Title: cat`.
+_FILLED = re.compile(r"(?<!\S)(?P<name>[A-Za-z][A-Za-z0-9_]{0,31})[:=] ?(?:[\"“„](?P<quoted>[^\"“”„]*)[\"“”]|(?P<word>\S+))")
+
+#: What means something at the edge of a bracket that the template has: `(-` and `:1.3)`.
+_EDGE = re.compile(r"\A-|:(?=\s*[+-]?[\d.]+\s*\Z)")
+
+#: Stands for a value until it is put in; no text can hold it by itself.
+_KEPT = re.compile(r"\x00([a-z0-9_]+)\x00")
+
+#: What is no slot though it is a name in braces: the picture.
+_NOT_A_SLOT = frozenset({"image"})
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a preset is in one version. `locked` stays as it is, whoever uses it; `most` are ceilings of what may be changed."""
+
+    prompt: str = ""
+    negative: str = ""
+    settings: dict[str, str | int | float] = {}
+    locked: tuple[str, ...] = ()
+    most: dict[str, float] = {}
+
+    @property
+    def slots(self) -> dict[str, str | None]:
+        """Return the slots of the template in their order, each with its default; None where it has to be filled."""
+        found: dict[str, str | None] = {}
+        for one in _SLOT.finditer(self.prompt):
+            if one["name"] not in _NOT_A_SLOT and found.get(one["name"]) is None:
+                found[one["name"]] = one["usual"]
+        return found
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A preset as it is used: its name and version, and what is in it. `reference` is how a wish names it for ever."""
+
+    id: str
+    name: str
+    version: int
+    body: Body
+
+    @property
+    def reference(self) -> str:
+        """Return name, version and id as one text."""
+        return f"{self.name}@{self.version}#{self.id}"
+
+    @property
+    def standing(self) -> str:
+        """Return how settings name it: whichever version is the newest, and no other preset of its name."""
+        return f"{self.name}#{self.id}" if self.id else self.name
+
+
+def named(said: str) -> str:
+    """Return a name as it is kept: one word, so that words can follow it. Raises `BadInput` for what no preset can be called."""
+    name = unicodedata.normalize("NFC", said)
+    if name.casefold() == NO_PRESET:
+        raise BadInput("input-preset-none")
+    if not (0 < len(name) <= _LONGEST_NAME and name[0].isalnum() and all(one == "-" or _is_part(one) for one in name)):
+        raise BadInput("input-preset-name", given=said[:_LONGEST_SHOWN])
+    return name
+
+
+def key_of(name: str) -> str:
+    """Return a name as it is looked for. Raises `BadInput` for one that no preset can have."""
+    return folded(named(name))
+
+
+def folded(said: str) -> str:
+    """Return a name, or the beginning of one, as names are compared: without case, and its accents written in one way."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", said).casefold())
+
+
+def one_word(said: str) -> str:
+    """Return words as one, with a `-` wherever something stands between their letters."""
+    letters = (one if _is_part(one) else " " for one in unicodedata.normalize("NFC", said))
+    return "-".join("".join(letters).split())
+
+
+def tag(said: str) -> str:
+    """Return a tag as it is kept: one word, so that several can stand beside each other."""
+    return one_word(said.casefold())[:_LONGEST_TAG].strip("-")
+
+
+def _is_part(sign: str) -> bool:
+    """Return whether a character is part of a word: in many scripts vowels are marks on letters."""
+    return sign.isalnum() or sign == "_" or unicodedata.category(sign) in ("Mn", "Mc")
+
+
+#: Of what is wrong so much is shown.
+_LONGEST_SHOWN = 40
+
+
+def split(words: str) -> tuple[str, str]:
+    """Return the name that words begin with, and the words after it."""
+    name, *rest = words.split(maxsplit=1) or [""]
+    return name, "".join(rest).strip()
+
+
+def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tuple[dict[str, Given], Layer]:
+    """Return what was given with the template filled in, and the preset's settings as a layer beneath it.
+
+    `slots` are values that were asked for, which are not looked for in the words then. Raises `BadInput` where something that is
+    locked was given, is over its ceiling, or a slot stays empty.
+    """
+    body = use.body
+    changed: dict[str, Given] = {name: value for name, value in given.items() if value != "" and name != "preset"}
+    # Whether words are taken at all is seen where they are filled in.
+    own = {name: value for name, value in changed.items() if name == WORDS or str(value) != str(body.settings.get(name, ""))}
+    keep(use, own, also_words=False)
+    changed[WORDS] = filled(use, str(changed.get(WORDS, "")), slots)
+    layer: dict[str, Given] = {**body.settings, "preset": use.reference}
+    if body.negative:
+        # Both are kept out: what the preset keeps out, and what was said besides.
+        layer["negative"] = body.negative
+        if "negative" in changed:
+            changed["negative"] = f"{body.negative}, {changed['negative']!s}"
+    return changed, Layer("preset", layer)
+
+
+def keep(use: Use, changes: Mapping[str, Given], *, also_words: bool = True) -> None:
+    """Raise `BadInput` where changes are of what a preset keeps as it is, or over a ceiling of it."""
+    for name in use.body.locked:
+        if name in changes and (name != WORDS or also_words):
+            raise BadInput("input-preset-locked", name=name, preset=use.name)
+    if "negative" in use.body.locked and grammar.read(str(changes.get(WORDS, ""))).negative.text:
+        raise BadInput("input-preset-locked", name="negative", preset=use.name)
+    for name, most in use.body.most.items():
+        if name in changes and _number(changes[name]) > most:
+            raise BadInput("input-preset-most", name=name, most=most, preset=use.name)
+
+
+def bounded(use: Use, values: Mapping[str, Given]) -> dict[str, Given]:
+    """Return values that people settled, no higher than a preset's ceilings; what it locks they do not touch."""
+    kept = {name: value for name, value in values.items() if name not in use.body.locked}
+    return {name: min(_number(value), use.body.most[name]) if name in use.body.most else value for name, value in kept.items()}
+
+
+def taken(body: Body, words: str) -> tuple[dict[str, str], str]:
+    """Return the values that words name for slots, and the words that are left."""
+    values: dict[str, str] = {}
+
+    def take(found: re.Match[str]) -> str:
+        name = found["name"].casefold()
+        if name not in body.slots or name == WORDS:
+            return found[0]
+        values[name] = found["quoted"] if found["quoted"] is not None else found["word"]
+        return ""
+
+    return values, " ".join(_FILLED.sub(take, words).split()) if body.slots else words.strip()
+
+
+def filled(use: Use, words: str, asked: Mapping[str, str] | None = None) -> str:
+    """Return a preset's template with its slots filled from words; what was `asked` for stands there as it is, whatever signs are in it.
+
+    Raises `BadInput` for what is missing, or does not belong.
+    """
+    slots = use.body.slots
+    values, rest = taken(use.body, words) if asked is None else (_as_words(asked), words.strip())
+    if WORDS in use.body.locked and rest:
+        raise BadInput("input-preset-words", preset=use.name, slots=_told(slots))
+    missing = [name for name, usual in slots.items() if not values.get(name) and usual is None and name != WORDS]
+    if missing:
+        raise BadInput("input-preset-slot", preset=use.name, name=missing[0])
+    if WORDS in slots:
+        values[WORDS] = rest or slots[WORDS] or ""
+    made = _SLOT.sub(lambda one: _value(one, values), use.body.prompt)
+    if WORDS not in slots and rest:
+        made = f"{made}, {rest}" if made.strip() else rest
+    # What was asked for is put in when all else is tidied up.
+    return _KEPT.sub(lambda one: values[one[1]], _tidy(made))
+
+
+def plain(template: str) -> str:
+    """Return a template with no slot but that of the words: in the others stands what is usual there, or else what they are called."""
+    slots = Body(prompt=template).slots
+
+    def usual(slot: re.Match[str]) -> str:
+        name = slot["name"]
+        if name in (WORDS, *_NOT_A_SLOT):
+            return f"{{{name}}}"
+        return slot["usual"] or "" if slots[name] is not None else name.replace("_", " ")
+
+    return _SLOT.sub(usual, template)
+
+
+def _as_words(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return values written so that the prompt's grammar finds nothing in them."""
+    return {name: _EDGE.sub(r"\\\g<0>", escape(value)) for name, value in asked.items() if value.strip()}
+
+
+def _value(slot: re.Match[str], values: Mapping[str, str]) -> str:
+    """Return what stands in the place of a slot: of a value only where it is to be, for it is nothing to be tidied up."""
+    if slot["name"] in _NOT_A_SLOT:
+        return slot[0]
+    value = values.get(slot["name"])
+    return (f"\x00{slot['name']}\x00" if slot["name"] != WORDS else value) if value else slot["usual"] or ""
+
+
+def _tidy(words: str) -> str:
+    """Return words without the commas and blanks that an empty slot leaves behind."""
+    lines = (re.sub(r"\s*,(?:\s*,)+", ",", line).strip(" ,") for line in words.splitlines())
+    return "\n".join(lines).strip()
+
+
+def _told(slots: Mapping[str, str | None]) -> str:
+    return ", ".join(name for name in slots if name != WORDS)
+
+
+def _number(value: Given) -> float:
+    """Return a value as a number; what is none is nobody's to bound, and refused where it is read."""
+    try:
+        return float(str(value).replace(",", "."))
+    except ValueError:
+        return 0.0
+
+
+def checked(body: Body) -> Body:
+    """Return a body that makes sense as a whole. Raises `BadInput` with what does not."""
+    for name in body.settings:
+        if name not in SETTINGS:
+            raise BadInput("input-choice", name="settings", given=name[:_LONGEST_SHOWN], offered=", ".join(SETTINGS))
+    for what, names, known in (("lock", body.locked, LOCKABLE), ("most", tuple(body.most), BOUNDED)):
+        if wrong := [name for name in names if name not in known]:
+            raise BadInput("input-choice", name=what, given=wrong[0][:_LONGEST_SHOWN], offered=", ".join(known))
+    for name, most in body.most.items():
+        if not limits.is_one(name, most):
+            raise BadInput("input-preset-ceiling", given=f"{name}={most:g}")
+        if _number(body.settings.get(name, 0)) > most:
+            raise BadInput("input-preset-over", name=name, most=most)
+    if not (body.prompt.strip() or body.negative.strip() or body.settings):
+        raise BadInput("input-preset-empty")
+    return body

@@ -1,0 +1,252 @@
+r"""The prompt grammar: one bounded, linear parser from what a person typed to what the text encoder is given.
+
+| you write | it means |
+|---|---|
+| `(word)` | counts 1.1 times as much; brackets in brackets multiply |
+| `[word]` | counts 1.1 times less |
+| `(word:1.3)` | counts 1.3 times as much |
+| `BREAK` | what follows starts a new part |
+| `(-bad hands -bad anatomy)` | what not to paint; a weight as in `(-fog:1.3)` holds for all of it |
+| `{red\|green\|blue}` | one of them, drawn anew each time |
+| `{image:LINK}`, or `{image}` and a link in the text | start from that picture |
+| `{image}` without a link | start from the attached picture, or the one that is replied to |
+| `a castle \|\| a skyline` | several prompts, each with flags of its own |
+| `<lora:name:0.8>`, `<concept>`, `__colour__` | understood, and refused until there is such a thing |
+| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` | the sign or the word itself |
+
+One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
+left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from bot.core.errors import BadInput
+from bot.core.values import writable
+from bot.prompting.alternatives import choose
+from bot.prompting.tokenizer import BRACKETS, Sign, Token, cut, pairs
+from inference.contract.request import Fragment, Prompt
+
+MOST_CHARACTERS = 2_000
+
+#: Prompts in one request.
+MOST_PROMPTS = 8
+
+#: Brackets in brackets in brackets …
+DEEPEST = 8
+
+#: What one bracket does.
+EMPHASIS = 1.1
+
+#: Weights end here. Above 2 the encoder's output leaves what denoisers were trained on and pictures break up; below 0 a
+#: word would be pushed away, which is what the negative prompt is for.
+LEAST_WEIGHT, MOST_WEIGHT = 0.0, 2.0
+
+#: Stands where something was taken out; no text can hold it by itself.
+_GONE = "\x00"
+_AROUND_GONE = re.compile(rf"(?<!\s)\s*+{_GONE}[\s{_GONE}]*+")
+
+_BETWEEN_PROMPTS = re.compile(r"\\.|\|\|", re.DOTALL)
+
+_BETWEEN_NEGATIVES = re.compile(r"(?<!\s)\s++-")
+
+_LINK = re.compile(rf"<(https?://[^\s<>{{}}|\\{_GONE}]++)>|https?://[^\s<>{{}}|\\{_GONE}]++", re.IGNORECASE)
+
+#: What ends a sentence rather than a link.
+_AFTER_LINKS = ".,;:!?'\"*"
+
+_SPECIAL = re.compile(r"[()\[\]{}<|\\]|\bBREAK(?:\b|(?=__))|_(?=_)|(?<!\S)(?:--|[—–])")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one prompt asks for.
+
+    `image` is None where it asks for no picture, empty for the attached or replied-to one, and otherwise a link. `chosen` is what
+    was drawn of each alternative, in their order. Reading `prompt.text` again gives the same prompt and nothing else.
+    """
+
+    prompt: Prompt
+    negative: Prompt = Prompt()
+    image: str | None = None
+    chosen: tuple[str, ...] = ()
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the prompts between `||`, without blanks around them and without empty ones.
+
+    Raises `BadInput` where there are too many, or none.
+    """
+    bars = [found.span() for found in _BETWEEN_PROMPTS.finditer(text) if found.group() == "||"]
+    starts, ends = [0, *(end for _, end in bars)], [*(start for start, _ in bars), len(text)]
+    prompts = tuple(one for start, end in zip(starts, ends, strict=True) if (one := text[start:end].strip()))
+    if not prompts:
+        raise BadInput("input-prompts-empty")
+    if len(prompts) > MOST_PROMPTS:
+        raise BadInput("input-prompts-many", most=MOST_PROMPTS, given=len(prompts))
+    return prompts
+
+
+def read(text: str, rng: random.Random | None = None) -> Reading:
+    """Return what a person typed, as read; `rng` draws from alternatives, without it the first of each is taken.
+
+    Almost anything reads as something: a bracket without its other half is text. Raises `BadInput` for a text that is too long or
+    nested too deep, asks for two pictures, or names what does not exist yet.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput("input-prompt-long", most=MOST_CHARACTERS, given=len(text))
+    written, chosen = choose(writable(text), rng, DEEPEST)
+    without_image, image = _take_image(written)
+    wanted, negative = _take_negatives(without_image)
+    return Reading(_emphasised(wanted), _emphasised(negative), image, chosen)
+
+
+def join(*prompts: Prompt) -> Prompt:
+    """Return several prompts as one, such as the negative words from different places; raises `BadInput` like `read`."""
+    return _emphasised(", ".join(one.text for one in prompts if one.text.strip()))
+
+
+def escape(text: str) -> str:
+    """Return a text written so that `read` gives exactly its words back, also from within a line with flags."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _take_image(text: str) -> tuple[str, str | None]:
+    """Return the text without its image tag and that tag's link, and what asks for a picture."""
+    tokens = list(cut(text))
+    asked = {token.raw[1:-1].partition(":")[2].strip() for token in tokens if token.sign is Sign.IMAGE}
+    if not asked:
+        return text, None
+    if len(asked) > 1:
+        raise BadInput("input-prompt-images")
+    link = asked.pop()
+    rest = "".join(_GONE if token.sign is Sign.IMAGE else token.raw for token in tokens)
+    if not link and (found := _LINK.search(rest)):
+        link = found[1] or _without_punctuation(found[0])
+        end = found.end() if found[1] else found.start() + len(link)
+        rest = rest[: found.start()] + _GONE + rest[end:]
+    return _closed_up(rest), link
+
+
+def _without_punctuation(link: str) -> str:
+    """Return a link without what belongs to the sentence around it: full stops, and brackets that do not open in it."""
+    spare = {")": link.count(")") - link.count("("), "]": link.count("]") - link.count("[")}
+    end = len(link)
+    while link[end - 1] in _AFTER_LINKS or spare.get(link[end - 1], 0) > 0:
+        if link[end - 1] in spare:
+            spare[link[end - 1]] -= 1
+        end -= 1
+    return link[:end]
+
+
+def _take_negatives(text: str) -> tuple[str, str]:
+    """Return the text without its negative words, and those."""
+    tokens = list(cut(text))
+    closing = pairs(tokens)
+    wanted: list[str] = []
+    negative: list[str] = []
+    place = 0
+    while place < len(tokens):
+        if tokens[place].sign is Sign.OPEN_NEGATIVE and place in closing:
+            negative.append(_negative(tokens, place, closing))
+            wanted.append(_GONE)
+            place = closing[place]
+        else:
+            wanted.append(tokens[place].raw)
+        place += 1
+    if not negative:
+        return text, ""
+    return _closed_up("".join(wanted)), ", ".join(filter(None, negative))
+
+
+def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> str:
+    """Return the negative words of the pair of brackets that opens at a place."""
+    inside = range(start + 1, closing[start])
+    # Negative words within negative words are negative words: their brackets only part them.
+    parting = {
+        place for opens in inside if tokens[opens].sign is Sign.OPEN_NEGATIVE and opens in closing for place in (opens, closing[opens])
+    }
+    halves = {place for opens in inside if opens in closing for place in (opens, closing[opens])}
+    written: list[str] = []
+    for place in inside:
+        token = tokens[place]
+        # A bracket without its other half must not find one in the next pair's words.
+        lone = token.sign in BRACKETS and place not in halves
+        written.append(" -" if place in parting else f"\\{token.raw}" if lone else token.raw)
+    items = (item.strip().lstrip("-").strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
+    words = ", ".join(filter(None, items))
+    weight = tokens[closing[start]].raw
+    return f"({words}{weight}" if words and weight != ")" else words
+
+
+def _closed_up(text: str) -> str:
+    """Return a text without the gaps that something left in it."""
+    return _AROUND_GONE.sub(" ", text).strip()
+
+
+def _emphasised(text: str) -> Prompt:
+    tokens = list(cut(text))
+    _refuse_missing(tokens)
+    return Prompt(text, tuple(_parts(_fragments(tokens, pairs(tokens)))))
+
+
+def _refuse_missing(tokens: Iterable[Token]) -> None:
+    """Raise `BadInput` for what the grammar knows and the bot cannot do yet; silence would paint something else."""
+    for token in tokens:
+        if token.sign is Sign.LORA:
+            raise BadInput("input-prompt-lora", given=token.raw, plain=f"\\{token.raw}")
+        if token.sign is Sign.CONCEPT:
+            raise BadInput("input-prompt-concept", given=token.raw, plain=f"\\{token.raw}")
+        if token.sign is Sign.WORD_LIST:
+            raise BadInput("input-prompt-list", given=token.raw, plain=f"\\{token.raw}")
+
+
+def _factor(closing: Token) -> float:
+    if closing.sign is Sign.CLOSE_SQUARE:
+        return 1 / EMPHASIS
+    return float(closing.raw[1:-1]) if closing.raw.startswith(":") else EMPHASIS
+
+
+def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Fragment | None]:
+    """Yield the text with the weight in force over it, and nothing (`None`) where a new part starts."""
+    weights = [1.0]
+    ends = set(closing.values())
+    for place, token in enumerate(tokens):
+        if token.sign is Sign.BREAK:
+            yield None
+        elif place in ends:
+            weights.pop()
+        elif place not in closing:
+            yield Fragment(token.text, min(max(round(weights[-1], 4), LEAST_WEIGHT), MOST_WEIGHT))
+        elif len(weights) > DEEPEST:
+            raise BadInput("input-prompt-deep", most=DEEPEST)
+        else:
+            weights.append(weights[-1] * _factor(tokens[closing[place]]))
+
+
+def _parts(fragments: Iterable[Fragment | None]) -> Iterator[tuple[Fragment, ...]]:
+    """Gather fragments into parts: neighbours of one weight are one fragment, blanks go with what stands before them."""
+    texts: list[list[str]] = []
+    weights: list[float] = []
+    for fragment in (*fragments, None):
+        if fragment is None:
+            yield from _part(texts, weights)
+            texts, weights = [], []
+        elif weights and (weights[-1] == fragment.weight or not fragment.text.strip()):
+            texts[-1].append(fragment.text)
+        else:
+            texts.append([fragment.text])
+            weights.append(fragment.weight)
+
+
+def _part(texts: list[list[str]], weights: list[float]) -> Iterator[tuple[Fragment, ...]]:
+    """Yield one part without the blanks around it, or nothing where only blanks are left."""
+    joined = ["".join(pieces) for pieces in texts]
+    if joined:
+        joined[0] = joined[0].lstrip()
+        joined[-1] = joined[-1].rstrip()
+    part = tuple(Fragment(text, weight) for text, weight in zip(joined, weights, strict=True) if text)
+    if any(fragment.text.strip() for fragment in part):
+        yield part

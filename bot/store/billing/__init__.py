@@ -1,0 +1,1 @@
+"""Credits: ledger, member quotas, usage that survives account changes."""

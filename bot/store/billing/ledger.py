@@ -1,0 +1,289 @@
+"""Credits: held when a job is accepted, settled once when it is over, granted by operators. Every change is a row of the ledger.
+
+Only the functions with a `session` may be called inside somebody's writing transaction. Accounts are always taken in the same
+order, the person's before the place's, so that two transactions never wait for each other.
+"""
+
+import math
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.errors import NotAllowed
+from bot.core.quota import WHOLE, Policy
+from bot.core.values import Address, new_id
+from bot.store.database import Database, add_if_new
+from bot.store.tables.columns import now
+from bot.store.tables.core import AccountRow, JobRow, LedgerRow, PersonRow, PlaceRow
+
+#: People are told tenths of credits.
+_TENTH = WHOLE // 10
+
+DAY, HOLD, REFUND, GRANT = "day", "hold", "refund", "grant"
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What somebody can spend, in thousandths: `left` of `allowance` today (None: no limit), and `extra` that was granted."""
+
+    left: int
+    extra: int
+    allowance: int | None
+
+
+class Holder(NamedTuple):
+    """Whose account it is: a person's or a place's. Compared, persons come first."""
+
+    place: str | None
+    person: str | None
+
+
+def of_person(person: str) -> Holder:
+    """Return a person as the holder of an account."""
+    return Holder(None, person)
+
+
+def of_place(place: str) -> Holder:
+    """Return a place as the holder of an account."""
+    return Holder(place, None)
+
+
+class Ledger:
+    """The accounts, to look at and to grant to."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+
+    async def balance(self, person: str) -> Balance:
+        """Return what a person can spend now."""
+        async with self._database.read() as session:
+            allowance = await _allowance(session, self._policy, person)
+            found = (await session.execute(_account().where(_is(of_person(person))))).first()
+        return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
+
+    async def place_balance(self, address: Address) -> Balance:
+        """Return what everybody in a place can spend together now."""
+        ids = select(PlaceRow.id).where(PlaceRow.platform == address.platform, PlaceRow.key == address.place).scalar_subquery()
+        async with self._database.read() as session:
+            found = (await session.execute(_account().where(AccountRow.place_id == ids))).first()
+        allowance = self._policy.place
+        return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
+
+    async def grant(self, person: str, amount: int, key: str = "") -> Balance:
+        """Give a person credits that do not go with the day, or take some of them back where `amount` is negative; never below none.
+
+        Returns what they can spend then. A second grant of one `key` changes nothing.
+        """
+        async with self._database.write() as session:
+            allowance = await _allowance(session, self._policy, person)
+            found = await _opened(session, of_person(person), allowance or 0, self._policy.day(now()))
+            is_repeat = bool(key) and await session.get(LedgerRow, f"{GRANT} {key}") is not None
+            change = 0 if is_repeat else max(amount, -found.extra)
+            await _book(session, found, GRANT, change, change, row_id=f"{GRANT} {key}" if key else "")
+        return _balance(found._replace(extra=found.extra + change), allowance)
+
+
+class _Account(NamedTuple):
+    id: str
+    day: str
+    allowance: int
+    left: int
+    extra: int
+
+
+_NONE = _Account("", "", 0, 0, 0)
+
+
+def _balance(account: _Account, allowance: int | None) -> Balance:
+    return Balance(max(0, account.left), account.extra, allowance)
+
+
+async def hold(session: AsyncSession, policy: Policy, holder: Holder, allowance: int | None, amount: int, job_id: str) -> None:
+    """Hold credits for a job, today's before granted ones; raises `NotAllowed` where there are too few.
+
+    Without an allowance there is no limit, and nothing is written down.
+    """
+    if allowance is None or amount == 0:
+        return
+    # The account is held: of those who ask at once each finds what the one before has left.
+    found = await _opened(session, holder, allowance, policy.day(now()))
+    left = max(0, found.left)
+    granted = amount - min(left, amount)
+    if granted > found.extra:
+        raise _too_dear(amount, left + found.extra, allowance, is_place=holder.place is not None)
+    await _book(session, found, HOLD, -amount, -granted, job_id)
+
+
+def _too_dear(amount: int, left: int, allowance: int, *, is_place: bool) -> NotAllowed:
+    """Return the refusal; rounded so that what is too much also looks like it."""
+    if amount > max(allowance, left):
+        return NotAllowed("denied-credits-day", cost=_more(amount), most=_less(allowance))
+    return refusal("denied-credits-place" if is_place else "denied-credits", amount, left, allowance)
+
+
+def refusal(key: str, amount: int, left: int, allowance: int) -> NotAllowed:
+    """Return a refusal that says what something costs, what is left, and of how much."""
+    return NotAllowed(key, cost=_more(amount), left=_less(left), most=_less(allowance))
+
+
+def _more(amount: int) -> float:
+    return math.ceil(amount / _TENTH) / 10
+
+
+def _less(amount: int) -> float:
+    return math.floor(amount / _TENTH) / 10
+
+
+async def settle(session: AsyncSession, job_id: str, charged: int) -> bool:
+    """Take what a job's work came to and give the rest of its holds back; False, and nothing changes, where that was done before.
+
+    What was held of a day that is over has gone with it; what was held of granted credits comes back first.
+    """
+    guarded = update(JobRow).where(JobRow.id == job_id, JobRow.charged.is_(None)).values(charged=charged)
+    held = (await session.execute(guarded.returning(JobRow.credits))).first()
+    if held is None:
+        return False
+    if held[0] > charged:
+        await _refund(session, job_id, held[0] - charged)
+    return True
+
+
+async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
+    """Give credits back to each account that holds some for a job, and no more than it holds."""
+    held = (
+        select(LedgerRow.account_id, func.max(LedgerRow.day), -func.sum(LedgerRow.amount), -func.sum(LedgerRow.extra))
+        .join(AccountRow, AccountRow.id == LedgerRow.account_id)
+        .where(LedgerRow.job_id == job_id, LedgerRow.kind.in_((HOLD, REFUND)))
+        .group_by(LedgerRow.account_id, AccountRow.place_id)
+        .order_by(AccountRow.place_id.is_not(None))
+    )
+    for account_id, day, of_both, of_granted in (await session.execute(held)).all():
+        found = await _locked(session, AccountRow.id == account_id)
+        back = min(amount, int(of_both))
+        granted = min(back, int(of_granted))
+        # Written under the day of the hold: what is back of today's is what today has used less.
+        await _book(session, found._replace(day=day), REFUND, back, granted, job_id)
+        if found.day != day:
+            await _book(session, found, DAY, granted - back, 0)
+
+
+async def used(session: AsyncSession, policy: Policy, day: str, person: str) -> int:
+    """Return what a person used of what the operator gives for a day; what was granted beside is not of a day."""
+    found = await _locked(session, _is(of_person(person)))
+    if not found.id:
+        return 0
+    found = _on(found, await _allowance(session, policy, person) or 0, day)
+    return max(0, found.allowance - found.left)
+
+
+async def bring(session: AsyncSession, policy: Policy, day: str, person: str, amount: int) -> None:
+    """Have count against a person's day what was used by jobs that are not theirs."""
+    found = await _opened(session, of_person(person), await _allowance(session, policy, person) or 0, day)
+    await _book(session, found, DAY, -amount, 0)
+
+
+async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone: str, twice: int) -> None:
+    """Have one person's books in another's, both persons held: what both used today counts against one day's allowance.
+
+    What would count `twice` of a day counts once. Granted credits add up, and what is held for jobs is given back to the account
+    that is left.
+    """
+    accounts = {}
+    for person in sorted((kept, gone)):
+        accounts[person] = await _locked(session, AccountRow.person_id == person)
+    if not accounts[gone].id:
+        return
+    allowance = await _allowance(session, policy, kept) or 0
+    # A day that began for one of them has begun for both.
+    begun = max(day, accounts[kept].day, accounts[gone].day)
+    one, other = [await _opened(session, of_person(person), allowance, begun) for person in (kept, gone)]
+    await session.execute(update(LedgerRow).where(LedgerRow.account_id == other.id).values(account_id=one.id))
+    await session.execute(delete(AccountRow).where(AccountRow.id == other.id))
+    both = {"left": AccountRow.left + other.left, "extra": AccountRow.extra + other.extra}
+    await session.execute(update(AccountRow).where(AccountRow.id == one.id).values(both))
+    await _book(session, one, DAY, (twice if begun == day else 0) - allowance, 0)
+
+
+async def _allowance(session: AsyncSession, policy: Policy, person: str) -> int | None:
+    """Return what the operator gives a person for a day."""
+    return policy.tier(await session.scalar(select(PersonRow.tier).where(PersonRow.id == person)) or "").credits
+
+
+async def _opened(session: AsyncSession, holder: Holder, allowance: int, day: str) -> _Account:
+    """Return an account, made where there was none, held until the transaction ends; a new day fills it up."""
+    found = await _locked(session, _is(holder))
+    if not found.id:
+        await add_if_new(session, AccountRow, {"person_id": holder.person, "place_id": holder.place} | _NONE._asdict() | {"id": new_id()})
+        found = await _locked(session, _is(holder))
+    turned = _on(found, allowance, day)
+    if turned != found:
+        changed = {"day": turned.day, "allowance": turned.allowance, "left": turned.left}
+        await session.execute(update(AccountRow).where(AccountRow.id == found.id).values(changed))
+        if turned.left != found.left:
+            await _write(session, turned, DAY, turned.left - found.left, 0, None)
+    return turned
+
+
+def _on(account: _Account, allowance: int, day: str) -> _Account:
+    """Return an account as it is on a day.
+
+    What was used today stays used where an operator changes what the day begins with, so less than nothing may be left of it.
+    """
+    if account.day in (day, _after(day)):
+        # Of two machines one is a little late at midnight: a day that began is not begun again.
+        return account._replace(allowance=allowance, left=account.left + allowance - account.allowance)
+    return account._replace(day=day, allowance=allowance, left=allowance)
+
+
+def _after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+async def _locked(session: AsyncSession, where: ColumnElement[bool]) -> _Account:
+    """Return an account, held until the transaction ends; one without an id where there is none."""
+    found = (await session.execute(_account().where(where).with_for_update(key_share=True))).first()
+    return _Account(*found) if found else _NONE
+
+
+def _account() -> Select[str, str, int, int, int]:
+    return select(AccountRow.id, AccountRow.day, AccountRow.allowance, AccountRow.left, AccountRow.extra)
+
+
+async def _book(
+    session: AsyncSession, account: _Account, kind: str, amount: int, extra: int, job_id: str | None = None, row_id: str = ""
+) -> None:
+    """Change an account and write it down; `amount` of which `extra` is in granted credits."""
+    if amount == extra == 0:
+        return
+    changed = {"left": AccountRow.left + (amount - extra), "extra": AccountRow.extra + extra}
+    await session.execute(update(AccountRow).where(AccountRow.id == account.id).values(changed))
+    await _write(session, account, kind, amount, extra, job_id, row_id)
+
+
+async def _write(
+    session: AsyncSession, account: _Account, kind: str, amount: int, extra: int, job_id: str | None, row_id: str = ""
+) -> None:
+    row = {"id": row_id or new_id(), "account_id": account.id, "job_id": job_id, "kind": kind, "day": account.day, "at": now()}
+    await session.execute(insert(LedgerRow).values(**row, amount=amount, extra=extra))
+
+
+def _is(holder: Holder) -> ColumnElement[bool]:
+    return AccountRow.person_id == holder.person if holder.place is None else AccountRow.place_id == holder.place
+
+
+async def mistakes(database: Database) -> tuple[str, ...]:
+    """Return the ids of accounts that their ledger does not sum to: none, or the books are wrong."""
+    sums = (
+        select(AccountRow.id)
+        .outerjoin(LedgerRow, LedgerRow.account_id == AccountRow.id)
+        .group_by(AccountRow.id, AccountRow.left, AccountRow.extra)
+        .having(
+            (func.coalesce(func.sum(LedgerRow.amount), 0) != AccountRow.left + AccountRow.extra)
+            | (func.coalesce(func.sum(LedgerRow.extra), 0) != AccountRow.extra)
+        )
+    )
+    async with database.read() as session:
+        return tuple(await session.scalars(sums))

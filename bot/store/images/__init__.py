@@ -1,0 +1,1 @@
+"""Stored pictures, their files and the search over them."""

@@ -1,0 +1,160 @@
+"""Finished pictures: looked at and taken away. Looking for them is `finding`."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, delete, exists, false, func, or_, select, update
+
+from bot.store.database import Database, add_if_new
+from bot.store.images.image import KeptPicture as KeptPicture  # where pictures are looked at, what they are is at hand
+from bot.store.images.image import kept
+from bot.store.images.search import Finding, Sought, typed
+from bot.store.tables.core import FavouriteRow, HandleRow, JobRow, PictureRow
+
+#: So many files are asked about at once; and so many pictures are found to be overdue, for whoever asks to ask again.
+_MOST_ASKED, _MOST_OVERDUE = 500, 10_000
+
+
+class Pictures:
+    """The finished pictures."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._finding = Finding(database)
+
+    async def get(self, picture_id: str) -> KeptPicture | None:
+        """Return a picture, or nothing."""
+        async with self._database.read() as session:
+            row = await session.get(PictureRow, picture_id)
+        return None if row is None else kept(row)
+
+    async def some(self, picture_ids: Collection[str]) -> dict[str, KeptPicture]:
+        """Return pictures by their ids, as far as they are there."""
+        async with self._database.read() as session:
+            rows = await session.scalars(select(PictureRow).where(PictureRow.id.in_(picture_ids)))
+            return {row.id: kept(row) for row in rows}
+
+    async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[KeptPicture, ...]]:
+        """Return the pictures of each of several jobs, in their order."""
+        async with self._database.read() as session:
+            rows = await session.scalars(
+                select(PictureRow).where(PictureRow.job_id.in_(job_ids)).order_by(PictureRow.job_id, PictureRow.index)
+            )
+            found: dict[str, list[KeptPicture]] = {job_id: [] for job_id in job_ids}
+            for row in rows:
+                found[row.job_id].append(kept(row))
+        return {job_id: tuple(some) for job_id, some in found.items()}
+
+    async def search(self, person: str, words: str, page: int, most: int) -> tuple[KeptPicture, ...]:
+        """Return a page of a person's pictures, newest first, with all of the words, the last as it begins; pages count from 1."""
+        sought = _own(person, words)
+        return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
+
+    async def holder(self, file: str) -> tuple[KeptPicture, ...]:
+        """Return the pictures that are kept in a file, as themselves or as a thumbnail."""
+        async with self._database.read() as session:
+            rows = await session.scalars(select(PictureRow).where(or_(PictureRow.file == file, PictureRow.thumbnail == file)))
+            return tuple(kept(row) for row in rows)
+
+    async def delete(self, picture_id: str) -> tuple[str, ...]:
+        """Forget a picture and return the keys of the files that nobody needs any more."""
+        gone = delete(PictureRow).where(PictureRow.id == picture_id).returning(PictureRow.file, PictureRow.thumbnail)
+        async with self._database.write() as session:
+            files = (await session.execute(gone)).one_or_none()
+        if files is None:
+            return ()
+        # Asked when it is gone for everybody: of two who delete pictures of one file, at least the later one sees that nobody needs it.
+        return await self.unneeded(files)
+
+    async def unneeded(self, files: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some files that no picture shows and no job starts from."""
+        asked = tuple(dict.fromkeys(files))
+        needed: set[str | None] = set()
+        async with self._database.read() as session:
+            for first in range(0, len(asked), _MOST_ASKED):
+                some = asked[first : first + _MOST_ASKED]
+                for column in (PictureRow.file, PictureRow.thumbnail, JobRow.source):
+                    needed.update(await session.scalars(select(column).where(column.in_(some))))
+        return tuple(file for file in asked if file not in needed)
+
+    async def overdue(self, before: datetime | None, most_bytes: int | None) -> tuple[str, ...]:
+        """Return the ids of pictures to be kept no longer, the oldest first: those from before a moment, and those beyond so many bytes."""
+        too_old = PictureRow.created < before if before is not None else false()
+        size = func.sum(PictureRow.bytes, type_=BigInteger).over(order_by=(PictureRow.created.desc(), PictureRow.id.desc()))
+        sized = select(PictureRow.id, PictureRow.created, too_old.label("is_old"), size.label("size")).subquery()
+        beyond = sized.c.size > most_bytes if most_bytes is not None else false()
+        wanted = select(sized.c.id).where(or_(sized.c.is_old, beyond)).order_by(sized.c.created, sized.c.id).limit(_MOST_OVERDUE)
+        async with self._database.read() as session:
+            return tuple(await session.scalars(wanted))
+
+    async def left_sources(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
+        """Return the files that jobs started from, the last of them between two moments, and that no picture shows."""
+        last = func.max(JobRow.created)
+        wanted = select(JobRow.source).where(JobRow.source.is_not(None)).group_by(JobRow.source).having(last < before)
+        if since is not None:
+            wanted = wanted.having(last >= since)
+        shown = exists().where(or_(PictureRow.file == JobRow.source, PictureRow.thumbnail == JobRow.source))
+        async with self._database.read() as session:
+            return tuple(source for source in await session.scalars(wanted.where(~shown)) if source is not None)
+
+    async def drop(self, picture_ids: Sequence[str]) -> tuple[str, ...]:
+        """Forget several pictures, and return the keys of their files that nobody needs any more."""
+        async with self._database.write() as session:
+            gone = delete(PictureRow).where(PictureRow.id.in_(picture_ids)).returning(PictureRow.file, PictureRow.thumbnail)
+            files = [file for row in await session.execute(gone) for file in row]
+        return await self.unneeded(files)
+
+
+def _own(person: str, words: str) -> Sought | None:
+    """Return the search for a person's own pictures with words, or nothing where no picture can have them."""
+    wanted = typed(words)
+    return None if words.strip() and not wanted else Sought(person=person, people=(person,), words=wanted)
+
+
+class Favourites:
+    """The marks that people put on pictures; nobody sees those of others."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def folder(self, person: str, picture: str) -> str | None:
+        """Return the folder that a picture is marked in, empty for none; nothing where it is not marked."""
+        async with self._database.read() as session:
+            return await session.scalar(
+                select(FavouriteRow.folder).where(FavouriteRow.person_id == person, FavouriteRow.picture_id == picture)
+            )
+
+    async def mark(self, person: str, picture: str, folder: str) -> None:
+        """Mark a picture, in a folder or in none; one that is marked moves there."""
+        async with self._database.write() as session:
+            row = {"person_id": person, "picture_id": picture, "folder": folder}
+            if not await add_if_new(session, FavouriteRow, row):
+                marked = FavouriteRow.person_id == person, FavouriteRow.picture_id == picture
+                await session.execute(update(FavouriteRow).where(*marked).values(folder=folder))
+
+    async def unmark(self, person: str, picture: str) -> None:
+        """Take a mark off, if there is one."""
+        async with self._database.write() as session:
+            await session.execute(delete(FavouriteRow).where(FavouriteRow.person_id == person, FavouriteRow.picture_id == picture))
+
+
+class Handles:
+    """The handles of pictures, by platform."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, platform: str, handles: Mapping[str, str]) -> None:
+        """Remember what a platform calls pictures; of one that was deleted meanwhile nothing is kept."""
+        async with self._database.write() as session:
+            there = await session.scalars(select(PictureRow.id).where(PictureRow.id.in_(handles)).with_for_update(read=True))
+            for picture in sorted(there):
+                row = {"platform": platform, "picture_id": picture}
+                if not await add_if_new(session, HandleRow, {**row, "handle": handles[picture]}):
+                    await session.execute(update(HandleRow).filter_by(**row).values(handle=handles[picture]))
+
+    async def of(self, platform: str, pictures: Iterable[str]) -> dict[str, str]:
+        """Return what a platform calls pictures, where it has seen them."""
+        wanted = HandleRow.platform == platform, HandleRow.picture_id.in_(tuple(pictures))
+        async with self._database.read() as session:
+            return {row.picture_id: row.handle for row in await session.scalars(select(HandleRow).where(*wanted))}

@@ -1,0 +1,1 @@
+"""Jobs in the store: acceptance, the fair queue, attempts, deliveries."""

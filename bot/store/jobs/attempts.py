@@ -1,0 +1,200 @@
+"""Attempts at jobs: a turn is taken, the job leased, and ended once. Who ends one says which attempt it was."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, TextClause, case, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core import provenance, quota
+from bot.core.quota import Policy
+from bot.core.values import new_id
+from bot.store.billing import ledger
+from bot.store.database import Database
+from bot.store.images import search_terms
+from bot.store.jobs import fair_queue, outbox
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, IS_OPEN, LEASE, PAUSED, RUNNING, UNREADABLE, WAITING, Job, Painted, job_of, jobs
+from bot.store.tables.core import JobRow, PictureRow
+from inference.contract.errors import Problem
+from inference.contract.provenance import Proof
+
+#: Jobs that one sweep settles; there are hardly ever any.
+_MOST_SWEPT = 100
+
+
+class Attempts:
+    """The attempts. One that is no longer the last of its job changes nothing."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+
+    async def claim(self, runner: str, loaded: Collection[str] = (), offered: Collection[str] | None = None) -> Job | None:
+        """Lease the job whose turn it is for a device that has `loaded` these models, or return nothing.
+
+        Only models that are `offered` count; None stands for all. Jobs whose runner fell silent come first: their turn was taken
+        before. A job that this version cannot read fails here.
+        """
+        while (job := await self._claimed(runner, loaded, offered)) is not None and job.is_unreadable:
+            await self.fail(job, UNREADABLE)
+        return job
+
+    async def _claimed(self, runner: str, loaded: Collection[str], offered: Collection[str] | None) -> Job | None:
+        async with self._database.write() as session:
+            silent = await fair_queue.left_behind(session, self._database, offered)
+            job_id = silent or await fair_queue.taken(session, self._policy, loaded, offered)
+            if job_id is None:
+                return None
+            begun = {
+                "state": RUNNING,
+                "runner": runner,
+                "lease": self._database.moment(LEASE),
+                "attempt": JobRow.attempt + 1,
+                "tries": JobRow.tries + 1,
+                "started": self._database.moment(),
+            }
+            await session.execute(update(JobRow).where(JobRow.id == job_id).values(begun))
+            row, place = (await session.execute(jobs().where(JobRow.id == job_id))).one()
+            await self._database.ring(session, f"show:{job_id}:{runner}")
+        return job_of(row, place)
+
+    async def beat(self, runner: str, held: Collection[str]) -> frozenset[str]:
+        """Extend a runner's leases of these jobs and return the ids of those that are still its own."""
+        mine = select(JobRow.id).where(JobRow.runner == runner, JobRow.id.in_(held), JobRow.state == RUNNING)
+        # In the order of their ids: whoever else holds several takes them in the same one.
+        ordered = mine.order_by(JobRow.id).with_for_update(key_share=True)
+        kept = update(JobRow).where(JobRow.id.in_(ordered)).values(lease=self._database.moment(LEASE)).returning(JobRow.id)
+        async with self._database.write() as session:
+            return frozenset(await session.scalars(kept.execution_options(synchronize_session=False)))
+
+    async def release(self, runners: Sequence[str]) -> int:
+        """End the leases of runners that are gone and return how many there were: nobody has to wait until they run out."""
+        over = self._database.moment(-LEASE)
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            freed = update(JobRow).where(IS_OPEN, JobRow.runner.in_(runners), JobRow.state == RUNNING).values(lease=over)
+            return len((await session.scalars(freed.returning(JobRow.id))).all())
+
+    async def leave(self, runner: str) -> int:
+        """Put all jobs of a runner back to their old places in line, uncounted, and return how many there were."""
+        async with self._database.write() as session:
+            return await self._back(session, IS_OPEN, JobRow.runner == runner, JobRow.state == RUNNING)
+
+    async def give_back(self, job: Job) -> bool:
+        """Put a job back to its old place in line, as if it had not been tried; False where it is no longer this attempt's."""
+        async with self._database.write() as session:
+            return await self._back(session, *_fence(job)) > 0
+
+    async def _back(self, session: AsyncSession, *which: ColumnElement[bool] | TextClause) -> int:
+        # Held, so that nobody pauses a person or a place in between: what is held back must not come back into the line.
+        await fair_queue.held_clock(session)
+        state = case((fair_queue.IS_HELD_BACK, PAUSED), else_=WAITING)
+        back = {"state": state, "runner": None, "lease": None, "started": None, "tries": JobRow.tries - 1}
+        given = update(JobRow).where(*which).values(back).returning(JobRow.person_id, JobRow.cost, JobRow.state)
+        rows = (await session.execute(given.execution_options(synchronize_session=False))).all()
+        for person, cost, became in sorted(rows):
+            await fair_queue.correct(session, self._policy, person, cost, 0.0)
+            if became == WAITING:
+                await fair_queue.enter(session, person)
+        if rows:
+            await self._database.ring(session, "work")
+        return len(rows)
+
+    async def runners(self) -> tuple[str, ...]:
+        """Return who holds jobs now."""
+        async with self._database.read() as session:
+            held = await session.scalars(select(JobRow.runner).where(IS_OPEN, JobRow.state == RUNNING).distinct())
+            return tuple(runner for runner in held if runner is not None)
+
+    async def finish(self, job: Job, pictures: Sequence[Painted], device_seconds: float, proof: Proof | None = None) -> bool:
+        """Keep a job's pictures and what painted them, settle its credits and have it told, together.
+
+        False where the job is no longer this attempt's.
+        """
+        found = provenance.kept(msgspec.structs.replace(job.evidence, painted=proof))
+        async with self._database.write() as session:
+            person = await self._end(session, job, {"state": DONE, "device_seconds": device_seconds, "proof": found})
+            if person is None:
+                return False
+            session.add_all(_row(job, person, one) for one in pictures)
+            await session.flush()
+            await self._settle(session, job, person, _share(job, pictures), device_seconds)
+        return True
+
+    async def fail(self, job: Job, problem: Problem) -> bool:
+        """Say that a job failed, and why; it costs nothing. False where it is no longer this attempt's."""
+        async with self._database.write() as session:
+            if await self._end(session, job, {"state": FAILED, "problem": msgspec.msgpack.encode(problem)}) is None:
+                return False
+            # The device was busy with it all the same: the turn stays taken.
+            await ledger.settle(session, job.id, 0)
+        return True
+
+    async def stopped(self, job: Job, share: float) -> None:
+        """Settle a job that was cancelled while this attempt did a `share` (0 to 1) of its work. Only the first word counts."""
+        mine = JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == CANCELLED
+        async with self._database.write() as session:
+            person = await session.scalar(select(JobRow.person_id).where(*mine).with_for_update(key_share=True))
+            if person is not None:
+                await self._settle(session, job, person, share, job.cost * share)
+
+    async def again(self, job: Job, *, blamed: bool = False) -> Job | None:
+        """Begin the next attempt where this one ended without a result, for the same runner; nothing where it is no longer the last.
+
+        `blamed`: this attempt ended its process, so it counts twice.
+        """
+        counted = {
+            "attempt": JobRow.attempt + 1,
+            "tries": JobRow.tries + (2 if blamed else 1),
+            "started": self._database.moment(),
+            "lease": self._database.moment(LEASE),
+        }
+        async with self._database.write() as session:
+            changed = await session.execute(update(JobRow).where(*_fence(job)).values(counted).returning(JobRow.id))
+            if changed.first() is None:
+                return None
+            row, place = (await session.execute(jobs().where(JobRow.id == job.id))).one()
+        return job_of(row, place)
+
+    async def sweep(self) -> int:
+        """Settle cancelled jobs of which nobody said for long what they used, as if it were nothing; return how many."""
+        async with self._database.read() as session:
+            ids = (await session.scalars(_unsettled(self._database))).all()
+        settled = 0
+        for job_id in ids:
+            # One at a time: accounts of several persons are never held together.
+            async with self._database.write() as session:
+                settled += await ledger.settle(session, job_id, 0)
+        return settled
+
+    async def _end(self, session: AsyncSession, job: Job, values: dict[str, object]) -> str | None:
+        """End an attempt and return whose job it is by now, or nothing where the attempt is no longer the last."""
+        changed = update(JobRow).where(*_fence(job)).values(values | {"ended": self._database.moment(), "lease": None})
+        if (person := (await session.execute(changed.returning(JobRow.person_id))).scalar()) is None:
+            return None
+        await outbox.add(session, self._database, job.id, job.address.platform)
+        return person
+
+    async def _settle(self, session: AsyncSession, job: Job, person: str, share: float, device_seconds: float) -> None:
+        if await ledger.settle(session, job.id, quota.charge(job.credits, share)):
+            await fair_queue.correct(session, self._policy, person, job.cost, device_seconds)
+
+
+def _unsettled(database: Database) -> Select[str]:
+    return select(JobRow.id).where(fair_queue.IS_UNSETTLED, JobRow.ended < database.moment(-2 * LEASE)).limit(_MOST_SWEPT)
+
+
+def _share(job: Job, pictures: Sequence[Painted]) -> float:
+    """Return what of the work that was asked for was done: less where the pictures had to be smaller."""
+    request = job.request
+    return sum(one.width * one.height for one in pictures) / (request.count * request.width * request.height)
+
+
+def _fence(job: Job) -> tuple[ColumnElement[bool], ...]:
+    return JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == RUNNING
+
+
+def _row(job: Job, person: str, painted: Painted) -> PictureRow:
+    words = job.request.prompt.text
+    found_by = search_terms.of_picture(words, job.request.model, search_terms.preset_of(job.wish), painted.seed)
+    return PictureRow(id=new_id(), job_id=job.id, person_id=person, words=words, terms=found_by, **msgspec.structs.asdict(painted))

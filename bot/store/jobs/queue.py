@@ -1,0 +1,202 @@
+"""The line: how it stands, moving about in one's own, and holding a person's or a place's jobs back."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.quota import Policy
+from bot.core.values import Address
+from bot.store.database import Database, add_if_new
+from bot.store.jobs import fair_queue
+from bot.store.jobs.fair_queue import IN_LINE, IS_RUNNING
+from bot.store.jobs.job import IS_OPEN, PAUSED, WAITING, Job, job_of, jobs
+from bot.store.jobs.outbox import IS_UNTOLD
+from bot.store.tables.columns import now
+from bot.store.tables.core import ClockRow, DeliveryRow, JobRow, MembershipRow, PersonRow, PlaceRow, TurnRow
+from bot.store.users import channels
+
+Way = Literal["up", "down", "first", "last"]
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """How a person stands: their virtual time (and since when, in microseconds), the weight of their turn, and their waiting jobs:
+    how many, and their device seconds.
+    """
+
+    person: str
+    tag: float
+    since: int
+    weight: float
+    jobs: int
+    cost: float
+
+
+class Line:
+    """Everybody's jobs in line, and what moves them."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+
+    async def stands(self) -> tuple[Stand, ...]:
+        """Return how everybody stands who has something in line."""
+        waiting = (
+            select(JobRow.person_id, func.count().label("jobs"), func.sum(JobRow.cost).label("cost"))
+            .where(fair_queue.IN_LINE)
+            .group_by(JobRow.person_id)
+            .subquery()
+        )
+        wanted = (
+            select(waiting.c.person_id, TurnRow.tag, TurnRow.since, PersonRow.tier, waiting.c.jobs, waiting.c.cost)
+            .join(TurnRow, TurnRow.person_id == waiting.c.person_id)
+            .join(PersonRow, PersonRow.id == waiting.c.person_id)
+        )
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted)).all()
+        return tuple(Stand(person, tag, since, self._policy.tier(tier).weight, jobs, cost) for person, tag, since, tier, jobs, cost in rows)
+
+    async def before(self, job: Job) -> tuple[int, float]:
+        """Return how many jobs of the same person are in line before one, and their device seconds."""
+        rank = select(JobRow.rank).where(JobRow.id == job.id).scalar_subquery()
+        own = select(func.count(), func.coalesce(func.sum(JobRow.cost), 0.0))
+        async with self._database.read() as session:
+            count, cost = (await session.execute(own.where(fair_queue.IN_LINE, JobRow.person_id == job.person, JobRow.rank < rank))).one()
+        return count, cost
+
+    async def move(self, job: Job, way: Way) -> bool:
+        """Move a waiting job within its person's own line; False where it does not wait, or is at that end already."""
+        async with self._database.write() as session:
+            # Two moves at once: the second finds the line as the first left it.
+            await fair_queue.held_clock(session)
+            own = select(JobRow.id, JobRow.rank).where(fair_queue.IN_LINE, JobRow.person_id == job.person).order_by(JobRow.rank, JobRow.id)
+            ids, ranks = [list(column) for column in zip(*await session.execute(own), strict=True)] or ([], [])
+            if job.id not in ids:
+                return False
+            old = ids.index(job.id)
+            new = {"up": max(0, old - 1), "down": min(len(ids) - 1, old + 1), "first": 0, "last": len(ids) - 1}[way]
+            if new == old:
+                return False
+            ids.insert(new, ids.pop(old))
+            for job_id, rank in list(zip(ids, ranks, strict=True))[min(old, new) : max(old, new) + 1]:
+                await session.execute(update(JobRow).where(JobRow.id == job_id).values(rank=rank))
+        return True
+
+    async def reckon_anew(self, model: str, factor: float) -> None:
+        """Correct what waiting jobs of a model are thought to take."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            await session.execute(update(JobRow).where(fair_queue.IN_LINE, JobRow.model == model).values(cost=JobRow.cost * factor))
+
+    async def pause_person(self, person: str, *, paused: bool) -> tuple[str, ...]:
+        """Hold a person's jobs back, or let them go on; return the ids of the jobs that this changed. What is painted goes on."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            await session.execute(update(PersonRow).where(PersonRow.id == person).values(paused=paused))
+            return await self._moved(session, JobRow.person_id == person, paused=paused)
+
+    async def pause_place(self, platform: str, key: str, *, paused: bool) -> tuple[str, ...]:
+        """Hold the jobs of a place back, or let them go on; likewise."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            place_id = await channels.place_id(session, platform, key)
+            await session.execute(update(PlaceRow).where(PlaceRow.id == place_id).values(paused=paused))
+            return await self._moved(session, JobRow.place_id == place_id, paused=paused)
+
+    async def pause_member(self, person: str, address: Address, *, paused: bool) -> tuple[str, ...]:
+        """Hold a person's jobs in one place back, or let them go on; likewise."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            place_id = await channels.place_id(session, address.platform, address.place)
+            # Whoever is accepting something of theirs now comes before or after this, and not in between.
+            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
+            await add_if_new(session, MembershipRow, {"person_id": person, "place_id": place_id, "paused": paused})
+            held = MembershipRow.person_id == person, MembershipRow.place_id == place_id
+            await session.execute(update(MembershipRow).where(*held).values(paused=paused))
+            return await self._moved(session, and_(JobRow.person_id == person, JobRow.place_id == place_id), paused=paused)
+
+    async def _moved(self, session: AsyncSession, whose: ColumnElement[bool], *, paused: bool) -> tuple[str, ...]:
+        """Move jobs out of the line or into it again, where nothing else holds them back."""
+        which = (whose, JobRow.state == WAITING) if paused else (whose, JobRow.state == PAUSED, ~fair_queue.IS_HELD_BACK)
+        changed = update(JobRow).where(*which).values(state=PAUSED if paused else WAITING).returning(JobRow.id, JobRow.person_id)
+        rows = (await session.execute(changed.execution_options(synchronize_session=False))).all()
+        if paused:
+            await fair_queue.rest(session, {person for _, person in rows})
+        else:
+            await self._entered(session, {person for _, person in rows})
+        return tuple(job_id for job_id, _ in rows)
+
+    async def _entered(self, session: AsyncSession, persons: Iterable[str]) -> None:
+        for person in sorted(persons):
+            await fair_queue.enter(session, person)
+        await self._database.ring(session, "work")
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A job in work: by whom, the seconds of the device it is thought to take, and since when."""
+
+    runner: str
+    cost: float
+    started: datetime
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """The open jobs of one state: how many, and the age of the oldest in seconds."""
+
+    jobs: int
+    oldest: float
+
+
+class Turns(msgspec.Struct, frozen=True):
+    """The virtual time of the turns, and how many persons wait for theirs."""
+
+    clock: float
+    waiting: int
+
+
+class Work:
+    """Questions about everybody's open jobs; the indexes hold only those."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def running(self) -> tuple[Running, ...]:
+        """Return what is being painted now, by all processes."""
+        wanted = select(JobRow.runner, JobRow.cost, JobRow.started).where(IS_RUNNING, JobRow.lease >= self._database.moment())
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted)).all()
+        return tuple(Running(runner or "", cost, started or now()) for runner, cost, started in rows)
+
+    async def queues(self) -> Mapping[str, Queue]:
+        """Return the open jobs by state."""
+        wanted = select(JobRow.state, func.count(), func.min(JobRow.created)).where(IS_OPEN).group_by(JobRow.state)
+        moment = now()
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted)).all()
+        return {state: Queue(count, max(0.0, (moment - oldest).total_seconds())) for state, count, oldest in rows}
+
+    async def ends(self, address: Address, most: int) -> tuple[int, ...]:
+        """Return of how many pictures the ends are that a place is told next, a number for each request, of so many at most.
+
+        They are those of what is being painted, by all processes, and of what was and is not told yet.
+        """
+        untold = select(DeliveryRow.job_id).where(IS_UNTOLD, DeliveryRow.platform == address.platform)
+        here = jobs().where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        ways = here.where(IS_RUNNING), here.where(JobRow.id.in_(untold))
+        async with self._database.read() as session:
+            rows = [row for wanted in ways for row in await session.execute(wanted.limit(most))]
+        return tuple(job_of(row, place).request.count for row, place in rows)[:most]
+
+    async def turns(self) -> Turns:
+        """Return how the turns stand."""
+        waiting = select(func.count(JobRow.person_id.distinct())).where(IN_LINE)
+        async with self._database.read() as session:
+            return Turns(await session.scalar(select(ClockRow.now)) or 0.0, await session.scalar(waiting) or 0)
+
+    async def answers(self) -> None:
+        """Ask the database something trivial; raises what its driver raises where it does not answer."""
+        async with self._database.read() as session:
+            await session.execute(select(1))

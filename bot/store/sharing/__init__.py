@@ -1,0 +1,1 @@
+"""Boards and presets that groups share."""

@@ -1,0 +1,130 @@
+"""One board while it changes. Everything here is to be called inside a writing transaction.
+
+Whoever puts something on a board, or moves one, holds its row: nobody else joins it with another then, or looks for the same thing on
+it. Rows are always held in one order, so that nobody waits in a circle: places, persons, boards by their ids, presets, what is shared.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import Select, and_, delete, false, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.values import Address, new_id
+from bot.store.database import add_if_new
+from bot.store.sharing import preset as naming
+from bot.store.tables.core import LinkCodeRow, PersonRow, PlaceRow
+from bot.store.tables.sharing import BoardPlaceRow, BoardRow, PresetRow, ShareRow, VoteRow
+from bot.store.users.channels import place_id
+
+
+def board_of(place: Address) -> Select[str]:
+    """Return the question for the board of a place."""
+    here = PlaceRow.platform == place.platform, PlaceRow.key == place.place
+    return select(BoardPlaceRow.board_id).join(PlaceRow, PlaceRow.id == BoardPlaceRow.place_id).where(*here)
+
+
+async def opened(session: AsyncSession, place: Address) -> str:
+    """Return the board that a place looks at; a new one where there is none."""
+    if (known := await session.scalar(board_of(place))) is not None:
+        return known
+    return await _new(session, await place_id(session, place.platform, place.place))
+
+
+async def held(session: AsyncSession, place: Address, person: str = "") -> str:
+    """Return the board that a place looks at, a new one where there is none, and hold it: it is the place's until the transaction ends.
+
+    `person` is whose something is to be put there, and held too.
+    """
+    while True:
+        board = await opened(session, place)
+        await hold_person(session, person)
+        await hold(session, board)
+        # Whoever had it before may have joined it with another one.
+        if await session.scalar(board_of(place)) == board:
+            return board
+
+
+async def hold_person(session: AsyncSession, person: str) -> None:
+    """Hold a person: they are neither forgotten nor joined with another one meanwhile, and keep and share one thing after the other."""
+    await session.scalar(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
+
+
+async def hold(session: AsyncSession, *boards: str) -> bool:
+    """Hold boards; return whether all of them are there."""
+    rows = select(BoardRow.id).where(BoardRow.id.in_(boards)).order_by(BoardRow.id).with_for_update()
+    return len((await session.scalars(rows)).all()) == len(set(boards))
+
+
+async def join(session: AsyncSession, kept: str, other: str) -> bool:
+    """Have everything of another board, and everybody who looks at it, on this one; the other is gone.
+
+    Returns False, and changes nothing, where one of them is gone already, or both are the same.
+    """
+    if kept == other or not await hold(session, kept, other):
+        return False
+    await session.execute(update(BoardPlaceRow).where(BoardPlaceRow.board_id == other).values(board_id=kept))
+    await _move_presets(session, other, kept)
+    await session.execute(update(ShareRow).where(ShareRow.board_id == other).values(board_id=kept))
+    await session.execute(delete(BoardRow).where(BoardRow.id == other))
+    return True
+
+
+async def part(session: AsyncSession, place: Address) -> bool:
+    """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
+    if await session.scalar(board_of(place)) is None:
+        return False
+    board = await held(session, place)
+    looking = (await session.scalars(select(BoardPlaceRow.place_id).where(BoardPlaceRow.board_id == board))).all()
+    if len(looking) < 2:
+        return False
+    here = await place_id(session, place.platform, place.place)
+    await session.execute(delete(BoardPlaceRow).where(BoardPlaceRow.place_id == here))
+    # Who left agrees to nothing in the name of those who stay.
+    await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == board))
+    await _new(session, here)
+    return True
+
+
+async def put(
+    session: AsyncSession, board: str, person: str, words: str, wish: str, *, picture: str | None = None, preset: str | None = None
+) -> str:
+    """Put something on a board that is held, and return its id; of what is there already from the same person that one's."""
+    same = (ShareRow.picture_id == picture) if picture else and_(ShareRow.wish == wish, ShareRow.picture_id.is_(None))
+    if preset:
+        same = ShareRow.preset_id == preset
+    known = select(ShareRow.id).where(ShareRow.board_id == board, ShareRow.person_id == person, ShareRow.removed == false(), same)
+    if (found := await session.scalar(known.limit(1))) is not None:
+        return found
+    row = {"id": new_id(), "board_id": board, "person_id": person, "picture_id": picture, "preset_id": preset}
+    await session.execute(insert(ShareRow).values(**row, words=words, wish=wish))
+    return str(row["id"])
+
+
+async def count(session: AsyncSession, shares: Collection[str]) -> None:
+    """Count anew how many like what was shared, where it is still there: not added up, for who likes it may be gone or somebody else."""
+    there = select(ShareRow.id).where(ShareRow.id.in_(shares)).order_by(ShareRow.id).with_for_update()
+    for share in (await session.scalars(there)).all():
+        votes = select(func.count()).select_from(VoteRow).where(VoteRow.share_id == share).scalar_subquery()
+        counted = update(ShareRow).where(ShareRow.id == share).values(votes=votes)
+        await session.execute(counted.execution_options(synchronize_session=False))
+
+
+async def _new(session: AsyncSession, place: str) -> str:
+    """Return a new board for a place that looks at none, or the one that somebody opened for it at the same moment."""
+    board = new_id()
+    await session.execute(insert(BoardRow).values(id=board))
+    if await add_if_new(session, BoardPlaceRow, {"place_id": place, "board_id": board}):
+        return board
+    await session.execute(delete(BoardRow).where(BoardRow.id == board))
+    return (await session.scalars(select(BoardPlaceRow.board_id).where(BoardPlaceRow.place_id == place))).one()
+
+
+async def _move_presets(session: AsyncSession, old: str, new: str) -> None:
+    """Have presets stand on another board's shelf; one whose name is taken there gets a number."""
+    taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == new)))
+    moving = select(PresetRow).where(PresetRow.shelf == old).order_by(PresetRow.created, PresetRow.id).with_for_update()
+    for row in (await session.scalars(moving)).all():
+        await naming.rename(session, row, naming.free_name(row.name, taken))
+        taken.add(row.key)
+        row.shelf, row.board_id = new, new
+    await session.flush()

@@ -1,0 +1,77 @@
+"""Joining the boards of two groups: a code from the first, entered in the second, whose answer is entered in the first.
+
+Each side so says yes by somebody who looks after it, and a code that was overheard opens nothing: the answer is worth something
+only where the first code came from. Only digests are kept.
+"""
+
+import base64
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.values import Address
+from bot.store.database import Database
+from bot.store.sharing import board
+from bot.store.tables.core import LinkCodeRow
+
+#: How long a code can be entered, and how many bytes of chance are in it.
+_GOOD_FOR, _BYTES = timedelta(hours=1), 16
+
+
+class Entered(NamedTuple):
+    """What came of a code: the boards are one now, or `answer` has to be entered on the other side."""
+
+    joined: bool
+    answer: str = ""
+
+
+class Joining:
+    """Joins boards."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def invite(self, place: Address) -> str:
+        """Return a code that another group can be joined with a place's; earlier ones of this board end."""
+        code = _new_code()
+        async with self._database.write() as session:
+            here = await board.held(session, place)
+            await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == here))
+            await self._keep(session, _digest(code), here)
+        return code
+
+    async def enter(self, code: str, place: Address) -> Entered | None:
+        """Enter a code in a place; nothing where it is none, was used, or is too old. A code is used with what it does, or not at all."""
+        async with self._database.write() as session:
+            here = await board.opened(session, place)
+            answered, asked = _digest(code, here), _digest(code)
+            good = LinkCodeRow.digest.in_((answered, asked)), LinkCodeRow.board_id != here, LinkCodeRow.until > self._database.moment()
+            other = await session.scalar(select(LinkCodeRow.board_id).where(*good))
+            # Both in one go: of two groups that enter each other's codes at once, neither waits for the other.
+            if other is None or not await board.hold(session, here, other) or await session.scalar(board.board_of(place)) != here:
+                return None
+            used = (await session.scalars(delete(LinkCodeRow).where(*good).returning(LinkCodeRow.digest))).first()
+            if used == answered:
+                return Entered(joined=await board.join(session, here, other))
+            if used is None:
+                return None
+            answer = _new_code()
+            await self._keep(session, _digest(answer, other), here)
+            return Entered(joined=False, answer=answer)
+
+    async def _keep(self, session: AsyncSession, digest: str, here: str) -> None:
+        until = self._database.moment(_GOOD_FOR)
+        await session.execute(insert(LinkCodeRow).values(digest=digest, board_id=here, until=until))
+
+
+def _new_code() -> str:
+    """Return a code of letters and digits that are hard to mistake for each other, in capitals or not."""
+    return base64.b32encode(secrets.token_bytes(_BYTES)).decode().rstrip("=").lower()
+
+
+def _digest(code: str, board: str = "") -> str:
+    return hashlib.sha256(f"{code.strip().lower()}:{board}".encode()).hexdigest()

@@ -1,0 +1,172 @@
+"""One preset while it is kept, shown and hidden. Everything here is to be called inside a writing transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Address, new_id
+from bot.presets.template import Body, folded, key_of, named
+from bot.store.images import search_terms
+from bot.store.sharing import board
+from bot.store.tables.sharing import PresetRow, PresetVersionRow, ShareRow
+
+#: The shelf that everybody may look at.
+PUBLIC = "public"
+
+
+class New(msgspec.Struct, frozen=True, kw_only=True):
+    """A preset that somebody wants kept: under which name, and what it is. Without tags or a picture those stay that it has."""
+
+    name: str
+    body: Body
+    tags: Sequence[str] | None = None
+    picture: str | None = None
+    forked_from: str | None = None
+
+
+async def keep(session: AsyncSession, person: str, new: New) -> str:
+    """Keep a preset and return its id: a new one, or a new version of the one of this name, which is taken out of the archive."""
+    await board.hold_person(session, person)
+    known = select(PresetRow).where(PresetRow.person_id == person, PresetRow.key == key_of(new.name)).order_by(PresetRow.archived)
+    row = (await session.scalars(known.limit(1).with_for_update())).first()
+    if row is None:
+        (id,) = await _add(session, person, [new])
+        return id
+    await _grow(session, row, new)
+    return row.id
+
+
+async def keep_all(session: AsyncSession, person: str, all_new: Sequence[New]) -> None:
+    """Keep many presets, each under its name, or with a number where something else of this person's has that; a repeat changes nothing."""
+    await board.hold_person(session, person)
+    # Of two of one name the one that is in use.
+    mine = select(PresetRow).where(PresetRow.person_id == person).order_by(PresetRow.archived.desc())
+    rows = {row.key: row for row in await session.scalars(mine)}
+    heads = select(PresetVersionRow).join(PresetRow, PresetRow.id == PresetVersionRow.preset_id)
+    heads = heads.where(PresetRow.person_id == person, PresetVersionRow.number == PresetRow.head)
+    bodies = {one.preset_id: one.body for one in await session.scalars(heads)}
+    in_use = {key: bodies[row.id] for key, row in rows.items() if not row.archived}
+    added: list[New] = []
+    for new in all_new:
+        written = _written(new.body)
+        name = free_name(new.name, {key for key, body in in_use.items() if body != written})
+        if key_of(name) in in_use:
+            continue
+        in_use[key_of(name)] = written
+        named = msgspec.structs.replace(new, name=name)
+        if (row := rows.get(key_of(name))) is not None:
+            await _grow(session, row, named)
+        else:
+            added.append(named)
+    await _add(session, person, added)
+
+
+async def show(session: AsyncSession, preset_id: str, place: Address | None) -> None:
+    """Put a preset on the board of a place, or on everybody's shelf.
+
+    Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there; and
+    `NotAllowed` where it is gone by now.
+    """
+    person = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id)) or ""
+    if place is None:
+        await board.hold_person(session, person)
+    here = None if place is None else await board.held(session, place, person)
+    shelf = here or PUBLIC
+    row = await session.get(PresetRow, preset_id, with_for_update=True)
+    if row is None:
+        raise NotAllowed("denied-preset")
+    if row.shelf not in (person, shelf):
+        raise BadInput("input-preset-elsewhere", name=row.name)
+    taken = select(PresetRow.id).where(PresetRow.shelf == shelf, PresetRow.key == row.key, PresetRow.id != preset_id)
+    if (await session.scalars(taken)).first() is not None:
+        raise BadInput("input-preset-taken-there", name=row.name)
+    row.shelf, row.board_id = shelf, here
+    await session.flush()
+    if here is not None:
+        await board.put(session, here, person, await _words(session, row), "{}", preset=preset_id)
+
+
+async def hide(session: AsyncSession, preset_id: str, *, archived: bool | None = None) -> None:
+    """Have a preset be its maker's alone again, off everybody's shelf and all boards; where its name is taken there it gets a number."""
+    person = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id))
+    await board.hold_person(session, person or "")
+    row = await session.get(PresetRow, preset_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        return
+    taken = select(PresetRow.key).where(PresetRow.shelf == row.person_id, PresetRow.id != preset_id)
+    await rename(session, row, free_name(row.name, set(await session.scalars(taken))))
+    row.shelf, row.board_id = row.person_id, None
+    row.archived = row.archived if archived is None else archived
+    await session.flush()
+    await session.execute(update(ShareRow).where(ShareRow.preset_id == preset_id).values(removed=True))
+
+
+async def _add(session: AsyncSession, person: str, all_new: Sequence[New]) -> list[str]:
+    """Add presets of names that this person has none of, and return their ids."""
+    rows = [{"id": new_id(), "person_id": person, "shelf": person, "head": 1, "uses": 0, **_row(new, ())} for new in all_new]
+    if rows:
+        await session.execute(insert(PresetRow), rows)
+        bodies = [{"preset_id": row["id"], "number": 1, "body": _written(new.body)} for row, new in zip(rows, all_new, strict=True)]
+        await session.execute(insert(PresetVersionRow), bodies)
+    return [str(row["id"]) for row in rows]
+
+
+def _row(new: New, tags: Sequence[str]) -> Mapping[str, Any]:
+    said = tuple(_tags(new.tags)) if new.tags is not None else tags
+    found = search_terms.of_preset(new.name, said, new.body.prompt)
+    row = {"key": key_of(new.name), "name": named(new.name), "forked_from": new.forked_from, "picture_id": new.picture}
+    return {**row, "tags": " ".join(said), "terms": found, "archived": False}
+
+
+async def _grow(session: AsyncSession, row: PresetRow, new: New) -> None:
+    """Have a preset be something else from now on; its name stays as it was written first."""
+    grown = _row(msgspec.structs.replace(new, name=row.name), row.tags.split())
+    row.tags, row.terms, row.archived = grown["tags"], grown["terms"], False
+    row.picture_id = new.picture or row.picture_id
+    row.forked_from = new.forked_from or row.forked_from
+    row.head += 1
+    session.add(PresetVersionRow(preset_id=row.id, number=row.head, body=_written(new.body)))
+    await session.flush()
+    # What stands on boards is what it is now.
+    await session.execute(update(ShareRow).where(ShareRow.preset_id == row.id).values(words=new.body.prompt or row.name))
+
+
+async def _words(session: AsyncSession, row: PresetRow) -> str:
+    """Return what is told of a preset on a board: its prompt, or its name where it has none."""
+    head = select(PresetVersionRow.body).where(PresetVersionRow.preset_id == row.id, PresetVersionRow.number == row.head)
+    return msgspec.json.decode((await session.scalars(head)).one(), type=Body).prompt or row.name
+
+
+def _written(body: Body) -> str:
+    return msgspec.json.encode(body).decode()
+
+
+def _tags(tags: Collection[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys(tag.casefold() for tag in tags))
+
+
+#: No name is longer.
+_LONGEST = 32
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that is none of those taken, which are keys: itself, or with the first number from 2 on that is free."""
+    found, number = name, 2
+    while folded(found) in taken:
+        behind = f"-{number}"
+        found, number = name[: _LONGEST - len(behind)] + behind, number + 1
+    return found
+
+
+async def rename(session: AsyncSession, row: PresetRow, name: str) -> None:
+    """Call a preset otherwise: it is found by its new name, and no more by the old one. To be flushed by whoever asked."""
+    if name == row.name:
+        return
+    head = select(PresetVersionRow.body).where(PresetVersionRow.preset_id == row.id, PresetVersionRow.number == row.head)
+    body = await session.scalar(head)
+    prompt = "" if body is None else msgspec.json.decode(body, type=Body).prompt
+    row.name, row.key, row.terms = name, folded(name), search_terms.of_preset(name, row.tags.split(), prompt)

@@ -1,0 +1,108 @@
+"""The indexes that search uses. SQLAlchemy knows no words for them, so they are said here, once for each database.
+
+SQLite: a table of FTS5 beside `picture` and one beside `preset`, which triggers keep up to date. Its rows need numbers that stay as
+they are when a file is compacted, and grow with time: `picture_number` has them. PostgreSQL: an index on an expression. In both,
+whose a picture is and where a preset stands is read from its own column: when that changes, so does what is found.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from bot.store.images.search_terms import BEGINNINGS
+
+#: What is searched: a table, and its terms as an expression over `{row}`.
+_SQLITE = {
+    "picture": "{row}.terms || ' @' || {row}.person_id",
+    "preset": "{row}.terms || ' @' || {row}.person_id || ' ^' || {row}.shelf",
+}
+_POSTGRESQL = {
+    "picture": "array_to_tsvector(string_to_array(picture.terms, ' ') || ('@' || picture.person_id))",
+    "preset": "array_to_tsvector(string_to_array(preset.terms, ' ') || ('@' || preset.person_id) || ('^' || preset.shelf))",
+}
+
+#: Names of presets by their beginning: PostgreSQL's own order of words is none of beginnings.
+_PREFIX = 'preset_prefix ON preset (shelf, key COLLATE "C")'
+
+#: The newest on a shelf: where many presets have a word, only these are looked at.
+_NEWEST = "preset_newest ON preset (shelf, created)"
+
+#: Characters that terms are made of beside letters and digits.
+_TOKENS = "ascii tokenchars ''@=+#^-_''"
+
+
+def vector(table: str) -> str:
+    """Return the terms of a table's rows as PostgreSQL's index has them."""
+    return _POSTGRESQL[table]
+
+
+def statements(dialect: str) -> tuple[str, ...]:
+    """Return what makes the indexes, where they are not there yet."""
+    if dialect == "sqlite":
+        return tuple(one for table, terms in _SQLITE.items() for one in _of_sqlite(table, terms))
+    begin = "CREATE INDEX IF NOT EXISTS"
+    made = (f"{begin} {table}_search ON {table} USING gin ({_bare(table)}) WITH (fastupdate = off)" for table in _POSTGRESQL)
+    return (*made, f"{begin} {_PREFIX}", f"{begin} {_NEWEST}")
+
+
+def removal(dialect: str) -> tuple[str, ...]:
+    """Return what takes the indexes away."""
+    if dialect == "postgresql":
+        return tuple(f"DROP INDEX {name}" for name in NAMES)
+    return tuple(f"DROP {kind} {name}" for table in _SQLITE for name, kind in _names(table).items())
+
+
+def created(_metadata: object, connection: Connection, tables: Any = (), **_more: object) -> None:
+    """Make the indexes after the tables that were made."""
+    if {one.name for one in tables or ()} >= set(_SQLITE):
+        for statement in statements(connection.dialect.name):
+            connection.exec_driver_sql(statement)
+
+
+def missing(connection: Connection) -> tuple[str, ...]:
+    """Return the names of what search needs and is not there, of tables that are."""
+    if connection.dialect.name == "sqlite":
+        there = set(connection.scalars(text("SELECT name FROM sqlite_master")))
+        needed = {name: table for table in _SQLITE for name in _names(table)}
+    else:
+        listed = "SELECT {0}name FROM pg_{1} WHERE schemaname = ANY(current_schemas(false))"
+        kinds = ("table", "tables"), ("index", "indexes")
+        there = {name for kind in kinds for name in connection.scalars(text(listed.format(*kind)))}
+        needed = {name: name.partition("_")[0] for name in NAMES}
+    return tuple(sorted(name for name, table in needed.items() if table in there and name not in there))
+
+
+#: The indexes of PostgreSQL, which the models do not name.
+NAMES = ("picture_search", "preset_search", "preset_prefix", "preset_newest")
+
+
+def _names(table: str) -> dict[str, str]:
+    """Return what SQLite needs to search a table, each with its kind, in an order in which it can be dropped."""
+    triggers = {f"{table}_search_{when}": "TRIGGER" for when in ("new", "changed", "gone")}
+    return {**triggers, f"{table}_search": "TABLE", f"{table}_searched": "VIEW", f"{table}_number": "TABLE"}
+
+
+def _bare(table: str) -> str:
+    return _POSTGRESQL[table].replace(f"{table}.", "")
+
+
+def _of_sqlite(table: str, terms: str) -> tuple[str, ...]:
+    number, new, old = f"(SELECT number FROM {table}_number WHERE id = NEW.id)", terms.format(row="NEW"), terms.format(row="OLD")
+    add = f"INSERT INTO {table}_search (rowid, terms) VALUES ({number}, {new});"
+    # Without the words of its own FTS5 has to be told what it knew.
+    take = f"INSERT INTO {table}_search ({table}_search, rowid, terms) VALUES ('delete', {number.replace('NEW', 'OLD')}, {old});"
+    prefix = " ".join(map(str, BEGINNINGS))
+    columns = "terms, person_id" + (", shelf" if table == "preset" else "")
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table}_number (number INTEGER PRIMARY KEY, id VARCHAR NOT NULL UNIQUE)",
+        f"CREATE VIEW IF NOT EXISTS {table}_searched AS SELECT number, {terms.format(row=table)} AS terms"
+        f" FROM {table}_number JOIN {table} ON {table}.id = {table}_number.id",
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {table}_search USING fts5"
+        f" (terms, content='{table}_searched', content_rowid='number', tokenize='{_TOKENS}', prefix='{prefix}', detail=none, columnsize=0)",
+        f"CREATE TRIGGER IF NOT EXISTS {table}_search_new AFTER INSERT ON {table}"
+        f" BEGIN INSERT INTO {table}_number (id) VALUES (NEW.id); {add} END",
+        f"CREATE TRIGGER IF NOT EXISTS {table}_search_changed AFTER UPDATE OF {columns} ON {table} BEGIN {take} {add} END",
+        # Before, and not after: what refers to the row goes with it.
+        f"CREATE TRIGGER IF NOT EXISTS {table}_search_gone BEFORE DELETE ON {table}"
+        f" BEGIN {take} DELETE FROM {table}_number WHERE id = OLD.id; END",
+    )

@@ -1,0 +1,1 @@
+"""Users, accounts, channels, settings, tokens, privacy."""

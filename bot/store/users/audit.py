@@ -1,0 +1,76 @@
+"""The audit: what people with more rights than others did with them. Acts are added, and never changed."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import insert, select
+from sqlalchemy.orm import aliased
+
+from bot.core.values import new_id
+from bot.store.database import Database
+from bot.store.tables.columns import now
+from bot.store.tables.core import AuditRow, PersonRow, PlaceRow
+from bot.store.users.users import Person
+
+Facts = Mapping[str, str | int | float]
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Something that somebody did: to a person, in a place (both may be gone by now), and what belongs to it.
+
+    `actor` is the id of a person, whose name is `name` while Easel knows them; `place` is written `platform:place`.
+    """
+
+    at: datetime
+    actor: str
+    name: str
+    act: str
+    person: str | None
+    person_name: str
+    place: str
+    facts: Facts
+
+
+class Audit:
+    """The acts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(
+        self, actor: Person | str, act: str, *, person: str | None = None, place: str | None = None, facts: Facts | None = None
+    ) -> None:
+        """Write down what somebody did, to whom and in which place (by their ids); `facts` must name nobody, for they stay."""
+        row = {"id": new_id(), "actor": actor.id if isinstance(actor, Person) else actor, "act": act, "at": now()}
+        told = json.dumps(dict(facts), ensure_ascii=False) if facts else ""
+        async with self._database.write() as session:
+            await session.execute(insert(AuditRow).values(**row, person_id=person, place_id=place, facts=told))
+
+    async def latest(self, most: int) -> tuple[Act, ...]:
+        """Return what was done last, the newest first."""
+        actor, touched = aliased(PersonRow), aliased(PersonRow)
+        wanted = (
+            select(AuditRow, actor.name, touched.name, PlaceRow)
+            .outerjoin(actor, actor.id == AuditRow.actor)
+            .outerjoin(touched, touched.id == AuditRow.person_id)
+            .outerjoin(PlaceRow, PlaceRow.id == AuditRow.place_id)
+            .order_by(AuditRow.at.desc(), AuditRow.id)
+            .limit(most)
+        )
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted)).all()
+        return tuple(
+            Act(
+                at=row.at,
+                actor=row.actor,
+                name=name or "",
+                act=row.act,
+                person=row.person_id,
+                person_name=person_name or "",
+                place="" if place is None else f"{place.platform}:{place.key}",
+                facts=json.loads(row.facts) if row.facts else {},
+            )
+            for row, name, person_name, place in rows
+        )

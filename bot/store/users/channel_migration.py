@@ -1,0 +1,55 @@
+"""What a place has becomes another place's, which it is now. To be called inside a writing transaction that holds the first."""
+
+import json
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.store.billing import member_quota
+from bot.store.sharing import board
+from bot.store.tables.core import MembershipRow, PlaceRow, SettingRow
+from bot.store.tables.sharing import BoardPlaceRow
+
+
+async def move(session: AsyncSession, old: str, new: str) -> None:
+    """Have one place share, settle, hold back and have used what another did; of what both settled, what the new one did holds."""
+    await member_quota.move(session, old, new)
+    await _held_back(session, old, new)
+    await _settings(session, old, new)
+    await _board(session, old, new)
+
+
+async def _held_back(session: AsyncSession, old: str, new: str) -> None:
+    """Hold back whoever was: nobody gets around that by being in the place under its new name."""
+    paused = select(PlaceRow.id).where(PlaceRow.id == old, PlaceRow.paused).exists()
+    await _run(session, update(PlaceRow).where(PlaceRow.id == new, paused).values(paused=True))
+    known = select(MembershipRow.person_id).where(MembershipRow.place_id == new)
+    barred = select(MembershipRow.person_id).where(MembershipRow.place_id == old, MembershipRow.paused)
+    there = MembershipRow.place_id == new, MembershipRow.person_id.in_(barred)
+    await _run(session, update(MembershipRow).where(*there).values(paused=True))
+    alone = MembershipRow.place_id == old, MembershipRow.person_id.not_in(known)
+    await _run(session, update(MembershipRow).where(*alone).values(place_id=new))
+
+
+async def _settings(session: AsyncSession, old: str, new: str) -> None:
+    of = {row.place_id: row for row in await session.scalars(select(SettingRow).where(SettingRow.place_id.in_((old, new))))}
+    if old in of and new in of:
+        of[new].given = json.dumps({**json.loads(of[old].given), **json.loads(of[new].given)})
+        await session.delete(of[old])
+    elif old in of:
+        of[old].place_id = new
+    await session.flush()
+
+
+async def _board(session: AsyncSession, old: str, new: str) -> None:
+    """Have one board of two, and the new place look at it."""
+    of = {row.place_id: row.board_id for row in await session.scalars(select(BoardPlaceRow).where(BoardPlaceRow.place_id.in_((old, new))))}
+    if old in of and new in of:
+        await board.join(session, of[new], of[old])
+    elif old in of:
+        await _run(session, update(BoardPlaceRow).where(BoardPlaceRow.place_id == old).values(place_id=new))
+
+
+async def _run(session: AsyncSession, change: Any) -> None:
+    await session.execute(change.execution_options(synchronize_session=False))

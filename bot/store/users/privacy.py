@@ -1,0 +1,363 @@
+"""What is kept of one person: given to them, and forgotten, when they ask. Every table has a rule here; a test finds one without."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.quota import Policy
+from bot.core.values import Caller
+from bot.store.billing import carryover, ledger
+from bot.store.database import Database, add_if_new
+from bot.store.images.blobs import Files
+from bot.store.images.images import Pictures
+from bot.store.jobs import fair_queue
+from bot.store.jobs.job import IS_OPEN
+from bot.store.jobs.jobs import Jobs
+from bot.store.sharing import board
+from bot.store.tables.columns import Base, now
+from bot.store.tables.core import (
+    AccountRow,
+    AuditRow,
+    CountedRow,
+    DeliveryRow,
+    FavouriteRow,
+    HandleRow,
+    IdentityRow,
+    InboxRow,
+    JobRow,
+    LedgerRow,
+    LinkCodeRow,
+    MembershipRow,
+    PersonRow,
+    PictureRow,
+    PlaceRow,
+    SettingRow,
+    TokenRow,
+    TombstoneRow,
+    TurnRow,
+)
+from bot.store.tables.sharing import BoardPlaceRow, DigestRow, PresetRow, PresetVersionRow, ReportRow, ShareRow, VoteRow
+from bot.store.users import privacy_sqlite
+from bot.store.users.channels import is_theirs
+from bot.store.users.users import Person, digest_of
+
+#: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.
+_BATCH = 200
+
+#: Where the files store keeps the tombstones a second time: a backup of the database from before them knows none.
+TOMBSTONES = "forgotten"
+
+
+class Rule(NamedTuple):
+    """Which rows of a table are a person's, and what becomes of them when the person is forgotten.
+
+    `goes`: the rows are deleted. `emptied`: they stay, and nothing in them leads to the person any more. `stays`: they name nobody.
+    `hidden` are columns that are no business of the person's: secrets, and names of the operator's computers.
+    """
+
+    fate: Literal["goes", "emptied", "stays"]
+    why: str
+    theirs: Callable[[str], ColumnElement[bool]] | None = None
+    hidden: frozenset[str] = frozenset()
+
+
+def _jobs_of(person: str) -> Any:
+    return select(JobRow.id).where(JobRow.person_id == person)
+
+
+def _accounts_of(person: str) -> Any:
+    return select(AccountRow.id).where(AccountRow.person_id == person)
+
+
+def _is_their_own(person: str) -> ColumnElement[bool]:
+    return is_theirs(person, PlaceRow.platform, PlaceRow.key)
+
+
+def _place_of(person: str) -> ColumnElement[bool]:
+    return or_(PlaceRow.id.in_(select(JobRow.place_id).where(JobRow.person_id == person)), _is_their_own(person))
+
+
+RULES: Mapping[str, Rule] = {
+    "person": Rule("goes", "the person", lambda person: PersonRow.id == person),
+    "identity": Rule("goes", "with the person", lambda person: IdentityRow.person_id == person),
+    "place": Rule(
+        "goes",
+        "where nobody else has asked for anything, shares or settled something; other places are groups, and name none of their people",
+        _place_of,
+    ),
+    "membership": Rule("goes", "with the person", lambda person: MembershipRow.person_id == person),
+    "counted": Rule(
+        "goes",
+        "with the person; what they used today stays until the day is over, under digests of what platforms called them",
+        lambda person: CountedRow.person_id == person,
+        frozenset({"digest"}),
+    ),
+    "turn": Rule("goes", "with the person", lambda person: TurnRow.person_id == person),
+    "clock": Rule("stays", "one number for everybody"),
+    "job": Rule("goes", "with the person", lambda person: JobRow.person_id == person, frozenset({"runner", "lease", "message"})),
+    "picture": Rule(
+        "goes",
+        "with the person, and the files that nobody else needs",
+        lambda person: PictureRow.person_id == person,
+        frozenset({"terms"}),
+    ),
+    "api_token": Rule("goes", "with the person", lambda person: TokenRow.person_id == person, frozenset({"digest"})),
+    "account": Rule("goes", "with the person", lambda person: AccountRow.person_id == person),
+    "ledger": Rule(
+        "emptied",
+        "the person's own goes; in a group's books a line stays that names no job any more",
+        lambda person: or_(LedgerRow.account_id.in_(_accounts_of(person)), LedgerRow.job_id.in_(_jobs_of(person))),
+    ),
+    "delivery": Rule("goes", "with its job", lambda person: DeliveryRow.job_id.in_(_jobs_of(person)), frozenset({"runner"})),
+    "inbox": Rule(
+        "emptied",
+        "a letter's words are gone when it was acted on; one that still waits and names them is emptied unread",
+        hidden=frozenset({"runner"}),
+    ),
+    "lease": Rule("stays", "which process does what"),
+    "handle": Rule(
+        "goes",
+        "with its picture",
+        lambda person: HandleRow.picture_id.in_(select(PictureRow.id).where(PictureRow.person_id == person)),
+        frozenset({"handle"}),
+    ),
+    "setting": Rule("goes", "with the person; a place's go with the place", lambda person: SettingRow.person_id == person),
+    "board": Rule("stays", "what a group shares; it names nobody"),
+    "board_place": Rule("stays", "which group looks at which board"),
+    "digest": Rule(
+        "goes",
+        "with whose conversation it is; a group's goes with the group",
+        lambda person: DigestRow.person_id == person,
+        frozenset({"message"}),
+    ),
+    "preset": Rule("goes", "with its maker, wherever it is listed", lambda person: PresetRow.person_id == person, frozenset({"terms"})),
+    "preset_version": Rule(
+        "goes",
+        "with its preset",
+        lambda person: PresetVersionRow.preset_id.in_(select(PresetRow.id).where(PresetRow.person_id == person)),
+    ),
+    "share": Rule("goes", "with who shared it", lambda person: ShareRow.person_id == person),
+    "vote": Rule("goes", "with the person, and out of the count that it was part of", lambda person: VoteRow.person_id == person),
+    "report": Rule("goes", "with the person", lambda person: ReportRow.person_id == person),
+    "link_code": Rule(
+        "goes",
+        "with who made it, or wants to be joined by it",
+        lambda person: or_(LinkCodeRow.person_id == person, LinkCodeRow.asker_id == person),
+        frozenset({"digest"}),
+    ),
+    "favourite": Rule("goes", "with the person", lambda person: FavouriteRow.person_id == person),
+    "timing": Rule("stays", "what a model's steps take"),
+    "audit": Rule(
+        "emptied",
+        "what was done stays, with an id in it that leads nowhere",
+        lambda person: or_(AuditRow.person_id == person, AuditRow.actor == person),
+    ),
+    "tombstone": Rule("stays", "a digest, so that a backup can be cleaned again"),
+}
+
+#: How columns are read that are not plain values.
+_READ: Mapping[tuple[str, str], Callable[[Any], Any]] = {
+    ("job", "request"): msgspec.msgpack.decode,
+    ("job", "problem"): msgspec.msgpack.decode,
+    ("job", "wish"): json.loads,
+    ("job", "proof"): json.loads,
+    ("audit", "facts"): json.loads,
+    ("setting", "given"): json.loads,
+    ("preset_version", "body"): json.loads,
+    ("share", "wish"): json.loads,
+}
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What was forgotten of somebody: how many requests, pictures and files."""
+
+    jobs: int
+    pictures: int
+    files: int
+
+
+class Rights:
+    """What people may ask of whoever runs this: all that is kept of them, and that nothing is."""
+
+    def __init__(self, database: Database, files: Files, policy: Policy) -> None:
+        self._database = database
+        self._files = files
+        self._policy = policy
+        self._jobs = Jobs(database, policy)
+        self._pictures = Pictures(database)
+
+    async def rows(self, person: str) -> dict[str, list[dict[str, Any]]]:
+        """Return all rows that are a person's, by table, with everything in them readable."""
+        async with self._database.read() as session:
+            letters = await _letters(session, person)
+            tables = {name: await _rows(session, name, person) for name in RULES}
+        return tables | {"inbox": [_readable("inbox", row) | {"body": row["body"].decode(errors="replace")} for row in letters]}
+
+    async def counts(self, person: str) -> tuple[int, int]:
+        """Return how many requests and pictures of a person there are."""
+        async with self._database.read() as session:
+            jobs = await session.scalar(select(func.count()).select_from(JobRow).where(JobRow.person_id == person)) or 0
+            pictures = await session.scalar(select(func.count()).select_from(PictureRow).where(PictureRow.person_id == person)) or 0
+        return jobs, pictures
+
+    async def files(self, person: str) -> tuple[str, ...]:
+        """Return the keys of all files that a person's pictures and requests refer to."""
+        async with self._database.read() as session:
+            return await _files_of(session, JobRow.person_id == person, PictureRow.person_id == person)
+
+    async def forget(self, person: str) -> Forgotten:
+        """Forget a person: cancel what is open, then delete all that is theirs, and the files that nobody else needs.
+
+        What was begun and broke off is finished by doing it again.
+        """
+        await self._mark(person)
+        _, pictures = await self.counts(person)
+        async with self._database.read() as session:
+            open_jobs = (await session.scalars(select(JobRow.id).where(IS_OPEN, JobRow.person_id == person))).all()
+            places = (await session.scalars(select(PlaceRow.id).where(_place_of(person)))).all()
+            own = (await session.scalars(select(PlaceRow.id).where(_is_their_own(person)))).all()
+        for job_id in open_jobs:
+            await self._jobs.cancel(job_id)
+        await self._leave(person)
+        jobs, files = 0, set[str]()
+        while batch := await self._forget_jobs(person, files):
+            jobs += batch
+        await self._forget_person(person, sorted(places), own, files)
+        await privacy_sqlite.clean(self._database)
+        gone = await self._pictures.unneeded(files)
+        for file in gone:
+            await self._files.delete(file)
+        return Forgotten(jobs, pictures, len(gone))
+
+    async def returned(self) -> tuple[Person, ...]:
+        """Return who was forgotten and is back: that is so when a backup was restored. Whoever came back by themselves is somebody new."""
+        tombstones = {digest: datetime.fromisoformat(at) for digest, at in (await self._files.notes(TOMBSTONES)).items() if at}
+        for digest, at in tombstones.items():
+            await self._bury(digest, at)
+        # The identity's own age: it may have been joined with somebody whom Easel has known for longer.
+        known = select(IdentityRow.platform, IdentityRow.id, IdentityRow.created, PersonRow.id, PersonRow.name).join(
+            PersonRow, PersonRow.id == IdentityRow.person_id
+        )
+        async with self._database.read() as session:
+            for row in await session.scalars(select(TombstoneRow)):
+                tombstones[row.digest] = max(row.at, tombstones.get(row.digest, row.at))
+            found = {
+                person: Person(person, name)
+                for platform, id, created, person, name in await session.execute(known)
+                if created < tombstones.get(digest_of(Caller(platform, id)), created)
+            }
+        return tuple(found.values())
+
+    async def _mark(self, person: str) -> None:
+        """Set the tombstones first: a forgetting that breaks off can be finished by them."""
+        moment = now()
+        async with self._database.read() as session:
+            known = (await session.execute(_identities(person))).all()
+        for platform, id in known:
+            await self._files.note(TOMBSTONES, digest_of(Caller(platform, id)), moment.isoformat())
+            await self._bury(digest_of(Caller(platform, id)), moment)
+
+    async def _bury(self, digest: str, at: datetime) -> None:
+        async with self._database.write() as session:
+            if not await add_if_new(session, TombstoneRow, {"digest": digest, "at": at}):
+                await session.execute(update(TombstoneRow).where(TombstoneRow.digest == digest, TombstoneRow.at < at).values(at=at))
+
+    async def _leave(self, person: str) -> None:
+        """Have what they used today wait for them: who is forgotten and comes back has no new day."""
+        async with self._database.write() as session:
+            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
+            known = (await session.execute(_identities(person))).all()
+            await carryover.leave(session, self._policy, person, [digest_of(Caller(platform, id)) for platform, id in known])
+
+    async def sweep(self) -> None:
+        """Keep nothing of the forgotten from days that are over, but their tombstones."""
+        async with self._database.write() as session:
+            await carryover.sweep(session, self._policy)
+
+    async def _forget_jobs(self, person: str, files: set[str]) -> int:
+        """Forget some of a person's jobs and return how many; their files join `files`."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            some = select(JobRow.id, JobRow.charged).where(JobRow.person_id == person).order_by(JobRow.id).limit(_BATCH)
+            rows = (await session.execute(some.with_for_update())).all()
+            ids = [job_id for job_id, _ in rows]
+            for job_id in (job_id for job_id, charged in rows if charged is None):
+                # Whoever paints it finds nothing to settle any more, and a group that lent its credits gets them back.
+                await ledger.settle(session, job_id, 0)
+            files.update(await _files_of(session, JobRow.id.in_(ids), PictureRow.job_id.in_(ids)))
+            await session.execute(delete(JobRow).where(JobRow.id.in_(ids)))
+        return len(ids)
+
+    async def _forget_person(self, person: str, places: Sequence[str], own: Sequence[str], files: set[str]) -> None:
+        """Forget a person, with whatever of theirs came in the meantime."""
+        async with self._database.write() as session:
+            await fair_queue.held_clock(session)
+            await session.execute(select(PlaceRow.id).where(PlaceRow.id.in_(places)).order_by(PlaceRow.id).with_for_update())
+            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update())
+            files.update(await _files_of(session, JobRow.person_id == person, PictureRow.person_id == person))
+            for row in await _letters(session, person):
+                letter = InboxRow.platform == row["platform"], InboxRow.update == row["update"]
+                await session.execute(update(InboxRow).where(*letter).values(body=b"", done=now()))
+            liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == person))).all()
+            await session.execute(delete(PersonRow).where(PersonRow.id == person))
+            await board.count(session, liked)
+            # A group that shares something, settled something or is held back stays so, though nobody has asked for anything there.
+            used, settled = _has(JobRow, MembershipRow), _has(BoardPlaceRow, SettingRow, AccountRow, DigestRow)
+            lonely = PlaceRow.id.in_(places), ~used, or_(~PlaceRow.paused & ~settled, PlaceRow.id.in_(own))
+            await session.execute(delete(PlaceRow).where(*lonely).execution_options(synchronize_session=False))
+
+
+def _has(*tables: Any) -> ColumnElement[bool]:
+    """Say that a place has something in one of some tables."""
+    return or_(*(select(table.place_id).where(table.place_id == PlaceRow.id).exists() for table in tables))
+
+
+def _identities(person: str) -> Any:
+    return select(IdentityRow.platform, IdentityRow.id).where(IdentityRow.person_id == person)
+
+
+async def _files_of(session: AsyncSession, jobs: ColumnElement[bool], pictures: ColumnElement[bool]) -> tuple[str, ...]:
+    found = {file for row in await session.execute(select(PictureRow.file, PictureRow.thumbnail).where(pictures)) for file in row}
+    sources = select(JobRow.source).where(jobs, JobRow.source.is_not(None)).distinct()
+    return tuple(sorted(found | {source for source in await session.scalars(sources) if source is not None}))
+
+
+async def _letters(session: AsyncSession, person: str) -> list[dict[str, Any]]:
+    """Return letters that nobody has acted on yet and that name a person: by the id that their platform has for them, as a word."""
+    ids: dict[str, list[str]] = {}
+    for platform, id in await session.execute(_identities(person)):
+        ids.setdefault(platform, []).append(re.escape(id))
+    table, found = Base.metadata.tables["inbox"], []
+    chosen = [column for column in table.columns if column.name not in RULES["inbox"].hidden]
+    for platform, alternatives in ids.items():
+        names = re.compile(rf"(?<![\w-])(?:{'|'.join(alternatives)})(?![\w-])".encode(), re.ASCII)
+        # What came to one of several bots of a platform is kept under the name of that bot.
+        theirs = or_(table.c.platform == platform, table.c.platform.startswith(f"{platform}:", autoescape=True))
+        waiting = await session.execute(select(*chosen).where(theirs, table.c.done.is_(None)))
+        found += [dict(row) for row in waiting.mappings() if names.search(row["body"])]
+    return found
+
+
+async def _rows(session: AsyncSession, name: str, person: str) -> list[dict[str, Any]]:
+    rule, table = RULES[name], Base.metadata.tables[name]
+    if rule.theirs is None:
+        return []
+    chosen = [column for column in table.columns if column.name not in rule.hidden]
+    rows = await session.execute(select(*chosen).where(rule.theirs(person)).order_by(*table.primary_key.columns))
+    return [_readable(name, dict(row)) for row in rows.mappings()]
+
+
+def _readable(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(table, name, value) for name, value in row.items()}
+
+
+def _value(table: str, column: str, value: Any) -> Any:
+    if value and (read := _READ.get((table, column))) is not None:
+        return msgspec.to_builtins(read(value))
+    return value.isoformat() if isinstance(value, datetime) else value

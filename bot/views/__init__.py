@@ -1,0 +1,1 @@
+"""What users see: job cards, buttons, history pages, comparisons, digests, exports."""

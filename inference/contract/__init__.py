@@ -1,0 +1,1 @@
+"""Values and errors shared by the worker and its callers; imports no torch."""

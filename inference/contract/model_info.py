@@ -1,0 +1,102 @@
+"""A model's passport: what it is, and what may be asked of it. Free of torch, so every process can read it."""
+
+import difflib
+import math
+import re
+
+import msgspec
+
+from inference.contract.errors import NotOffered, OutOfRange
+from inference.contract.request import PictureRequest, Prompt
+
+#: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
+MAX_SEED = 2**32 - 1
+
+#: What may be asked of any model; a model may allow less.
+MOST_STEPS, MOST_PICTURES, MOST_GUIDANCE = 60, 16, 30.0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What may be asked: sizes in pixels, `multiple` what they must divide by."""
+
+    multiple: int
+    smallest: int
+    largest: int
+    most_pixels: int
+    most_steps: int = MOST_STEPS
+    most_pictures: int = MOST_PICTURES
+    most_guidance: float = MOST_GUIDANCE
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What the model paints best with when nothing is said."""
+
+    width: int
+    height: int
+    steps: int = 24
+    guidance: float = 7.0
+    scheduler: str = "dpm++ 2m karras"
+
+
+class Passport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is and allows.
+
+    `family` is one of sd1, sd2, sdxl, sd3; `kind` says how it lies on disk (folder, file, hub); `prediction` is what its
+    denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Identity` says,
+    once it has been loaded. `words` is every word that it knows, where that is known.
+    """
+
+    name: str
+    family: str
+    kind: str
+    source: str
+    prediction: str
+    precision: str
+    bytes: int
+    sha256: str
+    limits: Limits
+    defaults: Defaults
+    schedulers: tuple[str, ...]
+    config: str = ""
+    variant: str = ""
+    title: str = ""
+    words: tuple[str, ...] = ()
+
+    def check(self, request: PictureRequest) -> None:
+        """Raise `OutOfRange` or `NotOffered` where this model cannot do what the request says."""
+        limits = self.limits
+        _within("steps", request.steps, 1, limits.most_steps)
+        _within("count", request.count, 1, limits.most_pictures)
+        _within("guidance", request.guidance, 0.0, limits.most_guidance)
+        _within("strength", request.strength, 0.0, 1.0)
+        _within("seed", request.seed, 0, MAX_SEED)
+        for side, pixels in (("width", request.width), ("height", request.height)):
+            _within(side, pixels, limits.smallest, limits.largest)
+            if pixels % limits.multiple:
+                nearest = max(limits.smallest, round(pixels / limits.multiple) * limits.multiple)
+                raise OutOfRange("range-multiple", name=side, given=pixels, multiple=limits.multiple, nearest=nearest)
+        if request.width * request.height > limits.most_pixels:
+            raise OutOfRange("range-pixels", width=request.width, height=request.height, most=limits.most_pixels)
+        if request.source is not None and int(request.steps * request.strength) < 1:
+            raise OutOfRange("range-no-steps", steps=request.steps, strength=request.strength, least=math.ceil(100 / request.steps) / 100)
+        if request.scheduler not in self.schedulers:
+            raise not_offered("scheduler", request.scheduler, self.schedulers)
+
+    def unknown_words(self, prompt: Prompt) -> tuple[str, ...]:
+        """Return the words of a prompt that this model was never taught; empty where its vocabulary is open."""
+        if not self.words:
+            return ()
+        known = set(self.words)
+        said = re.findall(r"[^\W\d_]+", " ".join(fragment.text for part in prompt.parts for fragment in part).casefold())
+        return tuple(dict.fromkeys(word for word in said if word not in known))
+
+
+def _within(name: str, given: float, low: float, high: float) -> None:
+    if not low <= given <= high:
+        raise OutOfRange("range-number", name=name, given=given, low=low, high=high)
+
+
+def not_offered(what: str, given: str, offered: tuple[str, ...]) -> NotOffered:
+    """Return the error for an unknown name, with the nearest known one where there is one."""
+    near = difflib.get_close_matches(given.casefold(), offered, n=1, cutoff=0.5)
+    return NotOffered(f"unknown-{what}", given=given, nearest=near[0] if near else "", offered=", ".join(offered))

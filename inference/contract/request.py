@@ -1,0 +1,103 @@
+"""What is asked of an engine and what it answers: frozen values that cross the process border as msgpack."""
+
+import msgspec
+
+from inference.contract.errors import Problem
+from inference.contract.provenance import Proof
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """Words and how strongly they count: 1 is as written, 1.1 a tenth more."""
+
+    text: str
+    weight: float = 1.0
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """A prompt as typed (`text`) and as read: parts of weighted fragments.
+
+    A new part starts a new window of the text encoder (A1111's `BREAK`).
+    """
+
+    text: str = ""
+    parts: tuple[tuple[Fragment, ...], ...] = ()
+
+    @classmethod
+    def plain(cls, text: str) -> "Prompt":
+        """Return words that carry no emphasis at all, whatever signs they hold."""
+        return cls(text, ((Fragment(text),),) if text else ())
+
+
+class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, complete: nothing is left to guess, so the same value gives the same pictures.
+
+    Picture `i` of `count` is painted with seed `seed + i`. `source` (an encoded picture) makes it image to image, where
+    `strength` 0..1 says how much is painted anew. `share` names who pays for the time (requests of one share split one
+    turn), `weight` how large that turn is. `bucket` fixes the number of rows of every forward pass, so that a picture does not
+    depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in its passes when it
+    was painted before, as `Print` has them: there it sits again, and is the same to the last bit.
+    """
+
+    prompt: Prompt
+    negative: Prompt = Prompt()
+    model: str
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    scheduler: str
+    seed: int
+    count: int = 1
+    source: bytes | None = None
+    strength: float = 0.6
+    previews: bool = False
+    allow_smaller: bool = False
+    share: str = ""
+    weight: float = 1.0
+    bucket: int = 0
+    seats: tuple[str, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True, tag=True):
+    """Step `n` of `of` is done, over all pictures of the request. `preview` is a small JPEG now and then."""
+
+    n: int
+    of: int
+    preview: bytes | None = None
+
+
+class Picture(msgspec.Struct, frozen=True, tag=True):
+    """Picture `index` is finished: an encoded PNG with its settings inside, and a small JPEG of it for lists."""
+
+    index: int
+    seed: int
+    width: int
+    height: int
+    image: bytes
+    thumbnail: bytes
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    """Something the person should know about a request that goes on."""
+
+    problem: Problem
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """Every picture was delivered. `device_seconds` is this request's share of the device, `calls` its denoiser calls.
+
+    `proof` is what painted it.
+    """
+
+    device_seconds: float
+    calls: int
+    proof: Proof | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The request ended without all of its pictures."""
+
+    problem: Problem
+
+
+Event = Step | Picture | Note | Done | Failed

@@ -1,0 +1,1 @@
+"""Pictures as files: validation, decoding, encoding, metadata; imports no torch."""

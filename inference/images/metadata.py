@@ -1,0 +1,151 @@
+"""What a finished picture says about itself: settings for other tools, settings for Easel, and that a machine painted it."""
+
+import functools
+import importlib.metadata
+import json
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from inference.contract.model_info import Passport
+from inference.contract.request import PictureRequest
+from inference.images.encode import Chunk, international, text
+
+#: Where A1111, and everything that reads its pictures, looks for the settings.
+INFOTEXT_KEYWORD = "parameters"
+SETTINGS_KEYWORD = "easel"
+#: Given by the XMP specification for PNG files.
+XMP_KEYWORD = "XML:com.adobe.xmp"
+
+#: Our scheduler names as A1111 names them: sampler and schedule type.
+SAMPLERS: dict[str, tuple[str, str]] = {
+    "euler": ("Euler", "Automatic"),
+    "euler a": ("Euler a", "Automatic"),
+    "dpm++ 2m": ("DPM++ 2M", "Automatic"),
+    "dpm++ 2m karras": ("DPM++ 2M", "Karras"),
+    "dpm++ 2m sde": ("DPM++ 2M SDE", "Automatic"),
+    "dpm++ 2m sde karras": ("DPM++ 2M SDE", "Karras"),
+    "lms": ("LMS", "Automatic"),
+    "pndm": ("PLMS", "Automatic"),
+    "ddim": ("DDIM", "Automatic"),
+    "ddpm": ("DDPM", "Automatic"),
+    "unipc": ("UniPC", "Automatic"),
+    "heun": ("Heun", "Automatic"),
+    "dpm2": ("DPM2", "Automatic"),
+    "dpm2 a": ("DPM2 a", "Automatic"),
+    "deis": ("DEIS", "Automatic"),
+    "lcm": ("LCM", "Automatic"),
+    "flow euler": ("Euler", "Simple"),
+    "flow heun": ("Heun", "Simple"),
+    "flow dpm++ 2m": ("DPM++ 2M", "Simple"),
+    "flow unipc": ("UniPC", "Simple"),
+}
+
+#: Words at which readers cut the text into its parts. The exact prompt stands in the JSON beside it.
+_SIGNAL = re.compile(r"(negative prompt|steps):", re.IGNORECASE)
+_LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_UNPRINTABLE = re.compile("[\0-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+
+_DIGITAL_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\
+<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/">\
+<Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType><xmp:CreatorTool>Easel {version}</xmp:CreatorTool>\
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def chunks(
+    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+) -> tuple[Chunk, ...]:
+    """Return all that is written into one finished picture; `seed`, `size` (width, height) and `seats` are this picture's own."""
+    source_given = request.source is not None
+    return (
+        text(INFOTEXT_KEYWORD, parameters(request, passport, seed, size, source_given)),
+        text(SETTINGS_KEYWORD, settings_json(request, passport, seed, size, versions, seats=seats)),
+        international(XMP_KEYWORD, xmp(composite=source_given)),
+    )
+
+
+def parameters(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], source_given: bool) -> str:
+    """Return the settings as A1111's text, which most tools read: the prompts, then one line of pairs.
+
+    Words of a prompt that readers would take for settings get a space before their colon, so nobody can pretend settings.
+    """
+    sampler, schedule = SAMPLERS.get(request.scheduler, (request.scheduler, "Automatic"))
+    pairs: dict[str, object] = {
+        "Steps": request.steps,
+        "Sampler": sampler,
+        "Schedule type": schedule,
+        "CFG scale": f"{request.guidance:g}",
+        "Seed": seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model hash": passport.sha256[:10],
+        "Model": passport.name,
+        **({"Denoising strength": f"{request.strength:g}"} if source_given else {}),
+        # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
+        "RNG": "CPU",
+        "Version": f"Easel {version()}",
+    }
+    lines = [_harmless(request.prompt.text)]
+    if negative := _harmless(request.negative.text):
+        lines.append(f"Negative prompt: {negative}")
+    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in pairs.items() if value != ""))
+    return "\n".join(lines).strip()
+
+
+def settings_json(
+    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+) -> str:
+    """Return everything that is needed to paint this picture again, as ASCII JSON.
+
+    The source picture stays out, and so does who asked and where the model lies on the disk: pictures are shown to others.
+    """
+    asked = msgspec.to_builtins(msgspec.structs.replace(request, source=None))
+    # Seats that were asked for are no part of what is painted: those that it had stand with the picture.
+    for beside in ("source", "share", "weight", "previews", "seats"):
+        del asked[beside]
+    return json.dumps(
+        {
+            "version": version(),
+            "request": asked,
+            "picture": {"seed": seed, "width": size[0], "height": size[1], "from_source": request.source is not None}
+            | ({"seats": seats} if seats else {}),
+            "model": {
+                "name": passport.name,
+                "family": passport.family,
+                "prediction": passport.prediction,
+                "precision": passport.precision,
+                "sha256": passport.sha256,
+            },
+            "versions": dict(versions),
+        },
+        separators=(",", ":"),
+    )
+
+
+def xmp(composite: bool) -> str:
+    """Return the XMP packet that says that a model painted this, on top of another picture where `composite`."""
+    kind = "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
+    return _XMP.format(source=_DIGITAL_SOURCE + kind, version=version())
+
+
+@functools.cache
+def version() -> str:
+    """Return the installed version of Easel, or 0 where it runs from a folder without being installed."""
+    try:
+        return importlib.metadata.version("easel")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def _harmless(words: str) -> str:
+    """Return the words as text that has no line ends but newlines and nothing that reads as settings."""
+    plain = _UNPRINTABLE.sub("", _LINE_END.sub("\n", words))
+    return _SIGNAL.sub(r"\1 :", plain).strip()
+
+
+def _quoted(value: str) -> str:
+    """Return a value of the settings line, as a JSON string where it holds a sign that would end it."""
+    return json.dumps(value, ensure_ascii=False) if re.search(r'[,:\n"]', value) else value

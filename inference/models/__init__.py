@@ -1,0 +1,1 @@
+"""Model files: finding, inspecting, describing; imports no torch."""

@@ -1,0 +1,226 @@
+"""The catalogue: every model that can be asked for, those that are configured and those that lie in the models folder.
+
+It opens headers and configuration files only, so that it is quick and runs in the chat process.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from inference.contract.errors import BadModel, Problem
+from inference.contract.model_info import Defaults, Limits, Passport, not_offered
+from inference.models.families.traits import FAMILIES, Family
+from inference.models.inspect import Found, check_prediction, look, read_settings
+from inference.models.safetensors_file import PICKLED
+
+#: What a name may look like: it is shown in chats, typed as a flag and stored in histories.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+()-]{0,78}[A-Za-z0-9)])?")
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+#: The name of the model that ships with Easel.
+SHIPPED = "demo"
+
+#: A scheduler in a model folder that says the model was distilled to a few steps.
+_DISTILLED = "LCMScheduler"
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[models]]` table of the configuration.
+
+    `source` is a folder, a file, the name of something in the models folder, or a hub id (`org/name`). `config` is a diffusers
+    folder with the tokenizer and configuration files that a single file lacks; its own weights, if any, serve only for parts
+    that the file leaves out. What is empty or None is left to the model.
+    """
+
+    name: str
+    source: str
+    family: str = ""
+    config: str = ""
+    title: str = ""
+    prediction: str = ""
+    schedulers: tuple[str, ...] = ()
+    steps: int | None = None
+    guidance: float | None = None
+    scheduler: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What lies in a models folder: what can be used, and why the rest cannot, by file name."""
+
+    found: dict[str, Found]
+    refused: dict[str, Problem]
+
+
+def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, Passport]:
+    """Return the passports of all models by name; a configured name replaces one that was found.
+
+    Raises `BadModel` for a configured model that cannot be used. What cannot be used in the models folder is left out:
+    `scan` tells why. Nothing is downloaded.
+    """
+    lying = scan(models_dir) if models_dir else Scan({}, {})
+    passports = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
+    passports |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
+    for entry in entries:
+        passports[entry.name] = _configured(entry, lying)
+    return passports
+
+
+def inspect(path: Path) -> Passport:
+    """Return the passport of any model folder or file; raises `BadModel` where there is none to give."""
+    return _passport(ModelEntry(name=path.stem, source=""), look(path))
+
+
+def scan(models_dir: Path) -> Scan:
+    """Return what lies directly in a models folder; raises `BadModel` where the folder itself is missing."""
+    if not models_dir.is_dir():
+        raise BadModel("model-folder-missing", path=str(models_dir))
+    found: dict[str, Found] = {}
+    refused: dict[str, Problem] = {}
+    for path in sorted(models_dir.iterdir()):
+        if not (path.is_dir() or path.suffix.lower() in PICKLED | {".safetensors"}) or path.name.startswith("."):
+            continue
+        name = path.name if path.is_dir() else path.stem
+        try:
+            if not _NAME.fullmatch(name) or name in found:
+                raise BadModel("model-name", path=str(path))
+            if _leads_out(path, models_dir.resolve()):
+                raise BadModel("model-outside", path=str(path))
+            found[name] = look(path)
+        except BadModel as error:
+            refused[path.name] = error.problem
+        # A folder that may not be read, or links that go round in circles.
+        except (OSError, RuntimeError) as error:
+            refused[path.name] = Problem("model-missing", {"path": str(path), "reason": str(error)})
+    return Scan(found, refused)
+
+
+def _leads_out(path: Path, root: Path) -> bool:
+    """Return whether a path, or anything within it, is a link that leaves the models folder."""
+    if not path.resolve().is_relative_to(root):
+        return True
+    return path.is_dir() and any(not inner.resolve().is_relative_to(root) for inner in path.rglob("*"))
+
+
+def _configured(entry: ModelEntry, lying: Scan) -> Passport:
+    if not _NAME.fullmatch(entry.name):
+        raise BadModel("model-name", path=entry.name)
+    if entry.family and entry.family not in FAMILIES:
+        raise BadModel("model-family", name=entry.name, given=entry.family, offered=", ".join(FAMILIES))
+    if entry.source in lying.found:
+        return _passport(entry, lying.found[entry.source])
+    if entry.source in lying.refused:
+        raise BadModel.of(lying.refused[entry.source])
+    path = Path(entry.source).expanduser()
+    if not path.exists() and not path.parent.is_dir() and _HUB.fullmatch(entry.source):
+        return _passport(entry, _on_hub(entry))
+    return _passport(entry, look(path))
+
+
+def _on_hub(entry: ModelEntry) -> Found:
+    """Return what is known of a model that is not on this computer: what its entry says, and its family."""
+    if not entry.family:
+        raise BadModel("model-family", name=entry.name, given="", offered=", ".join(FAMILIES))
+    family = FAMILIES[entry.family]
+    return Found(
+        family=family,
+        kind="hub",
+        path=Path(entry.source),
+        prediction=family.prediction,
+        precision="",
+        bytes=0,
+        variant="",
+        side=family.native,
+        multiple=8 * family.patch,
+        weights=(),
+    )
+
+
+def _passport(entry: ModelEntry, found: Found) -> Passport:
+    if entry.family and entry.family != found.family.name:
+        raise BadModel("model-other-family", name=entry.name, given=entry.family, found=found.family.name)
+    found = _with_config(entry, found)
+    prediction = entry.prediction or found.prediction
+    check_prediction(found.path, found.family, prediction)
+    schedulers = _schedulers(entry, found)
+    return Passport(
+        name=entry.name,
+        family=found.family.name,
+        kind=found.kind,
+        source=found.path.as_posix() if found.kind == "hub" else str(found.path.resolve()),
+        prediction=prediction,
+        precision=found.precision,
+        bytes=found.bytes,
+        sha256="",
+        limits=_limits(found),
+        defaults=_defaults(entry, found, schedulers),
+        schedulers=schedulers,
+        config=entry.config,
+        variant=found.variant,
+        title=entry.title or found.card.title or found.title,
+        words=found.card.words,
+    )
+
+
+def _with_config(entry: ModelEntry, found: Found) -> Found:
+    """Return a single file's findings with what its configuration folder adds; a hub id adds nothing before it is fetched."""
+    if not entry.config or found.kind != "file":
+        return found
+    folder = Path(entry.config).expanduser()
+    if not folder.exists() and not folder.parent.is_dir() and _HUB.fullmatch(entry.config):
+        return found
+    settings = read_settings(folder)
+    if settings.family != found.family:
+        raise BadModel("model-other-family", name=entry.name, given=settings.family.name, found=found.family.name)
+    return msgspec.structs.replace(
+        found,
+        # A file that speaks for itself knows better than the configuration of its family.
+        prediction=found.prediction if found.told else settings.prediction,
+        scheduler=settings.scheduler,
+        side=settings.side,
+        multiple=settings.multiple,
+    )
+
+
+def _schedulers(entry: ModelEntry, found: Found) -> tuple[str, ...]:
+    fitting = found.family.schedulers
+    chosen = entry.schedulers or found.card.schedulers or (("lcm",) if found.scheduler == _DISTILLED else fitting)
+    for name in chosen:
+        if name not in fitting:
+            raise not_offered("scheduler", name, fitting)
+    return chosen
+
+
+def _limits(found: Found) -> Limits:
+    card = found.card.limits
+    if card:
+        if card.multiple < 1 or card.multiple % found.multiple or not 1 <= card.smallest <= card.largest:
+            raise BadModel("model-card", path=str(found.path), reason=f"limits: {card.multiple}, {card.smallest}, {card.largest}")
+        return card
+    side, multiple = found.side, found.multiple
+    return Limits(
+        multiple=multiple,
+        smallest=max(multiple, side // 2 // multiple * multiple),
+        largest=side * 2,
+        most_pixels=int(side * side * found.family.reach**2),
+    )
+
+
+def _defaults(entry: ModelEntry, found: Found, schedulers: tuple[str, ...]) -> Defaults:
+    """Return the entry's wishes over the card's over the family's."""
+    base = found.card.defaults or _family_defaults(found.family, found)
+    told = {name: getattr(entry, name) for name in ("width", "height", "steps", "guidance", "scheduler")}
+    made = msgspec.structs.replace(base, **{name: value for name, value in told.items() if value is not None})
+    if made.scheduler in schedulers:
+        return made
+    if entry.scheduler:
+        raise not_offered("scheduler", entry.scheduler, schedulers)
+    return msgspec.structs.replace(made, scheduler=schedulers[0])
+
+
+def _family_defaults(family: Family, found: Found) -> Defaults:
+    steps, guidance = (6, 1.5) if found.scheduler == _DISTILLED else (family.steps, family.guidance)
+    return Defaults(width=found.side, height=found.side, steps=steps, guidance=guidance, scheduler=family.scheduler)

@@ -1,0 +1,1 @@
+"""The worker process: the only part that imports torch and diffusers."""

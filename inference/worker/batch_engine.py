@@ -1,0 +1,310 @@
+"""The studio: many requests paint on one device at once, step by step (continuous batching).
+
+Every picture runs an unmodified diffusers pipeline call in a greenlet of its own. Its calls to the networks park the greenlet;
+the studio takes the parked call of the share whose turn it is, joins to it every other call that may run in the same
+forward pass, makes that pass, and lets each picture go on to its next call. So requests join and leave at any step, whatever
+their schedulers, step counts and modes, and between two steps there is room to admit, to cancel and to be fair.
+"""
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+
+import torch
+from greenlet import greenlet
+
+from inference.contract.errors import Problem
+from inference.contract.model_info import Passport
+from inference.contract.request import Event, Note, PictureRequest
+from inference.contract.settings import EngineSettings
+from inference.worker.batch_size import Pace
+from inference.worker.batch_slots import seated
+from inference.worker.batching import Call
+from inference.worker.fair_share import Shares
+from inference.worker.image_io import Files, problem_of
+from inference.worker.model_cache import Shelf, Wait, free_cache, is_out_of_memory, too_large
+from inference.worker.out_of_memory import Ladder
+from inference.worker.pipelines import Easel, Pixels
+from inference.worker.provenance import bench
+from inference.worker.running_request import Job, Part
+
+log = logging.getLogger("easel.studio")
+
+Tell = Callable[[int, Event], None]
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A request whose source picture has been read."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Cancel one request, or everything."""
+
+    id: int | None
+
+
+class Studio:
+    """Paints on one device. `submit`, `cancel` and `stop` may be called from any thread; `work` is the device thread."""
+
+    def __init__(self, shelf: Shelf, passports: dict[str, Passport], settings: EngineSettings, tell: Tell) -> None:
+        self._inbox: queue.SimpleQueue[_Ready | _Stop | None] = queue.SimpleQueue()
+        self.shelf, self.pace = shelf, Pace(2 * settings.max_batch)
+        self.ladder = Ladder(shelf, self.pace)
+        shelf.woken = lambda: self._inbox.put(None)
+        self._passports, self._tell = passports, tell
+        self._padded = settings.compile
+        # More pictures than one batch holds are kept in work, so that groups of different shapes can fill theirs.
+        self._most_parts = 2 * settings.max_batch
+        self._shares = Shares()
+        self._preparing: dict[int, Job] = {}
+        self._jobs: dict[int, Job] = {}
+        self._waiting: list[Part] = []
+        self._working: list[Part] = []
+        self._order = 0
+        self._stopping = False
+        self._files = Files(bench(shelf.device, compiled=settings.compile))
+        #: When the present turn of the loop began, for whoever watches for hangs; None while there is nothing to do.
+        self.busy_since: float | None = None
+        self.largest_batch = 0
+
+    def submit(self, number: int, request: PictureRequest) -> None:
+        """Take a request; events about it are told under `number`."""
+        job = Job(number, request, self._passports[request.model], lambda event: self._tell(number, event))
+        self._preparing[number] = job
+        self._files.read_source(job, lambda: self._inbox.put(_Ready(job)))
+
+    def cancel(self, number: int) -> None:
+        """Stop a request at its next step, without another word about it."""
+        self._inbox.put(_Stop(number))
+
+    def stop(self) -> None:
+        """Stop everything; `work` returns."""
+        self._inbox.put(_Stop(None))
+
+    @property
+    def running(self) -> int:
+        """How many requests are in work or wait here."""
+        return len(self._jobs) + len(self._preparing)
+
+    def work(self) -> None:
+        """Paint until `stop`."""
+        # Once for the thread: the no_grad blocks of interleaved pipelines would restore each other's setting.
+        torch.set_grad_enabled(False)
+        while not self._stopping:
+            self._listen()
+            self.busy_since = monotonic()
+            self._admit()
+            parked = [part for part in self._working if part.call is not None]
+            if parked:
+                self._pass(parked)
+        for job in list(self._jobs.values()):
+            self._end(job)
+        self._files.close()
+
+    def _listen(self) -> None:
+        """Take what was said since the last step; wait for something where there is nothing to do."""
+        idle = not self._working
+        if idle:
+            self.busy_since = None
+        while not self._stopping:
+            try:
+                said = self._inbox.get(block=idle)
+            except queue.Empty:
+                return
+            # After a wake-up there may be something to admit: look before waiting again.
+            idle = False
+            if isinstance(said, _Ready):
+                self._enter(said.job)
+            elif isinstance(said, _Stop):
+                self._stopping = self._stopping or said.id is None
+                self._drop(said.id)
+
+    def _drop(self, number: int | None) -> None:
+        """End a request that nobody waits for any more; one that has ended already is left alone."""
+        if number in self._preparing:
+            self._preparing[number].drop()
+        elif number in self._jobs:
+            self._jobs[number].drop()
+            self._end(self._jobs[number])
+
+    def _enter(self, job: Job) -> None:
+        del self._preparing[job.id]
+        if job.ended:
+            return
+        self._jobs[job.id] = job
+        self._shares.join(job.request.share)
+        for index in range(job.request.count):
+            self._order += 1
+            job.parts.append(Part(job, index, self._order))
+        self._waiting += job.parts
+
+    def _turn(self, part: Part) -> tuple[float, int]:
+        return self._shares.tag(part.job.request.share), part.order
+
+    def _admit(self) -> None:
+        """Start waiting pictures in turn, as long as there is room for them and their models."""
+        for part in sorted(self._waiting, key=self._turn):
+            if not self._has_place(part):
+                continue
+            try:
+                easel = self.shelf.want(part.job.passport)
+            except Exception as error:
+                self._fail(part.job, error)
+                continue
+            if easel is Wait.FULL:
+                # Nobody overtakes: the models in use would never become idle otherwise.
+                return
+            if isinstance(easel, Easel):
+                self._waiting.remove(part)
+                self._start(part, easel)
+
+    def _has_place(self, part: Part) -> bool:
+        """Return whether a picture may start: while there is room, and beyond that the first one of every share.
+
+        So a newcomer never waits for the end of a picture of somebody who has filled the room.
+        """
+        if part.job.ended or len(self._working) >= 2 * self._most_parts:
+            return False
+        share = part.job.request.share
+        return len(self._working) < self._most_parts or all(one.job.request.share != share for one in self._working)
+
+    def _start(self, part: Part, easel: Easel) -> None:
+        self.shelf.hold(part.job.passport.name)
+        part.easel = easel
+        part.thread = greenlet(lambda: self._paint(part, easel))
+        self._working.append(part)
+        self._go_on(part)
+
+    def _paint(self, part: Part, easel: Easel) -> Pixels | Exception:
+        """The body of a picture's greenlet."""
+
+        def stepped(done: int, of: int) -> None:
+            part.progress = done / of
+            part.job.stepped()
+
+        try:
+            words = self.ladder.read(easel, part.request)
+            part.eased = {"words"} if easel.reads_on_cpu else set()
+            return easel.paint(part.request, words, part.index, part.job.source, stepped)
+        except Exception as error:
+            return error
+
+    def _pass(self, parked: list[Part]) -> None:
+        """Make one forward pass for whoever's turn it is and everybody who fits, and let them go on."""
+        group, bucket, firsts = self._group(sorted(parked, key=self._turn))
+        calls = [part.call for part in group if part.call is not None]
+        rows, climbs = sum(call.rows for call in calls), self.ladder.climbs
+        if self._padded:
+            bucket = Pace.size_of(bucket or rows)
+        began = perf_counter()
+        failed = {id(call): error for call, error in self.ladder.make(calls, bucket, firsts)}
+        if self.shelf.device.type == "cuda":
+            torch.cuda.synchronize(self.shelf.device)
+        seconds = perf_counter() - began
+        if not failed and self.ladder.climbs == climbs:
+            self.pace.measured(calls[0].key, bucket or rows, seconds)
+        self.largest_batch = max(self.largest_batch, len(group))
+        for part, call in zip(group, calls, strict=True):
+            self._charge(part, call, seconds * call.rows / rows)
+        for part, call in zip(group, calls, strict=True):
+            if part.job.ended:
+                continue
+            if id(call) in failed:
+                self._struggle(part, failed[id(call)])
+            else:
+                part.answered(call)
+                self._look(part)
+                self._go_on(part)
+
+    def _group(self, parked: list[Part]) -> tuple[list[Part], int, list[int]]:
+        """Return the parts that go into the next pass, the first in turn and those that can join it, as they sit in it.
+
+        With them the number of rows that the pass must have, 0 where any will do, and the first row of each.
+        """
+        assert parked[0].call is not None
+        key = parked[0].call.key
+        fitting = [(part, part.call.rows) for part in parked if part.call is not None and part.call.key == key]
+        rows, firsts = seated([part.asked(rows, self.pace.most) for part, rows in fitting], self.pace.rows(key))
+        in_order = sorted(firsts, key=firsts.__getitem__)
+        return [fitting[number][0] for number in in_order], rows, [firsts[number] for number in in_order]
+
+    def _charge(self, part: Part, call: Call, seconds: float) -> None:
+        job = part.job
+        job.device_seconds += seconds
+        job.calls += call.target.stage == "denoise"
+        self._shares.charge(job.request.share, seconds, job.request.weight)
+
+    def _look(self, part: Part) -> None:
+        """Make a preview where one is due; its JPEG is made elsewhere."""
+        call, easel = part.call, part.easel
+        if call is None or easel is None or call.target.stage != "denoise" or not part.job.preview_is_due(part):
+            return
+        try:
+            self._files.show(part.job, easel.preview(call, part.request))
+        except Exception:
+            # A look that fails must not cost the picture.
+            log.exception("preview.failed id=%s", part.job.id)
+
+    def _go_on(self, part: Part) -> None:
+        """Run a picture's pipeline up to its next network call, or to its end."""
+        thread, call = part.thread, part.call
+        assert thread is not None
+        outcome = thread.switch() if call is None else thread.switch(call.answer)
+        part.call = outcome if isinstance(outcome, Call) else None
+        if isinstance(outcome, Call):
+            return
+        if isinstance(outcome, Exception):
+            self._struggle(part, outcome)
+            return
+        easel = part.easel
+        assert easel is not None
+        self._leave(part)
+        self._files.finish(part, easel, outcome)
+        if all(one.thread is not None and one.thread.dead for one in part.job.parts):
+            self._forget(part.job)
+
+    def _struggle(self, part: Part, error: Exception) -> None:
+        """A picture cannot go on: start it anew at a smaller size where that was allowed, or fail its request."""
+        if is_out_of_memory(error):
+            free_cache(self.shelf.device)
+            limits, asked = part.job.passport.limits, part.request
+            if part.job.request.allow_smaller and part.shrink(limits.multiple, limits.smallest):
+                self._leave(part)
+                told = {"width": part.request.width, "height": part.request.height}
+                part.job.say(Note(Problem("memory-smaller", {**told, "asked": f"{asked.width} × {asked.height}"})))
+                part.stop()
+                part.thread, part.call, part.progress = None, None, 0.0
+                self._waiting.append(part)
+                return
+            stage = part.call.target.stage if part.call else "text"
+            error = too_large(stage, part.job.request.width, part.job.request.height)
+        self._fail(part.job, error)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        job.fail(problem_of(error, job.id))
+        self._end(job)
+
+    def _end(self, job: Job) -> None:
+        """Take a request out of work wherever its pictures are."""
+        for part in [part for part in self._working if part.job is job]:
+            part.stop()
+            self._leave(part)
+        self._forget(job)
+
+    def _leave(self, part: Part) -> None:
+        self._working.remove(part)
+        # There is room now: whoever waits must be looked at before the loop sleeps.
+        self._inbox.put(None)
+        self.shelf.release(part.job.passport.name)
+        part.easel = None
+
+    def _forget(self, job: Job) -> None:
+        self._waiting = [part for part in self._waiting if part.job is not job]
+        if self._jobs.pop(job.id, None) is not None:
+            self._shares.leave(job.request.share)

@@ -1,0 +1,209 @@
+"""Calls of pipelines into their networks, and how calls of different requests become one forward pass.
+
+A stock diffusers pipeline runs in a greenlet of its own. Where it calls its denoiser or its autoencoder it meets a
+`StandIn`, which parks the greenlet with a `Call` and lets the studio decide when, and together with whom, the call is made.
+Rows are concatenated along the first dimension: latents, one timestep per row, embeddings.
+"""
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
+from diffusers.models.modeling_outputs import AutoencoderKLOutput
+from greenlet import getcurrent, greenlet
+from torch import Tensor, nn
+
+from inference.worker.batch_slots import Seat
+
+#: What a network answers: one tensor per output, rows first.
+Outputs = tuple[Tensor, ...]
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A network operation that can be batched: `stage` is denoise, decode or encode; `run` takes the joined arguments."""
+
+    model: str
+    stage: str
+    network: nn.Module
+    run: Callable[[Arguments], Outputs]
+    dtype: torch.dtype
+    device: torch.device
+
+
+@dataclass(eq=False)
+class Call:
+    """A parked call: who waits (`owner`), for what, with which arguments; `rows` is the size of their first dimension.
+
+    `seat` says where in its pass it was when it was answered, `eased` whether that was done in another way for want of memory.
+    """
+
+    owner: greenlet
+    target: Target
+    rows: int
+    arguments: Arguments
+    key: Hashable = field(init=False)
+    answer: Outputs = field(init=False)
+    seat: Seat = field(init=False)
+    eased: str = ""
+
+    def __post_init__(self) -> None:
+        self.key = (self.target.model, self.target.stage, *_shape_of(self.arguments, self.rows))
+
+
+def _shape_of(value: object, rows: int) -> tuple[Hashable, ...]:
+    """Return what must agree for two values to share a pass: names, shapes beyond the rows, types; plain values themselves."""
+    if isinstance(value, Mapping):
+        return tuple((name, _shape_of(part, rows)) for name, part in sorted(value.items()))
+    if isinstance(value, Tensor):
+        if value.dim() == 0:
+            return ("scalar",)
+        # A tensor without one entry per row cannot be joined with another's: its identity keeps the call alone.
+        return (tuple(value.shape[1:]), value.dtype) if value.shape[0] == rows else ("alone", id(value))
+    return ("plain", value) if isinstance(value, Hashable) else ("alone", id(value))
+
+
+def _join(values: list[Any], rows: list[int], target: Target) -> Any:
+    """Return the values of several calls as one argument, floating point tensors in the network's type and place."""
+    first = values[0]
+    if isinstance(first, Mapping):
+        return {name: _join([value[name] for value in values], rows, target) for name in first}
+    if not isinstance(first, Tensor):
+        return first
+    # Pictures read from files lie in memory in another order than noise: whoever came first would decide how all are reckoned.
+    whole = [value.expand(count) if value.dim() == 0 else value.contiguous() for value, count in zip(values, rows, strict=True)]
+    joined = torch.cat(whole) if len(whole) > 1 else whole[0]
+    return joined.to(target.device, target.dtype if joined.is_floating_point() and joined.dim() > 1 else joined.dtype)
+
+
+def run_together(calls: list[Call], bucket: int = 0, firsts: Sequence[int] = ()) -> list[Outputs]:
+    """Make several calls of one key in one forward pass and return each one's answer, in float32.
+
+    `firsts` are the first rows of each, in order; without them they sit in a row. With a `bucket` the pass has at least that many
+    rows. What nobody sits on is filled with rows of a neighbour, whose answers are dropped. Networks give a row the same answer,
+    to the bit, whoever its neighbours are, as long as it has the same place among the same number of rows.
+    """
+    target = calls[0].target
+    values: list[Arguments] = []
+    rows: list[int] = []
+    asked: list[int] = []
+    for number, call in enumerate(calls):
+        if firsts:
+            _fill(values, rows, call, firsts[number])
+        call.seat = Seat(0, sum(rows))
+        asked.append(len(rows))
+        values.append(call.arguments)
+        rows.append(call.rows)
+    _fill(values, rows, calls[-1], bucket)
+    for call in calls:
+        call.seat = Seat(sum(rows), call.seat.first)
+    outputs = target.run(_join(values, rows, target))
+    split = [output.float().split(rows) for output in outputs]
+    return [tuple(parts[index] for parts in split) for index in asked]
+
+
+def _fill(values: list[Arguments], rows: list[int], call: Call, until: int) -> None:
+    """Repeat a call's rows until a pass has so many."""
+    while (missing := until - sum(rows)) > 0:
+        taken = min(missing, call.rows)
+        values.append(_first_rows(call.arguments, taken, call.rows))
+        rows.append(taken)
+
+
+def _first_rows(value: Any, taken: int, rows: int) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _first_rows(part, taken, rows) for name, part in value.items()}
+    has_rows = isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == rows
+    return value[:taken] if has_rows else value
+
+
+def park(target: Target, arguments: Arguments, rows: int) -> Outputs:
+    """Stop the running greenlet here until its call has been made, and return the answer."""
+    running = getcurrent()
+    if running.parent is None:
+        raise RuntimeError("a stand-in was called outside the studio")
+    answer: Outputs = running.parent.switch(Call(running, target, rows, arguments))
+    return answer
+
+
+class StandIn(nn.Module):
+    """Stands where a pipeline expects a network: gives its configuration, says float32, and parks the calls.
+
+    Pipelines take the type of latents and noise from here, so both stay in float32 whatever the network runs in, and a seed
+    means the same on every device.
+    """
+
+    def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
+        super().__init__()
+        # Past nn.Module's registration: the pipeline must not see, move or convert the real network.
+        object.__setattr__(self, "network", network)
+        self._device = device
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.__dict__["network"], name)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    def to(self, *_: Any, **__: Any) -> "StandIn":
+        """Stay: where the real network is and in which type is the shelf's business."""
+        return self
+
+    def _target(self, stage: str, run: Callable[[Arguments], Outputs]) -> Target:
+        network: Any = self.network
+        return Target(self._model, stage, network, run, network.dtype, self._device)
+
+
+class Denoiser(StandIn):
+    """Stands for a UNet or a transformer."""
+
+    def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
+        super().__init__(network, model, device)
+        signature = inspect.signature(network.forward)
+        self._bind = signature.bind
+        self._denoise = self._target("denoise", self._run)
+
+    def _run(self, arguments: Arguments) -> Outputs:
+        outputs: Outputs = self.__dict__["network"](**arguments)
+        return outputs
+
+    def forward(self, *given: Any, **named: Any) -> Outputs:
+        """Park a denoiser call; the pipelines ask for tuples (`return_dict=False`)."""
+        bound = {name: value for name, value in self._bind(*given, **named).arguments.items() if value is not None}
+        return park(self._denoise, bound, next(iter(bound.values())).shape[0])
+
+
+class Autoencoder(StandIn):
+    """Stands for a VAE: `encode` and `decode` park, everything else is the real one's."""
+
+    def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
+        super().__init__(network, model, device)
+        real: Any = network
+        self._decode = self._target("decode", lambda given: (real.decode(given["z"], return_dict=False)[0],))
+        self._encode = self._target("encode", lambda given: (real.encode(given["x"]).latent_dist.parameters,))
+
+    def decode(self, z: Tensor, return_dict: bool = True, generator: object = None) -> Any:
+        """Park a decode; the generator is for autoencoders that add noise, which these families do not."""
+        del generator
+        pixels = park(self._decode, {"z": z}, z.shape[0])
+        return DecoderOutput(sample=pixels[0]) if return_dict else pixels
+
+    def encode(self, x: Tensor, return_dict: bool = True) -> Any:
+        """Park an encode and return the distribution of latents, from which the pipeline samples with its own generator."""
+        (moments,) = park(self._encode, {"x": x}, x.shape[0])
+        code = DiagonalGaussianDistribution(moments)
+        return AutoencoderKLOutput(latent_dist=code) if return_dict else (code,)

@@ -1,0 +1,79 @@
+"""Between pixels and files, on threads of its own: nobody's step waits for a decoder, an encoder or a disk."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from inference.contract.errors import InferenceError, Problem
+from inference.contract.request import Picture
+from inference.images import decode, encode, metadata
+from inference.worker.pipelines import Easel, Pixels
+from inference.worker.provenance import VERSIONS, Bench, proof_of
+from inference.worker.running_request import Job, Part
+
+log = logging.getLogger("easel.studio")
+
+#: The longer side of a thumbnail in pixels: sharp at 128 points on a phone. It is kept for good, so it is made with care.
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 90
+
+
+def problem_of(error: Exception, number: int) -> Problem:
+    """Return what is told of an exception; one that nobody foresaw is told by an incident code, and logged under it."""
+    if isinstance(error, InferenceError):
+        return error.problem
+    incident = secrets.token_hex(4)
+    log.error("request.failed id=%s incident=%s", number, incident, exc_info=error)
+    return Problem("fault-unexpected", {"incident": incident, "kind": type(error).__name__})
+
+
+class Files:
+    """Reads source pictures, writes finished ones and previews."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        # One thread reads: Pillow's warnings, which are errors there, are caught for a whole process at a time.
+        self._reading = ThreadPoolExecutor(1, "reading")
+        self._writing = ThreadPoolExecutor(2, "writing")
+
+    def read_source(self, job: Job, done: Callable[[], None]) -> None:
+        """Read a job's source picture, which comes from a stranger; `done` is called when it is there or the job has failed."""
+
+        def read() -> None:
+            try:
+                if job.request.source is not None:
+                    job.source = decode.read(job.request.source, (job.request.width, job.request.height))
+            except Exception as error:
+                job.fail(problem_of(error, job.id))
+            done()
+
+        self._reading.submit(read)
+
+    def finish(self, part: Part, easel: Easel, pixels: Pixels) -> None:
+        """Encode a finished picture with its settings and deliver it; the first one of a model waits until that is known to the bit."""
+
+        def write() -> None:
+            job, (height, width, _) = part.job, pixels.shape
+            seed = job.request.seed + part.index
+            try:
+                made_of = easel.loaded.identity.result()
+                proof = proof_of(part, easel, pixels, made_of, self._bench)
+                passport = msgspec.structs.replace(job.passport, sha256=made_of.sha256)
+                chunks = metadata.chunks(part.request, passport, seed, (width, height), VERSIONS, seats=proof.pictures[0].seats)
+                small = encode.jpeg(pixels, THUMBNAIL_SIDE, THUMBNAIL_QUALITY)
+                job.deliver(Picture(part.index, seed, width, height, encode.png(pixels, chunks), small), proof)
+            except Exception as error:
+                job.fail(problem_of(error, job.id))
+
+        self._writing.submit(write)
+
+    def show(self, job: Job, pixels: Pixels) -> None:
+        """Encode a preview and tell it with the progress."""
+        self._writing.submit(lambda: job.stepped(encode.jpeg(pixels, max(pixels.shape[:2]))))
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        self._reading.shutdown(wait=True)
+        self._writing.shutdown(wait=True)

@@ -1,0 +1,163 @@
+"""The worker process: one device, one studio, two pipes. `python -m inference.worker.main` is started by `process` only.
+
+Standard input and output carry the messages of `wire`; whatever a library prints goes to standard error instead.
+"""
+
+import logging
+import math
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import BinaryIO
+
+from inference.contract.errors import InferenceError, Problem
+from inference.contract.protocol import Beat, Begin, Broken, Cancel, FromWorker, Paint, Ready, Told, decode_to_worker, frame, read
+from inference.contract.request import Done, Event, Failed, Step
+from inference.worker.environment import prepare
+
+#: Seconds between two signs of life.
+BEAT_EVERY = 1.0
+
+#: Seconds between two steps of a request that are told.
+STEP_EVERY = 0.1
+
+log = logging.getLogger("easel.worker")
+
+
+class Speaker:
+    """Sends messages from any thread, in order, without ever blocking whoever speaks on a full pipe."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._outbox: queue.SimpleQueue[FromWorker | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, name="speaker", daemon=True)
+        self._thread.start()
+
+    def say(self, message: FromWorker) -> None:
+        """Send a message soon."""
+        self._outbox.put(message)
+
+    def close(self) -> None:
+        """Send what is left and stop."""
+        self._outbox.put(None)
+        self._thread.join(timeout=5)
+
+    def _send(self) -> None:
+        while (message := self._outbox.get()) is not None:
+            try:
+                self._pipe.write(frame(message))
+                self._pipe.flush()
+            except OSError:
+                # Whoever asked is gone: nothing this process does can matter any more.
+                os._exit(0)
+
+
+class Teller:
+    """Tells the events of requests; of the steps only what an eye can follow.
+
+    Every message wakes the asking process on a core that the denoiser could use: at a dozen milliseconds a step that costs
+    the picture some percent.
+    """
+
+    def __init__(self, say: Callable[[FromWorker], None], clock: Callable[[], float] = monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._told: dict[int, float] = {}
+
+    def tell(self, number: int, event: Event) -> None:
+        """Tell an event; a step without a preview is left out where another was told just before, unless it is the last one."""
+        if isinstance(event, Step):
+            moment = self._clock()
+            if event.preview is None and event.n < event.of and moment - self._told.get(number, -math.inf) < STEP_EVERY:
+                return
+            self._told[number] = moment
+        elif isinstance(event, Done | Failed):
+            self._told.pop(number, None)
+        self._say(Told(number, event))
+
+    def forget(self, number: int) -> None:
+        """Keep nothing of a request that nobody listens to any more."""
+        self._told.pop(number, None)
+
+
+def own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take standard input and output for messages, and let everything that prints print to standard error."""
+    asked, told = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return os.fdopen(asked, "rb"), os.fdopen(told, "wb")
+
+
+def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
+    """Build the studio, paint what is asked until the pipe ends."""
+    prepare(downloads=begin.settings.allow_downloads)
+    # Only here: these libraries read their environment when they are imported, take seconds, and may print.
+    from inference.worker.factory import open_studio
+
+    teller = Teller(speaker.say)
+    studio = open_studio(begin, teller.tell)
+
+    def listen() -> None:
+        while (body := read(asked)) is not None:
+            message = decode_to_worker(body)
+            if isinstance(message, Paint):
+                studio.submit(message.id, message.request)
+            elif isinstance(message, Cancel):
+                studio.cancel(message.id)
+                teller.forget(message.id)
+        studio.stop()
+
+    def beat() -> None:
+        while not stopped.wait(BEAT_EVERY):
+            since = studio.busy_since
+            busy = 0.0 if since is None else monotonic() - since
+            speaker.say(Beat(busy, studio.running, studio.shelf.names(), studio.largest_batch, *memory_of(begin.device)))
+
+    stopped = threading.Event()
+    for task in (listen, beat):
+        threading.Thread(target=task, name=task.__name__, daemon=True).start()
+    speaker.say(Ready(begin.device))
+    studio.work()
+    stopped.set()
+
+
+def memory_of(device: str) -> tuple[int, int]:
+    """Return the bytes that this process has of a device's memory, and all bytes of it; of the computer's where it is no GPU."""
+    import psutil
+    import torch
+
+    if not device.startswith("cuda"):
+        return int(psutil.Process().memory_info().rss), int(psutil.virtual_memory().total)
+    try:
+        # What the allocator holds, used or not: nobody else can have it. It is reckoned here, the device is not asked.
+        return torch.cuda.memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
+    except RuntimeError:
+        # A device that is out of order is found out by whoever paints on it; this only has to stay alive until then.
+        return 0, 0
+
+
+def main() -> None:
+    """Serve until the asking process closes the pipe."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    asked, told = own_pipes()
+    speaker = Speaker(told)
+    body = read(asked)
+    begin = decode_to_worker(body) if body is not None else None
+    if not isinstance(begin, Begin):
+        return
+    try:
+        serve(begin, asked, speaker)
+    except InferenceError as error:
+        speaker.say(Broken(error.problem))
+    except Exception as error:
+        log.exception("worker.failed")
+        speaker.say(Broken(Problem("worker-start", {"kind": type(error).__name__})))
+    speaker.close()
+    # A model may still be loading in a thread of its own, and native libraries do not bear being taken down around it.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

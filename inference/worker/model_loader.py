@@ -1,0 +1,245 @@
+"""From a passport to components that can paint. Runs in the worker process only."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers.loaders.single_file_utils import SingleFileComponentError
+from diffusers.utils import logging
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
+
+from inference.contract.errors import BadModel
+from inference.contract.model_info import Passport
+from inference.models.families.traits import FAMILIES, IGNORED, Family
+from inference.models.hashing import Identity, begin, unknown
+from inference.models.inspect import Found, Settings, look, parts_in, read_settings
+from inference.models.safetensors_file import read_header
+
+#: Files of a hub repository that a folder needs beside its weights.
+_CONFIGS = ["*.json", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model in memory, in eval mode.
+
+    `components` are what the pipelines of its family are made of, without the scheduler: that is made fresh for each picture
+    from `scheduler_config`. A component that the model lacks is None. `zero_empty` says whether an empty negative prompt
+    stands for zeros, as SDXL was trained. `identity` is what it is made of, once that is known.
+    """
+
+    passport: Passport
+    components: dict[str, Any]
+    scheduler_config: dict[str, Any]
+    scheduler: str
+    zero_empty: bool = False
+    identity: "Future[Identity]" = field(default_factory=unknown)
+
+    @property
+    def bytes(self) -> int:
+        """Return the memory that the weights take."""
+        tensors = (tensor for part in self._networks() for tensor in (*part.parameters(), *part.buffers()))
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def _networks(self) -> list[torch.nn.Module]:
+        return [part for part in self.components.values() if isinstance(part, torch.nn.Module)]
+
+    def to(self, device: torch.device) -> None:
+        """Move every network to a device."""
+        for part in self._networks():
+            part.to(device)
+            if device.type == "cpu":
+                _align(part)
+
+    def pipeline(self, kind: str) -> Any:
+        """Return a stock pipeline of this class name around the components, with a scheduler of the model's own kind."""
+        scheduler = getattr(diffusers, self.scheduler).from_config(self.scheduler_config)
+        made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **_extras(FAMILIES[self.passport.family]))
+        made.set_progress_bar_config(disable=True)
+        return made
+
+    @cached_property
+    def text_pipeline(self) -> Any:
+        """Return the stock text-to-image pipeline."""
+        return self.pipeline(FAMILIES[self.passport.family].text_to_image)
+
+
+def _align(part: torch.nn.Module) -> None:
+    """Copy weights that start at odd addresses, as those read from a file do.
+
+    A processor adds up unaligned numbers in another order: the same weights from two files would differ in the last bits of a
+    picture.
+    """
+    for tensor in (*part.parameters(), *part.buffers()):
+        if tensor.data_ptr() % 64:
+            tensor.data = tensor.data.clone()
+
+
+def load(passport: Passport, dtype: torch.dtype, downloads: bool = False, hashes: Path | None = None) -> Loaded:
+    """Return the model of a passport, on the CPU and in `dtype`; raises `BadModel` where it cannot be had.
+
+    What lies on disk is looked at again, since it may have changed after the passport was written. Only safetensors are
+    opened, only known classes are made, and nothing is fetched unless `downloads` allows it. `hashes` is where hashes of files are
+    remembered.
+    """
+    logging.disable_progress_bar()
+    family = FAMILIES[passport.family]
+    found = look(_fetched(family, passport.source, downloads) if passport.kind == "hub" else Path(passport.source))
+    _check_family(passport, found.family)
+    config = _config_folder(passport, found, downloads) if found.kind == "file" else None
+    # Beside the loading, which reads the same files: what one has read the other finds in memory.
+    identity = begin(found, config, hashes)
+    with _told(found.path):
+        pipeline = _from_folder(found, dtype) if config is None else _from_file(passport, found, config, dtype)
+    _check_complete(found, pipeline)
+    return _loaded(passport, pipeline, identity)
+
+
+def _check_family(passport: Passport, family: Family) -> None:
+    if family.name != passport.family:
+        raise BadModel("model-other-family", name=passport.name, given=passport.family, found=family.name)
+
+
+def _from_folder(found: Found, dtype: torch.dtype) -> Any:
+    family, parts = found.family, read_settings(found.path).parts
+    lacking = {part: None for part in family.optional if part not in parts}
+    return getattr(diffusers, family.text_to_image).from_pretrained(
+        found.path,
+        # Without it fp16 files come mixed: the denoiser in fp32, the text encoder in fp16 (diffusers 0.42).
+        dtype=dtype,
+        variant=found.branch or None,
+        use_safetensors=True,
+        local_files_only=True,
+        **_extras(family),
+        **lacking,
+    )
+
+
+def _config_folder(passport: Passport, found: Found, downloads: bool) -> Path:
+    """Return the folder from which a single file takes its configuration."""
+    if not passport.config:
+        raise BadModel("model-config-needed", name=passport.name, path=str(found.path), family=found.family.title)
+    folder = Path(passport.config).expanduser()
+    if not folder.exists() and passport.config.count("/") == 1:
+        folder = _fetched(found.family, passport.config, downloads, configs_only=True)
+    return folder
+
+
+def _from_file(passport: Passport, found: Found, folder: Path, dtype: torch.dtype) -> Any:
+    settings = read_settings(folder)
+    _check_family(passport, settings.family)
+    header = read_header(found.path)
+    pipeline = getattr(diffusers, found.family.text_to_image).from_single_file(
+        str(found.path),
+        config=str(folder),
+        dtype=dtype,
+        local_files_only=True,
+        **_extras(found.family),
+        **_from_elsewhere(found, folder, settings, dtype),
+    )
+    if pipeline.components.get("text_encoder_3") is not None:
+        # diffusers fills one of two names of the same weights and leaves the other empty or apart (0.42).
+        pipeline.text_encoder_3.tie_weights()
+    if "ztsnr" in header.tensors:
+        # The maker's mark for a noise schedule that ends in pure noise.
+        pipeline.scheduler.register_to_config(rescale_betas_zero_snr=True, timestep_spacing="trailing")
+    return pipeline
+
+
+def _from_elsewhere(found: Found, folder: Path, settings: Settings, dtype: torch.dtype) -> dict[str, Any]:
+    """Return the networks that a single file leaves out: from the configuration folder where it holds them, else None.
+
+    diffusers would look there for text encoders, but makes an autoencoder of whatever keys it finds (0.42).
+    """
+    family, held = found.family, parts_in(read_header(found.path))
+    parts: dict[str, Any] = {part: None for part in family.optional if part not in settings.parts}
+    for part, kind in settings.parts.items():
+        if part in held or part not in ("vae", "text_encoder", "text_encoder_2", "text_encoder_3"):
+            continue
+        if any((folder / part).glob("*.safetensors")):
+            library = diffusers if part == "vae" else transformers
+            parts[part] = getattr(library, kind).from_pretrained(
+                folder, subfolder=part, dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+        elif part in family.optional:
+            parts |= {part: None, part.replace("text_encoder", "tokenizer"): None}
+        else:
+            raise BadModel("model-part-missing", path=str(found.path), part=part)
+    return parts
+
+
+def _fetched(family: Family, repository: str, downloads: bool, *, configs_only: bool = False) -> Path:
+    """Return the folder of a hub repository, from the cache or, where downloads are allowed, from the hub."""
+    try:
+        if configs_only:
+            return Path(snapshot_download(repository, allow_patterns=_CONFIGS, local_files_only=not downloads))
+        kind = getattr(diffusers, family.text_to_image)
+        return Path(kind.download(repository, use_safetensors=True, local_files_only=not downloads, **_extras(family)))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise BadModel("model-not-fetched", source=repository, allowed=int(downloads), reason=_first_line(error)) from error
+
+
+def _extras(family: Family) -> dict[str, Any]:
+    """Return the arguments that keep out what is never loaded: picture checkers, image prompts, invisible watermarks."""
+    none: dict[str, Any] = {"feature_extractor": None, "image_encoder": None}
+    if family.name == "sd3":
+        return none
+    return none | ({"add_watermarker": False} if family.name == "sdxl" else {"safety_checker": None, "requires_safety_checker": False})
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise over broken weights into `BadModel`; running out of memory stays what it is."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, SingleFileComponentError) as error:
+        if "allocate memory" in str(error):
+            raise
+        if "meta tensor" in str(error):
+            raise BadModel("model-incomplete", path=str(path)) from error
+        raise BadModel("model-broken", path=str(path), reason=_first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _check_complete(found: Found, pipeline: Any) -> None:
+    """Raise `BadModel` where weights were missing: diffusers leaves them empty or fills them with noise, and goes on."""
+    networks = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+    empty = any(tensor.is_meta for part in networks.values() for tensor in part.parameters())
+    if found.kind == "folder":
+        held = sum(len(read_header(path).tensors) for path in found.weights)
+        empty = empty or held < len(networks[found.family.denoiser].state_dict())
+    if empty:
+        raise BadModel("model-incomplete", path=str(found.path))
+
+
+def _loaded(passport: Passport, pipeline: Any, identity: "Future[Identity]") -> Loaded:
+    left_out = IGNORED | {"scheduler"}
+    components = {name: part for name, part in pipeline.components.items() if name not in left_out}
+    for part in components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval().requires_grad_(False)
+    config = dict(pipeline.scheduler.config)
+    if passport.prediction != "flow":
+        config["prediction_type"] = passport.prediction
+    return Loaded(
+        passport=passport,
+        components=components,
+        scheduler_config=config,
+        scheduler=type(pipeline.scheduler).__name__,
+        zero_empty=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        identity=identity,
+    )

@@ -1,0 +1,124 @@
+"""The ladder that a call climbs when memory runs out, rung by rung, while its neighbours go on.
+
+Free the cache; make the batch smaller; decode in tiles; send idle models away; stream the network's weights; and last, where
+the person allowed it, a smaller picture (the studio's rung, because the picture starts anew).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from inference.contract.request import PictureRequest
+from inference.worker.batch_size import Pace
+from inference.worker.batching import Call, run_together
+from inference.worker.model_cache import Shelf, free_cache, is_out_of_memory
+from inference.worker.pipelines import Easel
+from inference.worker.text_encoding import Embedded
+
+
+class Ladder:
+    """Makes calls, and climbs when they do not fit."""
+
+    def __init__(self, shelf: Shelf, pace: Pace) -> None:
+        self._shelf, self._pace = shelf, pace
+        #: How often each rung was reached, for metrics and tests.
+        self.climbed: dict[str, int] = {}
+
+    def make(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> list[tuple[Call, Exception]]:
+        """Answer the calls together, seated as `run_together` says; return those that failed alone, each with its own reason."""
+        error = self._attempt(calls, bucket, firsts)
+        if error is None:
+            return []
+        if not is_out_of_memory(error):
+            # Somebody's arguments are broken: find out whose, so that only they fail.
+            return [(calls[0], error)] if len(calls) == 1 else [miss for call in calls for miss in self.make([call], bucket)]
+        self._reach("cache")
+        free_cache(self._shelf.device)
+        if self._attempt(calls, bucket, firsts) is None:
+            return []
+        if len(calls) > 1:
+            self._reach("batch")
+            self._pace.too_large(calls[0].key, sum(call.rows for call in calls))
+            half = len(calls) // 2
+            # Fixed seats are given up here: a picture that differs in the last bit is better than none.
+            return self.make(calls[:half], 0) + self.make(calls[half:], 0)
+        for rung, relieved in self._reliefs(calls[0]):
+            self._reach(rung)
+            error = relieved()
+            calls[0].eased = rung if rung == "tiles" else ""
+            if error is None:
+                return []
+        return [(calls[0], error)]
+
+    def _attempt(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> Exception | None:
+        try:
+            answers = run_together(calls, bucket, firsts)
+        except torch.AcceleratorError:
+            # The device itself is out of order, for everybody: only a new process helps.
+            raise
+        except Exception as error:
+            # The traceback holds the frames, and the frames hold the very tensors that there is no room for.
+            return error.with_traceback(None)
+        for call, answer in zip(calls, answers, strict=True):
+            call.answer = answer
+        return None
+
+    def read(self, easel: Easel, request: PictureRequest) -> Embedded:
+        """Return the embeddings of a request's words; raises what the last rung raised."""
+        for rung in ("cache", "words"):
+            try:
+                return easel.embed(request)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._reach(rung)
+            free_cache(self._shelf.device)
+            if rung == "words":
+                self._shelf.clear_others(easel.loaded.passport.name)
+                easel.read_on_cpu()
+        return easel.embed(request)
+
+    @property
+    def climbs(self) -> int:
+        """How many rungs were climbed so far, by anybody."""
+        return sum(self.climbed.values())
+
+    def _reach(self, rung: str) -> None:
+        self.climbed[rung] = self.climbed.get(rung, 0) + 1
+
+    def _reliefs(self, call: Call) -> Iterator[tuple[str, Callable[[], Exception | None]]]:
+        if call.target.stage != "denoise":
+            yield "tiles", lambda: self._in_tiles(call)
+        yield "offload", lambda: self._without_others(call)
+        if call.target.stage == "denoise":
+            yield "stream", lambda: self._streamed(call)
+
+    def _in_tiles(self, call: Call) -> Exception | None:
+        """Decode or encode in tiles of half the picture; only for this call, so that later pictures have no seams."""
+        vae: Any = call.target.network
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        side = max(next(iter(call.arguments.values())).shape[-2:])
+        latents = max(8, (side if call.target.stage == "decode" else side // factor) // 2)
+        before = (vae.tile_latent_min_size, vae.tile_sample_min_size)
+        vae.tile_latent_min_size, vae.tile_sample_min_size = latents, latents * factor
+        vae.enable_tiling()
+        vae.enable_slicing()
+        try:
+            return self._attempt([call], 0)
+        finally:
+            vae.disable_tiling()
+            vae.disable_slicing()
+            vae.tile_latent_min_size, vae.tile_sample_min_size = before
+
+    def _without_others(self, call: Call) -> Exception | None:
+        self._shelf.clear_others(call.target.model)
+        return self._attempt([call], 0)
+
+    def _streamed(self, call: Call) -> Exception | None:
+        """Keep the network's weights in the computer's memory and bring each layer when it is needed."""
+        network: Any = call.target.network
+        self._shelf.stream(call.target.model)
+        network.enable_group_offload(onload_device=self._shelf.device, offload_device=torch.device("cpu"), offload_type="leaf_level")
+        free_cache(self._shelf.device)
+        return self._attempt([call], 0)

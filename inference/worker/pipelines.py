@@ -1,0 +1,146 @@
+"""One picture as a stock pipeline call: which pipeline, with which arguments, and what comes out."""
+
+import copy
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from inference.contract.request import PictureRequest, Prompt
+from inference.models.families.traits import FAMILIES
+from inference.worker.batching import Autoencoder, Call, Denoiser
+from inference.worker.model_loader import Loaded
+from inference.worker.preview import Colours, estimate
+from inference.worker.schedulers import make
+from inference.worker.text_encoding import Embedded, Reader
+
+#: Told after each of a scheduler's steps: how many are done, of how many.
+Stepped = Callable[[int, int], None]
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+#: How many prompts' embeddings are kept per model: people try again, and most negatives are the same.
+REMEMBERED = 64
+
+
+def _remember_signatures(denoiser: Any) -> None:
+    """Keep the signatures of a network's attention code where `inspect` looks first.
+
+    diffusers 0.42 asks for them at every call of every attention, which is some percent of a small model's step.
+    """
+    for kind in {type(processor) for processor in getattr(denoiser, "attn_processors", {}).values()}:
+        attend: Any = kind.__call__
+        if not hasattr(attend, "__signature__"):
+            attend.__signature__ = inspect.signature(attend)
+
+
+class Easel:
+    """A loaded model made ready to paint: pipelines whose networks are stand-ins, and what it remembers."""
+
+    def __init__(self, loaded: Loaded, device: torch.device) -> None:
+        self.loaded, self.device = loaded, device
+        self._traits = FAMILIES[loaded.passport.family]
+        name = loaded.passport.name
+        vae = loaded.components["vae"]
+        if vae.dtype == torch.float16 and vae.config.force_upcast:
+            # This autoencoder overflows in float16 and paints black.
+            vae.to(torch.float32)
+        _remember_signatures(loaded.components[self._traits.denoiser])
+        self.networks = {
+            self._traits.denoiser: Denoiser(loaded.components[self._traits.denoiser], name, device),
+            "vae": Autoencoder(vae, name, device),
+        }
+        self._pipelines: dict[str, Any] = {}
+        self._reader = Reader(loaded, device)
+        self._embedded: OrderedDict[tuple[Prompt, Prompt, bool], Embedded] = OrderedDict()
+        self._colours: Colours | None = None
+        config = loaded.scheduler_config
+        #: Whether words are read in the computer's memory, for want of room on the device.
+        self.reads_on_cpu = False
+        self._alphas = None if loaded.passport.prediction == "flow" else make("ddim", config).alphas_cumprod
+
+    @property
+    def dtype(self) -> str:
+        """Return what the denoiser reckons in, such as `bfloat16`."""
+        return str(self.networks[self._traits.denoiser].network.dtype).removeprefix("torch.")
+
+    def _pipeline(self, kind: str, scheduler: str) -> Any:
+        """Return a pipeline of this kind with a scheduler of its own; everything else is shared."""
+        if kind not in self._pipelines:
+            made = self.loaded.pipeline(kind)
+            # The words are embedded before: without text encoders the pipeline takes every type from the stand-ins.
+            vars(made).update({name: None for name in self.loaded.components if name.startswith(("text_encoder", "tokenizer"))})
+            vars(made).update(self.networks)
+            self._pipelines[kind] = made
+        own = copy.copy(self._pipelines[kind])
+        # Past the pipeline's own setter, which would write the scheduler into the configuration that copies share.
+        vars(own)["scheduler"] = make(scheduler, self.loaded.scheduler_config)
+        return own
+
+    def place(self, device: torch.device) -> None:
+        """Move every network to a device."""
+        self.loaded.to(device)
+        self._reader = Reader(self.loaded, device)
+
+    def read_on_cpu(self) -> None:
+        """Keep the text encoders in the computer's memory and read words there: slower, and takes no room on the device."""
+        for name, part in self.loaded.components.items():
+            if name.startswith("text_encoder") and part is not None:
+                part.to("cpu")
+        self._reader = Reader(self.loaded, torch.device("cpu"))
+        self.reads_on_cpu = True
+
+    def embed(self, request: PictureRequest) -> Embedded:
+        """Return the embeddings of a request's words; called on the device thread."""
+        key = (request.prompt, request.negative, request.guidance > 1)
+        if key not in self._embedded:
+            embedded = self._reader.embed(*key)
+            self._embedded[key] = {name: value.to(self.device) for name, value in embedded.items()}
+            if len(self._embedded) > REMEMBERED:
+                self._embedded.popitem(last=False)
+        self._embedded.move_to_end(key)
+        return self._embedded[key]
+
+    def paint(self, request: PictureRequest, words: Embedded, index: int, source: Image | None, on_step: Stepped) -> Pixels:
+        """Paint picture `index` of a request; runs in a greenlet and parks at every network call.
+
+        `on_step(n, of)` is called after each of the scheduler's steps. Noise comes from a generator of this picture alone, on
+        the CPU and in float32, so that a seed means the same beside any neighbours and on any device.
+        """
+        rng = torch.Generator("cpu").manual_seed(request.seed + index)
+        kind = self._traits.text_to_image if source is None else self._traits.image_to_image
+        pipeline = self._pipeline(kind, request.scheduler)
+
+        def stepped(pipe: Any, step: int, _time: object, kept: dict[str, Tensor]) -> dict[str, Tensor]:
+            on_step(step + 1, pipe.num_timesteps)
+            return kept
+
+        # Stock image-to-image takes the size from the picture; SD3's wants to be told all the same.
+        sized = source is None or self.loaded.passport.family == "sd3"
+        shape = {"width": request.width, "height": request.height} if sized else {}
+        painted = pipeline(
+            **words,
+            **shape,
+            **({} if source is None else {"image": source, "strength": request.strength}),
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance,
+            generator=rng,
+            callback_on_step_end=stepped,
+            callback_on_step_end_tensor_inputs=[],
+            output_type="pt",
+            return_dict=False,
+        )[0]
+        pixels: Pixels = (painted[0] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        return pixels
+
+    def preview(self, call: Call, request: PictureRequest) -> Pixels:
+        """Return a small picture of what an answered denoiser call points at."""
+        if self._colours is None:
+            self._colours = Colours(self.loaded.components["vae"], self.device)
+        clean = estimate(call.arguments, call.answer[0], request.guidance, self.loaded.passport.prediction, self._alphas)
+        return self._colours.look(clean, (request.width, request.height))

@@ -1,0 +1,59 @@
+"""The proof of a finished picture: what painted it, as this worker process knows it."""
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+
+import torch
+
+from inference.contract.provenance import Print, Proof
+from inference.images.metadata import version
+from inference.models.hashing import Identity
+from inference.worker.batch_slots import written
+from inference.worker.pipelines import Easel, Pixels
+from inference.worker.running_request import Part
+from inference.worker.schedulers import make
+
+#: The libraries that decide about pixels; Pillow reads and resizes the picture that another one starts from.
+LIBRARIES = ("torch", "diffusers", "transformers", "compel", "pillow")
+
+VERSIONS = {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where pictures are painted: the kind of device, and whether the denoiser is compiled."""
+
+    device: str
+    compiled: bool
+
+
+def bench(device: torch.device, *, compiled: bool) -> Bench:
+    """Return what is known of a device; to be asked on the thread that paints, or the one that set it up."""
+    if device.type == "cuda":
+        return Bench(f"cuda {torch.cuda.get_device_name(device)}", compiled)
+    # Another number of threads, or another set of instructions, adds up in another order.
+    return Bench(f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads", compiled)
+
+
+def proof_of(part: Part, easel: Easel, pixels: Pixels, made_of: Identity, bench: Bench) -> Proof:
+    """Return the proof of one picture."""
+    scheduler = make(part.request.scheduler, easel.loaded.scheduler_config)
+    settings = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
+    return Proof(
+        model=made_of.sha256,
+        files=made_of.files,
+        scheduler=type(scheduler).__name__,
+        schedule=_digest(json.dumps(settings, sort_keys=True, default=str).encode())[:16],
+        versions={**VERSIONS, "easel": version()},
+        device=bench.device,
+        dtype=easel.dtype,
+        compiled=bench.compiled,
+        eased=tuple(sorted(part.eased)),
+        pictures=(Print(_digest(repr(pixels.shape).encode() + pixels.tobytes()), written(part.seats)),),
+    )
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

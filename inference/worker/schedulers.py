@@ -1,0 +1,70 @@
+"""Schedulers by the names that people know, each made fresh for one picture."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import diffusers
+from diffusers import SchedulerMixin
+
+from inference.contract.errors import NotOffered
+
+
+class Recipe(NamedTuple):
+    """A diffusers class and what it is told beside the model's own noise schedule."""
+
+    kind: str
+    options: Mapping[str, object]
+
+
+RECIPES: dict[str, Recipe] = {
+    "euler": Recipe("EulerDiscreteScheduler", {}),
+    "euler a": Recipe("EulerAncestralDiscreteScheduler", {}),
+    "dpm++ 2m": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "dpm++ 2m karras": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}),
+    "dpm++ 2m sde": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "dpm++ 2m sde karras": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}),
+    "lms": Recipe("LMSDiscreteScheduler", {}),
+    # Without this PNDM's Runge-Kutta warm-up makes fewer than four steps fail: latent diffusion never used it.
+    "pndm": Recipe("PNDMScheduler", {"skip_prk_steps": True}),
+    "ddim": Recipe("DDIMScheduler", {"clip_sample": False}),
+    "ddpm": Recipe("DDPMScheduler", {"clip_sample": False}),
+    "unipc": Recipe("UniPCMultistepScheduler", {}),
+    "heun": Recipe("HeunDiscreteScheduler", {}),
+    "dpm2": Recipe("KDPM2DiscreteScheduler", {}),
+    "dpm2 a": Recipe("KDPM2AncestralDiscreteScheduler", {}),
+    "deis": Recipe("DEISMultistepScheduler", {}),
+    "lcm": Recipe("LCMScheduler", {"clip_sample": False}),
+    "flow euler": Recipe("FlowMatchEulerDiscreteScheduler", {}),
+    "flow heun": Recipe("FlowMatchHeunDiscreteScheduler", {}),
+    "flow dpm++ 2m": Recipe("DPMSolverMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
+    "flow unipc": Recipe("UniPCMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
+}
+
+#: Settings of one solver that must not leak into another made from the same model's configuration.
+_OWN = frozenset(
+    {
+        *("algorithm_type", "solver_order", "solver_type", "lower_order_final", "euler_at_final", "final_sigmas_type"),
+        *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas"),
+        *("skip_prk_steps", "variance_type", "thresholding", "clip_sample"),
+    }
+)
+
+
+def make(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
+    """Return a fresh scheduler for a model whose own scheduler has `config`; raises `NotOffered` for an unknown name."""
+    if name not in RECIPES:
+        raise NotOffered("unknown-scheduler", given=name, nearest="", offered=", ".join(RECIPES))
+    recipe = RECIPES[name]
+    shared = {key: value for key, value in config.items() if key not in _OWN and not key.startswith("_")}
+    if recipe.options.get("use_flow_sigmas"):
+        # Flow models name their time shift `shift`, these two solvers `flow_shift` (diffusers 0.42).
+        shared = {"flow_shift": config.get("shift", 1.0), "num_train_timesteps": config.get("num_train_timesteps", 1000)}
+    kind = getattr(diffusers, recipe.kind)
+    taken = inspect.signature(kind.__init__).parameters
+    made: Any = kind(**{key: value for key, value in {**shared, **recipe.options}.items() if key in taken})
+    if not hasattr(made, "scale_noise") and recipe.options.get("use_flow_sigmas"):
+        # Flow pipelines ask for noise under this name and in this order (diffusers 0.42).
+        made.scale_noise = lambda sample, timestep, noise: made.add_noise(sample, noise, timestep)
+    fresh: SchedulerMixin = made
+    return fresh

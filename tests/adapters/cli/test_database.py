@@ -1,0 +1,77 @@
+"""`easel db`, as its functions are called by the command line."""
+
+import pytest
+from sqlalchemy import text
+
+from adapters.cli import database, exit_codes
+from bot.core.errors import BadInput, BadStore
+from bot.store import schema
+from bot.store.database import Database
+from tests.stores import url
+
+__all__ = ["url"]
+
+
+async def change(url, statement):
+    """Change a database behind Easel's back."""
+    async with Database(url) as opened, opened.connect() as connection:
+        await connection.execute(text(statement))
+
+
+async def test_tables_come_and_go(url, capsys):
+    """Going up and down says where it went, and going where one is says that too."""
+    told = []
+    for doing in (
+        database.check(url),
+        database.upgrade(url),
+        database.upgrade(url),
+        database.check(url),
+        database.downgrade(url, "base"),
+        database.downgrade(url, "base"),
+    ):
+        assert await doing == 0
+        told.append(capsys.readouterr().out)
+    for sentence, word in zip(told, ("no tables yet", "has its tables now", "already", "needs", "any more", "stays so"), strict=True):
+        assert word in sentence
+        assert sentence.count("\n") == 1
+        assert "None" not in sentence
+    assert schema.HEAD in told[1]
+    assert schema.HEAD in told[3]
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("ALTER TABLE job DROP COLUMN wish", "job.wish"),
+        ("UPDATE alembic_version SET version_num = '2999_01_01_newer'", "2999_01_01_newer"),
+        ("DROP TABLE alembic_version", "did not make"),
+    ],
+    ids=["differs", "ahead", "foreign"],
+)
+async def test_check_names_what_is_wrong(url, capsys, damage, named):
+    """What is wrong is one sentence, and an exit code of its own."""
+    await database.upgrade(url)
+    await change(url, damage)
+    capsys.readouterr()
+    assert await database.check(url) == exit_codes.BAD_STORE
+    told = capsys.readouterr().out
+    assert named in told
+    assert told.count("\n") == 1
+
+
+async def test_check_says_what_to_type_when_behind(url, capsys, monkeypatch):
+    """Tables of an older revision are named with the command that mends it."""
+    await database.upgrade(url)
+    monkeypatch.setattr(schema, "HEAD", "2999_01_01_newer")
+    assert await database.check(url) == exit_codes.BAD_STORE
+    assert "easel db upgrade" in capsys.readouterr().out
+
+
+async def test_a_wrong_revision_is_bad_input(url):
+    """A revision that there is not is the typist's to mend, an unreachable database the operator's."""
+    with pytest.raises(BadInput) as refused:
+        await database.upgrade(url, "nonsense")
+    assert exit_codes.code_of(refused.value.problem) == exit_codes.BAD_INPUT
+    with pytest.raises(BadStore) as refused:
+        await database.check("postgresql+psycopg://bob:s3cret@nobody.invalid/easel")
+    assert exit_codes.code_of(refused.value.problem) == exit_codes.BAD_STORE

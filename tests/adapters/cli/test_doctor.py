@@ -1,0 +1,163 @@
+"""What `easel doctor` says of Discord, asked in a process of its own over real sockets."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from adapters.cli.doctor import findings
+from adapters.discord import probe
+from bot.config import Discord as Section
+from tests.answering import answering
+from tests.emulators.discord import Discord
+from tests.emulators.discord.api import ROUTES
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GhIjKl.abcdefghijklmnopqrstuvwxyz0123456789AB"
+
+#: Longer than it takes on a small machine under load; a test that waits for it has failed.
+PATIENCE = 120
+
+
+@pytest.fixture
+async def discord():
+    """An emulated Discord that knows the token."""
+    async with Discord(token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture
+def examined(tmp_path):
+    """Return a function that runs the doctor with settings of Discord, and returns its exit code and all that it wrote."""
+
+    async def run(api_base, token=TOKEN):
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "adapters.cli", "doctor"),
+            cwd=tmp_path,
+            env={**plain, "EASEL__DISCORD__TOKEN": token, "EASEL__DISCORD__API_BASE": api_base},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert token not in said.decode()
+        return process.returncode, said.decode()
+
+    return run
+
+
+async def test_a_known_token(discord, examined):
+    """The doctor says who the bot is and prints the link that invites it with what it needs, and finds all well."""
+    code, said = await examined(discord.api_base)
+    assert code == 0
+    (line,) = (line for line in said.splitlines() if "Discord" in line)
+    assert line.startswith("ok ")
+    assert "this is easel" in line
+    assert f"https://discord.com/oauth2/authorize?client_id={discord.application_id}&scope=bot+applications.commands&permissions=" in line
+    assert all(one.path != "/gateway/bot" for one in discord.requests)
+
+
+@pytest.mark.parametrize("token", [TOKEN.replace("GhIjKl", "GhIjKm"), f"Bot {TOKEN}", TOKEN.replace(".", "\n", 1)])
+async def test_a_token_that_discord_does_not_know(discord, examined, token):
+    """A token that is wrong, or no token at all, is a problem of the configuration."""
+    code, said = await examined(discord.api_base, token)
+    assert code == 2
+    (line,) = (line for line in said.splitlines() if "Discord" in line)
+    assert line.startswith("problem ")
+    assert "does not know this token" in line
+
+
+async def test_nobody_answers(examined, unused_port):
+    """Where nothing listens the doctor names the address, and what the network said."""
+    code, said = await examined(f"http://127.0.0.1:{unused_port}/api/v10")
+    assert code == 1
+    (line,) = (line for line in said.splitlines() if "Discord" in line)
+    assert line.startswith("problem ")
+    assert f"could not be asked at http://127.0.0.1:{unused_port}/api/v10" in line
+    assert "Connect call failed" in line
+
+
+@pytest.fixture
+async def unused_port():
+    """A port of this computer at which nobody listens."""
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+@pytest.fixture
+async def asked(monkeypatch):
+    """Return a function that asks an address who the bot is; the library's own addresses are as before afterwards."""
+    for holder in (probe.discord.http.Route, probe.discord.asset.Asset):
+        monkeypatch.setattr(holder, "BASE", holder.BASE)
+
+    async def ask(api_base, seconds=PATIENCE):
+        return await probe.who(Section(token=TOKEN, api_base=api_base), seconds)
+
+    return ask
+
+
+async def test_silence_ends(asked):
+    """Whoever takes the question and never answers is given up."""
+
+    async def silent(reader, writer):
+        del writer
+        await reader.read()
+
+    async with answering(silent) as address:
+        with pytest.raises(probe.Away, match=r"no answer within 0\.2 s"):
+            await asked(address, 0.2)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("cloudflare", "HTTP 429"), (503, "HTTP 503"), ((403, 0), "HTTP 403"), ("reset", ".")])
+async def test_discord_is_not_well(discord, asked, kind, said):
+    """What Discord or the wall before it answers instead is told as it is."""
+    discord.fault("GET", "/users/@me", kind, times=9)
+    with pytest.raises(probe.Away, match=said):
+        await asked(discord.api_base)
+
+
+async def test_something_else_answers(asked):
+    """An address at which something else than Discord answers is told to be that."""
+
+    async def page(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+
+    async with answering(page) as address:
+        with pytest.raises(probe.Away, match="not Discord"):
+            await asked(address)
+
+
+async def test_an_endpoint_that_takes_everything(discord, asked, monkeypatch, tmp_path):
+    """Where Discord sends what people do to a web address instead, that is noticed, and a problem."""
+    assert not (await asked(discord.api_base)).is_elsewhere
+    route = next(one for one in ROUTES if one.path == "/oauth2/applications/@me")
+    told = route.handler
+    monkeypatch.setattr(route, "handler", lambda call: (200, {**told(call)[1], "interactions_endpoint_url": "https://a.example/"}))
+    known = await asked(discord.api_base)
+    assert known.is_elsewhere
+
+    async def who(_):
+        return known
+
+    monkeypatch.setattr(probe, "who", who)
+    monkeypatch.setenv("EASEL__DISCORD__TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    found = await asyncio.to_thread(lambda: list(findings(None)))
+    assert [one.code for one in found if "Interactions Endpoint URL" in one.sentence] == [2]
+
+
+async def test_without_a_token_nothing_is_asked(tmp_path):
+    """Who has no bot on Discord hears nothing of it, and its library is not loaded."""
+    script = (
+        "import sys; from adapters import doctor; print(*(one.sentence for one in doctor.findings(None))); print('discord' in sys.modules)"
+    )
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
+    python = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=tmp_path, env=plain, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(python.communicate(), PATIENCE)
+    report, is_loaded = said.decode().splitlines()
+    assert "Discord" not in report
+    assert is_loaded == "False"

@@ -1,0 +1,168 @@
+"""`easel export`, `easel forget` and `easel audit`, as people type them and as they are read."""
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, update
+
+from adapters.cli import audit, privacy
+from bot.core.errors import BadInput, BadOutput
+from bot.core.values import Caller
+from bot.store.database import Database
+from bot.store.images.blobs import Files
+from bot.store.store import Store
+from bot.store.tables.columns import now
+from bot.store.tables.core import IdentityRow, PersonRow
+from tests.stores import accepted, database, done, painted, person_of, png, store, url
+
+__all__ = ["database", "store", "url"]
+
+
+@pytest.fixture
+async def ann(store):
+    """Give the id of somebody with a picture, a source, a picture whose file is gone, and a name that moves cursors."""
+    person = await store.people.person(Caller("web", "ann", "Ann \x1b[2J"))
+    file, source = await store.files.put(png("red")), await store.files.put(png("blue"))
+    await done(store, person.id, pictures=[painted(0, file=file), painted(1, file="0" * 64 + ".png")])
+    await accepted(store, person.id, "a blue boat", source=source)
+    await done(store, await person_of(store, "bob"), pictures=[painted(file=await store.files.put(png("green")))])
+    return person.id
+
+
+async def test_an_export_has_everything(store, ann, tmp_path):
+    """The file holds each row, and each picture under the name that its row says; what has been deleted is nothing."""
+    file = tmp_path / "ann.zip"
+    said = await privacy.exported(store, "web:ann", file)
+
+    assert said == f"{file} holds what is kept of Ann \\x1b[2J: 2 requests, 2 pictures."
+    with zipfile.ZipFile(file) as archive:
+        data = json.loads(archive.read("data.json"))
+        tables = data["tables"]
+        first, second = sorted(tables["picture"], key=lambda row: row["index"])
+        (source,) = [job["source"] for job in tables["job"] if job["source"]]
+        assert archive.read(first["file"]) == png("red")
+        assert archive.read(source) == png("blue")
+        assert second["file"] is None
+        assert sorted(archive.namelist()) == sorted([first["file"], source, "data.json"])
+    assert tables["identity"] == [{"platform": "web", "id": "ann", "person_id": ann, "created": tables["identity"][0]["created"]}]
+    assert "bob" not in json.dumps(data)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+async def test_an_export_that_cannot_be_written_is_told(store, ann, tmp_path):
+    """Where the file cannot be written nothing is left of it, and a sentence says so."""
+    for file in (tmp_path / "nowhere" / "ann.zip", tmp_path):
+        with pytest.raises(BadOutput):
+            await privacy.exported(store, ann, file)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.usefixtures("ann")
+async def test_forgetting_is_asked_for(store):
+    """Whoever says no loses nothing; whoever says yes is asked with what goes, and it goes."""
+    asked = []
+
+    def answer(agrees):
+        return lambda question: asked.append(question) or agrees
+
+    assert await privacy.forgotten(store, "web:ann", answer(False)) == "Nothing was forgotten."
+    assert await store.people.find(Caller("web", "ann")) is not None
+    said = await privacy.forgotten(store, "web:ann", answer(True))
+
+    assert asked == ["Forget Ann \\x1b[2J for good, with 2 requests and 2 pictures?"] * 2
+    assert said == "Forgotten: Ann \\x1b[2J, with 2 requests and 2 pictures."
+    assert await store.people.find(Caller("web", "ann")) is None
+    assert (await store.audit.latest(1))[0].act == "forget"
+
+
+async def test_forgetting_again_after_a_restore(store, ann):
+    """Those who are back with a backup are forgotten by one command, and where nobody is, it says so."""
+    await privacy.forgotten(store, ann, lambda _: True)
+    assert await privacy.forgotten_again(store) == "Nobody who was forgotten is back."
+    async with store.database.write() as session:
+        await session.execute(insert(PersonRow).values(id=ann, name="Ann"))
+        await session.execute(insert(IdentityRow).values(platform="web", id="ann", person_id=ann, created=now() - timedelta(days=1)))
+
+    assert await privacy.forgotten_again(store) == "Forgotten: Ann, with 0 requests and 0 pictures."
+    assert await store.people.find(Caller("web", "ann")) is None
+
+
+@pytest.mark.usefixtures("ann")
+async def test_who_is_meant_must_be_clear(store):
+    """A name of nobody, and one of several, forget and export nobody."""
+    for name in ("bob", "bob2"):
+        await store.people.person(Caller("telegram", name, "Bob"))
+    for reference in ("nobody", "Bob"):
+        with pytest.raises(BadInput):
+            await privacy.forgotten(store, reference, lambda _: True)
+
+
+async def test_without_a_terminal_nobody_is_forgotten_by_mistake():
+    """Where nobody can be asked, the question has to be answered beforehand."""
+    read, write = os.pipe()
+    before = os.dup(0)
+    try:
+        os.dup2(read, 0)
+        with pytest.raises(BadInput):
+            privacy.asked(False, lambda _: True)("?")
+        assert privacy.asked(True, lambda _: False)("?")
+    finally:
+        os.dup2(before, 0)
+        for one in (read, write, before):
+            os.close(one)
+
+
+async def test_the_audit_is_read(store):
+    """Each act is a line with names where there are some; what people call themselves moves no cursor."""
+    assert await audit.listed(store, 10) == "Nobody has done anything yet that is noted here."
+    ann, bob = await person_of(store, "ann"), (await store.people.person(Caller("web", "bob", "Bob\n\x1b[2J"))).id
+    await store.audit.note(ann, "pause", person=bob, facts={"jobs": 3})
+    await store.audit.note("terminal", "forget")
+
+    forget, pause = (await audit.listed(store, 10)).splitlines()
+
+    assert forget.endswith("UTC  terminal  forget  -  -")
+    assert pause.endswith("UTC  ann  pause  Bob\\n\\x1b[2J  -  jobs=3")
+
+
+def test_the_commands_do_it(tmp_path):
+    """Typed as they are: an export is written, somebody is forgotten for good, and the audit tells of both."""
+
+    async def prepared():
+        from bot.store import schema
+
+        async with Database(f"sqlite+aiosqlite:///{tmp_path}/data/easel.db") as database:
+            await schema.prepare(database)
+            store = Store.of(database, Files(str(tmp_path / "data/files")))
+            await done(store, await person_of(store, "ann"), pictures=[painted(file=await store.files.put(png()))])
+            async with database.write() as session:
+                await session.execute(update(PersonRow).values(name="Ann"))
+
+    asyncio.run(prepared())
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
+
+    def easel(*words):
+        command = [sys.executable, "-m", "adapters.cli", *words]
+        how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60}
+        run = subprocess.run(command, cwd=tmp_path, env=plain, check=False, **how)
+        return run.returncode, run.stdout + run.stderr
+
+    assert easel("export", "Ann", "-o", "ann.zip") == (0, "ann.zip holds what is kept of Ann: 1 request, 1 picture.\n")
+    assert zipfile.is_zipfile(tmp_path / "ann.zip")
+    assert easel("forget", "Ann") == (2, "Nobody is here to be asked; write --yes to forget somebody without a question.\n")
+    assert easel("forget") == (2, "Write whom to forget; or, after a backup was restored, --again and nobody.\n")
+    assert easel("forget", "ann", "--yes")[1] == "Forgotten: Ann, with 1 request and 1 picture.\n"
+    assert easel("forget", "Ann", "--yes")[0] == 2
+    assert easel("forget", "--again") == (0, "Nobody who was forgotten is back.\n")
+    code, told = easel("audit")
+    assert code == 0
+    assert [line.split("  ")[2] for line in told.splitlines()] == ["forget", "export"]
+    assert list((tmp_path / "data/files").glob("??/*")) == []

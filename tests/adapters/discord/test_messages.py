@@ -1,0 +1,119 @@
+"""Messages to the bot: mentions, replies, direct messages, threads."""
+
+import pytest
+
+from bot.i18n.translate import text
+from tests.adapters.discord.chat import read
+from tests.adapters.web.chat import png
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def said(chat, channel):
+    """Return what the bot said in a channel."""
+    return [one for one in channel.messages if one.author is chat.discord.bot]
+
+
+async def test_a_mention_with_words(chat):
+    """Whoever mentions the bot and writes what they want gets it, wherever in the message the mention is, and all of it in one message."""
+    channel, ann, _ = chat.channel()
+    for line in ("<@BOT> a red circle --steps 3", "a red circle <@BOT> --steps 3"):
+        await ann.say(channel, line)
+    shown = await chat.pictures(channel, 2)
+    for one in shown:
+        request = (await chat.job(one)).request
+        assert (request.prompt.text, request.steps) == ("a red circle", 3)
+    assert said(chat, channel) == shown
+
+
+async def test_a_mention_without_words(chat):
+    """Who only mentions the bot is told what is missing."""
+    channel, ann, _ = chat.channel()
+    await ann.say(channel, "<@BOT>")
+    await chat.discord.until(lambda: "no words to paint" in str([one.texts() for one in said(chat, channel)]))
+
+
+async def test_private_commands_after_a_mention(chat):
+    """What can be typed as a command can be written after a mention too; what is its person's alone is answered to them alone."""
+    channel, ann, _ = chat.channel()
+    await ann.say(channel, "<@BOT> /queue")
+    await chat.discord.until(lambda: "Nothing of yours is waiting" in str([one.texts() for one in said(chat, ann.dm())]))
+    assert said(chat, channel) == []
+
+
+async def test_private_commands_of_who_takes_no_direct_messages(chat):
+    """Whom the bot may not write to is told so where they asked, and nothing of theirs."""
+    channel, *_ = chat.channel()
+    eve = chat.discord.user("eve", dm_closed=True).join(channel.guild)
+    await eve.say(channel, "<@BOT> /queue")
+    await chat.discord.until(lambda: [read(one) for one in said(chat, channel)] == [text("discord-private")])
+
+
+async def test_talk_among_people(chat):
+    """A reply to a picture mentions the bot without saying so, and everybody may be meant: neither is heard."""
+    channel, ann, bob = chat.channel()
+    await ann.use(channel, "imagine", prompt="a red circle")
+    (first,) = await chat.pictures(channel)
+    await bob.say(channel, "lovely", reply_to=first)
+    await bob.say(channel, "@everyone look")
+    await bob.say(channel, "a green tree")
+    await ann.say(channel, "<@BOT> a blue star")
+    _, second = await chat.pictures(channel, 2)
+    assert (await chat.job(second)).request.prompt.text == "a blue star"
+    assert said(chat, channel) == [first, second]
+
+
+async def test_a_reply_with_a_mention(chat):
+    """A reply to a picture that mentions the bot in words starts from that picture, whoever's it is."""
+    channel, ann, bob = chat.channel()
+    await ann.use(channel, "imagine", prompt="a red circle")
+    (first,) = await chat.pictures(channel)
+    await bob.say(channel, "<@BOT> a blue star --strength 0.4", reply_to=first)
+    _, second = await chat.pictures(channel, 2)
+    assert await chat.store.files.get((await chat.job(second)).source) == first.files[0].data
+    photo = await ann.say(channel, "my cat", files=[("cat.png", png("yellow"))])
+    await bob.say(channel, "<@BOT> a blue star --strength 0.4", reply_to=photo)
+    third = (await chat.pictures(channel, 3))[2]
+    assert await chat.store.files.get((await chat.job(third)).source) == png("yellow")
+
+
+async def test_several_prompts_in_a_message(chat):
+    """Each prompt of a message has an answer of its own."""
+    channel, ann, _ = chat.channel()
+    await ann.say(channel, "<@BOT> a red circle || a blue star")
+    shown = await chat.pictures(channel, 2)
+    assert said(chat, channel) == shown
+
+
+async def test_direct_messages(chat):
+    """In direct messages nobody has to be mentioned, and commands work there too."""
+    ann = chat.discord.user("ann")
+    await ann.say(ann.dm(), "a red circle")
+    (first,) = await chat.pictures(ann.dm())
+    use = await ann.use(ann.dm(), "imagine", prompt="a blue star")
+    _, second = await chat.pictures(ann.dm(), 2)
+    assert second is use.message
+    assert said(chat, ann.dm()) == [first, second]
+
+
+@pytest.mark.parametrize("kind", ["thread", "post"])
+async def test_threads_and_posts(chat, kind):
+    """In a thread, and in the post of a forum, the bot answers there, to messages and to commands."""
+    channel, ann, _ = chat.channel()
+    place = channel.thread("circles") if kind == "thread" else channel.guild.forum("pictures").post("circles")
+    await ann.say(place, "<@BOT> a red circle")
+    await chat.pictures(place)
+    await ann.use(place, "imagine", prompt="a blue star")
+    (_, second) = await chat.pictures(place, 2)
+    await ann.click(second, "Again")
+    await chat.pictures(place, 3)
+    assert said(chat, channel) == []
+
+
+async def test_a_place_where_it_may_not_write(chat):
+    """Who mentions the bot where it may not answer is told so directly."""
+    channel, ann, _ = chat.channel()
+    channel.deny("send_messages")
+    await ann.say(channel, "<@BOT> a red circle")
+    await chat.discord.until(lambda: "may not write" in str([one.texts() for one in said(chat, ann.dm())]))
+    assert said(chat, channel) == []

@@ -1,0 +1,135 @@
+"""Cards and replies as messages of Discord."""
+
+import re
+
+import pytest
+from discord import ui
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.discord import render
+from adapters.discord.uploads import File
+from bot.core.values import new_id
+from bot.framework.reply import Button, Fact, Reply, Shown
+from bot.store.jobs.job import DONE, FAILED, RUNNING, WAITING
+from bot.views import buttons
+from bot.views.job_card import Card, Progress
+
+MOST_SHOWN, MOST_PARTS = 4_000, 40
+
+
+def card(words="a red circle", status="", state=DONE, count=1, **more):
+    """Return a card with so many pictures."""
+    job = new_id()
+    shown = tuple([_shown(index, words) for index in range(count)]) if state == DONE else ()
+    status = status or f"{words} · 20 steps"
+    of_job = buttons.of_job(job, state)
+    size = {"width": 64, "height": 64, "count": count}
+    return Card(job=job, owner="o", state=state, line="", words=words, status=status, pictures=shown, buttons=of_job, **size, **more)
+
+
+def _shown(index, words):
+    made = new_id()
+    return Shown(made, index, index, 64, 64, "f", "t", words, buttons.of_picture(made))
+
+
+def sent_along(one):
+    """Return files in place of a card's pictures."""
+    return tuple([File(f"{shown.index}.png", b"", shown.words) for shown in one.pictures[:10]])
+
+
+def parts(view):
+    """Return every part of a message."""
+    return list(view.walk_children())
+
+
+def said(view):
+    """Return all words of a message."""
+    return "\n".join(part.content for part in parts(view) if isinstance(part, ui.TextDisplay))
+
+
+def wires(view):
+    """Return what can be pressed or chosen."""
+    pressed = [part.custom_id for part in parts(view) if isinstance(part, ui.Button)]
+    return pressed + [option.value for part in parts(view) if isinstance(part, ui.Select) for option in part.options]
+
+
+@pytest.mark.parametrize("count", range(1, 17))
+async def test_everything_can_be_done_with_every_picture(count):
+    """However many pictures there are, each of them can be varied, told about and deleted, within the limits of a message."""
+    one = card(count=count)
+    view = render.of_card(one, sent_along(one))
+    assert len(parts(view)) <= MOST_PARTS
+    assert {button.wire for shown in one.pictures for button in shown.buttons} | {button.wire for button in one.buttons} == set(wires(view))
+    assert len(set(wires(view))) == len(wires(view))
+
+
+async def test_one_picture_has_one_row_in_the_common_order():
+    """The buttons of one picture stand in one row, in the order that is the same everywhere."""
+    one = card()
+    (row,) = [part for part in parts(render.of_card(one, sent_along(one))) if isinstance(part, ui.ActionRow)]
+    assert [button.label for button in row.children] == ["Again", "Vary", "Edit…", "Info", "Delete"]
+
+
+async def test_what_takes_away_is_never_pressed_by_mistake():
+    """Among several pictures, Delete is chosen from a list and not one button of many."""
+    one = card(count=3)
+    shown = [part for part in parts(render.of_card(one, sent_along(one))) if isinstance(part, ui.Button)]
+    assert not any(button.custom_id.startswith("delete:") for button in shown)
+
+
+async def test_pictures_are_described():
+    """Every picture says in words what it shows; of too many words the first thousand."""
+    one = card(words="red " * 500)
+    (gallery,) = [part for part in parts(render.of_card(one, sent_along(one))) if isinstance(part, ui.MediaGallery)]
+    assert gallery.items[0].description == ("red " * 500)[:1024]
+
+
+async def test_a_message_takes_ten_pictures_and_says_so():
+    """Of more than ten pictures the first ten are shown, and it is said where the others are."""
+    one = card(count=16)
+    assert "6 more are in /history" in said(render.of_card(one, sent_along(one))).replace("\\", "")
+
+
+@pytest.mark.parametrize("state", [WAITING, RUNNING, FAILED])
+async def test_what_is_not_done_says_what_and_how_far(state):
+    """A card that has no pictures shows the words and, in small letters, how it stands."""
+    view = render.of_card(card(state=state, status="step 3 of 20"), ())
+    assert said(view).splitlines() == ["a red circle", "-# step 3 of 20"]
+
+
+async def test_a_preview_is_shown_where_there_is_one():
+    """While it is painted its preview is a picture of the message."""
+    one = card(state=RUNNING, status="step 3 of 20", progress=Progress(3, 20, preview=b"jpeg"))
+    (file,) = render.preview_of(one)
+    assert file.data == b"jpeg"
+    (gallery,) = [part for part in parts(render.of_card(one, (file,))) if isinstance(part, ui.MediaGallery)]
+    assert gallery.items[0].media.url == f"attachment://{file.name}"
+
+
+FACTS = st.lists(st.builds(Fact, st.text(max_size=60), st.text(max_size=600)), max_size=40)
+BUTTONS = st.lists(st.builds(Button, st.just("button-again"), st.integers(0, 10**9).map(lambda n: f"again:{n}")), max_size=80)
+
+
+@given(st.text(max_size=6_000), FACTS, BUTTONS)
+async def test_every_reply_has_room(told, facts, pressed):
+    """Whatever a command says, its message keeps Discord's limits, and no part of it is empty."""
+    view = render.of_reply(Reply(text=told, facts=tuple(facts), buttons=tuple(pressed)))
+    assert 0 < len(said(view)) <= MOST_SHOWN
+    assert len(parts(view)) <= MOST_PARTS
+    assert all(part.content.strip() for part in parts(view) if isinstance(part, ui.TextDisplay))
+
+
+@given(st.text(min_size=1, max_size=3_000))
+async def test_hostile_words_stay_words(words):
+    """Words of people have no effect in a card: what is left without what is escaped has no special sign but our own."""
+    one = card(words=words)
+    for view in (render.of_card(one, sent_along(one)), render.of_card(card(words=words, state=WAITING, status="next"), ())):
+        ours = re.sub(r"^-# ", "", said(view), flags=re.MULTILINE)
+        left = re.sub(r"\\[^0-9A-Za-z\s]", "", ours)
+        assert not re.search(r"[*_~`|>@<\[\]#]|https?:", left)
+
+
+async def test_the_library_keeps_no_message_in_mind():
+    """A message that was made is finished for the library: nothing of it is kept until somebody presses something."""
+    assert render.of_card(card(), ()).is_finished()

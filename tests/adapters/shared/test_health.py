@@ -1,0 +1,163 @@
+"""How all of this is doing: what keeps it from being ready, and numbers that are true."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.shared.health import Operation
+from bot.core.cost_model import Timing
+from bot.jobs.counters import Meters
+from inference.contract.errors import Problem
+from inference.contract.protocol import Beat
+from inference.contract.request import Failed
+from inference.contract.settings import EngineSettings
+from inference.supervisor import Worker
+from inference.worker.main import memory_of
+from tests.dispatching import Script, Wall, dispatching
+from tests.stores import accepted, database, person_of, store, url
+
+__all__ = ["database", "store", "url"]
+
+
+def worker(device="cpu"):
+    """Return a worker that nobody has started."""
+    return Worker(device, EngineSettings(), {})
+
+
+@asynccontextmanager
+async def operating(store, *workers, script=None, wall=None, **changes):
+    """Give what answers for a dispatcher that runs."""
+    async with dispatching(store, script or Script(), wall or Wall(), **changes) as dispatcher:
+        yield Operation(store, dispatcher, workers or (worker(),))
+
+
+async def numbers(operation):
+    """Return all numbers by their names and labels."""
+    text = await operation.metrics()
+    return {
+        (sample.name, *sample.labels.values()): sample.value for family in text_string_to_metric_families(text) for sample in family.samples
+    }
+
+
+async def test_it_is_ready_while_workers_start(store):
+    """A store that answers and one worker that is ready or starting are enough."""
+    stuck = worker("cuda:0")
+    stuck.broken = Problem("worker-start", {"kind": "OSError"})
+    async with operating(store, stuck, worker("cuda:1")) as operation:
+        assert await operation.ready() == ()
+
+
+async def test_it_says_why_it_is_not_ready(store, monkeypatch):
+    """An engine that cannot start, a store that does not answer, and a process that leaves are a word each."""
+    stuck = worker()
+    stuck.broken = Problem("worker-start", {"kind": "OSError"})
+    async with operating(store, stuck) as operation:
+        assert await operation.ready() == ("engine",)
+
+        async def away():
+            raise ConnectionError
+
+        monkeypatch.setattr(store.work, "answers", away)
+        assert await operation.ready() == ("store", "engine")
+    assert await operation.ready() == ("store", "leaving", "engine")
+
+
+async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
+    """A store that says nothing at all counts as away after a moment."""
+    monkeypatch.setattr("adapters.shared.health._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(store.work, "answers", asyncio.Event().wait)
+    async with operating(store) as operation:
+        assert await operation.ready() == ("store",)
+
+
+async def test_the_numbers_are_true(store):
+    """The queue, the turns, what was done and what failed, deliveries, workers and learned times are told as they are."""
+    ann, bob = await person_of(store, "ann"), await person_of(store, "bob")
+    wall, painter = Wall(), worker("cuda:0")
+    painter.beat, painter.restarts = Beat(1.5, 2, ("demo", "sd15"), 8, 3 * 2**30, 24 * 2**30), 3
+    await store.timings.keep(Timing("demo", 256, 256, 4, 0.012, 7))
+    script = Script(**{"a broken circle": [(Failed(Problem("memory-spent", {"stage": "decode"})),)]})
+    async with operating(store, painter, script=script, wall=wall) as operation:
+        good, bad = await accepted(store, ann), await accepted(store, bob, "a broken circle")
+        operation.dispatcher.wake()
+        await wall.until(good.id, "done")
+        await wall.until(bad.id, "failed")
+        async with asyncio.timeout(20):
+            while (await store.outbox.counts()).get("sent") != 2:  # noqa: ASYNC110  # nobody announces it
+                await asyncio.sleep(0.01)
+        await store.line.pause_person(ann, paused=True)
+        await accepted(store, ann)
+        told = await numbers(operation)
+
+    assert told["easel_jobs_done_total",] == 1
+    assert told["easel_jobs_failed_total", "memory-spent"] == 1
+    assert told["easel_queue_jobs", "paused"] == 1
+    assert told["easel_queue_jobs", "waiting"] == told["easel_queue_jobs", "running"] == 0
+    assert 0 <= told["easel_queue_oldest_age_seconds", "paused"] < 60
+    assert told["easel_turn_waiting_persons",] == 0
+    assert told["easel_deliveries", "sent"] == 2
+    assert told["easel_deliveries", "unknown"] == 0
+    assert told["easel_step_seconds", "4", "demo", "256x256"] == 0.012
+    assert told["easel_worker_restarts_total", "cuda:0"] == 3
+    assert told["easel_worker_batch_size_max", "cuda:0"] == 8
+    assert told["easel_worker_memory_bytes", "cuda:0"] == 3 * 2**30
+    assert told["easel_worker_memory_size_bytes", "cuda:0"] == 24 * 2**30
+    assert told["easel_memory_bytes",] > 10_000_000
+    assert told["easel_files_free_bytes",] > 0
+
+
+async def test_the_numbers_have_the_manners_of_prometheus(store):
+    """Every name begins with ours and says its unit, what only grows ends in total, and every line is explained."""
+    async with operating(store) as operation:
+        text = await operation.metrics()
+    families = list(text_string_to_metric_families(text))
+    assert len(families) > 15
+    assert all(family.name.startswith("easel_") and family.documentation for family in families)
+    grown = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE") and line.endswith("counter")]
+    assert grown
+    assert all(name.endswith("_total") for name in grown)
+
+
+async def test_every_number_is_described(store):
+    """The page for operators names every number that there is, and none that there is not."""
+    from pathlib import Path
+
+    described = Path(__file__).parents[2].joinpath("docs", "operation.md").read_text(encoding="utf-8")
+    async with operating(store) as operation:
+        text = await operation.metrics()
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    named = {word.strip("`").split("{")[0] for word in described.split() if word.startswith("`easel_")}
+    assert named == told
+
+
+def test_kinds_of_failures_are_bounded():
+    """However many reasons platforms invent, only so many are told apart, and none of them breaks a line."""
+    meters = Meters()
+    for number in range(1000):
+        meters.count_not_sent(f"reason {number}\n\x1b[31m")
+    assert len(meters.not_sent) == 51
+    assert meters.not_sent.total() == 1000
+    assert all(name.isascii() and name.isprintable() and " " not in name for name in meters.not_sent)
+
+
+def test_a_start_does_without_the_library_of_numbers():
+    """The Prometheus library is not imported by a start: nobody may ever ask for numbers."""
+    code = "import sys, adapters.bootstrap, adapters.registry; print([name for name in sys.modules if name.startswith('prometheus')])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told == "[]\n"
+
+
+def test_a_worker_knows_its_memory():
+    """On a processor it is the process's share of the computer's."""
+    has, of = memory_of("cpu")
+    assert 10_000_000 < has < of
+
+
+@pytest.mark.parametrize("body", [{"busy_seconds": 0.0, "running": 0, "models": (), "largest_batch": 0}])
+def test_a_beat_needs_no_memory(body):
+    """A worker that says nothing of its memory has none to tell of."""
+    assert (Beat(**body).memory_bytes, Beat(**body).memory_size_bytes) == (0, 0)

@@ -1,0 +1,42 @@
+"""What a terminal shows."""
+
+import io
+
+from PIL import Image
+from rich.console import Console
+
+from adapters.terminal.progress import Board, can_preview, half_blocks
+from bot.views.job_card import Card, Progress
+
+
+def jpeg(image):
+    """Return an image as the engine sends previews."""
+    held = io.BytesIO()
+    image.save(held, "JPEG", quality=95)
+    return held.getvalue()
+
+
+def test_half_blocks():
+    """A preview keeps its shape, and each character its two colours."""
+    image = Image.new("RGB", (128, 64), "red")
+    image.paste("blue", (0, 32, 128, 64))
+    shown = half_blocks(jpeg(image))
+    assert shown.plain == "\n".join(["▀" * 32] * 8)
+    first, last = shown.spans[0].style, shown.spans[-1].style
+    assert first.color.triplet.red > 240
+    assert last.bgcolor.triplet.blue > 240
+
+
+def test_tiny_previews():
+    """A preview of a single pixel shows nothing rather than failing."""
+    assert half_blocks(jpeg(Image.new("RGB", (1, 1)))).plain == ""
+
+
+def test_files_and_pipes_get_no_progress():
+    """Where standard output is no terminal, the board stays silent."""
+    console = Console(file=io.StringIO(), force_terminal=False)
+    running = Progress(1, 2, preview=jpeg(Image.new("RGB", (8, 8))))
+    with Board(console) as board:
+        board.show(Card(job="", owner="", state="running", line="", words="", status="", width=8, height=8, count=1, progress=running))
+    assert console.file.getvalue() == ""
+    assert not can_preview(console)

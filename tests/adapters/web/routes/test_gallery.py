@@ -1,0 +1,160 @@
+"""The gallery: what the groups of a visitor share, and nothing of anybody else's."""
+
+import re
+
+import pytest
+from sqlalchemy import event
+
+from bot.core.values import Address, Caller
+from bot.presets.template import Body
+from bot.store.users.settings import COVER
+from tests.adapters.web.chat import open_chat
+
+
+@pytest.fixture
+async def chat(tmp_path):
+    """Give a web chat."""
+    async with open_chat(tmp_path) as found:
+        yield found
+
+
+async def shared(chat, browser, words="a red circle", colour="red"):
+    """Have somebody paint and share a picture; return it."""
+    await browser.job(words)
+    job = await chat.paint(colour)
+    (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
+    assert (await browser.say(f"/share --picture {picture.id}")).status_code == 200
+    return picture
+
+
+async def test_what_is_shared_is_seen_by_its_group(chat):
+    """A picture of one's own board stands on the page with its words, its file can be had, and a link brings its code to the chat."""
+    async with chat.browser() as browser:
+        picture = await shared(chat, browser)
+        page = (await browser.client.get("/gallery")).text
+        assert f'href="/files/{picture.file}"' in page
+        # So many full pictures at once are no page for a phone.
+        assert re.findall(r'<img[^>]* src="/files/([^"]+)"', page) == [picture.thumbnail]
+        assert "a red circle" in page
+        assert re.search(r'href="/#line=/?%2Fuse%20[\w-]{16}"|href="/#line=/use%20[\w-]{16}"', page)
+        assert (await browser.client.get(f"/files/{picture.file}")).status_code == 200
+
+
+async def test_strangers_see_nothing(chat):
+    """Whoever is in no group of it sees an empty gallery, and gets none of its files."""
+    async with chat.browser() as ann, chat.browser() as eve:
+        picture = await shared(chat, ann)
+        assert "a red circle" not in (await eve.client.get("/gallery")).text
+        assert (await eve.client.get(f"/files/{picture.file}")).status_code == 404
+
+
+async def test_members_of_a_group_elsewhere_see_its_board(chat):
+    """Somebody who asked for something in a group sees that group's board on the page, and what is on it while it is there."""
+    async with chat.browser() as ann, chat.browser() as eve:
+        picture = await shared(chat, ann)
+        await eve.job("a dog")
+        person = (await chat.store.jobs.get(await eve.job("a cat"))).person
+        place = (await chat.store.jobs.get(picture.job)).address
+        group, board = Address("elsewhere", "group"), await chat.store.boards.of(place)
+        await chat.store.boards.join(await chat.store.boards.opened(group), board)
+        await chat.store.people.introduce(Caller("elsewhere", "eve"), await chat.store.people.one(person))
+        await in_group(chat, person, group)
+        assert "a red circle" in (await eve.client.get("/gallery")).text
+        assert (await eve.client.get(f"/files/{picture.file}")).status_code == 200
+        (found,) = await chat.store.boards.page([await chat.store.boards.of(group)], "new", 0, 5)
+        await chat.store.boards.change(found.id, removed=True)
+        assert (await eve.client.get(f"/files/{picture.file}")).status_code == 404
+
+
+async def in_group(chat, person, group):
+    """Have somebody ask for something in a group."""
+    from tests.stores import accepted
+
+    await accepted(chat.store, person, place=group.place, platform=group.platform)
+
+
+async def test_words_have_no_effect(chat):
+    """What people write and are called is text on the page."""
+    async with chat.browser() as browser:
+        await browser.say('/share --prompt "><script>alert(1)</script><img src=x onerror=alert(1)> \\<b>')
+        page = (await browser.client.get("/gallery")).text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+
+
+#: What may stand for the number of a page.
+PAGES = ("0", "-1", "x", "99999999999999999999", "9" * 5_000)
+
+
+@pytest.mark.parametrize("query", ["order=liked", "order=used&page=1", "order=nonsense", *(f"page={page}" for page in PAGES)])
+async def test_any_query_is_answered(chat, query):
+    """Whatever stands behind the address, there is a page."""
+    async with chat.browser() as browser:
+        await shared(chat, browser)
+        assert (await browser.client.get(f"/gallery?{query}")).status_code == 200
+
+
+async def test_it_has_pages(chat):
+    """More than fits on a page stands on the next one."""
+    async with chat.browser() as browser:
+        for number in range(26):
+            await browser.say(f"/share --prompt a red circle {number}")
+        first, second = [(await browser.client.get(f"/gallery?page={page}")).text for page in (1, 2)]
+        assert (first.count('class="shared"'), second.count('class="shared"')) == (24, 2)
+        assert "page=2" in first
+        assert "page=3" not in second
+
+
+async def test_many_pictures_are_one_question(chat):
+    """A page with many pictures asks the store no more often than a page with one."""
+    async with chat.browser() as browser:
+        asked = []
+        event.listen(chat.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+        counts = []
+        for colour in ("red", "blue", "green"):
+            await shared(chat, browser, colour=colour)
+            asked.clear()
+            await browser.client.get("/gallery")
+            counts.append(len(asked))
+        assert counts[0] == counts[-1]
+
+
+async def test_the_picture_of_a_preset_is_seen_with_it(chat):
+    """Whoever may see a preset gets the picture that it shows, in full and small, for as long as they may."""
+    async with chat.browser() as ann, chat.browser() as eve:
+        picture = await shared(chat, ann)
+        (one,) = await chat.store.boards.page([await chat.store.boards.of((await chat.store.jobs.get(picture.job)).address)], "new", 0, 5)
+        await chat.store.boards.change(one.id, removed=True)
+        await eve.job("a dog")
+        preset = await chat.store.presets.save(picture.person, "calm", Body(prompt="a circle"), picture=picture.id)
+        files = (picture.file, picture.thumbnail)
+
+        async def got():
+            return {(await eve.client.get(f"/files/{file}")).status_code for file in files}
+
+        assert await got() == {404}
+        await chat.store.presets.show(preset, None)
+        assert await got() == {200}
+        await chat.store.presets.hide(preset.id)
+        assert await got() == {404}
+
+
+async def test_it_asks_for_a_token_where_the_page_does(chat):
+    """On a page that is for others than this computer nobody looks without a token."""
+    async with chat.again(require_login=True) as adapter, chat.client() as client:
+        answer = await client.get(f"http://127.0.0.1:{adapter.port}/gallery")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/login"
+
+
+async def test_what_a_group_covers_is_covered_on_the_page(chat):
+    """Pictures of a group that covers them are covered in the gallery of its members; all others are open."""
+    async with chat.browser() as browser:
+        picture = await shared(chat, browser)
+        place = (await chat.store.jobs.get(picture.job)).address
+        group = Address("elsewhere", "group")
+        await chat.store.boards.join(await chat.store.boards.opened(group), await chat.store.boards.of(place))
+        assert 'class="cover"' not in (await browser.client.get("/gallery")).text
+        await chat.store.settings.change(group, {COVER: True})
+        page = (await browser.client.get("/gallery")).text
+        assert page.count('class="cover"') == page.count(f'src="/files/{picture.thumbnail}"') == 1

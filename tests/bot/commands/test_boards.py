@@ -1,0 +1,249 @@
+"""Boards: what a group shares is there for its members, is used and liked from anywhere by its code, and looked after by moderators."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import event
+
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Address
+from tests.talk import PLATFORM, png, talk
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+def told(reply):
+    """Return what a reply says, and the facts of it."""
+    return " ".join([reply.text, *(one.told for one in reply.facts)])
+
+
+async def shared(bot, line="/share --prompt a red circle --steps 5", who="ada", where="studio"):
+    """Share something and return its code."""
+    return (await bot.say(line, who, where)).buttons[0].wire.partition(":")[2]
+
+
+async def test_a_picture_is_shared_with_its_prompt(bot):
+    """A picture on the board is seen by everybody in the place, with who made it, and can be painted anew with its settings."""
+    _, (picture,) = await bot.painted("a red circle --steps 7 --size 64x64 --seed 5")
+    await bot.press(f"share::{picture.id}")
+    reply = await bot.say("/board", "eve")
+    assert [one.file for one in reply.pictures] == [picture.file]
+    assert "a red circle · Ada" in told(reply)
+    again = await bot.job(await bot.press(reply.pictures[0].buttons[0], "eve"))
+    assert (again.request.prompt.text, again.request.steps, again.request.width) == ("a red circle", 7, 64)
+    assert again.request.seed != 5
+    assert "used once" in told(await bot.say("/board"))
+
+
+async def test_many_pictures_are_one_question(bot):
+    """A page of the board asks the store no more often for six pictures than for two."""
+    asked, counts = [], []
+    event.listen(bot.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+    for number in range(6):
+        _, (picture,) = await bot.painted(f"a red circle --size 64x64 --seed {number}")
+        await bot.say(f"/share --picture {picture.id}")
+        asked.clear()
+        await bot.say("/board")
+        counts.append(len(asked))
+    assert counts[1] == counts[-1]
+
+
+async def test_what_is_shared_stays_in_its_place(bot):
+    """Nothing of a board is seen in another place; by its code it is brought there."""
+    code = await shared(bot)
+    assert "a red circle" not in told(await bot.say("/board", "eve", "elsewhere"))
+    job = await bot.job(await bot.say(f"/use {code} at night", "eve", "elsewhere"))
+    assert job.request.prompt.text == "a red circle, at night"
+    with pytest.raises(NotAllowed):
+        await bot.say("/use nothing", "eve")
+
+
+async def test_somebody_elses_source_is_not_handed_on(bot):
+    """Of a picture that was painted over another one only the words are shared."""
+    job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png()))
+    claimed = await bot.store.jobs.attempts.claim("painter")
+    assert claimed.id == job.id
+    assert await bot.store.jobs.attempts.finish(claimed, [await bot._painted(claimed, 0)], 1.0)
+    (picture,) = (await bot.store.images.images.of_jobs([job.id]))[job.id]
+    code = await shared(bot, f"/share --picture {picture.id}")
+    again = await bot.job(await bot.say(f"/use {code}", "eve"))
+    assert again.source is None
+
+
+async def test_everybody_has_one_vote(bot):
+    """A like counts once for each person, is taken back by another, and fifty at once are fifty."""
+    code = await shared(bot)
+    assert "One person" in (await bot.say(f"/like {code}", "eve")).text
+    assert "Nobody" in (await bot.say(f"/like {code}", "eve")).text
+    await asyncio.gather(*(bot.say(f"/like {code}", f"p{number}") for number in range(50)))
+    assert (await bot.store.sharing.boards.get(code)).votes == 50
+    await bot.say(f"/like {code}", "p7")
+    assert (await bot.store.sharing.boards.get(code)).votes == 49
+
+
+async def test_the_most_liked_comes_first(bot):
+    """A board is looked at by newest, most used or most liked; what is pinned is on top of each."""
+    codes = [await shared(bot, f"/share --prompt a {colour} circle") for colour in ("red", "blue", "green")]
+    await bot.say(f"/like {codes[0]}")
+    await bot.say(f"/use {codes[1]}")
+
+    async def first(order):
+        return (await bot.say(f"/board --order {order}")).facts[0].told
+
+    assert "green" in await first("new")
+    assert "blue" in await first("used")
+    assert "red" in await first("liked")
+    await bot.say(f"/pin {codes[2]}", "mod", moderates=True)
+    assert "green" in await first("liked")
+    await bot.say(f"/pin {codes[2]} --off", "mod", moderates=True)
+    assert "red" in await first("liked")
+
+
+async def test_moderators_look_after_their_own_board(bot):
+    """Members report; who looks after the place sees that and takes it off; who looks after another place does not."""
+    code = await shared(bot)
+    await bot.say(f"/report {code} --reason rude", "eve")
+    for line in (f"/remove {code}", f"/pin {code}", "/reports"):
+        with pytest.raises(NotAllowed):
+            await bot.say(line, "eve")
+    await shared(bot, where="elsewhere", who="bob")
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/remove {code}", "mod", "elsewhere", moderates=True)
+    assert code in [one.name for one in (await bot.say("/reports", "mod", moderates=True)).facts]
+    await bot.say(f"/remove {code}", "mod", moderates=True)
+    assert "a red circle" not in told(await bot.say("/board"))
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/use {code}", "eve")
+    assert [one.act for one in await bot.store.users.audit.latest(1)] == ["remove"]
+
+
+async def test_who_shared_takes_it_back(bot):
+    """One's own is taken off the board without anybody's help."""
+    code = await shared(bot)
+    await bot.say(f"/remove {code}")
+    assert "Nothing is on the board" in (await bot.say("/board")).text
+
+
+async def test_a_shared_prompt_is_kept_as_a_preset(bot):
+    """Somebody's prompt becomes one's own preset, and of a preset the copy says whose it was."""
+    code = await shared(bot, "/share --prompt a {red|blue} circle")
+    await bot.say(f"/keep {code} --name dots", "eve")
+    assert (await bot.job(await bot.say("/preset use dots", "eve"))).request.prompt.text in ("a red circle", "a blue circle")
+    await bot.say("/preset save calm a blue {prompt}")
+    await bot.say("/preset share calm")
+    (line,) = [one.told for one in (await bot.say("/board")).facts if "a blue {prompt}" in one.told]
+    await bot.say(f"/keep {line.rpartition(' · ')[2]} --name wild", "eve")
+    assert "calm by Ada" in told(await bot.say("/preset show wild", "eve"))
+    await bot.say("/preset delete dots", "eve")
+    assert "somebody" not in (await bot.say("/preset fork calm --name dots", "eve")).text
+    assert "calm by Ada" in told(await bot.say("/preset show dots", "eve"))
+    for line in ("/preset fork calm --name wild", f"/keep {code} --name wild"):
+        with pytest.raises(BadInput, match="input-preset-taken"):
+            await bot.say(line, "eve")
+
+
+async def link(bot, first, second):
+    """Join the boards of two places, as those who look after them do."""
+    code = (await bot.say("/group link", "mod", first, moderates=True)).text.split("/group link ")[1].split(".")[0]
+    answer = (await bot.say(f"/group link {code}", "boss", second, moderates=True)).text.split("/group link ")[1].split(" ")[0]
+    return code, answer
+
+
+async def test_two_groups_look_at_one_board(bot):
+    """Once both sides have said yes both see what either shared, presets too; of one name both are there."""
+    for where, colour in (("studio", "red"), ("attic", "blue")):
+        await bot.say(f"/preset save calm-{colour} a {colour} {{prompt}}", colour, where)
+        await bot.say(f"/preset share calm-{colour}", colour, where)
+        await bot.say("/preset save calm a {prompt}", colour, where)
+        await bot.say("/preset share calm", colour, where)
+        await shared(bot, f"/share --prompt a {colour} circle", colour, where)
+    _, answer = await link(bot, "studio", "attic")
+    assert "a blue circle" not in told(await bot.say("/board"))
+    assert "one board" in (await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)).text
+    for where in ("studio", "attic"):
+        said = told(await bot.say("/board", "eve", where))
+        assert "a red circle" in said
+        assert "a blue circle" in said
+        listed = [one.name for one in (await bot.say("/preset list", "eve", where)).facts]
+        assert {"calm", "calm-2", "calm-red", "calm-blue"} <= set(listed)
+
+
+async def test_only_what_is_painted_was_used(bot):
+    """What was refused after it was read, or is asked for twice under one key, does not count as used; each that was accepted does."""
+    code = await shared(bot, "/share --prompt a red circle --size 64x64")
+    await bot.say("/rules --credits 0", "mod", moderates=True)
+    for _ in range(3):
+        with pytest.raises(NotAllowed, match="denied-credits"):
+            await bot.say(f"/use {code}", "eve")
+    assert (await bot.store.sharing.boards.get(code)).uses == 0
+    await bot.say("/rules --without credits", "mod", moderates=True)
+    for _ in range(2):
+        await bot.say(f"/use {code}", "eve", key="one message")
+    assert (await bot.store.sharing.boards.get(code)).uses == 1
+    await bot.say(f"/use {code}", "eve")
+    assert (await bot.store.sharing.boards.get(code)).uses == 2
+
+
+async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
+    """A code that was used, or is entered where it does not belong, or by who looks after nothing, joins nothing."""
+    code, answer = await link(bot, "studio", "attic")
+    refused = [(code, "cellar", True), (answer, "cellar", True), (answer, "attic", True), ("nonsense", "studio", True)]
+    for given, where, moderates in refused:
+        with pytest.raises(BadInput):
+            await bot.say(f"/group link {given}", "thief", where, moderates=moderates)
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/group link {answer}", "member", "studio")
+    await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
+    with pytest.raises(BadInput):
+        await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
+    boards = {await bot.store.sharing.boards.of(Address(PLATFORM, where)) for where in ("studio", "attic")}
+    assert len(boards) == 1
+
+
+async def test_in_private_all_of_ones_groups_are_seen(bot):
+    """In the conversation with the bot alone somebody sees the boards of the places where they have asked for something."""
+    await shared(bot)
+    await bot.say("/imagine a dog", "eve")
+    assert "a red circle" in told(await bot.say("/board", "eve", "eve"))
+    assert "a red circle" not in told(await bot.say("/board", "bob", "bob"))
+
+
+async def test_moderators_see_why_something_was_reported(bot):
+    """A report tells its reason, the one that was given last, to who looks after the place, and not whose it is; dismissed it is gone."""
+    code = await shared(bot)
+    for who, reason in (("eve", "rude"), ("eve", "rude\nwords"), ("bob", "off topic"), ("zoe", "off topic")):
+        await bot.say(f"/report {code} --reason {reason}", who)
+    await bot.say(f"/report {code}", "ida")
+    said = told(await bot.say("/reports", "mod", moderates=True))
+    assert "reported 4 times" in said
+    assert "because: rude words; off topic" in said
+    assert not [name for name in ("Eve", "Bob", "Zoe", "Ida") if name in said]
+    assert "4 reports" in (await bot.say(f"/dismiss {code}", "mod", moderates=True)).text
+    assert "Nothing was reported" in (await bot.say("/reports", "mod", moderates=True)).text
+    assert "not reported" in (await bot.say(f"/dismiss {code}", "mod", moderates=True)).text
+    assert "a red circle" in told(await bot.say("/board"))
+    assert [one.act for one in await bot.store.users.audit.latest(1)] == ["dismiss"]
+
+
+async def test_two_groups_are_parted_again(bot):
+    """A place that leaves a board has one of its own, and what was shared stays; codes that were open join nobody any more."""
+    code, answer = await link(bot, "studio", "attic")
+    assert "/group unlink" in (await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)).text
+    await shared(bot)
+    code = (await bot.say("/group link", "mod", "attic", moderates=True)).text.split("/group link ")[1].split(".")[0]
+    with pytest.raises(NotAllowed):
+        await bot.say("/group unlink", "eve", "attic")
+    assert "of its own" in (await bot.say("/group unlink", "boss", "attic", moderates=True)).text
+    assert "a red circle" in told(await bot.say("/board"))
+    assert "Nothing is on the board" in (await bot.say("/board", "eve", "attic")).text
+    with pytest.raises(BadInput):
+        await bot.say(f"/group link {code}", "thief", "cellar", moderates=True)
+    for where in ("studio", "attic", "cellar"):
+        with pytest.raises(BadInput, match="input-group-alone"):
+            await bot.say("/group unlink", "mod", where, moderates=True)
+    assert "group_unlink" in [one.act for one in await bot.store.users.audit.latest(3)]

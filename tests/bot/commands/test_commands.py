@@ -1,0 +1,302 @@
+"""What each command does, over a real store."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bot.commands import COMMANDS, reference
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.provenance import Evidence, First
+from bot.core.values import Address
+from bot.generation.params import Wish
+from bot.views import job_card
+from inference.contract.provenance import Print, Proof
+from tests.stores import painted
+from tests.talk import PLATFORM, png, talk
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+def told(reply):
+    """Return the facts of a reply by their names."""
+    return {fact.name: fact.told for fact in reply.facts}
+
+
+async def test_words_that_the_model_does_not_know_are_mentioned(bot):
+    """Painting goes on, and the answer says which words mean nothing to the model."""
+    reply = await bot.say("a red unicorn (-fog)")
+    assert "was not taught the words unicorn, fog" in reply.text
+    assert reply.jobs
+    assert (await bot.say("a red circle")).text == ""
+
+
+async def test_again_paints_the_same_wish_with_another_seed(bot):
+    """Again keeps everything that was asked; the seed is new unless the same one is wanted."""
+    job, _ = await bot.painted("a {red|green|blue} circle --steps 3 --size 128x64 --seed 9")
+    again = await bot.job(await bot.say(f"/again {job.id}"))
+    same = await bot.job(await bot.say(f"/again {job.id} --same"))
+    assert again.request.seed != 9
+    assert (again.request.steps, again.request.width) == (3, 128)
+    assert same.request == job.request
+
+
+async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
+    """A repeat has the numbers of the first though the model's own have changed, and keeps the wish as it was."""
+    job, _ = await bot.painted("a {red|green|blue} circle")
+    passport = bot.app.offer.passport("demo")
+    usual = msgspec.structs.replace(passport.defaults, steps=3, guidance=1.5, scheduler="ddim", width=64)
+    bot.app.offer.passports["demo"] = msgspec.structs.replace(passport, defaults=usual)
+    same = await bot.job(await bot.say(f"/again {job.id} --same"))
+    other = await bot.job(await bot.say(f"/again {same.id}"))
+    assert same.request == job.request
+    assert other.request.steps == 3
+    assert same.evidence.first == First()
+
+
+async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
+    """A repeat knows the proof of the first, asks for its seats, and keeps both when it is done; its card and its facts compare them."""
+    asked = await bot.job(await bot.say("a red circle --count 2 --seed 9"))
+    proof = Proof(model="ab" * 32, device="cpu", dtype="float32", pictures=(Print("red", "2.0x4"), Print("blue", "8.4x4")))
+    job = await bot.store.jobs.attempts.claim("painter")
+    pictures = [painted(index, file=f"{index}.png") for index in range(2)]
+    assert await bot.store.jobs.attempts.finish(job, pictures, 1.0, proof)
+    same = await bot.job(await bot.say(f"/again {asked.id} --same", who="bob"))
+    assert same.request.seats == ("2.0x4", "8.4x4")
+    assert await bot.store.jobs.attempts.finish(await bot.store.jobs.attempts.claim("painter"), pictures, 1.0, proof)
+    done = await bot.store.jobs.jobs.get(same.id)
+    kept = (await bot.store.images.images.of_jobs([done.id]))[done.id]
+    assert done.evidence == Evidence(proof, First(proof))
+    assert job_card.card(done, kept).status.endswith(" s. Identical to the first.")
+    facts = told(await bot.say(f"/info {kept[0].id}", who="bob"))
+    assert (facts["model hash"], facts["on"], facts["compared"]) == ("ababababab", "cpu, float32", "Identical to the first.")
+
+
+async def test_again_is_for_the_place(bot):
+    """What was shown in a place can be painted again by everybody there, for themselves, and by nobody elsewhere."""
+    job, (picture,) = await bot.painted("a red circle")
+    theirs = await bot.job(await bot.say(f"/again {job.id}", who="bob"))
+    assert theirs.person != job.person
+    for line in (f"/again {job.id}", f"/vary {picture.id}", f"/info {picture.id}"):
+        with pytest.raises(NotAllowed):
+            await bot.say(line, who="bob", where="elsewhere")
+    assert await bot.say(f"/info {picture.id}", where="elsewhere")
+
+
+async def test_vary_starts_from_the_picture(bot):
+    """A variation has the picture as its source, its size, a new seed, and keeps what was drawn and what was kept out."""
+    job, pictures = await bot.painted("a {red|green|blue} circle (-a dog) --no fog --seed 9 --count 2 --size 128x64")
+    varied = await bot.job(await bot.say(f"/vary {pictures[1].id}"))
+    assert varied.source == pictures[1].file
+    assert varied.request.prompt.text == job.request.prompt.text
+    assert varied.request.negative.text == "fog, a dog"
+    assert (varied.request.width, varied.request.height, varied.request.count) == (128, 64, 1)
+    assert varied.request.seed != 10
+    assert varied.request.strength == 0.55
+    wish = Wish.model_validate_json(varied.wish)
+    assert "{" not in wish.prompt
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 60])
+async def test_vary_paints_something_whatever_the_steps(bot, steps):
+    """A picture of few steps can be varied too: the strength is such that at least one step is painted."""
+    _, (picture,) = await bot.painted(f"a red circle --steps {steps}")
+    varied = (await bot.job(await bot.say(f"/vary {picture.id}"))).request
+    assert int(varied.steps * varied.strength) >= 1
+
+
+async def test_info_tells_all_settings(bot):
+    """Everything that made a picture is told, and nothing that did not apply."""
+    _, (picture,) = await bot.painted("a (red:1.2) circle (-fog) --steps 9 --seed 4294967295 --size 128x64 --cfg 2.5")
+    reply = await bot.say(f"/info {picture.id}")
+    facts = told(reply)
+    assert (
+        facts.items()
+        >= {
+            "prompt": "a (red:1.2) circle",
+            "without": "fog",
+            "model": "demo",
+            "size": "128 × 64",
+            "seed": "4294967295",
+            "steps": "9",
+            "guidance": "2.5",
+            "id": picture.id,
+        }.items()
+    )
+    assert facts["painted"].endswith("UTC")
+    assert "strength" not in facts
+    assert [one.id for one in reply.pictures] == [picture.id]
+
+
+async def test_delete_is_for_owners(bot):
+    """Only the owner deletes a picture; then it is gone from the store, with its files, and its card is shown anew."""
+    job, (picture,) = await bot.painted("a red circle")
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/delete {picture.id}", who="bob")
+    reply = await bot.say(f"/delete {picture.id}")
+    assert reply.refresh == (job.id,)
+    assert reply.text == "Deleted: a red circle"
+    assert await bot.store.images.images.get(picture.id) is None
+    for file in (picture.file, picture.thumbnail):
+        with pytest.raises(FileNotFoundError):
+            await bot.store.images.blobs.get(file)
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/delete {picture.id}")
+
+
+async def test_delete_keeps_files_that_others_need(bot):
+    """A file that another picture or request is made of stays until nobody needs it."""
+    _, (one,) = await bot.painted("a red circle --seed 1 --size 64x64")
+    _, (other,) = await bot.painted("a red circle --seed 1 --size 64x64")
+    assert one.file == other.file
+    await bot.say(f"/delete {one.id}")
+    assert await bot.store.images.blobs.get(one.file)
+    await bot.say(f"/vary {other.id}")
+    await bot.say(f"/delete {other.id}")
+    assert await bot.store.images.blobs.get(one.file)
+
+
+async def test_a_deleted_source_is_said(bot):
+    """What starts from a file that is gone is refused in words."""
+    _, (picture,) = await bot.painted("a red circle")
+    job, _ = await bot.painted(f"a dog --image {picture.id}")
+    await bot.store.images.blobs.delete(picture.file)
+    with pytest.raises(BadInput, match="input-picture-gone"):
+        await bot.say(f"/again {job.id}")
+
+
+async def test_queue_shows_one_s_own(bot):
+    """The queue lists what is open and one's own, with its place in line and a button to take it back."""
+    assert (await bot.say("/queue")).text == "Nothing of yours is waiting."
+    await bot.say("a cat", who="bob")
+    await bot.say("a red circle || a blue square")
+    reply = await bot.say("/queue")
+    assert reply.text == "2 requests of yours are open."
+    assert told(reply) == {"a red circle": "2nd in line, about 1 s", "a blue square": "3rd in line, about 1 s"}
+    await bot.press(reply.buttons[0])
+    assert told(await bot.say("/queue")) == {"a blue square": "2nd in line, about 1 s"}
+    await bot.store.jobs.attempts.claim("painter")
+    assert "being painted" in {*told(await bot.say("/queue", who="bob")).values(), *told(await bot.say("/queue")).values()}
+
+
+async def test_cancel_is_for_owners(bot):
+    """Only the owner takes a request back; what has ended cannot be cancelled any more."""
+    job = await bot.job(await bot.say("a red circle"))
+    with pytest.raises(NotAllowed):
+        await bot.say(f"/cancel {job.id}", who="bob")
+    reply = await bot.say(f"/cancel {job.id}")
+    assert (reply.text, reply.refresh) == ("Cancelled: a red circle", (job.id,))
+    assert (await bot.store.jobs.jobs.get(job.id)).state == "cancelled"
+    late = await bot.say(f"/cancel {job.id}")
+    assert "already ended" in late.text
+    assert [one.wire for one in late.buttons] == [f"again:{job.id}"]
+
+
+async def test_history_page_by_page(bot):
+    """History shows one's own pictures, newest first, ten at a time, with a button to the next ten."""
+    assert "no pictures yet" in (await bot.say("/history")).text
+    await bot.painted("a cat", who="bob")
+    await bot.painted("a red circle --seed 100 --size 64x64")
+    await bot.painted("a blue square --count 13 --seed 1 --size 64x64")
+    first = await bot.say("/history")
+    assert first.text == "1 to 10 of 14."
+    assert len(first.pictures) == 10
+    second = await bot.press(first.buttons[0])
+    assert second.text == "11 to 14 of 14."
+    assert second.buttons == ()
+    assert {one.id for one in first.pictures}.isdisjoint(one.id for one in second.pictures)
+    assert second.pictures[-1].words == "a red circle"
+    assert "no page 3" in (await bot.say("/history --page 3")).text
+
+
+async def test_history_finds_words(bot):
+    """History looks for all words that are given, as they are written, and carries them to the next page where a button has room."""
+    await bot.painted("a red circle: 100%_ --size 64x64 --count 13")
+    await bot.painted("a blue square --size 64x64")
+    found = await bot.say("/history CIRCLE: 100%_")
+    assert found.text == "1 to 10 of 13 with “CIRCLE: 100%_”."
+    assert (await bot.press(found.buttons[0])).text == "11 to 13 of 13 with “CIRCLE: 100%_”."
+    assert (await bot.say("/history circle blue")).text == "No picture of yours has “circle blue” in its prompt."
+    long = await bot.say(f"/history {'circle ' * 9}red")
+    assert long.buttons == ()
+    assert "/history circle circle" in long.text
+    assert long.text.endswith("--page 2")
+
+
+async def test_explain_tells_how_it_is_read(bot):
+    """Explain shows the words with their weights, what is kept out, what was drawn, each setting and whose it is, and the cost."""
+    reply = await bot.say("/explain a (red:1.3) {circle|square} BREAK a dog (-fog) --steps 20 --ar 16:9 --seed 3 --n 2")
+    facts = told(reply)
+    drawn = facts["drawn"]
+    assert drawn in ("circle", "square")
+    assert facts["prompt"] == f"a · red (1.3 times) · {drawn} | then | a dog"
+    assert facts["without"] == "fog"
+    assert facts["steps"] == "20, from you"
+    assert facts["model"] == "demo, the model’s own"
+    assert facts["size"].endswith(", from you")
+    assert (facts["seed"], facts["pictures"]) == ("3, from you", "2")
+    assert facts["costs"].startswith("0.")
+    assert facts["costs"].endswith(" credits, about 1 s")
+    assert "was not taught the words dog, fog" in reply.text
+    assert "nothing is painted yet" in reply.text
+    assert await bot.open() == 0
+
+
+async def test_explain_tells_what_is_not_given(bot):
+    """What nobody gave is drawn anew or the model's own."""
+    facts = told(await bot.say("/explain a {red|blue} circle"))
+    assert facts["drawn"].endswith("this time; each time anew without a seed")
+    assert facts["seed"] == "drawn anew each time"
+    assert facts["scheduler"].endswith("the model’s own")
+    assert "strength" not in facts
+
+
+async def test_explain_tells_what_is_refused(bot):
+    """What could not be painted is said with the words that were understood; several prompts are explained one after the other."""
+    reply = await bot.say("/explain a (red:2) circle --size 1x1 || a dog")
+    assert reply.text.startswith("This cannot be painted: width must be from 64")
+    assert [fact.told for fact in reply.facts if fact.name == "prompt"] == ["a · red (2 times) · circle", "a dog"]
+
+
+async def test_explain_keeps_nothing(bot):
+    """A picture that comes with a question is looked at and not kept."""
+    facts = told(await bot.say("/explain a dog --strength 0.4", picture=png(64, 128)))
+    assert facts["size"].endswith("after your picture")
+    assert facts["strength"] == "0.4, from you"
+    assert not bot.files.exists()
+
+
+async def test_help_lists_every_command(bot):
+    """Help shows each command with its line; with a name, whether or not with its slash, everything about that one."""
+    listed = told(await bot.say("/help"))
+    assert list(listed) == ["/" + one.name for one in COMMANDS if not one.hidden]
+    assert listed["/imagine"] == "Paint a picture from words."
+    one = await bot.say("/help /imagine")
+    assert one.text == "/imagine <prompt> [--flag …]: Paint a picture from words."
+    facts = told(one)
+    assert facts["--steps …"] == "Denoising steps; more is slower · 1 to 60"
+    assert facts["--negative …"] == "What not to paint · also --no"
+    assert facts["--model …"] == "Which model paints · there are demo"
+    with pytest.raises(BadInput, match="nearest=imagine"):
+        await bot.say("/help imagin")
+
+
+async def test_every_answer_can_be_refreshed(bot):
+    """What a command says it changed is a job that is there."""
+    job, (picture,) = await bot.painted("a red circle")
+    for line in (f"/delete {picture.id}", f"/cancel {job.id}"):
+        for changed in (await bot.say(line)).refresh:
+            assert (await bot.store.jobs.jobs.get(changed)).address == Address(PLATFORM, "studio")
+
+
+def test_the_reference_is_current():
+    """docs/commands.md is what the declarations say; to mend it type: python -m bot.commands.reference > docs/commands.md"""
+    written = (ROOT / reference.FILE).read_text(encoding="utf-8")
+    assert written == reference.page(), f"{reference.FILE} is stale; type: python -m bot.commands.reference > {reference.FILE}"

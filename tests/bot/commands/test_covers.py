@@ -1,0 +1,122 @@
+"""Covered pictures: where a place or who runs Easel says so, nobody sees one before they press on it."""
+
+import pytest
+
+from bot.core.errors import NotAllowed
+from bot.core.values import Address
+from bot.framework.reply import Attachment, Reply, covered
+from bot.i18n.translate import tell
+from tests.talk import PLATFORM, talk
+
+LINE = "a red circle --size 64x64"
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+async def strict(tmp_path):
+    """The same, where pictures are covered everywhere."""
+    async with talk(tmp_path, cover=True) as open_one:
+        yield open_one
+
+
+async def shown(bot, line, where="studio"):
+    """Return of each picture in an answer, files among them, whether it is covered."""
+    reply = await bot.say(line, where=where)
+    return [one.covered for one in (*reply.pictures, *reply.files)]
+
+
+def told(reply):
+    """Return the facts of a reply by their names."""
+    return {one.name: one.told for one in reply.facts}
+
+
+async def test_a_place_covers_its_pictures(bot):
+    """Once who looks after a place says so everything that shows pictures there covers them, and elsewhere they are open."""
+    _, (first,) = await bot.painted(LINE)
+    _, (second,) = await bot.painted(LINE)
+    await bot.say(f"/share --picture {first.id}")
+    lines = (f"/info {first.id}", "/history", "/board", f"/compare {first.id} {second.id}", f"/original {first.id}")
+    for line in lines:
+        assert not any(await shown(bot, line)), line
+    await bot.say("/rules --cover on", "mod", moderates=True)
+    for line in lines:
+        assert await shown(bot, line), line
+        assert all(await shown(bot, line)), line
+    assert not any(await shown(bot, "/history", where="elsewhere"))
+
+
+async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
+    """What stands on the board of such a place is covered there, where its members look in private, and in a group that joined it."""
+    _, (picture,) = await bot.painted(LINE)
+    await bot.say(f"/share --picture {picture.id}")
+    here, other = Address(PLATFORM, "studio"), Address(PLATFORM, "other")
+    await bot.store.sharing.boards.join(await bot.store.sharing.boards.opened(here), await bot.store.sharing.boards.opened(other))
+    assert await shown(bot, "/board", where="other") == [False]
+    await bot.say("/rules --cover on", "mod", moderates=True)
+    assert await shown(bot, "/board", where="other") == [True]
+    assert await shown(bot, "/history", where="other") == [False]
+
+
+async def test_a_preset_of_a_covered_board_is_covered(bot):
+    """The picture of a preset is as covered as the board that it stands on, also where its maker looks at it elsewhere."""
+    _, (picture,) = await bot.painted(LINE)
+    await bot.say(f"/preset save calm --picture {picture.id}")
+    await bot.say("/rules --cover on", "mod", moderates=True)
+    assert await shown(bot, "/preset show calm", where="elsewhere") == [False]
+    await bot.say("/preset share calm")
+    assert await shown(bot, "/preset show calm", where="elsewhere") == [True]
+
+
+async def test_the_rule_is_shown_and_taken_back(bot):
+    """The rules of a place name it while it holds, both ways take it back, and both are written down."""
+    for line in ("/rules --cover off", "/rules --without cover"):
+        assert "covered" in told(await bot.say("/rules --cover on", "mod", moderates=True))["pictures"]
+        assert "pictures" in told(await bot.say("/rules"))
+        assert not told(await bot.say(line, "mod", moderates=True))
+        assert not told(await bot.say("/rules"))
+    assert [(one.act, one.facts) for one in await bot.store.users.audit.latest(4)] == 4 * [("rules", {"names": "cover"})]
+
+
+async def test_members_cover_nothing(bot):
+    """Who does not look after the place changes nothing about it, in neither direction."""
+    for line in ("/rules --cover on", "/rules --cover off", "/rules --without cover"):
+        with pytest.raises(NotAllowed):
+            await bot.say(line)
+    _, (picture,) = await bot.painted(LINE)
+    assert not any(await shown(bot, f"/info {picture.id}"))
+
+
+async def test_what_holds_everywhere_no_place_takes_back(strict):
+    """Where who runs Easel covers pictures they are covered in every place; its moderators are told that, and change nothing."""
+    _, (picture,) = await strict.painted(LINE)
+    for line in ("/rules --cover off", "/rules --without cover"):
+        with pytest.raises(NotAllowed) as refused:
+            await strict.say(line, "mod", moderates=True)
+        assert "those who run Easel" in tell(refused.value.problem)
+    assert "those who run Easel" in told(await strict.say("/rules"))["pictures"]
+    await strict.say(f"/share --picture {picture.id}")
+    assert await shown(strict, "/board") == [True]
+    for where in ("studio", "elsewhere"):
+        assert await shown(strict, f"/info {picture.id}", where) == [True]
+
+
+async def test_a_form_shows_no_covered_picture(bot):
+    """The picture that a form has already is covered with all others of its place."""
+    _, (picture,) = await bot.painted(LINE)
+    job = await bot.job(await bot.say(f"/vary {picture.id}"))
+    for cover in ("off", "on"):
+        await bot.say(f"/rules --cover {cover}", "mod", moderates=True)
+        form = (await bot.say(f"/edit {job.id}")).form
+        assert {one.covered for one in form.fields} == {cover == "on"}
+
+
+def test_files_that_are_no_pictures_stay_as_they_are():
+    """What is handed over to be opened elsewhere is not covered; there would be nothing to press on."""
+    reply = covered(Reply(files=(Attachment("compare.jpg", b""), Attachment("all.zip", b""))))
+    assert [one.covered for one in reply.files] == [True, False]

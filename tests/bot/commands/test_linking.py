@@ -1,0 +1,296 @@
+"""People join their names by a code and their own word, part again, take along what is theirs, and are forgotten when they ask."""
+
+import asyncio
+import io
+import json
+import zipfile
+
+import pytest
+from sqlalchemy import func, select
+
+from adapters.shared.command_line import read_line
+from bot.commands import account, linking
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.quota import Policy, Tier
+from bot.core.values import Address, Caller, Invocation
+from bot.framework.reply import MOST_FILE
+from bot.store.tables.core import Base, PersonRow
+from bot.store.users.users import OPERATOR
+from bot.views import data_export
+from tests.stores import books_are_right
+from tests.talk import talk
+
+
+class Name:
+    """Somebody as one platform knows them, in a conversation of their own."""
+
+    def __init__(self, bot, platform, id):
+        self.bot, self.caller, self.address = bot, Caller(platform, id, id.title()), Address(platform, id)
+
+    async def say(self, line, **more):
+        """Return what a typed line is answered with."""
+        read = read_line(line)
+        call = Invocation(command=read.command, given={}, words=read.words, line=line, caller=self.caller, address=self.address, **more)
+        return await self.bot.app.handle(call)
+
+    async def press(self, button):
+        """Return what a pressed button is answered with."""
+        return await self.bot.app.pressed(button if isinstance(button, str) else button.wire, self.caller, self.address)
+
+    async def person(self):
+        """Return who this is by now."""
+        return await self.bot.store.people.person(self.caller)
+
+    async def code(self):
+        """Return a new code of this name's, as it is to be typed, and the button that looks for who typed it."""
+        reply = await self.say("/link")
+        (button,) = reply.buttons
+        return reply.text.partition("/link ")[2].split()[0], button
+
+    async def linked(self, other):
+        """Have another name be the same person."""
+        code, check = await self.code()
+        await other.say(f"/link {code}")
+        return await self.press((await self.press(check)).buttons[0])
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """A bot where everybody has ten credits a day."""
+    async with talk(tmp_path, policy=Policy(tiers={"": Tier(credits=10_000)})) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def ada(bot):
+    """Ada, as the first platform knows her."""
+    return Name(bot, "one", "ada")
+
+
+@pytest.fixture
+def eve(bot):
+    """Eve, as the second platform knows her."""
+    return Name(bot, "two", "eve")
+
+
+async def people(bot):
+    """Return how many persons there are."""
+    async with bot.store.database.read() as session:
+        return await session.scalar(select(func.count()).select_from(PersonRow))
+
+
+async def test_two_names_become_one_person(bot, ada, eve):
+    """A code, typed on the other platform, and a word on the first: after that both names see one history and one quota."""
+    await ada.say("/imagine a red circle --size 64x64")
+    await eve.say("/imagine a blue star --size 64x64")
+    code, check = await ada.code()
+    assert (await ada.press(check)).text == "Nobody has typed the code yet."
+
+    assert "agree there" in (await eve.say(f"/link {code}")).text
+    assert (await ada.person()).id != (await eve.person()).id
+
+    asks = await ada.press(check)
+    assert [(one.name, one.told) for one in asks.facts] == [("name", "Eve"), ("two", "eve")]
+    join, no = asks.buttons
+    assert (join.careful, no.careful) == (True, False)
+    assert (await ada.press(join)).text == "Joined: you are one person now, on one, two."
+    assert (await ada.person()).id == (await eve.person()).id
+    assert [reply.text for reply in (await ada.say("/queue"), await eve.say("/queue"))] == ["2 requests of yours are open."] * 2
+    assert (await ada.say("/quota")).facts == (await eve.say("/quota")).facts
+    (act,) = await bot.store.users.audit.latest(1)
+    assert (act.act, act.facts) == ("link", {"platforms": "one, two"})
+    assert await books_are_right(bot.store)
+
+
+async def test_fifty_presses_join_once(bot, ada, eve):
+    """However often agreeing is pressed at once, everything comes together one time, and every other press says that nobody waits."""
+    await eve.say("/imagine a blue star --size 64x64")
+    code, check = await ada.code()
+    await eve.say(f"/link {code}")
+    join = (await ada.press(check)).buttons[0]
+    replies = await asyncio.gather(*(ada.press(join) for _ in range(50)), return_exceptions=True)
+    refused = [one for one in replies if isinstance(one, NotAllowed)]
+    assert (len(refused), {one.problem.key for one in refused}) == (49, {"denied-link"})
+    assert await people(bot) == 1
+    assert len(await bot.store.jobs.jobs.open_of((await ada.person()).id)) == 1
+    assert await books_are_right(bot.store)
+
+
+async def test_a_stolen_code_is_refused(bot, ada, eve):
+    """A thief who types the code first is seen by name and refused; the code then opens nothing for anybody."""
+    thief = Name(bot, "two", "thief")
+    code, check = await ada.code()
+    await thief.say(f"/link {code}")
+    with pytest.raises(BadInput, match="input-link-code"):
+        await eve.say(f"/link {code}")
+    asks = await ada.press(check)
+    assert ("two", "thief") in [(one.name, one.told) for one in asks.facts]
+    for button in asks.buttons[:1]:
+        with pytest.raises(NotAllowed):
+            await thief.press(button)
+    assert "the code has ended" in (await ada.press(asks.buttons[1])).text
+    with pytest.raises(NotAllowed):
+        await ada.press(asks.buttons[0])
+    with pytest.raises(BadInput, match="input-link-code"):
+        await eve.say(f"/link {code}")
+    assert await people(bot) == 3
+
+
+async def test_a_code_that_was_used_is_refused(bot, ada, eve):
+    """A code opens one door once: after the link it says of itself what every wrong code says."""
+    bob = Name(bot, "three", "bob")
+    code, check = await ada.code()
+    await eve.say(f"/link {code}")
+    await ada.press((await ada.press(check)).buttons[0])
+    for wrong in (code, "nonsense", "0" * 26):
+        with pytest.raises(BadInput) as refused:
+            await bob.say(f"/link {wrong}")
+        assert (refused.value.problem.key, refused.value.problem.facts) == ("input-link-code", {})
+    with pytest.raises(NotAllowed):
+        await ada.press(check)
+    assert await people(bot) == 2
+
+
+async def test_buttons_carry_no_code(ada, eve):
+    """Nothing of a code is in any button: buttons are seen in chats, kept in logs and copied."""
+    code, check = await ada.code()
+    await eve.say(f"/link {code}")
+    wires = [check.wire, *(one.wire for one in (await ada.press(check)).buttons)]
+    assert not [wire for wire in wires if any(group in wire for group in code.split("-")[:-1])]
+
+
+async def test_whoever_has_a_role_is_told_what_they_share(ada, eve):
+    """An operator is told that the other name will be one too, before agreeing to it; what the other one was ends."""
+    person = await ada.person()
+    await ada.bot.store.people.appoint(person.id, role=OPERATOR)
+    code, check = await ada.code()
+    await eve.say(f"/link {code}")
+    asks = await ada.press(check)
+    assert "your role as operator included" in asks.text
+    await ada.press(asks.buttons[0])
+    assert (await eve.person()).role == OPERATOR
+
+
+async def test_parting_makes_somebody_new(bot, ada, eve):
+    """A name that parts starts with nothing but what was used today; the rest stays with the other name."""
+    await bot.painted("/imagine a red circle --size 64x64", "zoe")
+    await eve.say("/imagine a blue star --size 64x64")
+    await ada.linked(eve)
+    before = await bot.store.billing.ledger.balance((await ada.person()).id)
+    assert "somebody new now on two" in (await eve.say("/unlink")).text
+    assert (await ada.person()).id != (await eve.person()).id
+    assert (await eve.say("/queue")).text == "Nothing of yours is waiting."
+    assert (await ada.say("/queue")).text == "1 request of yours is open."
+    assert (await bot.store.billing.ledger.balance((await eve.person()).id)).left == before.left < 10_000
+    with pytest.raises(NotAllowed, match="denied-unlink"):
+        await eve.say("/unlink")
+    (act,) = await bot.store.users.audit.latest(1)
+    assert (act.act, act.facts) == ("unlink", {"platforms": "two"})
+
+
+async def test_a_platform_can_be_named(ada, eve):
+    """From one platform another one is parted; one that is not there is refused with those that are."""
+    await ada.linked(eve)
+    with pytest.raises(BadInput) as refused:
+        await ada.say("/unlink nowhere")
+    assert refused.value.problem.facts == {"given": "nowhere", "offered": "one, two"}
+    await ada.say("/unlink Two")
+    assert (await ada.person()).id != (await eve.person()).id
+    with pytest.raises(NotAllowed, match="denied-unlink"):
+        await ada.say("/unlink one")
+
+
+async def test_what_is_asked_for_in_that_very_moment_is_kept_or_told(bot, ada, eve):
+    """Whoever asks for something while their names are joined gets it, or is told to ask once more; nothing is half done."""
+    code, check = await ada.code()
+    await eve.say(f"/link {code}")
+    join = (await ada.press(check)).buttons[0]
+    lines = [eve.say(f"/settings --steps {steps}") for steps in range(5, 15)] + [eve.say("/imagine a red circle") for _ in range(5)]
+    _, *replies = await asyncio.gather(ada.press(join), *lines, return_exceptions=True)
+    refused = [one for one in replies if isinstance(one, BaseException)]
+    assert {(type(one), one.problem.key) for one in refused} <= {(NotAllowed, "denied-person-new"), (NotAllowed, "denied-credits")}
+    assert await people(bot) == 1
+    assert await books_are_right(bot.store)
+
+
+async def test_a_failure_of_somebody_who_is_there_stays_one(bot, ada, monkeypatch):
+    """What breaks for another reason is not told as if it were this one."""
+    await ada.person()
+    monkeypatch.setattr(bot.store.jobs.jobs, "open_of", None)
+    with pytest.raises(TypeError):
+        await ada.say("/queue")
+
+
+async def test_all_that_is_kept_is_handed_over(bot, eve):
+    """The file has the rows of all names, and the pictures under the names that the rows say."""
+    _, (picture,) = await bot.painted("/imagine a red circle --size 64x64", "zoe")
+    zoe = Name(bot, "test", "zoe")
+    await eve.say("/settings --steps 9")
+    await zoe.linked(eve)
+    reply = await eve.say("/me export")
+    (file,) = reply.files
+    assert reply.text == "This is all that is kept of you: 1 request, 1 picture."
+    assert (file.name, len(file.data) <= MOST_FILE) == ("easel-export.zip", True)
+    with zipfile.ZipFile(io.BytesIO(file.data)) as opened:
+        tables = json.loads(opened.read("data.json"))["tables"]
+        assert opened.read(tables["picture"][0]["file"]) == await bot.store.images.blobs.get(picture.file)
+    assert {one["platform"] for one in tables["identity"]} == {"test", "two"}
+    assert tables["setting"][0]["given"] == {"steps": 9}
+
+
+async def test_pictures_that_are_too_large_are_left_out(bot, monkeypatch):
+    """Where the pictures are too much for a message the rows come without them, and where the rows are, whoever runs Easel is named."""
+    await bot.painted("/imagine a red circle --size 64x64 --n 2", "zoe")
+    rows = len((await bot.say("/me export", "zoe")).files[0].data)
+    # Moments in it take a few bytes more or less each time; the pictures take hundreds.
+    monkeypatch.setattr(data_export, "MOST_FILE", rows - 100)
+    reply = await bot.say("/me export", "zoe")
+    assert "but the pictures themselves" in reply.text
+    assert "2 pictures" in reply.text
+    with zipfile.ZipFile(io.BytesIO(reply.files[0].data)) as opened:
+        assert opened.namelist() == ["data.json"]
+        assert len(json.loads(opened.read("data.json"))["tables"]["picture"]) == 2
+    for name, value in (("MOST_FILE", 10), ("_MOST_JOBS", 0)):
+        monkeypatch.setattr(data_export, name, value)
+        with pytest.raises(NotAllowed, match="denied-export"):
+            await bot.say("/me export", "zoe")
+
+
+async def test_forgetting_asks_first(bot, ada, eve):
+    """One line forgets nobody; the button under the question does, on every platform, and is answered."""
+    await bot.painted("/imagine a red circle --size 64x64", "zoe")
+    zoe = Name(bot, "test", "zoe")
+    await zoe.linked(eve)
+    asks = await eve.say("/me forget")
+    assert asks.text.startswith("Forget you for good on test, two, with 1 request and 1 picture?")
+    (button,) = asks.buttons
+    assert button.careful
+    assert await people(bot) == 1
+    with pytest.raises(NotAllowed, match="denied-forget"):
+        await ada.press(button)
+
+    assert (await zoe.press(button)).text == "Forgotten, with 1 request and 1 picture. If you write again, you are somebody new."
+
+    async with bot.store.database.read() as session:
+        tables = [table for table in Base.metadata.sorted_tables if table.name != "tombstone"]
+        left = repr([tuple(row) for table in tables for row in await session.execute(select(table))])
+    assert not [one for one in ("zoe", "eve", "red circle") if one in left.lower()]
+    with pytest.raises(NotAllowed):
+        await zoe.press(button)
+    assert await bot.store.users.privacy.returned() == ()
+
+
+async def test_an_old_question_forgets_nobody(bot, ada, monkeypatch):
+    """A press in a message of long ago asks to be asked again."""
+    (button,) = (await ada.say("/me forget")).buttons
+    later = account.time() + 3600
+    monkeypatch.setattr(account, "time", lambda: later)
+    with pytest.raises(BadInput, match="input-forget-late"):
+        await ada.press(button)
+    assert await people(bot) == 1
+
+
+def test_hidden_commands_are_in_no_menu():
+    """What only buttons may press is not offered to be typed."""
+    assert all(one.hidden for one in (linking.link_check, linking.link_join, linking.link_no, account.forget_me))
+    assert not any(one.hidden for one in (linking.link, linking.unlink, account.me_export, account.me_forget))

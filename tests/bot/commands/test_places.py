@@ -1,0 +1,145 @@
+"""What those settle who look after a place: the language that is spoken there, and what each member may use of credits on a day."""
+
+import pytest
+
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.quota import Policy, Tier
+from bot.core.values import Address, Caller, Invocation
+from bot.i18n.translate import speaking, spoken, tell
+from bot.store.users.users import OPERATOR
+from tests.talk import PLATFORM, talk
+
+#: A request that costs a credit, as 30 steps of 512 × 512 do: four pictures of a quarter of that. The other one costs two.
+ONE = "/imagine a red circle --steps 30 --size 256x256 --count 4"
+TWO = "/imagine a red circle --steps 60 --size 256x256 --count 4"
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+def told(reply):
+    """Return the facts of a reply by their names."""
+    return {one.name: one.told for one in reply.facts}
+
+
+async def ask(bot, command, who, locale="en", *, where="studio", moderates=False, **given):
+    """Ask for something as an adapter does; return the reply, and the language that is spoken after it."""
+    caller, address = Caller(PLATFORM, who, who, moderates, locale), Address(PLATFORM, where)
+    with speaking(locale):
+        reply = await bot.app.handle(Invocation(command=command, given=given, caller=caller, address=address))
+        return reply, spoken()
+
+
+async def german(bot):
+    """Have the place be spoken to in German, and Eva have chosen Spanish."""
+    await bot.say("/settings --here --language de", "mod", moderates=True)
+    await ask(bot, "settings", "eva", where="alone", language="es")
+
+
+async def test_a_place_has_a_language(bot):
+    """Who chose none is spoken to in the language of the place, at once and whatever their platform says; elsewhere in their own."""
+    await german(bot)
+    assert [(await ask(bot, "queue", "ann", locale))[1] for locale in ("fr", "en", "")] == ["de", "de", "de"]
+    assert (await ask(bot, "queue", "ann", "en", where="alone"))[1] == "en"
+
+
+async def test_a_choice_of_ones_own_goes_before_it(bot):
+    """Who chose a language is spoken to in that, also there; whoever takes it back is spoken to in the place's at once."""
+    await german(bot)
+    assert (await ask(bot, "queue", "eva"))[1] == "es"
+    reply, language = await ask(bot, "settings", "eva", without="language")
+    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch, für diesen Ort festgelegt")
+
+
+async def test_what_everybody_sees_is_in_the_language_of_the_place(bot):
+    """Whoever asks, requests are told of there in the place's language, and elsewhere in theirs; so are those that a button makes."""
+    await german(bot)
+    for who in ("ann", "eva"):
+        reply, _ = await ask(bot, "imagine", who, prompt="a red circle")
+        assert (await bot.job(reply)).language == "de"
+        assert (await bot.job(await bot.press(f"again:{reply.jobs[0]}", who))).language == "de"
+    alone = [await ask(bot, "imagine", who, where="alone", prompt="a red circle") for who in ("ann", "eva")]
+    assert [(await bot.job(reply)).language for reply, _ in alone] == ["en", "es"]
+
+
+async def test_the_language_is_shown_with_who_decided_it(bot):
+    """Settings say whether it is one's own choice, the place's, or what the platform says; of a place only what was settled for it."""
+    assert told(await bot.say("/settings"))["language"] == "English"
+    assert "language" not in told(await bot.say("/settings --here", "mod", moderates=True))
+    reply, language = await ask(bot, "settings", "mod", moderates=True, language="de", here=True)
+    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch, für diesen Ort festgelegt")
+    assert told((await ask(bot, "settings", "ann"))[0])["Sprache"] == "Deutsch, für diesen Ort festgelegt"
+    reply, _ = await ask(bot, "settings", "mod", moderates=True, language="es")
+    assert told(reply)["idioma"] == "español, de tus ajustes"
+    reply, _ = await ask(bot, "settings", "mod", moderates=True, here=True)
+    assert told(reply)["idioma"] == "Deutsch, fijado para este lugar"
+
+
+async def test_the_language_of_a_place_is_taken_back(bot):
+    """Without it everybody is spoken to in their own again; each change is written down, and it goes with other settings of the place."""
+    await bot.say("/rules --closed vary", "mod", moderates=True)
+    await bot.say("/settings --here --language de --steps 9", "mod", moderates=True)
+    await bot.say("/settings --here --without language", "mod", moderates=True)
+    (act, before) = await bot.store.users.audit.latest(2)
+    assert [(one.act, one.facts) for one in (act, before)] == [
+        ("settings", {"names": "language"}),
+        ("settings", {"names": "language, steps"}),
+    ]
+    reply, language = await ask(bot, "imagine", "ann", prompt="a red circle")
+    job = await bot.job(reply)
+    assert (language, job.language, job.request.steps) == ("en", "en", 9)
+
+
+@pytest.mark.parametrize("line", ["/settings --here --language de", "/settings --here --without language", "/rules --credits 3"])
+async def test_only_who_looks_after_a_place_decides(bot, line):
+    """A member changes neither what is spoken in a place nor what others may use there."""
+    with pytest.raises(NotAllowed, match="denied-moderators"):
+        await bot.say(line)
+    assert (await bot.store.users.settings.of("", Address(PLATFORM, "studio"))).place == {}
+
+
+async def test_each_member_has_so_many_credits_a_day(bot):
+    """What a request costs and what is left is said where it is refused, and before; elsewhere, and for the operator, nothing changes."""
+    shown = await bot.say("/rules --credits 2,5", "mod", moderates=True)
+    assert told(shown)["credits"] == "2.5 a day for each member"
+    (act,) = await bot.store.users.audit.latest(1)
+    assert (act.act, act.facts) == ("rules", {"names": "credits"})
+    await bot.say(ONE)
+    await bot.say(ONE, "eve")
+    assert told(await bot.say("/quota"))["you, here"] == "1.5 of 2.5 left"
+    assert told(await bot.say("/quota", where="elsewhere")) == {}
+    with pytest.raises(NotAllowed) as refused:
+        await bot.say(TWO)
+    said = "This costs 2 credits. In this place everybody may use 2.5 a day, and you have 1.5 left here today."
+    assert tell(refused.value.problem) == said
+    assert (await bot.say(TWO, where="elsewhere")).jobs
+    with pytest.raises(NotAllowed, match="denied-credits-here"):
+        await bot.say(f"{TWO} || a star --steps 60 --size 256x256 --count 4", "mod", moderates=True)
+    await bot.appointed("root", role=OPERATOR)
+    assert (await bot.say(f"{TWO} || a star --steps 60 --size 256x256 --count 4", "root")).jobs
+    assert told(await bot.say("/quota", "root")) == {}
+
+
+async def test_the_credits_of_a_place_are_taken_back(bot):
+    """Taken back, everybody uses what the operator gives them; none at all is a number too."""
+    await bot.say("/rules --credits 0", "mod", moderates=True)
+    assert told(await bot.say("/rules"))["credits"] == "0 a day for each member"
+    with pytest.raises(NotAllowed, match="denied-credits-here"):
+        await bot.say(ONE)
+    for line in ("/rules --credits -1", "/rules --credits nan", "/rules --credits many"):
+        with pytest.raises(BadInput):
+            await bot.say(line, "mod", moderates=True)
+    assert told(await bot.say("/rules --without credits", "mod", moderates=True)) == {}
+    assert (await bot.say(ONE)).jobs
+
+
+async def test_quota_shows_what_is_tighter_too(tmp_path):
+    """Beside what the operator gives somebody stands what is left of the place's."""
+    async with talk(tmp_path, policy=Policy(tiers={"": Tier(credits=5000)})) as bot:
+        await bot.say("/rules --credits 2", "mod", moderates=True)
+        await bot.say(ONE)
+        assert told(await bot.say("/quota")) == {"today": "4 of 5 left", "you, here": "1 of 2 left"}

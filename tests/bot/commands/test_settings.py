@@ -1,0 +1,237 @@
+"""What people settle once holds with every request that leaves it out: theirs over their group's, and both under what is given."""
+
+import pytest
+
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Address
+from bot.i18n.translate import tell
+from inference.contract.errors import InferenceError
+from tests.talk import PLATFORM, png, talk
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+def told(reply):
+    """Return the facts of a reply by their names."""
+    return {one.name: one.told for one in reply.facts}
+
+
+async def request(bot, line, who="ada", where="studio", **more):
+    """Return what a line asks the engine for."""
+    return (await bot.job(await bot.say(line, who, where, **more))).request
+
+
+async def test_what_is_settled_holds_where_nothing_is_given(bot):
+    """Settings are used by every request of their person, and by nobody else's; what is given goes before."""
+    reply = await bot.say("/settings --steps 11 --guidance 3.5 --ar 1:2 --n 2 --no fog")
+    assert "Settled." in reply.text
+    mine = await request(bot, "/imagine a red circle")
+    assert (mine.steps, mine.guidance, mine.count, mine.negative.text) == (11, 3.5, 2, "fog")
+    assert mine.height > 1.5 * mine.width
+    given = await request(bot, "/imagine a red circle --steps 7 --no rain")
+    assert (given.steps, given.guidance, given.negative.text) == (7, 3.5, "rain")
+    assert (await request(bot, "/imagine a red circle", "eve")).steps != 11
+
+
+async def test_a_place_has_settings_too(bot):
+    """What is settled for a place holds for everybody there who settled nothing else, and nowhere else."""
+    await bot.say("/settings --here --steps 9 --guidance 2", "mod", moderates=True)
+    await bot.say("/settings --steps 11")
+    mine, hers = await request(bot, "/imagine a red circle"), await request(bot, "/imagine a red circle", "eve")
+    assert ((mine.steps, mine.guidance), (hers.steps, hers.guidance)) == ((11, 2.0), (9, 2.0))
+    assert (await request(bot, "/imagine a red circle", "eve", "elsewhere")).steps != 9
+    (act,) = await bot.store.users.audit.latest(1)
+    assert (act.act, act.facts) == ("settings", {"names": "guidance, steps"})
+
+
+async def test_only_who_looks_after_a_place_settles_for_it(bot):
+    """A member cannot settle for others, nor look at what only moderators change."""
+    for line in ("/settings --here --steps 9", "/settings --here"):
+        with pytest.raises(NotAllowed):
+            await bot.say(line)
+    assert (await request(bot, "/imagine a red circle")).steps != 9
+
+
+async def test_explain_says_who_decided(bot):
+    """Of each value it is told whether it is the person's word, their settings, their group's, or the model's own."""
+    await bot.say("/settings --here --guidance 2 --steps 9 --n 3", "mod", moderates=True)
+    await bot.say("/settings --steps 11 --no fog")
+    facts = told(await bot.say("/explain a red circle --scheduler ddim"))
+    assert facts["steps"] == "11, from your settings"
+    assert facts["guidance"] == "2, settled for this place"
+    assert facts["pictures"] == "3, settled for this place"
+    assert facts["scheduler"] == "ddim, from you"
+    assert facts["model"] == "demo, the model’s own"
+    assert facts["without"] == "fog"
+
+
+async def test_settings_are_shown_and_taken_back(bot):
+    """Without a word all that holds is shown; what is taken back is the model's own again, and the rest stays."""
+    await bot.say("/settings --steps 11 --guidance 3")
+    shown = told(await bot.say("/settings"))
+    assert (shown["steps"], shown["guidance"]) == ("11, from your settings", "3, from your settings")
+    assert "seed" not in shown
+    await bot.say("/settings --without steps")
+    shown = told(await bot.say("/settings"))
+    assert shown["steps"].endswith("the model’s own")
+    assert shown["guidance"] == "3, from your settings"
+
+
+async def test_they_can_be_filled_in(bot):
+    """The button leads to a form with what is settled now; what is emptied in it is taken back."""
+    reply = await bot.say("/settings --steps 11 --size 64x64")
+    form = (await bot.press(reply.buttons[0])).form
+    assert {one.param.name: one.value for one in form.fields} == {"steps": "11", "guidance": "", "size": "64x64", "count": "", "model": ""}
+    filled = {"steps": "", "guidance": "4", "size": "64x64", "count": "2", "model": "demo"}
+    shown = told(await bot.press(form.wire, filled=filled))
+    assert shown["guidance"] == "4, from your settings"
+    assert shown["steps"].endswith("the model’s own")
+    (of_form,) = {(await request(bot, "/imagine a red circle")).count}
+    assert of_form == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/settings --steps 900", "input-range"),
+        ("/settings --size 1x1", "range"),
+        ("/settings --model nothing", "model"),
+        ("/settings --scheduler nothing", "scheduler"),
+        ("/settings --without colour", "input-choice"),
+        ("/settings --seed 3", "input-flag-unknown"),
+    ],
+)
+async def test_what_could_not_be_painted_is_refused(bot, line, said):
+    """A setting that no request could be painted with is refused when it is settled, and nothing is changed."""
+    with pytest.raises((BadInput, InferenceError)) as refused:
+        await bot.say(line)
+    assert said in refused.value.problem.key
+    assert "Settled" not in (await bot.say("/settings")).text
+    assert (await request(bot, "/imagine a red circle")).steps > 1
+
+
+async def test_a_picture_to_start_from_keeps_its_shape(bot):
+    """A size that was settled is not forced upon a picture that was brought; other settings hold for it too."""
+    await bot.say("/settings --size 128x64 --steps 9")
+    changed = await request(bot, "/imagine a red circle", picture=png(64, 128))
+    assert (changed.height > changed.width, changed.steps) == (True, 9)
+    given = await request(bot, "/imagine a red circle --size 128x64", picture=png(64, 128))
+    assert (given.width, given.height) == (128, 64)
+
+
+async def test_again_is_the_same_after_settings_changed(bot):
+    """A request that was made keeps the settings that it was made with."""
+    await bot.say("/settings --steps 11")
+    job = await bot.job(await bot.say("/imagine a red circle"))
+    await bot.say("/settings --steps 5")
+    assert (await bot.job(await bot.press(f"again:{job.id}"))).request.steps == 11
+
+
+async def test_what_does_not_fit_any_more_is_named(bot):
+    """A setting that the model of today cannot paint with is said to be one, with what takes it back; and that takes it back."""
+    person = await bot.appointed("ada")
+    await bot.store.users.settings.change(person, {"steps": 600})
+    with pytest.raises(BadInput) as refused:
+        await bot.say("/imagine a red circle")
+    assert refused.value.problem.key == "input-settled"
+    assert "/settings --without steps" in tell(refused.value.problem)
+    assert "600" in (await bot.say("/settings")).facts[0].told
+    await bot.say("/settings --without steps")
+    assert (await request(bot, "/imagine a red circle")).steps < 600
+
+
+async def test_a_place_has_rules(bot):
+    """What is closed in a place no member uses there, by word or by button; who looks after it does, and elsewhere everybody."""
+    job, (picture,) = await bot.painted("a red circle --size 64x64")
+    await bot.say("/rules --closed vary, preset use", "mod", moderates=True)
+    for doing in (bot.press(f"vary:{picture.id}"), bot.say("/preset use night a circle"), bot.say("/vary " + picture.id)):
+        with pytest.raises(NotAllowed) as refused:
+            await doing
+        assert refused.value.problem.key == "denied-closed"
+    assert (await bot.say(f"/vary {picture.id}", moderates=True)).jobs
+    assert (await bot.say("/preset use night a circle", where="elsewhere")).jobs
+    assert job.id
+    for line in ("/rules --closed help", "/rules --closed nonsense", "/rules --most colour=3"):
+        with pytest.raises(BadInput):
+            await bot.say(line, "mod", moderates=True)
+    with pytest.raises(NotAllowed):
+        await bot.say("/rules --without closed")
+    await bot.say("/rules --without closed", "mod", moderates=True)
+    assert (await bot.press(f"vary:{picture.id}")).jobs
+
+
+async def test_a_place_has_ceilings(bot):
+    """More than a place allows is refused where it was asked for, and made less where a setting or the model says so."""
+    await bot.say("/rules --most steps=6,count=2", "mod", moderates=True)
+    for line in ("/imagine a circle --steps 7", "/imagine a circle --count 3", "/preset use night a circle --steps 7"):
+        with pytest.raises(BadInput) as refused:
+            await bot.say(line)
+        assert refused.value.problem.key == "input-place-most"
+    assert (await request(bot, "/imagine a circle")).steps == 6
+    await bot.say("/settings --steps 30 --count 4")
+    found = await request(bot, "/imagine a circle")
+    assert (found.steps, found.count) == (6, 2)
+    assert (await request(bot, "/imagine a circle", where="elsewhere")).steps == 30
+    job = await bot.job(await bot.say("/imagine a circle --steps 20", where="elsewhere"))
+    assert (await bot.job(await bot.press(f"again:{job.id}"))).request.steps == 6
+
+
+async def test_a_place_has_ceilings_for_what_others_made(bot):
+    """Nobody asked for the steps of a preset, or of what was shared: they are made less, and what is said besides is refused as ever."""
+    await bot.say("/preset save long a house --steps 20")
+    shared = await bot.say("/preset share long")
+    assert shared.text
+    code = (await bot.say('/share --prompt "a boat" --steps 20')).buttons[0].wire.split(":")[1]
+    await bot.say("/rules --most steps=6", "mod", moderates=True)
+    assert (await request(bot, "/preset use long")).steps == 6
+    assert (await request(bot, f"/use {code}")).steps == 6
+    with pytest.raises(BadInput) as refused:
+        await bot.say("/preset use long --steps 8")
+    assert refused.value.problem.key == "input-place-most"
+
+
+async def test_a_ceiling_of_strength_is_for_pictures(bot):
+    """How much of a picture is painted anew has a ceiling only where there is a picture."""
+    _, (picture,) = await bot.painted("/imagine a star --seed 7", "bob")
+    await bot.say("/rules --most strength=0.3", "mod", moderates=True)
+    assert (await request(bot, "/imagine a circle")).prompt.text == "a circle"
+    assert (await request(bot, f"/vary {picture.id}", "bob")).strength == 0.3
+
+
+async def test_a_language_is_settled_whatever_else_is(bot):
+    """Settings that nothing can be painted with any more are no reason to go on in another language."""
+    await bot.store.users.settings.change(Address(PLATFORM, "studio"), {"scheduler": "gone"})
+    reply = await bot.say("/settings --here --language de", "mod", moderates=True)
+    assert reply.text
+    assert (await bot.store.users.settings.of("", Address(PLATFORM, "studio"))).language == "de"
+
+
+@pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=0.5", "steps=nan", "steps=", "count=1e999"])
+async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
+    """A ceiling that nothing fits under, or everything, is refused: for a place, for a preset, and for one from a file."""
+    for line in (f"/rules --most {said}", f"/preset save house a house --most {said}"):
+        with pytest.raises(BadInput) as refused:
+            await bot.say(line, "mod", moderates=True)
+        assert refused.value.problem.key == "input-preset-ceiling"
+
+
+async def test_what_is_left_to_paint_with_is_told(bot):
+    """Whoever closes one way of painting is told of the others."""
+    reply = await bot.say("/rules --closed imagine, queue", "mod", moderates=True)
+    assert "preset use" in told(reply)["still open for painting"]
+    assert "imagine" not in told(reply)["still open for painting"].split(", ")
+    reply = await bot.say("/rules --closed queue", "mod", moderates=True)
+    assert "still open for painting" not in told(reply)
+
+
+async def test_a_model_that_went_is_nobodys_wish(bot):
+    """A model that was settled and is not there any more does not stand in the way of painting."""
+    person = await bot.appointed("ada")
+    await bot.store.users.settings.change(person, {"model": "gone", "steps": 9})
+    assert (await request(bot, "/imagine a red circle")).steps == 9
+    assert told(await bot.say("/settings"))["model"] == "demo, the model’s own"

@@ -1,0 +1,197 @@
+"""What jobs cost: credits by their formula, device seconds by what was learned."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.cost_model import BATCHES, MOST_OFF, NEWEST, Costs, Timing, credits, picture_steps
+from inference.contract.request import PictureRequest, Prompt
+
+sides = st.integers(8, 256).map(lambda eighths: eighths * 8)
+steps = st.integers(1, 60)
+factors = st.integers(1, 10_000).map(lambda thousandths: thousandths / 1000)
+seconds = st.floats(1e-4, 10)
+
+
+def asked(**changes):
+    """Return a request of 30 steps at 512 × 512."""
+    usual = {"model": "demo", "width": 512, "height": 512, "steps": 30, "guidance": 4.0, "scheduler": "euler", "seed": 7}
+    return PictureRequest(prompt=Prompt.plain("a cat"), **usual | changes)
+
+
+def learned(*measurements, model="sd", width=512, height=512, batch=1):
+    """Return costs that know of jobs of 30 steps which took these seconds."""
+    costs = Costs()
+    for one in measurements:
+        costs.measured(model, width, height, batch, 30, one)
+    return costs
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "thousandths"),
+    [
+        ((1, 30, 512, 512, 1.0), 1000),
+        ((4, 30, 512, 512, 1.0), 4000),
+        ((1, 15, 512, 512, 1.0), 500),
+        ((1, 30, 1024, 1024, 1.0), 4000),
+        ((1, 30, 1024, 1024, 2.5), 10_000),
+        ((1, 30, 512, 512, 1.1), 1100),
+        ((1, 28, 512, 768, 1.0), 1400),
+        ((1, 1, 512, 512, 1.0), 34),
+        ((1, 1, 64, 64, 0.001), 1),
+        ((0, 30, 512, 512, 1.0), 0),
+    ],
+)
+def test_credits(asked_for, thousandths):
+    """A credit is 30 steps of one picture of 512 × 512; a begun thousandth counts as whole."""
+    assert credits(*asked_for) == thousandths
+
+
+@given(st.integers(1, 16), steps, sides, sides, factors)
+def test_credits_are_exact(images, number, width, height, factor):
+    """The price is the formula's, rounded up and never by more than a thousandth, though factors are binary fractions."""
+    thousandths = round(factor * 1000)
+    assert credits(images, number, width, height, factor) == -(-images * number * width * height * thousandths // (30 * 512 * 512))
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (asked(), 30),
+        (asked(count=4), 120),
+        (asked(strength=0.5), 30),
+        (asked(strength=0.5, source=b"a picture"), 15),
+        (asked(strength=0.55, steps=7, count=3, source=b"a picture"), 9),
+        (asked(strength=1.0, source=b"a picture"), 30),
+    ],
+)
+def test_picture_steps(request_, expected):
+    """Steps count for each picture; image to image makes only the last of them."""
+    assert picture_steps(request_) == expected
+
+
+def test_a_source_that_is_kept_elsewhere_counts():
+    """A request without its source is told whether it has one."""
+    assert picture_steps(asked(strength=0.5), has_source=True) == 15
+    assert picture_steps(asked(strength=0.5, source=b"a picture"), has_source=False) == 30
+
+
+def test_with_nothing_known_a_credit_takes_a_second():
+    """The prior is a second for 30 steps of 512 × 512, and more for more pixels."""
+    assert Costs().estimate("sd", 512, 512, 30) == pytest.approx(1.0)
+    assert Costs().estimate("sd", 1024, 1024, 30) == pytest.approx(4**1.15)
+
+
+def test_the_first_measurement_is_believed():
+    """A device may be a hundred times slower than the prior, and the second job should know it."""
+    assert learned(100.0).estimate("sd", 512, 512, 15) == pytest.approx(50.0)
+
+
+@given(seconds, seconds)
+def test_it_converges(before, now):
+    """Whatever was believed, thirty equal jobs per power of four are enough to believe in them within a hundredth."""
+    costs = learned(*[before] * 20)
+    for _ in range(30 * (1 + math.ceil(abs(math.log(now / before, MOST_OFF))))):
+        costs.measured("sd", 512, 512, 1, 30, now)
+    assert costs.estimate("sd", 512, 512, 30) == pytest.approx(now, rel=0.01)
+
+
+def test_noise_averages_out():
+    """Times that scatter by half either way are believed to be their middle within a third."""
+    chance = random.Random(5)
+    costs = learned(*[chance.uniform(0.5, 1.5) for _ in range(200)])
+    assert costs.estimate("sd", 512, 512, 30) == pytest.approx(0.95, rel=0.33)
+
+
+@given(st.floats(10, 1e9), st.booleans())
+def test_one_outlier_moves_little(off, longer):
+    """A machine that slept, or a clock that jumped, changes what is believed by less than a third."""
+    costs = learned(*[1.0] * 10)
+    costs.measured("sd", 512, 512, 1, 30, off if longer else 1 / off)
+    believed = costs.estimate("sd", 512, 512, 30)
+    assert max(believed, 1 / believed) == pytest.approx(MOST_OFF**NEWEST)
+    assert MOST_OFF**NEWEST < 4 / 3
+
+
+def test_a_bad_start_is_soon_outvoted():
+    """A first job that took ten times as long is forgotten after ten that did not."""
+    assert learned(10.0, *[1.0] * 10).estimate("sd", 512, 512, 30) < 1.25
+
+
+@pytest.mark.parametrize(("number", "device_seconds"), [(0, 3.0), (30, 0.0), (30, -1.0), (30, math.nan), (30, math.inf)])
+def test_nothing_is_learned_from_nothing(number, device_seconds):
+    """A job that was stopped before its first step, or whose time is no time, changes nothing."""
+    costs = learned(1.0)
+    assert costs.measured("sd", 512, 512, 1, number, device_seconds).count == 1
+    assert costs.estimate("sd", 512, 512, 30) == pytest.approx(1.0)
+
+    assert costs.measured("other", 512, 512, 1, number, device_seconds).count == 0
+    assert Costs().measured("sd", 512, 512, 1, number, device_seconds).seconds == pytest.approx(1 / 30)
+
+
+def test_a_key_that_was_measured_is_itself():
+    """Size, batch and model each have a time of their own."""
+    costs = learned(1.0)
+    costs.measured("sd", 512, 512, 8, 30, 0.4)
+    costs.measured("sd", 768, 768, 1, 30, 3.0)
+    costs.measured("xl", 512, 512, 1, 30, 7.0)
+    assert [costs.estimate("sd", 512, 512, 30, batch) for batch in (1, 8)] == pytest.approx([1.0, 0.4])
+    assert costs.estimate("sd", 768, 768, 30) == pytest.approx(3.0)
+    assert costs.estimate("xl", 512, 512, 30) == pytest.approx(7.0)
+
+
+def test_what_was_not_measured_is_like_what_is_nearest():
+    """Another batch first, then another size by its pixels, then another model; sides may be swapped for nothing."""
+    costs = learned(1.0, batch=2)
+    costs.measured("sd", 512, 512, 16, 30, 0.2)
+    costs.measured("xl", 1024, 1024, 1, 30, 9.0)
+    assert costs.estimate("sd", 512, 512, 30, 1) == pytest.approx(1.0)
+    assert costs.estimate("sd", 512, 512, 30, 8) == pytest.approx(0.2)
+    assert costs.estimate("sd", 1024, 1024, 30, 2) == pytest.approx(4**1.15)
+    assert costs.estimate("sd", 1024, 256, 30, 2) == pytest.approx(1.0)
+    assert costs.estimate("new", 1024, 1024, 30) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize(("batch", "kept"), [(0, 1), (1, 1), (2, 2), (3, 4), (8, 8), (9, 16), (40, 16)])
+def test_batches_are_kept_by_powers_of_two(batch, kept):
+    """A batch is remembered with the next larger power of two, up to the largest."""
+    assert Costs().measured("sd", 512, 512, batch, 30, 1.0).batch == kept
+
+
+@given(sides, sides, steps, st.integers(1, 16), st.none() | seconds)
+def test_more_costs_more(width, height, number, batch, known):
+    """More steps and more pixels are never reckoned to take less, and nothing takes no time."""
+    costs = Costs() if known is None else learned(known)
+    here = costs.estimate("sd", width, height, number, batch)
+    assert here > 0
+    assert costs.estimate("sd", width, height, number + 1, batch) > here
+    assert costs.estimate("sd", width + 8, height, number, batch) >= here
+
+
+def test_no_steps_cost_something():
+    """Something in line that costs nothing would never let others go first."""
+    assert Costs().estimate("sd", 512, 512, 0) > 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(("sd", "xl")), st.sampled_from((512, 768)), st.sampled_from(BATCHES), seconds), max_size=20))
+def test_what_was_kept_is_known_again(jobs):
+    """A restart with the rows that were kept reckons as before."""
+    costs, rows = Costs(), {}
+    for model, side, batch, one in jobs:
+        timing = costs.measured(model, side, side, batch, 30, one)
+        rows[timing.key] = timing
+    again = Costs()
+    again.known(rows.values())
+    for model in ("sd", "xl", "other"):
+        for side in (512, 640, 768):
+            assert again.estimate(model, side, side, 20, 4) == costs.estimate(model, side, side, 20, 4)
+
+
+def test_rows_that_say_nothing_are_not_believed():
+    """A row without a measurement, or without a time, is as good as none."""
+    costs = Costs()
+    costs.known([Timing("sd", 512, 512, 1, 5.0, 0), Timing("sd", 512, 512, 2, 0.0, 3), Timing("sd", 512, 512, 4, math.nan, 3)])
+    assert costs.estimate("sd", 512, 512, 30) == pytest.approx(1.0)

@@ -1,0 +1,212 @@
+"""Whose turn it is: the two invariants of the rule on random histories, and what they are for."""
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.fair_queue import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
+from tests.lines import MODELS, Gaps, Lines, Trace, Walk
+
+#: What binary fractions may add up to over a trace.
+HAIR = 1e-6
+
+weights = st.lists(st.sampled_from((0.5, 1.0, 1.0, 2.0, 4.0)), min_size=2, max_size=6).map(tuple)
+
+
+def traces(**fixed):
+    """Return random histories; what is fixed is not random."""
+    drawn = {
+        "seed": st.integers(0, 2**32),
+        "weights": weights,
+        "devices": st.integers(1, 4),
+        "models": st.integers(1, len(MODELS)),
+        "window": st.sampled_from((0.0, 3.0, WINDOW, 30.0)),
+        "reach": st.sampled_from((1, 3, REACH)),
+        "off": st.sampled_from((0.0, 0.5)),
+        "cancels": st.sampled_from((0.0, 0.2)),
+    }
+    return st.builds(Trace, **drawn | {name: st.just(value) for name, value in fixed.items()})
+
+
+def head(person, tag, *models, passed=0):
+    """Return a person whose jobs want these models and cost a second each."""
+    return Head(person, tag, tuple(Waiting(f"{person}{place}", model, 1.0, passed) for place, model in enumerate(models)))
+
+
+@pytest.mark.parametrize(
+    ("heads", "loaded", "chosen"),
+    [
+        ([head("ann", 0, "red"), head("ben", 1, "blue")], (), "ann0"),
+        ([head("ann", 0, "red"), head("ben", 1, "blue")], ("blue",), "ben0"),
+        ([head("ann", 0, "red"), head("ben", 12, "blue")], ("blue",), "ben0"),
+        ([head("ann", 0, "red"), head("ben", 12.01, "blue")], ("blue",), "ann0"),
+        ([head("ann", 0, "red", "blue"), head("ben", 1, "blue")], ("blue",), "ann1"),
+        ([head("ann", 0, *["red"] * 7, "blue")], ("blue",), "ann7"),
+        ([head("ann", 0, *["red"] * 8, "blue")], ("blue",), "ann0"),
+        ([head("ann", 0), head("ben", 1, "red"), head("cat", 13, "blue")], ("blue",), "cat0"),
+        ([head("ann", 0, "red", "blue", passed=REACH), head("ben", 1, "blue")], ("blue",), "ann0"),
+        ([head("ann", 0, "red"), head("ben", 1, "red", "blue", passed=REACH)], ("blue",), "ann0"),
+        ([head("ann", 0, "red"), head("ben", 1, "red", "blue", passed=REACH - 1)], ("blue",), "ben1"),
+    ],
+)
+def test_who_is_next(heads, loaded, chosen):
+    """The smallest tag goes first, except within the window, the reach and the patience of those who are overtaken."""
+    assert choose(heads, loaded, 0.0).job.id == chosen
+
+
+@pytest.mark.parametrize("heads", [[], [head("ann", 0), head("ben", 1)]])
+def test_nobody_is_next_where_nobody_waits(heads):
+    """Empty lines have no next job."""
+    assert choose(heads, ("red",), 5.0) is None
+
+
+def test_a_choice_tells_whom_it_overtook():
+    """Those ahead in one's own line count as overtaken, and the job that was first of all."""
+    ann, ben = head("ann", 3.0, "red", "red"), head("ben", 4.0, "red", "grey", "blue")
+    assert choose([ann, ben], ("blue",), 0.0) == Choice("ben", ben.line[2], 3.0, ("ann0", "ben0", "ben1"))
+
+    assert choose([ann, ben], ("grey",), 9.0) == Choice("ben", ben.line[1], 9.0, ("ann0", "ben0"))
+
+    assert choose([ann, ben], ("red",), 0.0).overtaken == ()
+
+
+def test_tags():
+    """Time away is not saved up, a weight makes device time cheaper, and what was estimated wrongly is put right."""
+    assert entered(3.0, 10.0) == 10.0
+    assert entered(10.0, 3.0) == 10.0
+
+    assert served(10.0, 6.0, 2.0) == 13.0
+    assert corrected(13.0, 6.0, 4.0, 2.0) == served(10.0, 4.0, 2.0)
+
+
+@settings(max_examples=1000)
+@given(trace=traces())
+def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
+    """Local invariant: a tag that is served is at most the window above the smallest; and a device is idle only without work."""
+
+    def watch(walk, choice):
+        waiting = walk.lines.backlogged
+        assert (choice is None) == (not waiting)
+        if choice is not None:
+            assert walk.lines.people[choice.person].tag <= waiting[0].tag + trace.window
+            assert choice.clock >= walk.lines.clock
+
+    assert Walk(trace, watch).go().begun
+
+
+@settings(max_examples=1000)
+@given(trace=traces())
+def test_two_who_both_wait_are_served_alike(trace):
+    """Global invariant: what any two are charged while both wait differs by no more than the bound, whatever goes wrong."""
+    gaps = Gaps()
+    walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
+    assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
+
+
+@settings(max_examples=200)
+@given(trace=traces(devices=1, models=1, window=0.0, cancels=0.0, off=0.0))
+def test_the_bound_is_that_of_start_time_fair_queueing(trace):
+    """Without a window and with costs as estimated, the gap is at most the dearest job of either over their weights."""
+    gaps = Gaps()
+    walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
+    dearest = {name: walk.dearest[name] / one.weight for name, one in walk.lines.people.items()}
+    assert all(gap <= dearest[one] + dearest[other] + HAIR for (one, other), gap in gaps.widest.items())
+
+
+@settings(max_examples=200)
+@given(trace=traces(weights=(1.0,) * (2 * HEADS), length=120))
+def test_more_people_than_are_looked_at(trace):
+    """Where more persons wait than are looked at, the smallest tags are among those who are."""
+    gaps = Gaps()
+    walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
+    assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
+
+
+@settings(max_examples=300)
+@given(trace=traces(length=200))
+def test_no_job_is_overtaken_for_ever(trace):
+    """Within a person's own line, only so many later jobs go before an earlier one as the reach has."""
+    walk = Walk(trace).go()
+    while any(one.line for one in walk.lines.people.values()):
+        walk.turn(walk.devices[0])
+    order = {}
+    for job_id in walk.begun:
+        name, _, number = job_id.partition("-")
+        order.setdefault(name, []).append(int(number))
+    for numbers in order.values():
+        assert all(sum(later > one for later in numbers[:place]) <= trace.reach for place, one in enumerate(numbers))
+
+
+@given(newcomers=st.integers(50, 500), window=st.sampled_from((1.0, WINDOW)))
+def test_a_rare_model_is_painted_however_many_newcomers_want_another(newcomers, window):
+    """Whoever is first is overtaken a bounded number of times, though newcomers without end enter at the clock."""
+    lines = Lines({"ann": 1.0, **{f"new{number}": 1.0 for number in range(newcomers)}}, window)
+    rare = lines.ask("ann", "grey", 1.0)
+    for number in range(newcomers):
+        lines.ask(f"new{number}", "red", 1.0)
+        if lines.take({"red"}).job.id == rare:
+            break
+    assert number == REACH
+
+
+def wait_of_newcomer(flood, seed):
+    """Return how much is painted before a newcomer's job, who comes while four others have `flood` jobs each."""
+    chance = random.Random(seed)
+    others = [f"p{number}" for number in range(4)]
+    lines = Lines(dict.fromkeys([*others, "new"], 1.0))
+    for _ in range(flood):
+        for name in others:
+            lines.ask(name, chance.choice(MODELS), chance.uniform(1, 12))
+    loaded, before = "red", []
+    for turn in range(200):
+        if turn == 20:
+            lines.ask("new", "blue", 2.0)
+        choice = lines.take({loaded})
+        if choice.person == "new":
+            return sum(before)
+        loaded = choice.job.model
+        if turn >= 20:
+            before.append(choice.job.cost)
+    raise AssertionError("the newcomer was never served")
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_a_newcomer_waits_no_longer_for_a_longer_flood(seed):
+    """Who arrives idle waits for a bounded share of each other person, whatever those have in line."""
+    waited = wait_of_newcomer(30, seed)
+    assert waited == wait_of_newcomer(300, seed)
+    assert waited <= 4 * (12 + WINDOW)
+
+
+def test_somebody_who_was_away_has_saved_nothing_up():
+    """Who comes back shares from then on; those who have waited meanwhile are not kept waiting for it."""
+    lines = Lines({"ann": 1.0, "ben": 1.0})
+    for _ in range(100):
+        lines.ask("ann", "red", 1.0)
+    for _ in range(50):
+        lines.take({"red"})
+    for _ in range(100):
+        lines.ask("ben", "red", 1.0)
+    served_now = [lines.take({"red"}).person for _ in range(20)]
+    assert served_now.count("ben") == 10
+
+
+@settings(max_examples=200)
+@given(trace=traces())
+def test_a_restart_keeps_the_order(trace):
+    """Lines and tags that were written down and read again give the same order, even where the clock was lost."""
+    walk = Walk(trace).go()
+    kept = {name: (one.tag, msgspec.json.encode(one.line)) for name, one in walk.lines.people.items()}
+    again = Lines({name: one.weight for name, one in walk.lines.people.items()}, trace.window, trace.reach)
+    for name, (tag, line) in kept.items():
+        again.people[name].tag, again.people[name].line = tag, msgspec.json.decode(line, type=list[Waiting])
+    loaded = set(MODELS[:1])
+    while (choice := walk.lines.take(loaded)) is not None:
+        same = again.take(loaded)
+        assert (same.person, same.job, same.overtaken) == (choice.person, choice.job, choice.overtaken)
+        loaded = {choice.job.model}
+    assert again.take(loaded) is None

@@ -1,0 +1,84 @@
+"""Lines of the log about a job say which job and whose it is, from painting to delivery, and no other lines do."""
+
+import asyncio
+import logging
+
+import pytest
+
+from bot.core.log_context import ABOUT
+from bot.jobs.delivery import Refused
+from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
+from tests.stores import accepted, person_of
+
+
+class Heard(logging.Handler):
+    """Remembers each line with what it is about."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        """Take a line."""
+        self.lines.append((record.getMessage().split()[0], dict(ABOUT.get())))
+
+    def of(self, event):
+        """Return what the lines of an event are about."""
+        return [about for name, about in self.lines if name == event]
+
+
+@pytest.fixture
+def heard():
+    """Hear all lines, of every level."""
+    handler, logger = Heard(), logging.getLogger("easel")
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.setLevel(before)
+    logger.removeHandler(handler)
+
+
+class Closed(Wall):
+    """A platform that takes nothing."""
+
+    async def deliver(self, parcel):
+        """Refuse."""
+        await super().deliver(parcel)
+        return Refused("gone")
+
+
+async def test_lines_about_a_job_name_it_and_its_person(store, heard):
+    """A job that is tried again, fails, and cannot be delivered is named with its person in each line; two at once are not mixed up."""
+    people = {name: await person_of(store, name) for name in ("ann", "bob")}
+    script = Script(**{"a red circle": [(DIED,), (RuntimeError("broken"),)], "a blue boat": [(DIED,), PAINTED]})
+    wall = Closed()
+    async with dispatching(store, script, wall) as dispatcher:
+        jobs = [await accepted(store, people["ann"]), await accepted(store, people["bob"], "a blue boat")]
+        dispatcher.wake()
+        await wall.until(jobs[0].id, "failed")
+        await wall.until(jobs[1].id, "done")
+        await until(lambda: len(heard.of("delivery.not_sent")) == 2)
+    ann, bob = ({"job": job.id, "person": job.person} for job in jobs)
+    assert sorted(heard.of("job.again"), key=str) == sorted([ann, bob], key=str)
+    assert heard.of("job.broke") == heard.of("job.failed") == [ann]
+    assert sorted(heard.of("delivery.not_sent"), key=str) == sorted([ann, bob], key=str)
+    assert dispatcher.meters.failed == {"fault-unexpected": 1}
+    assert (dispatcher.meters.done, dispatcher.meters.not_sent) == (1, {"gone": 2})
+
+
+async def test_other_lines_are_about_nobody(store, heard, monkeypatch):
+    """What is not about a job names none, also while one is being painted."""
+    held = asyncio.Event()
+    async with dispatching(store, Script(**{"a red circle": [(held, *PAINTED)]}), Wall()) as dispatcher:
+        await accepted(store, await person_of(store))
+        dispatcher.wake()
+        await until(lambda: dispatcher.pictures_in_work)
+
+        async def away(*_):
+            raise ConnectionError
+
+        monkeypatch.setattr(store.attempts, "beat", away)
+        await until(lambda: heard.of("jobs.beat_failed"))
+        held.set()
+    assert set(map(str, heard.of("jobs.beat_failed"))) == {"{}"}

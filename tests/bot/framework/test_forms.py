@@ -1,0 +1,196 @@
+"""Forms: what a command asks for, and what is made of what was filled in."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.commands.generate import again, edit, imagine
+from bot.core.errors import BadInput, NotAllowed
+from bot.core.values import Address
+from bot.framework import forms
+from bot.framework.command import DeclarationError
+from bot.generation.params import Wish
+from bot.i18n.translate import tell
+from inference.contract.errors import BadPicture
+from tests.talk import png, talk
+
+LINE = "a {red|green} circle --no fog --size 128x64 --steps 3 --seed 9 --cfg 2.5"
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """Somebody to talk to the bot with."""
+    async with talk(tmp_path) as open_one:
+        yield open_one
+
+
+async def asked(bot, job, **more):
+    """Press Edit… of a job and return what the form has in its fields."""
+    form = (await bot.press(edit.wire(job=job.id), **more)).form
+    return form, {field.param.name: field.value for field in form.fields}
+
+
+async def sent(bot, job, changes, **more):
+    """Fill in the form of a job, as platforms do it: every field comes along; return the wish that it became."""
+    form, values = await asked(bot, job)
+    reply = await bot.press(form.wire, filled={**values, "image": b"", **changes}, **more)
+    return Wish.model_validate_json((await bot.job(reply)).wish)
+
+
+async def test_a_form_has_what_was_asked_for(bot):
+    """Edit… asks with the values of the request, empty where the model chose, and offers shapes; nothing is painted yet."""
+    job, _ = await bot.painted(LINE)
+    form, values = await asked(bot, job)
+    assert values == {"prompt": "a {red|green} circle", "negative": "fog", "size": "128x64", "steps": "3", "image": ""}
+    assert form.wire == f"edit:{job.id}"
+    assert {field.param.name: field.offered for field in form.fields if field.offered} == {"size": edit_shapes(bot)}
+    plain, _ = await bot.painted("a red circle")
+    assert (await asked(bot, plain))[1] == {"prompt": "a red circle", "negative": "", "size": "", "steps": "", "image": ""}
+    assert await bot.open() == 0
+
+
+def edit_shapes(bot):
+    """Return the shapes that are offered for the size."""
+    return bot.app.suggestions(edit.param("size"), "")
+
+
+async def test_changes_are_laid_over_the_wish(bot):
+    """What is changed is changed, and everything else stays, also what the form does not show."""
+    job, _ = await bot.painted(LINE)
+    before = Wish.model_validate_json(job.wish)
+    after = await sent(bot, job, {"prompt": "a blue square", "steps": "5"})
+    assert after == before.model_copy(update={"prompt": "a blue square", "steps": 5})
+    assert await sent(bot, job, {}) == before
+
+
+async def test_an_emptied_field_is_left_to_the_model(bot):
+    """A field that is emptied, or holds nothing but blanks, is what the model chooses."""
+    job, _ = await bot.painted(LINE)
+    before = Wish.model_validate_json(job.wish)
+    after = await sent(bot, job, {"negative": "", "size": " \n", "steps": ""})
+    assert after == before.model_copy(update={"negative": None, "size": None, "steps": None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"prompt": ""}, "There are no words to paint; write what the picture shows."),
+        ({"prompt": " \n "}, "There are no words to paint; write what the picture shows."),
+        ({"steps": "600"}, "steps must be from 1 to 60; you wrote 600."),
+        ({"steps": "many"}, "steps must be a whole number from 1 to 60; you wrote many."),
+        ({"size": "large"}, "A size is written like 768x512; you wrote large."),
+        ({"prompt": "a" * 5_000}, "prompt has at most 4000 characters; this one has 5000."),
+        ({"colour": "red"}, "That button is from another version of Easel; typing the command works."),
+    ],
+)
+async def test_mistakes_in_a_form_are_told(bot, changes, told):
+    """What cannot be painted as it was filled in is refused with one sentence, and nothing is accepted."""
+    job, _ = await bot.painted(LINE)
+    with pytest.raises(BadInput) as refused:
+        await sent(bot, job, changes)
+    assert tell(refused.value.problem) == told
+    assert await bot.open() == 0
+
+
+async def test_a_picture_replaces_the_source(bot):
+    """A picture that is brought is what the request starts from now; where none is brought the one that was there stays."""
+    job = await bot.job(await bot.say("a boat --strength 0.5", picture=png(64, 96, "red")))
+    assert (await asked(bot, job))[1]["image"] == job.source
+    for brought in ({"image": b""}, {"image": ""}):
+        assert (await sent(bot, job, brought)).image == job.source
+    other = await sent(bot, job, {"image": png(64, 96, "blue")})
+    assert await bot.store.images.blobs.get(other.image) == png(64, 96, "blue")
+    assert other.strength == 0.5
+    with pytest.raises(BadPicture):
+        await sent(bot, job, {"image": b"<svg/>"})
+
+
+async def test_another_link_is_another_source(tmp_path):
+    """A link that is changed in the prompt is followed, one that is taken out is forgotten, and one that stays is not fetched again."""
+    fetched = []
+
+    async def fetch(link):
+        fetched.append(link)
+        return png(64, 64, "red" if "one" in link else "blue")
+
+    async with talk(tmp_path, fetch=fetch) as bot:
+        job = await bot.job(await bot.say("a boat {image:https://a.example/one.png}"))
+        assert (await sent(bot, job, {"prompt": "a ship {image:https://a.example/one.png}"})).image == job.source
+        assert len(fetched) == 1
+        other = await sent(bot, job, {"prompt": "a boat {image:https://a.example/two.png}"})
+        assert await bot.store.images.blobs.get(other.image) == png(64, 64, "blue")
+        assert (await sent(bot, job, {"prompt": "a boat"})).image is None
+
+
+async def test_several_prompts_are_several_requests(bot):
+    """A prompt that is cut into several becomes several requests, as in a line, each with everything else of the first."""
+    job, _ = await bot.painted(LINE)
+    form, values = await asked(bot, job)
+    reply = await bot.press(form.wire, filled={**values, "prompt": "a dog || a unicorn"}, key="once")
+    wishes = [Wish.model_validate_json((await bot.store.jobs.jobs.get(one)).wish) for one in reply.jobs]
+    assert [(one.prompt, one.steps) for one in wishes] == [("a dog", 3), ("a unicorn", 3)]
+    assert "dog" in reply.text
+    assert "unicorn" in reply.text
+
+
+async def test_a_form_that_is_sent_twice_is_one_request(bot):
+    """A form whose answer was lost can be sent again: under the same key it is the request that it was."""
+    job, _ = await bot.painted(LINE)
+    form, values = await asked(bot, job, key="once")
+    replies = [await bot.press(form.wire, filled=values, key=key) for key in ("twice", "twice", "another")]
+    assert replies[0].jobs == replies[1].jobs != replies[2].jobs
+    assert await bot.open() == 2
+
+
+async def test_a_form_is_for_the_place(bot):
+    """What was shown in a place can be changed by everybody there, for themselves, and by nobody elsewhere."""
+    job, _ = await bot.painted(LINE)
+    form, values = await asked(bot, job, who="bob")
+    theirs = await bot.job(await bot.press(form.wire, who="bob", filled=values))
+    assert theirs.person != job.person
+    for filled in (None, values):
+        with pytest.raises(NotAllowed):
+            await bot.press(form.wire, who="bob", where="elsewhere", filled=filled)
+    assert await bot.press(form.wire, where="elsewhere", filled=values)
+
+
+async def test_a_typed_edit_is_a_form_too(bot):
+    """The command can be typed: with nothing but the request it asks, with flags it paints."""
+    job, _ = await bot.painted(LINE)
+    assert (await bot.say(f"/edit {job.id}")).form is not None
+    changed = await bot.job(await bot.say(f"/edit {job.id} --steps 5 --without size,seed"))
+    wish = Wish.model_validate_json(changed.wish)
+    assert (wish.steps, wish.size, wish.seed, wish.negative) == (5, None, None, "fog")
+
+
+def test_what_is_empty_says_nothing_elsewhere():
+    """A command that has no way to say that a field was emptied hears nothing of it."""
+    assert forms.read(imagine, {"prompt": "a boat", "steps": "", "image": b""}) == {"prompt": "a boat"}
+    assert forms.read(edit, {"prompt": "a boat", "steps": "", "image": b""}) == {"prompt": "a boat", "without": "steps"}
+
+
+def test_a_form_has_few_fields():
+    """A form that some platform could not show whole is refused when it is made, and so is a field that the command does not have."""
+    names = ("prompt", "negative", "size", "steps", "guidance", "scheduler")
+    assert len(forms.form(imagine, "form-edit", "imagine", dict.fromkeys(names[:5]), {}).fields) == 5
+    with pytest.raises(DeclarationError, match="5 is the most"):
+        forms.form(imagine, "form-edit", "imagine", dict.fromkeys(names), {})
+    with pytest.raises(KeyError):
+        forms.form(again, "form-edit", "again", {"prompt": ""}, {})
+
+
+@given(st.text(min_size=1), st.lists(st.integers(1, 10_000), unique=True))
+def test_results_of_one_message_have_places_of_their_own(message, numbers):
+    """The first result is shown in its message, each other in a place of its own, all in the same conversation."""
+    address = Address("test", "studio", message)
+    others = [address.of(number) for number in numbers]
+    assert address.of(0) == address
+    assert len({address, *others}) == 1 + len(numbers)
+    assert {(one.platform, one.place) for one in others} <= {("test", "studio")}
+
+
+@given(st.integers(0, 10_000))
+def test_where_there_is_no_message_all_go_to_the_same_place(number):
+    """A result of no message goes where the conversation is, whatever its number."""
+    address = Address("test", "studio")
+    assert address.of(number) == address

@@ -1,0 +1,55 @@
+"""The kinds of parameters, and the wish that is made of them."""
+
+import pytest
+from pydantic import ValidationError
+
+from bot.commands import COMMANDS
+from bot.framework.command import Kind
+from bot.generation.params import Wish
+
+#: What is the same wherever it is asked for; all other names mean the object of their own command.
+SAME = {*Wish.model_fields, "page", "job", "same", "here", "order", "tags", "folder"} - {"prompt"}
+
+
+def test_one_parameter_is_one_thing_everywhere():
+    """Settings of a picture, and whatever else means the same in several commands, have one description, range and set of other names."""
+    known = {}
+    for one in COMMANDS:
+        for param in one.params:
+            if param.name in SAME and not (param.name == "preset" and param.name == one.free):
+                assert known.setdefault((param.name, param.required), param) == param
+
+
+def test_other_names_are_those_of_the_field():
+    """People who come from elsewhere find the flags that they know."""
+    imagine = COMMANDS[0]
+    also = {name: param.name for param in imagine.params for name in param.also}
+    assert also == {
+        "no": "negative",
+        "ar": "size",
+        "aspect": "size",
+        "cfg": "guidance",
+        "sampler": "scheduler",
+        "n": "count",
+    }
+
+
+def test_a_wish_survives_the_store():
+    """A wish written as JSON and read again is the same wish."""
+    wish = Wish(prompt='a "red" circle\n', steps=4, guidance=0.1, size="16:9", model="demo")
+    assert Wish.model_validate_json(wish.model_dump_json(exclude_none=True)) == wish
+
+
+def test_a_wish_cannot_be_changed():
+    """A wish is a value: what was accepted stays what it was."""
+    with pytest.raises(ValidationError):
+        Wish(prompt="a").steps = 3
+
+
+def test_commands_need_no_more_than_words_or_an_id():
+    """No command that people type asks for more than one thing that cannot be left out."""
+    for one in COMMANDS:
+        if one.hidden:
+            continue
+        assert sum(param.required for param in one.params) <= 1
+        assert all(param.kind is Kind.TEXT for param in one.params if param.required)

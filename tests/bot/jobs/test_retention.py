@@ -1,0 +1,187 @@
+"""Keeping: what is too old or too much goes, and nothing that somebody needs."""
+
+import asyncio
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from bot.jobs.retention import Keeping, Limits
+from bot.store.tables.columns import now
+from bot.store.tables.core import InboxRow, JobRow, PictureRow
+from tests.stores import accepted, done, painted, person_of, png
+
+_GIB = 2**30
+
+
+async def kept(store, colour, *, days=0.0, bytes=70, words="a red circle"):
+    """Return a picture that was painted so many days ago, its files on the disk as old as it is."""
+    file, thumbnail = await store.files.put(png(colour)), await store.files.put(png(f"light{colour}"))
+    (picture,) = await done(store, await person_of(store), words, [painted(file=file, thumbnail=thumbnail)])
+    async with store.database.write() as session:
+        changed = {"created": now() - timedelta(days=days), "bytes": bytes}
+        await session.execute(update(PictureRow).where(PictureRow.id == picture.id).values(changed))
+    for key in (file, thumbnail):
+        aged(store, key, days)
+    return picture
+
+
+def aged(store, key, days):
+    """Make a file older."""
+    os.utime(store.files._path(key), (time.time() - days * 86400,) * 2)
+
+
+async def there(store):
+    """Return the keys of all files."""
+    return {key async for keys in store.files.listed() for key in keys}
+
+
+async def test_nothing_goes_where_nothing_was_said(store):
+    """Without limits every picture stays, however old."""
+    picture = await kept(store, "blue", days=5000)
+
+    swept = await Keeping(store, Limits()).sweep()
+
+    assert (swept.pictures, swept.files) == (0, 0)
+    assert await store.files.get(picture.file)
+    assert await store.pictures.get(picture.id) is not None
+
+
+async def test_pictures_go_when_their_days_are_over(store):
+    """What is older than the days goes with its files; what is younger stays, and the job of both too."""
+    old, young = await kept(store, "blue", days=31), await kept(store, "green", days=29)
+
+    swept = await Keeping(store, Limits(days=30)).sweep()
+
+    assert (swept.pictures, swept.files) == (1, 2)
+    assert await store.pictures.get(old.id) is None
+    assert await there(store) == {young.file, young.thumbnail}
+    assert (await store.jobs.get(old.job)).state == "done"
+
+
+async def test_the_oldest_go_when_there_are_too_many(store):
+    """Beyond the GiB the oldest go, and no more than needed."""
+    pictures = [await kept(store, colour, days=days, bytes=_GIB) for days, colour in ((3, "blue"), (2, "green"), (1, "grey"))]
+
+    await Keeping(store, Limits(gib=2.0)).sweep()
+
+    assert [await store.pictures.get(one.id) is not None for one in pictures] == [False, True, True]
+
+
+async def test_many_go_in_batches(store):
+    """More than one batch goes in one round."""
+    person = await person_of(store)
+    for number in range(3):
+        await done(store, person, f"picture {number}", [painted(index) for index in range(80)])
+
+    swept = await Keeping(store, Limits(gib=0.5 / _GIB)).sweep()
+
+    assert swept.pictures == 240
+
+
+async def test_files_that_nobody_needs_go(store):
+    """What an attempt left behind a day ago goes, half written or whole; what was put just now stays, and so does what is needed."""
+    picture = await kept(store, "blue", days=10)
+    left, new, source = [await store.files.put(png(colour)) for colour in ("green", "grey", "pink")]
+    await accepted(store, await person_of(store), source=source)
+    for key in (left, source):
+        aged(store, key, 2)
+    half = Path(store.files._path(left) + ".x.part")
+    stray = half.with_name("notes.txt")
+    for path in (half, stray):
+        path.write_bytes(b"half")
+        os.utime(path, (1, 1))
+
+    swept = await Keeping(store, Limits()).sweep()
+
+    assert swept.files == 2
+    assert await there(store) == {picture.file, picture.thumbnail, new, source}
+    assert [path.name for path in (half, stray) if os.access(path, os.F_OK)] == ["notes.txt"]
+
+
+async def test_a_picture_that_is_painted_again_stays(store, monkeypatch):
+    """A forgotten file whose very content is put again while it is being removed is there afterwards."""
+    data = png("green")
+    key = await store.files.put(data)
+    aged(store, key, 2)
+    looked = store.files._age
+
+    def looks(path):
+        seen = looked(path)
+        if not path.endswith(".gone"):
+            # Between the look and the removal: the worst moment there is.
+            store.files._write(key, data)
+        return seen
+
+    monkeypatch.setattr(store.files, "_age", looks)
+    swept = await Keeping(store, Limits()).sweep()
+
+    assert swept.files == 0
+    assert await store.files.get(key) == data
+
+
+async def test_sweeping_and_painting_at_once_loses_nothing(store):
+    """Whoever puts a picture finds it there, however often old files of the same content are swept meanwhile."""
+    data = png("green")
+    key = await store.files.put(data)
+    lost = 0
+    for _ in range(100):
+        aged(store, key, 2)
+        _, put = await asyncio.gather(store.files.discard(key, 3600), store.files.put(data))
+        try:
+            await store.files.get(put)
+        except FileNotFoundError:
+            lost += 1
+            await store.files.put(data)
+    assert lost == 0
+
+
+async def test_old_sources_go_too(store):
+    """A picture that somebody brought is kept no longer than one that was painted; one that a younger job starts from stays."""
+    person = await person_of(store)
+    old, used = await store.files.put(png("green")), await store.files.put(png("grey"))
+    for source in (old, used):
+        job = await accepted(store, person, source=source)
+        aged(store, source, 40)
+        async with store.database.write() as session:
+            await session.execute(update(JobRow).where(JobRow.id == job.id).values(created=now() - timedelta(days=40)))
+    await accepted(store, person, source=used)
+    keeping = Keeping(store, Limits(days=30))
+
+    assert [(await keeping.sweep()).files, (await keeping.sweep()).files] == [1, 0]
+    assert await there(store) == {used}
+
+
+async def test_old_letters_go(store):
+    """A letter that was acted on more than a week ago is forgotten; one that still waits never is."""
+    await store.inbox.take("telegram", [("1", b"a"), ("2", b"b"), ("3", b"c")])
+    for number in ("1", "2"):
+        await store.inbox.done("telegram", number)
+    async with store.database.write() as session:
+        long_ago = now() - timedelta(days=8)
+        await session.execute(update(InboxRow).where(InboxRow.update == "1").values(done=long_ago))
+        await session.execute(update(InboxRow).values(created=long_ago))
+
+    assert (await Keeping(store, Limits()).sweep()).letters == 1
+    async with store.database.read() as session:
+        assert sorted(await session.scalars(select(InboxRow.update))) == ["2", "3"]
+
+
+async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypatch, caplog):
+    """The first round comes by itself; a store that is away then is asked again later."""
+    rounds = asyncio.Queue()
+    real = store.inbox.sweep
+
+    async def sweep(before):
+        rounds.put_nowait(before)
+        if rounds.qsize() == 1:
+            raise ConnectionError
+        return await real(before)
+
+    monkeypatch.setattr(store.inbox, "sweep", sweep)
+    async with Keeping(store, Limits(), first_seconds=0.0, every_seconds=0.01), asyncio.timeout(20):
+        while rounds.qsize() < 2:  # noqa: ASYNC110  # rounds announce themselves to nobody
+            await asyncio.sleep(0.01)
+    assert "keeping.failed reason=ConnectionError" in caplog.text

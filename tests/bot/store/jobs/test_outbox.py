@@ -1,0 +1,208 @@
+"""Results on their way out: one for every end, taken by one sender at a time, and sent until they have arrived."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
+from bot.store.tables.columns import now
+from bot.store.tables.core import DeliveryRow
+from inference.contract.errors import Problem
+from tests.stores import accepted, new_job, painted, person_of
+
+PLATFORMS = ["web"]
+
+
+async def ended(store, person=None, **changes):
+    """Have a job fail, and return its id."""
+    (job,) = await store.jobs.accept([new_job(person or await person_of(store), **changes)], "me")
+    assert await store.attempts.fail(job, Problem("memory-spent"))
+    return job.id
+
+
+async def taken(store, runner="me"):
+    """Take the one delivery that is due."""
+    (one,) = await store.outbox.claim(runner, PLATFORMS)
+    return one
+
+
+async def wait_until_due(store, seconds=1000.0):
+    """Let so much time pass for all deliveries."""
+    async with store.database.write() as session:
+        due = (await session.execute(select(DeliveryRow.id, DeliveryRow.due))).all()
+        for one, moment in due:
+            await session.execute(update(DeliveryRow).where(DeliveryRow.id == one).values(due=moment - timedelta(seconds=seconds)))
+
+
+async def count(store):
+    """Return how many deliveries there are."""
+    async with store.database.read() as session:
+        return await session.scalar(select(func.count()).select_from(DeliveryRow))
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "cancel waiting", "cancel running"])
+async def test_every_end_is_told_once(store, end):
+    """A job that ends, however it ends, has one delivery from the same moment on; an open one has none."""
+    ann = await person_of(store)
+    job = await accepted(store, ann)
+    if end != "cancel waiting":
+        job = await store.attempts.claim("me")
+    assert await store.outbox.of_job(job.id) is None
+    ends = {"finish": store.attempts.finish(job, [painted()], 1.0), "fail": store.attempts.fail(job, Problem("x"))}
+    for name, doing in ends.items():
+        if name == end:
+            assert await doing
+        doing.close()
+    await store.jobs.cancel(job.id)
+    await store.attempts.fail(job, Problem("x"))
+    one = await taken(store)
+    assert (one.job, one.platform, one.state, one.attempt, one.unsure, await count(store)) == (job.id, "web", SENDING, 1, False, 1)
+
+
+async def test_each_platform_takes_its_own(store):
+    """A sender is given the results of the platforms that it serves, oldest first and no more than it asked for."""
+    ann = await person_of(store)
+    jobs = [await ended(store, ann, platform=platform) for platform in ("web", "other", "web", "web")]
+    first = await store.outbox.claim("me", ["web"], 2)
+    assert [one.job for one in first] == [jobs[0], jobs[2]]
+    assert await store.outbox.claim("me", []) == ()
+    assert [one.job for one in await store.outbox.claim("you", ["web", "other"])] == [jobs[1], jobs[3]]
+    assert await store.outbox.runners() in (("me", "you"), ("you", "me"))
+    assert await store.outbox.counts() == {SENDING: 4}
+
+
+async def test_many_senders_share_the_results(store):
+    """Eight senders at once take forty results, each of them once."""
+    ann = await person_of(store)
+    jobs = [await ended(store, ann) for _ in range(40)]
+
+    async def take_all(runner):
+        found = []
+        while some := await store.outbox.claim(runner, PLATFORMS, 3):
+            found.extend(one.job for one in some)
+        return found
+
+    found = await asyncio.gather(*(take_all(f"runner {number}") for number in range(8)))
+    assert sorted(job for some in found for job in some) == sorted(jobs)
+
+
+@pytest.mark.parametrize(("say", "state"), [("sent", SENT), ("unknown", UNKNOWN), ("gave_up", GAVE_UP)])
+async def test_an_end_is_said_once(store, say, state):
+    """What a sender says ends a delivery; whoever says something afterwards changes nothing, and nobody takes it again."""
+    job = await ended(store)
+    one = await taken(store)
+    assert await getattr(store.outbox, say)(one, "7")
+    assert not await store.outbox.sent(one, "8")
+    assert not await store.outbox.later(one, 0, "", unsure=True)
+    assert not await store.outbox.unknown(one, "")
+    assert not await store.outbox.gave_up(one, "")
+    await wait_until_due(store)
+    assert await store.outbox.claim("you", PLATFORMS) == ()
+    found = await store.outbox.of_job(job)
+    assert (found.state, found.message if say == "sent" else found.reason) == (state, "7")
+
+
+async def test_what_is_put_off_is_tried_again_when_it_is_due(store):
+    """A delivery that has to wait is taken again afterwards, under the same id, and knows whether it may have arrived."""
+    await ended(store)
+    first = await taken(store)
+    assert await store.outbox.later(first, 500, "slow down", unsure=False)
+    assert await store.outbox.claim("me", PLATFORMS) == ()
+    await wait_until_due(store)
+    second = await taken(store, "you")
+    assert (second.id, second.attempt, second.unsure, second.reason) == (first.id, 2, False, "slow down")
+    assert not await store.outbox.sent(first)
+    assert await store.outbox.later(second, 0, "no answer", unsure=True)
+    third = await taken(store)
+    assert (third.attempt, third.unsure) == (3, True)
+    assert await store.outbox.later(third, 0, "", unsure=False)
+    assert (await taken(store)).unsure
+
+
+async def test_a_sender_that_died_may_have_sent(store):
+    """What nobody ended is taken again when its time is over, as something that may have arrived; its first sender is heard no more."""
+    await ended(store)
+    old = await taken(store)
+    assert await store.outbox.claim("you", PLATFORMS) == ()
+    await wait_until_due(store)
+    new = await taken(store, "you")
+    assert (new.id, new.attempt, new.unsure) == (old.id, 2, True)
+    assert not await store.outbox.sent(old, "7")
+    assert await store.outbox.sent(new, "8")
+
+
+async def test_senders_that_are_gone_are_let_go(store):
+    """What a runner that is gone was sending is due at once, and may have arrived; that of others is not touched."""
+    ann = await person_of(store)
+    mine, other = await ended(store, ann), await ended(store, ann)
+    assert (await store.outbox.claim("dead", PLATFORMS, 1))[0].job == mine
+    assert (await store.outbox.claim("alive", PLATFORMS, 1))[0].job == other
+    assert await store.outbox.release(["dead", "long gone"]) == 1
+    one = await taken(store)
+    assert (one.job, one.unsure) == (mine, True)
+
+
+async def test_a_person_who_misses_a_result_has_it_sent_again(store):
+    """What nobody knows to have arrived, or was given up, can be sent once more; what is on its way or arrived cannot."""
+    job = await ended(store)
+    assert not await store.outbox.again(job)
+    for say in (store.outbox.unknown, store.outbox.gave_up):
+        one = await taken(store)
+        assert not await store.outbox.again(job)
+        await say(one, "no answer")
+        assert await store.outbox.again(job)
+        assert not await store.outbox.again(job)
+    one = await taken(store)
+    assert (one.attempt, one.unsure) == (3, False)
+    assert await store.outbox.sent(one)
+    assert not await store.outbox.again(job)
+
+
+async def test_who_took_the_result_themselves_is_sent_nothing(store):
+    """A result that whoever asked for it has fetched is not sent any more, though somebody is about to."""
+    jobs = [await ended(store) for _ in range(2)]
+    one = (await store.outbox.claim("me", PLATFORMS, 1))[0]
+    for job in jobs:
+        await store.outbox.arrived(job)
+    assert not await store.outbox.later(one, 0, "", unsure=False)
+    assert await store.outbox.claim("me", PLATFORMS) == ()
+    assert await store.outbox.counts() == {SENT: 2}
+
+
+async def test_a_job_that_ends_anew_is_told_anew(store):
+    """After another try the new end is another delivery in the same message: no platform, and no late sender, takes it for the old one."""
+    job = await ended(store)
+    old = await taken(store)
+    assert await store.outbox.sent(old, "7")
+    assert await store.jobs.retry(job)
+    assert (await store.outbox.of_job(job)).state == SENT
+    again = await store.attempts.claim("me")
+    await store.attempts.finish(again, [painted()], 1.0)
+    new = await taken(store)
+    assert (new.job, new.message, new.attempt, new.unsure, await count(store)) == (job, "7", 1, False, 1)
+    assert new.id != old.id
+
+
+async def test_a_late_sender_of_the_old_end_does_not_end_the_new_one(store):
+    """Who is still sending a failure when the job has ended anew says nothing about its new end."""
+    job = await ended(store)
+    old = await taken(store)
+    await store.jobs.retry(job)
+    await store.jobs.cancel(job)
+    assert (await store.outbox.of_job(job)).state == TODO
+    new = await taken(store, "you")
+    assert not await store.outbox.sent(old)
+    assert not await store.outbox.later(old, 0, "", unsure=True)
+    assert (await store.outbox.of_job(job)).state == SENDING
+    assert await store.outbox.sent(new)
+
+
+async def test_the_age_of_a_delivery_is_that_of_its_end(store):
+    """A delivery is as old as the end that it tells of, however often it was tried."""
+    await ended(store)
+    one = await taken(store)
+    await store.outbox.later(one, 0, "", unsure=False)
+    assert (await taken(store)).created == one.created
+    assert abs((now() - one.created).total_seconds()) < 60

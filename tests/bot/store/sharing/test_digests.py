@@ -1,0 +1,188 @@
+"""Digests as they are kept: due once a week, taken once, and gone with whose they are."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+
+from bot.core.values import Address, Caller
+from bot.store.database import Database
+from bot.store.sharing.digests import WEEK
+from bot.store.store import Store
+from bot.store.tables.columns import now
+from bot.store.tables.sharing import DigestRow, ShareRow
+from bot.views.board_digest import SETTLING
+from tests.bot.store.linked import agreed
+from tests.stores import ROUNDS, accepted, done, person_of
+
+GROUP, OTHER = Address("telegram", "-7", "5/3"), Address("telegram", "-8")
+
+
+async def wanted(store, place=GROUP, person=None, *, weeks=0.0):
+    """Have a place want a digest that it was told last so many weeks ago, and nothing be so new that it is left to the next; return it."""
+    await store.digests.want(await store.people.place(place), place.message, person)
+    one = await store.digests.of(place)
+    ago = {"since": one.since - weeks * WEEK, "told": one.told - weeks * WEEK, "due": one.due - weeks * WEEK}
+    async with store.database.write() as session:
+        await session.execute(update(DigestRow).where(DigestRow.place_id == one.place).values(ago))
+        for row in await session.scalars(select(ShareRow)):
+            row.created -= 2 * SETTLING
+    return await store.digests.of(place)
+
+
+async def shared(store, words, person, place=GROUP, **more):
+    """Share a prompt, and return its code."""
+    return (await store.boards.share(place, person, words, f'{{"prompt": "{words}"}}', **more)).id
+
+
+async def news(store, most=5):
+    """Return what came to the group's board in the last minute: how much, and the words of the best."""
+    board = await store.boards.of(GROUP)
+    count, best = await store.boards.news([board], now() - timedelta(minutes=1), now(), most)
+    return count, [one.words for one in best]
+
+
+async def test_it_is_due_in_a_week(store):
+    """A place that was switched on is told in a week, on the platforms that run here, and where in the place that was asked for."""
+    assert await store.digests.of(GROUP) is None
+    one = await wanted(store)
+    assert (one.address, one.person, one.since, one.due) == (GROUP, None, one.told, one.told + WEEK)
+    assert await store.digests.due(["telegram"]) == ()
+    due = await wanted(store, weeks=1.01)
+    assert await store.digests.due(["telegram", "web"]) == (due,)
+    assert await store.digests.due(["web"]) == ()
+
+
+async def test_asking_again_changes_no_day(store):
+    """Who switches on what is on changes only where it is told; who switches it off ends it."""
+    one = await wanted(store, weeks=0.5)
+    await store.digests.want(one.place, "5/4", None)
+    assert await store.digests.of(GROUP) == msgspec.structs.replace(one, address=Address("telegram", "-7", "5/4"))
+    for _ in range(2):
+        await store.digests.end(GROUP)
+    assert await store.digests.of(GROUP) is None
+
+
+@pytest.mark.parametrize(("weeks", "ahead"), [(1.5, 2), (4.2, 5)])
+async def test_the_next_is_on_the_same_day(store, weeks, ahead):
+    """However late one is told, the next comes when it would have come anyway, and tells what came since this one."""
+    one = await wanted(store, weeks=weeks)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
+    assert taken.since == one.told
+    assert taken.due == one.told + ahead * WEEK
+    assert now() - taken.told < timedelta(minutes=1)
+    assert await store.digests.of(GROUP) == taken
+    assert taken.key != one.key
+    assert await store.digests.due(["telegram"]) == ()
+
+
+async def test_of_many_who_take_it_at_once_one_does(url, database):
+    """Several processes, each with connections of its own, see that it is due; one of them takes it, however often they try."""
+    async with Database(url) as second, Database(url) as third:
+        stores = [Store.of(one, None) for one in (database, second, third)]
+        for _ in range(max(3, ROUNDS // 4)):
+            one = await wanted(stores[0], weeks=1.1)
+            seen = [await store.digests.due(["telegram"]) for store in stores]
+            assert seen == [(one,)] * 3
+            taken = await asyncio.gather(*(store.digests.claim(one, one.next()) for store in stores * 4))
+            assert sum(taken) == 1
+            await stores[0].digests.end(GROUP)
+
+
+async def test_what_could_not_be_told_is_given_back(store):
+    """What was given back is due as before; where somebody switched it off meanwhile it stays off."""
+    one = await wanted(store, weeks=1.1)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
+    await store.digests.put_back(one, taken)
+    assert await store.digests.due(["telegram"]) == (one,)
+    taken = one.next()
+    assert await store.digests.claim(one, taken)
+    await store.digests.end(GROUP)
+    await store.digests.put_back(one, taken)
+    assert await store.digests.of(GROUP) is None
+    assert not await store.digests.claim(one, one.next())
+
+
+async def test_the_best_of_what_is_new(store):
+    """What is liked most comes first, then what is used most; all of it is counted, and what was there before is none of it."""
+    ann, eve = await person_of(store), await person_of(store, "eve")
+    old = await shared(store, "an old tree", ann)
+    for words in ("a red circle", "a blue star", "a green boat"):
+        await shared(store, words, ann)
+    codes = {one.words: one.id for one in await store.boards.page([await store.boards.of(GROUP)], "new", 0, 9)}
+    async with store.database.write() as session:
+        await session.execute(update(ShareRow).where(ShareRow.id == old).values(created=now() - WEEK, votes=9))
+    await store.boards.used(codes["a green boat"])
+    await store.boards.vote(codes["a red circle"], eve)
+    assert await news(store) == (3, ["a red circle", "a green boat", "a blue star"])
+    assert await news(store, 1) == (3, ["a red circle"])
+    assert await store.boards.news([], now() - WEEK, now(), 5) == (0, ())
+
+
+async def test_what_is_gone_is_not_told(store):
+    """What was removed, deleted or forgotten is no news, and neither is what is on another board."""
+    ann, eve = await person_of(store), await person_of(store, "eve")
+    await shared(store, "it stays", ann)
+    await store.boards.change(await shared(store, "removed", ann), removed=True)
+    (picture,) = await done(store, ann)
+    await shared(store, "deleted", ann, picture=picture.id)
+    await store.pictures.drop([picture.id])
+    await shared(store, "forgotten", eve)
+    await store.rights.forget(eve)
+    await shared(store, "elsewhere", ann, OTHER)
+    assert await news(store) == (1, ["it stays"])
+
+
+async def test_who_is_forgotten_is_told_no_more(store):
+    """A digest in somebody's own conversation goes with them; a group's stays."""
+    ann = await person_of(store, "9", "telegram")
+    await accepted(store, await person_of(store, "eve"), address=GROUP)
+    await accepted(store, ann, address=GROUP)
+    await wanted(store)
+    await wanted(store, Address("telegram", "9"), ann)
+    assert [row["person_id"] for row in (await store.rights.rows(ann))["digest"]] == [ann]
+    await store.rights.forget(ann)
+    assert await store.digests.of(Address("telegram", "9")) is None
+    assert await store.digests.of(GROUP) is not None
+
+
+async def test_two_who_are_one_are_told_in_both_conversations(store):
+    """What either had switched on stays on, for the one that they are; of one conversation there is one digest."""
+    ann, eve = await person_of(store, "9", "telegram"), await person_of(store, "eve")
+    await store.people.introduce(Caller("web", eve), (await store.people.one(eve)))
+    await wanted(store, Address("telegram", "9"), ann)
+    await wanted(store, Address("web", eve), eve)
+    assert await agreed(store, ann, eve)
+    assert (await store.digests.of(Address("telegram", "9"))).person == ann
+    assert (await store.digests.of(Address("web", ann))).person == ann
+    assert await store.digests.of(Address("web", eve)) is None
+
+
+async def test_who_parts_is_not_told_of_the_others_boards(store):
+    """Where a platform takes a name for somebody new nothing is told any more until they ask for it; elsewhere it goes on."""
+    ann, eve = await person_of(store, "9", "telegram"), await person_of(store, "8", "discord")
+    assert await agreed(store, ann, eve)
+    places = Address("telegram", "9"), Address("discord", "8")
+    for place in places:
+        await wanted(store, place, ann)
+    assert await store.linking.part(ann, [Caller("discord", "8")])
+    assert [await store.digests.of(place) is not None for place in places] == [True, False]
+
+
+async def test_a_place_that_moved_is_told_in_the_new_one(store):
+    """Where a platform calls a place otherwise its digest goes along, its message as it is called there; of two places one is told."""
+    new = Address("telegram", "-100")
+    await accepted(store, await person_of(store), address=new)
+    one = await wanted(store)
+    await store.people.moved(GROUP, new, lambda message: f"{message}, there")
+    moved = await store.digests.of(new)
+    assert (moved.address.message, moved.due) == ("5/3, there", one.due)
+    assert await store.digests.of(GROUP) is None
+    await wanted(store, OTHER)
+    await store.people.moved(OTHER, new, lambda _: "")
+    assert await store.digests.of(OTHER) is None
+    assert await store.digests.of(new) == moved

@@ -1,0 +1,149 @@
+"""Connections to the store, and the types of its columns."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import StatementError
+
+from bot.core.errors import BadConfig, BadStore
+from bot.core.values import new_id
+from bot.i18n.translate import tell
+from bot.store.database import Database
+from bot.store.tables.core import PersonRow
+from tests.stores import accepted, blank, person_of
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "mysql://h/d",
+        "sqlite:///a.db",
+        "postgresql://h/d",
+        "sqlite+aiosqlite://",
+        "sqlite+aiosqlite:///:memory:",
+        "postgresql+psycopg://u:secret@h:x/d",
+    ],
+)
+def test_other_addresses_are_refused(url):
+    """Another kind of database, or one that would forget, is a sentence about the configuration, without its secret."""
+    with pytest.raises(BadConfig) as refused:
+        Database(url)
+    assert refused.value.problem.key == "config-store"
+    assert "secret" not in tell(refused.value.problem)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    """Where SQLite's folder cannot be made, the sentence says which and why."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadStore) as refused:
+        Database(f"sqlite+aiosqlite:///{tmp_path}/file/below/easel.db")
+    assert str(tmp_path / "file") in tell(refused.value.problem)
+
+
+async def test_a_failure_keeps_nothing(database):
+    """What is raised in the middle of writing takes back everything that was written."""
+
+    async def break_off():
+        async with database.write() as session:
+            session.add(PersonRow(id="ann"))
+            await session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await break_off()
+    async with database.read() as session:
+        assert await session.get(PersonRow, "ann") is None
+
+
+async def test_reading_changes_nothing(database):
+    """What is written in a session for reading is lost."""
+    async with database.read() as session:
+        session.add(PersonRow(id="ann"))
+        await session.flush()
+    async with database.read() as session:
+        assert await session.get(PersonRow, "ann") is None
+
+
+async def test_who_is_cancelled_leaves_the_writer_free(store):
+    """A task that is cancelled while it writes, or waits to, keeps nobody else from writing."""
+    ann = await person_of(store)
+    async with store.database.write() as session:
+        await session.execute(update(PersonRow).values(name="held"))
+        waiting = [asyncio.create_task(accepted(store, ann, str(number))) for number in range(5)]
+        await asyncio.sleep(0.02)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await accepted(store, ann)).is_open
+
+
+async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
+    """Wherever in its transaction a writer is cancelled, the next one gets its turn."""
+    ann = await person_of(store)
+    for number in range(40):
+        writing = asyncio.create_task(accepted(store, ann))
+        await asyncio.sleep(number / 4000)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        assert await store.attempts.leave("nobody") == 0
+
+
+async def test_many_read_while_one_writes(store):
+    """Readers do not wait for a writer, and see what was before."""
+    ann = await person_of(store)
+    async with store.database.write() as session:
+        await session.execute(update(PersonRow).values(name="new"))
+        async with store.database.read() as other:
+            assert await other.scalar(select(PersonRow.name).where(PersonRow.id == ann)) == "ann"
+
+
+async def test_two_processes_write_in_turns(store):
+    """Writers that know nothing of each other wait for each other instead of failing."""
+    ann = await person_of(store)
+    async with Database(store.database.url) as second:
+        other = type(store).of(second, store.files)
+        jobs = await asyncio.gather(*(accepted(one, ann, str(number)) for number in range(15) for one in (store, other)))
+    assert len({job.id for job in jobs}) == 30
+
+
+async def test_sqlite_is_set_for_sharing(tmp_path):
+    """A file of SQLite is written ahead, safe against power failures, and minds its references."""
+    with blank("sqlite", tmp_path) as url:
+        async with Database(url) as database, database.read() as session:
+            found = {
+                name: await session.scalar(text(f"PRAGMA {name}"))
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 15_000}
+
+
+async def test_moments_are_utc(database):
+    """A moment comes back as the same moment in UTC, whatever its zone was; one without a zone is refused."""
+    moment = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    async with database.write() as session:
+        session.add(PersonRow(id="ann", created=moment))
+    async with database.read() as session:
+        found = (await session.get_one(PersonRow, "ann")).created
+        assert (found, found.tzinfo) == (moment, UTC)
+        assert await session.scalar(select(PersonRow.id).where(PersonRow.created == moment)) == "ann"
+    with pytest.raises(StatementError, match="time zone"):
+        async with database.write() as session:
+            session.add(PersonRow(id="bob", created=datetime(2026, 7, 1)))
+
+
+async def test_parameters_are_in_no_error(store):
+    """What people wrote is not part of what a failing database says, and so in no log."""
+    ann = await person_of(store)
+    secret = new_id()
+
+    async def add():
+        async with store.database.write() as session:
+            session.add(PersonRow(id=ann, name=secret))
+
+    with pytest.raises(Exception, match=r"(?i)unique") as failed:
+        await add()
+    assert secret not in str(failed.value)

@@ -1,0 +1,101 @@
+"""Several processes on one PostgreSQL: each hears at once what another has done, and none has to."""
+
+import asyncio
+import contextlib
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.store import database_notify
+from bot.store.database import Database
+from bot.store.jobs.job import CANCELLED, DONE, RUNNING
+from bot.store.store import Store
+from tests.dispatching import PAINTED, Script, Wall, dispatching, until
+from tests.stores import accepted, person_of
+
+pytestmark = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+
+#: Nobody looks by themselves while a test lasts.
+NEVER = {"poll_seconds": 3600.0, "beat_seconds": 3600.0}
+
+
+@contextlib.asynccontextmanager
+async def neighbour(store):
+    """Give the store as another process has it."""
+    async with Database(store.database.url) as database:
+        yield Store.of(database, store.files, store.policy)
+
+
+async def listening():
+    """Wait until everybody listens: it is the first thing that they do."""
+    await asyncio.sleep(0.5)
+
+
+async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
+    """A process without an engine and one without a platform do together what each cannot: work and results are announced."""
+    here, there = Wall(), Wall()
+    async with (
+        neighbour(store) as other,
+        dispatching(store, Script(), here, most=0, **NEVER),
+        dispatching(other, Script(), there, platforms=[], **NEVER),
+    ):
+        await listening()
+        job = await accepted(store, await person_of(store))
+        async with asyncio.timeout(20):
+            await here.until(job.id, DONE)
+    assert (await store.outbox.of_job(job.id)).state == "sent"
+
+
+async def test_pages_of_every_process_see_the_end(store):
+    """Whoever delivers it, a page that is open in another process sees the job begin and end."""
+    here, there = Wall(), Wall()
+    async with (
+        neighbour(store) as other,
+        dispatching(store, Script(), here, most=0, **NEVER),
+        dispatching(other, Script(), there, **NEVER),
+    ):
+        await listening()
+        job = await accepted(store, await person_of(store))
+        async with asyncio.timeout(20):
+            await asyncio.gather(here.until(job.id, DONE), there.until(job.id, DONE))
+    assert {card.state for card in here.of(job.id)} <= {RUNNING, DONE}
+
+
+async def test_a_cancellation_reaches_who_paints(store):
+    """What is cancelled in one process stops at once in the one that paints it."""
+    held, here, there = asyncio.Event(), Wall(), Wall()
+    script = Script(endless=[(held, *PAINTED)])
+    async with (
+        neighbour(store) as other,
+        dispatching(store, Script(), here, most=0, **NEVER) as mine,
+        dispatching(other, script, there, platforms=[], **NEVER),
+    ):
+        await listening()
+        job = await accepted(store, await person_of(store), "endless")
+        async with asyncio.timeout(20):
+            await script.running.wait()
+            assert await store.jobs.cancel(job.id)
+            mine.wake()
+            await here.until(job.id, CANCELLED)
+            await until(lambda: script.closed)
+
+
+async def test_who_listens_leaves_no_odd_connection(store):
+    """After an ear that breaks, every connection has transactions again: what is not kept as a whole is not kept."""
+
+    def broken(_news):
+        raise ZeroDivisionError
+
+    ear = asyncio.create_task(database_notify.listen(store.database, broken))
+    await asyncio.sleep(0.5)
+    for _ in range(10):
+        with contextlib.suppress(ZeroDivisionError):
+            async with store.database.write() as session:
+                await store.database.ring(session, "work")
+                await session.execute(select(func.set_config("easel.test", "1", True)))
+                raise ZeroDivisionError
+        async with store.database.engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert not raw.autocommit
+    ear.cancel()
+    await asyncio.gather(ear, return_exceptions=True)

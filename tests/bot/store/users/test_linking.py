@@ -1,0 +1,224 @@
+"""One person over several platforms: joined once, with everything, and by nobody who only has the code; and parted again."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.core.values import Caller
+from bot.presets.template import Body
+from bot.store.jobs.job import PAUSED
+from bot.store.tables.columns import now
+from bot.store.tables.core import LinkCodeRow, PersonRow
+from bot.store.users.tokens import digest
+from bot.store.users.users import OPERATOR
+from tests.bot.store.linked import HERE, agreed, count, holds_nothing_of, two
+from tests.stores import accepted, books_are_right, done, person_of, under, whole
+
+
+@pytest.fixture
+def limited(store):
+    """Give a store where everybody has ten credits a day."""
+    return under(store, 10_000)
+
+
+async def test_a_code_is_kept_as_its_digest(store):
+    """128 bits of chance or more, which the database cannot give away; the next one ends it."""
+    ann, eve = await two(store)
+    first, second = await store.linking.make(ann), await store.linking.make(ann)
+    assert first != second
+    assert len(set(first) - {"-"}) > 8
+    assert len(first.replace("-", "")) * 5 >= 128
+    async with store.database.read() as session:
+        (kept,) = await session.scalars(select(LinkCodeRow.digest))
+    assert kept == digest(second.replace("-", ""))
+    assert not await store.linking.ask(first, eve)
+    assert await store.linking.ask(second, eve)
+
+
+async def test_a_code_is_read_as_people_type_it(store):
+    """Small letters, spaces, and letters that look like digits are read as they are meant."""
+    ann, eve = await two(store)
+    code = await store.linking.make(ann)
+    sloppy = code.replace("-", " ").lower().replace("0", "o").replace("1", "l")
+    assert await store.linking.ask(f"  {sloppy} ", eve)
+
+
+async def test_a_stolen_code_joins_nobody(store):
+    """Whoever types a code has only asked: until its maker agrees to them, and to nobody else, nothing is anybody's."""
+    ann, eve = await two(store)
+    thief = await person_of(store, "thief", "telegram")
+    code = await store.linking.make(ann)
+    assert await store.linking.ask(code, thief)
+    assert not await store.linking.ask(code, eve)
+    assert not await store.linking.join(thief, ann)
+    assert not await store.linking.join(ann, eve)
+    asked = await store.linking.asked(ann)
+    assert (asked.person.name, asked.known) == ("thief", (Caller("telegram", "thief"),))
+    await store.linking.refuse(ann)
+    assert not await store.linking.join(ann, thief)
+    assert (await store.people.find(Caller("telegram", "thief"))).id == thief
+
+
+async def test_whoever_asked_is_not_exchanged(store):
+    """A button that agrees to one asker does not agree to the next one, of a newer code."""
+    ann, eve = await two(store)
+    thief = await person_of(store, "thief", "telegram")
+    await store.linking.ask(await store.linking.make(ann), eve)
+    await store.linking.ask(await store.linking.make(ann), thief)
+    assert not await store.linking.join(ann, eve)
+    assert await count(store, PersonRow) == 3
+
+
+async def test_a_code_is_used_once(store):
+    """After a link neither its code nor its agreement does anything more."""
+    ann, eve = await two(store)
+    code = await store.linking.make(ann)
+    await store.linking.ask(code, eve)
+    assert await store.linking.join(ann, eve)
+    assert not await store.linking.join(ann, eve)
+    assert not await store.linking.ask(code, await person_of(store, "bob"))
+    assert await count(store, LinkCodeRow) == 0
+
+
+async def test_a_code_ends(store):
+    """A code that is over can neither be typed nor agreed to."""
+    ann, eve = await two(store)
+    code = await store.linking.make(ann)
+    assert await store.linking.ask(code, eve)
+    async with store.database.write() as session:
+        await session.execute(update(LinkCodeRow).values(until=now() - timedelta(seconds=1)))
+    assert not await store.linking.ask(code, eve)
+    assert not await store.linking.join(ann, eve)
+    with pytest.raises(LookupError):
+        await store.linking.asked(ann)
+
+
+async def test_nobody_is_joined_with_themselves(store):
+    """A maker who types their own code is told what everybody is told of a wrong one, and the code is still open."""
+    ann, eve = await two(store)
+    code = await store.linking.make(ann)
+    assert not await store.linking.ask(code, ann)
+    assert not await store.linking.ask("nothing", eve)
+    assert not await store.linking.ask("", eve)
+    assert await store.linking.asked(ann) is None
+    assert await store.linking.ask(code, eve)
+
+
+async def test_everything_comes_together_once(limited):
+    """Of fifty who agree at once one joins: quotas, history and all else are one person's, and nothing is there twice."""
+    ann, eve = await two(limited)
+    for person, place in ((ann, "guild"), (eve, "chat")):
+        await accepted(limited, person, credits=1000, place=place)
+        await done(limited, person, "a boat", [whole()], place=place)
+    await limited.ledger.grant(ann, 500)
+    await limited.ledger.grant(eve, 700)
+    await limited.linking.ask(await limited.linking.make(ann), eve)
+
+    joined = await asyncio.gather(*(limited.linking.join(ann, eve) for _ in range(50)))
+
+    assert sorted(joined) == [False] * 49 + [True]
+    assert await holds_nothing_of(limited, eve)
+    assert {(await limited.people.find(Caller(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))} == {ann}
+    assert len(await limited.pictures.search(ann, "boat", 1, 1000)) == 2
+    assert len(await limited.jobs.open_of(ann)) == 2
+    balance = await limited.ledger.balance(ann)
+    assert (balance.left, balance.extra) == (8000, 1200)
+    assert await books_are_right(limited)
+
+
+async def test_of_fifty_who_type_it_at_once_one_asks(store):
+    """A code is typed by one person, however many have it."""
+    ann = await person_of(store, "ann", "discord")
+    code = await store.linking.make(ann)
+    thieves = [await person_of(store, f"thief {number}", "telegram") for number in range(50)]
+    asked = await asyncio.gather(*(store.linking.ask(code, thief) for thief in thieves))
+    assert sum(asked) == 1
+    assert (await store.linking.asked(ann)).person.id == thieves[asked.index(True)]
+
+
+async def test_two_who_agree_with_each_other_at_once(limited):
+    """Where each made a code and each agrees, they are joined once, and nothing is lost."""
+    ann, eve = await two(limited)
+    for person in (ann, eve):
+        await done(limited, person, "a boat", [whole()])
+    await limited.linking.ask(await limited.linking.make(ann), eve)
+    await limited.linking.ask(await limited.linking.make(eve), ann)
+    both = await asyncio.gather(*(limited.linking.join(*pair) for pair in ((ann, eve), (eve, ann)) * 10))
+    assert sum(both) == 1
+    (left,) = {(await limited.people.find(Caller(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))}
+    assert len(await limited.pictures.search(left, "", 1, 1000)) == 2
+
+
+async def test_a_name_leaves_as_somebody_new(limited):
+    """Whoever parts has nothing but their name, and no new day; history and presets stay."""
+    ann, eve = await two(limited)
+    await done(limited, eve, "a boat", [whole()])
+    await accepted(limited, eve, credits=4000)
+    await limited.ledger.grant(eve, 500)
+    await limited.people.appoint(ann, role=OPERATOR, tier="gold")
+    await limited.presets.save(eve, "poster", Body(settings={"steps": 3}))
+    assert await agreed(limited, ann, eve)
+
+    new = await limited.linking.part(ann, [Caller("telegram", "eve")], "Eve")
+
+    parted = await limited.people.find(Caller("telegram", "eve"))
+    assert (parted.id, parted.name, parted.role, parted.tier) == (new, "Eve", "", "")
+    assert (await limited.people.find(Caller("discord", "ann"))).id == ann
+    assert (len(await limited.pictures.search(new, "", 1, 1000)), len(await limited.pictures.search(ann, "", 1, 1000))) == (0, 1)
+    assert await limited.presets.of_person(new) == ()
+    balance = await limited.ledger.balance(new)
+    assert (balance.left, balance.extra, (await limited.ledger.balance(ann)).extra) == (6000, 0, 500)
+    assert await books_are_right(limited)
+
+
+async def test_parting_again_and_again_makes_no_credits(limited):
+    """Joining and parting in a circle gives neither more nor less to spend than one day has."""
+    ann, eve = await two(limited)
+    spent = 0
+    for _ in range(4):
+        if (left := (await limited.ledger.balance(eve)).left) >= 3000:
+            await accepted(limited, eve, credits=min(left, 3000))
+            spent += 3000
+        assert await agreed(limited, ann, eve)
+        eve = await limited.linking.part(ann, [Caller("telegram", "eve")])
+        assert await books_are_right(limited)
+    assert spent == 9000
+    assert (await limited.ledger.balance(eve)).left == 10_000 - spent
+
+
+async def test_who_parts_is_still_held_back(store):
+    """Parting is no way around a moderator either."""
+    ann, eve = await two(store)
+    await store.line.pause_member(eve, HERE, paused=True)
+    assert await agreed(store, ann, eve)
+    new = await store.linking.part(ann, [Caller("telegram", "eve")])
+    assert (await accepted(store, new, place="here")).state == PAUSED
+    await store.line.pause_person(ann, paused=True)
+    assert await store.linking.part(ann, [Caller("discord", "ann")]) is None
+
+
+async def test_the_only_name_stays(store):
+    """Whoever is known by one name, or would leave with all of them, stays; so of all who part at once one name is left."""
+    ann, eve = await two(store)
+    assert await store.linking.part(ann, [Caller("discord", "ann")]) is None
+    assert await store.linking.part(ann, [Caller("telegram", "eve")]) is None
+    assert await agreed(store, ann, eve)
+    names = [Caller("discord", "ann"), Caller("telegram", "eve")]
+    assert await store.linking.part(ann, names) is None
+    parted = await asyncio.gather(*(store.linking.part(ann, [names[number % 2]]) for number in range(10)))
+    assert len([one for one in parted if one is not None]) == 1
+
+
+async def test_a_token_leaves_with_the_page_that_it_opens(store):
+    """Whoever parts from the chat page takes the tokens along that let them in there: they open the page for the same person again."""
+    ann = await person_of(store, "ann", "discord")
+    secret = await store.tokens.create("Eve")
+    eve = await store.tokens.holder(secret)
+    await store.people.introduce(Caller("web", eve.id), eve)
+    assert await agreed(store, ann, eve.id)
+    new = await store.linking.part(ann, [Caller("web", eve.id)])
+    assert (await store.tokens.holder(secret)).id == new
+    assert (await store.people.find(Caller("token", "Eve"))).id == new
+    assert (await store.people.find(Caller("discord", "ann"))).id == ann

@@ -1,0 +1,340 @@
+"""Two persons become one: everything of both is there afterwards, and nothing is counted twice."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from bot.core.values import Caller
+from bot.presets.template import Body
+from bot.store.billing.ledger import HOLD, REFUND
+from bot.store.jobs.job import PAUSED, RUNNING, WAITING
+from bot.store.tables.columns import now
+from bot.store.tables.core import Base, FavouriteRow, IdentityRow, JobRow, LedgerRow, MembershipRow, PersonRow, SettingRow, TurnRow
+from bot.store.tables.sharing import ShareRow
+from bot.store.users.merging import MOVED, PAIRED, RULED
+from bot.store.users.users import OPERATOR
+from tests.bot.store.linked import HERE, agreed, count, holds_nothing_of, two
+from tests.stores import accepted, books_are_right, change_person, done, new_job, person_of, under, whole
+
+
+@pytest.fixture
+def limited(store):
+    """Give a store where everybody has ten credits a day."""
+    return under(store, 10_000)
+
+
+def test_every_table_has_a_rule():
+    """A new table that names persons is thought about before two of them can be joined."""
+    naming = {table.name for table in Base.metadata.sorted_tables if any(key.column.table.name == "person" for key in table.foreign_keys)}
+    assert naming == {row.__tablename__ for row in (*MOVED, *(row for row, _ in PAIRED))} | set(RULED)
+
+
+async def test_a_day_is_not_doubled(limited):
+    """What both used counts against one day, also where that is more than a day has; granted credits are all there."""
+    ann, eve = await two(limited)
+    await accepted(limited, ann, credits=7000)
+    job = await accepted(limited, eve, credits=6000)
+    await limited.ledger.grant(eve, 400)
+    assert await agreed(limited, ann, eve)
+    assert await books_are_right(limited)
+    balance = await limited.ledger.balance(ann)
+    assert (balance.left, balance.extra) == (0, 400)
+    await limited.jobs.cancel(job.id)
+    assert (await limited.ledger.balance(ann)).left == 3000
+    assert await books_are_right(limited)
+
+
+async def test_books_that_one_of_them_has(limited):
+    """Whoever has never been charged brings nothing, and whoever joins them brings all of theirs."""
+    ann, eve = await two(limited)
+    await accepted(limited, eve, credits=2500)
+    assert await agreed(limited, ann, eve)
+    assert (await limited.ledger.balance(ann)).left == 7500
+    bob = await person_of(limited, "bob")
+    assert await agreed(limited, ann, bob)
+    assert (await limited.ledger.balance(ann)).left == 7500
+    assert await books_are_right(limited)
+
+
+async def test_what_is_being_painted_is_painted_on(limited):
+    """A job in work when its person is joined ends as theirs: pictures, credits and turn go to who they are now."""
+    ann, eve = await two(limited)
+    (job,) = await limited.jobs.accept([new_job(eve, credits=0)], "a runner")
+    waiting = await accepted(limited, eve, credits=4000)
+    claimed = await limited.attempts.claim("b")
+    assert (claimed.id, claimed.person) == (waiting.id, eve)
+    assert await agreed(limited, ann, eve)
+
+    assert await limited.attempts.beat("a runner", [job.id]) == {job.id}
+    assert await limited.attempts.finish(job, [whole()], 3.0)
+    assert await limited.attempts.finish(claimed, [], 1.0)
+
+    assert len(await limited.pictures.search(ann, "", 1, 1000)) == 1
+    assert (await limited.jobs.get(job.id)).person == ann
+    assert (await limited.ledger.balance(ann)).left == 10_000
+    async with limited.database.read() as session:
+        sums = select(func.sum(LedgerRow.amount)).where(LedgerRow.job_id == waiting.id, LedgerRow.kind.in_((HOLD, REFUND)))
+        assert await session.scalar(sums) == 0
+        assert [row.person_id for row in await session.scalars(select(TurnRow))] == [ann]
+    assert await books_are_right(limited)
+
+
+async def test_what_was_cancelled_in_work_is_settled(limited):
+    """What an attempt used before it was cancelled is charged to who its person is now."""
+    ann, eve = await two(limited)
+    await accepted(limited, eve, credits=4000)
+    job = await limited.attempts.claim("b")
+    await limited.jobs.cancel(job.id)
+    assert await agreed(limited, ann, eve)
+    await limited.attempts.stopped(job, 0.5)
+    assert (await limited.ledger.balance(ann)).left == 8000
+    assert await books_are_right(limited)
+
+
+async def test_one_line_of_two(store):
+    """What both wait for is one line, in the order in which it was asked for; its turn is as far as both were served together."""
+    ann, eve = await two(store)
+    jobs = [await accepted(store, person, cost=4.0) for person in (ann, eve, ann, eve, eve)]
+    async with store.database.write() as session:
+        await session.execute(update(TurnRow).where(TurnRow.person_id == ann).values(tag=5.0))
+        await session.execute(update(TurnRow).where(TurnRow.person_id == eve).values(tag=7.0, waiting=True))
+        # Two platforms may bring something in the very same microsecond.
+        await session.execute(update(JobRow).where(JobRow.id == jobs[1].id).values(rank=jobs[0].rank))
+    assert await agreed(store, ann, eve)
+    line = await store.jobs.open_of(ann)
+    assert {job.id for job in line[:2]} == {job.id for job in jobs[:2]}
+    assert [job.id for job in line[2:]] == [job.id for job in jobs[2:]]
+    assert len({job.rank for job in line}) == 5
+    (stand,) = await store.line.stands()
+    assert (stand.person, stand.tag, stand.jobs) == (ann, 12.0, 5)
+    claimed = [(await store.attempts.claim("me")).person for _ in range(5)]
+    assert claimed == [ann] * 5
+
+
+async def test_a_key_of_both_means_two_requests(store):
+    """Two platforms may call two messages the same: both requests stay, and the keeper's key is still theirs."""
+    ann, eve = await two(store)
+    one, other = await accepted(store, ann, key="m1"), await accepted(store, eve, key="m1")
+    second = await accepted(store, eve, key="m2")
+    assert await agreed(store, ann, eve)
+    assert {job.id for job in await store.jobs.open_of(ann)} == {one.id, other.id, second.id}
+    assert (await accepted(store, ann, key="m1")).id == one.id
+    assert (await accepted(store, ann, key="m2")).id == second.id
+
+
+async def test_what_both_have_is_there_once(store):
+    """Votes, reports, favourites and memberships of both in the same thing are one; a count of votes says so."""
+    ann, eve = await two(store)
+    bob = await person_of(store, "bob")
+    shares = [await store.boards.share(HERE, bob, words, "{}") for words in ("a", "b")]
+    other = (await store.boards.share(HERE, bob, "c", json.dumps({"prompt": "c"}))).id
+    share = shares[0].id
+    for person in (ann, eve, bob):
+        await store.boards.vote(share, person)
+    await store.boards.vote(other, eve)
+    for person in (ann, eve):
+        await store.boards.report(share, person, f"said by {person}")
+    (picture,) = await done(store, bob)
+    async with store.database.write() as session:
+        for person, folder in ((ann, "boats"), (eve, "ships")):
+            await session.execute(insert(FavouriteRow).values(person_id=person, picture_id=picture.id, folder=folder))
+    assert await agreed(store, ann, eve)
+    assert ((await store.boards.get(share)).votes, (await store.boards.get(other)).votes) == (2, 1)
+    ((_, reasons),) = await store.boards.reported(shares[0].board, 5)
+    assert reasons == (f"said by {ann}",)
+    async with store.database.read() as session:
+        (favourite,) = await session.scalars(select(FavouriteRow))
+    assert (favourite.person_id, favourite.folder) == (ann, "boats")
+    assert await holds_nothing_of(store, eve)
+
+
+async def test_presets_stand_on_one_shelf(store):
+    """Presets of both are one person's; one whose name is taken gets a number, and its versions stay."""
+    ann, eve = await two(store)
+    for person, steps in ((ann, 11), (eve, 22)):
+        for name in ("Poster", f"of-{steps}"):
+            await store.presets.save(person, name, Body(settings={"steps": steps}))
+    await store.presets.save(eve, "poster-2", Body(settings={"steps": 3}))
+    await store.presets.save(eve, "Poster", Body(settings={"steps": 23}))
+    assert await agreed(store, ann, eve)
+    own = {one.name: one for one in await store.presets.of_person(ann)}
+    assert sorted(own) == ["Poster", "Poster-2", "of-11", "of-22", "poster-2-2"]
+    assert (own["Poster-2"].head, own["Poster-2"].shelf) == (2, ann)
+    assert (await store.presets.own(ann, "poster")).id == own["Poster"].id
+
+
+async def test_presets_on_boards_are_told_apart(store):
+    """Of a name that both gave there is one of each afterwards, where it was and by a name of its own; it is found by that one."""
+    ann, eve = await two(store)
+    for person, words in ((ann, "a cat"), (eve, "a dog")):
+        for name in ("poster", "card"):
+            await store.presets.save(person, name, Body(prompt=words), tags=["wall"])
+    await store.presets.show(await store.presets.own(ann, "poster"), HERE)
+    await store.presets.show(await store.presets.own(eve, "card"), HERE)
+    assert await agreed(store, ann, eve)
+    own = {one.name: one for one in await store.presets.of_person(ann)}
+    assert {name: one.body.prompt for name, one in own.items()} == {
+        "poster": "a cat",
+        "poster-2": "a dog",
+        "card": "a cat",
+        "card-2": "a dog",
+    }
+    board = await store.boards.of(HERE)
+    assert {name for name, one in own.items() if one.shelf == board} == {"poster", "card-2"}
+    for name, one in own.items():
+        assert (await store.presets.own(ann, name)).id == one.id
+    reader = await store.presets.reader(ann, HERE)
+    assert [one.name for one in await store.presets.listed(reader, "poster 2 wall", 0, 1)] == ["poster-2"]
+    await store.presets.hide(own["card-2"].id)
+    assert (await store.presets.own(ann, "card-2")).shelf == ann
+
+
+async def test_a_name_is_the_same_however_its_letters_are_written(store):
+    """A preset that was settled by a name whose letters change when their size does not count is still the one that is meant."""
+    ann, eve = await two(store)
+    name = "\u0390\u03b4\u03c1\u03b1"
+    meant = await store.presets.save(eve, name, Body(prompt="of Eve"))
+    await store.settings.change(eve, {"preset": name})
+    await store.presets.save(ann, name, Body(prompt="of Ann"))
+    assert await agreed(store, ann, eve)
+    assert (await store.settings.of(ann, HERE)).person == {"preset": f"{name}-2#{meant.id}"}
+    assert (await store.presets.own(ann, f"{name}-2")).id == meant.id
+
+
+@pytest.mark.parametrize("reference", ["mine", "Mine", "mine#{}"])
+async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference):
+    """Whoever settled a preset of theirs paints through that one when it has another name now."""
+    ann, eve = await two(store)
+    await store.presets.save(ann, "mine", Body(prompt="of Ann"))
+    meant = await store.presets.save(eve, "mine", Body(prompt="of Eve"))
+    await store.settings.change(eve, {"preset": reference.format(meant.id), "steps": 5})
+    assert await agreed(store, ann, eve)
+    settled = (await store.settings.of(ann, HERE)).person
+    assert settled == {"preset": f"mine-2#{meant.id}", "steps": 5}
+    found = await store.presets.find(settled["preset"], await store.presets.reader(ann, HERE))
+    assert found.body.prompt == "of Eve"
+
+
+async def test_settings_of_who_agrees_win(store):
+    """What only one of them settled holds; where both did, what the maker of the code said."""
+    ann, eve = await two(store)
+    await store.settings.change(ann, {"steps": 11})
+    await store.settings.change(eve, {"steps": 22, "guidance": 3.0})
+    assert await agreed(store, ann, eve)
+    assert (await store.settings.of(ann, HERE)).person == {"steps": 11, "guidance": 3.0}
+    bob = await person_of(store, "bob")
+    assert await agreed(store, bob, ann)
+    assert (await store.settings.of(bob, HERE)).person == {"steps": 11, "guidance": 3.0}
+    assert await count(store, SettingRow) == 1
+
+
+async def test_a_link_raises_nobody(store):
+    """A role and a tier are those of who made the code and agreed; what the asker was does not come along."""
+    ann, eve = await two(store)
+    await store.people.appoint(eve, role=OPERATOR, tier="gold")
+    assert await agreed(store, ann, eve)
+    joined = await store.people.find(Caller("telegram", "eve"))
+    assert (joined.id, joined.role, joined.tier) == (ann, "", "")
+
+
+@pytest.mark.parametrize("who", ["maker", "asker"])
+async def test_whoever_is_held_back_stays_so(store, who):
+    """Joining is no way around a moderator, neither for one's own jobs nor for those of the other name."""
+    ann, eve = await two(store)
+    jobs = [await accepted(store, person) for person in (ann, eve)]
+    await store.line.pause_person(ann if who == "maker" else eve, paused=True)
+    assert await agreed(store, ann, eve)
+    assert [(await store.jobs.get(job.id)).state for job in jobs] == [PAUSED, PAUSED]
+    assert (await accepted(store, ann)).state == PAUSED
+    assert await store.attempts.claim("me") is None
+    await store.line.pause_person(ann, paused=False)
+    assert len([await store.attempts.claim("me") for _ in range(3)]) == 3
+
+
+async def test_whoever_is_held_back_in_a_place_stays_so(store):
+    """Held back in one place under one name is held back there under both, and nowhere else."""
+    ann, eve = await two(store)
+    here, there = await accepted(store, ann, place="here"), await accepted(store, ann, place="there")
+    await store.line.pause_member(ann, HERE, paused=False)
+    await store.line.pause_member(eve, HERE, paused=True)
+    assert await agreed(store, ann, eve)
+    assert [(await store.jobs.get(job.id)).state for job in (here, there)] == [PAUSED, WAITING]
+    assert await count(store, MembershipRow) == 1
+
+
+async def test_tokens_and_acts_come_along(store):
+    """A token lets in who its person is now, and the audit names them too."""
+    ann = await person_of(store, "ann", "discord")
+    secret = await store.tokens.create("Eve")
+    eve = (await store.tokens.holder(secret)).id
+    await store.audit.note(eve, "pause", person=eve)
+    assert await agreed(store, ann, eve)
+    assert (await store.tokens.holder(secret)).id == ann
+    (act,) = await store.audit.latest(1)
+    assert (act.actor, act.person) == (ann, ann)
+    assert (await store.tokens.holder(await store.tokens.create("Eve"))).id == ann
+
+
+async def test_all_of_one_person_is_given_and_forgotten(store):
+    """After a link the rights of both names are one person's: one export has everything, and one forgetting leaves nothing."""
+    ann, eve = await two(store)
+    for person in (ann, eve):
+        await done(store, person, "a boat")
+    assert await agreed(store, ann, eve)
+    rows = await store.rights.rows(ann)
+    assert (len(rows["identity"]), len(rows["picture"])) == (2, 2)
+    await store.rights.forget(ann)
+    assert (await count(store, PersonRow), await count(store, JobRow)) == (0, 0)
+    # Both names are known to be forgotten, should a backup come back.
+    async with store.database.write() as session:
+        await session.execute(insert(PersonRow).values(id="back", name="Eve"))
+        await session.execute(
+            insert(IdentityRow).values(platform="telegram", id="eve", person_id="back", created=now() - timedelta(days=1))
+        )
+    assert [one.id for one in await store.rights.returned()] == ["back"]
+
+
+async def test_whoever_came_back_and_is_joined_stays(store):
+    """Somebody who was forgotten, came back and joined an older name is not taken for somebody of a backup."""
+    ann, eve = await two(store)
+    await change_person(store, ann, created=now() - timedelta(days=9))
+    await store.rights.forget(eve)
+    eve = await person_of(store, "eve", "telegram")
+    assert await agreed(store, ann, eve)
+    assert await store.rights.returned() == ()
+
+
+async def test_requests_that_arrive_meanwhile_are_kept_or_refused(limited):
+    """What both ask for in the very moment of the link is theirs afterwards, or was refused; nobody waits in a circle."""
+    ann, eve = await two(limited)
+    await limited.linking.ask(await limited.linking.make(ann), eve)
+    kept = []
+
+    async def ask(person):
+        for _ in range(12):
+            try:
+                kept.append((await accepted(limited, person, credits=100)).id)
+            except Exception:
+                # Their person is another one by now: the database does not take it.
+                assert person == eve
+                return
+
+    async def paint():
+        for _ in range(12):
+            if (job := await limited.attempts.claim("me")) is not None:
+                assert await limited.attempts.finish(job, [whole()], 1.0)
+
+    async with asyncio.timeout(60):
+        joins = (limited.linking.join(ann, eve) for _ in range(5))
+        *joined, _, _, _, _ = await asyncio.gather(*joins, ask(ann), ask(eve), paint(), limited.boards.share(HERE, ann, "a", "{}"))
+    assert sum(joined) == 1
+    async with limited.database.read() as session:
+        assert set(await session.scalars(select(JobRow.id))) == set(kept)
+        assert set(await session.scalars(select(JobRow.person_id))) == {ann}
+        assert set(await session.scalars(select(ShareRow.person_id))) == {ann}
+        assert await session.scalar(select(func.count()).where(JobRow.state == RUNNING)) == 0
+    assert (await limited.ledger.balance(ann)).left == 10_000 - 100 * len(kept)
+    assert await books_are_right(limited)

@@ -1,0 +1,67 @@
+"""What a model is made of: every file that is loaded counts, and nothing else."""
+
+import hashlib
+import shutil
+
+import pytest
+
+from inference.demo import WEIGHTS
+from inference.models.hashing import begin, identity_of
+from inference.models.inspect import look
+from inference.models.safetensors_file import HASHES
+
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the demo model."""
+    return shutil.copytree(WEIGHTS, tmp_path / "mine")
+
+
+def test_all_that_is_loaded_counts(folder):
+    """A change of weights or of settings makes another model, and shows in that file alone."""
+    before = identity_of(look(folder))
+    for name in (UNET, "vae/config.json", "tokenizer/tokenizer.json", "model_index.json"):
+        path = folder / name
+        path.write_bytes(path.read_bytes() + b"\n")
+        after = identity_of(look(folder))
+        assert after.sha256 != before.sha256
+        assert [one for one in before.files if before.files[one] != after.files[one]] == [name]
+        before = after
+
+
+def test_what_is_not_loaded_does_not_count(folder):
+    """What lies beside a model, and weights of a variant that is not loaded, change nothing."""
+    before = identity_of(look(folder))
+    (folder / "README.md").write_text("mine")
+    (folder / "easel.json").write_text("{}")
+    shutil.copy(folder / UNET, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+
+    assert identity_of(look(folder)) == before
+
+
+def test_a_moved_model_is_the_same(folder):
+    """Where a model lies says nothing about it."""
+    assert identity_of(look(folder)) == identity_of(look(WEIGHTS))
+
+
+def test_hashes_are_remembered(folder, tmp_path):
+    """What was hashed once is not read again; where nothing can be remembered it is."""
+    kept, closed = tmp_path / "kept", tmp_path / "closed"
+    closed.write_text("no folder")
+    first = identity_of(look(folder), remembered=kept)
+    unet = hashlib.sha256((folder / UNET).read_bytes()).hexdigest()
+
+    assert unet in (kept / HASHES).read_text()
+    assert first.files[UNET] == unet[:16]
+    assert identity_of(look(folder), remembered=kept) == first
+    assert identity_of(look(folder), remembered=closed) == first
+
+
+def test_a_model_that_vanishes_is_unknown(folder):
+    """A file that cannot be read costs no picture: the model is unknown then."""
+    found = look(folder)
+    (folder / UNET).unlink()
+
+    assert begin(found, None, None).result(timeout=60).sha256 == ""

@@ -1,0 +1,48 @@
+"""Batch sizes are learned from times that the test makes up: no clock is involved."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.worker.batch_size import Pace
+
+
+def learned(seconds_for, most=32, passes=60):
+    """Return the batch size that is reached where a pass of n rows takes `seconds_for(n)` and demand has no end."""
+    pace = Pace(most)
+    for _ in range(passes):
+        rows = pace.rows("key")
+        pace.measured("key", rows, seconds_for(rows))
+    return pace.rows("key")
+
+
+def test_batches_grow_while_rows_are_free():
+    """Where a pass takes the same time whatever its size, the largest batch is used."""
+    assert learned(lambda _rows: 0.01) == 32
+
+
+def test_batches_stay_small_where_rows_cost_their_full_price():
+    """Where time grows with the rows, nobody's step is made longer for nothing."""
+    assert learned(lambda rows: 0.01 * rows) == 2
+
+
+def test_batches_stop_growing_where_the_device_is_full():
+    """Free up to eight rows and at full price beyond: eight is found."""
+    assert learned(lambda rows: 0.01 * max(8, rows)) == 8
+
+
+def test_what_did_not_fit_is_not_tried_again():
+    """After running out of memory at sixteen rows, at most eight go together."""
+    pace = Pace(32)
+    pace.too_large("key", 16)
+
+    assert all(pace.rows("key") <= 8 for _ in range(10))
+
+
+@given(st.integers(1, 64), st.lists(st.tuples(st.integers(1, 64), st.floats(1e-4, 10)), max_size=50))
+def test_the_answer_is_always_within_bounds(most, history):
+    """Whatever was measured, between one row and the most are allowed."""
+    pace = Pace(most)
+    for rows, seconds in history:
+        pace.measured("key", rows, seconds)
+
+        assert 1 <= pace.rows("key") <= most

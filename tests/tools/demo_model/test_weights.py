@@ -1,0 +1,71 @@
+"""The weights that ship with Easel paint what was said: looked at with the checker, through the real engine's studio."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from sd_parsers import ParserManager
+
+from inference.contract.request import Picture, Prompt
+from inference.demo.words import known_words
+from tests.room import PASSPORT, asked, room
+from tools.demo_model.checker import look
+
+
+@pytest.fixture(scope="module")
+def studio():
+    """One studio for all pictures."""
+    with room() as opened:
+        yield opened
+
+
+def usual(words, **changes):
+    """Return a request with the model's own settings."""
+    own = PASSPORT.defaults
+    return asked(words, **{"steps": own.steps, "guidance": own.guidance, "scheduler": own.scheduler} | changes)
+
+
+def test_a_red_circle_on_blue_is_one(studio):
+    """The newcomer's first picture: red in the middle, blue in the corners, and twice the same pixels."""
+    request = usual("a large red circle on a blue background", seed=7)
+    first, second = (studio.paint(request)[0].pictures[0] for _ in range(2))
+    middle, corners = first[56:72, 56:72].reshape(-1, 3).mean(0), first[[0, 0, -1, -1], [0, -1, 0, -1]].mean(0)
+
+    assert np.array_equal(first, second)
+    assert middle[0] > 150 > max(middle[1:])
+    assert corners[2] > 130 > max(corners[:2])
+
+
+@pytest.mark.parametrize(
+    ("colour", "name", "background"), [("green", "star", "yellow"), ("purple", "heart", "white"), ("white", "square", "black")]
+)
+def test_colour_shape_and_background_come_out(studio, colour, name, background):
+    """In most of five seeds the checker names what the prompt said."""
+    words = f"a large {colour} {name} on a {background} background"
+    pictures = [outcome.pictures[0] for outcome in studio.paint(*[usual(words, seed=seed, share=str(seed)) for seed in range(5)])]
+    views = [look(Image.fromarray(picture)) for picture in pictures]
+    right = [
+        view.background == background and bool(view.objects) and (view.objects[0].colour, view.objects[0].name) == (colour, name)
+        for view in views
+    ]
+
+    assert sum(right) >= 4
+
+
+def test_the_settings_inside_are_read_by_others(studio):
+    """sd-parsers, which reads what A1111 writes, finds prompt, seed, steps, sampler and model."""
+    events = studio.paint(usual("a red circle", seed=11))[0].events
+    image = next(event.image for event in events if isinstance(event, Picture))
+    read = ParserManager().parse(Image.open(io.BytesIO(image)))
+
+    assert read is not None
+    assert [prompt.value for prompt in read.prompts] == ["a red circle"]
+    assert next(iter(read.samplers)).parameters["steps"] == str(PASSPORT.defaults.steps)
+    assert next(iter(read.models)).name == "demo"
+
+
+def test_the_card_tells_the_vocabulary():
+    """The words that are offered to people are the words that captions were made of."""
+    assert PASSPORT.words == known_words()
+    assert PASSPORT.unknown_words(Prompt.plain("a cyberpunk Circle, at NIGHT")) == ("cyberpunk",)
