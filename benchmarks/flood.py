@@ -6,9 +6,10 @@ persons, and with costs that are estimated wrongly by up to a half. Last, six wi
 their shares are compared by Jain's index over what each was charged for its weight, in windows in which each of them is due ten
 of the longest jobs.
 
-Every setting goes through `bot.core.fair_queue`, through plain start-time fair queueing (the same rule without window and reach), and
-through one line for all. A wait ends when a device is given the job. The gap is the widest between two persons while both wait,
-against what the invariant allows them. Marked figures are promised; nothing else is, as a wait without a flood or a share of one means little.
+Every setting goes through `bot.core.fair_queue`, through plain start-time fair queueing (the same rule without window and reach),
+and through one line for all. A wait ends when a device is given the job. The gap is the widest between two persons while both
+wait, against what the invariant allows them. Marked figures are promised; nothing else is, as a wait without a flood or a share
+of one means little.
 """
 
 import random
