@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bot.commands import preset_use
 from bot.commands.context import Context
 from bot.commands.generate import imagine
 from bot.commands.preset_edit import copied
+from bot.commands.preset_use import EMPTY, instead
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import Given
 from bot.framework.command import Params, command, painting_command
@@ -146,9 +146,9 @@ async def use(ctx: Context, want: Use) -> Reply:
     try:
         return await used(ctx, shared, await wish_of(ctx, found, words))
     except BadInput as error:
-        if error.problem.key != preset_use.EMPTY:
+        if error.problem.key != EMPTY:
             raise
-        return preset_use.instead(error, found, words, {}, code=shared.id)
+        return instead(error, found, words, {}, code=shared.id)
 
 
 async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:

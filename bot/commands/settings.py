@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from bot.commands import explain
 from bot.commands.context import Context
+from bot.commands.explain import settings as settings_facts
+from bot.commands.explain import told_by
 from bot.commands.generate import imagine
 from bot.commands.layering import NO_PRESET
 from bot.core.errors import BadInput, BotError, NotAllowed
@@ -117,11 +118,11 @@ async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, chang
         # Something else is there now than when that was settled.
         return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
     decided = defaults.origins({}, known)
-    facts = [Fact(text(f"fact-{name}"), told) for name, told in explain.settings(want, read, decided) if name != "seed"]
+    facts = [Fact(text(f"fact-{name}"), told) for name, told in settings_facts(want, read, decided) if name != "seed"]
     if want.negative:
-        facts.append(Fact(text("fact-negative"), explain.told_by(want.negative, decided.get("negative", "model"))))
+        facts.append(Fact(text("fact-negative"), told_by(want.negative, decided.get("negative", "model"))))
     if want.preset:
-        facts.append(Fact(text("fact-preset"), explain.told_by(want.preset.partition("#")[0], decided.get("preset", "model"))))
+        facts.append(Fact(text("fact-preset"), told_by(want.preset.partition("#")[0], decided.get("preset", "model"))))
     facts += _spoken(wanted.language, "" if here else chosen, here=here)
     said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
     buttons = () if here else (settle.button("button-settings"),)
@@ -135,4 +136,4 @@ def _spoken(of_place: str, chosen: str, *, here: bool) -> list[Fact]:
         return []
     with speaking(chosen or of_place or spoken()):
         name = text("language-name")
-    return [Fact(text("fact-language"), explain.told_by(name, origin) if origin else name)]
+    return [Fact(text("fact-language"), told_by(name, origin) if origin else name)]

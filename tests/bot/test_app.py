@@ -42,7 +42,7 @@ async def test_accepted_is_kept(bot):
 async def test_several_prompts_are_several_jobs(bot):
     """Each prompt between `||` is a job of its own, with its own flags, in their order."""
     reply = await bot.say("a red circle --seed 1 || a blue square --seed 2")
-    jobs = [await bot.store.jobs.jobs.get(job_id) for job_id in reply.jobs]
+    jobs = [await bot.store.jobs.get(job_id) for job_id in reply.jobs]
     assert [(job.request.prompt.text, job.request.seed) for job in jobs] == [("a red circle", 1), ("a blue square", 2)]
 
 
@@ -67,7 +67,7 @@ async def test_a_repeat_is_harmless(bot):
 async def test_attached_pictures_are_kept_and_start_from(bot):
     """An attached picture is kept once it is needed, gives its shape, and its key is in the job."""
     job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png(64, 128)))
-    assert await bot.store.images.blobs.get(job.source) == png(64, 128)
+    assert await bot.store.files.get(job.source) == png(64, 128)
     assert job.request.height > job.request.width
     assert (job.request.source, job.request.strength) == (None, 0.5)
 

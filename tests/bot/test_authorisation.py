@@ -131,7 +131,7 @@ async def who(bot, role, owner):
     if role == "operator":
         await bot.appointed("operator", role=OPERATOR)
     if role == "forgotten":
-        rights = Rights(bot.store.database, bot.store.images.blobs, bot.store.policy)
+        rights = Rights(bot.store.session, bot.store.files, bot.store.policy)
         await rights.forget(owner)
     platform, name = ("elsewhere", "owner") if role == "twin" else (PLATFORM, "owner" if role == "forgotten" else role)
     place = "another" if role == "stranger" else PLACE

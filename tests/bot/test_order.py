@@ -43,7 +43,7 @@ async def refusal(doing):
 
 async def states(bot, *jobs):
     """Return the states of jobs."""
-    return [(await bot.store.jobs.jobs.get(job.id)).state for job in jobs]
+    return [(await bot.store.jobs.get(job.id)).state for job in jobs]
 
 
 async def test_without_limits_the_quota_says_so(bot):
@@ -108,7 +108,7 @@ async def test_what_failed_can_be_tried_again(bot):
     """A failed request has a button that puts it into line again; one that did not fail has none."""
     job = await bot.job(await bot.say("a red circle"))
     assert "did not fail" in (await bot.say(f"/retry {job.id}")).text
-    assert await bot.store.jobs.attempts.fail(await bot.store.jobs.attempts.claim("painter"), Problem("memory-spent"))
+    assert await bot.store.attempts.fail(await bot.store.attempts.claim("painter"), Problem("memory-spent"))
     assert await states(bot, job) == [FAILED]
     assert (await bot.press(f"retry:{job.id}")).text == "In line again: a red circle"
     assert await states(bot, job) == [WAITING]
@@ -118,10 +118,10 @@ async def test_what_did_not_arrive_can_be_sent_again(bot):
     """A result that nobody knows to have arrived is sent again when its person says so."""
     job, _ = await bot.painted("a red circle")
     assert "has arrived" in (await bot.say(f"/resend {job.id}")).text
-    (delivery,) = await bot.store.jobs.outbox.claim("painter", [PLATFORM])
-    assert await bot.store.jobs.outbox.unknown(delivery, "timeout")
+    (delivery,) = await bot.store.outbox.claim("painter", [PLATFORM])
+    assert await bot.store.outbox.unknown(delivery, "timeout")
     assert (await bot.say(f"/resend {job.id}")).text == "Being sent again: a red circle"
-    assert [one.job for one in await bot.store.jobs.outbox.claim("painter", [PLATFORM])] == [job.id]
+    assert [one.job for one in await bot.store.outbox.claim("painter", [PLATFORM])] == [job.id]
 
 
 async def test_who_looks_after_a_place_pauses_it(bot):
@@ -134,7 +134,7 @@ async def test_who_looks_after_a_place_pauses_it(bot):
     assert facts(await bot.say("/queue"))["a red circle"] == "held back by a moderator"
     assert (await bot.say("/resume", who="bob", moderates=True)).refresh == (here.id, late.id)
     assert await states(bot, here, late) == [WAITING, WAITING]
-    assert [one.act for one in await bot.store.users.audit.latest(10)] == ["resume", "pause"]
+    assert [one.act for one in await bot.store.audit.latest(10)] == ["resume", "pause"]
 
 
 async def test_a_person_is_paused_in_one_place_or_everywhere(bot):
@@ -158,7 +158,7 @@ async def test_moderators_cancel_what_is_asked_in_their_place(bot):
         assert "no such request" in await refusal(attempt)
     await bot.say(f"/cancel {job.id}", who="bob", moderates=True)
     assert await states(bot, job) == [CANCELLED]
-    assert [one.act for one in await bot.store.users.audit.latest(10)] == ["cancel"]
+    assert [one.act for one in await bot.store.audit.latest(10)] == ["cancel"]
 
 
 async def test_an_explanation_names_the_price(bot):

@@ -126,7 +126,7 @@ async def test_every_number_is_described(store):
     """The page for operators names every number that there is, and none that there is not."""
     from pathlib import Path
 
-    described = Path(__file__).parents[2].joinpath("docs", "operation.md").read_text(encoding="utf-8")
+    described = Path(__file__).parents[3].joinpath("docs", "operation.md").read_text(encoding="utf-8")
     async with operating(store) as operation:
         text = await operation.metrics()
     told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}

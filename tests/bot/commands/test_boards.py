@@ -43,7 +43,7 @@ async def test_a_picture_is_shared_with_its_prompt(bot):
 async def test_many_pictures_are_one_question(bot):
     """A page of the board asks the store no more often for six pictures than for two."""
     asked, counts = [], []
-    event.listen(bot.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+    event.listen(bot.store.session.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
     for number in range(6):
         _, (picture,) = await bot.painted(f"a red circle --size 64x64 --seed {number}")
         await bot.say(f"/share --picture {picture.id}")
@@ -66,10 +66,10 @@ async def test_what_is_shared_stays_in_its_place(bot):
 async def test_somebody_elses_source_is_not_handed_on(bot):
     """Of a picture that was painted over another one only the words are shared."""
     job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png()))
-    claimed = await bot.store.jobs.attempts.claim("painter")
+    claimed = await bot.store.attempts.claim("painter")
     assert claimed.id == job.id
-    assert await bot.store.jobs.attempts.finish(claimed, [await bot._painted(claimed, 0)], 1.0)
-    (picture,) = (await bot.store.images.images.of_jobs([job.id]))[job.id]
+    assert await bot.store.attempts.finish(claimed, [await bot._painted(claimed, 0)], 1.0)
+    (picture,) = (await bot.store.pictures.of_jobs([job.id]))[job.id]
     code = await shared(bot, f"/share --picture {picture.id}")
     again = await bot.job(await bot.say(f"/use {code}", "eve"))
     assert again.source is None
@@ -81,9 +81,9 @@ async def test_everybody_has_one_vote(bot):
     assert "One person" in (await bot.say(f"/like {code}", "eve")).text
     assert "Nobody" in (await bot.say(f"/like {code}", "eve")).text
     await asyncio.gather(*(bot.say(f"/like {code}", f"p{number}") for number in range(50)))
-    assert (await bot.store.sharing.boards.get(code)).votes == 50
+    assert (await bot.store.boards.get(code)).votes == 50
     await bot.say(f"/like {code}", "p7")
-    assert (await bot.store.sharing.boards.get(code)).votes == 49
+    assert (await bot.store.boards.get(code)).votes == 49
 
 
 async def test_the_most_liked_comes_first(bot):
@@ -119,7 +119,7 @@ async def test_moderators_look_after_their_own_board(bot):
     assert "a red circle" not in told(await bot.say("/board"))
     with pytest.raises(NotAllowed):
         await bot.say(f"/use {code}", "eve")
-    assert [one.act for one in await bot.store.users.audit.latest(1)] == ["remove"]
+    assert [one.act for one in await bot.store.audit.latest(1)] == ["remove"]
 
 
 async def test_who_shared_takes_it_back(bot):
@@ -180,13 +180,13 @@ async def test_only_what_is_painted_was_used(bot):
     for _ in range(3):
         with pytest.raises(NotAllowed, match="denied-credits"):
             await bot.say(f"/use {code}", "eve")
-    assert (await bot.store.sharing.boards.get(code)).uses == 0
+    assert (await bot.store.boards.get(code)).uses == 0
     await bot.say("/rules --without credits", "mod", moderates=True)
     for _ in range(2):
         await bot.say(f"/use {code}", "eve", key="one message")
-    assert (await bot.store.sharing.boards.get(code)).uses == 1
+    assert (await bot.store.boards.get(code)).uses == 1
     await bot.say(f"/use {code}", "eve")
-    assert (await bot.store.sharing.boards.get(code)).uses == 2
+    assert (await bot.store.boards.get(code)).uses == 2
 
 
 async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
@@ -201,7 +201,7 @@ async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
     await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
     with pytest.raises(BadInput):
         await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
-    boards = {await bot.store.sharing.boards.of(Address(PLATFORM, where)) for where in ("studio", "attic")}
+    boards = {await bot.store.boards.of(Address(PLATFORM, where)) for where in ("studio", "attic")}
     assert len(boards) == 1
 
 
@@ -227,7 +227,7 @@ async def test_moderators_see_why_something_was_reported(bot):
     assert "Nothing was reported" in (await bot.say("/reports", "mod", moderates=True)).text
     assert "not reported" in (await bot.say(f"/dismiss {code}", "mod", moderates=True)).text
     assert "a red circle" in told(await bot.say("/board"))
-    assert [one.act for one in await bot.store.users.audit.latest(1)] == ["dismiss"]
+    assert [one.act for one in await bot.store.audit.latest(1)] == ["dismiss"]
 
 
 async def test_two_groups_are_parted_again(bot):
@@ -246,4 +246,4 @@ async def test_two_groups_are_parted_again(bot):
     for where in ("studio", "attic", "cellar"):
         with pytest.raises(BadInput, match="input-group-alone"):
             await bot.say("/group unlink", "mod", where, moderates=True)
-    assert "group_unlink" in [one.act for one in await bot.store.users.audit.latest(3)]
+    assert "group_unlink" in [one.act for one in await bot.store.audit.latest(3)]

@@ -15,7 +15,7 @@ from inference.contract.provenance import Print, Proof
 from tests.stores import painted
 from tests.talk import PLATFORM, png, talk
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
     """A repeat knows the proof of the first, asks for its seats, and keeps both when it is done; its card and its facts compare them."""
     asked = await bot.job(await bot.say("a red circle --count 2 --seed 9"))
     proof = Proof(model="ab" * 32, device="cpu", dtype="float32", pictures=(Print("red", "2.0x4"), Print("blue", "8.4x4")))
-    job = await bot.store.jobs.attempts.claim("painter")
+    job = await bot.store.attempts.claim("painter")
     pictures = [painted(index, file=f"{index}.png") for index in range(2)]
-    assert await bot.store.jobs.attempts.finish(job, pictures, 1.0, proof)
+    assert await bot.store.attempts.finish(job, pictures, 1.0, proof)
     same = await bot.job(await bot.say(f"/again {asked.id} --same", who="bob"))
     assert same.request.seats == ("2.0x4", "8.4x4")
-    assert await bot.store.jobs.attempts.finish(await bot.store.jobs.attempts.claim("painter"), pictures, 1.0, proof)
-    done = await bot.store.jobs.jobs.get(same.id)
-    kept = (await bot.store.images.images.of_jobs([done.id]))[done.id]
+    assert await bot.store.attempts.finish(await bot.store.attempts.claim("painter"), pictures, 1.0, proof)
+    done = await bot.store.jobs.get(same.id)
+    kept = (await bot.store.pictures.of_jobs([done.id]))[done.id]
     assert done.evidence == Evidence(proof, First(proof))
     assert job_card.card(done, kept).status.endswith(" s. Identical to the first.")
     facts = told(await bot.say(f"/info {kept[0].id}", who="bob"))
@@ -143,10 +143,10 @@ async def test_delete_is_for_owners(bot):
     reply = await bot.say(f"/delete {picture.id}")
     assert reply.refresh == (job.id,)
     assert reply.text == "Deleted: a red circle"
-    assert await bot.store.images.images.get(picture.id) is None
+    assert await bot.store.pictures.get(picture.id) is None
     for file in (picture.file, picture.thumbnail):
         with pytest.raises(FileNotFoundError):
-            await bot.store.images.blobs.get(file)
+            await bot.store.files.get(file)
     with pytest.raises(NotAllowed):
         await bot.say(f"/delete {picture.id}")
 
@@ -157,17 +157,17 @@ async def test_delete_keeps_files_that_others_need(bot):
     _, (other,) = await bot.painted("a red circle --seed 1 --size 64x64")
     assert one.file == other.file
     await bot.say(f"/delete {one.id}")
-    assert await bot.store.images.blobs.get(one.file)
+    assert await bot.store.files.get(one.file)
     await bot.say(f"/vary {other.id}")
     await bot.say(f"/delete {other.id}")
-    assert await bot.store.images.blobs.get(one.file)
+    assert await bot.store.files.get(one.file)
 
 
 async def test_a_deleted_source_is_said(bot):
     """What starts from a file that is gone is refused in words."""
     _, (picture,) = await bot.painted("a red circle")
     job, _ = await bot.painted(f"a dog --image {picture.id}")
-    await bot.store.images.blobs.delete(picture.file)
+    await bot.store.files.delete(picture.file)
     with pytest.raises(BadInput, match="input-picture-gone"):
         await bot.say(f"/again {job.id}")
 
@@ -182,7 +182,7 @@ async def test_queue_shows_one_s_own(bot):
     assert told(reply) == {"a red circle": "2nd in line, about 1 s", "a blue square": "3rd in line, about 1 s"}
     await bot.press(reply.buttons[0])
     assert told(await bot.say("/queue")) == {"a blue square": "2nd in line, about 1 s"}
-    await bot.store.jobs.attempts.claim("painter")
+    await bot.store.attempts.claim("painter")
     assert "being painted" in {*told(await bot.say("/queue", who="bob")).values(), *told(await bot.say("/queue")).values()}
 
 
@@ -193,7 +193,7 @@ async def test_cancel_is_for_owners(bot):
         await bot.say(f"/cancel {job.id}", who="bob")
     reply = await bot.say(f"/cancel {job.id}")
     assert (reply.text, reply.refresh) == ("Cancelled: a red circle", (job.id,))
-    assert (await bot.store.jobs.jobs.get(job.id)).state == "cancelled"
+    assert (await bot.store.jobs.get(job.id)).state == "cancelled"
     late = await bot.say(f"/cancel {job.id}")
     assert "already ended" in late.text
     assert [one.wire for one in late.buttons] == [f"again:{job.id}"]
@@ -293,7 +293,7 @@ async def test_every_answer_can_be_refreshed(bot):
     job, (picture,) = await bot.painted("a red circle")
     for line in (f"/delete {picture.id}", f"/cancel {job.id}"):
         for changed in (await bot.say(line)).refresh:
-            assert (await bot.store.jobs.jobs.get(changed)).address == Address(PLATFORM, "studio")
+            assert (await bot.store.jobs.get(changed)).address == Address(PLATFORM, "studio")
 
 
 def test_the_reference_is_current():

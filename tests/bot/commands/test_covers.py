@@ -56,7 +56,7 @@ async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
     _, (picture,) = await bot.painted(LINE)
     await bot.say(f"/share --picture {picture.id}")
     here, other = Address(PLATFORM, "studio"), Address(PLATFORM, "other")
-    await bot.store.sharing.boards.join(await bot.store.sharing.boards.opened(here), await bot.store.sharing.boards.opened(other))
+    await bot.store.boards.join(await bot.store.boards.opened(here), await bot.store.boards.opened(other))
     assert await shown(bot, "/board", where="other") == [False]
     await bot.say("/rules --cover on", "mod", moderates=True)
     assert await shown(bot, "/board", where="other") == [True]
@@ -80,7 +80,7 @@ async def test_the_rule_is_shown_and_taken_back(bot):
         assert "pictures" in told(await bot.say("/rules"))
         assert not told(await bot.say(line, "mod", moderates=True))
         assert not told(await bot.say("/rules"))
-    assert [(one.act, one.facts) for one in await bot.store.users.audit.latest(4)] == 4 * [("rules", {"names": "cover"})]
+    assert [(one.act, one.facts) for one in await bot.store.audit.latest(4)] == 4 * [("rules", {"names": "cover"})]
 
 
 async def test_members_cover_nothing(bot):

@@ -58,31 +58,31 @@ async def test_a_groups_is_for_who_looks_after_it(bot):
         with pytest.raises(NotAllowed):
             await bot.say(line, "eve")
     assert "once a week" in (await bot.say("/digest on", "mod", moderates=True)).text
-    one = await bot.store.sharing.digests.of(Address(PLATFORM, "studio"))
+    one = await bot.store.digests.of(Address(PLATFORM, "studio"))
     assert one.person is None
     assert f"{one.due:%Y-%m-%d %H:%M}" in (await bot.say("/digest", "eve")).text
     assert "not told here" in (await bot.say("/digest --switch off", "mod", moderates=True)).text
-    assert await bot.store.sharing.digests.of(Address(PLATFORM, "studio")) is None
-    assert [one.act for one in await bot.store.users.audit.latest(5)] == ["digest", "digest"]
+    assert await bot.store.digests.of(Address(PLATFORM, "studio")) is None
+    assert [one.act for one in await bot.store.audit.latest(5)] == ["digest", "digest"]
 
 
 async def test_in_private_everybody_subscribes(bot):
     """In the conversation with the bot alone anybody switches it for themselves, and nothing of that is written down."""
     assert "/digest on" in (await bot.say("/digest", "eve", "eve")).text
     assert "groups where you paint" in (await bot.say("/digest on", "eve", "eve")).text
-    one = await bot.store.sharing.digests.of(Address(PLATFORM, "eve"))
-    assert one.person == (await bot.store.users.users.find(Caller(PLATFORM, "eve"))).id
+    one = await bot.store.digests.of(Address(PLATFORM, "eve"))
+    assert one.person == (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
     with pytest.raises(NotAllowed):
         await bot.say("/digest off", "bob", "eve")
     await bot.say("/digest off", "eve", "eve")
-    assert await bot.store.sharing.digests.of(Address(PLATFORM, "eve")) is None
-    assert not await bot.store.users.audit.latest(5)
+    assert await bot.store.digests.of(Address(PLATFORM, "eve")) is None
+    assert not await bot.store.audit.latest(5)
 
 
 async def test_who_speaks_as_a_group_is_not_alone_there(bot):
     """A group that speaks itself, as those who look after it can have it do, is a group all the same."""
     await bot.say("/digest on", "studio", moderates=True)
-    assert (await bot.store.sharing.digests.of(Address(PLATFORM, "studio"))).person is None
+    assert (await bot.store.digests.of(Address(PLATFORM, "studio"))).person is None
 
 
 async def test_a_week_is_told(bot):
@@ -112,7 +112,7 @@ async def test_nothing_new_is_not_told(bot):
     assert await heard(bot) is None
     await shared(bot, "a blue star")
     assert "One new thing" in (await heard(bot)).text
-    await bot.store.sharing.digests.end(Address(PLATFORM, "studio"))
+    await bot.store.digests.end(Address(PLATFORM, "studio"))
     one = await wanted(bot.store, Address(PLATFORM, "studio"))
     assert await board_digest.told(bot.store, one.next()) is None
 
@@ -153,7 +153,7 @@ async def test_in_private_all_of_ones_groups_are_told(bot):
     await shared(bot, "a green boat", "ada", "cellar")
     for where in ("studio", "attic"):
         await bot.say("/imagine a dog", "eve", where)
-    eve = (await bot.store.users.users.find(Caller(PLATFORM, "eve"))).id
+    eve = (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
     reply = await heard(bot, "eve", eve)
     assert sorted(one.told.partition(" · ")[0] for one in reply.facts) == ["a blue star", "a red circle"]
     assert "/digest off" in reply.text
@@ -174,11 +174,11 @@ async def test_it_is_in_the_language_of_the_place(bot):
     """A group is told in its own language, a person in theirs, everybody else in English."""
     await shared(bot, "a red circle")
     assert "One new thing" in (await heard(bot)).text
-    await bot.store.users.settings.change(Address(PLATFORM, "studio"), {"language": "de"})
+    await bot.store.settings.change(Address(PLATFORM, "studio"), {"language": "de"})
     assert "Diese Woche" in (await heard(bot)).text
     await bot.say("/imagine a dog", "eve")
     await bot.say("/settings --language es", "eve", "eve")
-    eve = (await bot.store.users.users.find(Caller(PLATFORM, "eve"))).id
+    eve = (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
     with speaking("de"):
         assert "Esta semana" in (await heard(bot, "eve", eve)).text
 
@@ -188,8 +188,8 @@ async def test_covered_pictures_are_covered_in_it(bot):
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.press(f"share::{picture.id}")
     assert [one.covered for one in (await heard(bot)).pictures] == [False]
-    ada = (await bot.store.users.users.find(Caller(PLATFORM, "ada"))).id
-    await bot.store.users.settings.change(Address(PLATFORM, "studio"), {"cover": True})
+    ada = (await bot.store.people.find(Caller(PLATFORM, "ada"))).id
+    await bot.store.settings.change(Address(PLATFORM, "studio"), {"cover": True})
     assert [one.covered for one in (await heard(bot)).pictures] == [True]
     assert [one.covered for one in (await heard(bot, "ada", ada)).pictures] == [True]
 

@@ -132,7 +132,7 @@ async def test_what_was_shared_asks_too(bot):
     assert fields(form) == {"title": "", "colour": "red", "prompt": "at night"}
     wish = await filled(bot, form, {"title": "cat"}, "eve", where="elsewhere")
     assert wish.prompt == "a placard of cat, red, at night"
-    assert (await bot.store.sharing.boards.get(code)).uses == 1
+    assert (await bot.store.boards.get(code)).uses == 1
     await bot.say("/preset share placard --off")
     with pytest.raises(NotAllowed):
         await filled(bot, form, {"title": "cat"}, "eve", where="elsewhere")

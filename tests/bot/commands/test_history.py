@@ -127,8 +127,8 @@ async def test_compare_tells_what_differs(bot):
     with Image.open(io.BytesIO(reply.files[0].data)) as picture:
         assert picture.format == "JPEG"
         assert picture.width > 2 * 256
-    kept = [key async for some in bot.store.images.blobs.listed() for key in some]
-    assert bot.store.images.blobs.key_of(reply.files[0].data) not in kept
+    kept = [key async for some in bot.store.files.listed() for key in some]
+    assert bot.store.files.key_of(reply.files[0].data) not in kept
 
 
 async def test_compare_takes_the_one_before(bot):

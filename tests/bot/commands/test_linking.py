@@ -75,7 +75,7 @@ def eve(bot):
 
 async def people(bot):
     """Return how many persons there are."""
-    async with bot.store.database.read() as session:
+    async with bot.store.session.read() as session:
         return await session.scalar(select(func.count()).select_from(PersonRow))
 
 
@@ -97,7 +97,7 @@ async def test_two_names_become_one_person(bot, ada, eve):
     assert (await ada.person()).id == (await eve.person()).id
     assert [reply.text for reply in (await ada.say("/queue"), await eve.say("/queue"))] == ["2 requests of yours are open."] * 2
     assert (await ada.say("/quota")).facts == (await eve.say("/quota")).facts
-    (act,) = await bot.store.users.audit.latest(1)
+    (act,) = await bot.store.audit.latest(1)
     assert (act.act, act.facts) == ("link", {"platforms": "one, two"})
     assert await books_are_right(bot.store)
 
@@ -112,7 +112,7 @@ async def test_fifty_presses_join_once(bot, ada, eve):
     refused = [one for one in replies if isinstance(one, NotAllowed)]
     assert (len(refused), {one.problem.key for one in refused}) == (49, {"denied-link"})
     assert await people(bot) == 1
-    assert len(await bot.store.jobs.jobs.open_of((await ada.person()).id)) == 1
+    assert len(await bot.store.jobs.open_of((await ada.person()).id)) == 1
     assert await books_are_right(bot.store)
 
 
@@ -176,15 +176,15 @@ async def test_parting_makes_somebody_new(bot, ada, eve):
     await bot.painted("/imagine a red circle --size 64x64", "zoe")
     await eve.say("/imagine a blue star --size 64x64")
     await ada.linked(eve)
-    before = await bot.store.billing.ledger.balance((await ada.person()).id)
+    before = await bot.store.ledger.balance((await ada.person()).id)
     assert "somebody new now on two" in (await eve.say("/unlink")).text
     assert (await ada.person()).id != (await eve.person()).id
     assert (await eve.say("/queue")).text == "Nothing of yours is waiting."
     assert (await ada.say("/queue")).text == "1 request of yours is open."
-    assert (await bot.store.billing.ledger.balance((await eve.person()).id)).left == before.left < 10_000
+    assert (await bot.store.ledger.balance((await eve.person()).id)).left == before.left < 10_000
     with pytest.raises(NotAllowed, match="denied-unlink"):
         await eve.say("/unlink")
-    (act,) = await bot.store.users.audit.latest(1)
+    (act,) = await bot.store.audit.latest(1)
     assert (act.act, act.facts) == ("unlink", {"platforms": "two"})
 
 
@@ -216,7 +216,7 @@ async def test_what_is_asked_for_in_that_very_moment_is_kept_or_told(bot, ada, e
 async def test_a_failure_of_somebody_who_is_there_stays_one(bot, ada, monkeypatch):
     """What breaks for another reason is not told as if it were this one."""
     await ada.person()
-    monkeypatch.setattr(bot.store.jobs.jobs, "open_of", None)
+    monkeypatch.setattr(bot.store.jobs, "open_of", None)
     with pytest.raises(TypeError):
         await ada.say("/queue")
 
@@ -233,7 +233,7 @@ async def test_all_that_is_kept_is_handed_over(bot, eve):
     assert (file.name, len(file.data) <= MOST_FILE) == ("easel-export.zip", True)
     with zipfile.ZipFile(io.BytesIO(file.data)) as opened:
         tables = json.loads(opened.read("data.json"))["tables"]
-        assert opened.read(tables["picture"][0]["file"]) == await bot.store.images.blobs.get(picture.file)
+        assert opened.read(tables["picture"][0]["file"]) == await bot.store.files.get(picture.file)
     assert {one["platform"] for one in tables["identity"]} == {"test", "two"}
     assert tables["setting"][0]["given"] == {"steps": 9}
 
@@ -271,13 +271,13 @@ async def test_forgetting_asks_first(bot, ada, eve):
 
     assert (await zoe.press(button)).text == "Forgotten, with 1 request and 1 picture. If you write again, you are somebody new."
 
-    async with bot.store.database.read() as session:
+    async with bot.store.session.read() as session:
         tables = [table for table in Base.metadata.sorted_tables if table.name != "tombstone"]
         left = repr([tuple(row) for table in tables for row in await session.execute(select(table))])
     assert not [one for one in ("zoe", "eve", "red circle") if one in left.lower()]
     with pytest.raises(NotAllowed):
         await zoe.press(button)
-    assert await bot.store.users.privacy.returned() == ()
+    assert await bot.store.rights.returned() == ()
 
 
 async def test_an_old_question_forgets_nobody(bot, ada, monkeypatch):

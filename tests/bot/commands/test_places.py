@@ -84,7 +84,7 @@ async def test_the_language_of_a_place_is_taken_back(bot):
     await bot.say("/rules --closed vary", "mod", moderates=True)
     await bot.say("/settings --here --language de --steps 9", "mod", moderates=True)
     await bot.say("/settings --here --without language", "mod", moderates=True)
-    (act, before) = await bot.store.users.audit.latest(2)
+    (act, before) = await bot.store.audit.latest(2)
     assert [(one.act, one.facts) for one in (act, before)] == [
         ("settings", {"names": "language"}),
         ("settings", {"names": "language, steps"}),
@@ -99,14 +99,14 @@ async def test_only_who_looks_after_a_place_decides(bot, line):
     """A member changes neither what is spoken in a place nor what others may use there."""
     with pytest.raises(NotAllowed, match="denied-moderators"):
         await bot.say(line)
-    assert (await bot.store.users.settings.of("", Address(PLATFORM, "studio"))).place == {}
+    assert (await bot.store.settings.of("", Address(PLATFORM, "studio"))).place == {}
 
 
 async def test_each_member_has_so_many_credits_a_day(bot):
     """What a request costs and what is left is said where it is refused, and before; elsewhere, and for the operator, nothing changes."""
     shown = await bot.say("/rules --credits 2,5", "mod", moderates=True)
     assert told(shown)["credits"] == "2.5 a day for each member"
-    (act,) = await bot.store.users.audit.latest(1)
+    (act,) = await bot.store.audit.latest(1)
     assert (act.act, act.facts) == ("rules", {"names": "credits"})
     await bot.say(ONE)
     await bot.say(ONE, "eve")

@@ -99,7 +99,7 @@ async def test_a_picture_replaces_the_source(bot):
     for brought in ({"image": b""}, {"image": ""}):
         assert (await sent(bot, job, brought)).image == job.source
     other = await sent(bot, job, {"image": png(64, 96, "blue")})
-    assert await bot.store.images.blobs.get(other.image) == png(64, 96, "blue")
+    assert await bot.store.files.get(other.image) == png(64, 96, "blue")
     assert other.strength == 0.5
     with pytest.raises(BadPicture):
         await sent(bot, job, {"image": b"<svg/>"})
@@ -118,7 +118,7 @@ async def test_another_link_is_another_source(tmp_path):
         assert (await sent(bot, job, {"prompt": "a ship {image:https://a.example/one.png}"})).image == job.source
         assert len(fetched) == 1
         other = await sent(bot, job, {"prompt": "a boat {image:https://a.example/two.png}"})
-        assert await bot.store.images.blobs.get(other.image) == png(64, 64, "blue")
+        assert await bot.store.files.get(other.image) == png(64, 64, "blue")
         assert (await sent(bot, job, {"prompt": "a boat"})).image is None
 
 
@@ -127,7 +127,7 @@ async def test_several_prompts_are_several_requests(bot):
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job)
     reply = await bot.press(form.wire, filled={**values, "prompt": "a dog || a unicorn"}, key="once")
-    wishes = [Wish.model_validate_json((await bot.store.jobs.jobs.get(one)).wish) for one in reply.jobs]
+    wishes = [Wish.model_validate_json((await bot.store.jobs.get(one)).wish) for one in reply.jobs]
     assert [(one.prompt, one.steps) for one in wishes] == [("a dog", 3), ("a unicorn", 3)]
     assert "dog" in reply.text
     assert "unicorn" in reply.text

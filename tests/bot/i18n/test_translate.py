@@ -14,8 +14,8 @@ from bot.i18n.translate import keys, tell, text
 from inference.contract import errors as inference_errors
 from inference.contract.errors import Problem
 
-ROOT = Path(__file__).parents[2]
-CATALOGUE = ROOT / "bot" / "locales" / "en.ftl"
+ROOT = Path(__file__).parents[3]
+CATALOGUE = ROOT / "bot" / "i18n" / "locales" / "en.ftl"
 CODE = sorted(path for package in ("adapters", "bot", "inference") for path in (ROOT / package).rglob("*.py"))
 
 #: The web chat's templates ask for sentences too, each by its name, or by its beginning with something joined to it.
