@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from adapters.shared.health import Operation
+from adapters.shared.health import Health
 from bot.app import App
 from bot.config import Config
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.delivery import Outcome, Parcel
+from bot.jobs.delivery import Outcome, OutgoingResult
 from bot.store.jobs.job import Job
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Bot:
     config: Config
     app: App
     #: Returns the card of a job as it is now.
-    card: Callable[[Job], Awaitable[Card]]
+    card: Callable[[Job], Awaitable[JobView]]
     #: Shows a job as it is now where it belongs; to be called after a command changed it.
     refresh: Callable[[str], Awaitable[None]]
     #: Answers for how all of this is doing; nothing where nobody asks.
-    operation: Operation | None = None
+    operation: Health | None = None
 
 
 class Adapter(Protocol):
@@ -59,7 +59,7 @@ class Adapter(Protocol):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card, new or changed."""
         ...
 
@@ -67,14 +67,14 @@ class Adapter(Protocol):
         """Return whether every process shows to readers of its own; False where all of them speak to one and the same platform."""
         ...
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Drop what was to be shown of a job, and wait for what is on its way."""
         ...
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended."""
         ...
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for."""
         ...

@@ -11,25 +11,25 @@ import msgspec
 
 from adapters.base import Adapter, Bot
 from adapters.shared import cache
-from adapters.shared.health import Operation
+from adapters.shared.health import Health
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.inputs import Fetch
 from bot.config import Config
 from bot.core.cost_model import Costs
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs import board_digests
-from bot.jobs.delivery import Later, Outcome, Parcel, Platforms
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Platforms
 from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
-from bot.jobs.retention import Keeping, Limits
+from bot.jobs.retention import Limits, Retention
 from bot.store import schema
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
-from bot.views.job_card import Card
-from inference.contract.model_info import Passport, not_offered
+from bot.views.job_card import JobView
+from inference.contract.model_info import ModelInfo, not_offered
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
 from inference.models.registry import ModelEntry, read_catalogue
@@ -44,24 +44,24 @@ def models_folder(config: Config) -> Path | None:
     return config.inference.models_dir if named or config.inference.models_dir.is_dir() else None
 
 
-def passports(config: Config) -> dict[str, Passport]:
+def model_infos(config: Config) -> dict[str, ModelInfo]:
     """Return every model that can be asked for; raises `BadModel` for one that is configured and cannot be used."""
     entries = [ModelEntry(**model.model_dump(exclude={"price"})) for model in config.models]
     return read_catalogue(entries, models_folder(config), WEIGHTS)
 
 
-def chosen(config: Config, name: str | None) -> Passport:
+def chosen(config: Config, name: str | None) -> ModelInfo:
     """Return the passport of a model by name, or of the default model; raises `NotOffered` where there is none."""
-    return _named(passports(config), config.inference.default_model if name is None else name)
+    return _named(model_infos(config), config.inference.default_model if name is None else name)
 
 
-def _named(known: dict[str, Passport], name: str) -> Passport:
+def _named(known: dict[str, ModelInfo], name: str) -> ModelInfo:
     if name not in known:
         raise not_offered("model", name, tuple(known))
     return known[name]
 
 
-def engine(config: Config, offered: dict[str, Passport]) -> LocalEngine:
+def engine(config: Config, offered: dict[str, ModelInfo]) -> LocalEngine:
     """Return the engine that the configuration asks for; entering it starts it."""
     section = config.inference
     settings = EngineSettings(**{name: getattr(section, name) for name in EngineSettings.__struct_fields__ if hasattr(section, name)})
@@ -73,7 +73,7 @@ async def opened(config: Config) -> AsyncIterator[Store]:
     """Give the store, its tables as this version needs them. Raises `BotError` where that cannot be."""
     async with Database(config.store.url) as database:
         await schema.prepare(database)
-        yield Store.of(database, Files(config.files.url), config.quota.policy(), cover=config.safety.cover)
+        yield Store.of(database, BlobStore(config.files.url), config.quota.policy(), cover=config.safety.cover)
 
 
 class Router:
@@ -82,7 +82,7 @@ class Router:
     def __init__(self) -> None:
         self.adapters: dict[str, Platforms] = {}
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card where it belongs; a platform that is not running now shows it when it is asked again."""
         if (adapter := self.adapters.get(address.platform)) is not None:
             await adapter.show(card, address)
@@ -92,17 +92,17 @@ class Router:
         adapter = self.adapters.get(platform)
         return adapter is not None and adapter.is_mirrored(platform)
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Have what is being shown of a job come to rest."""
         if (adapter := self.adapters.get(address.platform)) is not None:
             await adapter.settle(job, address)
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Deliver a result."""
-        adapter = self.adapters.get(parcel.address.platform)
-        return Later("not running") if adapter is None else await adapter.deliver(parcel)
+        adapter = self.adapters.get(outgoing.address.platform)
+        return Later("not running") if adapter is None else await adapter.deliver(outgoing)
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for."""
         adapter = self.adapters.get(address.platform)
         return Later("not running") if adapter is None else await adapter.post(address, reply, key)
@@ -115,11 +115,11 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
     """
     # Here and not above: other commands of the terminal do without the libraries of the platforms.
     from adapters.registry import REGISTRY
-    from adapters.terminal.file_delivery import Leftovers
+    from adapters.terminal.file_delivery import FileDelivery
 
-    known = passports(config)
+    known = model_infos(config)
     prices = {model.name: model.price for model in config.models}
-    offer = Offer(known, _named(known, config.inference.default_model).name, factors=prices)
+    offer = ModelCatalog(known, _named(known, config.inference.default_model).name, factors=prices)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(config))
         painter = await stack.enter_async_context(engine(config, known))
@@ -150,15 +150,15 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
             in_work=lambda: dispatcher.pictures_in_work,
             least_free=least_free,
         )
-        bot = Bot(config, app, dispatcher.card, dispatcher.show, Operation(store, dispatcher, painter.workers))
-        router.adapters[Leftovers.platform] = Leftovers(store)
+        bot = Bot(config, app, dispatcher.card, dispatcher.show, Health(store, dispatcher, painter.workers))
+        router.adapters[FileDelivery.platform] = FileDelivery(store)
         ready = [(name, adapter) for name, open_adapter in REGISTRY.items() if (adapter := open_adapter(bot)) is not None]
         # What a terminal left behind waits in line again once a server that had taken it was stopped.
-        dispatcher.serve((*(name for name, _ in ready), Leftovers.platform))
+        dispatcher.serve((*(name for name, _ in ready), FileDelivery.platform))
         for name, adapter in ready:
             router.adapters[name] = await stack.enter_async_context(adapter)
-        await stack.enter_async_context(Keeping(store, Limits(config.files.keep_days, config.files.keep_gib)))
-        await stack.enter_async_context(board_digests.Digesting(store, router, [name for name, _ in ready]))
+        await stack.enter_async_context(Retention(store, Limits(config.files.keep_days, config.files.keep_gib)))
+        await stack.enter_async_context(board_digests.BoardDigests(store, router, [name for name, _ in ready]))
         await stack.enter_async_context(dispatcher)
         for name, adapter in ready:
             said(name, adapter)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import Event, Failed, Picture, PictureRequest
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
@@ -30,7 +30,7 @@ from inference.worker.schedulers import make  # noqa: E402
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def demo() -> Passport:
+def demo() -> ModelInfo:
     """Return the passport of the model that ships with Easel."""
     return read_catalogue([], None, WEIGHTS)["demo"]
 
@@ -38,8 +38,8 @@ def demo() -> Passport:
 class Asking:
     """An engine in a thread with a loop of its own, so that plain functions can ask it. A context manager."""
 
-    def __init__(self, settings: EngineSettings, passports: dict[str, Passport]) -> None:
-        self._settings, self._passports = settings, passports
+    def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo]) -> None:
+        self._settings, self._passports = settings, model_infos
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._engine: LocalEngine | None = None
@@ -97,10 +97,10 @@ class Asking:
 class Stock:
     """The stock diffusers pipelines of a model, called one request at a time."""
 
-    def __init__(self, passport: Passport, device: str, dtype: torch.dtype) -> None:
-        self._loaded = load(passport, dtype)
+    def __init__(self, model_info: ModelInfo, device: str, dtype: torch.dtype) -> None:
+        self._loaded = load(model_info, dtype)
         self._loaded.to(torch.device(device))
-        family = FAMILIES[passport.family]
+        family = FAMILIES[model_info.family]
         self._text = self._loaded.pipeline(family.text_to_image)
         self._image = self._loaded.pipeline(family.image_to_image)
 

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.asking import Asking, Stock, demo, farthest
 from benchmarks.measure import race, report
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest, Prompt
 from inference.contract.settings import EngineSettings
 from inference.images.encode import png
@@ -21,12 +21,12 @@ WORDS = ("a large red circle", "a blue star", "a green house", "a small pink hea
 LEAST_RATIO, MOST_OFF = 2.0, 2
 
 
-def mixed(passport: Passport, width: int, height: int, source: bytes) -> list[PictureRequest]:
+def mixed(model_info: ModelInfo, width: int, height: int, source: bytes) -> list[PictureRequest]:
     """Return the 16 requests, each of a person of their own."""
     return [
         PictureRequest(
             prompt=Prompt.plain(f"{WORDS[number % 4]} on a white background"),
-            model=passport.name,
+            model=model_info.name,
             width=width,
             height=height,
             steps=8 + (number * 7) % 17,
@@ -43,12 +43,12 @@ def mixed(passport: Passport, width: int, height: int, source: bytes) -> list[Pi
 
 def main() -> int:
     """Measure and report; the exit status says whether the promise held."""
-    passport = demo()
-    side = passport.defaults.width
-    stock = Stock(passport, "cpu", torch.float32)
-    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
-        source = png(engine.paint(mixed(passport, side, side, b"")[:1])[0])
-        requests = mixed(passport, side, side, source)
+    model_info = demo()
+    side = model_info.defaults.width
+    stock = Stock(model_info, "cpu", torch.float32)
+    with Asking(EngineSettings(devices=("cpu",)), {model_info.name: model_info}) as engine:
+        source = png(engine.paint(mixed(model_info, side, side, b"")[:1])[0])
+        requests = mixed(model_info, side, side, source)
         off = farthest(engine.paint(requests), [stock.paint(request) for request in requests])
         run = race(lambda: engine.paint(requests), lambda: [stock.paint(request) for request in requests], repeats=5)
     report(ratio=run.ratio, farthest_pixel=off, ours=run.ours, peer=run.peer, promised=LEAST_RATIO)

@@ -27,7 +27,7 @@ from benchmarks.standing.platform import Platform
 from benchmarks.standing.processes import Chat, Server, postgresql
 from bot.store import schema
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 
 PERSONS = 15
@@ -95,8 +95,8 @@ class Driver:
     async def _ask(self, number: int) -> None:
         """Ask for a picture until it is accepted; now and then take it back."""
         kind = self._chance.choice((REPLY, REPLY, NUMBERED, BLIND))
-        person = f"person {self._chance.randrange(PERSONS)}"
-        asked = {"op": "ask", "person": person, "place": f"{kind} of {person}", "key": f"update {number}"}
+        user = f"person {self._chance.randrange(PERSONS)}"
+        asked = {"op": "ask", "person": user, "place": f"{kind} of {user}", "key": f"update {number}"}
         if kind == REPLY:
             asked["message"] = self._platform.placeholder()
         words = f"picture {number}{' refused' if self._chance.random() < 0.02 else ''}"
@@ -205,7 +205,7 @@ async def carried_out(plan: Plan, folder: Path, url: str, server: Server | None,
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(url))
         await schema.prepare(database)
-        store = Store.of(database, Files(str(folder / "files")), POLICY)
+        store = Store.of(database, BlobStore(str(folder / "files")), POLICY)
         platform = Platform(folder, chance)
         setup = Setup(url, str(folder / "files"), platform.socket, plan.workers, lease=_LEASE_SECONDS)
         # In this order: when the platform hangs up the chat processes end by themselves.

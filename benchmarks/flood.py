@@ -90,7 +90,7 @@ class Job(msgspec.Struct, frozen=True):
     """A job: when it is asked for, what it costs, and what that is thought to be."""
 
     id: str
-    person: int
+    user: int
     model: str
     asked_at: float
     cost: float
@@ -185,13 +185,13 @@ class Turns:
 
     def put(self, job: Job) -> None:
         """Take a job into its person's line."""
-        person = self._people[job.person]
+        user = self._people[job.user]
         self._jobs[job.id] = job
-        person.line.append(Waiting(job.id, job.model, job.estimate))
-        if len(person.line) == 1:
-            person.tag = entered(person.tag, self._clock)
-            insort(self._order, (person.tag, job.person))
-            self._gaps.join(job.person)
+        user.line.append(Waiting(job.id, job.model, job.estimate))
+        if len(user.line) == 1:
+            user.tag = entered(user.tag, self._clock)
+            insort(self._order, (user.tag, job.user))
+            self._gaps.join(job.user)
 
     def take(self, loaded: str) -> Job | None:
         """Return the job that is next, and charge for it."""
@@ -202,22 +202,22 @@ class Turns:
         self._clock = choice.clock
         self._pass_over(choice)
         job = self._jobs.pop(choice.job.id)
-        person = self._people[job.person]
-        person.line.remove(choice.job)
-        person.dearest = max(person.dearest, job.estimate)
-        self._charge(job.person, served(person.tag, job.estimate, person.weight))
-        if not person.line:
-            del self._order[bisect_left(self._order, (person.tag, job.person))]
-            self._gaps.leave(job.person)
+        user = self._people[job.user]
+        user.line.remove(choice.job)
+        user.dearest = max(user.dearest, job.estimate)
+        self._charge(job.user, served(user.tag, job.estimate, user.weight))
+        if not user.line:
+            del self._order[bisect_left(self._order, (user.tag, job.user))]
+            self._gaps.leave(job.user)
         self._book(job)
         return job
 
     def end(self, job: Job) -> None:
         """Put right what a job was thought to cost."""
         if more := job.cost - job.estimate:
-            person = self._people[job.person]
-            person.dearest, person.up, person.down = max(person.dearest, job.cost), max(person.up, more), max(person.down, -more)
-            self._charge(job.person, corrected(person.tag, job.estimate, job.cost, person.weight))
+            user = self._people[job.user]
+            user.dearest, user.up, user.down = max(user.dearest, job.cost), max(user.up, more), max(user.down, -more)
+            self._charge(job.user, corrected(user.tag, job.estimate, job.cost, user.weight))
 
     @property
     def gap(self) -> float:
@@ -231,26 +231,26 @@ class Turns:
 
     def _pass_over(self, choice: Choice) -> None:
         for job_id in choice.overtaken:
-            line = self._people[self._jobs[job_id].person].line
-            place = next(place for place, one in enumerate(line) if one.id == job_id)
-            line[place] = msgspec.structs.replace(line[place], passed=line[place].passed + 1)
+            line = self._people[self._jobs[job_id].user].line
+            position = next(position for position, one in enumerate(line) if one.id == job_id)
+            line[position] = msgspec.structs.replace(line[position], passed=line[position].passed + 1)
 
     def _charge(self, number: int, tag: float) -> None:
-        person = self._people[number]
-        person.charged += tag - person.tag
-        place = bisect_left(self._order, (person.tag, number))
-        if place < len(self._order) and self._order[place] == (person.tag, number):
-            del self._order[place]
+        user = self._people[number]
+        user.charged += tag - user.tag
+        position = bisect_left(self._order, (user.tag, number))
+        if position < len(self._order) and self._order[position] == (user.tag, number):
+            del self._order[position]
             insort(self._order, (tag, number))
-        person.tag = tag
+        user.tag = tag
         self._gaps.moved(number)
 
     def _book(self, job: Job) -> None:
         """Count what those who flood get, for as long as all of them have something waiting."""
         floods = self._setting.floods
-        if len(floods) < 2 or job.person >= len(floods) or not all(one.line for one in self._people[: len(floods)]):
+        if len(floods) < 2 or job.user >= len(floods) or not all(one.line for one in self._people[: len(floods)]):
             return
-        self._share[job.person] += job.cost / floods[job.person].weight
+        self._share[job.user] += job.cost / floods[job.user].weight
         had = sum(share * flood.weight for share, flood in zip(self._share, floods, strict=True))
         if had >= 10 * max(flood.high for flood in floods) * sum(flood.weight for flood in floods):
             self._shares.append(self._share)
@@ -277,18 +277,18 @@ POLICIES: dict[str, Callable[[Setting], OneLine | Turns]] = {
 
 def asked(setting: Setting, chance: random.Random) -> deque[Job]:
     """Return everything that will be asked for, in the order of time."""
-    wishes = []
-    for person, flood in enumerate(setting.floods):
-        wishes += [(FLOOD_AT, person, chance.uniform(flood.low, flood.high)) for _ in range(flood.jobs * setting.devices)]
-    for person in range(len(setting.floods), len(setting.floods) + setting.lights):
+    params_list = []
+    for user, flood in enumerate(setting.floods):
+        params_list += [(FLOOD_AT, user, chance.uniform(flood.low, flood.high)) for _ in range(flood.jobs * setting.devices)]
+    for user in range(len(setting.floods), len(setting.floods) + setting.lights):
         moment = chance.expovariate(1 / setting.every)
         while moment < UNTIL:
-            wishes.append((moment, person, chance.uniform(2.0, 6.0)))
+            params_list.append((moment, user, chance.uniform(2.0, 6.0)))
             moment += chance.expovariate(1 / setting.every)
-    wishes.sort(key=lambda wish: wish[0])
+    params_list.sort(key=lambda params: params[0])
     return deque(
-        Job(str(number), person, chance.choice(MODELS), moment, cost, cost * (1 + chance.uniform(-setting.off, setting.off)))
-        for number, (moment, person, cost) in enumerate(wishes)
+        Job(str(number), user, chance.choice(MODELS), moment, cost, cost * (1 + chance.uniform(-setting.off, setting.off)))
+        for number, (moment, user, cost) in enumerate(params_list)
     )
 
 
@@ -314,7 +314,7 @@ def live(setting: Setting, coming: deque[Job], lines: OneLine | Turns) -> tuple[
         if device < 0 or (job := lines.take(loaded[device])) is None:
             continue
         idle.remove(device)
-        waits[job.person < len(setting.floods)].append(now - job.asked_at)
+        waits[job.user < len(setting.floods)].append(now - job.asked_at)
         swap = loaded[device] != job.model
         swaps, loaded[device] = swaps + swap, job.model
         heappush(ends, (now + swap * SWAP_SECONDS + job.cost, device, job))
@@ -332,7 +332,7 @@ def outcome(setting: Setting, seed: int, policy: Callable[[Setting], OneLine | T
 
 def mean(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the means over seeds; of gap and evenness the worst."""
-    light = tuple(statistics.fmean(one.light[place] for one in outcomes) for place in range(3))
+    light = tuple(statistics.fmean(one.light[position] for one in outcomes) for position in range(3))
     flood, swaps, end = (statistics.fmean(getattr(one, name) for one in outcomes) for name in ("flood", "swaps", "end"))
     jain = min((one.jain for one in outcomes if one.jain is not None), default=None)
     return Outcome((light[0], light[1], light[2]), flood, swaps, end, max(one.gap for one in outcomes), jain)

@@ -19,7 +19,7 @@ import torch
 from benchmarks.asking import Asking, Stock, farthest
 from benchmarks.batching import mixed
 from benchmarks.measure import race, report
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest
 from inference.contract.settings import EngineSettings
 from inference.models.registry import inspect
@@ -110,28 +110,28 @@ def matrix_rate(device: str) -> float:
     return 2 * side**3 / median(seconds[2:]) / 1e12
 
 
-def _requests(passport: Passport) -> list[PictureRequest]:
-    side = passport.defaults.width
+def _requests(model_info: ModelInfo) -> list[PictureRequest]:
+    side = model_info.defaults.width
     # Without image to image: a random autoencoder makes no source worth painting over.
-    return [request for request in mixed(passport, side, side, b"") if request.source is None]
+    return [request for request in mixed(model_info, side, side, b"") if request.source is None]
 
 
 def measured(name: str, pipeline: Any, folder: Path, device: str) -> dict[str, object]:
     """Return the figures of one architecture: ours against one by one, and the share of the matrix rate."""
     pipeline.to(torch.bfloat16).save_pretrained(folder)
     del pipeline
-    passport = inspect(folder)
-    requests, side = _requests(passport), passport.defaults.width
+    model_info = inspect(folder)
+    requests, side = _requests(model_info), model_info.defaults.width
     rate = matrix_rate(device)
     settings = EngineSettings(devices=(device,))
-    stock = Stock(passport, device, torch.bfloat16)
-    with Asking(settings, {passport.name: passport}) as engine:
+    stock = Stock(model_info, device, torch.bfloat16)
+    with Asking(settings, {model_info.name: model_info}) as engine:
         off = farthest(engine.paint(requests), [stock.paint(request) for request in requests])
         run = race(lambda: engine.paint(requests), lambda: [stock.paint(request) for request in requests], repeats=5)
     shutil.rmtree(folder)
     # Heun makes two calls a step but for the last; guidance makes two rows of each.
     calls = sum(2 * one.steps - 1 if one.scheduler == "heun" else one.steps for one in requests)
-    share = 2 * calls * TFLOP.get((passport.family, side), 0.0) / run.ours.median / rate
+    share = 2 * calls * TFLOP.get((model_info.family, side), 0.0) / run.ours.median / rate
     return {"model": name, "side": side, "ratio": run.ratio, "farthest_pixel": off, "share_of_matrix_rate": share, "matrix_tflops": rate}
 
 

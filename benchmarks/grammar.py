@@ -13,7 +13,7 @@ import time
 from benchmarks.measure import report
 from bot.core.errors import BadInput
 from bot.framework import flags
-from bot.framework.command import Kind, Param
+from bot.framework.params import Kind, Param
 from bot.prompting import grammar
 
 LIMIT_SECONDS = 0.050

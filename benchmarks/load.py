@@ -38,9 +38,9 @@ LINES = (*["/imagine a red circle on blue"] * 6, *["/imagine two green squares -
 class Load:
     """Visitors who speak one after the other, and what they waited."""
 
-    def __init__(self, served: Served, persons: int) -> None:
+    def __init__(self, served: Served, users: int) -> None:
         self._served = served
-        self.visitors = [Visitor(served.port) for _ in range(persons)]
+        self.visitors = [Visitor(served.port) for _ in range(users)]
         self.waited: list[float] = []
         self.accepted: list[str] = []
         self.errors: list[str] = []
@@ -108,7 +108,7 @@ def main() -> int:
     with TemporaryDirectory() as name:
         folder = Path(name)
         with Served(folder, ("benchmarks.standing.web", str(WORKERS), str(PAINT_SECONDS), f"{folder}/lag")) as served:
-            load = Load(served, given.persons)
+            load = Load(served, given.users)
             load.enter()
             load.run(given.seconds)
             states = asyncio.run(_ended(folder, len(load.accepted)))
@@ -122,7 +122,7 @@ def main() -> int:
         kept=kept,
         commands=len(load.waited),
         commands_per_second=len(load.waited) / given.seconds,
-        persons=given.persons,
+        users=given.users,
         errors=len(load.errors),
         jobs=dict(states),
         accept_p50_ms=statistics.median(load.waited) * 1000,

@@ -15,10 +15,10 @@ LEAST_RATIO = 0.97
 
 def main() -> int:
     """Measure and report; the exit status says whether the promise held."""
-    passport = demo()
-    stock = Stock(passport, "cpu", torch.float32)
-    request = mixed(passport, passport.defaults.width, passport.defaults.height, b"")[2]
-    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
+    model_info = demo()
+    stock = Stock(model_info, "cpu", torch.float32)
+    request = mixed(model_info, model_info.defaults.width, model_info.defaults.height, b"")[2]
+    with Asking(EngineSettings(devices=("cpu",)), {model_info.name: model_info}) as engine:
         run = race(lambda: engine.paint([request]), lambda: stock.paint(request), repeats=21)
     report(ratio=run.ratio, steps=request.steps, ours=run.ours, peer=run.peer, promised=LEAST_RATIO)
     return 0 if run.ratio >= LEAST_RATIO else 1

@@ -21,12 +21,12 @@ WORDS, STEPS, SIDE, SCHEDULER = "a large red circle on a blue background", 60, 2
 
 def main() -> int:
     """Measure and report; the exit status says whether the promise held."""
-    passport = demo()
-    usual = passport.defaults
-    stock = Stock(passport, "cpu", torch.float32)
+    model_info = demo()
+    usual = model_info.defaults
+    stock = Stock(model_info, "cpu", torch.float32)
     request = PictureRequest(
         prompt=grammar.read(WORDS).prompt,
-        model=passport.name,
+        model=model_info.name,
         width=SIDE,
         height=SIDE,
         steps=STEPS,

@@ -25,7 +25,7 @@ from benchmarks.standing.processes import Server, postgresql
 from bot.core.quota import Policy, Tier
 from bot.store.billing import ledger
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import LEASE, RUNNING, Job, Painted, job_of, jobs
 from bot.store.store import Store
 from bot.store.tables.core import JobRow
@@ -41,13 +41,13 @@ _SECONDS = 20.0
 _PAINTED = Painted(index=0, seed=7, width=512, height=512, bytes=70, file="a" * 64 + ".png", thumbnail="b" * 64 + ".jpg")
 
 
-class Bench:
+class ProvenanceRecorder:
     """What is done to one store, sample by sample."""
 
     def __init__(self, database: Database, crowd: Crowd, folder: Path) -> None:
         self._crowd = crowd
         self._database = database
-        self._store = Store.of(database, Files(str(folder)), Policy(tiers={"": Tier(credits=10**12)}))
+        self._store = Store.of(database, BlobStore(str(folder)), Policy(tiers={"": Tier(credits=10**12)}))
         self._claimed: list[Job] = []
         self._waiting: list[Job] = []
 
@@ -55,7 +55,7 @@ class Bench:
         """Choose jobs to ask about, of persons whose turn does not come soon."""
         wanted = jobs().where(JobRow.state == "waiting").order_by(JobRow.rank.desc()).limit(SAMPLES)
         async with self._database.read() as session:
-            self._waiting = [job_of(row, place) for row, place in await session.execute(wanted)]
+            self._waiting = [job_of(row, position) for row, position in await session.execute(wanted)]
 
     async def first_come(self, _: int) -> None:
         """Lease the oldest job, which is all that a queue without turns has to do."""
@@ -93,9 +93,9 @@ class Bench:
         """List a person's open jobs."""
         await self._store.jobs.open_of(f"p{number % WAITERS}")
 
-    async def place(self, number: int) -> None:
+    async def position(self, number: int) -> None:
         """List the latest jobs of a place, as a page does that is opened."""
-        await self._store.jobs.of_place(self._waiting[number].address, 20)
+        await self._store.jobs.of_channel(self._waiting[number].address, 20)
 
     async def are_books_right(self) -> bool:
         """Return whether all accounts are what their ledger sums to."""
@@ -103,25 +103,27 @@ class Bench:
 
 
 #: In this order: only what was claimed can be completed, and what is asked about must still wait.
-OPERATIONS: tuple[Callable[[Bench, int], Awaitable[None]], ...] = (
-    *(Bench.before, Bench.stands, Bench.list, Bench.place),
-    *(Bench.first_come, Bench.claim, Bench.complete, Bench.cancel),
+OPERATIONS: tuple[Callable[[ProvenanceRecorder, int], Awaitable[None]], ...] = (
+    *(ProvenanceRecorder.before, ProvenanceRecorder.stands, ProvenanceRecorder.list, ProvenanceRecorder.position),
+    *(ProvenanceRecorder.first_come, ProvenanceRecorder.claim, ProvenanceRecorder.complete, ProvenanceRecorder.cancel),
 )
 
 #: Operations that take turns with each other: they are compared.
-_TOGETHER = {Bench.first_come: Bench.claim}
+_TOGETHER = {ProvenanceRecorder.first_come: ProvenanceRecorder.claim}
 
 
-async def sampled(benches: Sequence[Bench], operations: Sequence[Callable[[Bench, int], Awaitable[None]]]) -> list[list[list[float]]]:
+async def sampled(
+    benches: Sequence[ProvenanceRecorder], operations: Sequence[Callable[[ProvenanceRecorder, int], Awaitable[None]]]
+) -> list[list[list[float]]]:
     """Return the seconds of each sample, by operation and by bench; all of them take turns."""
     seconds: list[list[list[float]]] = [[[] for _ in benches] for _ in operations]
     for number in range(SAMPLES):
-        for bench, place in zip(benches, range(len(benches)), strict=True):
+        for bench, position in zip(benches, range(len(benches)), strict=True):
             for operation, taken in zip(operations, seconds, strict=True):
-                if sum(taken[place]) < _SECONDS:
+                if sum(taken[position]) < _SECONDS:
                     began = time.perf_counter()
                     await operation(bench, number)
-                    taken[place].append(time.perf_counter() - began)
+                    taken[position].append(time.perf_counter() - began)
     return seconds
 
 
@@ -132,9 +134,9 @@ async def measured(urls: Sequence[str], crowds: Sequence[Crowd], folder: Path) -
         for url, crowd in zip(urls, crowds, strict=True):
             began = time.perf_counter()
             database = await stack.enter_async_context(crowded(url, crowd))
-            benches.append(Bench(database, crowd, folder / "files"))
+            benches.append(ProvenanceRecorder(database, crowd, folder / "files"))
             await benches[-1].begin()
-            print(f"  {crowd.rows:>9,} jobs of {crowd.persons:,} persons in {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"  {crowd.rows:>9,} jobs of {crowd.users:,} persons in {time.perf_counter() - began:.0f} s", flush=True)
         figures: dict[str, dict[str, object]] = {}
         for operation in OPERATIONS:
             if operation in _TOGETHER.values():

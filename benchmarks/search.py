@@ -26,7 +26,7 @@ from benchmarks.standing.gallery import BUSIEST, WORDS, filled, prompts, word
 from benchmarks.standing.processes import Server, postgresql
 from bot.store.database import Database
 from bot.store.images import search_terms
-from bot.store.images.search import Finding, Sought
+from bot.store.images.search import ImageSearch, SearchQuery
 from bot.store.sharing.presets import Presets, Reader
 
 SIZES, SAMPLES = (10_000, 100_000, 1_000_000), 300
@@ -40,15 +40,15 @@ _SECONDS = 8.0
 #: As many as a menu shows, and as many as a page of history does.
 _MENU, _PAGE = 25, 10
 
-Operation = Callable[["Bench", int], Awaitable[None]]
+Health = Callable[["ProvenanceRecorder", int], Awaitable[None]]
 
 
-class Bench:
+class ProvenanceRecorder:
     """What is looked for in one store, sample by sample; of all stores the same."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._finding = Finding(database)
+        self._finding = ImageSearch(database)
         self._presets = Presets(database)
 
     async def complete(self, number: int) -> None:
@@ -94,7 +94,7 @@ class Bench:
             (await session.execute(text(f"SELECT * {where} ORDER BY created DESC LIMIT {_PAGE}"), given)).all()
 
     async def _pictures(self, *words: str) -> None:
-        found = await self._finding.pictures(Sought(person=BUSIEST, people=(BUSIEST,), words=words), 0, _PAGE)
+        found = await self._finding.pictures(SearchQuery(user=BUSIEST, people=(BUSIEST,), words=words), 0, _PAGE)
         assert found.count >= len(found.pictures)
 
 
@@ -104,13 +104,20 @@ def _rank(number: int) -> int:
 
 
 #: The last two take turns with each other too: they are compared.
-OPERATIONS: tuple[Operation, ...] = (
-    *(Bench.complete, Bench.presets_word, Bench.presets_common),
-    *(Bench.one_word, Bench.common_word, Bench.rare_word, Bench.beginning, Bench.two_words, Bench.like),
+OPERATIONS: tuple[Health, ...] = (
+    *(ProvenanceRecorder.complete, ProvenanceRecorder.presets_word, ProvenanceRecorder.presets_common),
+    *(
+        ProvenanceRecorder.one_word,
+        ProvenanceRecorder.common_word,
+        ProvenanceRecorder.rare_word,
+        ProvenanceRecorder.beginning,
+        ProvenanceRecorder.two_words,
+        ProvenanceRecorder.like,
+    ),
 )
 
 
-async def sampled(benches: Sequence[Bench], operation: Operation) -> list[list[float]]:
+async def sampled(benches: Sequence[ProvenanceRecorder], operation: Health) -> list[list[float]]:
     """Return the milliseconds of each sample, by bench; all of them take turns."""
     taken: list[list[float]] = [[] for _ in benches]
     for number in range(SAMPLES + 1):
@@ -139,7 +146,7 @@ async def measured(urls: Sequence[str], sizes: Sequence[int]) -> dict[str, dict[
         benches = []
         for url, rows in zip(urls, sizes, strict=True):
             began = time.perf_counter()
-            benches.append(Bench(await stack.enter_async_context(filled(url, rows, pool))))
+            benches.append(ProvenanceRecorder(await stack.enter_async_context(filled(url, rows, pool))))
             print(f"  {rows:>9,} pictures and as many presets in {time.perf_counter() - began:.0f} s", flush=True)
         return {one.__name__: told(one.__name__, await sampled(benches, one)) for one in OPERATIONS}
 

@@ -52,12 +52,12 @@ def _one_at_a_time(stock: Stock, long: PictureRequest, short: PictureRequest) ->
 
 def main() -> int:
     """Measure and report; the exit status says whether the promise held."""
-    passport = demo()
-    stock = Stock(passport, "cpu", torch.float32)
-    one, other = mixed(passport, passport.defaults.width, passport.defaults.height, b"")[:2]
+    model_info = demo()
+    stock = Stock(model_info, "cpu", torch.float32)
+    one, other = mixed(model_info, model_info.defaults.width, model_info.defaults.height, b"")[:2]
     long, short = (msgspec.structs.replace(request, steps=steps) for request, steps in ((one, 60), (other, 6)))
     ours, peer, always = [], [], True
-    with Asking(EngineSettings(devices=("cpu",)), {passport.name: passport}) as engine:
+    with Asking(EngineSettings(devices=("cpu",)), {model_info.name: model_info}) as engine:
         engine.paint([short, short])
         stock.paint(short)
         for _ in range(REPEATS):

@@ -14,21 +14,22 @@ from bot.core import cost_model
 from bot.core.cost_model import Costs
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.suggest import nearest
-from bot.core.values import Address, Caller, Given, Invocation, writable
+from bot.core.values import Given, Invocation, MessageRef, UserRef, writable
 from bot.framework import forms
 from bot.framework.binding import Raw, bind
-from bot.framework.command import Command, Param
+from bot.framework.command import Command
+from bot.framework.params import Param
 from bot.framework.reply import Reply, covered
 from bot.generation import defaults, resolve
 from bot.generation.defaults import Origin
-from bot.generation.model_catalog import Offer
-from bot.generation.params import Wish
+from bot.generation.model_catalog import ModelCatalog
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import speak, tell
-from bot.jobs.eta import Sight
+from bot.jobs.eta import EtaService
 from bot.jobs.forecast import Forecast
 from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
-from bot.store.users.users import Person
+from bot.store.users.users import User
 from inference.contract.errors import InferenceError
 from inference.contract.request import PictureRequest
 
@@ -50,7 +51,7 @@ class App:
         self,
         commands: Sequence[AnyCommand],
         store: Store,
-        offer: Offer,
+        offer: ModelCatalog,
         *,
         fetch: Fetch | None = None,
         wake: Callable[[], None] = lambda: None,
@@ -62,11 +63,11 @@ class App:
         self.commands = {one.name: one for one in commands}
         self.store = store
         names = tuple(one.name for one in commands if not one.hidden)
-        self.offer = Offer(offer.passports, offer.default_model, names, offer.factors)
+        self.offer = ModelCatalog(offer.model_infos, offer.default_model, names, offer.factors)
         self.layering = Layering(store, self.offer)
         self._fetch = fetch
         self.wake = wake
-        self.foresee = foresee or Sight(store).foresee
+        self.foresee = foresee or EtaService(store).foresee
         self._learned = learned or Costs()
         self._in_work = in_work
         self.least_free = least_free
@@ -94,14 +95,14 @@ class App:
         name, words = self.named(call.command, call.words)
         command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
         ctx = await self._met(call.caller, call.address, call.line, call.key)
-        runs = await inputs.runs(command, call, ctx.sources, ctx.person.id)
-        return await self._still(ctx.person, self._run(command, runs, ctx))
+        runs = await inputs.runs(command, call, ctx.sources, ctx.user.id)
+        return await self._still(ctx.user, self._run(command, runs, ctx))
 
     async def pressed(
         self,
         wire: str,
-        caller: Caller,
-        address: Address,
+        caller: UserRef,
+        address: MessageRef,
         *,
         filled: Mapping[str, Given] | None = None,
         line: str = "",
@@ -117,24 +118,24 @@ class App:
             raise BadInput("input-button")
         ctx = await self._met(caller, address, line, key)
         said = {**command.pressed(values), **forms.read(command, filled or {})}
-        run = await inputs.with_keys(command, said, ctx.sources, ctx.person.id)
-        return await self._still(ctx.person, self._run(command, [run], ctx))
+        run = await inputs.with_keys(command, said, ctx.sources, ctx.user.id)
+        return await self._still(ctx.user, self._run(command, [run], ctx))
 
-    async def read(self, wish: Wish, sources: Sources | None = None) -> Read:
+    async def read(self, params: GenerationParams, sources: Sources | None = None) -> Read:
         """Return a wish as read; `sources` holds pictures that are not kept yet.
 
         Raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`.
         """
         sources = sources or self._sources()
-        passport = self.offer.passport(wish.model)
-        seed = resolve.seed_for(wish)
-        reading = resolve.reading_of(wish, seed)
-        if wish.image is None and reading.image is not None:
+        model_info = self.offer.model_info(params.model)
+        seed = resolve.seed_for(params)
+        reading = resolve.reading_of(params, seed)
+        if params.image is None and reading.image is not None:
             if not reading.image:
                 raise BadInput("input-image-missing")
-            wish = wish.model_copy(update={"image": await sources.fetched(reading.image)})
-        source = None if wish.image is None else await sources.header(wish.image)
-        return Read(reading, passport, resolve.request_of(wish, reading, passport, seed, source), wish)
+            params = params.model_copy(update={"image": await sources.fetched(reading.image)})
+        source = None if params.image is None else await sources.header(params.image)
+        return Read(reading, model_info, resolve.request_of(params, reading, model_info, seed, source), params)
 
     def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
         """Return the seconds of the device that a request is thought to take, beside what is in work now."""
@@ -148,12 +149,12 @@ class App:
         holding = [name for name in names if typed.casefold() in name.casefold() and name not in starting]
         return tuple([*starting, *holding][:most])
 
-    async def complete(self, param: Param, typed: str, caller: Caller, address: Address, most: int = 25) -> tuple[str, ...]:
+    async def complete(self, param: Param, typed: str, caller: UserRef, address: MessageRef, most: int = 25) -> tuple[str, ...]:
         """Return values to offer to somebody for a parameter while it is typed, whoever they are and wherever they may look."""
         if param.completed is None:
             return self.suggestions(param, typed, most)
-        person = await self.store.people.find(caller)
-        reader = await self.store.presets.reader("" if person is None else person.id, address)
+        user = await self.store.people.find(caller)
+        reader = await self.store.presets.reader("" if user is None else user.id, address)
         return await self.store.presets.complete(reader, typed.strip(), most)
 
     async def _run(self, command: AnyCommand, given_runs: Sequence[Raw], ctx: Context) -> Reply:
@@ -161,7 +162,7 @@ class App:
         if command.name in ctx.wanted.closed and not ctx.may_moderate:
             raise NotAllowed("denied-closed", name=command.name.replace("_", " "))
         # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
-        runs = await self.layering.runs(command, given_runs, ctx.person.id, ctx.address, ctx.wanted)
+        runs = await self.layering.runs(command, given_runs, ctx.user.id, ctx.address, ctx.wanted)
         wants = [self._bound(command, one) for one in runs]
         each = [replace(ctx, origins=defaults.origins(one.given, one.layers)) for one in runs]
         replies = [await _ran(command, one, want) for one, want in zip(each, wants, strict=True)]
@@ -181,14 +182,14 @@ class App:
             self.wake()
         return reply
 
-    async def _still(self, person: Person, running: Awaitable[Reply]) -> Reply:
+    async def _still(self, user: User, running: Awaitable[Reply]) -> Reply:
         """Return what a command says; raises `NotAllowed` where its person became one with another, or nobody, in the middle of it."""
         try:
             return await running
         except (BotError, InferenceError):
             raise
         except Exception:
-            if await self.store.people.is_known(person.id):
+            if await self.store.people.is_known(user.id):
                 raise
             raise NotAllowed("denied-person-new") from None
 
@@ -202,18 +203,18 @@ class App:
         """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""
         for shared in filter(None, (uses.get(one.id) for one in drafts)):
             await self.store.boards.used(shared)
-        named = [preset for one in drafts if (preset := Wish.model_validate_json(one.wish).preset) is not None]
+        named = [preset for one in drafts if (preset := GenerationParams.model_validate_json(one.params).preset) is not None]
         if ids := {one.partition("#")[2] for one in named} - {""}:
             await self.store.presets.used(ids)
 
-    async def _met(self, caller: Caller, address: Address, line: str, key: str) -> Context:
+    async def _met(self, caller: UserRef, address: MessageRef, line: str, key: str) -> Context:
         """Return who asks and what holds for them; from here on they are spoken to in their language, or in that of the place."""
         said = {"name": writable(caller.name), "language": writable(caller.language)}
-        person = await self.store.people.person(msgspec.structs.replace(caller, **said))
-        wanted = await self.store.settings.of(person.id, address)
-        if locale := person.speaks(wanted.language):
+        user = await self.store.people.user(msgspec.structs.replace(caller, **said))
+        wanted = await self.store.settings.of(user.id, address)
+        if locale := user.speaks(wanted.language):
             speak(locale)
-        return Context(self, person, address, writable(line), self._sources(), caller.moderates, key, wanted=wanted, caller=caller)
+        return Context(self, user, address, writable(line), self._sources(), caller.moderates, key, wanted=wanted, caller=caller)
 
     def _sources(self) -> Sources:
         return Sources(self.store.files, self.store.pictures, self._fetch)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from inference.contract.errors import Fact, Problem
-from inference.contract.model_info import Passport, not_offered
+from inference.contract.model_info import ModelInfo, not_offered
 from inference.contract.protocol import Beat, Begin, Broken, Cancel, FromWorker, Paint, Ready, Told, decode_from_worker, frame, length_of
 from inference.contract.request import Done, Event, Failed, PictureRequest
 from inference.contract.settings import EngineSettings
@@ -41,10 +41,10 @@ COMMAND = (sys.executable, "-m", "inference.worker.main")
 class Worker:
     """One worker process and the requests that run in it; restarted whenever it ends before it is told to."""
 
-    def __init__(self, device: str, settings: EngineSettings, passports: dict[str, Passport], command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, device: str, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] = COMMAND) -> None:
         self.device = device
         self._command = command
-        self._begin = Begin(device, settings, passports)
+        self._begin = Begin(device, settings, model_infos)
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
@@ -210,9 +210,9 @@ class Worker:
 class LocalEngine:
     """An `Engine` of worker processes on this computer; an async context manager."""
 
-    def __init__(self, settings: EngineSettings, passports: dict[str, Passport], command: Sequence[str] = COMMAND) -> None:
-        self._passports = passports
-        self.workers = [Worker(device, settings, passports, command) for device in devices(settings)]
+    def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] = COMMAND) -> None:
+        self._passports = model_infos
+        self.workers = [Worker(device, settings, model_infos, command) for device in devices(settings)]
         self._numbers = itertools.count(1)
         self._living: list[asyncio.Task[None]] = []
 
@@ -226,7 +226,7 @@ class LocalEngine:
             task.cancel()
         await asyncio.gather(*self._living, return_exceptions=True)
 
-    def passports(self) -> dict[str, Passport]:
+    def model_infos(self) -> dict[str, ModelInfo]:
         """Return what can be asked for, by name."""
         return self._passports
 

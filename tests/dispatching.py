@@ -33,7 +33,7 @@ class Script:
 
     is_able = True
 
-    def passports(self):
+    def model_infos(self):
         """Return what can be asked for."""
         return {"demo": None}
 
@@ -68,9 +68,9 @@ class Told:
     async def settle(self, _job, _address):
         """Have nothing on its way."""
 
-    async def deliver(self, parcel):
+    async def deliver(self, outgoing):
         """Tell of the end of a job."""
-        await self.show(parcel.card, parcel.address)
+        await self.show(outgoing.card, outgoing.address)
         return Sent()
 
 
@@ -88,9 +88,9 @@ class Wall:
     async def settle(self, _job, _address):
         """Have nothing on its way."""
 
-    async def deliver(self, parcel):
+    async def deliver(self, outgoing):
         """Show the end of a job."""
-        await self.show(parcel.card, parcel.address)
+        await self.show(outgoing.card, outgoing.address)
         return Sent()
 
     async def show(self, card, address):

@@ -31,17 +31,17 @@ class Lines:
 
     def ask(self, name, model, cost):
         """Put a job at the end of a person's line and return its id."""
-        person = self.people[name]
-        if not person.line:
-            person.tag = entered(person.tag, self.clock)
+        user = self.people[name]
+        if not user.line:
+            user.tag = entered(user.tag, self.clock)
         self.asked += 1
-        person.line.append(Waiting(f"{name}-{self.asked}", model, cost))
-        return person.line[-1].id
+        user.line.append(Waiting(f"{name}-{self.asked}", model, cost))
+        return user.line[-1].id
 
     def cancel(self, job_id):
         """Take a job out of its line; one that is not in line is left alone."""
-        for person in self.people.values():
-            person.line = [job for job in person.line if job.id != job_id]
+        for user in self.people.values():
+            user.line = [job for job in user.line if job.id != job_id]
 
     @property
     def backlogged(self):
@@ -57,22 +57,22 @@ class Lines:
         """Begin what is next, and charge for it."""
         choice = self.choose(loaded)
         if choice is not None:
-            person = self.people[choice.person]
-            person.line.remove(choice.job)
+            user = self.people[choice.user]
+            user.line.remove(choice.job)
             for one in self.people.values():
                 one.line = [msgspec.structs.replace(job, passed=job.passed + (job.id in choice.overtaken)) for job in one.line]
             self.clock = choice.clock
-            self._charge(person, served(person.tag, choice.job.cost, person.weight))
+            self._charge(user, served(user.tag, choice.job.cost, user.weight))
         return choice
 
     def correct(self, choice, measured):
         """Put right what was charged for a job."""
-        person = self.people[choice.person]
-        self._charge(person, corrected(person.tag, choice.job.cost, measured, person.weight))
+        user = self.people[choice.user]
+        self._charge(user, corrected(user.tag, choice.job.cost, measured, user.weight))
 
-    def _charge(self, person, tag):
-        person.charged += tag - person.tag
-        person.tag = tag
+    def _charge(self, user, tag):
+        user.charged += tag - user.tag
+        user.tag = tag
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Walk:
         measured = choice.job.cost * self.chance.uniform(1 - self.trace.off, 1 + self.trace.off)
         if self.chance.random() < self.trace.cancels:
             measured *= self.chance.random()
-        more, name = measured - choice.job.cost, choice.person
+        more, name = measured - choice.job.cost, choice.user
         self.up[name], self.down[name] = max(self.up[name], more), max(self.down[name], -more)
         self.dearest[name] = max(self.dearest[name], measured)
         self.lines.correct(choice, measured)

@@ -14,8 +14,8 @@ from inference.contract.request import Done, Event, Failed, Note, Picture, Pictu
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
 from inference.models.registry import read_catalogue
-from inference.worker.batch_engine import Studio
-from inference.worker.model_cache import Shelf
+from inference.worker.batch_engine import BatchEngine
+from inference.worker.model_cache import ModelCache
 from inference.worker.model_loader import load
 
 PASSPORT = read_catalogue([], None, WEIGHTS)["demo"]
@@ -61,22 +61,22 @@ class Outcome:
 class Room:
     """A studio and what it told."""
 
-    def __init__(self, passports, shelf, settings):
+    def __init__(self, model_infos, shelf, settings):
         self.heard = queue.Queue()
-        self.studio = Studio(shelf, passports, settings, lambda number, event: self.heard.put((number, event)))
+        self.batch_engine = BatchEngine(shelf, model_infos, settings, lambda number, event: self.heard.put((number, event)))
         self._number = 0
 
     @property
     def easel(self):
         """The demo model as the studio has it, loaded by the first request."""
-        return self.studio.shelf.want(PASSPORT)
+        return self.batch_engine.shelf.want(PASSPORT)
 
     def begin(self, *requests):
         """Submit requests and return their numbers."""
         numbers = range(self._number + 1, self._number + 1 + len(requests))
         self._number += len(requests)
         for number, request in zip(numbers, requests, strict=True):
-            self.studio.submit(number, request)
+            self.batch_engine.submit(number, request)
         return list(numbers)
 
     def follow(self, *numbers):
@@ -97,14 +97,14 @@ class Room:
 
 
 @contextmanager
-def room(passports=None, *, load=load, device_budget=2**33, host_budget=0, **settings):
+def room(model_infos=None, *, load=load, device_budget=2**33, host_budget=0, **settings):
     """Open a studio on the CPU; `load` and the budgets are its shelf's."""
-    shelf = Shelf(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
-    opened = Room(passports or {"demo": PASSPORT}, shelf, EngineSettings(devices=("cpu",), **settings))
-    thread = threading.Thread(target=opened.studio.work)
+    shelf = ModelCache(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
+    opened = Room(model_infos or {"demo": PASSPORT}, shelf, EngineSettings(devices=("cpu",), **settings))
+    thread = threading.Thread(target=opened.batch_engine.work)
     thread.start()
     try:
         yield opened
     finally:
-        opened.studio.stop()
+        opened.batch_engine.stop()
         thread.join()

@@ -18,16 +18,16 @@ from PIL import Image
 from sqlalchemy import make_url, update
 
 from bot.core.quota import Policy, Tier
-from bot.core.values import Address, Caller, new_id
+from bot.core.values import MessageRef, UserRef, new_id
 from bot.presets.template import Body
 from bot.store import schema
 from bot.store.billing import ledger
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import NewJob, Painted
 from bot.store.store import Store
 from bot.store.tables.columns import now
-from bot.store.tables.core import Base, JobRow, PersonRow
+from bot.store.tables.core import Base, JobRow, UserRow
 from inference.contract.request import PictureRequest, Prompt
 
 #: Names the PostgreSQL server to test with, as `[store] url` would; without it the tests of PostgreSQL are skipped.
@@ -57,7 +57,7 @@ async def database(url):
 @pytest.fixture
 def store(database, tmp_path):
     """Give an empty store."""
-    return Store.of(database, Files(str(tmp_path / "files")))
+    return Store.of(database, BlobStore(str(tmp_path / "files")))
 
 
 @cache
@@ -118,20 +118,20 @@ def request_of(words="a red circle", **changes):
     return PictureRequest(prompt=Prompt.plain(words), **{**usual, **changes})
 
 
-def new_job(person, words="a red circle", *, place="here", platform="web", **changes):
+def new_job(user, words="a red circle", *, channel="here", platform="web", **changes):
     """Return a job to accept."""
-    usual = {"address": Address(platform, place), "line": f"/imagine {words}", "wish": "{}", "request": request_of(words)}
-    return NewJob(id=new_id(), person=person, **{**usual, **changes})
+    usual = {"address": MessageRef(platform, channel), "line": f"/imagine {words}", "params": "{}", "request": request_of(words)}
+    return NewJob(id=new_id(), user=user, **{**usual, **changes})
 
 
-async def person_of(store, name="ann", platform="web"):
+async def user_of(store, name="ann", platform="web"):
     """Return the id of somebody."""
-    return (await store.people.person(Caller(platform, name, name))).id
+    return (await store.people.user(UserRef(platform, name, name))).id
 
 
-async def accepted(store, person, words="a red circle", **changes):
+async def accepted(store, user, words="a red circle", **changes):
     """Accept one job and return it."""
-    (job,) = await store.jobs.accept([new_job(person, words, **changes)])
+    (job,) = await store.jobs.accept([new_job(user, words, **changes)])
     return job
 
 
@@ -147,24 +147,24 @@ def painted(index=0, *, file="a" * 64 + ".png", thumbnail="b" * 64 + ".jpg"):
     return Painted(index=index, seed=2**32 - 1 - index, width=8, height=8, bytes=70, file=file, thumbnail=thumbnail)
 
 
-async def done(store, person, words="a red circle", pictures=None, **changes):
+async def done(store, user, words="a red circle", pictures=None, **changes):
     """Have a job accepted and finished, and return its pictures."""
-    (job,) = await store.jobs.accept([new_job(person, words, **changes)], "a runner")
+    (job,) = await store.jobs.accept([new_job(user, words, **changes)], "a runner")
     assert await store.attempts.finish(job, [painted()] if pictures is None else pictures, 1.0)
     return (await store.pictures.of_jobs([job.id]))[job.id]
 
 
-async def on_board(store, person, place):
+async def on_board(store, user, channel):
     """Share a preset and a prompt of somebody's in a place; return the preset's name and the prompt's code."""
-    made = await store.presets.save(person, "calm", Body(prompt="a blue {prompt}"))
-    await store.presets.show(made, place)
-    shared = await store.boards.share(place, person, "a red circle", '{"prompt": "a red circle"}')
+    made = await store.presets.save(user, "calm", Body(prompt="a blue {prompt}"))
+    await store.presets.show(made, channel)
+    shared = await store.boards.share(channel, user, "a red circle", '{"prompt": "a red circle"}')
     return made.name, shared.id
 
 
-async def linked(store, place):
+async def linked(store, channel):
     """Have another group look at the board of a place, too."""
-    assert await store.boards.join(await store.boards.opened(place), await store.boards.opened(Address("elsewhere", new_id())))
+    assert await store.boards.join(await store.boards.opened(channel), await store.boards.opened(MessageRef("elsewhere", new_id())))
 
 
 async def run_out(store, job_id):
@@ -177,9 +177,9 @@ async def run_out(store, job_id):
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "20"))
 
 
-def under(store, credits=None, *, place=None, tiers=None, **more):
+def under(store, credits=None, *, channel=None, tiers=None, **more):
     """Return the same store under an operator's rules: `credits` (thousandths) a day for everybody, and `tiers` by name."""
-    rules = Policy(tiers={"": Tier(credits=credits, **more), **(tiers or {})}, place=place)
+    rules = Policy(tiers={"": Tier(credits=credits, **more), **(tiers or {})}, channel=channel)
     return Store.of(store.database, store.files, rules)
 
 
@@ -188,10 +188,10 @@ def whole(index=0):
     return msgspec.structs.replace(painted(index), width=64, height=64)
 
 
-async def change_person(store, person, **changed):
+async def change_person(store, user, **changed):
     """Change the row of a person."""
     async with store.database.write() as session:
-        await session.execute(update(PersonRow).where(PersonRow.id == person).values(**changed))
+        await session.execute(update(UserRow).where(UserRow.id == user).values(**changed))
 
 
 async def books_are_right(store):

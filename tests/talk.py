@@ -8,10 +8,10 @@ from PIL import Image
 from adapters.shared.command_line import read_line
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.core.values import Address, Caller, Invocation
-from bot.generation.model_catalog import Offer
+from bot.core.values import Invocation, MessageRef, UserRef
+from bot.generation.model_catalog import ModelCatalog
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import Painted
 from bot.store.store import Store
 from inference.demo import WEIGHTS
@@ -28,7 +28,7 @@ def png(width=64, height=96, colour="red"):
     return file.getvalue()
 
 
-class Talk:
+class Chat:
     """A conversation with the bot. `who` and `where` are free to choose; everybody is in the same place unless said otherwise."""
 
     def __init__(self, app, files):
@@ -39,13 +39,13 @@ class Talk:
     async def say(self, line, who="ada", where="studio", *, moderates=False, **more):
         """Return what a typed line is answered with."""
         read = read_line(line)
-        who_and_where = {"caller": Caller(PLATFORM, who, who.title(), moderates), "address": Address(PLATFORM, where)}
+        who_and_where = {"caller": UserRef(PLATFORM, who, who.title(), moderates), "address": MessageRef(PLATFORM, where)}
         return await self.app.handle(Invocation(command=read.command, given={}, words=read.words, line=line, **who_and_where, **more))
 
     async def press(self, button, who="ada", where="studio", **more):
         """Return what a pressed button is answered with."""
         wire = button if isinstance(button, str) else button.wire
-        return await self.app.pressed(wire, Caller(PLATFORM, who), Address(PLATFORM, where), **more)
+        return await self.app.pressed(wire, UserRef(PLATFORM, who), MessageRef(PLATFORM, where), **more)
 
     async def job(self, reply):
         """Return the one job of a reply."""
@@ -54,13 +54,13 @@ class Talk:
 
     async def appointed(self, who, **what):
         """Make somebody something and return their id."""
-        person = await self.store.people.person(Caller(PLATFORM, who, who.title()))
-        await self.store.people.appoint(person.id, **what)
-        return person.id
+        user = await self.store.people.user(UserRef(PLATFORM, who, who.title()))
+        await self.store.people.appoint(user.id, **what)
+        return user.id
 
     async def open(self):
         """Return how many jobs wait, whosever they are."""
-        jobs = await self.store.jobs.of_place(Address(PLATFORM, "studio"), 100)
+        jobs = await self.store.jobs.of_channel(MessageRef(PLATFORM, "studio"), 100)
         return sum(job.is_open for job in jobs)
 
     async def painted(self, line, who="ada", where="studio"):
@@ -84,5 +84,5 @@ async def talk(folder, commands=COMMANDS, policy=None, *, cover=False, **more):
     """Give a conversation whose store is in a folder, under an operator's rules."""
     ready_made(folder / "easel.db")
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
-        store = Store.of(database, Files(str(folder / "files")), policy, cover=cover)
-        yield Talk(App(commands, store, Offer(read_catalogue([], None, WEIGHTS), "demo"), **more), folder / "files")
+        store = Store.of(database, BlobStore(str(folder / "files")), policy, cover=cover)
+        yield Chat(App(commands, store, ModelCatalog(read_catalogue([], None, WEIGHTS), "demo"), **more), folder / "files")

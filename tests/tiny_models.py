@@ -28,9 +28,15 @@ SIDE = 64
 
 def make_tokenizer() -> CLIPTokenizer:
     """Return a CLIP tokenizer that knows single letters and a few words."""
-    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    inbox_updates = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     merges = [("r", "e"), ("re", "d</w>"), ("b", "l"), ("bl", "u"), ("blu", "e</w>")]
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges), "<|startoftext|>", "<|endoftext|>"]
+    tokens = [
+        *inbox_updates,
+        *(f"{inbox_update}</w>" for inbox_update in inbox_updates),
+        *("".join(pair) for pair in merges),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
     return CLIPTokenizer(vocab={token: number for number, token in enumerate(tokens)}, merges=merges, model_max_length=77)
 
 

@@ -14,5 +14,5 @@ async def listed(store: Store, most: int) -> str:
 def _line(act: Act) -> str:
     about = " ".join(f"{name}={value}" for name, value in act.facts.items())
     # Names are what people call themselves: they must not move the cursor of whoever reads this.
-    parts = (moment(act.at), act.name or act.actor, act.act, act.person_name or act.person or "-", act.place or "-", about)
+    parts = (moment(act.at), act.name or act.actor, act.act, act.person_name or act.user or "-", act.channel or "-", about)
     return "  ".join(spelled(part) for part in parts).rstrip()

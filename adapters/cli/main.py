@@ -33,9 +33,9 @@ app = typer.Typer(name="easel", help="Easel paints from words.", no_args_is_help
 models = typer.Typer(help="The models that can paint.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens that let people into the chat page.", no_args_is_help=True)
 tables = typer.Typer(help="The tables of the store.", no_args_is_help=True)
-persons = typer.Typer(help="The people that Easel knows.", no_args_is_help=True)
+users = typer.Typer(help="The people that Easel knows.", no_args_is_help=True)
 app.add_typer(models, name="models")
-app.add_typer(persons, name="person")
+app.add_typer(users, name="person")
 app.add_typer(tokens, name="token")
 app.add_typer(tables, name="db")
 
@@ -101,8 +101,8 @@ def paint(
 
     with _told():
         settings = _configured(config)
-        passport = parts.chosen(settings, model)
-        typed = args.Typed(
+        model_info = parts.chosen(settings, model)
+        typed = args.PaintArgs(
             prompt=prompt,
             negative=negative,
             output=output,
@@ -116,10 +116,10 @@ def paint(
             strength=strength,
             model=model,
         )
-        want = painting.wanted(typed, passport)
-        if sentence := unknown_words(want.request, passport):
+        want = painting.wanted(typed, model_info)
+        if sentence := unknown_words(want.request, model_info):
             _note(sentence)
-        asyncio.run(painting.paint(settings, passport, want, Console()))
+        asyncio.run(painting.paint(settings, model_info, want, Console()))
 
 
 @app.command()
@@ -166,7 +166,7 @@ def revoke_tokens(name: Annotated[str, typer.Argument(help="Whose tokens end.")]
         print(text("token-revoked", name=name, count=asyncio.run(_with_store(settings, lambda store: store.tokens.revoke(name)))))
 
 
-@persons.command("list")
+@users.command("list")
 def list_persons(config: ConfigFile = None) -> None:
     """List the people whom Easel met last: id, name, role, tier, and how platforms know them."""
     from adapters.cli import users as people
@@ -175,9 +175,9 @@ def list_persons(config: ConfigFile = None) -> None:
         print(asyncio.run(_with_store(_configured(config), people.listed)))
 
 
-@persons.command("set")
+@users.command("set")
 def set_person(
-    person: Annotated[str, typer.Argument(help="Who: an id, or platform:id; `easel person list` shows them.")],
+    user: Annotated[str, typer.Argument(help="Who: an id, or platform:id; `easel person list` shows them.")],
     *,
     role: Annotated[str | None, typer.Option(help="moderator, operator or none.")] = None,
     tier: Annotated[str | None, typer.Option(help="A tier of the configuration, or none.")] = None,
@@ -188,7 +188,7 @@ def set_person(
 
     with _told():
         settings = _configured(config)
-        print(asyncio.run(_with_store(settings, lambda store: people.appointed(store, settings, person, role, tier))))
+        print(asyncio.run(_with_store(settings, lambda store: people.appointed(store, settings, user, role, tier))))
 
 
 async def _with_store(settings: configuration.Config, act: Callable[[Store], Awaitable[T]]) -> T:
@@ -198,7 +198,7 @@ async def _with_store(settings: configuration.Config, act: Callable[[Store], Awa
 
 @app.command()
 def export(
-    person: Annotated[str, typer.Argument(help="Whose data: an id, platform:id, or a name that only one person has.")],
+    user: Annotated[str, typer.Argument(help="Whose data: an id, platform:id, or a name that only one person has.")],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The ZIP file.")],
     config: ConfigFile = None,
@@ -207,12 +207,12 @@ def export(
     from adapters.cli import privacy
 
     with _told():
-        print(asyncio.run(_with_store(_configured(config), lambda store: privacy.exported(store, person, output))))
+        print(asyncio.run(_with_store(_configured(config), lambda store: privacy.exported(store, user, output))))
 
 
 @app.command()
 def forget(
-    person: Annotated[str, typer.Argument(help="Whom to forget: an id, platform:id, or a name that only one person has.")] = "",
+    user: Annotated[str, typer.Argument(help="Whom to forget: an id, platform:id, or a name that only one person has.")] = "",
     *,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     again: Annotated[bool, typer.Option("--again", help="After restoring a backup: forget those in it who were forgotten since.")] = False,
@@ -222,10 +222,10 @@ def forget(
     from adapters.cli import privacy
 
     def forgotten(store: Store) -> Awaitable[str]:
-        return privacy.forgotten_again(store) if again else privacy.forgotten(store, person, privacy.asked(sure, typer.confirm))
+        return privacy.forgotten_again(store) if again else privacy.forgotten(store, user, privacy.asked(sure, typer.confirm))
 
     with _told():
-        if again == bool(person):
+        if again == bool(user):
             raise BadInput("input-forget-whom")
         print(asyncio.run(_with_store(_configured(config), forgotten)))
 
@@ -264,7 +264,7 @@ def list_models(config: ConfigFile = None) -> None:
         table = Table(box=None, pad_edge=False)
         for column in ("name", "family", "size", "steps", "title"):
             table.add_column(text(f"models-{column}"), no_wrap=column == "name")
-        for one in parts.passports(settings).values():
+        for one in parts.model_infos(settings).values():
             usual = one.defaults
             table.add_row(one.name, one.family, f"{usual.width} × {usual.height}", str(usual.steps), one.title)
         Console(highlight=False, markup=False).print(table)

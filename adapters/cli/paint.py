@@ -12,45 +12,45 @@ from adapters.terminal.file_delivery import PLATFORM, deliver
 from bot.commands.generate import Imagine
 from bot.config import Config
 from bot.core.errors import BadInput, BotError
-from bot.core.values import Address, Caller, new_id
+from bot.core.values import MessageRef, UserRef, new_id
 from bot.framework.reply import Reply
 from bot.generation import resolve as asking
-from bot.jobs.delivery import Later, Outcome, Parcel
+from bot.jobs.delivery import Later, Outcome, OutgoingResult
 from bot.jobs.dispatcher import Dispatcher
 from bot.prompting import grammar
 from bot.store.jobs.job import DONE, Job, NewJob
 from bot.store.store import Store
-from bot.views.job_card import Card, summary
+from bot.views.job_card import JobView, summary
 from inference.contract.errors import InferenceError
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest
 from inference.images import validation
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class PaintOptions(msgspec.Struct, frozen=True):
     """What is to be painted and where it goes: checked, but nothing done yet."""
 
-    wish: Imagine
+    params: Imagine
     request: PictureRequest
     source: bytes | None
     files: tuple[Path, ...]
 
 
-def wanted(typed: args.Typed, passport: Passport) -> Wanted:
+def wanted(typed: args.PaintArgs, model_info: ModelInfo) -> PaintOptions:
     """Return what was typed as a request, or raise what is wrong with it, before anything is started or written."""
     if len(grammar.split(typed.prompt)) > 1:
         raise BadInput("input-one-prompt")
-    wish, source = args.wish_of(typed), args.source_of(typed)
-    seed = asking.seed_for(wish)
-    reading = asking.reading_of(wish, seed)
-    request = asking.request_of(wish, reading, passport, seed, None if source is None else validation.check_bytes(source))
-    return Wanted(wish, request, source, args.files_of(typed, seed, request.count))
+    params, source = args.wish_of(typed), args.source_of(typed)
+    seed = asking.seed_for(params)
+    reading = asking.reading_of(params, seed)
+    request = asking.request_of(params, reading, model_info, seed, None if source is None else validation.check_bytes(source))
+    return PaintOptions(params, request, source, args.files_of(typed, seed, request.count))
 
 
-async def paint(config: Config, passport: Passport, want: Wanted, console: Console) -> None:
+async def paint(config: Config, model_info: ModelInfo, want: PaintOptions, console: Console) -> None:
     """Paint what is wanted, into its files, and say what came of it; raises what it failed with."""
-    async with parts.opened(config) as store, parts.engine(config, {passport.name: passport}) as engine:
-        with progress.Board(console) as board:
+    async with parts.opened(config) as store, parts.engine(config, {model_info.name: model_info}) as engine:
+        with progress.ProgressBoard(console) as board:
             # None but its own: what waits for others is theirs, and their model may not be loaded here.
             async with Dispatcher(store, engine, _Terminal(board), platforms=(), most=0) as dispatcher:
                 job = await _accepted(store, want, dispatcher.runner, progress.can_preview(console))
@@ -71,10 +71,10 @@ async def paint(config: Config, passport: Passport, want: Wanted, console: Conso
 class _Terminal:
     """Shows progress on a board; the files are written by whoever waits for them."""
 
-    def __init__(self, board: progress.Board) -> None:
+    def __init__(self, board: progress.ProgressBoard) -> None:
         self._board = board
 
-    async def show(self, card: Card, _address: Address) -> None:
+    async def show(self, card: JobView, _address: MessageRef) -> None:
         """Show a card."""
         self._board.show(card)
 
@@ -82,29 +82,29 @@ class _Terminal:
         """Say no: there is nothing to show twice."""
         return False
 
-    async def settle(self, _job: str, _address: Address) -> None:
+    async def settle(self, _job: str, _address: MessageRef) -> None:
         """Do nothing: the board shows a card at once."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Leave it: no platform is served here."""
-        return Later(parcel.id)
+        return Later(outgoing.id)
 
-    async def post(self, _address: Address, _reply: Reply, key: str) -> Outcome:
+    async def post(self, _address: MessageRef, _reply: Reply, key: str) -> Outcome:
         """Leave it likewise."""
         return Later(key)
 
 
-async def _accepted(store: Store, want: Wanted, runner: str, previews: bool) -> Job:
+async def _accepted(store: Store, want: PaintOptions, runner: str, previews: bool) -> Job:
     """Accept the request, leased to this process from its first moment on."""
-    person = await store.people.person(Caller(PLATFORM, "local"))
+    user = await store.people.user(UserRef(PLATFORM, "local"))
     source = None if want.source is None else await store.files.put(want.source)
     new = NewJob(
         id=new_id(),
-        person=person.id,
-        address=Address(PLATFORM, str(want.files[0].resolve().parent), "/".join(path.name for path in want.files)),
-        line=want.wish.prompt,
-        wish=want.wish.model_copy(update={"image": source}).model_dump_json(exclude_none=True),
-        request=msgspec.structs.replace(want.request, share=person.id, previews=previews),
+        user=user.id,
+        address=MessageRef(PLATFORM, str(want.files[0].resolve().parent), "/".join(path.name for path in want.files)),
+        line=want.params.prompt,
+        params=want.params.model_copy(update={"image": source}).model_dump_json(exclude_none=True),
+        request=msgspec.structs.replace(want.request, share=user.id, previews=previews),
         source=source,
     )
     (job,) = await store.jobs.accept([new], runner)

@@ -9,7 +9,7 @@ from adapters.observability.redaction import spelled
 from bot.core.errors import BadInput, BadOutput
 from bot.i18n.translate import text
 from bot.store.store import Store
-from bot.store.users.users import Person
+from bot.store.users.users import User
 from bot.views import data_export as archives
 
 #: Who did it, in the audit: nobody with an id, but whoever may type here.
@@ -21,8 +21,8 @@ async def exported(store: Store, reference: str, file: Path) -> str:
 
     In it are `data.json`, with every row of every table, and the pictures, which the rows name.
     """
-    person = await store.people.one(reference)
-    rows = await store.rights.rows(person.id)
+    user = await store.people.one(reference)
+    rows = await store.rights.rows(user.id)
     part = file.with_name(f".{file.name}.part")
     try:
         # For the eyes of that person: nobody else on this computer may read it.
@@ -33,29 +33,29 @@ async def exported(store: Store, reference: str, file: Path) -> str:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise BadOutput("output-file-failed", file=str(file), reason=error.strerror or type(error).__name__) from None
-    await store.audit.note(_ACTOR, "export", person=person.id)
-    return text("export-done", file=str(file), name=_name(person), jobs=len(rows["job"]), pictures=len(rows["picture"]))
+    await store.audit.note(_ACTOR, "export", user=user.id)
+    return text("export-done", file=str(file), name=_name(user), jobs=len(rows["job"]), pictures=len(rows["picture"]))
 
 
 async def forgotten(store: Store, reference: str, agreed: Callable[[str], bool]) -> str:
     """Forget a person, where that is `agreed` to when asked, and say what became of it; raises `BadInput`."""
-    person = await store.people.one(reference)
-    jobs, pictures = await store.rights.counts(person.id)
-    if not agreed(text("forget-ask", name=_name(person), jobs=jobs, pictures=pictures)):
+    user = await store.people.one(reference)
+    jobs, pictures = await store.rights.counts(user.id)
+    if not agreed(text("forget-ask", name=_name(user), jobs=jobs, pictures=pictures)):
         return text("forget-not")
-    return await _forget(store, person)
+    return await _forget(store, user)
 
 
 async def forgotten_again(store: Store) -> str:
     """Forget all who were forgotten before and are back with a backup, and say who that was."""
     back = await store.rights.returned()
-    return "\n".join([await _forget(store, person) for person in back]) or text("forget-none")
+    return "\n".join([await _forget(store, user) for user in back]) or text("forget-none")
 
 
-async def _forget(store: Store, person: Person) -> str:
-    done = await store.rights.forget(person.id)
+async def _forget(store: Store, user: User) -> str:
+    done = await store.rights.forget(user.id)
     await store.audit.note(_ACTOR, "forget", facts={"jobs": done.jobs, "pictures": done.pictures})
-    return text("forget-done", name=_name(person), jobs=done.jobs, pictures=done.pictures)
+    return text("forget-done", name=_name(user), jobs=done.jobs, pictures=done.pictures)
 
 
 def asked(is_sure: bool, ask: Callable[[str], bool]) -> Callable[[str], bool]:
@@ -71,5 +71,5 @@ def asked(is_sure: bool, ask: Callable[[str], bool]) -> Callable[[str], bool]:
     return agreed
 
 
-def _name(person: Person) -> str:
-    return spelled(person.name) or person.id
+def _name(user: User) -> str:
+    return spelled(user.name) or user.id

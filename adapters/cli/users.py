@@ -15,22 +15,22 @@ _ROLES = (MODERATOR, OPERATOR)
 async def listed(store: Store) -> str:
     """Return the persons whom Easel met last, a line for each: id, name, role, tier, identities."""
     lines = []
-    for person, callers in await store.people.latest(_MOST):
+    for user, callers in await store.people.latest(_MOST):
         known = " ".join(f"{one.platform}:{one.id}" for one in callers)
-        lines.append("  ".join((person.id, person.name or "-", person.role or "-", person.tier or "-", known)))
+        lines.append("  ".join((user.id, user.name or "-", user.role or "-", user.tier or "-", known)))
     return "\n".join(lines) or text("person-none")
 
 
 async def appointed(store: Store, config: Config, reference: str, role: str | None, tier: str | None) -> str:
     """Give a person a role or a tier ("none" takes it away) and say so; raises `BadInput`."""
-    person = await store.people.one(reference)
-    if reference not in (person.id, *(f"{one.platform}:{one.id}" for one in await store.people.identities(person.id))):
+    user = await store.people.one(reference)
+    if reference not in (user.id, *(f"{one.platform}:{one.id}" for one in await store.people.identities(user.id))):
         # People choose their names: nobody is made anything by theirs.
-        raise BadInput("input-person-name", given=reference, id=person.id)
+        raise BadInput("input-person-name", given=reference, id=user.id)
     tiers = tuple(one.name for one in config.quota.tiers)
-    await store.people.appoint(person.id, role=_one_of("role", role, _ROLES), tier=_one_of("tier", tier, tiers))
-    await store.audit.note("terminal", "appoint", person=person.id, facts={"role": role or "", "tier": tier or ""})
-    after = await store.people.one(person.id)
+    await store.people.appoint(user.id, role=_one_of("role", role, _ROLES), tier=_one_of("tier", tier, tiers))
+    await store.audit.note("terminal", "appoint", user=user.id, facts={"role": role or "", "tier": tier or ""})
+    after = await store.people.one(user.id)
     return text("person-set", name=after.name or after.id, role=after.role or "none", tier=after.tier or "none")
 
 

@@ -13,20 +13,20 @@ import msgspec
 
 from adapters.base import Bot
 from adapters.discord import commands
-from adapters.discord.api import Closed, Gone, NotConnected, Posts, TooLarge
+from adapters.discord.api import Closed, DiscordApi, Gone, NotConnected, TooLarge
 from adapters.discord.client import Client
 from adapters.discord.connection import Connection, is_elsewhere, lead
 from adapters.discord.delivery import Sender, later
-from adapters.discord.interactions import Desk
+from adapters.discord.interactions import InteractionHandler
 from adapters.discord.message_ref import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
 from adapters.discord.uploads import STEPS
-from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, Pace
-from bot.core.values import Address
+from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, CardThrottle
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
 from bot.store.jobs.job import WAITING
 from bot.store.tables.columns import now
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.discord")
 
@@ -68,12 +68,12 @@ class DiscordAdapter:
         self._section = section = bot.config.discord
         most_bytes = round(section.file_mib * 2**20)
         self._connection = Connection(self._client, section.token)
-        self._posts = Posts(lambda: self._connection.client)
-        self._desk = Desk(bot, self._posts, most_bytes)
+        self._posts = DiscordApi(lambda: self._connection.client)
+        self._desk = InteractionHandler(bot, self._posts, most_bytes)
         self._sender = Sender(bot.app.store, self._posts, most_bytes)
-        self._pace = Pace(self._sender.show, (Closed, Gone), bot)
+        self._pace = CardThrottle(self._sender.show, (Closed, Gone), bot)
         #: The jobs that are shown and not at their end: how they were shown last, and where.
-        self._open: dict[str, tuple[Card, Address]] = {}
+        self._open: dict[str, tuple[JobView, MessageRef]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: asyncio.Task[None] | None = None
 
@@ -98,7 +98,7 @@ class DiscordAdapter:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card when its channel may be changed again."""
         if not spot_of(address).user:
             return
@@ -116,20 +116,20 @@ class DiscordAdapter:
         del platform
         return False
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Show nothing more of a job that is about to end."""
         del address
         self._open.pop(job, None)
         await self._pace.settle(job)
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, after whatever of it is on its way."""
-        self._open.pop(parcel.card.job, None)
-        if not await self._pace.settle(parcel.card.job):
+        self._open.pop(outgoing.card.job, None)
+        if not await self._pace.settle(outgoing.card.job):
             return Later("progress on its way", SETTLE_AGAIN_SECONDS)
-        return await self._sender.deliver(parcel)
+        return await self._sender.deliver(outgoing)
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for, in a message of its own; where painting is not allowed, in words alone."""
         try:
             if not await self._may_show(channel_of(address)):
@@ -154,7 +154,7 @@ class DiscordAdapter:
             return True
         return self._desk.is_open(self._posts.connected.get_channel(channel) or await self._posts.known(channel))
 
-    async def _said(self, address: Address, reply: Reply, key: str) -> int:
+    async def _said(self, address: MessageRef, reply: Reply, key: str) -> int:
         """Say something with pictures that become smaller until Discord takes them, at last with none; return the message."""
         limit = spot_of(address).limit
         for step in range(STEPS - 1):
@@ -196,11 +196,11 @@ class DiscordAdapter:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             for job, (card, address) in tuple(self._open.items()):
-                spot = self._posts.freshest(spot_of(address))
+                ref = self._posts.freshest(spot_of(address))
                 # What was delivered while others were looked at is not to be covered.
                 if self._open.get(job) != (card, address):
                     continue
-                if spot.is_last_call and spot.until - time.time() > TOKEN_MARGIN / 2:
+                if ref.is_last_call and ref.until - time.time() > TOKEN_MARGIN / 2:
                     self._pace.offer(card, address)
                 elif card.state == WAITING:
                     with contextlib.suppress(Exception):

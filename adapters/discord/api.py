@@ -10,7 +10,7 @@ import discord
 import msgspec
 from discord import ui
 
-from adapters.discord.message_ref import TOKEN_MARGIN, TOKEN_SECONDS, Spot
+from adapters.discord.message_ref import TOKEN_MARGIN, TOKEN_SECONDS, SentMessage
 from adapters.discord.uploads import File
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class NotConnected(Exception):
 REFUSALS = (TooLarge, Closed, Gone, NotConnected, discord.HTTPException, *SILENCE)
 
 
-class Posts:
+class DiscordApi:
     """The messages of the bot. `client` gives the one that is connected now, or nothing.
 
     Everything raises `TooLarge`, `Closed`, `Gone` or `NotConnected`, and else what the library raises: `REFUSALS`.
@@ -73,18 +73,18 @@ class Posts:
         while len(self._tokens) > _MOST_TOKENS:
             del self._tokens[next(iter(self._tokens))]
 
-    def freshest(self, spot: Spot) -> Spot:
+    def freshest(self, ref: SentMessage) -> SentMessage:
         """Return a spot with the token that opens it for longest."""
-        token, until = self._tokens.get(spot.message, ("", 0))
-        return spot if until - TOKEN_MARGIN <= max(spot.until, time.time()) else msgspec.structs.replace(spot, token=token, until=until)
+        token, until = self._tokens.get(ref.message, ("", 0))
+        return ref if until - TOKEN_MARGIN <= max(ref.until, time.time()) else msgspec.structs.replace(ref, token=token, until=until)
 
-    async def edit(self, channel: int, spot: Spot, view: ui.LayoutView, files: Sequence[File]) -> None:
+    async def edit(self, channel: int, ref: SentMessage, view: ui.LayoutView, files: Sequence[File]) -> None:
         """Change the message of a spot: by its token while that opens it, else as the bot's own."""
         opened = [one.opened() for one in files]
-        if spot.is_open or spot.is_last_call:
-            await _asked(self._webhook(spot).edit_message(spot.message, view=view, attachments=opened))
+        if ref.is_open or ref.is_last_call:
+            await _asked(self._webhook(ref).edit_message(ref.message, view=view, attachments=opened))
         else:
-            message = self._channel(channel).get_partial_message(spot.message)
+            message = self._channel(channel).get_partial_message(ref.message)
             # For an edit without words in it the library leaves out what the client says of mentions.
             await _asked(message.edit(view=view, attachments=opened, allowed_mentions=discord.AllowedMentions.none()))
 
@@ -100,9 +100,9 @@ class Posts:
                 return await self.send(channel, view, (), nonce)
         return await self.send(channel, view, (), nonce)
 
-    async def follow(self, spot: Spot, view: ui.LayoutView, files: Sequence[File]) -> int:
+    async def follow(self, ref: SentMessage, view: ui.LayoutView, files: Sequence[File]) -> int:
         """Send one more message to where only the token of an interaction is let in, and return its id."""
-        return (await _asked(self._webhook(spot).send(view=view, files=[one.opened() for one in files], wait=True))).id
+        return (await _asked(self._webhook(ref).send(view=view, files=[one.opened() for one in files], wait=True))).id
 
     async def known(self, channel: int) -> Any:
         """Return a channel that the library has not heard of, such as a thread that is older than the connection."""
@@ -144,9 +144,9 @@ class Posts:
     def _channel(self, channel: int) -> discord.PartialMessageable:
         return self.connected.get_partial_messageable(channel)
 
-    def _webhook(self, spot: Spot) -> discord.Webhook:
+    def _webhook(self, ref: SentMessage) -> discord.Webhook:
         client = self.connected
-        return discord.Webhook.partial(client.application_id or 0, spot.token, client=client)
+        return discord.Webhook.partial(client.application_id or 0, ref.token, client=client)
 
 
 def wires_of(components: Iterable[Any]) -> Iterator[str]:

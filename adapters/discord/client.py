@@ -10,8 +10,8 @@ from discord import app_commands, ui
 
 from adapters.discord import commands
 from adapters.discord.connection import may_identify
-from adapters.discord.interactions import Desk
-from adapters.discord.messages import Talking
+from adapters.discord.interactions import InteractionHandler
+from adapters.discord.messages import MessageHandler
 from adapters.discord.render import PICK
 from adapters.discord.replies import Interaction
 from adapters.discord.translator import Translations
@@ -27,7 +27,7 @@ _INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
 class Client(discord.AutoShardedClient):
     """Easel on Discord. `stands` is called whenever a connection does."""
 
-    def __init__(self, section: Discord, desk: Desk, stands: Callable[[], None]) -> None:
+    def __init__(self, section: Discord, desk: InteractionHandler, stands: Callable[[], None]) -> None:
         # It says at every start that it cannot speak; nobody asked it to.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -45,7 +45,7 @@ class Client(discord.AutoShardedClient):
         self.desk = desk
         self.tree = commands.tree_of(self, desk)
         self.tree.error(self._broke)
-        self._talking = Talking(desk)
+        self._talking = MessageHandler(desk)
         self._stands = stands
 
     async def setup_hook(self) -> None:

@@ -14,7 +14,7 @@ from discord.app_commands import Choice
 
 from adapters.discord import attachments
 from adapters.discord.api import wires_of
-from adapters.discord.interactions import Desk
+from adapters.discord.interactions import InteractionHandler
 from adapters.discord.modals import SOURCE, modal
 from adapters.discord.replies import Interaction, address_of, ask, caller_of, tell
 from adapters.discord.translator import Translations, translatable
@@ -22,8 +22,9 @@ from bot.commands.generate import again, imagine
 from bot.commands.images import info
 from bot.core.values import Given
 from bot.framework import forms
-from bot.framework.command import Answer, Command, Kind, Param
+from bot.framework.command import Answer, Command
 from bot.framework.help import help_of, help_with
+from bot.framework.params import Kind, Param
 from bot.i18n.translate import speak, text
 
 #: Discord's names of what a parameter takes.
@@ -96,12 +97,12 @@ class SuggestedOption(Option):
 
     async def autocomplete(self, interaction: Interaction, value: int | float | str, /) -> list[Choice[str | int | float]]:
         """Return what begins like it, or holds it."""
-        desk: Desk = interaction.client.desk
+        desk: InteractionHandler = interaction.client.desk
         names = await desk.bot.app.complete(self._param, str(value), caller_of(interaction), address_of(interaction, 0))
         return [Choice(name=name[:_MOST_CHOICE], value=name) for name in names if len(name) <= _MOST_CHOICE]
 
 
-def tree_of(client: discord.Client, desk: Desk) -> Tree:
+def tree_of(client: discord.Client, desk: InteractionHandler) -> Tree:
     """Return the commands of the bot as Discord knows them."""
     tree = Tree(
         client,
@@ -132,7 +133,7 @@ async def digest(tree: Tree, base: str) -> str:
     return hashlib.sha256(json.dumps([base, payload], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _slash(desk: Desk, command: Command[Any], name: str) -> app_commands.Command[Any, ..., None]:
+def _slash(desk: InteractionHandler, command: Command[Any], name: str) -> app_commands.Command[Any, ..., None]:
     async def run(interaction: Interaction, **given: Any) -> None:
         await desk.used(interaction, command, partial(_brought, interaction.client, given))
 
@@ -162,7 +163,7 @@ async def _brought(client: discord.Client, given: Mapping[str, Any]) -> dict[str
     return said
 
 
-def menus(desk: Desk) -> tuple[app_commands.ContextMenu, ...]:
+def menus(desk: InteractionHandler) -> tuple[app_commands.ContextMenu, ...]:
     """Return the menus."""
 
     async def source(interaction: Interaction, message: discord.Message) -> None:
@@ -189,7 +190,7 @@ def menus(desk: Desk) -> tuple[app_commands.ContextMenu, ...]:
     )
 
 
-async def _ask(desk: Desk, interaction: Interaction, picture: attachments.Picture) -> None:
+async def _ask(desk: InteractionHandler, interaction: Interaction, picture: attachments.Picture) -> None:
     """Ask what to paint from a picture."""
     key = desk.lay_aside(interaction, picture)
     sizes = desk.bot.app.suggestions(imagine.param("size"), "")
@@ -198,7 +199,7 @@ async def _ask(desk: Desk, interaction: Interaction, picture: attachments.Pictur
     await ask(interaction, modal(form, f"{SOURCE}{key}"))
 
 
-async def _press(desk: Desk, interaction: Interaction, message: discord.Message, name: str) -> None:
+async def _press(desk: InteractionHandler, interaction: Interaction, message: discord.Message, name: str) -> None:
     """Do what a button of a message does."""
     own = interaction.client.user
     is_ours = own is not None and message.author.id == own.id

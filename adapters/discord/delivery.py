@@ -9,17 +9,17 @@ import msgspec
 
 from adapters.discord import render
 from adapters.discord import uploads as packing
-from adapters.discord.api import REFUSALS, SILENCE, Closed, Gone, NotConnected, Posts, TooLarge
-from adapters.discord.message_ref import Spot, channel_of, spot_of
+from adapters.discord.api import REFUSALS, SILENCE, Closed, DiscordApi, Gone, NotConnected, TooLarge
+from adapters.discord.message_ref import SentMessage, channel_of, spot_of
 from adapters.discord.uploads import Packed
 from bot.commands.queue import resend
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.i18n.translate import text
-from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
 from bot.store.jobs.job import DONE, FAILED, WAITING
 from bot.store.store import Store
 from bot.views.buttons import of_job
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.discord")
 
@@ -29,41 +29,41 @@ _TURNED_AWAY_SECONDS = 900.0
 #: What can be done with a picture, at most.
 _MOST_DEEDS = 5
 
-_Way = Callable[[Parcel, Packed], Awaitable[Outcome]]
+_Way = Callable[[OutgoingResult, Packed], Awaitable[Outcome]]
 
 
 class Sender:
     """Shows cards in Discord; files have at most so many bytes there."""
 
-    def __init__(self, store: Store, posts: Posts, most_bytes: int) -> None:
+    def __init__(self, store: Store, posts: DiscordApi, most_bytes: int) -> None:
         self._store = store
         self._posts = posts
         self._most_bytes = most_bytes
         #: Where jobs are shown that had no message when they were begun: who paints them does not know yet.
-        self._placed: dict[str, Spot] = {}
+        self._placed: dict[str, SentMessage] = {}
 
-    async def show(self, card: Card, address: Address) -> None:
-        """Change the message of a card; where it has none yet, send one. Raises what `Posts` raises."""
-        spot, channel = self._spot(card, address), channel_of(address)
+    async def show(self, card: JobView, address: MessageRef) -> None:
+        """Change the message of a card; where it has none yet, send one. Raises what `DiscordApi` raises."""
+        ref, channel = self._spot(card, address), channel_of(address)
         if card.is_open:
             # By the time the picture is there nobody looks here any more.
-            note = text("discord-below") if spot.token and not spot.is_open and not spot.is_guest else ""
+            note = text("discord-below") if ref.token and not ref.is_open and not ref.is_guest else ""
             files = render.preview_of(card)
         else:
-            note, files = "", (await packing.pack(self._store.files, card.pictures, self._limit(spot))).files
+            note, files = "", (await packing.pack(self._store.files, card.pictures, self._limit(ref))).files
         view = render.of_card(card, files, note=note)
-        if spot.message:
-            await self._posts.edit(channel, spot, view, files)
-        elif card.is_open and spot.user:
-            await self._place(card, channel, spot, await self._anew(channel, spot, view, files, card.job))
+        if ref.message:
+            await self._posts.edit(channel, ref, view, files)
+        elif card.is_open and ref.user:
+            await self._place(card, channel, ref, await self._anew(channel, ref, view, files, card.job))
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, once."""
         try:
             try:
-                outcome = await self._fitting(parcel, self._in_channel)
+                outcome = await self._fitting(outgoing, self._in_channel)
             except (Closed, Gone):
-                outcome = await self._fitting(parcel, self._to_person)
+                outcome = await self._fitting(outgoing, self._to_person)
         except (Closed, TooLarge, Gone) as refusal:
             outcome = Refused(type(refusal).__name__)
         except NotConnected:
@@ -72,89 +72,89 @@ class Sender:
             return later(error)
         except SILENCE as error:
             return Later(type(error).__name__, unsure=True)
-        self._placed.pop(parcel.card.job, None)
+        self._placed.pop(outgoing.card.job, None)
         return outcome
 
-    async def _fitting(self, parcel: Parcel, way: _Way) -> Outcome:
+    async def _fitting(self, outgoing: OutgoingResult, way: _Way) -> Outcome:
         """Go a way with files that become smaller until Discord takes them; at last with none."""
-        step, limit = 0, self._limit(spot_of(parcel.address))
+        step, limit = 0, self._limit(spot_of(outgoing.address))
         while True:
-            packed = await packing.pack(self._store.files, parcel.card.pictures, limit, step)
+            packed = await packing.pack(self._store.files, outgoing.card.pictures, limit, step)
             try:
-                return await way(parcel, packed)
+                return await way(outgoing, packed)
             except TooLarge:
                 step = packed.step + 1
                 if step >= packing.STEPS:
                     raise
 
-    async def _in_channel(self, parcel: Parcel, packed: Packed) -> Outcome:
-        card, channel = parcel.card, channel_of(parcel.address)
-        spot = self._spot(card, parcel.address)
+    async def _in_channel(self, outgoing: OutgoingResult, packed: Packed) -> Outcome:
+        card, channel = outgoing.card, channel_of(outgoing.address)
+        ref = self._spot(card, outgoing.address)
         view = render.of_card(card, packed.files, note=_lost(card, packed))
         # What an interaction was answered with is completed in its place while its token lives. Later a message of its own comes:
         # by then people have gone elsewhere, and see what is new.
-        is_open = spot.is_open or (spot.is_guest and spot.is_last_call)
-        if spot.message and (is_open or not spot.token):
+        is_open = ref.is_open or (ref.is_guest and ref.is_last_call)
+        if ref.message and (is_open or not ref.token):
             try:
-                await self._posts.edit(channel, spot, view, packed.files)
-                return Sent(str(spot.message))
+                await self._posts.edit(channel, ref, view, packed.files)
+                return Sent(str(ref.message))
             except (Closed, Gone) as refusal:
                 # In an old thread nothing is changed any more, but what is said there opens it again.
                 log.info("discord.message_left job=%s reason=%s", card.job, type(refusal).__name__)
-        if spot.is_guest and not is_open:
+        if ref.is_guest and not is_open:
             raise Closed
-        if spot.is_guest and parcel.unsure:
+        if ref.is_guest and outgoing.unsure:
             # It cannot look for what it may have said there, and whatever it said could be there twice.
-            await self._ask(card, spot)
+            await self._ask(card, ref)
             return Unknown("not heard of")
         # An attempt may have arrived without anybody hearing of it.
-        is_told = not spot.is_guest and (parcel.unsure or not spot.message)
+        is_told = not ref.is_guest and (outgoing.unsure or not ref.message)
         message = await self._posts.find(channel, card.job, _wires(card)) if is_told else 0
-        if message and message != spot.message:
-            await self._posts.edit(channel, Spot(message=message), view, packed.files)
+        if message and message != ref.message:
+            await self._posts.edit(channel, SentMessage(message=message), view, packed.files)
         else:
-            message = await self._anew(channel, spot, view, packed.files, parcel.id)
-        if not await self._cleared(card, channel, spot):
+            message = await self._anew(channel, ref, view, packed.files, outgoing.id)
+        if not await self._cleared(card, channel, ref):
             return Later("placeholder left", unsure=True)
-        await self._place(card, channel, spot, message)
+        await self._place(card, channel, ref, message)
         return Sent(str(message))
 
-    async def _to_person(self, parcel: Parcel, packed: Packed) -> Outcome:
+    async def _to_person(self, outgoing: OutgoingResult, packed: Packed) -> Outcome:
         """Tell a person directly what cannot be told in the channel any more."""
-        if not (user := spot_of(parcel.address).user):
+        if not (user := spot_of(outgoing.address).user):
             raise Closed
-        note = _lost(parcel.card, packed) or text("discord-closed")
-        view = render.of_card(parcel.card, packed.files, note=note)
+        note = _lost(outgoing.card, packed) or text("discord-closed")
+        view = render.of_card(outgoing.card, packed.files, note=note)
         direct = await self._posts.direct(user)
-        if parcel.unsure and (message := await self._posts.find(direct, parcel.card.job, _wires(parcel.card))):
-            await self._posts.edit(direct, Spot(message=message), view, packed.files)
+        if outgoing.unsure and (message := await self._posts.find(direct, outgoing.card.job, _wires(outgoing.card))):
+            await self._posts.edit(direct, SentMessage(message=message), view, packed.files)
             return Sent(str(message))
-        return Sent(str(await self._posts.send(direct, view, packed.files, parcel.id)))
+        return Sent(str(await self._posts.send(direct, view, packed.files, outgoing.id)))
 
-    async def _ask(self, card: Card, spot: Spot) -> None:
+    async def _ask(self, card: JobView, ref: SentMessage) -> None:
         """Ask a person whether a result has arrived, and send it again when they say that it has not."""
         question = render.sentence(text("discord-unsure", words=card.words), [resend.button("button-resend", job=card.job)])
         with contextlib.suppress(*REFUSALS):
-            await self._posts.send(await self._posts.direct(spot.user), question, (), f"?{card.job}")
+            await self._posts.send(await self._posts.direct(ref.user), question, (), f"?{card.job}")
 
-    async def _anew(self, channel: int, spot: Spot, view: discord.ui.LayoutView, files: render.Files, nonce: str) -> int:
-        if spot.is_guest:
-            return await self._posts.follow(spot, view, files)
+    async def _anew(self, channel: int, ref: SentMessage, view: discord.ui.LayoutView, files: render.Files, nonce: str) -> int:
+        if ref.is_guest:
+            return await self._posts.follow(ref, view, files)
         return await self._posts.send(channel, view, files, nonce)
 
-    async def _place(self, card: Card, channel: int, spot: Spot, message: int) -> None:
+    async def _place(self, card: JobView, channel: int, ref: SentMessage, message: int) -> None:
         """Remember where a job is shown now."""
-        token, until = (spot.token, spot.until) if spot.is_guest else ("", 0)
-        placed = msgspec.structs.replace(spot, message=message, token=token, until=until)
+        token, until = (ref.token, ref.until) if ref.is_guest else ("", 0)
+        placed = msgspec.structs.replace(ref, message=message, token=token, until=until)
         self._placed[card.job] = placed
         await self._store.jobs.placed(card.job, placed.address(channel).message)
 
-    async def _cleared(self, card: Card, channel: int, spot: Spot) -> bool:
+    async def _cleared(self, card: JobView, channel: int, ref: SentMessage) -> bool:
         """Take away what was shown of a job before; return whether nothing more can be done about it."""
-        if not spot.message or spot.is_guest:
+        if not ref.message or ref.is_guest:
             return True
         try:
-            await self._posts.delete(channel, spot.message)
+            await self._posts.delete(channel, ref.message)
         except (Closed, Gone):
             return True
         except (discord.HTTPException, *SILENCE) as error:
@@ -162,23 +162,23 @@ class Sender:
             return isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
         return True
 
-    def _spot(self, card: Card, address: Address) -> Spot:
+    def _spot(self, card: JobView, address: MessageRef) -> SentMessage:
         """Return where a job is shown."""
-        spot = spot_of(address)
-        return self._posts.freshest(spot if spot.message else self._placed.get(card.job, spot))
+        ref = spot_of(address)
+        return self._posts.freshest(ref if ref.message else self._placed.get(card.job, ref))
 
-    def _limit(self, spot: Spot) -> int:
-        return min(spot.limit or self._most_bytes, self._most_bytes)
+    def _limit(self, ref: SentMessage) -> int:
+        return min(ref.limit or self._most_bytes, self._most_bytes)
 
 
-def _wires(card: Card) -> set[str]:
+def _wires(card: JobView) -> set[str]:
     """Return what the buttons of a card may carry, also of one that has not ended yet, or has no picture."""
     buttons = [button for state in (WAITING, DONE, FAILED) for button in of_job(card.job, state)]
     buttons += [button for one in card.pictures for button in one.buttons]
     return {*(button.wire for button in buttons), *(f"{render.PICK}:{deed}" for deed in range(_MOST_DEEDS))}
 
 
-def _lost(card: Card, packed: Packed) -> str:
+def _lost(card: JobView, packed: Packed) -> str:
     """Return what is said where no picture could be sent along."""
     return text("discord-too-large") if card.pictures and not packed.files else ""
 

@@ -12,13 +12,13 @@ import msgspec
 from adapters.base import Bot
 from adapters.discord import modals, render
 from adapters.discord import uploads as packing
-from adapters.discord.api import REFUSALS, Posts, wires_of
+from adapters.discord.api import REFUSALS, DiscordApi, wires_of
 from adapters.discord.attachments import Picture, fetched
-from adapters.discord.message_ref import Spot, channel_of, spot_of
+from adapters.discord.message_ref import SentMessage, channel_of, spot_of
 from adapters.discord.replies import Interaction, Unheard, acknowledge, address_of, ask, caller_of, change, is_heard, show, spot_for, tell
 from bot.commands.generate import again, imagine
 from bot.core.errors import BadInput, BotError, NotAllowed
-from bot.core.values import Address, Given, Invocation
+from bot.core.values import Given, Invocation, MessageRef
 from bot.framework.command import Answer, Command
 from bot.framework.reply import Button, Form, Reply
 from bot.i18n.translate import tell as told
@@ -28,7 +28,7 @@ from inference.contract.errors import InferenceError
 log = logging.getLogger("easel.discord")
 
 #: What a command that is asked from an address comes to.
-Run = Callable[[Address], Awaitable[Reply]]
+Run = Callable[[MessageRef], Awaitable[Reply]]
 
 #: Pictures that are laid aside at a time.
 _MOST_ASIDE = 1_000
@@ -37,10 +37,10 @@ _MOST_ASIDE = 1_000
 Bring = Callable[[], Awaitable[Mapping[str, Given]]]
 
 
-class Desk:
+class InteractionHandler:
     """Runs commands for people and shows them what they say; `most_bytes` is how large a file may be."""
 
-    def __init__(self, bot: Bot, posts: Posts, most_bytes: int) -> None:
+    def __init__(self, bot: Bot, posts: DiscordApi, most_bytes: int) -> None:
         self.bot = bot
         self.posts = posts
         self._most_bytes = most_bytes
@@ -82,7 +82,7 @@ class Desk:
     async def used(self, interaction: Interaction, command: Command[Any], bring: Bring) -> None:
         """Run a slash command, or what a menu stands for."""
 
-        async def run(address: Address) -> Reply:
+        async def run(address: MessageRef) -> Reply:
             given = await bring()
             return await self.bot.app.handle(
                 Invocation(
@@ -105,7 +105,7 @@ class Desk:
         name = wire.partition(":")[0]
         command = self.bot.app.commands.get(name)
 
-        async def run(address: Address) -> Reply:
+        async def run(address: MessageRef) -> Reply:
             said = await filled() if filled is not None else None
             key, line = str(interaction.id), f"/{name}"
             return await self.bot.app.pressed(wire, caller_of(interaction), address, filled=said, line=line, key=key)
@@ -166,12 +166,12 @@ class Desk:
             await change(interaction, *await self.shown(reply))
             await self._refresh(reply)
 
-    async def _led_to(self, interaction: Interaction, form: Form, instead: Address | None) -> None:
+    async def _led_to(self, interaction: Interaction, form: Form, instead: MessageRef | None) -> None:
         """Show the way to a form to who asked alone; the message that would have become the picture goes."""
         view = self.led_to(form, interaction.user.id)
         with contextlib.suppress(*REFUSALS):
             if instead is not None:
-                await self.posts.edit(channel_of(instead), Spot(message=spot_of(instead).message), view, ())
+                await self.posts.edit(channel_of(instead), SentMessage(message=spot_of(instead).message), view, ())
                 return
             await interaction.delete_original_response()
         await show(interaction, view)
@@ -190,20 +190,20 @@ class Desk:
             log.warning("discord.unheard interaction=%s reason=%s", interaction.id, error)
             return None
 
-    async def _instead(self, interaction: Interaction) -> Address | None:
+    async def _instead(self, interaction: Interaction) -> MessageRef | None:
         """Return a message of the bot's own where Discord took no answer, or nothing where the bot may write none."""
-        spot = spot_for(interaction, 0)
+        ref = spot_for(interaction, 0)
         channel = interaction.channel_id
-        if spot.is_guest or channel is None:
+        if ref.is_guest or channel is None:
             return None
         try:
             message = await self.posts.surely(channel, render.sentence(text("card-starting")), str(interaction.id))
         except REFUSALS as error:
             log.warning("discord.unanswered interaction=%s reason=%s", interaction.id, type(error).__name__)
             return None
-        return Spot(user=spot.user, message=message, limit=spot.limit, home=spot.home, under=spot.under).address(channel)
+        return SentMessage(user=ref.user, message=message, limit=ref.limit, home=ref.home, under=ref.under).address(channel)
 
-    async def _ran(self, interaction: Interaction, run: Run, address: Address, *, is_public: bool = False) -> Reply | None:
+    async def _ran(self, interaction: Interaction, run: Run, address: MessageRef, *, is_public: bool = False) -> Reply | None:
         """Return what a command says; what is wrong is said to the person alone, and then there is nothing more to show."""
         try:
             return await run(address)
@@ -218,7 +218,7 @@ class Desk:
                 await interaction.delete_original_response()
             elif is_public:
                 message = spot_of(address).message
-                await self.posts.edit(channel_of(address), Spot(message=message), render.sentence(said), ())
+                await self.posts.edit(channel_of(address), SentMessage(message=message), render.sentence(said), ())
                 return None
             await tell(interaction, said, buttons)
         return None

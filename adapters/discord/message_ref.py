@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 
 PLATFORM = "discord"
 
@@ -12,7 +12,7 @@ PLATFORM = "discord"
 TOKEN_SECONDS, TOKEN_MARGIN = 15 * 60, 60
 
 
-class Spot(msgspec.Struct, frozen=True, kw_only=True):
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message in a channel, as an address carries it.
 
     `user` is whom a direct message goes to where the channel is closed. `message` is 0 where there is none yet. `token` opens it
@@ -31,11 +31,11 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     home: int = 0
     under: int = 0
 
-    def address(self, channel: int) -> Address:
+    def address(self, channel: int) -> MessageRef:
         """Return the address of this spot in a channel. A conversation with one person is a place of that person's name."""
         home = self.home if self.home == channel else 0
         parts = (self.user, self.message, self.until, self.limit, int(self.is_guest), home, self.token)
-        return Address(PLATFORM, str((self.under or self.user) if home else channel), _SEPARATOR.join(map(str, parts)))
+        return MessageRef(PLATFORM, str((self.under or self.user) if home else channel), _SEPARATOR.join(map(str, parts)))
 
     @property
     def is_open(self) -> bool:
@@ -51,19 +51,19 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
 _SEPARATOR = "/"
 
 
-def channel_of(address: Address) -> int:
+def channel_of(address: MessageRef) -> int:
     """Return the channel of an address, or 0 for what is none."""
     if home := spot_of(address).home:
         return home
-    return int(address.place) if address.place.isascii() and address.place.isdecimal() else 0
+    return int(address.channel) if address.channel.isascii() and address.channel.isdecimal() else 0
 
 
-def spot_of(address: Address) -> Spot:
+def spot_of(address: MessageRef) -> SentMessage:
     """Return the spot of an address. One of several results of a message, `…#2`, has no message yet; what is unreadable is no spot."""
     written, mark, _ = address.message.partition("#")
     try:
         user, message, until, limit, guest, home, token = written.split(_SEPARATOR, 6)
-        return Spot(
+        return SentMessage(
             user=int(user),
             message=0 if mark else int(message),
             token=token,
@@ -71,7 +71,7 @@ def spot_of(address: Address) -> Spot:
             limit=int(limit),
             is_guest=guest == "1",
             home=int(home),
-            under=int(address.place) if int(home) and address.place != user else 0,
+            under=int(address.channel) if int(home) and address.channel != user else 0,
         )
     except ValueError:
-        return Spot()
+        return SentMessage()

@@ -10,23 +10,24 @@ import discord
 
 from adapters.discord import attachments, render
 from adapters.discord.api import REFUSALS
-from adapters.discord.interactions import Desk
-from adapters.discord.message_ref import Spot
+from adapters.discord.interactions import InteractionHandler
+from adapters.discord.message_ref import SentMessage
 from adapters.discord.replies import above, caller
 from adapters.shared.command_line import read_line
 from bot.core.errors import BotError
 from bot.core.values import Invocation
-from bot.framework.command import Answer, Command, Kind
+from bot.framework.command import Answer, Command
+from bot.framework.params import Kind
 from bot.i18n.translate import speaking, tell, text
 from inference.contract.errors import InferenceError
 
 log = logging.getLogger("easel.discord")
 
 
-class Talking:
+class MessageHandler:
     """Hears messages. They are answered in a message of the bot's own, which becomes the card."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: InteractionHandler) -> None:
         self._desk = desk
 
     async def heard(self, client: discord.Client, message: discord.Message) -> None:
@@ -76,11 +77,11 @@ class Talking:
         app, line = self._desk.bot.app, read_line(words)
         return app.commands.get(app.named(line.command, line.words)[0])
 
-    async def _answer(self, client: discord.Client, message: discord.Message, words: str, where: int, spot: Spot) -> None:
+    async def _answer(self, client: discord.Client, message: discord.Message, words: str, where: int, ref: SentMessage) -> None:
         """Run what a message asks for, and say in the message of the spot what no card says."""
         files: render.Files = ()
         try:
-            reply = await self._desk.bot.app.handle(await self._invocation(client, message, words, spot))
+            reply = await self._desk.bot.app.handle(await self._invocation(client, message, words, ref))
         except (BotError, InferenceError) as error:
             view = render.sentence(tell(error.problem))
         except Exception:
@@ -97,9 +98,9 @@ class Talking:
             else:
                 view, files = await self._desk.shown(reply)
         with contextlib.suppress(*REFUSALS):
-            await self._desk.posts.edit(where, spot, view, files)
+            await self._desk.posts.edit(where, ref, view, files)
 
-    async def _invocation(self, client: discord.Client, message: discord.Message, words: str, spot: Spot) -> Invocation:
+    async def _invocation(self, client: discord.Client, message: discord.Message, words: str, ref: SentMessage) -> Invocation:
         line = read_line(words)
         permissions = discord.Permissions.none()
         # A thread whose channel nobody told of cannot say.
@@ -110,7 +111,7 @@ class Talking:
             given={},
             words=line.words,
             caller=caller(message.author, permissions),
-            address=spot.address(message.channel.id),
+            address=ref.address(message.channel.id),
             line=words,
             picture=await self._picture(client, message, words),
             key=f"m{message.id}",
@@ -140,11 +141,11 @@ class Talking:
             await self._desk.posts.send(direct, render.sentence(text("discord-no-answer")), (), f"m{message.id}")
 
 
-def _spot(message: discord.Message, placeholder: int) -> Spot:
+def _spot(message: discord.Message, placeholder: int) -> SentMessage:
     """Return the spot of a message's answer."""
     limit, parent = message.guild.filesize_limit if message.guild is not None else 0, above(message.channel)
     home = message.channel.id if parent or isinstance(message.channel, discord.DMChannel) else 0
-    return Spot(user=message.author.id, message=placeholder, limit=limit, home=home, under=parent)
+    return SentMessage(user=message.author.id, message=placeholder, limit=limit, home=home, under=parent)
 
 
 def meant(client: discord.Client, message: discord.Message) -> str | None:

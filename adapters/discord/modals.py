@@ -8,8 +8,8 @@ from discord import ui
 
 from adapters.discord.attachments import fetched, of_data
 from bot.core.values import Given
-from bot.framework.command import Kind
 from bot.framework.help import help_with
+from bot.framework.params import Kind
 from bot.framework.reply import Asked, Form
 from bot.i18n.translate import text
 

@@ -10,7 +10,7 @@ from adapters.discord.uploads import MOST_ALT, MOST_FILES, File
 from bot.framework.reply import Attachment, Button, Reply, Shown
 from bot.i18n.translate import text
 from bot.views.buttons import in_order
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 Files = Sequence[File]
 
@@ -29,7 +29,7 @@ PICK, _MOST_PICKED = "pick", 25
 _PREVIEW = "preview.jpg"
 
 
-def of_card(card: Card, files: Files, *, note: str = "") -> ui.LayoutView:
+def of_card(card: JobView, files: Files, *, note: str = "") -> ui.LayoutView:
     """Return a card with the pictures that are sent along; `note` is a sentence under it."""
     view = _view()
     # The status of what is done says the words too.
@@ -45,7 +45,7 @@ def of_card(card: Card, files: Files, *, note: str = "") -> ui.LayoutView:
     return view
 
 
-def preview_of(card: Card) -> tuple[File, ...]:
+def preview_of(card: JobView) -> tuple[File, ...]:
     """Return the preview of a picture that is being painted."""
     if card.progress is None or card.progress.preview is None:
         return ()
@@ -92,7 +92,7 @@ def _add_gallery(view: ui.LayoutView, files: Files) -> None:
         view.add_item(ui.MediaGallery(*items))
 
 
-def _add_buttons(view: ui.LayoutView, card: Card) -> None:
+def _add_buttons(view: ui.LayoutView, card: JobView) -> None:
     """Add what can be done: with one picture in one row, with several in a row or a list for each deed."""
     if len(card.pictures) <= 1:
         of_picture = card.pictures[0].buttons if card.pictures else ()

@@ -11,8 +11,8 @@ from discord import ui
 
 from adapters.discord import render
 from adapters.discord.api import SILENCE
-from adapters.discord.message_ref import PLATFORM, TOKEN_SECONDS, Spot
-from bot.core.values import Address, Caller
+from adapters.discord.message_ref import PLATFORM, TOKEN_SECONDS, SentMessage
+from bot.core.values import MessageRef, UserRef
 from bot.framework.command import Answer
 from bot.framework.reply import Button
 
@@ -97,21 +97,21 @@ async def ask(interaction: Interaction, form: ui.Modal) -> None:
             return
 
 
-def caller_of(interaction: Interaction) -> Caller:
+def caller_of(interaction: Interaction) -> UserRef:
     """Return who is asking."""
     known = caller(interaction.user, interaction.permissions, str(interaction.locale))
     return msgspec.structs.replace(known, carries=not _is_at_home(interaction))
 
 
-def caller(user: discord.User | discord.Member, permissions: discord.Permissions, locale: str = "") -> Caller:
+def caller(user: discord.User | discord.Member, permissions: discord.Permissions, locale: str = "") -> UserRef:
     """Return somebody of Discord; whoever may take other people's messages away looks after a channel."""
     moderates = isinstance(user, discord.Member) and permissions.manage_messages
-    return Caller(PLATFORM, str(user.id), user.display_name, moderates, locale)
+    return UserRef(PLATFORM, str(user.id), user.display_name, moderates, locale)
 
 
-def spot_for(interaction: Interaction, message: int) -> Spot:
+def spot_for(interaction: Interaction, message: int) -> SentMessage:
     """Return the spot of an interaction's answer."""
-    return Spot(
+    return SentMessage(
         user=interaction.user.id,
         message=message,
         token=interaction.token,
@@ -142,7 +142,7 @@ def _is_at_home(interaction: Interaction) -> bool:
     return interaction.context.dm_channel
 
 
-def address_of(interaction: Interaction, message: int) -> Address:
+def address_of(interaction: Interaction, message: int) -> MessageRef:
     """Return where the answer to an interaction goes."""
     return spot_for(interaction, message).address(interaction.channel_id or 0)
 

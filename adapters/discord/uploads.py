@@ -9,7 +9,7 @@ import msgspec
 from PIL import Image
 
 from bot.framework.reply import Shown
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 
 #: A message takes so many files, and so many bytes of them with everything else in it.
 MOST_FILES, _MOST_BYTES = 10, 24 * 2**20
@@ -52,7 +52,7 @@ class Packed(msgspec.Struct, frozen=True):
     step: int
 
 
-async def pack(files: Files, pictures: Sequence[Shown], limit: int, step: int = 0) -> Packed:
+async def pack(files: BlobStore, pictures: Sequence[Shown], limit: int, step: int = 0) -> Packed:
     """Return pictures of the store on the first step, from the given one on, on which each has at most `limit` bytes."""
     kept = [(one, data) for one in pictures[:MOST_FILES] if (data := await _kept(files, one.file)) is not None]
     while step < STEPS - 1:
@@ -63,7 +63,7 @@ async def pack(files: Files, pictures: Sequence[Shown], limit: int, step: int = 
     return Packed((), STEPS - 1)
 
 
-async def _kept(files: Files, key: str) -> bytes | None:
+async def _kept(files: BlobStore, key: str) -> bytes | None:
     """Return a picture, or nothing where it was deleted in this very moment."""
     try:
         return await files.get(key)

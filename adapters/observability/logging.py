@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.observability.redaction import Redaction, secrets_of
 from bot.config import Log
-from bot.core.log_context import ABOUT
+from bot.core.log_context import LOG_CONTEXT
 
 if TYPE_CHECKING:
     from structlog.types import EventDict
@@ -93,7 +93,7 @@ def _with_fields(_logger: object, _name: str, line: "EventDict") -> "EventDict":
     if event:
         line["event"] = event
         line.update(fields)
-    for name, value in ABOUT.get():
+    for name, value in LOG_CONTEXT.get():
         line.setdefault(name, value)
     return line
 

@@ -8,7 +8,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from adapters.shared.health import Painter, Snapshot
+from adapters.shared.health import Snapshot, WorkerStatus
 from bot.store.jobs.job import OPEN
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
 from bot.store.jobs.queue import Queue
@@ -16,7 +16,7 @@ from bot.store.jobs.queue import Queue
 _DELIVERIES = (TODO, SENDING, SENT, UNKNOWN, GAVE_UP)
 
 #: Of each worker: a name, whether it only grows, what it is, and where it is found.
-_WORKER: tuple[tuple[str, bool, str, Callable[[Painter], float]], ...] = (
+_WORKER: tuple[tuple[str, bool, str, Callable[[WorkerStatus], float]], ...] = (
     ("easel_worker_ready", False, "Whether the worker takes requests now.", lambda one: one.is_ready),
     ("easel_worker_restarts", True, "How often the worker had to be started anew.", lambda one: one.restarts),
     ("easel_worker_requests", False, "Requests that run or wait in the worker.", lambda one: one.load),

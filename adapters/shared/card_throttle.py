@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from adapters.base import Bot
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.i18n.translate import speaking
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.pace")
 
@@ -19,14 +19,14 @@ PLACE_SECONDS, MESSAGE_SECONDS = 1.2, 2.0
 #: How long an end waits for a change of its message that is under way, lest that comes after it; and after how long it asks again.
 _SETTLE_SECONDS, SETTLE_AGAIN_SECONDS = 5.0, 2.0
 
-Show = Callable[[Card, Address], Awaitable[None]]
+Show = Callable[[JobView, MessageRef], Awaitable[None]]
 
 
 async def _always(_: str) -> bool:
     return True
 
 
-class Pace:
+class CardThrottle:
     """Shows cards when their turn comes. What is overtaken is not shown, and nobody waits for anything here.
 
     `closed` are what `show` raises where a message cannot be changed any more. `bot` shows a job anew that has ended, wherever,
@@ -50,20 +50,20 @@ class Pace:
         self._place_seconds = place_seconds
         self._message_seconds = message_seconds
         #: What is still to be shown, by place and job.
-        self._waiting: dict[str, dict[str, Card]] = {}
+        self._waiting: dict[str, dict[str, JobView]] = {}
         self._showing: dict[str, asyncio.Task[bool]] = {}
         self._shown: dict[str, float] = {}
         #: Jobs whose messages cannot be changed: asked again and again, Discord would turn the whole bot away.
         self._closed: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
 
-    def offer(self, card: Card, address: Address) -> None:
+    def offer(self, card: JobView, address: MessageRef) -> None:
         """Show a card as soon as its place and its message may be changed again."""
         if card.job in self._closed:
             return
-        self._waiting.setdefault(address.place, {})[card.job] = card
-        if address.place not in self._workers:
-            self._workers[address.place] = asyncio.create_task(self._work(address.place))
+        self._waiting.setdefault(address.channel, {})[card.job] = card
+        if address.channel not in self._workers:
+            self._workers[address.channel] = asyncio.create_task(self._work(address.channel))
 
     async def settle(self, job: str) -> bool:
         """Show nothing of a job any more that was offered before; wait for what is on its way, and return whether it has arrived.
@@ -85,31 +85,31 @@ class Pace:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, place: str) -> None:
+    async def _work(self, channel: str) -> None:
         try:
-            await self._empty(place)
+            await self._empty(channel)
         finally:
             # Without a pause after the last look, so that nothing is offered in between to nobody.
-            del self._workers[place]
+            del self._workers[channel]
 
-    async def _empty(self, place: str) -> None:
+    async def _empty(self, channel: str) -> None:
         """Show what is offered in one place until nothing is left."""
-        while waiting := self._waiting.get(place):
+        while waiting := self._waiting.get(channel):
             job = min(waiting, key=lambda one: self._shown.get(one, 0.0))
             pause = self._shown.get(job, 0.0) + self._message_seconds - time.monotonic()
-            if pause > 0 or not await self._has_room(place):
+            if pause > 0 or not await self._has_room(channel):
                 await asyncio.sleep(min(max(pause, self._message_seconds), self._place_seconds))
                 continue
             # While it was asked for room the job may have come to its end.
             if job in waiting:
                 await self._one(waiting.pop(job))
                 await asyncio.sleep(self._place_seconds)
-        self._waiting.pop(place, None)
+        self._waiting.pop(channel, None)
         # Whatever is offered from now on comes late enough.
         long_ago = time.monotonic() - self._message_seconds
         self._shown = {job: moment for job, moment in self._shown.items() if moment > long_ago}
 
-    async def _one(self, card: Card) -> None:
+    async def _one(self, card: JobView) -> None:
         """Show one card and wait until it is shown."""
         self._shown[card.job] = time.monotonic()
         task = self._showing[card.job] = asyncio.create_task(self._safely(card))
@@ -127,7 +127,7 @@ class Pace:
             if job is not None and not job.is_open:
                 await self._bot.refresh(job_id)
 
-    async def _safely(self, card: Card) -> bool:
+    async def _safely(self, card: JobView) -> bool:
         """Show a card, and return whether it may have come to be seen."""
         try:
             job = await self._bot.app.store.jobs.get(card.job)

@@ -10,7 +10,7 @@ _COMMAND = re.compile(r"\s*/(?P<name>[A-Za-z][\w-]*)(?:@(?P<bot>\w+))?(?:\s+|$)"
 PAINT = "imagine"
 
 
-class Line(NamedTuple):
+class CommandLine(NamedTuple):
     """A line as read; `bot` is empty where nobody in particular was meant."""
 
     command: str
@@ -18,9 +18,9 @@ class Line(NamedTuple):
     bot: str = ""
 
 
-def read_line(line: str) -> Line:
+def read_line(line: str) -> CommandLine:
     """Return the command and the words of a line; a line without a command asks for a picture."""
     found = _COMMAND.match(line)
     if found is None:
-        return Line(PAINT, line.strip())
-    return Line(found["name"].lower().replace("-", "_"), line[found.end() :].strip(), found["bot"] or "")
+        return CommandLine(PAINT, line.strip())
+    return CommandLine(found["name"].lower().replace("-", "_"), line[found.end() :].strip(), found["bot"] or "")

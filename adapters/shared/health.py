@@ -9,9 +9,9 @@ import msgspec
 import psutil
 
 from bot.core.cost_model import Timing
-from bot.jobs.counters import Meters
+from bot.jobs.counters import Counters
 from bot.jobs.dispatcher import Dispatcher
-from bot.jobs.eta import Errors
+from bot.jobs.eta import EtaErrors
 from bot.store.jobs.queue import Queue, Turns
 from bot.store.store import Store
 from inference.contract.protocol import Beat
@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 3.0
 _MOST_TIMINGS = 200
 
 
-class Painter(msgspec.Struct, frozen=True):
+class WorkerStatus(msgspec.Struct, frozen=True):
     """A worker as it is now."""
 
     device: str
@@ -43,15 +43,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     turns: Turns
     deliveries: Mapping[str, int]
     timings: tuple[Timing, ...]
-    errors: Errors
-    meters: Meters
-    workers: tuple[Painter, ...]
+    errors: EtaErrors
+    meters: Counters
+    workers: tuple[WorkerStatus, ...]
     memory_bytes: int
     free_bytes: int | None
 
 
 @dataclass(frozen=True)
-class Operation:
+class Health:
     """What answers for the process: its store, what paints in it, and who gives that its work."""
 
     store: Store
@@ -88,7 +88,7 @@ class Operation:
             timings=tuple(timings[:_MOST_TIMINGS]),
             errors=self.dispatcher.sight.errors,
             meters=self.dispatcher.meters,
-            workers=tuple(Painter(one.device, one.is_ready, one.load, one.restarts, one.beat) for one in self.workers),
+            workers=tuple(WorkerStatus(one.device, one.is_ready, one.load, one.restarts, one.beat) for one in self.workers),
             memory_bytes=psutil.Process().memory_info().rss,
             free_bytes=await store.files.free_bytes(),
         )

@@ -13,23 +13,23 @@ from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
 from adapters.base import Bot
-from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, Pace
+from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, CardThrottle
 from adapters.shared.http_server import Server, listening
 from adapters.telegram import commands_menu
-from adapters.telegram.api import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Posts, Silence, Unreached
+from adapters.telegram.api import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Silence, TelegramApi, Unreached
 from adapters.telegram.delivery import Sender
-from adapters.telegram.file_id_cache import Photos
+from adapters.telegram.file_id_cache import FileIdCache
 from adapters.telegram.message_ref import PLATFORM, bot_of, chat_of, is_group, renamed, shelf_of, spot_of
-from adapters.telegram.polling import Listening, Webhook
-from adapters.telegram.rate_limit import MOST_IN_GROUP, Budget, Busy
+from adapters.telegram.polling import Polling, Webhook
+from adapters.telegram.rate_limit import MOST_IN_GROUP, Busy, RateLimiter
 from adapters.telegram.replies import Replies
-from adapters.telegram.update_inbox import Letters
-from adapters.telegram.updates import Desk
+from adapters.telegram.update_inbox import UpdateInbox
+from adapters.telegram.updates import UpdateHandler
 from adapters.telegram.webhook import door
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
-from bot.views.job_card import Card
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.telegram")
 
@@ -69,16 +69,16 @@ class TelegramAdapter:
         self._bot = bot
         self._section = section = bot.config.telegram
         self._api = api_of(bot)
-        self._budget = Budget()
-        patient, photos = Posts(self._api, self._budget), Photos(bot.app.store, shelf_of(section.token))
+        self._budget = RateLimiter()
+        patient, photos = TelegramApi(self._api, self._budget), FileIdCache(bot.app.store, shelf_of(section.token))
         # What can be told another time takes up no room that others could use meanwhile.
-        posts = Posts(self._api, self._budget, _PATIENCE_SECONDS)
+        posts = TelegramApi(self._api, self._budget, _PATIENCE_SECONDS)
         self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))
         self._replies = Replies(bot, self._api, patient, self._sender, photos)
-        self._letters = Letters(self._api, bot.app.store, Desk(self._replies).act)
+        self._letters = UpdateInbox(self._api, bot.app.store, UpdateHandler(self._replies).act)
         webhook = Webhook(section.webhook_url, section.webhook_secret) if section.mode == "webhook" else None
-        self._listening = Listening(self._api, bot.app.store, self._letters, self._tell, webhook)
-        self._pace = Pace(
+        self._listening = Polling(self._api, bot.app.store, self._letters, self._tell, webhook)
+        self._pace = CardThrottle(
             *(self._sender.show, (Closed, Gone), bot),
             has_room=self._has_room,
             place_seconds=_PLACE_SECONDS,
@@ -111,7 +111,7 @@ class TelegramAdapter:
         with contextlib.suppress(Exception):
             await self._api.shutdown()
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card when its chat may be told something again."""
         self._pace.offer(card, address)
 
@@ -120,18 +120,18 @@ class TelegramAdapter:
         del platform
         return False
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Show nothing more of a job that is about to end."""
         del address
         await self._pace.settle(job)
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, after whatever of it is on its way."""
-        if not await self._pace.settle(parcel.card.job):
+        if not await self._pace.settle(outgoing.card.job):
             return Later("progress on its way", SETTLE_AGAIN_SECONDS)
-        return await self._sender.deliver(parcel)
+        return await self._sender.deliver(outgoing)
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for, in the topic that an address is in."""
         del key
         try:
@@ -139,7 +139,7 @@ class TelegramAdapter:
                 return Sent(await self._replies.post(chat_of(address), spot_of(address).thread, reply))
             except Moved as moved:
                 # Its topics are others there, if there are any.
-                await self._bot.app.store.people.moved(address, Address(PLATFORM, str(moved.chat)), renamed)
+                await self._bot.app.store.people.moved(address, MessageRef(PLATFORM, str(moved.chat)), renamed)
                 return Sent(await self._replies.post(moved.chat, 0, reply))
         except Closed:
             return Refused("closed")
@@ -150,9 +150,9 @@ class TelegramAdapter:
         except Exception as error:
             return Unknown(type(error).__name__)
 
-    async def _has_room(self, place: str) -> bool:
+    async def _has_room(self, channel: str) -> bool:
         """Return whether a chat may be told how far something is, with room for the ends that come next there."""
-        address, kept = Address(PLATFORM, place), 0
+        address, kept = MessageRef(PLATFORM, channel), 0
         if is_group(chat := chat_of(address)):
             try:
                 ends = await self._bot.app.store.work.ends(address, MOST_IN_GROUP)

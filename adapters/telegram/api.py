@@ -13,7 +13,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Ne
 
 from adapters.telegram import update_inbox
 from adapters.telegram.media import File
-from adapters.telegram.rate_limit import Budget, Busy
+from adapters.telegram.rate_limit import Busy, RateLimiter
 
 T = TypeVar("T")
 
@@ -80,14 +80,14 @@ class Silence(Exception):
 REFUSALS = (Gone, Closed, TooLarge, NoText, Moved, Busy, Unreached, Silence, TelegramError)
 
 
-class Posts:
+class TelegramApi:
     """The messages of the bot, within the budget of their chats. Everything raises one of `REFUSALS`.
 
     With a `patience`, in seconds, what its chat has no room for until then raises `Busy`. Without, it waits for as long as that takes,
     and what Telegram certainly did not take is told again: that is for what nobody would tell otherwise.
     """
 
-    def __init__(self, bot: telegram.Bot, budget: Budget, patience: float | None = None) -> None:
+    def __init__(self, bot: telegram.Bot, budget: RateLimiter, patience: float | None = None) -> None:
         self._bot = bot
         self._budget = budget
         self._patience = patience

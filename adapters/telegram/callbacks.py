@@ -10,11 +10,11 @@ from telegram.constants import CallbackQueryLimit
 
 from adapters.telegram import forms, render
 from adapters.telegram.api import REFUSALS
-from adapters.telegram.chat_members import People
-from adapters.telegram.message_ref import Spot, is_group
+from adapters.telegram.chat_members import ChatMembers
+from adapters.telegram.message_ref import SentMessage, is_group
 from adapters.telegram.replies import Replies
 from bot.core.errors import BadInput, BotError, NotAllowed
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.framework import command as spec
 from bot.framework.reply import Form, Reply
 from bot.i18n.translate import tell, text
@@ -37,10 +37,10 @@ class Answer(NamedTuple):
     late: bool = True
 
 
-class Presses:
+class CallbackHandler:
     """Acts on presses. Each is answered soon, whatever comes of it: until then it is seen to wait, and Telegram does not wait for long."""
 
-    def __init__(self, replies: Replies, people: People) -> None:
+    def __init__(self, replies: Replies, people: ChatMembers) -> None:
         self._replies = replies
         self._app = replies.bot.app
         self._posts = replies.posts
@@ -82,16 +82,16 @@ class Presses:
             log.exception("telegram.broke query=%s", query.id)
             return Answer(text("telegram-broke", code=query.id), alert=True)
 
-    def _spot(self, query: CallbackQuery, message: MaybeInaccessibleMessage) -> Spot:
+    def _spot(self, query: CallbackQuery, message: MaybeInaccessibleMessage) -> SentMessage:
         """Return where a press is answered."""
         is_topic = isinstance(message, Message) and message.is_topic_message
         thread = (message.message_thread_id or 0) if isinstance(message, Message) and is_topic else 0
-        return Spot(user=query.from_user.id, thread=thread, asked=message.message_id, bot=self._replies.api.id)
+        return SentMessage(user=query.from_user.id, thread=thread, asked=message.message_id, bot=self._replies.api.id)
 
-    async def _run(self, query: CallbackQuery, chat: int, spot: Spot, caller: Caller) -> Answer:
+    async def _run(self, query: CallbackQuery, chat: int, ref: SentMessage, caller: UserRef) -> Answer:
         """Act on a press and return what it is answered with."""
         carried, message = query.data or "", query.message
-        address = spot.address(chat)
+        address = ref.address(chat)
         if carried.startswith(forms.FIELD) and isinstance(message, Message):
             return Answer(await self._field(message, carried.removeprefix(forms.FIELD), caller, address), alert=True)
         filled = None
@@ -103,34 +103,34 @@ class Presses:
         reply = await self._app.pressed(carried, caller, address, filled=filled, line=line, key=key)
         command = self._app.commands.get(name)
         if reply.jobs or command is None or command.answer is not spec.Answer.PRIVATE:
-            await self._replies.show(chat, spot, reply)
+            await self._replies.show(chat, ref, reply)
             return Answer()
-        return await self._told(chat, spot, reply, carried)
+        return await self._told(chat, ref, reply, carried)
 
-    async def _told(self, chat: int, spot: Spot, reply: Reply, carried: str) -> Answer:
+    async def _told(self, chat: int, ref: SentMessage, reply: Reply, carried: str) -> Answer:
         """Show what a command says to who pressed alone: where it is short, in the answer to the press."""
         more = reply.facts or reply.pictures or reply.buttons or reply.files or reply.form
         if render.units(reply.text) <= _MOST_ANSWER and not more:
             await self._replies.refresh(reply.refresh)
             return Answer(reply.text)
-        await self._replies.show_privately(chat, spot, reply, f"/{carried.replace(':', ' ')}")
+        await self._replies.show_privately(chat, ref, reply, f"/{carried.replace(':', ' ')}")
         return Answer(text("telegram-sent-privately") if is_group(chat) else "", late=False)
 
-    async def _form(self, wire: str, caller: Caller, address: Address) -> Form:
+    async def _form(self, wire: str, caller: UserRef, address: MessageRef) -> Form:
         """Return the form that a command shows; raises `BadInput` where it shows none."""
         form = (await self._app.pressed(wire, caller, address)).form
         if form is None:
             raise BadInput("input-button")
         return form
 
-    def _owned(self, message: Message, caller: Caller) -> tuple[int, str]:
+    def _owned(self, message: Message, caller: UserRef) -> tuple[int, str]:
         """Return whose the form in a message is and the command that it ends in; raises `NotAllowed` where it is somebody else's."""
         owner, wire = forms.of(message)
         if owner and str(owner) != caller.id:
             raise NotAllowed("denied-form")
         return owner, wire
 
-    async def _field(self, message: Message, pressed: str, caller: Caller, address: Address) -> str:
+    async def _field(self, message: Message, pressed: str, caller: UserRef, address: MessageRef) -> str:
         """Show the values of a field, or take in the one that was chosen; return what is to be said of it."""
         owner, wire = self._owned(message, caller)
         form = await self._form(wire, caller, address)
@@ -153,10 +153,10 @@ class Presses:
             self._standing.put(changed, values)
 
     async def answered(
-        self, message: Message, form_message: Message, words: str, picture: bytes | None, caller: Caller, spot: Spot
+        self, message: Message, form_message: Message, words: str, picture: bytes | None, caller: UserRef, ref: SentMessage
     ) -> Reply:
         """Take in what somebody wrote in answer to a form; with a picture it is sent in at once, for a message of words holds none."""
-        (owner, wire), address = self._owned(form_message, caller), spot.address(message.chat_id)
+        (owner, wire), address = self._owned(form_message, caller), ref.address(message.chat_id)
         form = await self._form(wire, caller, address)
         values = dict(forms.filled(form, self._standing.values(form_message)))
         values |= forms.written_in(form, values, words)

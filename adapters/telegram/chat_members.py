@@ -9,7 +9,7 @@ from telegram.constants import ChatType
 from adapters.telegram.api import REFUSALS
 from adapters.telegram.message_ref import PLATFORM, is_group
 from bot.core.errors import NotAllowed
-from bot.core.values import Caller
+from bot.core.values import UserRef
 
 #: How long it is believed who looks after a chat, how long that nobody is known to, and of how many chats it is kept.
 _BELIEVED_SECONDS, _UNKNOWN_SECONDS, _MOST_CHATS = 120.0, 3.0, 1_000
@@ -18,14 +18,14 @@ _BELIEVED_SECONDS, _UNKNOWN_SECONDS, _MOST_CHATS = 120.0, 3.0, 1_000
 MODERATING = frozenset({"pause", "resume", "grant"})
 
 
-class People:
+class ChatMembers:
     """Knows callers."""
 
     def __init__(self, bot: telegram.Bot) -> None:
         self._bot = bot
         self._moderators: dict[int, tuple[float, frozenset[int]]] = {}
 
-    async def sender(self, message: Message) -> Caller | None:
+    async def sender(self, message: Message) -> UserRef | None:
         """Return who wrote a message, or nothing where nobody did. Who speaks as a group is that group, for everybody who may.
 
         Raises `NotAllowed` for who speaks as another chat: one person can have many, and would be as many persons.
@@ -36,14 +36,14 @@ class People:
             if chat.id != message.chat_id:
                 raise NotAllowed("denied-channel")
             # Only those who look after a group can speak as the group itself.
-            return Caller(PLATFORM, str(chat.id), chat.title or "", moderates=True)
+            return UserRef(PLATFORM, str(chat.id), chat.title or "", moderates=True)
         assert message.from_user is not None
         return None if message.from_user.is_bot else await self.of(message.from_user, message.chat)
 
-    async def of(self, user: User, chat: Chat | None) -> Caller:
+    async def of(self, user: User, chat: Chat | None) -> UserRef:
         """Return somebody in a chat."""
         moderates = chat is not None and is_group(chat.id) and user.id in await self._who_moderate(chat.id)
-        return Caller(PLATFORM, str(user.id), user.full_name, moderates, user.language_code or "")
+        return UserRef(PLATFORM, str(user.id), user.full_name, moderates, user.language_code or "")
 
     def forget(self, chat: int) -> None:
         """Believe nothing of a chat any more: something has changed there."""

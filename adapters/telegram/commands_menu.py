@@ -55,10 +55,10 @@ def _in_language(commands: Iterable[AnyCommand]) -> dict[str, tuple[BotCommandSc
     }
 
 
-def digest(wanted: Menus, place: str) -> str:
+def digest(wanted: Menus, channel: str) -> str:
     """Return a name for what a server is told: it is told again only when that changes."""
     told = [(name, [(one.command, one.description) for one in listed]) for name, (_, listed) in wanted.items()]
-    return hashlib.sha256(msgspec.json.encode([place, told])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([channel, told])).hexdigest()
 
 
 async def tell(api: telegram.Bot, wanted: Menus) -> None:

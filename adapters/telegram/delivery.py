@@ -12,20 +12,20 @@ from telegram import InlineKeyboardMarkup, Message
 
 from adapters.telegram import media as packing
 from adapters.telegram import render
-from adapters.telegram.api import REFUSALS, Closed, Gone, Moved, Posts, Silence, TooLarge, Unreached
-from adapters.telegram.file_id_cache import Photos
+from adapters.telegram.api import REFUSALS, Closed, Gone, Moved, Silence, TelegramApi, TooLarge, Unreached
+from adapters.telegram.file_id_cache import FileIdCache
 from adapters.telegram.media import File
-from adapters.telegram.message_ref import Spot, chat_of, renamed, spot_of
+from adapters.telegram.message_ref import SentMessage, chat_of, renamed, spot_of
 from adapters.telegram.rate_limit import Busy
-from adapters.telegram.render import Line
+from adapters.telegram.render import StatusLine
 from bot.commands.queue import resend
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Shown
 from bot.i18n.translate import text
-from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent, Unknown
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
 from bot.store.jobs.outbox import SENDING, TODO, UNKNOWN
 from bot.store.store import Store
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.telegram")
 
@@ -44,7 +44,7 @@ class Sender:
     would tell another time; what can be told later does not wait here.
     """
 
-    def __init__(self, store: Store, posts: Posts, patient: Posts, photos: Photos, bot: int) -> None:
+    def __init__(self, store: Store, posts: TelegramApi, patient: TelegramApi, photos: FileIdCache, bot: int) -> None:
         self._store = store
         self._posts = posts
         self._patient = patient
@@ -54,49 +54,49 @@ class Sender:
         # A lock lives for as long as somebody waits for it.
         self._placing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def place(self, card: Card) -> None:
+    async def channel(self, card: JobView) -> None:
         """Show a request that was just accepted. Raises `REFUSALS`."""
         async with self._lock(card.job):
             job = await self._store.jobs.get(card.job)
             if job is None:
                 return
-            chat, spot = self._where(job.address)
-            if not spot.message:
-                await self._begin(self._patient, card, chat, spot)
+            chat, ref = self._where(job.address)
+            if not ref.message:
+                await self._begin(self._patient, card, chat, ref)
         await self._signed(job.address, HEARD)
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Change the message of a card. Raises `REFUSALS`."""
-        chat, spot = self._where(address)
-        if not spot.message:
+        chat, ref = self._where(address)
+        if not ref.message:
             return
         if not card.is_open:
             delivery = await self._store.outbox.of_job(card.job)
             # Where it is asked whether pictures have arrived, the question stays; what is said of an album comes behind it.
-            is_coming = len(card.pictures) > 1 and not spot.album
+            is_coming = len(card.pictures) > 1 and not ref.album
             if delivery is None or delivery.state not in ((UNKNOWN, TODO, SENDING) if is_coming else (UNKNOWN,)):
-                await self._patient_ending.put(card, chat, spot)
+                await self._patient_ending.put(card, chat, ref)
         elif card.count == 1 and card.progress is not None and card.progress.preview is not None:
             preview = File(packing.PREVIEW, card.progress.preview, covered=card.covered)
             html = render.pages(render.lines_of(card), render.MOST_CAPTION)[0]
-            await self._posts.edit_media(chat, spot.message, preview, html, render.keyboard_of(card))
+            await self._posts.edit_media(chat, ref.message, preview, html, render.keyboard_of(card))
         else:
-            await self._posts.edit(chat, spot.message, render.html_of(card), render.keyboard_of(card))
+            await self._posts.edit(chat, ref.message, render.html_of(card), render.keyboard_of(card))
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, once."""
-        lock = self._lock(parcel.card.job)
+        lock = self._lock(outgoing.card.job)
         if lock.locked():
             return Later("being placed", _PLACING_SECONDS)
         async with lock:
             # Read here: its message may have appeared meanwhile.
-            job = await self._store.jobs.get(parcel.card.job)
+            job = await self._store.jobs.get(outgoing.card.job)
             if job is None:
                 return Sent()
             try:
-                outcome = await self._tried(parcel, job.address)
+                outcome = await self._tried(outgoing, job.address)
             except Moved as moved:
-                new = msgspec.structs.replace(job.address, place=str(moved.chat))
+                new = msgspec.structs.replace(job.address, channel=str(moved.chat))
                 await self._store.people.moved(job.address, new, renamed)
                 return Later("chat moved")
             except Busy as busy:
@@ -108,26 +108,26 @@ class Sender:
         await self._signed(job.address, "")
         return outcome
 
-    async def _tried(self, parcel: Parcel, address: Address) -> Outcome:
+    async def _tried(self, outgoing: OutgoingResult, address: MessageRef) -> Outcome:
         """Show how a job ended, where that is possible; else say that it has."""
-        chat, spot = self._where(address)
-        private = Spot(user=spot.user, home=spot.user, bot=self._bot)
+        chat, ref = self._where(address)
+        private = SentMessage(user=ref.user, home=ref.user, bot=self._bot)
         try:
             try:
-                return await self._delivered(parcel, chat, spot)
+                return await self._delivered(outgoing, chat, ref)
             except Closed:
-                if spot.user in (0, chat):
+                if ref.user in (0, chat):
                     return Refused("closed")
-            return await self._delivered(parcel, spot.user, private)
+            return await self._delivered(outgoing, ref.user, private)
         except Closed:
             return Refused("closed")
         except (Moved, Busy, Unreached, Silence):
             raise
         except REFUSALS as error:
-            log.error("telegram.refused job=%s reason=%s", parcel.card.job, type(error).__name__)
-            return await self._refused(parcel.card, type(error).__name__)
+            log.error("telegram.refused job=%s reason=%s", outgoing.card.job, type(error).__name__)
+            return await self._refused(outgoing.card, type(error).__name__)
 
-    async def _refused(self, card: Card, reason: str) -> Outcome:
+    async def _refused(self, card: JobView, reason: str) -> Outcome:
         """Say of what Telegram does not take where it can be had all the same."""
         if (job := await self._store.jobs.get(card.job)) is not None:
             with contextlib.suppress(Gone, Closed):
@@ -139,60 +139,60 @@ class Sender:
                     log.error("telegram.unsaid job=%s reason=%s", card.job, type(error).__name__)
         return Refused(reason)
 
-    async def _delivered(self, parcel: Parcel, chat: int, spot: Spot) -> Outcome:
-        card = parcel.card
-        arrived = {index for index, _ in spot.album}
+    async def _delivered(self, outgoing: OutgoingResult, chat: int, ref: SentMessage) -> Outcome:
+        card = outgoing.card
+        arrived = {index for index, _ in ref.album}
         missing = [one for one in card.pictures if one.index not in arrived]
-        if missing and (len(card.pictures) > 1 or spot.album):
-            if parcel.unsure:
-                await self._ask(card, chat, spot)
+        if missing and (len(card.pictures) > 1 or ref.album):
+            if outgoing.unsure:
+                await self._ask(card, chat, ref)
                 return Unknown("not heard of")
-            spot = await self._ending.album(card.job, missing, chat, spot)
-        if spot.message:
+            ref = await self._ending.album(card.job, missing, chat, ref)
+        if ref.message:
             try:
-                await self._ending.put(card, chat, spot)
+                await self._ending.put(card, chat, ref)
             except Gone:
                 log.info("telegram.message_left job=%s", card.job)
             else:
-                return Sent(str(spot.message))
+                return Sent(str(ref.message))
         # First words and then the picture: what was sent twice would be seen twice, what is changed twice is not.
-        spot = await self._begin(self._posts, card, chat, spot)
-        await self._ending.put(card, chat, spot)
-        return Sent(str(spot.message))
+        ref = await self._begin(self._posts, card, chat, ref)
+        await self._ending.put(card, chat, ref)
+        return Sent(str(ref.message))
 
-    async def _begin(self, posts: Posts, card: Card, chat: int, spot: Spot) -> Spot:
+    async def _begin(self, posts: TelegramApi, card: JobView, chat: int, ref: SentMessage) -> SentMessage:
         """Send the message of a card and remember it."""
-        html = render.pages(lines_of(card, spot), render.MOST_TEXT)[0]
-        sent = await posts.say(chat, html, render.keyboard_of(card), thread=spot.thread, asked=spot.asked)
-        spot = msgspec.structs.replace(spot, message=sent.message_id, bot=self._bot)
-        await self._place(card.job, spot)
-        return spot
+        html = render.pages(lines_of(card, ref), render.MOST_TEXT)[0]
+        sent = await posts.say(chat, html, render.keyboard_of(card), thread=ref.thread, asked=ref.asked)
+        ref = msgspec.structs.replace(ref, message=sent.message_id, bot=self._bot)
+        await self._place(card.job, ref)
+        return ref
 
-    async def _ask(self, card: Card, chat: int, spot: Spot) -> None:
+    async def _ask(self, card: JobView, chat: int, ref: SentMessage) -> None:
         """Ask a person whether pictures have arrived, and send them again when they say that they have not."""
-        html = render.pages([render.Line(text("telegram-unsure", words=card.words))], render.MOST_TEXT)[0]
+        html = render.pages([render.StatusLine(text("telegram-unsure", words=card.words))], render.MOST_TEXT)[0]
         buttons = render.keyboard([resend.button("button-resend", job=card.job)])
-        if spot.message:
+        if ref.message:
             with contextlib.suppress(Gone):
-                await self._posts.edit(chat, spot.message, html, buttons)
+                await self._posts.edit(chat, ref.message, html, buttons)
                 return
-        sent = await self._posts.say(chat, html, buttons, thread=spot.thread, asked=spot.asked)
-        await self._place(card.job, msgspec.structs.replace(spot, message=sent.message_id, bot=self._bot))
+        sent = await self._posts.say(chat, html, buttons, thread=ref.thread, asked=ref.asked)
+        await self._place(card.job, msgspec.structs.replace(ref, message=sent.message_id, bot=self._bot))
 
-    async def _signed(self, address: Address, sign: str) -> None:
+    async def _signed(self, address: MessageRef, sign: str) -> None:
         """Set a sign under what somebody asked for, or take it away."""
-        chat, spot = chat_of(address), spot_of(address, self._bot)
-        if spot.signs:
-            await self._posts.react(chat, spot.asked, sign)
+        chat, ref = chat_of(address), spot_of(address, self._bot)
+        if ref.signs:
+            await self._posts.react(chat, ref.asked, sign)
 
-    async def _place(self, job: str, spot: Spot) -> None:
+    async def _place(self, job: str, ref: SentMessage) -> None:
         """Remember where a job is shown now."""
-        await self._store.jobs.placed(job, spot.written)
+        await self._store.jobs.placed(job, ref.written)
 
-    def _where(self, address: Address) -> tuple[int, Spot]:
+    def _where(self, address: MessageRef) -> tuple[int, SentMessage]:
         """Return where a job is shown: the chat, and the messages in it."""
-        spot = spot_of(address, self._bot)
-        return spot.home or chat_of(address), spot
+        ref = spot_of(address, self._bot)
+        return ref.home or chat_of(address), ref
 
     def _lock(self, job: str) -> asyncio.Lock:
         return self._placing.setdefault(job, asyncio.Lock())
@@ -201,75 +201,77 @@ class Sender:
 log = logging.getLogger("easel.telegram")
 
 #: Remembers where a job is shown now.
-Place = Callable[[str, Spot], Awaitable[None]]
+Place = Callable[[str, SentMessage], Awaitable[None]]
 
 
 class Ending:
     """Puts ends where they belong. Everything raises `REFUSALS`."""
 
-    def __init__(self, posts: Posts, photos: Photos, place: Place) -> None:
+    def __init__(self, posts: TelegramApi, photos: FileIdCache, channel: Place) -> None:
         self._posts = posts
         self._photos = photos
-        self._place = place
+        self._place = channel
 
-    async def put(self, card: Card, chat: int, spot: Spot) -> None:
+    async def put(self, card: JobView, chat: int, ref: SentMessage) -> None:
         """Put how a job ended into its message."""
-        lines, buttons = lines_of(card, spot), render.keyboard_of(card)
-        if len(card.pictures) == 1 and not spot.album:
-            await self._pictured(card.pictures[0], chat, spot, lines, buttons)
+        lines, buttons = lines_of(card, ref), render.keyboard_of(card)
+        if len(card.pictures) == 1 and not ref.album:
+            await self._pictured(card.pictures[0], chat, ref, lines, buttons)
             return
-        await self._clear(card, chat, spot)
+        await self._clear(card, chat, ref)
         html = render.pages(lines, render.MOST_TEXT)[0]
-        if not card.pictures and card.state == "done" and not spot.album:
-            await self._posts.edit_media(chat, spot.message, packing.tile(), html, buttons)
+        if not card.pictures and card.state == "done" and not ref.album:
+            await self._posts.edit_media(chat, ref.message, packing.tile(), html, buttons)
         else:
-            await self._posts.edit(chat, spot.message, html, buttons)
+            await self._posts.edit(chat, ref.message, html, buttons)
 
-    async def album(self, job: str, pictures: Sequence[Shown], chat: int, spot: Spot) -> Spot:
+    async def album(self, job: str, pictures: Sequence[Shown], chat: int, ref: SentMessage) -> SentMessage:
         """Send several pictures as albums, and remember each as soon as it has arrived."""
-        ask = partial(self._posts.album, chat, thread=spot.thread, asked=spot.message or spot.asked)
+        ask = partial(self._posts.album, chat, thread=ref.thread, asked=ref.message or ref.asked)
         for chunk in packing.chunks(await self._photos.found(pictures, whole=True)):
             sent = await self._photos.send(chunk, ask)
             arrived = [(one.index, message.message_id) for one, message in sent if message is not None]
-            spot = msgspec.structs.replace(spot, album=(*spot.album, *arrived))
-            await self._place(job, spot)
-        return spot
+            ref = msgspec.structs.replace(ref, album=(*ref.album, *arrived))
+            await self._place(job, ref)
+        return ref
 
-    async def refused(self, card: Card, chat: int, spot: Spot) -> None:
+    async def refused(self, card: JobView, chat: int, ref: SentMessage) -> None:
         """Say in its message of a job that it has ended, where Telegram takes nothing more of it."""
-        html = render.pages(lines_of(card, spot, text("telegram-refused") if card.pictures else ""), render.MOST_CAPTION)[0]
-        if spot.message:
-            await self._posts.edit(chat, spot.message, html, render.keyboard_of(card))
+        html = render.pages(lines_of(card, ref, text("telegram-refused") if card.pictures else ""), render.MOST_CAPTION)[0]
+        if ref.message:
+            await self._posts.edit(chat, ref.message, html, render.keyboard_of(card))
         else:
-            await self._posts.say(chat, html, render.keyboard_of(card), thread=spot.thread, asked=spot.asked)
+            await self._posts.say(chat, html, render.keyboard_of(card), thread=ref.thread, asked=ref.asked)
 
-    async def _pictured(self, one: Shown, chat: int, spot: Spot, lines: Sequence[Line], buttons: InlineKeyboardMarkup | None) -> None:
+    async def _pictured(
+        self, one: Shown, chat: int, ref: SentMessage, lines: Sequence[StatusLine], buttons: InlineKeyboardMarkup | None
+    ) -> None:
         """Put a picture into a message, and where Telegram takes no such photo the words alone."""
         first, *more = render.pages(lines, render.MOST_CAPTION)
         note = ""
         try:
             if found := await self._photos.found([one]):
                 ((_, changed),) = await self._photos.send(
-                    found, lambda files: _alone(self._posts.edit_media(chat, spot.message, files[0], first, buttons))
+                    found, lambda files: _alone(self._posts.edit_media(chat, ref.message, files[0], first, buttons))
                 )
                 if changed is not None:
-                    await self._continued(chat, spot, more)
+                    await self._continued(chat, ref, more)
                 return
         except TooLarge:
             log.warning("telegram.no_photo picture=%s", one.id)
             note = f"\n{text('telegram-no-photo')}"
-        await self._posts.edit(chat, spot.message, f"{first}{note}", buttons)
+        await self._posts.edit(chat, ref.message, f"{first}{note}", buttons)
 
-    async def _continued(self, chat: int, spot: Spot, pages: Sequence[str]) -> None:
+    async def _continued(self, chat: int, ref: SentMessage, pages: Sequence[str]) -> None:
         """Say what a caption had no room for; it is in the settings of the picture too, so a page that is lost is not missed."""
         with contextlib.suppress(*REFUSALS):
             for page in pages:
-                await self._posts.say(chat, page, thread=spot.thread, asked=spot.message)
+                await self._posts.say(chat, page, thread=ref.thread, asked=ref.message)
 
-    async def _clear(self, card: Card, chat: int, spot: Spot) -> None:
+    async def _clear(self, card: JobView, chat: int, ref: SentMessage) -> None:
         """Take pictures out of an album that were deleted: their messages where that may be done, else what is in them."""
         left = {one.index for one in card.pictures}
-        for message in (message for index, message in spot.album if index not in left):
+        for message in (message for index, message in ref.album if index not in left):
             try:
                 await self._posts.delete(chat, message)
             except Gone:
@@ -279,9 +281,9 @@ class Ending:
                     await self._posts.edit_media(chat, message, packing.tile(), "", None)
 
 
-def lines_of(card: Card, spot: Spot, note: str = "") -> list[Line]:
+def lines_of(card: JobView, ref: SentMessage, note: str = "") -> list[StatusLine]:
     """Return what a card says where it is shown."""
-    return render.lines_of(card, note or (text("telegram-closed") if spot.home else ""))
+    return render.lines_of(card, note or (text("telegram-closed") if ref.home else ""))
 
 
 async def _alone(asked: Awaitable[Message | None]) -> tuple[Message | None]:

@@ -9,7 +9,8 @@ from telegram.constants import FileSizeLimit
 from telegram.error import TelegramError
 
 from bot.core.errors import BadInput
-from bot.framework.command import Command, Kind
+from bot.framework.command import Command
+from bot.framework.params import Kind
 from inference.contract.errors import BadPicture
 from inference.images.validation import MOST_BYTES
 

@@ -17,7 +17,7 @@ Ask = Callable[[Sequence[File]], Awaitable[Sequence[Message | None]]]
 Found = Sequence[tuple[Shown, File]]
 
 
-class Photos:
+class FileIdCache:
     """The pictures of the store, and what Telegram calls them to the bot of a `shelf`."""
 
     def __init__(self, store: Store, shelf: str) -> None:

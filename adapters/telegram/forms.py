@@ -16,7 +16,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Messag
 from adapters.telegram.render import MOST_TEXT, units
 from bot.core.errors import BadInput
 from bot.framework import flags
-from bot.framework.command import Kind
+from bot.framework.params import Kind
 from bot.framework.reply import MOST_WIRE, Asked, Form
 from bot.i18n.translate import text
 

@@ -18,10 +18,10 @@ from adapters.telegram.message_ref import PLATFORM, shelf_of
 from adapters.telegram.render import MOST_CAPTION
 from bot.app import App
 from bot.commands.preset_use import preset_use
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.i18n.translate import text
 from bot.presets import template
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.sharing.presets import Reader
 
 log = logging.getLogger("easel.telegram")
@@ -42,10 +42,10 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
     """Offer pictures of the person whose words hold what they type, newest first."""
     page = int(query.offset) if query.offset.isdecimal() and len(query.offset) <= _LONGEST_OFFSET else 1
     try:
-        person = await app.store.people.find(Caller(PLATFORM, str(query.from_user.id)))
-        found = () if person is None else await _pictures(app, person.id, query.query.strip(), page)
+        user = await app.store.people.find(UserRef(PLATFORM, str(query.from_user.id)))
+        found = () if user is None else await _pictures(app, user.id, query.query.strip(), page)
         handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
-        offered = await _presets(api, app, person.id, query) if person is not None and page == 1 else []
+        offered = await _presets(api, app, user.id, query) if user is not None and page == 1 else []
         results = [*offered, *_photos(found, handles)]
         await api.answer_inline_query(
             query.id,
@@ -62,23 +62,23 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
         log.exception("telegram.broke inline=%s", query.id)
 
 
-async def _pictures(app: App, person: str, words: str, page: int) -> Sequence[KeptPicture]:
+async def _pictures(app: App, user: str, words: str, page: int) -> Sequence[StoredImage]:
     """Return somebody's pictures; none where all are covered, for what is sent from here nothing covers."""
-    return () if app.store.settings.cover else await app.store.pictures.search(person, words, page, _MOST_PICTURES)
+    return () if app.store.settings.cover else await app.store.pictures.search(user, words, page, _MOST_PICTURES)
 
 
 def _why_none(app: App) -> str:
     return text("telegram-inline-covered" if app.store.settings.cover else "telegram-inline-none")
 
 
-def _photos(found: Sequence[KeptPicture], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:
+def _photos(found: Sequence[StoredImage], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:
     """Yield pictures that Telegram has."""
     for one in found:
         if one.id in handles:
             yield InlineQueryResultCachedPhoto(one.id, handles[one.id], caption=one.words[: MOST_CAPTION // 2], description=one.words[:100])
 
 
-async def _presets(api: telegram.Bot, app: App, person: str, query: InlineQuery) -> list[InlineQueryResultArticle]:
+async def _presets(api: telegram.Bot, app: App, user: str, query: InlineQuery) -> list[InlineQueryResultArticle]:
     """Return presets whose names begin with the first word: sent, each asks the bot to paint with it and the words that follow."""
     name, words = template.split(query.query)
     return [
@@ -88,18 +88,18 @@ async def _presets(api: telegram.Bot, app: App, person: str, query: InlineQuery)
             InputTextMessageContent(f"/{preset_use.name}@{api.username} {one} {words}".strip()),
             description=words[:100] or None,
         )
-        for number, one in enumerate(await _names(app, person, name, query.chat_type) if name else ())
+        for number, one in enumerate(await _names(app, user, name, query.chat_type) if name else ())
     ]
 
 
-async def _names(app: App, person: str, typed: str, chat_type: str | None) -> Sequence[str]:
+async def _names(app: App, user: str, typed: str, chat_type: str | None) -> Sequence[str]:
     """Return the names of presets that can be used where somebody types.
 
     Which chat that is Telegram does not say, save the one with the bot: in any other they are the person's own, and those for everybody.
     """
-    everything = Reader(person, await app.store.boards.of_person(person))
+    everything = Reader(user, await app.store.boards.of_person(user))
     names = await app.store.presets.complete(everything, typed, _MOST_LOOKED_AT)
     if chat_type != ChatType.SENDER:
-        anywhere = Reader(person)
+        anywhere = Reader(user)
         names = tuple([one for one in names if await app.store.presets.find(one, anywhere) is not None])
     return names[:_MOST_PRESETS]

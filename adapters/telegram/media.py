@@ -9,7 +9,7 @@ from PIL import Image
 from telegram.constants import FileSizeLimit, MediaGroupLimit
 
 from bot.framework.reply import Shown
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 
 #: What Telegram takes as a photo: bytes, width and height together, and how much longer one side may be.
 _MOST_BYTES, _MOST_SIDES, _MOST_RATIO = int(FileSizeLimit.PHOTOSIZE_UPLOAD), 10_000, 20
@@ -47,7 +47,7 @@ class File(msgspec.Struct, frozen=True):
         return self.known or self.data
 
 
-async def photo(files: Files, one: Shown, known: str = "") -> File | None:
+async def photo(files: BlobStore, one: Shown, known: str = "") -> File | None:
     """Return a picture for the eye, or nothing where it was deleted in this very moment."""
     name = f"{one.index}-{one.id}"
     if known:
@@ -61,7 +61,7 @@ async def photo(files: Files, one: Shown, known: str = "") -> File | None:
     return File(f"{name}.jpg", await asyncio.to_thread(_smaller, data), covered=one.covered)
 
 
-async def original(files: Files, one: Shown) -> File | None:
+async def original(files: BlobStore, one: Shown) -> File | None:
     """Return a picture as it was painted, to the last bit."""
     try:
         return File(f"{one.index}-{one.id}.png", await files.get(one.file))

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 
 PLATFORM = "telegram"
 
 _SEPARATOR, _ALBUM, _INDEX = "/", ",", ":"
 
 
-class Spot(msgspec.Struct, frozen=True, kw_only=True):
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message in a chat, as an address carries it.
 
     `user` is whom a private message goes to where the chat is closed, 0 where nobody is behind it. `thread` is the topic, `asked`
@@ -35,9 +35,9 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
         parts = (self.user, self.thread, self.asked, self.message, int(self.signs), album, self.home, self.bot)
         return _SEPARATOR.join(map(str, parts))
 
-    def address(self, chat: int) -> Address:
+    def address(self, chat: int) -> MessageRef:
         """Return the address of this spot in a chat."""
-        return Address(PLATFORM, str(chat), self.written)
+        return MessageRef(PLATFORM, str(chat), self.written)
 
 
 def bot_of(token: str) -> int:
@@ -51,10 +51,10 @@ def shelf_of(token: str) -> str:
     return f"{PLATFORM}:{bot_of(token)}"
 
 
-def chat_of(address: Address) -> int:
+def chat_of(address: MessageRef) -> int:
     """Return the chat of an address, or 0 for what is none. Those of groups are below 0."""
-    place = address.place
-    return int(place) if place.isascii() and place.removeprefix("-").isdecimal() else 0
+    channel = address.channel
+    return int(channel) if channel.isascii() and channel.removeprefix("-").isdecimal() else 0
 
 
 def is_group(chat: int) -> bool:
@@ -62,30 +62,30 @@ def is_group(chat: int) -> bool:
     return chat < 0
 
 
-def spot_of(address: Address, bot: int = 0) -> Spot:
+def spot_of(address: MessageRef, bot: int = 0) -> SentMessage:
     """Return the spot of an address, for a bot: of another one's messages nothing is left but whose job it is.
 
     One of several results of a message, `…#2`, is shown in one of its own; what is unreadable is none.
     """
-    spot = _read(address.message)
-    return spot if not bot or spot.bot in (0, bot) else Spot(user=spot.user)
+    ref = _read(address.message)
+    return ref if not bot or ref.bot in (0, bot) else SentMessage(user=ref.user)
 
 
 def renamed(message: str) -> str:
     """Return what is left of a spot in a group that became another one, whose messages are counted anew."""
-    spot = _read(message)
-    kept = spot if spot.home else Spot()
-    return Spot(user=spot.user, message=kept.message, album=kept.album, home=kept.home, bot=spot.bot).written
+    ref = _read(message)
+    kept = ref if ref.home else SentMessage()
+    return SentMessage(user=ref.user, message=kept.message, album=kept.album, home=kept.home, bot=ref.bot).written
 
 
-def _read(message: str) -> Spot:
+def _read(message: str) -> SentMessage:
     written, mark, _ = message.partition("#")
     try:
         user, thread, asked, shown, signs, album, home, bot = written.split(_SEPARATOR)
-        found = Spot(user=int(user), thread=int(thread), asked=int(asked), signs=signs == "1", bot=int(bot))
+        found = SentMessage(user=int(user), thread=int(thread), asked=int(asked), signs=signs == "1", bot=int(bot))
         return found if mark else msgspec.structs.replace(found, message=int(shown), album=_album(album), home=int(home))
     except ValueError:
-        return Spot()
+        return SentMessage()
 
 
 def _album(written: str) -> tuple[tuple[int, int], ...]:

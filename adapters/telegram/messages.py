@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from telegram import Message, MessageEntity, User
 
-from adapters.shared.command_line import Line, read_line
+from adapters.shared.command_line import CommandLine, read_line
 from adapters.telegram import forms
 from adapters.telegram.message_ref import is_group
 from bot.commands.preset_use import preset_use
@@ -15,7 +15,7 @@ from bot.commands.preset_use import preset_use
 class Heard(NamedTuple):
     """A message to the bot: its line, and the form that it answers, where it answers one. `is_named`: the bot was called by its name."""
 
-    line: Line
+    line: CommandLine
     words: str
     form: Message | None = None
     is_named: bool = False
@@ -55,7 +55,7 @@ def _answer(own: User, message: Message, heard: Heard, commands: Container[str])
     if forms.of(answered)[1]:
         return heard._replace(form=answered)
     asked = asks_for(answered, commands)
-    return None if asked is None else Heard(Line(asked, heard.words.strip()), heard.words, is_named=True)
+    return None if asked is None else Heard(CommandLine(asked, heard.words.strip()), heard.words, is_named=True)
 
 
 def _begins_with_command(said: str) -> bool:

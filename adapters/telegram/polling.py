@@ -13,7 +13,7 @@ import telegram
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from adapters.telegram.message_ref import shelf_of
-from adapters.telegram.update_inbox import FIRST_PAUSE, LONGEST_PAUSE, MOST_AT_ONCE, Letters
+from adapters.telegram.update_inbox import FIRST_PAUSE, LONGEST_PAUSE, MOST_AT_ONCE, UpdateInbox
 from bot.store.store import Store
 
 log = logging.getLogger("easel.telegram")
@@ -38,15 +38,15 @@ class Webhook(msgspec.Struct, frozen=True):
     secret: str
 
 
-class Listening:
+class Polling:
     """Asks Telegram for news, or has it bring them; one process at a time, by a lease in the store."""
 
     def __init__(
-        self, api: telegram.Bot, store: Store, letters: Letters, ready: Callable[[], Awaitable[None]], webhook: Webhook | None
+        self, api: telegram.Bot, store: Store, inbox_updates: UpdateInbox, ready: Callable[[], Awaitable[None]], webhook: Webhook | None
     ) -> None:
         self._api = api
         self._store = store
-        self._letters = letters
+        self._letters = inbox_updates
         self._ready = ready
         self._webhook = webhook
         self._lease = shelf_of(api.token)

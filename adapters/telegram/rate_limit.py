@@ -40,7 +40,7 @@ class _Chat:
         self.waiting = 0
 
 
-class Budget:
+class RateLimiter:
     """The budgets of all chats."""
 
     def __init__(self, minute: float = MINUTE, second: float = SECOND) -> None:

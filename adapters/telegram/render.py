@@ -11,7 +11,7 @@ from telegram.constants import InlineKeyboardMarkupLimit, MessageLimit
 from bot.commands.images import original
 from bot.framework.reply import Button, Reply, Shown
 from bot.views.buttons import in_order
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 #: What a message and a caption hold, in halves of UTF-16 as Telegram counts them, after its HTML was read.
 MOST_TEXT, MOST_CAPTION = int(MessageLimit.MAX_TEXT_LENGTH), int(MessageLimit.CAPTION_LENGTH)
@@ -31,33 +31,33 @@ _CALL = re.compile(r"@(?=\w)")
 _LAST_PART = 100
 
 
-class Line(NamedTuple):
+class StatusLine(NamedTuple):
     """A line, and what it is about, which stands before it in bold."""
 
     said: str
     about: str = ""
 
 
-def lines_of(card: Card, note: str = "") -> list[Line]:
+def lines_of(card: JobView, note: str = "") -> list[StatusLine]:
     """Return what a card says."""
     # The status of what is done says the words too.
-    words = [] if card.state == "done" and card.pictures else [Line(_short(card.words))]
-    return [*words, Line(card.status), *([Line(note)] if note else [])]
+    words = [] if card.state == "done" and card.pictures else [StatusLine(_short(card.words))]
+    return [*words, StatusLine(card.status), *([StatusLine(note)] if note else [])]
 
 
-def html_of(card: Card, note: str = "") -> str:
+def html_of(card: JobView, note: str = "") -> str:
     """Return a card as one message."""
     return pages(lines_of(card, note), MOST_TEXT)[0]
 
 
-def reply_lines(reply: Reply) -> list[Line]:
+def reply_lines(reply: Reply) -> list[StatusLine]:
     """Return what a command says."""
-    return [*(Line(line) for line in reply.text.splitlines()), *(Line(fact.told, fact.name) for fact in reply.facts)]
+    return [*(StatusLine(line) for line in reply.text.splitlines()), *(StatusLine(fact.told, fact.name) for fact in reply.facts)]
 
 
-def pages(lines: Iterable[Line], first: int, rest: int = MOST_TEXT) -> list[str]:
+def pages(lines: Iterable[StatusLine], first: int, rest: int = MOST_TEXT) -> list[str]:
     """Return lines as HTML for as many messages as it takes; the first holds so much, each other the `rest`."""
-    made: list[list[Line]] = [[]]
+    made: list[list[StatusLine]] = [[]]
     room = first
     for line in lines:
         # Telegram itself makes a call of a name; a sign that nobody sees keeps it from that.
@@ -70,7 +70,7 @@ def pages(lines: Iterable[Line], first: int, rest: int = MOST_TEXT) -> list[str]
                 continue
             head, tail = _cut(said, room - ahead)
             if head or not said:
-                made[-1].append(Line(head, about))
+                made[-1].append(StatusLine(head, about))
                 room -= ahead + units(head)
             if not tail:
                 break
@@ -84,7 +84,7 @@ def units(said: str) -> int:
     return len(said) + sum(sign > "\uffff" for sign in said)
 
 
-def keyboard_of(card: Card) -> InlineKeyboardMarkup | None:
+def keyboard_of(card: JobView) -> InlineKeyboardMarkup | None:
     """Return what can be done with a request: with one picture in a few rows, with several in a row of numbers for each deed."""
     if len(card.pictures) == 1:
         (picture,) = card.pictures
@@ -135,7 +135,7 @@ def _short(words: str) -> str:
     return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1].rstrip()}…"
 
 
-def _html(line: Line) -> str:
+def _html(line: StatusLine) -> str:
     said = escape(line.said)
     return f"<b>{escape(line.about)}</b> {said}" if line.about else said
 

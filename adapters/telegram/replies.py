@@ -10,11 +10,11 @@ from telegram.helpers import create_deep_linked_url
 from adapters.base import Bot
 from adapters.telegram import deep_links, forms, render
 from adapters.telegram import media as packing
-from adapters.telegram.api import REFUSALS, Closed, Posts
+from adapters.telegram.api import REFUSALS, Closed, TelegramApi
 from adapters.telegram.delivery import Sender
-from adapters.telegram.file_id_cache import Found, Photos
+from adapters.telegram.file_id_cache import FileIdCache, Found
 from adapters.telegram.media import File
-from adapters.telegram.message_ref import Spot, is_group
+from adapters.telegram.message_ref import SentMessage, is_group
 from bot.commands.images import info
 from bot.framework.reply import Form, Reply
 from bot.i18n.translate import speaking, text
@@ -30,40 +30,40 @@ _NUMBERS = 5
 class Replies:
     """Shows what commands say. Everything raises `REFUSALS`."""
 
-    def __init__(self, bot: Bot, api: telegram.Bot, posts: Posts, sender: Sender, photos: Photos) -> None:
+    def __init__(self, bot: Bot, api: telegram.Bot, posts: TelegramApi, sender: Sender, photos: FileIdCache) -> None:
         self.bot = bot
         self.api = api
         self.posts = posts
         self._sender = sender
         self._photos = photos
 
-    async def tell(self, chat: int, spot: Spot, said: str) -> None:
+    async def tell(self, chat: int, ref: SentMessage, said: str) -> None:
         """Say a sentence where somebody wrote."""
-        (html, *_) = render.pages([render.Line(line) for line in said.splitlines()], render.MOST_TEXT)
-        await self.posts.say(chat, html, thread=spot.thread, asked=spot.asked)
+        (html, *_) = render.pages([render.StatusLine(line) for line in said.splitlines()], render.MOST_TEXT)
+        await self.posts.say(chat, html, thread=ref.thread, asked=ref.asked)
 
-    async def show(self, chat: int, spot: Spot, reply: Reply) -> None:
+    async def show(self, chat: int, ref: SentMessage, reply: Reply) -> None:
         """Show a reply in a chat, for everybody there."""
         for job_id in reply.jobs:
             await self._place(job_id)
         await self.refresh(reply.refresh)
         if reply.form is not None:
-            await self._form(chat, spot, reply.form)
+            await self._form(chat, ref, reply.form)
         elif reply.text or reply.facts or reply.pictures or reply.files:
-            await self._said(chat, spot, reply)
+            await self._said(chat, ref, reply)
 
-    async def show_privately(self, chat: int, spot: Spot, reply: Reply, line: str) -> None:
+    async def show_privately(self, chat: int, ref: SentMessage, reply: Reply, line: str) -> None:
         """Show a reply to who asked alone; where the bot may not write to them, show in the chat the way to where it may."""
         if not is_group(chat):
-            await self.show(chat, spot, reply)
-        elif not spot.user:
+            await self.show(chat, ref, reply)
+        elif not ref.user:
             await self.refresh(reply.refresh)
-            await self._open(chat, spot, line, text("telegram-nobody"))
+            await self._open(chat, ref, line, text("telegram-nobody"))
         else:
             try:
-                await self.show(spot.user, Spot(user=spot.user), reply)
+                await self.show(ref.user, SentMessage(user=ref.user), reply)
             except Closed:
-                await self._open(chat, spot, line, text("telegram-private"))
+                await self._open(chat, ref, line, text("telegram-private"))
 
     async def post(self, chat: int, thread: int, reply: Reply) -> str:
         """Say something that nobody asked for, and return what Telegram calls its message.
@@ -80,20 +80,20 @@ class Replies:
             log.warning("telegram.not_shown message=%s reason=%s", sent.message_id, type(error).__name__)
         return str(sent.message_id)
 
-    async def _open(self, chat: int, spot: Spot, line: str, said: str) -> None:
+    async def _open(self, chat: int, ref: SentMessage, line: str, said: str) -> None:
         """Show the way to the chat with the bot, in which it goes on with a line."""
         url = create_deep_linked_url(self.api.username, deep_links.payload(line, self.bot.app) or None)
         markup = InlineKeyboardMarkup([[InlineKeyboardButton(text("telegram-open"), url=url)]])
-        html = render.pages([render.Line(said)], render.MOST_TEXT)[0]
-        await self.posts.say(chat, html, markup, thread=spot.thread, asked=spot.asked)
+        html = render.pages([render.StatusLine(said)], render.MOST_TEXT)[0]
+        await self.posts.say(chat, html, markup, thread=ref.thread, asked=ref.asked)
 
-    async def _form(self, chat: int, spot: Spot, form: Form) -> None:
+    async def _form(self, chat: int, ref: SentMessage, form: Form) -> None:
         """Show a form, which is for who asked for it; where nobody knows who that is, the way to where somebody would."""
-        if is_group(chat) and not spot.user:
-            await self._open(chat, spot, "", text("telegram-nobody"))
+        if is_group(chat) and not ref.user:
+            await self._open(chat, ref, "", text("telegram-nobody"))
             return
-        html, markup = forms.shown(form, spot.user)
-        await self.posts.say(chat, html, markup, thread=spot.thread, asked=spot.asked)
+        html, markup = forms.shown(form, ref.user)
+        await self.posts.say(chat, html, markup, thread=ref.thread, asked=ref.asked)
 
     async def refresh(self, jobs: Iterable[str]) -> None:
         """Show the jobs anew that a command changed."""
@@ -107,39 +107,39 @@ class Replies:
             return
         # It is everybody's in the chat, as all that follows it, and so in the language of the job.
         with speaking(job.language):
-            await self._sender.place(await self.bot.card(job))
+            await self._sender.channel(await self.bot.card(job))
         if (now := await jobs.get(job_id)) is not None and now.state != job.state:
             await self.bot.refresh(job_id)
 
-    async def _said(self, chat: int, spot: Spot, reply: Reply) -> None:
+    async def _said(self, chat: int, ref: SentMessage, reply: Reply) -> None:
         if reply.whole:
-            await self._whole(chat, spot, reply)
+            await self._whole(chat, ref, reply)
             return
         found = await self._photos.found(reply.pictures)
         markup = _markup(reply)
-        lines = render.reply_lines(reply) or [render.Line(text("telegram-done"))]
+        lines = render.reply_lines(reply) or [render.StatusLine(text("telegram-done"))]
         if len(found) == 1:
             first, *more = render.pages(lines, render.MOST_CAPTION)
-            await self._photo(chat, spot, found, first, None if more else markup)
+            await self._photo(chat, ref, found, first, None if more else markup)
         else:
             for chunk in packing.chunks(found):
-                await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=spot.thread, asked=spot.asked))
+                await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=ref.thread, asked=ref.asked))
             more = render.pages(lines, render.MOST_TEXT)
         for number, page in enumerate(more, 1):
-            await self.posts.say(chat, page, markup if number == len(more) else None, thread=spot.thread, asked=spot.asked)
+            await self.posts.say(chat, page, markup if number == len(more) else None, thread=ref.thread, asked=ref.asked)
         for one in reply.files:
             send = self.posts.photo if one.is_picture else self.posts.document
-            await send(chat, File(one.name, one.data, covered=one.covered), "", thread=spot.thread, asked=spot.asked)
+            await send(chat, File(one.name, one.data, covered=one.covered), "", thread=ref.thread, asked=ref.asked)
 
-    async def _whole(self, chat: int, spot: Spot, reply: Reply) -> None:
+    async def _whole(self, chat: int, ref: SentMessage, reply: Reply) -> None:
         """Send pictures as files, which Telegram does not code anew."""
         for one in reply.pictures:
             if (whole := await packing.original(self.bot.app.store.files, one)) is not None:
-                await self.posts.document(chat, whole, "", thread=spot.thread, asked=spot.asked)
+                await self.posts.document(chat, whole, "", thread=ref.thread, asked=ref.asked)
 
-    async def _photo(self, chat: int, spot: Spot, found: Found, html: str, markup: InlineKeyboardMarkup | None) -> None:
+    async def _photo(self, chat: int, ref: SentMessage, found: Found, html: str, markup: InlineKeyboardMarkup | None) -> None:
         async def ask(files: Sequence[File]) -> tuple[Message]:
-            return (await self.posts.photo(chat, files[0], html, markup, thread=spot.thread, asked=spot.asked),)
+            return (await self.posts.photo(chat, files[0], html, markup, thread=ref.thread, asked=ref.asked),)
 
         await self._photos.send(found, ask)
 

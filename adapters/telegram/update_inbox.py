@@ -30,7 +30,7 @@ _END_SECONDS = 2.0
 Act = Callable[[Update], Awaitable[None]]
 
 
-class Letters:
+class UpdateInbox:
     """Acts on what was kept, once it may `go`. In each chat one thing is done after the other; a letter is done when that has ended.
 
     What is acted on here is its `runner`'s, and no other process takes it up as long as this one has a lease.
@@ -50,9 +50,9 @@ class Letters:
         self._taking = asyncio.Lock()
         self._goes = False
 
-    async def take(self, letters: Iterable[tuple[str, bytes]]) -> None:
+    async def take(self, inbox_updates: Iterable[tuple[str, bytes]]) -> None:
         """Keep letters, each a number and a body, to act on those that are new. Once this returns nothing is lost."""
-        bodies = dict(letters)
+        bodies = dict(inbox_updates)
         async with self._taking:
             # What comes while nothing is acted on here is whoever's that sees to what was left behind.
             runner = self.runner if self._goes else None
@@ -64,8 +64,8 @@ class Letters:
         """Take up what is nobody's: a process left it behind that is gone, or could not act on it."""
         async with self._taking:
             while found := await self._store.inbox.claim(self._shelf, self.runner):
-                for letter in found:
-                    self._begin(letter.update, letter.body)
+                for inbox_update in found:
+                    self._begin(inbox_update.update, inbox_update.body)
 
     async def release(self) -> None:
         """Let go of everything that is not done."""
@@ -81,9 +81,9 @@ class Letters:
         """Act on nothing more: what is at work has a moment to end, and what is not done then is done by whoever gathers it."""
         self._goes = False
         async with self._taking:
-            for lane in self._lanes.values():
-                self._in_hand.difference_update(str(number) for number, _ in lane)
-                lane.clear()
+            for chat_queue in self._lanes.values():
+                self._in_hand.difference_update(str(number) for number, _ in chat_queue)
+                chat_queue.clear()
         if tasks := tuple(self._at_work.values()):
             _, late = await asyncio.wait(tasks, timeout=_END_SECONDS)
             for task in late:
@@ -106,18 +106,18 @@ class Letters:
             self._at_work[chat] = asyncio.create_task(self._empty(chat))
 
     async def _empty(self, chat: int) -> None:
-        lane = self._lanes[chat]
+        chat_queue = self._lanes[chat]
         enter(self._room)
         try:
-            while self._goes and lane:
+            while self._goes and chat_queue:
                 async with self._room:
                     # While there was no room it may have been told to rest.
-                    if self._goes and lane:
-                        number, body = heapq.heappop(lane)
+                    if self._goes and chat_queue:
+                        number, body = heapq.heappop(chat_queue)
                         await self._one(str(number), body)
         finally:
             del self._at_work[chat]
-            if not lane:
+            if not chat_queue:
                 del self._lanes[chat]
 
     async def _one(self, number: str, body: bytes) -> None:

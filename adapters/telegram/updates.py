@@ -11,13 +11,13 @@ from telegram import ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, Mes
 from adapters.shared.command_line import read_line
 from adapters.telegram import deep_links, downloads, inline_mode, messages, render
 from adapters.telegram.api import REFUSALS
-from adapters.telegram.callbacks import Presses, key_of
-from adapters.telegram.chat_members import MODERATING, People
-from adapters.telegram.message_ref import PLATFORM, Spot, chat_of, is_group, renamed
+from adapters.telegram.callbacks import CallbackHandler, key_of
+from adapters.telegram.chat_members import MODERATING, ChatMembers
+from adapters.telegram.message_ref import PLATFORM, SentMessage, chat_of, is_group, renamed
 from adapters.telegram.messages import Heard
 from adapters.telegram.replies import Replies
 from bot.core.errors import BadInput, BotError
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.framework.command import Answer, Command
 from bot.framework.help import help_with
 from bot.framework.reply import Reply
@@ -36,7 +36,7 @@ START = "start"
 _MOST_ALBUMS = 1_000
 
 
-class Desk:
+class UpdateHandler:
     """Acts on what comes from Telegram."""
 
     def __init__(self, replies: Replies) -> None:
@@ -44,8 +44,8 @@ class Desk:
         self._api = replies.api
         self._app = replies.bot.app
         self._posts = replies.posts
-        self._people = People(replies.api)
-        self._presses = Presses(replies, self._people)
+        self._people = ChatMembers(replies.api)
+        self._presses = CallbackHandler(replies, self._people)
         #: Albums of which something was said.
         self._albums: dict[str, None] = {}
 
@@ -69,9 +69,9 @@ class Desk:
 
     async def _safely(self, message: Message, act: Any) -> None:
         """Act on a message, and say what is wrong with it."""
-        chat, spot = message.chat_id, self._spot(message)
+        chat, ref = message.chat_id, self._spot(message)
         try:
-            await act(message, spot)
+            await act(message, ref)
         except (BotError, InferenceError) as error:
             said = tell(error.problem)
         except REFUSALS as error:
@@ -83,15 +83,15 @@ class Desk:
         else:
             return
         with contextlib.suppress(*REFUSALS):
-            await self._replies.tell(chat, spot, said)
+            await self._replies.tell(chat, ref, said)
 
-    def _spot(self, message: Message) -> Spot:
+    def _spot(self, message: Message) -> SentMessage:
         """Return where a message is answered."""
         user = message.from_user.id if message.from_user is not None and message.sender_chat is None else 0
         thread = (message.message_thread_id or 0) if message.is_topic_message else 0
-        return Spot(user=user, thread=thread, asked=message.message_id, signs=True, bot=self._api.id)
+        return SentMessage(user=user, thread=thread, asked=message.message_id, signs=True, bot=self._api.id)
 
-    async def _came(self, message: Message, spot: Spot) -> None:
+    async def _came(self, message: Message, ref: SentMessage) -> None:
         if message.migrate_from_chat_id is not None:
             await self._app.store.people.moved(_place(message.migrate_from_chat_id), _place(message.chat_id), renamed)
             return
@@ -100,15 +100,15 @@ class Desk:
         if heard is None or caller is None:
             return
         if heard.line.command == START:
-            await self._started(message, heard, spot, caller)
+            await self._started(message, heard, ref, caller)
         elif heard.form is not None:
-            await self._filled(message, heard, spot, caller, heard.form)
+            await self._filled(message, heard, ref, caller, heard.form)
         elif not heard.words.strip():
-            await self._wordless(message, spot)
+            await self._wordless(message, ref)
         else:
-            await self._said(message, heard, spot, caller)
+            await self._said(message, heard, ref, caller)
 
-    async def _said(self, message: Message, heard: Heard, spot: Spot, caller: Caller) -> None:
+    async def _said(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef) -> None:
         """Run what a message asks for."""
         chat, (name, words) = message.chat_id, self._app.named(heard.line.command, heard.line.words)
         command = self._app.commands.get(name)
@@ -117,32 +117,32 @@ class Desk:
             return
         self._noted(message.media_group_id)
         # Who looks after a group and stays unknown there is answered before all of it.
-        is_private = command is not None and command.answer is Answer.PRIVATE and (spot.user != 0 or name not in MODERATING)
+        is_private = command is not None and command.answer is Answer.PRIVATE and (ref.user != 0 or name not in MODERATING)
         if is_private and (now() - message.date).total_seconds() > _STALE_SECONDS:
             return
         call = Invocation(
             **{"command": name, "words": words, "line": heard.words, "key": key_of(self._api.id, message)},
             given={},
             caller=caller,
-            address=spot.address(chat),
+            address=ref.address(chat),
             picture=await downloads.meant(self._api, message, command),
         )
         began = now()
-        if (reply := await self._handled(call, command, spot)) is None:
+        if (reply := await self._handled(call, command, ref)) is None:
             return
         if is_private:
-            await self._replies.show_privately(chat, spot, reply, heard.words)
+            await self._replies.show_privately(chat, ref, reply, heard.words)
         else:
-            await self._replies.show(chat, spot, await self._once(message, reply, began))
+            await self._replies.show(chat, ref, await self._once(message, reply, began))
 
-    async def _handled(self, call: Invocation, command: Command[Any] | None, spot: Spot) -> Reply | None:
+    async def _handled(self, call: Invocation, command: Command[Any] | None, ref: SentMessage) -> Reply | None:
         """Run a command and return what it says, or nothing where it is asked first for what is missing."""
         try:
             return await self._app.handle(call)
         except BadInput as error:
             if command is None or error.problem.key != "input-missing":
                 raise
-            if not await self._ask(chat_of(call.address), command, spot, error.problem.facts):
+            if not await self._ask(chat_of(call.address), command, ref, error.problem.facts):
                 raise
             return None
 
@@ -155,13 +155,13 @@ class Desk:
         old = tuple(job.id for job in jobs if job.id not in new)
         return reply if not old else Reply(text=text("telegram-edited"), jobs=new, refresh=old)
 
-    async def _filled(self, message: Message, heard: Heard, spot: Spot, caller: Caller, form: Message) -> None:
+    async def _filled(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef, form: Message) -> None:
         """Take in an answer to a form."""
         picture = await downloads.carried(self._api, message)
-        reply = await self._presses.answered(message, form, heard.words, picture, caller, spot)
-        await self._replies.show(message.chat_id, spot, reply)
+        reply = await self._presses.answered(message, form, heard.words, picture, caller, ref)
+        await self._replies.show(message.chat_id, ref, reply)
 
-    async def _ask(self, chat: int, command: Command[Any], spot: Spot, facts: Mapping[str, object]) -> bool:
+    async def _ask(self, chat: int, command: Command[Any], ref: SentMessage, facts: Mapping[str, object]) -> bool:
         """Ask for what is missing: with buttons where there are few answers, else in words. False where it cannot be asked for."""
         param = next((one for one in command.params if one.name == facts.get("name")), None)
         if param is None or not (param.choices or command.free == param.name):
@@ -171,16 +171,18 @@ class Desk:
             wires = [(choice, command.wire(**{param.name: choice})) for choice in param.choices]
             markup = InlineKeyboardMarkup([[InlineKeyboardButton(choice, callback_data=wire)] for choice, wire in wires])
         said = text("telegram-ask", command=command.name, help=help_with(param))
-        await self._posts.say(chat, render.pages([render.Line(said)], render.MOST_TEXT)[0], markup, thread=spot.thread, asked=spot.asked)
+        await self._posts.say(
+            chat, render.pages([render.StatusLine(said)], render.MOST_TEXT)[0], markup, thread=ref.thread, asked=ref.asked
+        )
         return True
 
-    async def _wordless(self, message: Message, spot: Spot) -> None:
+    async def _wordless(self, message: Message, ref: SentMessage) -> None:
         """Say how a picture without words is used; of an album once."""
         album = message.media_group_id
         if downloads.in_message(message) is None or is_group(message.chat_id) or (album is not None and album in self._albums):
             return
         self._noted(album)
-        await self._replies.tell(message.chat_id, spot, text("telegram-picture"))
+        await self._replies.tell(message.chat_id, ref, text("telegram-picture"))
 
     def _noted(self, album: str | None) -> None:
         """Remember that something was said of an album: its other pictures come without words."""
@@ -189,23 +191,23 @@ class Desk:
             while len(self._albums) > _MOST_ALBUMS:
                 del self._albums[next(iter(self._albums))]
 
-    async def _started(self, message: Message, heard: Heard, spot: Spot, caller: Caller) -> None:
+    async def _started(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef) -> None:
         """Greet, or go on with what a link carried: anybody may have made it, so what paints is asked first, and all else only shown."""
         line = deep_links.unpacked(heard.line.words)
         if line and deep_links.is_harmless(line, self._app):
-            await self._said(message, Heard(read_line(line), line, is_named=True), spot, caller)
+            await self._said(message, Heard(read_line(line), line, is_named=True), ref, caller)
         elif line and (button := deep_links.offered(line, self._app)) is not None:
-            await self._replies.show(message.chat_id, spot, Reply(text=text("telegram-link", line=line), buttons=(button,)))
+            await self._replies.show(message.chat_id, ref, Reply(text=text("telegram-link", line=line), buttons=(button,)))
         else:
             said = text("telegram-start", name=self._api.first_name), text("telegram-start-words"), text("telegram-start-picture")
-            await self._replies.tell(message.chat_id, Spot(thread=spot.thread), "\n".join(said))
+            await self._replies.tell(message.chat_id, SentMessage(thread=ref.thread), "\n".join(said))
 
-    async def _posted(self, message: Message, spot: Spot) -> None:
+    async def _posted(self, message: Message, ref: SentMessage) -> None:
         """Refuse politely what is asked in a channel: nobody is there who could have a queue."""
         heard = messages.heard(self._api.bot, message, self._app.commands)
         if heard is not None and (heard.is_named or heard.line.command in self._app.commands) and heard.words.startswith(("/", "@")):
-            await self._replies.tell(message.chat_id, spot, text("telegram-channel"))
+            await self._replies.tell(message.chat_id, ref, text("telegram-channel"))
 
 
-def _place(chat: int) -> Address:
-    return Address(PLATFORM, str(chat))
+def _place(chat: int) -> MessageRef:
+    return MessageRef(PLATFORM, str(chat))

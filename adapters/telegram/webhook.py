@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.telegram.update_inbox import Letters
+from adapters.telegram.update_inbox import UpdateInbox
 
 #: More than any update has.
 _MOST_BYTES = 1_000_000
@@ -20,7 +20,7 @@ _HEADER = "X-Telegram-Bot-Api-Secret-Token"
 _GRACE_SECONDS = 3
 
 
-def door(letters: Letters, secret: str, path: str) -> uvicorn.Config:
+def door(inbox_updates: UpdateInbox, secret: str, path: str) -> uvicorn.Config:
     """Return a server for one path, to which only who knows the secret may post. Whatever else comes learns nothing."""
 
     async def knock(request: Request) -> Response:
@@ -36,7 +36,7 @@ def door(letters: Letters, secret: str, path: str) -> uvicorn.Config:
             number = int(json.loads(body)["update_id"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return Response(status_code=400)
-        await letters.take([(str(number), bytes(body))])
+        await inbox_updates.take([(str(number), bytes(body))])
         return Response(status_code=200)
 
     site = Starlette(routes=[Route(path or "/", knock, methods=["POST"])])

@@ -19,7 +19,7 @@ _NAME_LENGTH = 48
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed:
+class PaintArgs:
     """What was typed; `None` is what was left out."""
 
     prompt: str
@@ -36,13 +36,13 @@ class Typed:
     model: str | None = None
 
 
-def wish_of(typed: Typed) -> Imagine:
+def wish_of(typed: PaintArgs) -> Imagine:
     """Return what was typed as a wish, without its picture; raises `BadInput`."""
     given = {name: value for name in Imagine.model_fields if (value := getattr(typed, name, None)) is not None and name != "image"}
     return bind(imagine, given)
 
 
-def source_of(typed: Typed) -> bytes | None:
+def source_of(typed: PaintArgs) -> bytes | None:
     """Return the bytes of the picture to start from; raises `BadInput` where there is no such file."""
     return None if typed.image is None else _picture(typed.image)
 
@@ -58,7 +58,7 @@ def _picture(path: Path) -> bytes:
         raise BadInput("input-file-unreadable", file=str(path)) from None
 
 
-def files_of(typed: Typed, seed: int, count: int) -> tuple[Path, ...]:
+def files_of(typed: PaintArgs, seed: int, count: int) -> tuple[Path, ...]:
     """Return the file of each picture: the name that was given, numbered where there are several.
 
     Raises `BadOutput` where they could not be written, so that nobody waits for a picture in vain.

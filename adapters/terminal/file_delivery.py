@@ -5,17 +5,17 @@ from pathlib import Path
 
 from adapters.terminal import args
 from bot.core.errors import BotError
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.delivery import Later, Outcome, Parcel, Refused, Sent
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent
 from bot.store.jobs.job import DONE, Job
 from bot.store.store import Store
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 PLATFORM = "terminal"
 
 
-class Leftovers:
+class FileDelivery:
     """Delivers the pictures of terminals that went away in the middle; `easel run` takes it for the adapter of the terminal."""
 
     platform = PLATFORM
@@ -23,19 +23,19 @@ class Leftovers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def show(self, _card: Card, _address: Address) -> None:
+    async def show(self, _card: JobView, _address: MessageRef) -> None:
         """Show nothing: nobody looks at that terminal any more."""
 
     def is_mirrored(self, _platform: str) -> bool:
         """Say no: there is nothing to show twice."""
         return False
 
-    async def settle(self, _job: str, _address: Address) -> None:
+    async def settle(self, _job: str, _address: MessageRef) -> None:
         """Do nothing: nothing is on its way."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Write the files of a finished job."""
-        job = await self._store.jobs.get(parcel.card.job)
+        job = await self._store.jobs.get(outgoing.card.job)
         if job is None or job.state != DONE:
             return Sent()
         try:
@@ -46,7 +46,7 @@ class Leftovers:
             return Later(type(error).__name__)
         return Sent()
 
-    async def post(self, _address: Address, _reply: Reply, _key: str) -> Outcome:
+    async def post(self, _address: MessageRef, _reply: Reply, _key: str) -> Outcome:
         """Say nothing: whoever typed there has gone."""
         return Refused("nobody there")
 
@@ -55,4 +55,4 @@ async def deliver(store: Store, job: Job) -> None:
     """Write a job's pictures into the files that its address names; doing it twice changes nothing."""
     pictures = (await store.pictures.of_jobs([job.id]))[job.id]
     for name, picture in zip(job.address.message.split("/"), pictures, strict=True):
-        await asyncio.to_thread(args.write, Path(job.address.place) / name, await store.files.get(picture.file))
+        await asyncio.to_thread(args.write, Path(job.address.channel) / name, await store.files.get(picture.file))

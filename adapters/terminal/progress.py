@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.i18n.translate import text
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 #: Character columns of the longer side of a preview; half as many lines, for each holds two pixels.
 _PREVIEW_SIDE = 32
@@ -24,7 +24,7 @@ def can_preview(console: Console) -> bool:
     return console.is_terminal and console.color_system == "truecolor" and console.encoding.startswith("utf")
 
 
-class Board:
+class ProgressBoard:
     """The progress of one request on a terminal; silent where standard output is a file or a pipe."""
 
     def __init__(self, console: Console) -> None:
@@ -43,7 +43,7 @@ class Board:
             self._live.update("")
             self._live.stop()
 
-    def show(self, card: Card) -> None:
+    def show(self, card: JobView) -> None:
         """Show how far the request is."""
         progress = card.progress
         if not self._live or progress is None:

@@ -12,14 +12,14 @@ from adapters.shared.http_server import Server, listening
 from adapters.web import render
 from adapters.web.app import site
 from adapters.web.auth.access import PLATFORM, Access
-from adapters.web.auth.origin_policy import Hosts
-from adapters.web.services import Desk
+from adapters.web.auth.origin_policy import OriginPolicy
+from adapters.web.services import Services
 from adapters.web.sse import Hub
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.delivery import Outcome, Parcel, Sent
+from bot.jobs.delivery import Outcome, OutgoingResult, Sent
 from bot.store.tables.columns import now
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.web")
 
@@ -43,10 +43,10 @@ class WebAdapter:
     def __init__(self, bot: Bot) -> None:
         self._web = bot.config.web
         self._hub = Hub()
-        desk = Desk(bot, Access(bot.app.store, self._web), self._hub)
+        desk = Services(bot, Access(bot.app.store, self._web), self._hub)
         # No access log: it would keep who asked for which picture. Without a lifespan the site has nothing to start or end.
         config = uvicorn.Config(
-            site(desk, Hosts.of(self._web)),
+            site(desk, OriginPolicy.of(self._web)),
             http="h11",
             ws="none",
             lifespan="off",
@@ -86,23 +86,23 @@ class WebAdapter:
         if self._serving is not None:
             await asyncio.gather(self._serving, return_exceptions=True)
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card to the pages that are open on its conversation."""
-        self._hub.publish(card, address.place)
+        self._hub.publish(card, address.channel)
 
     def is_mirrored(self, platform: str) -> bool:
         """Say yes: an open page hears from the process that it is connected to, and from no other."""
         return platform == PLATFORM
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Do nothing: a page is shown a card at once."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended. A page that is not open now finds it in the conversation: that is its message, and there is one of it."""
-        self._hub.publish(parcel.card, parcel.address.place)
-        return Sent(parcel.card.job)
+        self._hub.publish(outgoing.card, outgoing.address.channel)
+        return Sent(outgoing.card.job)
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Show something that nobody asked for. A page that is not open now finds it in the conversation, under the same key."""
-        self._hub.say(render.said(reply, key, now()), address.place)
+        self._hub.say(render.said(reply, key, now()), address.channel)
         return Sent(key)

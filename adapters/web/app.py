@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 
 from adapters.web import render
 from adapters.web.auth.errors import Refused
-from adapters.web.auth.origin_policy import Hosts
-from adapters.web.auth.routes import Door
-from adapters.web.middleware import Guard
-from adapters.web.routes.chat import Talk
+from adapters.web.auth.origin_policy import OriginPolicy
+from adapters.web.auth.routes import SignIn
+from adapters.web.middleware import GuardMiddleware
+from adapters.web.routes.chat import Chat
 from adapters.web.routes.gallery import Gallery
-from adapters.web.routes.health import OPEN_PATHS, Probes
+from adapters.web.routes.health import OPEN_PATHS, HealthRoutes
 from adapters.web.routes.pages import Pages
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from bot.core.errors import BotError
 from bot.i18n.translate import tell, text
 from inference.contract.errors import InferenceError
@@ -43,18 +43,18 @@ class _Static(StaticFiles):
         return response
 
 
-def site(desk: Desk, hosts: Hosts) -> ASGIApp:
+def site(desk: Services, hosts: OriginPolicy) -> ASGIApp:
     """Return the whole site as an ASGI application."""
     routes = [
         *Pages(desk).routes(),
         *Gallery(desk).routes(),
-        *Talk(desk).routes(),
-        *Door(desk).routes(),
-        *Probes(desk).routes(),
+        *Chat(desk).routes(),
+        *SignIn(desk).routes(),
+        *HealthRoutes(desk).routes(),
         Mount("/static", GZipMiddleware(_Static(directory=_STATIC))),
     ]
     failures = {BotError: _told, InferenceError: _told, Refused: _refused, HTTPException: _not_there}
-    guard = Middleware(Guard, hosts=hosts, sizes=_SIZES, usual=_USUAL, probed=OPEN_PATHS)
+    guard = Middleware(GuardMiddleware, hosts=hosts, sizes=_SIZES, usual=_USUAL, probed=OPEN_PATHS)
     return Starlette(routes=routes, middleware=[guard], exception_handlers=failures)
 
 

@@ -4,8 +4,8 @@ import msgspec
 
 from adapters.web.auth.access import Visitor
 from bot.app import AnyCommand, App
-from bot.framework.command import Param
 from bot.framework.help import help_of, help_with
+from bot.framework.params import Param
 
 
 class ParamShown(msgspec.Struct, frozen=True):

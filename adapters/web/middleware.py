@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.web.accept_language import wanted
 from adapters.web.auth.errors import Refused
-from adapters.web.auth.origin_policy import Hosts, is_number, name_of
+from adapters.web.auth.origin_policy import OriginPolicy, is_number, name_of
 from adapters.web.render import refusal
 from adapters.web.requests import MOST_LINE
 from bot.core.values import new_id
@@ -38,13 +38,13 @@ HEADERS: Mapping[str, str] = {
 _SAFE = frozenset({"GET", "HEAD"})
 
 
-class Guard:
+class GuardMiddleware:
     """An ASGI middleware. `sizes` are the bytes that may be sent to a path; elsewhere it is `usual`.
 
     `probed` paths are asked by machines, which may name this one by whatever number it has, or not at all.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, sizes: Mapping[str, int], usual: int, probed: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, hosts: OriginPolicy, sizes: Mapping[str, int], usual: int, probed: Collection[str] = ()) -> None:
         self._app = app
         self._hosts = hosts
         self._sizes = sizes

@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from adapters.shared import cache
-from adapters.web.sse import News, Said
+from adapters.web.sse import News, Sentence
 from bot.framework.help import help_with
 from bot.framework.reply import Attachment, Reply
 from bot.i18n.translate import ENGLISH, number, speaking, spoken, text
 from bot.views import buttons
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 # `Any` and dicts are the templates': what they are given has no type of ours.
 
@@ -82,7 +82,7 @@ def render(template: str, **context: Any) -> str:
     return _templates().get_template(template).render(**context)
 
 
-def entry(card: Card) -> Entry:
+def entry(card: JobView) -> Entry:
     """Return the entry of a card."""
     return Entry(card.job, render("entry.html", card=card))
 
@@ -98,14 +98,14 @@ def form(reply: Reply) -> str:
     return render("form.html", form=reply.form) if reply.form is not None else ""
 
 
-def said(reply: Reply, key: str, at: datetime) -> Said:
+def said(reply: Reply, key: str, at: datetime) -> Sentence:
     """Return the entry of something that was said, at a moment, though nobody asked; `key` is what it is known by."""
-    return Said(f"said-{key}", render("said.html", reply=reply, key=key, at=at))
+    return Sentence(f"said-{key}", render("said.html", reply=reply, key=key, at=at))
 
 
-def event(news: News | Said) -> bytes:
+def event(news: News | Sentence) -> bytes:
     """Return the event of a card that has changed, of a step, or of something that was said."""
-    if isinstance(news, Said):
+    if isinstance(news, Sentence):
         return sent("said", news)
     card, progress = news.card, news.card.progress
     if news.whole or progress is None:
@@ -114,7 +114,7 @@ def event(news: News | Said) -> bytes:
     return sent("progress", ProgressEvent(card.job, progress.n, progress.of, card.status, preview))
 
 
-def queue_event(cards: tuple[Card, ...]) -> bytes:
+def queue_event(cards: tuple[JobView, ...]) -> bytes:
     """Return the event of a list of what waits."""
     return sent("queue", QueueEvent(render("queue.html", queue=cards)))
 

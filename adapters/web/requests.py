@@ -30,7 +30,7 @@ _MOST_FIELD = 1_000_000
 _USUAL_FIELDS, _ASKED = 4, "field-"
 
 
-class Said(msgspec.Struct, frozen=True):
+class ChatLine(msgspec.Struct, frozen=True):
     """A line as sent, with the picture that came along; `key` is the browser's own id of it."""
 
     line: str
@@ -46,7 +46,7 @@ class Pressed(msgspec.Struct, frozen=True):
     filled: dict[str, Given]
 
 
-async def said(request: Request) -> Said:
+async def said(request: Request) -> ChatLine:
     """Return the line in a form; raises `BadInput` for one that is empty or too long, and `Refused` for a broken form."""
     async with _form(request) as form:
         line, key = _field(form, "line"), _field(form, "key")[:_MOST_KEY]
@@ -56,7 +56,7 @@ async def said(request: Request) -> Said:
         raise BadInput("input-line-long", most=MOST_LINE, given=len(line))
     if not line.strip():
         raise BadInput("input-line-empty")
-    return Said(line, key, data or None)
+    return ChatLine(line, key, data or None)
 
 
 async def pressed(request: Request) -> Pressed:
@@ -75,7 +75,7 @@ async def field(request: Request, name: str) -> str:
         return _field(form, name)
 
 
-def invocation(line: Said, visitor: Visitor) -> Invocation:
+def invocation(line: ChatLine, visitor: Visitor) -> Invocation:
     """Return the invocation that a line is."""
     read = read_line(line.line)
     return Invocation(

@@ -8,11 +8,11 @@ from adapters.web.sse import Hub
 from bot.i18n.translate import speak
 from bot.store.jobs.job import Job
 from bot.store.store import Store
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 
 @dataclass(frozen=True)
-class Desk:
+class Services:
     """The parts that answer requests."""
 
     bot: Bot
@@ -26,15 +26,15 @@ class Desk:
 
     async def speak(self, visitor: Visitor) -> None:
         """Go on in the language of a visitor: what they chose, else what their browser asks for, else what they spoke elsewhere."""
-        person = await self.store.people.find(visitor.caller)
-        if person is not None and (said := person.language or visitor.caller.language or person.locale):
+        user = await self.store.people.find(visitor.caller)
+        if user is not None and (said := user.language or visitor.caller.language or user.locale):
             speak(said)
 
-    async def cards(self, jobs: tuple[Job, ...]) -> tuple[Card, ...]:
+    async def cards(self, jobs: tuple[Job, ...]) -> tuple[JobView, ...]:
         """Return the cards of jobs as they are now."""
         return tuple([await self.bot.card(job) for job in jobs])
 
-    async def queue(self, visitor: Visitor) -> tuple[Card, ...]:
+    async def queue(self, visitor: Visitor) -> tuple[JobView, ...]:
         """Return the cards of what a visitor waits for, oldest first."""
-        person = await self.store.people.find(visitor.caller)
-        return () if person is None else await self.cards(await self.store.jobs.open_of(person.id))
+        user = await self.store.people.find(visitor.caller)
+        return () if user is None else await self.cards(await self.store.jobs.open_of(user.id))

@@ -8,7 +8,7 @@ from time import monotonic
 import msgspec
 
 from bot.store.jobs.job import RUNNING, WAITING
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 #: After so long without news a page is told that it is still connected; what stands between would close it otherwise.
 KEEP_ALIVE_SECONDS = 15.0
@@ -32,12 +32,12 @@ _MOST_ENDED = 1_000
 class News(msgspec.Struct, frozen=True):
     """A card to tell of. `whole`: its entry has changed, and not just the progress; `preview` is there where it is a new one."""
 
-    card: Card
+    card: JobView
     whole: bool
     preview: bytes | None = None
 
 
-class Said(msgspec.Struct, frozen=True):
+class Sentence(msgspec.Struct, frozen=True):
     """Something that was said though nobody asked: the entry of it, known by its id."""
 
     id: str
@@ -56,11 +56,11 @@ class _Told(msgspec.Struct, frozen=True):
 class Stream:
     """One open page. It is told in batches: news, or nothing at all when it has been silent for long."""
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
         self.is_closed = False
-        self._waiting: dict[str, Card] = {}
-        self._said: dict[str, Said] = {}
+        self._waiting: dict[str, JobView] = {}
+        self._said: dict[str, Sentence] = {}
         self._told: dict[str, _Told] = {}
         self._woken = asyncio.Event()
         self._is_stale = False
@@ -71,19 +71,19 @@ class Stream:
         """Return whether the page shows a job that waits in line."""
         return any(told.state == WAITING for told in self._told.values())
 
-    def offer(self, card: Card) -> None:
+    def offer(self, card: JobView) -> None:
         """Take a card to tell of; it replaces an earlier one of its job."""
         self._waiting[card.job] = card
         if len(self._waiting) > _MOST_WAITING:
             self.close()
         self._woken.set()
 
-    def say(self, said: Said) -> None:
+    def say(self, said: Sentence) -> None:
         """Take something to tell that is no card."""
         self._said[said.id] = said
         self._woken.set()
 
-    def begin(self, card: Card) -> None:
+    def begin(self, card: JobView) -> None:
         """Take the card of a job that the page has not heard of; what it has heard is newer."""
         if card.job not in self._waiting and card.job not in self._told:
             self.offer(card)
@@ -94,7 +94,7 @@ class Stream:
             self._is_stale = True
             self._woken.set()
 
-    def renew(self, cards: tuple[Card, ...]) -> None:
+    def renew(self, cards: tuple[JobView, ...]) -> None:
         """Take waiting cards anew; what is told of them already is left out."""
         for card in cards:
             told = self._told.get(card.job)
@@ -106,7 +106,7 @@ class Stream:
         self.is_closed = True
         self._woken.set()
 
-    async def follow(self) -> AsyncIterator[tuple[News | Said, ...]]:
+    async def follow(self) -> AsyncIterator[tuple[News | Sentence, ...]]:
         """Yield news as they come; an empty batch after a long silence, or when places in line are to be looked at again."""
         while not self.is_closed:
             self._woken.clear()
@@ -124,7 +124,7 @@ class Stream:
                 if not (self._waiting or self._is_stale):
                     yield ()
 
-    def _due(self) -> Iterator[News | Said]:
+    def _due(self) -> Iterator[News | Sentence]:
         now = monotonic()
         while self._said:
             yield self._said.pop(next(iter(self._said)))
@@ -150,17 +150,17 @@ class Hub:
         self._ended: dict[str, None] = {}
         self._is_closed = False
 
-    def begin(self, card: Card, place: str) -> None:
+    def begin(self, card: JobView, channel: str) -> None:
         """Tell the open pages of a place about a job that they may not have heard of yet."""
         if card.job not in self._ended:
-            for stream in self._streams.get(place, ()):
+            for stream in self._streams.get(channel, ()):
                 stream.begin(card)
 
-    def publish(self, card: Card, place: str) -> None:
+    def publish(self, card: JobView, channel: str) -> None:
         """Tell every open page of a place about a card."""
         if card.is_open and card.job in self._ended:
             return
-        for stream in self._streams.get(place, ()):
+        for stream in self._streams.get(channel, ()):
             stream.offer(card)
         if not card.is_open and card.job not in self._ended:
             self._ended[card.job] = None
@@ -168,16 +168,16 @@ class Hub:
                 del self._ended[next(iter(self._ended))]
             self._each(Stream.look_again)
 
-    def say(self, said: Said, place: str) -> None:
+    def say(self, said: Sentence, channel: str) -> None:
         """Tell every open page of a place something that is no card."""
-        for stream in self._streams.get(place, ()):
+        for stream in self._streams.get(channel, ()):
             stream.say(said)
 
     @contextmanager
-    def open(self, place: str) -> Iterator[Stream]:
+    def open(self, channel: str) -> Iterator[Stream]:
         """Give a stream of a place's news."""
-        streams = self._streams.setdefault(place, [])
-        stream = Stream(place)
+        streams = self._streams.setdefault(channel, [])
+        stream = Stream(channel)
         streams.append(stream)
         for oldest in streams[:-MOST_STREAMS]:
             oldest.close()
@@ -188,7 +188,7 @@ class Hub:
         finally:
             streams.remove(stream)
             if not streams:
-                self._streams.pop(place, None)
+                self._streams.pop(channel, None)
 
     def close(self) -> None:
         """End all streams, those to come too."""

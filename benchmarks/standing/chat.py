@@ -20,22 +20,22 @@ from bot.commands import COMMANDS
 from bot.core.cost_model import Costs
 from bot.core.errors import BotError
 from bot.core.quota import Policy, Tier
-from bot.core.values import Address, Caller, Invocation
-from bot.generation.model_catalog import Offer
+from bot.core.values import Invocation, MessageRef, UserRef
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs import delivery
-from bot.jobs.delivery import Later, Outcome, Parcel, Sent, Unknown
+from bot.jobs.delivery import Later, Outcome, OutgoingResult, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs import attempts, jobs, outbox
 from bot.store.store import Store
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 from inference.contract.errors import InferenceError
 
 PLATFORM = "stand-in"
 
 #: Enough for everything that is asked for; but everything is held, settled and written down.
-POLICY = Policy(tiers={"": Tier(credits=10**9)}, place=10**9)
+POLICY = Policy(tiers={"": Tier(credits=10**9)}, channel=10**9)
 
 #: Kinds of places: where a reply is edited, where a post carries a number by which it is recognised, and where nothing helps.
 REPLY, NUMBERED, BLIND = "reply", "numbered", "blind"
@@ -68,7 +68,7 @@ class StandIn:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show progress in the reply, where there is one."""
         self._line.say({"op": "show", "message": address.message, **_shown(card)})
 
@@ -79,15 +79,15 @@ class StandIn:
     async def settle(self, _job, _address):
         """Have nothing on its way: what is shown here is shown at once."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, as well as the kind of place lets one."""
-        kind, message = parcel.address.place.partition(" ")[0], {"parcel": parcel.id, **_shown(parcel.card)}
+        kind, message = outgoing.address.channel.partition(" ")[0], {"parcel": outgoing.id, **_shown(outgoing.card)}
         try:
             if kind == REPLY:
-                said = await self._line.ask({"op": "edit", "message": parcel.address.message, **message})
+                said = await self._line.ask({"op": "edit", "message": outgoing.address.message, **message})
             elif kind == NUMBERED:
-                said = await self._line.ask({"op": "post", "number": parcel.id, **message})
-            elif parcel.unsure:
+                said = await self._line.ask({"op": "post", "number": outgoing.id, **message})
+            elif outgoing.unsure:
                 await self._line.ask({"op": "unsure", **message})
                 return Unknown("nothing tells whether it arrived")
             else:
@@ -97,7 +97,7 @@ class StandIn:
         return Sent(said["message"])
 
 
-def _shown(card: Card) -> Message:
+def _shown(card: JobView) -> Message:
     return {"job": card.job, "state": card.state, "status": card.status, "pictures": [one.file for one in card.pictures]}
 
 
@@ -108,8 +108,8 @@ async def answered(app: App, dispatcher: Dispatcher, asked: Message, line: Line)
         given=asked.get("given", {}),
         words=asked.get("words", ""),
         line=f"/{asked['command']} {asked.get('words', '')}",
-        caller=Caller(PLATFORM, asked["person"], asked["person"]),
-        address=Address(PLATFORM, asked["place"], asked.get("message", "")),
+        caller=UserRef(PLATFORM, asked["person"], asked["person"]),
+        address=MessageRef(PLATFORM, asked["place"], asked.get("message", "")),
         key=asked.get("key", ""),
     )
     try:
@@ -131,13 +131,13 @@ async def live(setup: Setup) -> None:
     line = Line(*await asyncio.open_unix_connection(setup.socket, limit=2**20))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(setup.url))
-        store, learned = Store.of(database, Files(setup.files), POLICY), Costs()
+        store, learned = Store.of(database, BlobStore(setup.files), POLICY), Costs()
         engine = await stack.enter_async_context(standing(setup.workers, setup.paint))
         dispatcher = Dispatcher(store, engine, StandIn(line), [PLATFORM], costs=learned, devices=setup.workers, **quick)
         app = App(
             COMMANDS,
             store,
-            Offer({PASSPORT.name: PASSPORT}, PASSPORT.name),
+            ModelCatalog({PASSPORT.name: PASSPORT}, PASSPORT.name),
             wake=dispatcher.wake,
             foresee=dispatcher.sight.foresee,
             learned=learned,

@@ -32,14 +32,14 @@ class Crowd(msgspec.Struct, frozen=True):
     all_wait: bool
 
     @property
-    def persons(self) -> int:
+    def users(self) -> int:
         """Return how many persons asked for them."""
         return max(WAITERS, self.rows // _OF_ONE)
 
     @property
-    def person(self) -> str:
+    def user(self) -> str:
         """Return whose the i-th job is, as SQL: among much that is over those who wait are always the same."""
-        return f"i % {self.persons}" if self.all_wait else f"CASE WHEN i < {WAITING} THEN i % {WAITERS} ELSE i % {self.persons} END"
+        return f"i % {self.users}" if self.all_wait else f"CASE WHEN i < {WAITING} THEN i % {WAITERS} ELSE i % {self.users} END"
 
     @property
     def state(self) -> str:
@@ -66,12 +66,12 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
         "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.01, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.01)"
     )
     yes = "1" if is_sqlite else "true"
-    jobs, persons = numbers(crowd.rows, is_sqlite), numbers(crowd.persons, is_sqlite)
+    jobs, users = numbers(crowd.rows, is_sqlite), numbers(crowd.users, is_sqlite)
     done = f"{crowd.state} = 'done'"
     job = {
         "id": "'j' || i",
-        "person_id": f"'p' || ({crowd.person})",
-        "place_id": f"'c' || ({crowd.person})",
+        "person_id": f"'p' || ({crowd.user})",
+        "place_id": f"'c' || ({crowd.user})",
         "key": "'k' || i",
         "line": "'/imagine a red circle on blue'",
         "wish": "'{}'",
@@ -86,8 +86,8 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
         "ended": f"CASE WHEN {done} THEN {moment} END",
     }
     return (
-        filling("person", {"id": "'p' || i", "created": moment}, persons, is_sqlite),
-        filling("place", {"id": "'c' || i", "platform": "'web'", "key": "'c' || i", "created": moment}, persons, is_sqlite),
+        filling("person", {"id": "'p' || i", "created": moment}, users, is_sqlite),
+        filling("place", {"id": "'c' || i", "platform": "'web'", "key": "'c' || i", "created": moment}, users, is_sqlite),
         filling("job", job, jobs, is_sqlite),
         "INSERT INTO account (id, person_id, day, allowance, left, extra)".replace("left", '"left"')
         + f" SELECT 'a' || person_id, person_id, '2026-11-21', {ALLOWED}, {ALLOWED} - {COST} * count(*), 0 FROM job GROUP BY person_id",
@@ -97,7 +97,7 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
         f" SELECT 'l' || id, 'a' || person_id, id, 'hold', '2026-11-21', -{COST}, 0, created FROM job",
         "INSERT INTO clock (id, now) VALUES (1, 0.0)",
         "INSERT INTO turn (person_id, tag, since, waiting)"
-        f" SELECT 'p' || i, (i * 7919 % 10007) / 10.0, i, {yes if crowd.all_wait else f'i < {WAITERS}'} FROM {persons}",
+        f" SELECT 'p' || i, (i * 7919 % 10007) / 10.0, i, {yes if crowd.all_wait else f'i < {WAITERS}'} FROM {users}",
         # The peer's: first come, first served.
         "CREATE INDEX ix_first ON job (created) WHERE state = 'waiting'",
     )

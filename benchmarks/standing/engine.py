@@ -2,7 +2,7 @@
 
 import sys
 
-from inference.contract.model_info import Defaults, Limits, Passport
+from inference.contract.model_info import Defaults, Limits, ModelInfo
 from inference.contract.settings import EngineSettings
 from inference.supervisor import LocalEngine
 
@@ -10,7 +10,7 @@ from inference.supervisor import LocalEngine
 PAINT_SECONDS = 0.05
 
 #: What the stand-in says it can paint: everything.
-PASSPORT = Passport(
+PASSPORT = ModelInfo(
     name="stand-in",
     family="sd1",
     kind="folder",
@@ -25,9 +25,9 @@ PASSPORT = Passport(
 )
 
 
-def standing(workers: int, seconds: float = PAINT_SECONDS, passports: dict[str, Passport] | None = None) -> LocalEngine:
+def standing(workers: int, seconds: float = PAINT_SECONDS, model_infos: dict[str, ModelInfo] | None = None) -> LocalEngine:
     """Return an engine of so many workers that paint a picture in so many seconds; entering it starts them."""
     # Devices of the same name are still one worker each.
     settings = EngineSettings(devices=("cpu",) * workers)
     command = (sys.executable, "-m", "benchmarks.standing.worker", str(seconds))
-    return LocalEngine(settings, passports or {PASSPORT.name: PASSPORT}, command)
+    return LocalEngine(settings, model_infos or {PASSPORT.name: PASSPORT}, command)

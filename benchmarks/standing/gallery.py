@@ -93,15 +93,15 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
     moment = (
         "strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 0.1, 'unixepoch') || '000'" if is_sqlite else "to_timestamp(1700000000 + i * 0.1)"
     )
-    persons, jobs = max(10, rows // _OF_ONE), rows // _OF_JOB
-    person = f"CASE WHEN i % 10 = 0 THEN '{BUSIEST}' ELSE 'p' || (1 + i % {persons - 1}) END"
-    shelf = f"CASE WHEN i % 2 = 0 THEN 'public' ELSE 'p' || (i % {max(1, rows // _KEPT)} % {persons}) END"
+    users, jobs = max(10, rows // _OF_ONE), rows // _OF_JOB
+    user = f"CASE WHEN i % 10 = 0 THEN '{BUSIEST}' ELSE 'p' || (1 + i % {users - 1}) END"
+    shelf = f"CASE WHEN i % 2 = 0 THEN 'public' ELSE 'p' || (i % {max(1, rows // _KEPT)} % {users}) END"
     # One word each that only a few have.
     own = "'zq' || (i % 100000)"
     prompts = f"{numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}"
     job = {
         "id": "'j' || i",
-        "person_id": person,
+        "person_id": user,
         "place_id": "'c' || (i % 10)",
         "key": "'k' || i",
         "wish": "'{}'",
@@ -115,7 +115,7 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
     picture = {
         "id": "'x' || i",
         "job_id": f"'j' || (i / {_OF_JOB})",
-        "person_id": person,
+        "person_id": user,
         "index": f"i % {_OF_JOB}",
         "seed": "i",
         "width": "512",
@@ -129,7 +129,7 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
     }
     preset = {
         "id": "'r' || i",
-        "person_id": f"'p' || (i % {persons})",
+        "person_id": f"'p' || (i % {users})",
         "shelf": shelf,
         "key": "substr(words, 1, 6) || '-' || i",
         "name": "substr(words, 1, 6) || '-' || i",
@@ -139,7 +139,7 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
         "created": moment,
     }
     return (
-        filling("person", {"id": "'p' || i", "name": "'Person ' || i", "created": moment}, numbers(persons, is_sqlite), is_sqlite),
+        filling("person", {"id": "'p' || i", "name": "'Person ' || i", "created": moment}, numbers(users, is_sqlite), is_sqlite),
         filling("place", {"id": "'c' || i", "platform": "'web'", "key": "'c' || i", "created": moment}, numbers(10, is_sqlite), is_sqlite),
         filling("job", job, numbers(jobs, is_sqlite), is_sqlite),
         filling("picture", picture, prompts, is_sqlite),

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, func, select, text
 from benchmarks.standing.platform import Platform
 from bot.store.billing import ledger
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs import attempts
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
 from bot.store.jobs.outbox import SENT, UNKNOWN
@@ -136,7 +136,7 @@ def _charged_wrong(rows: Iterable[Row], booked: Iterable[Row]) -> Iterable[str]:
             yield row.id
 
 
-async def _is_whole(files: Files, key: str) -> bool:
+async def _is_whole(files: BlobStore, key: str) -> bool:
     try:
         return files.key_of(await files.get(key)) == key
     except (FileNotFoundError, ValueError):

@@ -4,7 +4,8 @@ from time import time
 
 from bot.commands.context import Context
 from bot.core.errors import BadInput, NotAllowed
-from bot.framework.command import Params, button_command, command
+from bot.framework.command import button_command, command
+from bot.framework.params import Params
 from bot.framework.reply import Attachment, Reply
 from bot.generation.param_types import PersonId, Until
 from bot.i18n.translate import text
@@ -33,7 +34,7 @@ class ForgetMe(Params):
 async def me_export(ctx: Context, want: MeExport) -> Reply:
     """Get all that is kept of you as a file: requests, pictures, presets, settings."""
     del want
-    found = await data_export.handed(ctx.store, ctx.person.id)
+    found = await data_export.handed(ctx.store, ctx.user.id)
     key = "me-export" if found.whole else "me-export-rows"
     return Reply(text=text(key, jobs=found.jobs, pictures=found.pictures), files=(Attachment("easel-export.zip", found.data),))
 
@@ -42,18 +43,18 @@ async def me_export(ctx: Context, want: MeExport) -> Reply:
 async def me_forget(ctx: Context, want: MeForget) -> Reply:
     """Have everything about you deleted for good, on all your platforms; you are asked first."""
     del want
-    jobs, pictures = await ctx.store.rights.counts(ctx.person.id)
-    platforms = {one.platform for one in await ctx.store.people.identities(ctx.person.id)} - {"token"}
+    jobs, pictures = await ctx.store.rights.counts(ctx.user.id)
+    platforms = {one.platform for one in await ctx.store.people.identities(ctx.user.id)} - {"token"}
     asked = text("me-forget-ask", jobs=jobs, pictures=pictures, platforms=", ".join(sorted(platforms)))
-    return Reply(text=asked, buttons=(forget_me.button("button-forget", person=ctx.person.id, until=int(time()) + _LIFE, careful=True),))
+    return Reply(text=asked, buttons=(forget_me.button("button-forget", person=ctx.user.id, until=int(time()) + _LIFE, careful=True),))
 
 
 @button_command
 async def forget_me(ctx: Context, want: ForgetMe) -> Reply:
     """Be forgotten, as you were asked."""
-    if want.person != ctx.person.id:
+    if want.person != ctx.user.id:
         raise NotAllowed("denied-forget")
     if want.until < time():
         raise BadInput("input-forget-late")
-    done = await ctx.store.rights.forget(ctx.person.id)
+    done = await ctx.store.rights.forget(ctx.user.id)
     return Reply(text=text("me-forgotten", jobs=done.jobs, pictures=done.pictures))

@@ -10,7 +10,8 @@ from bot.commands.preset_edit import copied
 from bot.commands.preset_use import EMPTY, instead
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import Given
-from bot.framework.command import Params, command, painting_command
+from bot.framework.command import command, painting_command
+from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply, Shown
 from bot.generation.param_types import (
     Code,
@@ -29,11 +30,11 @@ from bot.generation.param_types import (
     Size,
     Steps,
 )
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import WORDS, Body
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.sharing.boards import Shared
 from bot.store.sharing.presets import Preset
 from bot.views import job_card
@@ -98,25 +99,25 @@ async def share(ctx: Context, want: Share) -> Reply:
     if want.picture is not None:
         picture = await ctx.own_picture(want.picture)
         job = await ctx.own_job(picture.job)
-        wish = _without(Wish.model_validate_json(job.wish))
-        made = await ctx.store.boards.share(ctx.address, ctx.person.id, picture.words, wish, picture=picture.id)
+        params = _without(GenerationParams.model_validate_json(job.params))
+        made = await ctx.store.boards.share(ctx.address, ctx.user.id, picture.words, params, picture=picture.id)
     else:
-        wanted = Wish.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
+        wanted = GenerationParams.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
         await ctx.read(wanted)
-        made = await ctx.store.boards.share(ctx.address, ctx.person.id, wanted.prompt, _without(wanted))
+        made = await ctx.store.boards.share(ctx.address, ctx.user.id, wanted.prompt, _without(wanted))
     return Reply(text=text("share-done", code=made.id), buttons=_buttons(made))
 
 
-def _without(wish: Wish) -> str:
+def _without(params: GenerationParams) -> str:
     """Return what is handed on of a wish."""
-    return wish.model_copy(update=dict.fromkeys(_KEPT_BACK)).model_dump_json(exclude_none=True)
+    return params.model_copy(update=dict.fromkeys(_KEPT_BACK)).model_dump_json(exclude_none=True)
 
 
 @command
 async def board(ctx: Context, want: Board) -> Reply:
     """Show what is on the board of this place; new, used or liked first."""
     page, order = want.page or 1, want.order or "new"
-    boards = await ctx.store.boards.looked_at(ctx.person.id, ctx.address)
+    boards = await ctx.store.boards.looked_at(ctx.user.id, ctx.address)
     count = await ctx.store.boards.count(boards)
     found = await ctx.store.boards.page(boards, order, (page - 1) * PAGE, PAGE)
     if not found:
@@ -140,8 +141,8 @@ async def use(ctx: Context, want: Use) -> Reply:
     code, words = template.split(want.code)
     shared = await get_shared(ctx, code)
     if shared.preset is None:
-        wish = Wish.model_validate_json(shared.wish)
-        return await used(ctx, shared, wish.model_copy(update={"prompt": f"{wish.prompt}, {words}"}) if words else wish)
+        params = GenerationParams.model_validate_json(shared.params)
+        return await used(ctx, shared, params.model_copy(update={"prompt": f"{params.prompt}, {words}"}) if words else params)
     found = await preset_of(ctx, shared)
     try:
         return await used(ctx, shared, await wish_of(ctx, found, words))
@@ -151,9 +152,9 @@ async def use(ctx: Context, want: Use) -> Reply:
         return instead(error, found, words, {}, code=shared.id)
 
 
-async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:
+async def used(ctx: Context, shared: Shared, params: GenerationParams) -> Reply:
     """Paint what was shared, as somebody wants it; that counts as a use when it is accepted."""
-    draft = await ctx.submit(wish)
+    draft = await ctx.submit(params)
     ctx.uses[draft.id] = shared.id
     return Reply(jobs=(draft.id,))
 
@@ -161,13 +162,13 @@ async def used(ctx: Context, shared: Shared, wish: Wish) -> Reply:
 async def preset_of(ctx: Context, shared: Shared) -> Preset:
     """Return the preset that was shared; raises `NotAllowed` where it is there for others no more."""
     found = await ctx.store.presets.get(shared.preset or "")
-    is_private = found is not None and found.shelf == found.person != ctx.person.id
+    is_private = found is not None and found.shelf == found.user != ctx.user.id
     if found is None or found.archived or is_private:
         raise NotAllowed("denied-share")
     return found
 
 
-async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, str] | None = None) -> Wish:
+async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, str] | None = None) -> GenerationParams:
     """Return a preset that was shared as a wish of this person's; raises `BadInput` where it wants other words."""
     # Who was given the code was given the preset.
     given: dict[str, Given] = {WORDS: words}
@@ -180,7 +181,7 @@ async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, s
 @command
 async def like(ctx: Context, want: One) -> Reply:
     """Like what somebody shared; once more takes it back."""
-    votes = await ctx.store.boards.vote((await get_shared(ctx, want.code)).id, ctx.person.id)
+    votes = await ctx.store.boards.vote((await get_shared(ctx, want.code)).id, ctx.user.id)
     return Reply(text=text("like-done", count=votes or 0))
 
 
@@ -190,13 +191,13 @@ async def keep(ctx: Context, want: Fork) -> Reply:
     shared = await get_shared(ctx, want.code)
     preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
-    body = preset.body if preset is not None else _body(Wish.model_validate_json(shared.wish))
+    body = preset.body if preset is not None else _body(GenerationParams.model_validate_json(shared.params))
     return await copied(ctx, name, body, preset, maker=shared.maker)
 
 
-def _body(wish: Wish) -> Body:
-    values = wish.model_dump(exclude_none=True, exclude={"prompt", "negative", *_KEPT_BACK})
-    return Body(prompt=wish.prompt, negative=wish.negative or "", settings=values)
+def _body(params: GenerationParams) -> Body:
+    values = params.model_dump(exclude_none=True, exclude={"prompt", "negative", *_KEPT_BACK})
+    return Body(prompt=params.prompt, negative=params.negative or "", settings=values)
 
 
 @command
@@ -204,7 +205,7 @@ async def pin(ctx: Context, want: Pin) -> Reply:
     """Keep something on top of the board of this place, or no more."""
     shared = await own_board(ctx, want.code)
     await ctx.store.boards.change(shared.id, pinned=not want.off)
-    await ctx.audit("unpin" if want.off else "pin", person=shared.person)
+    await ctx.audit("unpin" if want.off else "pin", user=shared.user)
     return Reply(text=text("unpin-done" if want.off else "pin-done"))
 
 
@@ -212,9 +213,9 @@ async def pin(ctx: Context, want: Pin) -> Reply:
 async def remove(ctx: Context, want: One) -> Reply:
     """Take something off the board: what you shared, or anything where you look after the place."""
     shared = await get_shared(ctx, want.code)
-    if shared.person != ctx.person.id:
+    if shared.user != ctx.user.id:
         await own_board(ctx, want.code)
-        await ctx.audit("remove", person=shared.person)
+        await ctx.audit("remove", user=shared.user)
     await ctx.store.boards.change(shared.id, removed=True)
     return Reply(text=text("remove-done"))
 
@@ -240,7 +241,7 @@ async def looked_after(ctx: Context) -> str:
 async def own_board(ctx: Context, code: str) -> Shared:
     """Return what was shared on a board that this person looks after; raises `NotAllowed` for anything else."""
     shared = await get_shared(ctx, code)
-    if not ctx.person.moderates and shared.board != await looked_after(ctx):
+    if not ctx.user.moderates and shared.board != await looked_after(ctx):
         raise NotAllowed("denied-moderators")
     return shared
 
@@ -256,7 +257,7 @@ def line(one: Shared) -> str:
     return text("board-line", words=words, maker=one.maker or text("somebody"), votes=one.votes, uses=one.uses, code=one.id)
 
 
-def shown(one: Shared, picture: KeptPicture, number: int, *, covered: bool) -> Shown:
+def shown(one: Shared, picture: StoredImage, number: int, *, covered: bool) -> Shown:
     """Return the picture of what was shared, with what can be done with it; `number` is that of its line in the list."""
     return msgspec.structs.replace(job_card.shown(picture, covered=covered), index=number - 1, buttons=_buttons(one))
 

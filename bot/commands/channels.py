@@ -8,7 +8,8 @@ from bot.core.errors import BadInput, NotAllowed
 from bot.core.limits import BOUNDED
 from bot.core.values import Given
 from bot.framework import forms
-from bot.framework.command import Answer, Params, command
+from bot.framework.command import Answer, command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Switch, Unset
 from bot.i18n.translate import moment, text
@@ -101,8 +102,8 @@ def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
 
 async def _held(ctx: Context) -> tuple[Fact, ...]:
     """Return what holds in this place now."""
-    now = await ctx.store.settings.of(ctx.person.id, ctx.address)
-    facts = [Fact(text(f"fact-{name}"), str(now.place[name])) for name in (CLOSED, MOST) if now.place.get(name)]
+    now = await ctx.store.settings.of(ctx.user.id, ctx.address)
+    facts = [Fact(text(f"fact-{name}"), str(now.channel[name])) for name in (CLOSED, MOST) if now.channel.get(name)]
     if painting := _still_painting(ctx, now.closed):
         facts.insert(1, Fact(text("fact-paints"), ", ".join(painting)))
     if now.credits is not None:
@@ -145,7 +146,7 @@ class Switched(Params):
 async def digest(ctx: Context, want: Switched) -> Reply:
     """Have what is new on the board told here once a week, on or off; in private that of all your groups."""
     # Whoever speaks as a group, where a platform lets them, is called as it is: a conversation is nobody's to look after.
-    is_private = not ctx.moderates and await ctx.store.boards.is_private(ctx.person.id, ctx.address)
+    is_private = not ctx.moderates and await ctx.store.boards.is_private(ctx.user.id, ctx.address)
     if want.switch is not None:
         if not is_private and not ctx.may_moderate:
             raise NotAllowed("denied-moderators")
@@ -160,8 +161,8 @@ async def digest(ctx: Context, want: Switched) -> Reply:
 
 async def _switch(ctx: Context, *, on: bool, is_private: bool) -> None:
     if on:
-        place = await ctx.store.people.place(ctx.address)
-        await ctx.store.digests.want(place, ctx.address.message, ctx.person.id if is_private else None)
+        channel = await ctx.store.people.channel(ctx.address)
+        await ctx.store.digests.want(channel, ctx.address.message, ctx.user.id if is_private else None)
     else:
         await ctx.store.digests.end(ctx.address)
     if not is_private:

@@ -5,12 +5,13 @@ import asyncio
 from bot.commands.context import Context
 from bot.commands.images import settings_of
 from bot.core.errors import BadInput
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Attachment, Fact, Reply
 from bot.generation.param_types import Pair
 from bot.i18n.translate import number, text
-from bot.store.images.images import KeptPicture
-from bot.store.images.search import Sought
+from bot.store.images.images import StoredImage
+from bot.store.images.search import SearchQuery
 from bot.store.jobs.job import Job
 from bot.views import job_card
 from bot.views import side_by_side as comparing
@@ -42,14 +43,14 @@ async def compare(ctx: Context, want: Compare) -> Reply:
     return Reply(text=told, facts=facts, pictures=(job_card.shown(first), job_card.shown(second)), files=made)
 
 
-async def _earlier(ctx: Context, picture: KeptPicture) -> str | None:
+async def _earlier(ctx: Context, picture: StoredImage) -> str | None:
     """Return the picture that somebody had painted before one, of those that may be seen here."""
-    sought = Sought(person=ctx.person.id, people=(picture.person,), here=ctx.address, before=picture.created)
+    sought = SearchQuery(user=ctx.user.id, people=(picture.user,), here=ctx.address, before=picture.created)
     found = (await ctx.store.finding.pictures(sought, 1, 1)).pictures
     return found[0].id if found else None
 
 
-async def _composed(ctx: Context, pictures: tuple[KeptPicture, KeptPicture], captions: tuple[str, str]) -> tuple[Attachment, ...]:
+async def _composed(ctx: Context, pictures: tuple[StoredImage, StoredImage], captions: tuple[str, str]) -> tuple[Attachment, ...]:
     """Return both as one picture, which nobody keeps; nothing where one was deleted in this very moment."""
     try:
         first, second = [await ctx.store.files.get(one.file) for one in pictures]
@@ -58,7 +59,7 @@ async def _composed(ctx: Context, pictures: tuple[KeptPicture, KeptPicture], cap
     return (Attachment("compare.jpg", await asyncio.to_thread(comparing.side_by_side, (first, second), captions)),)
 
 
-def _caption(picture: KeptPicture, job: Job) -> str:
+def _caption(picture: StoredImage, job: Job) -> str:
     return text("compare-caption", seed=str(picture.seed), steps=number(job.request.steps), model=job.request.model)
 
 

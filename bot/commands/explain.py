@@ -9,7 +9,7 @@ from bot.framework.command import command
 from bot.framework.reply import Fact, Reply
 from bot.generation import resolve
 from bot.generation.defaults import Origin
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import duration, number, size, tell, text
 from bot.prompting import grammar, vocabulary_hint
 from bot.prompting.grammar import Reading
@@ -17,28 +17,28 @@ from inference.contract.errors import InferenceError
 from inference.contract.request import Prompt
 
 
-class Explain(Wish):
+class Explain(GenerationParams):
     """What would be painted, and how."""
 
 
 @command
 async def explain(ctx: Context, want: Explain) -> Reply:
     """Show how a prompt is read and what it costs, without painting it."""
-    wish = want.model_copy(update={"seed": resolve.seed_for(want)})
-    reading = resolve.reading_of(wish, wish.seed or 0)
+    params = want.model_copy(update={"seed": resolve.seed_for(want)})
+    reading = resolve.reading_of(params, params.seed or 0)
     facts = [Fact(text(f"fact-{name}"), told) for name, told in _words(reading, want) if told]
     try:
-        read = await ctx.read(wish)
+        read = await ctx.read(params)
     except (BotError, InferenceError) as error:
         # The words were understood; what follows from the rest would be a guess.
         return Reply(text=text("explain-refused", reason=tell(error.problem)), facts=tuple(facts))
     facts += [Fact(text(f"fact-{name}"), told) for name, told in settings(want, read, ctx.origins) if told]
     facts.append(Fact(text("fact-cost"), _cost(ctx, read)))
-    told = [text("explain-read"), vocabulary_hint.unknown_words(read.request, read.passport)]
+    told = [text("explain-read"), vocabulary_hint.unknown_words(read.request, read.model_info)]
     return Reply(text="\n".join(filter(None, told)), facts=tuple(facts))
 
 
-def _words(reading: Reading, want: Wish) -> Iterator[tuple[str, str]]:
+def _words(reading: Reading, want: GenerationParams) -> Iterator[tuple[str, str]]:
     """Yield what the words came to, by the name of the fact."""
     yield "prompt", _weighed(reading.prompt)
     yield "negative", _weighed(grammar.join(grammar.read(want.negative or "").prompt, reading.negative))
@@ -59,9 +59,9 @@ def _weighed(weighed: Prompt) -> str:
     return text("explain-part").join(parts)
 
 
-def settings(want: Wish, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
+def settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
     """Yield the settings that will be used, and who decided each of them, by the name of the fact."""
-    request, has_picture = read.request, read.wish.image is not None
+    request, has_picture = read.request, read.params.image is not None
     by = {name: decided.get(name, "model") for name in type(want).model_fields}
     yield "model", told_by(request.model, by["model"])
     shape = size(request.width, request.height)
@@ -83,5 +83,5 @@ def told_by(value: str, origin: Origin) -> str:
 
 def _cost(ctx: Context, read: Read) -> str:
     """Return what it costs: credits, and the time that painting it takes."""
-    seconds = ctx.app.seconds(read.request, has_source=read.wish.image is not None)
+    seconds = ctx.app.seconds(read.request, has_source=read.params.image is not None)
     return text("explain-cost", credits=ctx.app.offer.credits(read.request) / WHOLE, time=duration(seconds))

@@ -7,14 +7,15 @@ from bot.commands.context import Context
 from bot.core.values import Given
 from bot.framework import forms
 from bot.framework.binding import bind
-from bot.framework.command import Params, painting_command, painting_form_command
+from bot.framework.command import painting_command, painting_form_command
+from bot.framework.params import Params
 from bot.framework.reply import Form, Reply
 from bot.generation import resolve
 from bot.generation.param_types import JobId, Negative, OtherPrompt, PictureId, Same, Seed, Size, Source, Steps, Strength, Without
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.presets import template
 from bot.prompting import grammar, vocabulary_hint
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.jobs.job import NewJob
 from inference.contract.request import PictureRequest
 
@@ -22,7 +23,7 @@ from inference.contract.request import PictureRequest
 VARY_STRENGTH = 0.55
 
 
-class Imagine(Wish):
+class Imagine(GenerationParams):
     """What to paint, and how."""
 
 
@@ -83,50 +84,50 @@ async def again(ctx: Context, want: Again) -> Reply:
 async def edit(ctx: Context, want: Edit) -> Reply:
     """Change a request and paint it anew."""
     job = await ctx.job(want.job)
-    wish = (await ctx.wish_of(job)).model_dump(exclude_none=True)
+    params = (await ctx.wish_of(job)).model_dump(exclude_none=True)
     changes = want.model_dump(exclude_none=True, exclude={"job", "without"})
     if not changes and want.without is None:
-        return Reply(form=_form(ctx, job.id, wish))
-    left = forms.emptied(want.without, tuple(Wish.model_fields))
-    await _keep(ctx, wish, changes, left)
-    return await _all(ctx, _changed(wish, changes, left))
+        return Reply(form=_form(ctx, job.id, params))
+    left = forms.emptied(want.without, tuple(GenerationParams.model_fields))
+    await _keep(ctx, params, changes, left)
+    return await _all(ctx, _changed(params, changes, left))
 
 
-async def _all(ctx: Context, wishes: Iterable[Mapping[str, Given]]) -> Reply:
+async def _all(ctx: Context, params_list: Iterable[Mapping[str, Given]]) -> Reply:
     """Return the answer to several wishes at once."""
-    replies = [await _painted(ctx, bind(imagine, one)) for one in wishes]
+    replies = [await _painted(ctx, bind(imagine, one)) for one in params_list]
     said = dict.fromkeys(one.text for one in replies if one.text)
     return Reply(text="\n".join(said), jobs=tuple(job for one in replies for job in one.jobs))
 
 
-async def _keep(ctx: Context, wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> None:
+async def _keep(ctx: Context, params: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> None:
     """Raise `BadInput` where a change is not in the sense of the preset that a wish is painted with; without it all can be changed."""
-    preset = None if "preset" in left else await ctx.store.presets.referred(str(wish.get("preset") or ""))
+    preset = None if "preset" in left else await ctx.store.presets.referred(str(params.get("preset") or ""))
     if preset is not None:
         # A form brings back all that stood in it.
-        new = {name: value for name, value in changes.items() if value != wish.get(name)}
-        template.keep(preset.use, new | {name: "" for name in left if name in wish})
+        new = {name: value for name, value in changes.items() if value != params.get(name)}
+        template.keep(preset.use, new | {name: "" for name in left if name in params})
 
 
-def _changed(wish: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> list[dict[str, Given]]:
+def _changed(params: Mapping[str, Given], changes: Mapping[str, Given], left: Collection[str]) -> list[dict[str, Given]]:
     """Return a wish with its changes, without what is left to the model; as in a line a prompt may be cut into several."""
-    whole = {name: value for name, value in {**wish, **changes}.items() if name not in left}
+    whole = {name: value for name, value in {**params, **changes}.items() if name not in left}
     several = [{**whole, "prompt": one} for one in grammar.split(str(whole.get("prompt", "")))]
     for one in several:
-        if "image" not in changes and _link(one) != _link(wish):
+        if "image" not in changes and _link(one) != _link(params):
             # The picture that was kept is the one behind the old link.
             one.pop("image", None)
     return several
 
 
-def _link(wish: Mapping[str, Given]) -> str:
+def _link(params: Mapping[str, Given]) -> str:
     """Return the link in a prompt to the picture that it starts from, or nothing; raises `BadInput`."""
-    return grammar.read(str(wish["prompt"])).image or ""
+    return grammar.read(str(params["prompt"])).image or ""
 
 
-def _form(ctx: Context, job_id: str, wish: Mapping[str, Given]) -> Form:
+def _form(ctx: Context, job_id: str, params: Mapping[str, Given]) -> Form:
     """Return the form that changes a request: what people change most."""
-    values = {name: wish.get(name) for name in ("prompt", "negative", "size", "steps", "image")}
+    values = {name: params.get(name) for name in ("prompt", "negative", "size", "steps", "image")}
     sizes = ctx.app.suggestions(edit.param("size"), "")
     return forms.form(edit, "form-edit", edit.wire(job=job_id), values, {"size": sizes})
 
@@ -136,15 +137,15 @@ async def branch(ctx: Context, want: Branch) -> Reply:
     """Paint on from a picture: all that made it stays, its seed too, but for what you change."""
     picture, job = await ctx.picture(want.picture)
     exact = resolve.pinned(await ctx.wish_of(job), job.request).model_copy(update=_as_painted(picture, job.request))
-    wish = exact.model_copy(update={"seed": picture.seed, "count": None}).model_dump(exclude_none=True)
+    params = exact.model_copy(update={"seed": picture.seed, "count": None}).model_dump(exclude_none=True)
     changes = want.model_dump(exclude_none=True, exclude={"picture", "without"})
     if not changes and want.without is None:
-        values = {name: wish.get(name) for name in ("prompt", "negative", "size", "steps", "seed")}
+        values = {name: params.get(name) for name in ("prompt", "negative", "size", "steps", "seed")}
         sizes = ctx.app.suggestions(branch.param("size"), "")
         return Reply(form=forms.form(branch, "form-branch", branch.wire(picture=picture.id), values, {"size": sizes}))
-    left = forms.emptied(want.without, tuple(Wish.model_fields))
-    await _keep(ctx, wish, changes, left)
-    return await _all(ctx, _changed(wish, changes, left))
+    left = forms.emptied(want.without, tuple(GenerationParams.model_fields))
+    await _keep(ctx, params, changes, left)
+    return await _all(ctx, _changed(params, changes, left))
 
 
 @painting_command
@@ -159,15 +160,15 @@ async def vary(ctx: Context, want: Vary) -> Reply:
     return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update=_as_painted(picture, request) | changed))
 
 
-def _as_painted(picture: KeptPicture, request: PictureRequest) -> dict[str, str | None]:
+def _as_painted(picture: StoredImage, request: PictureRequest) -> dict[str, str | None]:
     """Return what a picture was painted of, as it was read: what was drawn of alternatives stays."""
     words = {"prompt": request.prompt.text, "negative": request.negative.text or None}
     return {**words, "size": f"{picture.width}x{picture.height}"}
 
 
-async def _painted(ctx: Context, wish: Wish) -> Reply:
-    return _answer(ctx, await ctx.submit(wish))
+async def _painted(ctx: Context, params: GenerationParams) -> Reply:
+    return _answer(ctx, await ctx.submit(params))
 
 
 def _answer(ctx: Context, draft: NewJob) -> Reply:
-    return Reply(text=vocabulary_hint.unknown_words(draft.request, ctx.app.offer.passport(draft.request.model)), jobs=(draft.id,))
+    return Reply(text=vocabulary_hint.unknown_words(draft.request, ctx.app.offer.model_info(draft.request.model)), jobs=(draft.id,))

@@ -1,8 +1,9 @@
 """Help: what the commands are."""
 
 from bot.commands.context import Context
-from bot.framework.command import Params, command
+from bot.framework.command import command
 from bot.framework.help import about, flag, help_of, usage
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import CommandName
 from bot.i18n.translate import text

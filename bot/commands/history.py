@@ -1,11 +1,12 @@
 """Looking for pictures: by words and filters, page by page; and marking those that one wants to find again."""
 
 from bot.commands.context import Context
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import MOST_WIRE, Button, Fact, Reply
 from bot.generation.param_types import Folder, Page, PictureId, Words
 from bot.i18n.translate import number, text
-from bot.store.images.search import Found, Sought
+from bot.store.images.search import SearchPage, SearchQuery
 from bot.store.tables.columns import now
 from bot.views import history_query, job_card
 from bot.views.history_query import Query
@@ -36,7 +37,7 @@ async def history(ctx: Context, want: History) -> Reply:
     """Show your pictures, newest first."""
     words, page = (want.words or "").strip(), want.page or 1
     query = history_query.read(words, now())
-    found = await _found(ctx, query, page) if query != Query() or not words else Found((), 0, False)
+    found = await _found(ctx, query, page) if query != Query() or not words else SearchPage((), 0, False)
     count = f"{number(found.count)}{'+' if found.more else ''}"
     if not found.pictures:
         return await _nothing(ctx, query, words) if not found.count else Reply(text=text("history-end", page=page, count=count))
@@ -50,13 +51,13 @@ async def history(ctx: Context, want: History) -> Reply:
     return Reply(text=told, pictures=tuple(job_card.shown(one) for one in found.pictures), buttons=more)
 
 
-async def _found(ctx: Context, query: Query, page: int) -> Found:
+async def _found(ctx: Context, query: Query, page: int) -> SearchPage:
     """Return a page of what is looked for, of what this person may see."""
     people = await _people(ctx, query)
     if people is None or not await _may_ask(ctx, query, people):
-        return Found((), 0, False)
-    sought = Sought(
-        person=ctx.person.id,
+        return SearchPage((), 0, False)
+    sought = SearchQuery(
+        user=ctx.user.id,
         people=people,
         here=ctx.address,
         words=query.words,
@@ -72,9 +73,9 @@ async def _found(ctx: Context, query: Query, page: int) -> Found:
 
 async def _may_ask(ctx: Context, query: Query, people: tuple[str, ...]) -> bool:
     """Return whether this person may look for what they name: whether others paint with a preset is seen by who sees that."""
-    if not query.preset or people == (ctx.person.id,):
+    if not query.preset or people == (ctx.user.id,):
         return True
-    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     return await ctx.store.presets.find(query.preset, reader) is not None
 
 
@@ -82,16 +83,16 @@ async def _people(ctx: Context, query: Query) -> tuple[str, ...] | None:
     """Return whose pictures are looked for: everybody's is the empty tuple, nobody's is nothing at all."""
     if not query.by:
         # What somebody marked is theirs to find again, whoever had it painted.
-        return () if query.marked else (ctx.person.id,)
+        return () if query.marked else (ctx.user.id,)
     if query.by.casefold() == "me":
-        return (ctx.person.id,)
+        return (ctx.user.id,)
     return tuple(one.id for one in await ctx.store.people.named(query.by)) or None
 
 
 async def _nothing(ctx: Context, query: Query, words: str) -> Reply:
     if query.is_plain:
         return Reply(text=text("history-none", words=words))
-    folders = await ctx.store.finding.folders(ctx.person.id, _MOST_FOLDERS) if query.folder else ()
+    folders = await ctx.store.finding.folders(ctx.user.id, _MOST_FOLDERS) if query.folder else ()
     facts = (Fact(text("fact-folders"), ", ".join(folders)),) if folders else ()
     return Reply(text=text("history-nothing", words=words), facts=facts)
 
@@ -107,10 +108,10 @@ async def favourite(ctx: Context, want: Favourite) -> Reply:
     """Mark a picture to find it again; once more takes the mark off, or moves it to another folder."""
     picture, _ = await ctx.picture(want.picture)
     folder, words = history_query.folder(want.folder or "").casefold(), picture.words or text("paint-no-words")
-    marked = await ctx.store.favourites.folder(ctx.person.id, picture.id)
+    marked = await ctx.store.favourites.folder(ctx.user.id, picture.id)
     if marked is not None and folder in ("", marked):
-        await ctx.store.favourites.unmark(ctx.person.id, picture.id)
+        await ctx.store.favourites.unmark(ctx.user.id, picture.id)
         return Reply(text=text("favourite-off", words=words))
-    await ctx.store.favourites.mark(ctx.person.id, picture.id, folder)
+    await ctx.store.favourites.mark(ctx.user.id, picture.id, folder)
     buttons = _listed(f'in:"{folder}"' if folder else "is:favourite", 1, "button-favourites")
     return Reply(text=text("favourite-on", words=words, folder=folder), buttons=buttons)

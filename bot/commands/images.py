@@ -3,11 +3,12 @@
 import logging
 
 from bot.commands.context import Context
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import PictureId
 from bot.i18n.translate import duration, moment, number, size, text
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job
 from bot.views import buttons, job_card, reproducibility
 
@@ -38,12 +39,12 @@ async def info(ctx: Context, want: Info) -> Reply:
     picture, job = await ctx.picture(want.picture)
     told = {name: said for name, said in settings_of(picture, job).items() if said}
     facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in told.items())
-    is_marked = await ctx.store.favourites.folder(ctx.person.id, picture.id) is not None
-    deeds = buttons.of_info(picture.id, is_marked=is_marked, is_own=picture.person == ctx.person.id)
+    is_marked = await ctx.store.favourites.folder(ctx.user.id, picture.id) is not None
+    deeds = buttons.of_info(picture.id, is_marked=is_marked, is_own=picture.user == ctx.user.id)
     return Reply(facts=facts, pictures=(job_card.shown(picture),), buttons=deeds)
 
 
-def settings_of(picture: KeptPicture, job: Job) -> dict[str, str]:
+def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
     """Return what is known of a picture by the name of the fact; what does not apply is empty."""
     request = job.request
     return {

@@ -7,17 +7,17 @@ import msgspec
 
 from bot.core.errors import BadInput
 from bot.core.suggest import nearest
-from bot.core.values import Address, Given
+from bot.core.values import Given, MessageRef
 from bot.framework.binding import Raw
 from bot.framework.command import Command
 from bot.generation import defaults
 from bot.generation.defaults import Layer
-from bot.generation.model_catalog import Offer
-from bot.generation.params import Wish
+from bot.generation.model_catalog import ModelCatalog
+from bot.generation.params import GenerationParams
 from bot.presets import template
 from bot.store.sharing.presets import Preset
 from bot.store.store import Store
-from bot.store.users.settings import Wanted
+from bot.store.users.settings import SavedDefaults
 
 #: What is said in the place of a preset to paint without the group's.
 NO_PRESET = template.NO_PRESET
@@ -40,7 +40,7 @@ class Run(msgspec.Struct, frozen=True):
 class Layering:
     """Finds out what lies beneath what people give."""
 
-    def __init__(self, store: Store, offer: Offer) -> None:
+    def __init__(self, store: Store, offer: ModelCatalog) -> None:
         self._store = store
         self._offer = offer
 
@@ -48,28 +48,28 @@ class Layering:
         self,
         command: Command[Any],
         given: Sequence[Raw],
-        person: str,
-        place: Address,
-        wanted: Wanted,
+        user: str,
+        channel: MessageRef,
+        wanted: SavedDefaults,
         slots: Mapping[str, str] | None = None,
     ) -> list[Run]:
         """Return the runs of a command, for a person in a place where this was settled; `slots` are those of the preset, where asked for.
 
         Raises `BadInput` for a preset that cannot be used like that.
         """
-        if not issubclass(command.params_type, Wish):
+        if not issubclass(command.params_type, GenerationParams):
             return [Run(one) for one in given]
-        settled = defaults.layers(wanted, tuple(self._offer.passports))
-        return [await self._run(one, defaults.beneath(one, settled), person, place, slots) for one in given]
+        settled = defaults.layers(wanted, tuple(self._offer.model_infos))
+        return [await self._run(one, defaults.beneath(one, settled), user, channel, slots) for one in given]
 
-    async def _run(self, given: Raw, under: tuple[Layer, ...], person: str, place: Address, slots: Mapping[str, str] | None) -> Run:
+    async def _run(self, given: Raw, under: tuple[Layer, ...], user: str, channel: MessageRef, slots: Mapping[str, str] | None) -> Run:
         plain = {name: value for name, value in given.items() if name != "preset"}
         beneath = tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "preset"}) for one in under)
         named = str(given.get("preset") or "")
         settled = str(next((one.values["preset"] for one in under if "preset" in one.values), ""))
         if (named or settled).casefold() in ("", NO_PRESET):
             return Run(plain, beneath)
-        reader = await self._store.presets.reader(person, place)
+        reader = await self._store.presets.reader(user, channel)
         found = await self._store.presets.find(named or settled, reader)
         if found is None and named:
             known = await self._store.presets.complete(reader, "", 1_000)

@@ -5,8 +5,9 @@ Whoever types a code only asks. The name that made it is shown who that is, and 
 
 from bot.commands.context import Context
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Caller
-from bot.framework.command import Params, button_command, command
+from bot.core.values import UserRef
+from bot.framework.command import button_command, command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import PersonCode, PersonId, PlatformName
 from bot.i18n.translate import text
@@ -51,9 +52,9 @@ class Unlink(Params):
 async def link(ctx: Context, want: Link) -> Reply:
     """Be one person on several platforms: get a code here, type it there, agree here."""
     if want.code is None:
-        code = await ctx.store.linking.make(ctx.person.id)
+        code = await ctx.store.linking.make(ctx.user.id)
         return Reply(text=text("link-code", code=code, minutes=_MINUTES), buttons=(link_check.button("button-check"),))
-    if not await ctx.store.linking.ask(want.code, ctx.person.id):
+    if not await ctx.store.linking.ask(want.code, ctx.user.id):
         raise BadInput("input-link-code")
     return Reply(text=text("link-typed"))
 
@@ -63,28 +64,28 @@ async def link_check(ctx: Context, want: LinkCheck) -> Reply:
     """Show who typed your code and wants to be one with you."""
     del want
     try:
-        asked = await ctx.store.linking.asked(ctx.person.id)
+        asked = await ctx.store.linking.asked(ctx.user.id)
     except LookupError:
         raise NotAllowed("denied-link") from None
     if asked is None:
         return Reply(text=text("link-waits"), buttons=(link_check.button("button-check"),))
-    buttons = (link_join.button("button-join", person=asked.person.id, careful=True), link_no.button("button-join-no"))
-    return Reply(text=text("link-asks", role=ctx.person.role), facts=_who(asked), buttons=buttons)
+    buttons = (link_join.button("button-join", person=asked.user.id, careful=True), link_no.button("button-join-no"))
+    return Reply(text=text("link-asks", role=ctx.user.role), facts=_who(asked), buttons=buttons)
 
 
 def _who(asked: Asked) -> tuple[Fact, ...]:
     """Return who asks: names are chosen, so each is told with the id that its platform gave."""
-    name = asked.person.name or text("link-nameless")
+    name = asked.user.name or text("link-nameless")
     return (Fact(text("fact-name"), name), *(Fact(one.platform, one.id) for one in asked.known if one.platform not in _NO_PLATFORM))
 
 
 @button_command
 async def link_join(ctx: Context, want: LinkJoin) -> Reply:
     """Be one person with whoever typed your code."""
-    if want.person == ctx.person.id or not await ctx.store.linking.join(ctx.person.id, want.person):
+    if want.person == ctx.user.id or not await ctx.store.linking.join(ctx.user.id, want.person):
         raise NotAllowed("denied-link")
-    known = await ctx.store.people.identities(ctx.person.id)
-    await ctx.audit("link", person=ctx.person.id, platforms=_told(known))
+    known = await ctx.store.people.identities(ctx.user.id)
+    await ctx.audit("link", user=ctx.user.id, platforms=_told(known))
     return Reply(text=text("link-joined", platforms=_told(known)))
 
 
@@ -92,30 +93,30 @@ async def link_join(ctx: Context, want: LinkJoin) -> Reply:
 async def link_no(ctx: Context, want: LinkNo) -> Reply:
     """Be one with nobody, and end your code."""
     del want
-    await ctx.store.linking.refuse(ctx.person.id)
+    await ctx.store.linking.refuse(ctx.user.id)
     return Reply(text=text("link-refused"))
 
 
 @command
 async def unlink(ctx: Context, want: Unlink) -> Reply:
     """Be somebody new on a platform; history and presets stay with your other names."""
-    known = await ctx.store.people.identities(ctx.person.id)
+    known = await ctx.store.people.identities(ctx.user.id)
     named = (want.platform or "").strip().casefold()
     leaving = [one for one in known if one.platform == named] if named else [one for one in known if _same(one, ctx.caller)]
     if named and not leaving:
         raise BadInput("input-unlink", given=named[:_LONGEST_SHOWN], offered=_told(known))
-    new = await ctx.store.linking.part(ctx.person.id, leaving, ctx.caller.name if any(_same(one, ctx.caller) for one in leaving) else "")
+    new = await ctx.store.linking.part(ctx.user.id, leaving, ctx.caller.name if any(_same(one, ctx.caller) for one in leaving) else "")
     if new is None:
         raise NotAllowed("denied-unlink")
-    left = await ctx.store.people.identities(ctx.person.id)
-    await ctx.audit("unlink", person=ctx.person.id, platforms=_told(leaving))
+    left = await ctx.store.people.identities(ctx.user.id)
+    await ctx.audit("unlink", user=ctx.user.id, platforms=_told(leaving))
     return Reply(text=text("unlink-done", gone=_told(leaving), left=_told(left)))
 
 
-def _same(one: Caller, other: Caller) -> bool:
+def _same(one: UserRef, other: UserRef) -> bool:
     return (one.platform, one.id) == (other.platform, other.id)
 
 
-def _told(known: list[Caller] | tuple[Caller, ...]) -> str:
+def _told(known: list[UserRef] | tuple[UserRef, ...]) -> str:
     """Return the platforms of names, each once."""
     return ", ".join(sorted({one.platform for one in known if one.platform not in _NO_PLATFORM}))

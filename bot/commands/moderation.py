@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from bot.commands.boards import Board, One, get_shared, looked_after, own_board, pinned
 from bot.commands.context import Context
 from bot.core.errors import NotAllowed
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import Reason, SomebodyOrHere
 from bot.i18n.translate import text
@@ -26,7 +27,7 @@ class Report(One):
 async def report(ctx: Context, want: Report) -> Reply:
     """Tell those who look after this place that something does not belong on its board."""
     shared = await get_shared(ctx, want.code)
-    await ctx.store.boards.report(shared.id, ctx.person.id, want.reason or "")
+    await ctx.store.boards.report(shared.id, ctx.user.id, want.reason or "")
     return Reply(text=text("report-done"))
 
 
@@ -51,7 +52,7 @@ async def dismiss(ctx: Context, want: One) -> Reply:
     """Let something that was reported stay: its reports are forgotten."""
     shared = await own_board(ctx, want.code)
     count = await ctx.store.boards.dismiss(shared.id)
-    await ctx.audit("dismiss", person=shared.person)
+    await ctx.audit("dismiss", user=shared.user)
     return Reply(text=text("dismiss-done", count=count))
 
 
@@ -84,16 +85,16 @@ async def _changed(ctx: Context, reference: str | None, *, paused: bool) -> Repl
     if not ctx.may_moderate:
         raise NotAllowed("denied-moderators")
     if reference is None:
-        jobs = await line.pause_place(ctx.address.platform, ctx.address.place, paused=paused)
+        jobs = await line.pause_place(ctx.address.platform, ctx.address.channel, paused=paused)
         await ctx.audit(act, jobs=len(jobs))
         return Reply(text=text(f"{act}-place", count=len(jobs)), refresh=jobs)
-    person = await ctx.store.people.one(reference)
-    if person.role == OPERATOR != ctx.person.role:
+    user = await ctx.store.people.one(reference)
+    if user.role == OPERATOR != ctx.user.role:
         raise NotAllowed("denied-operators")
-    if ctx.person.moderates:
-        jobs = await line.pause_person(person.id, paused=paused)
+    if ctx.user.moderates:
+        jobs = await line.pause_person(user.id, paused=paused)
     else:
         # Who looks after one place says nothing about others.
-        jobs = await line.pause_member(person.id, ctx.address, paused=paused)
-    await ctx.audit(act, person=person.id, jobs=len(jobs))
-    return Reply(text=text(f"{act}-person", name=person.told, count=len(jobs)), refresh=jobs)
+        jobs = await line.pause_member(user.id, ctx.address, paused=paused)
+    await ctx.audit(act, user=user.id, jobs=len(jobs))
+    return Reply(text=text(f"{act}-person", name=user.told, count=len(jobs)), refresh=jobs)

@@ -8,7 +8,8 @@ from bot.core import limits
 from bot.core.errors import BadInput, NotAllowed
 from bot.framework import forms
 from bot.framework.binding import bind
-from bot.framework.command import Params, command, form_command
+from bot.framework.command import command, form_command
+from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply
 from bot.generation.param_types import (
     Ceilings,
@@ -100,7 +101,7 @@ async def preset_keep(ctx: Context, want: PresetKeep) -> Reply:
         return Reply(
             form=forms.form(preset_keep, "form-preset", preset_keep.wire(picture=kept.id), {"name": "", "tags": ""}, {}, "form-keep")
         )
-    found = await ctx.store.presets.own(ctx.person.id, want.name)
+    found = await ctx.store.presets.own(ctx.user.id, want.name)
     if found is not None and not found.archived:
         raise BadInput("input-preset-taken", name=found.name)
     body = _of_job(await ctx.own_job(kept.job))
@@ -134,7 +135,7 @@ async def preset_show(ctx: Context, want: PresetOne) -> Reply:
 
 async def seen(ctx: Context, said: str) -> Preset:
     """Return a preset that this person may see; raises `BadInput` for any other, there or not."""
-    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     found = await ctx.store.presets.find(said.strip(), reader)
     if found is None:
         raise BadInput("input-preset-unknown", given=said[:_LONGEST_SHOWN], nearest="")
@@ -146,7 +147,7 @@ _LONGEST_SHOWN = 40
 
 async def own(ctx: Context, name: str) -> Preset:
     """Return a preset of this person's own; raises `NotAllowed` for any other, there or not."""
-    found = await ctx.store.presets.own(ctx.person.id, name.strip())
+    found = await ctx.store.presets.own(ctx.user.id, name.strip())
     if found is None or found.archived:
         raise NotAllowed("denied-preset")
     return found
@@ -154,12 +155,12 @@ async def own(ctx: Context, name: str) -> Preset:
 
 async def copied(ctx: Context, name: str, body: Body, source: Preset | None = None, *, maker: str) -> Reply:
     """Keep what somebody else made as a preset of this person's, with credit; raises `BadInput` where they have one of that name."""
-    known = await ctx.store.presets.own(ctx.person.id, name)
+    known = await ctx.store.presets.own(ctx.user.id, name)
     if known is not None and not known.archived:
         raise BadInput("input-preset-taken", name=known.name)
     # What Easel comes with stands in no table.
     forked_from, tags = (source.id or None, source.tags) if source is not None else (None, ())
-    made = await ctx.store.presets.save(ctx.person.id, name, body, tags=tags, forked_from=forked_from)
+    made = await ctx.store.presets.save(ctx.user.id, name, body, tags=tags, forked_from=forked_from)
     return Reply(text=text("preset-forked", name=made.name, maker=maker or text("somebody")))
 
 
@@ -210,7 +211,7 @@ async def _kept(
     """Keep a body as the newest version of a preset of this person's, once it was seen that it can be painted with."""
     await tried(ctx, name, body)
     said = tags if want.tags is None else tuple(filter(None, map(presets.tag, want.tags.split(","))))[:_MOST_TAGS]
-    made = await ctx.store.presets.save(ctx.person.id, name, body, tags=said, picture=picture)
+    made = await ctx.store.presets.save(ctx.user.id, name, body, tags=said, picture=picture)
     told = await _shown(ctx, made)
     first = text("preset-kept", name=made.name) if made.version == 1 else text("preset-changed", name=made.name, version=made.version)
     return Reply(text=first, facts=told.facts, pictures=told.pictures, buttons=told.buttons)
@@ -247,7 +248,7 @@ def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
 
     reference = f"#{found.id}" if found.id else found.name
     use = (Button("button-use", opened(found)),)
-    if found.person == ctx.person.id:
+    if found.user == ctx.user.id:
         return (*use, preset_delete.button("button-archive", preset=reference, careful=True))
     return (*use, preset_fork.button("button-fork", preset=reference))
 
@@ -274,6 +275,6 @@ async def _credit(ctx: Context, found: Preset) -> str:
     """Return what a preset was made from, where this person may see that."""
     if found.forked_from is None:
         return ""
-    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     first = await ctx.store.presets.find(f"#{found.forked_from}", reader)
     return "" if first is None else text("preset-after", name=first.name, maker=first.maker)

@@ -3,7 +3,8 @@
 from bot.commands.context import Context
 from bot.commands.preset_edit import PresetOne, copied, own, seen, tried
 from bot.core.errors import BadInput, BotError, NotAllowed
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import MOST_WIRE, Attachment, Button, Fact, Reply
 from bot.generation.param_types import Everybody, FileFormat, Off, OtherName, Page, PresetFile, PresetName, PresetText, Words
 from bot.i18n.translate import tell, text
@@ -66,7 +67,7 @@ async def preset_share(ctx: Context, want: PresetShare) -> Reply:
     if want.off:
         await ctx.store.presets.hide(found.id)
         return Reply(text=text("preset-unshared", name=found.name))
-    if want.everybody and not ctx.person.moderates:
+    if want.everybody and not ctx.user.moderates:
         raise NotAllowed("denied-moderators")
     if want.everybody and template.key_of(found.name) in shipped():
         raise BadInput("input-preset-taken-there", name=found.name)
@@ -78,7 +79,7 @@ async def preset_share(ctx: Context, want: PresetShare) -> Reply:
 async def preset_list(ctx: Context, want: PresetList) -> Reply:
     """List the presets that you can paint with, the most used first."""
     page = want.page or 1
-    reader = await ctx.store.presets.reader(ctx.person.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     found = await ctx.store.presets.listed(reader, want.words or "", (page - 1) * PAGE, PAGE + 1)
     if not found:
         return Reply(text=text("preset-end", page=page) if page > 1 else text("preset-none", words=want.words or ""))
@@ -98,13 +99,13 @@ def _more(words: str, page: int) -> tuple[str, tuple[Button, ...]]:
 async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
     """Take a preset out of all lists; pictures made with it stay as they are."""
     found = await seen(ctx, want.preset)
-    is_ours = found.person == ctx.person.id or ctx.person.role == OPERATOR
-    looks_after = ctx.may_moderate and found.shelf == await ctx.store.boards.of(ctx.address)
-    if not found.id or not (is_ours or looks_after):
+    is_ours = found.user == ctx.user.id or ctx.user.role == OPERATOR
+    moderates_here = ctx.may_moderate and found.shelf == await ctx.store.boards.of(ctx.address)
+    if not found.id or not (is_ours or moderates_here):
         raise NotAllowed("denied-preset")
     await ctx.store.presets.archive(found.id)
-    if found.person != ctx.person.id:
-        await ctx.audit("preset", person=found.person, preset=found.id)
+    if found.user != ctx.user.id:
+        await ctx.audit("preset", user=found.user, preset=found.id)
         return Reply(text=text("preset-removed", name=found.name))
     return Reply(text=text("preset-archived", name=found.name))
 
@@ -112,7 +113,7 @@ async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
 @command
 async def preset_export(ctx: Context, want: PresetExport) -> Reply:
     """Get your presets, or one that you can see, as a file."""
-    found = (await seen(ctx, want.preset),) if want.preset else await ctx.store.presets.of_person(ctx.person.id)
+    found = (await seen(ctx, want.preset),) if want.preset else await ctx.store.presets.of_person(ctx.user.id)
     if not found:
         return Reply(text=text("preset-none", words=""))
     files = interchange.files([Carried(one.name, one.body, one.tags) for one in found], want.format or "easel")
@@ -134,7 +135,7 @@ async def preset_import(ctx: Context, want: PresetImport) -> Reply:
             refused.append((one.name, tell(error.problem)))
         else:
             taken.append(New(name=one.name, body=one.body, tags=one.tags))
-    await ctx.store.presets.save_all(ctx.person.id, taken)
+    await ctx.store.presets.save_all(ctx.user.id, taken)
     told = text("preset-imported", count=len(taken), refused=len(refused))
     return Reply(text=told, facts=tuple(Fact(name or text("preset-nameless"), said) for name, said in refused[:_MOST_TOLD]))
 

@@ -9,9 +9,10 @@ from bot.commands.generate import imagine
 from bot.commands.preset_edit import seen
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import Given
-from bot.framework.command import Params, painting_command, painting_form_command
+from bot.framework.command import painting_command, painting_form_command
 from bot.framework.forms import MOST_FIELDS, MOST_FORM_WIRE
 from bot.framework.help import help_with
+from bot.framework.params import Params
 from bot.framework.reply import Asked, Button, Form, Reply
 from bot.generation.param_types import (
     Count,
@@ -102,19 +103,19 @@ async def preset_use(ctx: Context, want: PresetUse) -> Reply:
     name, rest = template.split(want.preset)
     said = " ".join(filter(None, (rest, str(given.pop("words", "")))))
     try:
-        wish, _ = await ctx.bound(imagine, {**given, "preset": name, WORDS: said})
+        params, _ = await ctx.bound(imagine, {**given, "preset": name, WORDS: said})
     except BadInput as error:
         if error.problem.key != EMPTY:
             raise
         found = await seen(ctx, name)
         return instead(error, found, said, given, preset=_reference(found, name))
-    return Reply(jobs=((await ctx.submit(wish)).id,))
+    return Reply(jobs=((await ctx.submit(params)).id,))
 
 
 async def _offered(ctx: Context) -> Reply:
     """Offer presets to choose from: where others read along, only what everybody there may see."""
-    is_private = await ctx.store.boards.is_private(ctx.person.id, ctx.address)
-    reader = await ctx.store.presets.reader(ctx.person.id if is_private else "", ctx.address)
+    is_private = await ctx.store.boards.is_private(ctx.user.id, ctx.address)
+    reader = await ctx.store.presets.reader(ctx.user.id if is_private else "", ctx.address)
     found = await ctx.store.presets.listed(reader, "", 0, _MOST_OFFERED)
     buttons = tuple(Button("button-use", opened(one), name=one.name) for one in found)
     return Reply(text=text("preset-which" if is_private else "preset-which-here"), buttons=buttons)
@@ -164,15 +165,15 @@ async def fill(ctx: Context, want: Fill) -> Reply:
         return Reply(form=_form(found, asked, {}, given, source))
     if shared is not None:
         return await boards.used(ctx, shared, await boards.wish_of(ctx, found, words, slots))
-    wish, _ = await ctx.bound(imagine, {**given, "preset": want.preset or "", WORDS: words}, slots)
-    return Reply(jobs=((await ctx.submit(wish)).id,))
+    params, _ = await ctx.bound(imagine, {**given, "preset": want.preset or "", WORDS: words}, slots)
+    return Reply(jobs=((await ctx.submit(params)).id,))
 
 
 def _form(found: Preset, asked: Sequence[str], values: Mapping[str, str], given: Mapping[str, Given], source: Mapping[str, str]) -> Form:
     """Return the form that asks for slots of a preset. A field is known by its number, as slots are called what people like."""
     names = _slots(found.body)
-    letters = "".join(ascii_lowercase[names.index(name)] for name in asked)
-    wire = fill.wire(**source, version=found.version, asks=letters, **{name: str(value) for name, value in given.items()})
+    inbox_updates = "".join(ascii_lowercase[names.index(name)] for name in asked)
+    wire = fill.wire(**source, version=found.version, asks=inbox_updates, **{name: str(value) for name, value in given.items()})
     fields = []
     for number, name in enumerate(asked, 1):
         usual = found.body.slots.get(name)
@@ -196,12 +197,12 @@ def _asked(body: Body, values: Mapping[str, str]) -> list[str]:
     return [name for name in names if name in (*kept, *more)]
 
 
-def _named(body: Body, letters: str) -> list[str]:
+def _named(body: Body, inbox_updates: str) -> list[str]:
     """Return the slots of a form by their letters; raises `BadInput` for what are none."""
     names = dict(zip(ascii_lowercase, _slots(body), strict=False))
-    if len(letters) > MOST_FIELDS or not set(letters) <= names.keys():
+    if len(inbox_updates) > MOST_FIELDS or not set(inbox_updates) <= names.keys():
         raise BadInput("input-button")
-    return [names[letter] for letter in letters]
+    return [names[inbox_update] for inbox_update in inbox_updates]
 
 
 def _reference(found: Preset, said: str) -> str:

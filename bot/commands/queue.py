@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from bot.commands.context import Context
 from bot.commands.generate import again
 from bot.core.errors import NotAllowed
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply
 from bot.generation.param_types import JobId, Way
 from bot.i18n.translate import text
@@ -46,7 +47,7 @@ class Cancel(Params):
 async def queue(ctx: Context, want: Queue) -> Reply:
     """Show what of yours waits or is being painted."""
     del want
-    jobs = await ctx.store.jobs.open_of(ctx.person.id)
+    jobs = await ctx.store.jobs.open_of(ctx.user.id)
     if not jobs:
         return Reply(text=text("queue-empty"))
     return Reply(
@@ -60,7 +61,7 @@ def _buttons(jobs: Sequence[Job], number: int, job: Job) -> tuple[Button, ...]:
     """Return what can be done with a job in its person's line: what is not first yet can be."""
     sooner = job.state == WAITING and number and jobs[number - 1].state == WAITING
     first = (move.button("button-first", job=job.id),) if sooner else ()
-    return (*first, *job_card.card(job).buttons)
+    return (*first, *job_card.job_view(job).buttons)
 
 
 async def _state(ctx: Context, job: Job) -> str:
@@ -83,8 +84,8 @@ async def cancel(ctx: Context, want: Cancel) -> Reply:
 
 async def _noted(ctx: Context, act: str, job: Job) -> None:
     """Write down what was done to somebody else's request."""
-    if job.person != ctx.person.id:
-        await ctx.audit(act, person=job.person, place=job.address, job=job.id)
+    if job.user != ctx.user.id:
+        await ctx.audit(act, user=job.user, channel=job.address, job=job.id)
 
 
 @command
@@ -101,7 +102,7 @@ async def move(ctx: Context, want: Move) -> Reply:
 async def retry(ctx: Context, want: Retry) -> Reply:
     """Try a failed request once more, as it was."""
     job = await ctx.own_job(want.job)
-    if job.person != ctx.person.id:
+    if job.user != ctx.user.id:
         # Their credits would be spent.
         raise NotAllowed("denied-job")
     if not await ctx.store.files.room(ctx.app.least_free):

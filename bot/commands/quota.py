@@ -3,7 +3,8 @@
 from bot.commands.context import Context
 from bot.core.errors import NotAllowed
 from bot.core.quota import WHOLE
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.param_types import Credits, Somebody
 from bot.i18n.translate import number, text
@@ -25,13 +26,13 @@ class Grant(Params):
 async def quota(ctx: Context, want: Quota) -> Reply:
     """Show how many credits you have left."""
     del want
-    own = await ctx.store.ledger.balance(ctx.person.id)
-    place = await ctx.store.ledger.place_balance(ctx.address)
-    here = await ctx.store.portions.left(ctx.person.id, ctx.address)
-    facts = [*_told("fact-today", own), *_told("fact-here", here), *_told("fact-place", place)]
+    own = await ctx.store.ledger.balance(ctx.user.id)
+    channel = await ctx.store.ledger.place_balance(ctx.address)
+    here = await ctx.store.portions.left(ctx.user.id, ctx.address)
+    facts = [*_told("fact-today", own), *_told("fact-here", here), *_told("fact-place", channel)]
     if own.extra:
         facts.append(Fact(text("fact-granted"), number(own.extra / WHOLE)))
-    if own.allowance is None and here.allowance is None and place.allowance is None:
+    if own.allowance is None and here.allowance is None and channel.allowance is None:
         return Reply(text=text("quota-none"), facts=tuple(facts))
     return Reply(text=text("quota-some", zone=ctx.store.policy.zone), facts=tuple(facts))
 
@@ -47,11 +48,11 @@ async def grant(ctx: Context, want: Grant) -> Reply:
     """Give somebody credits that stay until they are used; without a number, show what they have."""
     if not ctx.may_operate:
         raise NotAllowed("denied-operators")
-    person = await ctx.store.people.one(want.person)
+    user = await ctx.store.people.one(want.person)
     # A repeated message grants once.
-    key = f"{ctx.person.id} {ctx.key}" if ctx.key else ""
-    before = await ctx.store.ledger.balance(person.id)
-    after = await ctx.store.ledger.grant(person.id, round((want.credits or 0.0) * WHOLE), key)
+    key = f"{ctx.user.id} {ctx.key}" if ctx.key else ""
+    before = await ctx.store.ledger.balance(user.id)
+    after = await ctx.store.ledger.grant(user.id, round((want.credits or 0.0) * WHOLE), key)
     if after.extra != before.extra:
-        await ctx.audit("grant", person=person.id, credits=(after.extra - before.extra) / WHOLE)
-    return Reply(text=text("grant-done", name=person.told, extra=after.extra / WHOLE))
+        await ctx.audit("grant", user=user.id, credits=(after.extra - before.extra) / WHOLE)
+    return Reply(text=text("grant-done", name=user.told, extra=after.extra / WHOLE))

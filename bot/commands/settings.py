@@ -13,13 +13,14 @@ from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import Given
 from bot.framework import forms
 from bot.framework.binding import bind
-from bot.framework.command import Params, command, form_command
+from bot.framework.command import command, form_command
+from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation import defaults
 from bot.generation.defaults import SETTABLE, Origin
 from bot.generation.param_types import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
 from bot.i18n.translate import speak, speaking, spoken, tell, text
-from bot.store.users.settings import LANGUAGE, Wanted
+from bot.store.users.settings import LANGUAGE, SavedDefaults
 from inference.contract.errors import InferenceError
 
 #: Whatever is read with the settings, to see whether it can be painted with them.
@@ -60,7 +61,7 @@ async def settle(ctx: Context, want: Settle) -> Reply:
     """Change your settings in a form."""
     if any(value is not None for value in want.model_dump().values()):
         return await _settled(ctx, want)
-    mine = (await ctx.store.settings.of(ctx.person.id, ctx.address)).person
+    mine = (await ctx.store.settings.of(ctx.user.id, ctx.address)).user
     offered = {name: ctx.app.suggestions(settle.param(name), "") for name in ("size", "model")}
     return Reply(form=forms.form(settle, "form-settings", settle.wire(), {name: mine.get(name) for name in _FIELDS}, offered, "form-keep"))
 
@@ -75,24 +76,24 @@ async def _settled(ctx: Context, want: Settings) -> Reply:
         changes[LANGUAGE] = want.language
     if changes or without - (set() if want.here else {LANGUAGE}):
         await _change(ctx, changes, without, here=bool(want.here))
-    person = ctx.person
+    user = ctx.user
     if not want.here and (want.language or LANGUAGE in without):
-        person = msgspec.structs.replace(person, language=want.language or "")
-        await ctx.store.people.address_in(person.id, person.language)
-    wanted = await ctx.store.settings.of(person.id, ctx.address)
+        user = msgspec.structs.replace(user, language=want.language or "")
+        await ctx.store.people.address_in(user.id, user.language)
+    wanted = await ctx.store.settings.of(user.id, ctx.address)
     if want.language or LANGUAGE in without:
-        speak(person.speaks(wanted.language))
-    return await _shown(ctx, wanted, person.language, here=bool(want.here), changed=bool(changes or without or want.language))
+        speak(user.speaks(wanted.language))
+    return await _shown(ctx, wanted, user.language, here=bool(want.here), changed=bool(changes or without or want.language))
 
 
 async def _change(ctx: Context, changes: Mapping[str, Given], without: Collection[str], *, here: bool) -> None:
-    wanted = await ctx.store.settings.of(ctx.person.id, ctx.address)
-    settled = (wanted.place if here else wanted.person).items()
+    wanted = await ctx.store.settings.of(ctx.user.id, ctx.address)
+    settled = (wanted.channel if here else wanted.user).items()
     # A model that is not there any more stands in nobody's way.
-    known = {name: value for name, value in settled if name in SETTABLE and (name != "model" or value in ctx.app.offer.passports)}
+    known = {name: value for name, value in settled if name in SETTABLE and (name != "model" or value in ctx.app.offer.model_infos)}
     if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
         # Of a place's preset everybody there has to see something.
-        reader = await ctx.store.presets.reader("" if here else ctx.person.id, ctx.address)
+        reader = await ctx.store.presets.reader("" if here else ctx.user.id, ctx.address)
         if (found := await ctx.store.presets.find(preset, reader)) is None:
             raise BadInput("input-preset-unknown", given=preset, nearest="")
         # Another one of its name, which somebody may share here one day, is not what was chosen.
@@ -101,14 +102,14 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
     if {*changes, *without} & set(SETTABLE):
         # What could not be painted is refused now and not with every request from now on.
         await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
-    await ctx.store.settings.change(ctx.address if here else ctx.person.id, changes, without)
+    await ctx.store.settings.change(ctx.address if here else ctx.user.id, changes, without)
     if here:
         await ctx.audit("settings", names=", ".join(sorted({*changes, *without})))
 
 
-async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, changed: bool) -> Reply:
+async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool, changed: bool) -> Reply:
     """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
-    known = defaults.layers(wanted, tuple(ctx.app.offer.passports))
+    known = defaults.layers(wanted, tuple(ctx.app.offer.model_infos))
     if here:
         known = tuple(one for one in known if one.origin == "place")
     try:
@@ -129,11 +130,11 @@ async def _shown(ctx: Context, wanted: Wanted, chosen: str, *, here: bool, chang
     return Reply(text="\n".join(filter(None, said)), facts=tuple(facts), buttons=buttons)
 
 
-def _spoken(of_place: str, chosen: str, *, here: bool) -> list[Fact]:
+def _spoken(of_channel: str, chosen: str, *, here: bool) -> list[Fact]:
     """Return the language that is spoken, and who decided it: nobody did where it is what their platform says."""
-    origin: Origin | None = "settings" if chosen else "place" if of_place else None
+    origin: Origin | None = "settings" if chosen else "place" if of_channel else None
     if here and origin is None:
         return []
-    with speaking(chosen or of_place or spoken()):
+    with speaking(chosen or of_channel or spoken()):
         name = text("language-name")
     return [Fact(text("fact-language"), told_by(name, origin) if origin else name)]

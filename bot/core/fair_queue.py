@@ -44,7 +44,7 @@ class Waiting(msgspec.Struct, frozen=True):
 class Head(msgspec.Struct, frozen=True):
     """A person with something waiting: the first `REACH` jobs of their own line, in their order."""
 
-    person: str
+    user: str
     tag: float
     line: tuple[Waiting, ...]
 
@@ -52,7 +52,7 @@ class Head(msgspec.Struct, frozen=True):
 class Choice(msgspec.Struct, frozen=True):
     """The job that is next. `clock` is the virtual time from now on; each of `overtaken` (ids) has been passed once more."""
 
-    person: str
+    user: str
     job: Waiting
     clock: float
     overtaken: tuple[str, ...] = ()
@@ -90,17 +90,17 @@ def choose(heads: Sequence[Head], loaded: Collection[str], clock: float, window:
         for head in waiting:
             if head.tag > first.tag + window:
                 break
-            if (place := _ready(head.line, loaded, reach)) is not None:
-                before = head.line[:place] if head is first else (first.line[0], *head.line[:place])
-                return Choice(head.person, head.line[place], now, tuple(job.id for job in before))
-    return Choice(first.person, first.line[0], now)
+            if (position := _ready(head.line, loaded, reach)) is not None:
+                before = head.line[:position] if head is first else (first.line[0], *head.line[:position])
+                return Choice(head.user, head.line[position], now, tuple(job.id for job in before))
+    return Choice(first.user, first.line[0], now)
 
 
 def _ready(line: Sequence[Waiting], loaded: Collection[str], reach: int) -> int | None:
     """Return the place of the first job of a line whose model is loaded, of those that may go now."""
-    for place, job in enumerate(line[:reach]):
+    for position, job in enumerate(line[:reach]):
         if job.model in loaded:
-            return place
+            return position
         if job.passed >= reach:
             return None
     return None

@@ -3,9 +3,9 @@
 from contextvars import ContextVar
 
 #: The fields of what is written from here on; none where it is about nothing in particular.
-ABOUT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("about", default=())
+LOG_CONTEXT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("about", default=())
 
 
-def about(job: str, person: str = "") -> None:
+def log_context(job: str, user: str = "") -> None:
     """Say that the rest of this task is about a job, and whose it is where that is known yet."""
-    ABOUT.set((("job", job), ("person", person)) if person else (("job", job),))
+    LOG_CONTEXT.set((("job", job), ("person", user)) if user else (("job", job),))

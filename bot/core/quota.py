@@ -25,7 +25,7 @@ class Policy(msgspec.Struct, frozen=True):
     """The operator's rules. `tiers` by name, of which the one without a name is everybody's; `place`: thousandths a day for a group."""
 
     tiers: Mapping[str, Tier] = msgspec.field(default_factory=lambda: {"": Tier()})
-    place: int | None = None
+    channel: int | None = None
     zone: str = "UTC"
 
     def tier(self, name: str) -> Tier:

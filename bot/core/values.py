@@ -6,7 +6,7 @@ import secrets
 import msgspec
 
 
-class Caller(msgspec.Struct, frozen=True):
+class UserRef(msgspec.Struct, frozen=True):
     """Somebody as a platform knows them. `id` means something only together with `platform`.
 
     `moderates`: the platform says that they look after the place that they speak in. `language` is the locale that it says they
@@ -22,14 +22,14 @@ class Caller(msgspec.Struct, frozen=True):
     carries: bool = False
 
 
-class Address(msgspec.Struct, frozen=True):
+class MessageRef(msgspec.Struct, frozen=True):
     """Where answers go: a place (a conversation, channel or folder of the platform) and, where there is one, a message in it."""
 
     platform: str
-    place: str
+    channel: str
     message: str = ""
 
-    def of(self, number: int) -> "Address":
+    def of(self, number: int) -> "MessageRef":
         """Return where the n-th of several results of one message goes: the first is shown in it, each other in one of its own."""
         return msgspec.structs.replace(self, message=f"{self.message}#{number}") if number and self.message else self
 
@@ -48,8 +48,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
     command: str
     given: dict[str, Given]
-    caller: Caller
-    address: Address
+    caller: UserRef
+    address: MessageRef
     words: str = ""
     line: str = ""
     picture: bytes | None = None

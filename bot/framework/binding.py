@@ -10,8 +10,9 @@ from pydantic_core import ErrorDetails
 from bot.core.errors import BadInput
 from bot.core.suggest import nearest
 from bot.core.values import Given, writable
-from bot.framework.command import Command, Kind, Params
+from bot.framework.command import Command
 from bot.framework.help import help_with
+from bot.framework.params import Kind, Params
 from inference.contract.errors import Fact
 
 P = TypeVar("P", bound=Params)

@@ -17,46 +17,39 @@ import re
 import types
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.core.errors import BadInput
+from bot.framework.params import (
+    MOST_CHOICES,
+    MOST_HELP,
+    Also,
+    Completed,
+    DeclarationError,
+    FileMark,
+    Kind,
+    Param,
+    Params,
+    PictureMark,
+    Several,
+    Suggested,
+)
 from bot.framework.reply import MOST_WIRE, Button, Reply
-
-if TYPE_CHECKING:
-    from bot.commands.context import Context
-    from bot.generation.model_catalog import Offer
-
-
-class Params(BaseModel):
-    """The parameters of a command: one frozen value, which can be queued, stored, changed and sent again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 P = TypeVar("P", bound=Params)
 
-Handler = Callable[["Context", P], Awaitable[Reply]]
+#: The first argument is the `Context` of `bot.commands.context`; untyped, because the framework is below it.
+Handler = Callable[[Any, P], Awaitable[Reply]]
 
-#: What every platform can show: the strictest one's names, lengths and counts.
+#: What every platform can show: the strictest one's names and counts.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-MOST_HELP, MOST_PARAMS, MOST_CHOICES = 100, 25, 25
-
-
-class Kind(Enum):
-    """What a parameter takes."""
-
-    TEXT = "text"
-    WHOLE = "whole"
-    REAL = "real"
-    YES_NO = "yes-no"
-    PICTURE = "picture"
-    FILE = "file"
+MOST_PARAMS = 25
 
 
 class Answer(Enum):
@@ -66,66 +59,6 @@ class Answer(Enum):
     PRIVATE = "private"
     #: Seen by everybody in the place: pictures.
     PUBLIC = "public"
-
-
-@dataclass(frozen=True)
-class Also:
-    """Marks a parameter that has other names in text: `Annotated[str, Also("no")]` for `--no fog`."""
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
-
-
-@dataclass(frozen=True)
-class Suggested:
-    """Marks a parameter with too many or too changeable values for choices; `names` finds them in what is on offer now."""
-
-    names: Callable[["Offer"], Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Completed:
-    """Marks a parameter whose values depend on who asks, and where; `what` is looked for (`bot.app.App.complete`)."""
-
-    what: Literal["preset"]
-
-
-class FileMark:
-    """Marks a parameter that is a file which is read and not kept; its value is its bytes."""
-
-
-class Several:
-    """Marks the words of a command that `||` cuts into several, each a run of its own."""
-
-
-class PictureMark:
-    """Marks a parameter that is a picture; its value is a key of the file store."""
-
-
-@dataclass(frozen=True)
-class Param:
-    """One parameter as platforms see it. `low` and `high` bound numbers, `shortest` and `longest` the characters of a text.
-
-    `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is.
-    """
-
-    name: str
-    help: str
-    kind: Kind
-    required: bool
-    also: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    shortest: int | None = None
-    longest: int | None = None
-    choices: tuple[str, ...] = ()
-    suggested: Suggested | None = None
-    completed: Completed | None = None
-    several: bool = False
-    default: str = ""
-    command: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -185,10 +118,6 @@ def _wired(value: str) -> str:
 
 def _unwired(value: str) -> str:
     return value.replace("%3A", ":").replace("%25", "%")
-
-
-class DeclarationError(TypeError):
-    """A command that not every platform could show; found when it is declared."""
 
 
 def command(run: Handler[P]) -> Command[P]:

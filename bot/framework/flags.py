@@ -18,8 +18,8 @@ import msgspec
 
 from bot.core.errors import BadInput
 from bot.core.suggest import nearest
-from bot.framework.command import Kind, Param
 from bot.framework.help import help_with
+from bot.framework.params import Kind, Param
 
 #: A line may hold several prompts and their flags, each prompt bounded for itself.
 MOST_CHARACTERS = 4_000

@@ -5,7 +5,8 @@ from typing import Any
 
 from bot.core.errors import BadInput
 from bot.core.values import Given
-from bot.framework.command import Command, DeclarationError, Kind
+from bot.framework.command import Command
+from bot.framework.params import DeclarationError, Kind
 from bot.framework.reply import Asked, Form
 from bot.i18n.translate import text
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bot.framework.command import Command, Kind, Param
+from bot.framework.command import Command
+from bot.framework.params import Kind, Param
 from bot.i18n.translate import declared, number, text
 
 #: Values to name as examples.

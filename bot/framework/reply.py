@@ -7,7 +7,7 @@ import msgspec
 from bot.i18n.translate import text
 
 if TYPE_CHECKING:
-    from bot.framework.command import Param
+    from bot.framework.params import Param
 
 #: The smallest limit there is among platforms for what a button may carry, in bytes.
 MOST_WIRE = 64

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.core.values import Given
 from bot.framework.binding import Raw
-from bot.store.users.settings import Wanted
+from bot.store.users.settings import SavedDefaults
 
 #: Who decided a value: who asked (`you`), the preset that they use, their settings, their group's; what nobody decided is the model's own.
 Origin = Literal["you", "preset", "settings", "place", "model"]
@@ -23,11 +23,11 @@ class Layer(msgspec.Struct, frozen=True):
     values: Mapping[str, Given]
 
 
-def layers(wanted: Wanted, models: Collection[str]) -> tuple[Layer, ...]:
+def layers(wanted: SavedDefaults, models: Collection[str]) -> tuple[Layer, ...]:
     """Return what people settled, the topmost first; a model that is not there any more is nobody's wish."""
     return tuple(
         Layer(origin, {name: value for name, value in values.items() if name in SETTABLE and (name != "model" or value in models)})
-        for origin, values in ((_SETTINGS, wanted.person), (_PLACE, wanted.place))
+        for origin, values in ((_SETTINGS, wanted.user), (_PLACE, wanted.channel))
         if values
     )
 

@@ -4,29 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.core import cost_model
-from inference.contract.model_info import Passport, not_offered
+from inference.contract.model_info import ModelInfo, not_offered
 from inference.contract.request import PictureRequest
 
 
 @dataclass(frozen=True)
-class Offer:
+class ModelCatalog:
     """What may be asked for now: models by name, the names of all commands that are not hidden, and how dear each model is.
 
     `factors` are the models whose pictures cost more or less than usual, by name.
     """
 
-    passports: Mapping[str, Passport]
+    model_infos: Mapping[str, ModelInfo]
     default_model: str
     commands: tuple[str, ...] = ()
     factors: Mapping[str, float] = field(default_factory=dict)
 
-    def passport(self, name: str | None) -> Passport:
+    def model_info(self, name: str | None) -> ModelInfo:
         """Return a model's passport, or the default model's; raises `NotOffered`."""
         wanted = self.default_model if name is None else name
         # People do not remember capitals.
-        known = {one.casefold(): passport for one, passport in self.passports.items()}
+        known = {one.casefold(): model_info for one, model_info in self.model_infos.items()}
         if wanted.casefold() not in known:
-            raise not_offered("model", wanted, tuple(self.passports))
+            raise not_offered("model", wanted, tuple(self.model_infos))
         return known[wanted.casefold()]
 
     def credits(self, request: PictureRequest) -> int:

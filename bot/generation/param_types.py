@@ -1,17 +1,15 @@
 """The kinds of parameters, each described once. `None` means not given: presets, the group and the operator are asked next."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.framework.command import Also, Completed, FileMark, PictureMark, Several, Suggested
+from bot.framework.params import Also, Completed, FileMark, PictureMark, Several, Suggested
+from bot.generation.model_catalog import ModelCatalog
 from bot.generation.sizes import SHAPES
 from bot.prompting.grammar import MOST_CHARACTERS
 from inference.contract.model_info import MAX_SEED, MOST_GUIDANCE, MOST_PICTURES, MOST_STEPS
-
-if TYPE_CHECKING:
-    from bot.generation.model_catalog import Offer
 
 #: Several prompts by `||` are one text, each of them up to `MOST_CHARACTERS`.
 MOST_WORDS = 2 * MOST_CHARACTERS
@@ -20,20 +18,20 @@ MOST_WORDS = 2 * MOST_CHARACTERS
 _LONGEST_ID = 32
 
 
-def _models(offer: "Offer") -> Sequence[str]:
-    return tuple(offer.passports)
+def _models(offer: ModelCatalog) -> Sequence[str]:
+    return tuple(offer.model_infos)
 
 
-def _schedulers(offer: "Offer") -> Sequence[str]:
-    return tuple(dict.fromkeys(name for one in offer.passports.values() for name in one.schedulers))
+def _schedulers(offer: ModelCatalog) -> Sequence[str]:
+    return tuple(dict.fromkeys(name for one in offer.model_infos.values() for name in one.schedulers))
 
 
-def _shapes(offer: "Offer") -> Sequence[str]:
+def _shapes(offer: ModelCatalog) -> Sequence[str]:
     del offer
     return SHAPES
 
 
-def _commands(offer: "Offer") -> Sequence[str]:
+def _commands(offer: ModelCatalog) -> Sequence[str]:
     return offer.commands
 
 

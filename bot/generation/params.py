@@ -1,10 +1,10 @@
 """What somebody asks to be painted: the parameters of `imagine`, kept with the job so that they can be changed and sent again."""
 
-from bot.framework.command import Params
+from bot.framework.params import Params
 from bot.generation.param_types import Count, Guidance, Model, Negative, PresetName, Prompt, Scheduler, Seed, Size, Source, Steps, Strength
 
 
-class Wish(Params):
+class GenerationParams(Params):
     """A wish; `None` is what was left out. `image` is a key of the file store."""
 
     prompt: Prompt

@@ -3,7 +3,7 @@
 import re
 
 from bot.core.errors import BadInput
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 
 Size = tuple[int, int]
 
@@ -24,14 +24,14 @@ def read_size(text: str) -> Size:
     return int(found[1]), int(found[2])
 
 
-def like(passport: Passport, width: int, height: int) -> Size:
+def like(model_info: ModelInfo, width: int, height: int) -> Size:
     """Return the size with the shape of a given picture at which a model paints best.
 
     It has about as many pixels as the model's own size, and each side is one that the model allows.
     """
-    limits, usual = passport.limits, passport.defaults
+    limits, usual = model_info.limits, model_info.defaults
     factor = (usual.width * usual.height / (width * height)) ** 0.5
-    wide, high = (_allowed(side * factor, passport) for side in (width, height))
+    wide, high = (_allowed(side * factor, model_info) for side in (width, height))
     while wide * high > limits.most_pixels:
         if wide >= high:
             wide -= limits.multiple
@@ -40,8 +40,8 @@ def like(passport: Passport, width: int, height: int) -> Size:
     return wide, high
 
 
-def _allowed(side: float, passport: Passport) -> int:
+def _allowed(side: float, model_info: ModelInfo) -> int:
     """Return the allowed length nearest to a side."""
-    limits = passport.limits
+    limits = model_info.limits
     lowest, highest = -(-limits.smallest // limits.multiple), limits.largest // limits.multiple
     return min(max(round(side / limits.multiple), lowest), highest) * limits.multiple

@@ -102,9 +102,9 @@ def _given(fact: Fact | None) -> str:
     return "no" if fact == "" else "yes"
 
 
-def _ordinal(place: Fact | None) -> str:
+def _ordinal(position: Fact | None) -> str:
     """Tell a sentence how a place in a row is counted."""
-    number = int(place or 0)
+    number = int(position or 0)
     return "other" if number % 100 in (11, 12, 13) else _ORDINALS.get(number % 10, "other")
 
 

@@ -77,9 +77,9 @@ def number(amount: float) -> str:
     return text("number", amount=amount)
 
 
-def ordinal(place: int) -> str:
+def ordinal(position: int) -> str:
     """Return a place in a row: `3rd`."""
-    return text("ordinal", place=place)
+    return text("ordinal", place=position)
 
 
 def duration(seconds: float) -> str:

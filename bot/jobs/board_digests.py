@@ -19,7 +19,7 @@ log = logging.getLogger("easel.digests")
 EVERY_SECONDS = 600.0
 
 
-class Digesting:
+class BoardDigests:
     """Has digests told on the `platforms` that run here; an async context manager. Several processes may do so at once.
 
     A digest is made, then taken, then said, and given back only where it surely was not: one that is lost with its process is not
@@ -55,7 +55,7 @@ class Digesting:
                 said += await self._tell(one)
             except Exception as error:
                 # The others are told all the same; this one, where it was not taken yet, the next time.
-                log.error("digests.failed place=%s reason=%s", one.place, type(error).__name__)
+                log.error("digests.failed place=%s reason=%s", one.channel, type(error).__name__)
         return said
 
     async def _work(self) -> None:
@@ -76,7 +76,7 @@ class Digesting:
                 return False
             outcome = await self._posted(taken, reply) if reply is not None else None
         if outcome is not None and not isinstance(outcome, Sent):
-            log.warning("digests.not_said place=%s reason=%s", one.place, outcome.reason)
+            log.warning("digests.not_said place=%s reason=%s", one.channel, outcome.reason)
         if isinstance(outcome, Refused):
             # Nobody is there who could switch it off, or the bot is not.
             await self._store.digests.end(taken.address)

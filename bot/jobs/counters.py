@@ -9,7 +9,7 @@ _MOST_KINDS = 50
 _UNUSUAL = re.compile(r"[^\w.-]+", re.ASCII)
 
 
-class Meters:
+class Counters:
     """Jobs that were done and that failed, by their problems' keys, and deliveries that did not arrive, by their reasons."""
 
     def __init__(self) -> None:

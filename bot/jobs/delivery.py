@@ -9,15 +9,15 @@ from typing import Protocol
 
 import msgspec
 
-from bot.core.log_context import about
-from bot.core.values import Address
+from bot.core.log_context import log_context
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
-from bot.jobs.counters import Meters
-from bot.jobs.progress import Telling
+from bot.jobs.counters import Counters
+from bot.jobs.progress import ProgressReporter
 from bot.store.jobs.outbox import SENDING_LEASE, Delivery
 from bot.store.store import Store
 from bot.store.tables.columns import now
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.delivery")
 
@@ -31,15 +31,15 @@ SILENCE_SECONDS = SENDING_LEASE.total_seconds() * 0.8
 _LONGEST_PAUSE, _GIVE_UP = 600.0, timedelta(hours=24)
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class OutgoingResult(msgspec.Struct, frozen=True):
     """A result to be shown. `id` is the same in every attempt, for platforms that recognise what they were sent before.
 
     `unsure`: an earlier attempt may have arrived. `address.message` is the placeholder that it replaces, where there is one.
     """
 
     id: str
-    card: Card
-    address: Address
+    card: JobView
+    address: MessageRef
     attempt: int = 1
     unsure: bool = False
 
@@ -76,7 +76,7 @@ Outcome = Sent | Unknown | Later | Refused
 class Platforms(Protocol):
     """Where jobs are shown: progress as it comes, and their ends until they have arrived; and where something is said unasked."""
 
-    async def show(self, card: Card, address: Address) -> None:
+    async def show(self, card: JobView, address: MessageRef) -> None:
         """Show a card, new or changed; must not raise, and a repeat must do no harm."""
         ...
 
@@ -84,34 +84,34 @@ class Platforms(Protocol):
         """Return whether every process shows the platform to readers of its own, who see nothing of what another process shows."""
         ...
 
-    async def settle(self, job: str, address: Address) -> None:
+    async def settle(self, job: str, address: MessageRef) -> None:
         """Drop what was to be shown of a job and wait for what is on its way, for a moment: its end is told next, by any process."""
         ...
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show the end of a job in place of its placeholder; doing it twice shows it once, or it says `Unknown`."""
         ...
 
-    async def post(self, address: Address, reply: Reply, key: str) -> Outcome:
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Say something that nobody asked for; `key` is what it is known by."""
         ...
 
 
-Deliver = Callable[[Parcel], Awaitable[Outcome]]
+Deliver = Callable[[OutgoingResult], Awaitable[Outcome]]
 
 
-class Delivering:
+class DeliveryService:
     """Empties the outbox of the `platforms` that run here."""
 
     def __init__(
         self,
         store: Store,
-        telling: Telling,
+        telling: ProgressReporter,
         deliver: Deliver,
         platforms: Sequence[str],
         runner: str,
         poll_seconds: float,
-        meters: Meters,
+        meters: Counters,
     ) -> None:
         self._store = store
         self._telling = telling
@@ -184,7 +184,7 @@ class Delivering:
         self.wake()
 
     async def _send(self, one: Delivery) -> None:
-        about(one.job)
+        log_context(one.job)
         try:
             await self._ended(one, await self._attempted(one))
         except Exception as error:
@@ -192,9 +192,9 @@ class Delivering:
             log.error("delivery.lost delivery=%s job=%s reason=%s", one.id, one.job, type(error).__name__)
 
     async def _attempted(self, one: Delivery) -> Outcome:
-        async def deliver(card: Card, address: Address) -> Outcome:
-            about(one.job, card.owner)
-            return await self._deliver(Parcel(one.id, card, address, one.attempt, one.unsure))
+        async def deliver(card: JobView, address: MessageRef) -> Outcome:
+            log_context(one.job, card.owner)
+            return await self._deliver(OutgoingResult(one.id, card, address, one.attempt, one.unsure))
 
         try:
             async with asyncio.timeout(SILENCE_SECONDS):

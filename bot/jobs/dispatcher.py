@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import Self
 
 from bot.core.cost_model import Costs
-from bot.core.log_context import about
+from bot.core.log_context import log_context
 from bot.core.process_id import is_gone, runner_name
-from bot.jobs.counters import Meters
-from bot.jobs.delivery import Delivering, Platforms
-from bot.jobs.eta import Learning, Sight
-from bot.jobs.execution import Attempting
-from bot.jobs.progress import Telling
+from bot.jobs.counters import Counters
+from bot.jobs.delivery import DeliveryService, Platforms
+from bot.jobs.eta import CostLearner, EtaService
+from bot.jobs.execution import JobExecution
+from bot.jobs.progress import ProgressReporter
 from bot.store.database_notify import listen
 from bot.store.jobs.job import BEAT_SECONDS, CANCELLED, Job
 from bot.store.store import Store
-from bot.views.job_card import Card, Progress
+from bot.views.job_card import JobView, Progress
 from inference.contract.engine import Engine
 
 log = logging.getLogger("easel.jobs")
@@ -63,11 +63,11 @@ class Dispatcher:
         self._store = store
         self._engine = engine
         self._shown = shown
-        self.sight = Sight(store, devices)
-        self.meters = Meters()
-        self._telling = Telling(store, shown.show, shown.settle, self.sight.foresee)
-        self._delivering = Delivering(store, self._telling, shown.deliver, platforms, self.runner, poll_seconds, self.meters)
-        self._learning = Learning(store, costs or Costs())
+        self.sight = EtaService(store, devices)
+        self.meters = Counters()
+        self._telling = ProgressReporter(store, shown.show, shown.settle, self.sight.foresee)
+        self._delivering = DeliveryService(store, self._telling, shown.deliver, platforms, self.runner, poll_seconds, self.meters)
+        self._learning = CostLearner(store, costs or Costs())
         self._most = most
         self._drain_seconds = drain_seconds
         self._least_free = least_free
@@ -83,7 +83,7 @@ class Dispatcher:
         self._showing: set[asyncio.Task[None]] = set()
         #: Set when nothing new is begun any more, and when what had begun has ended.
         self._leaving, self._left = asyncio.Event(), asyncio.Event()
-        self._attempting = Attempting(
+        self._attempting = JobExecution(
             store,
             engine,
             self._telling,
@@ -174,7 +174,7 @@ class Dispatcher:
         """Return how far a job is that is being painted here."""
         return self._telling.progress(job_id)
 
-    async def card(self, job: Job) -> Card:
+    async def card(self, job: Job) -> JobView:
         """Return the card of a job as it is now."""
         return await self._telling.card(job)
 
@@ -217,7 +217,7 @@ class Dispatcher:
 
     async def _fill(self) -> None:
         while len(self._jobs) < self._most and not self._leaving.is_set() and await self._is_able():
-            job = await self._store.attempts.claim(self.runner, self._loaded(), self._engine.passports().keys())
+            job = await self._store.attempts.claim(self.runner, self._loaded(), self._engine.model_infos().keys())
             if job is None:
                 return
             self.sight.changed()
@@ -263,7 +263,7 @@ class Dispatcher:
 
     async def _paint(self, job: Job) -> None:
         """Paint a job to its end, whatever that is; the outbox has it then."""
-        about(job.id, job.person)
+        log_context(job.id, job.user)
         self._telling.step(job, None)
         latest: Job | None = job
         try:

@@ -9,7 +9,7 @@ import msgspec
 from bot.core.cost_model import Costs, Timing, picture_steps
 from bot.jobs.forecast import Forecast, busy_seconds, forecast
 from bot.store.jobs.job import Job
-from bot.store.jobs.queue import Stand
+from bot.store.jobs.queue import UserBacklog
 from bot.store.store import Store
 from bot.store.tables.columns import now
 
@@ -23,7 +23,7 @@ _QUICK_SECONDS, _PART = 0.1, 10.0
 _MOST_PROMISES = 10_000
 
 
-class Errors(msgspec.Struct):
+class EtaErrors(msgspec.Struct):
     """How far forecasts were off: how many there were, the sum of the seconds off, and of the seconds that were really waited."""
 
     count: int = 0
@@ -31,7 +31,7 @@ class Errors(msgspec.Struct):
     waited: float = 0.0
 
 
-class Sight:
+class EtaService:
     """Forecasts. Each job's first one is the promise that is compared with what came."""
 
     def __init__(self, store: Store, devices: int = 1) -> None:
@@ -39,12 +39,12 @@ class Sight:
         self._devices = max(1, devices)
         self._looked, self._fresh = -1e9, _FRESH_SECONDS
         self._is_stale = False
-        self._stands: tuple[Stand, ...] = ()
+        self._stands: tuple[UserBacklog, ...] = ()
         self._busy = 0.0
         self._sharing = 1
         self._looking = asyncio.Lock()
         self._promises: dict[str, float] = {}
-        self.errors = Errors()
+        self.errors = EtaErrors()
 
     def changed(self) -> None:
         """Look anew when next asked: a job came, began or ended."""
@@ -54,7 +54,7 @@ class Sight:
         """Return when a waiting job will be painted."""
         await self._look()
         before = await self._store.line.before(job)
-        seen = forecast(self._stands, job.person, before, job.cost, self._busy, self._devices * self._sharing)
+        seen = forecast(self._stands, job.user, before, job.cost, self._busy, self._devices * self._sharing)
         if seen.seconds is not None and job.id not in self._promises:
             self._promises[job.id] = monotonic() + seen.seconds
             if len(self._promises) > _MOST_PROMISES:
@@ -93,7 +93,7 @@ log = logging.getLogger("easel.jobs")
 _WORTH = 1.25
 
 
-class Learning:
+class CostLearner:
     """What was learned since it was last kept."""
 
     def __init__(self, store: Store, costs: Costs) -> None:

@@ -12,36 +12,36 @@ import msgspec
 
 from bot.core.errors import BotError
 from bot.core.values import new_id
-from bot.jobs.counters import Meters
-from bot.jobs.eta import Learning, Sight
-from bot.jobs.progress import Telling
-from bot.store.images.blobs import Files
+from bot.jobs.counters import Counters
+from bot.jobs.eta import CostLearner, EtaService
+from bot.jobs.progress import ProgressReporter
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import MOST_ATTEMPTS, Job, Painted
 from bot.store.store import Store
 from bot.views.job_card import Progress
 from inference.contract.engine import Engine
 from inference.contract.errors import InferenceError, Problem
-from inference.contract.provenance import Proof
+from inference.contract.provenance import Provenance
 from inference.contract.request import Done, Failed, Note, Picture, Step
 
 
-class Result(msgspec.Struct, frozen=True):
+class ExecutionResult(msgspec.Struct, frozen=True):
     """What an attempt came to: its pictures, the files already kept, the seconds they took of the device, and what painted them."""
 
     pictures: tuple[Painted, ...]
     device_seconds: float
-    proof: Proof | None = None
+    proof: Provenance | None = None
 
 
 async def attempt(
-    job: Job, engine: Engine, files: Files, step: Callable[[Job, Progress], None], note: Callable[[Job, Note], None]
-) -> Result:
+    job: Job, engine: Engine, files: BlobStore, step: Callable[[Job, Progress], None], note: Callable[[Job, Note], None]
+) -> ExecutionResult:
     """Have a job painted and return what came of it; `step` and `note` hear how it goes.
 
     Raises `BotError` or `InferenceError` where it failed. Being cancelled cancels the work at its next step.
     """
     # Whose turn it takes is whose job it is now: two persons may have become one since it was accepted.
-    request = msgspec.structs.replace(job.request, source=await _source(job, files), share=job.person)
+    request = msgspec.structs.replace(job.request, source=await _source(job, files), share=job.user)
     painted: list[Painted] = []
     clock = _Clock()
     async with contextlib.aclosing(engine.run(request)) as events:
@@ -54,7 +54,7 @@ async def attempt(
                 case Note():
                     note(job, event)
                 case Done(device_seconds, _, proof):
-                    return Result(tuple(sorted(painted, key=lambda one: one.index)), device_seconds, proof)
+                    return ExecutionResult(tuple(sorted(painted, key=lambda one: one.index)), device_seconds, proof)
                 case Failed(problem):
                     raise InferenceError.of(problem)
     raise RuntimeError("the engine ended without saying how")
@@ -76,7 +76,7 @@ class _Clock:
         return Progress(step.n, step.of, left, self._preview)
 
 
-async def _source(job: Job, files: Files) -> bytes | None:
+async def _source(job: Job, files: BlobStore) -> bytes | None:
     if job.source is None:
         return None
     try:
@@ -85,7 +85,7 @@ async def _source(job: Job, files: Files) -> bytes | None:
         raise BotError("input-picture-gone") from None
 
 
-async def _kept(picture: Picture, files: Files) -> Painted:
+async def _kept(picture: Picture, files: BlobStore) -> Painted:
     return Painted(
         index=picture.index,
         seed=picture.seed,
@@ -114,7 +114,7 @@ _NOT_TO_BLAME = ("worker-died", "worker-hung", "worker-garbled", "output-unkept"
 _NOBODY_PAINTS = "worker-start"
 
 
-class Attempting:
+class JobExecution:
     """Has jobs painted, `in_work` of them at a time, and keeps what comes of it.
 
     `is_patient`: where no worker can start, jobs wait in line until one can; otherwise they fail, and somebody is told at once.
@@ -124,12 +124,12 @@ class Attempting:
         self,
         store: Store,
         engine: Engine,
-        telling: Telling,
-        sight: Sight,
-        learning: Learning,
+        telling: ProgressReporter,
+        sight: EtaService,
+        learning: CostLearner,
         in_work: Collection[Job],
         *,
-        meters: Meters,
+        meters: Counters,
         is_patient: bool,
         is_mirrored: Callable[[str], bool],
     ) -> None:
@@ -150,7 +150,7 @@ class Attempting:
         """Make an attempt and keep what came of it; return the next attempt where there has to be one."""
         attempts = self._store.attempts
         outcome = await self._tried(job)
-        if isinstance(outcome, Result):
+        if isinstance(outcome, ExecutionResult):
             await self._finished(job, outcome)
             return None
         if outcome.key == _NOBODY_PAINTS and self._is_patient:
@@ -167,7 +167,7 @@ class Attempting:
             await self._overtaken(job)
         return next_one
 
-    async def _finished(self, job: Job, result: Result) -> None:
+    async def _finished(self, job: Job, result: ExecutionResult) -> None:
         """Keep what was painted; where the job was cancelled in its last moment, all of the work was done for it."""
         self._learning.painted(job, result.device_seconds, sum(one.request.count for one in self._in_work))
         # The end may be told by another process, which knows nothing of what this one still shows.
@@ -204,7 +204,7 @@ class Attempting:
             await self._store.attempts.stopped(job, progress.n / progress.of if progress else 0.0)
         await self._overtaken(job)
 
-    async def _tried(self, job: Job) -> Result | Problem:
+    async def _tried(self, job: Job) -> ExecutionResult | Problem:
         """Make one attempt and return what came of it."""
         if job.tries > MOST_ATTEMPTS:
             return Problem("job-poison", {"attempts": MOST_ATTEMPTS})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bot.store.jobs.queue import Stand
+from bot.store.jobs.queue import UserBacklog
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ def busy_seconds(works: Sequence[tuple[float, float]], devices: int) -> float:
     return sum(max(cost - elapsed * part, 0.1 * cost) for cost, elapsed in works)
 
 
-def forecast(stands: Sequence[Stand], person: str, before: tuple[int, float], cost: float, busy: float, devices: int) -> Forecast:
+def forecast(stands: Sequence[UserBacklog], user: str, before: tuple[int, float], cost: float, busy: float, devices: int) -> Forecast:
     """Return the forecast of a job that costs so many device seconds.
 
     `before` are its person's own jobs before it (how many, device seconds), `busy` the device seconds in work. Each other person
@@ -31,11 +31,11 @@ def forecast(stands: Sequence[Stand], person: str, before: tuple[int, float], co
     """
     count, seconds = before
     # Who is not seen yet has just come: they enter at the clock, behind all who stand there already.
-    newcomer = Stand(person, min((one.tag for one in stands), default=0.0), sys.maxsize, 1.0, 1, cost)
-    own = next((one for one in stands if one.person == person), newcomer)
+    newcomer = UserBacklog(user, min((one.tag for one in stands), default=0.0), sys.maxsize, 1.0, 1, cost)
+    own = next((one for one in stands if one.user == user), newcomer)
     start = own.tag + seconds / own.weight
     for other in stands:
-        if other.person != person and other.tag <= start:
+        if other.user != user and other.tag <= start:
             mean = max(other.cost / other.jobs, 1e-9)
             turns = (start - other.tag) * other.weight / mean
             # Where both would begin at the same virtual time, whoever came first does.

@@ -9,28 +9,28 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.i18n.translate import speaking
 from bot.jobs.forecast import Forecast
 from bot.store.jobs.job import WAITING, Job
 from bot.store.store import Store
-from bot.views.job_card import Card, Progress, card
+from bot.views.job_card import JobView, Progress, job_view
 
 log = logging.getLogger("easel.jobs")
 
 T = TypeVar("T")
 
 #: Makes the card of a job visible, new or changed; must not raise, and a repeat must do no harm.
-Show = Callable[[Card, Address], Awaitable[None]]
+Show = Callable[[JobView, MessageRef], Awaitable[None]]
 
 #: Drops what was to be shown of a job, and waits for what is on its way.
-Settle = Callable[[str, Address], Awaitable[None]]
+Settle = Callable[[str, MessageRef], Awaitable[None]]
 
 #: Says when a waiting job will be painted.
 Foresee = Callable[[Job], Awaitable[Forecast]]
 
 
-class Telling:
+class ProgressReporter:
     """Shows jobs as they are. No step waits for progress to be shown, and no old card comes after a newer one."""
 
     def __init__(self, store: Store, show: Show, settle: Settle, foresee: Foresee) -> None:
@@ -48,13 +48,13 @@ class Telling:
         """Return how far a job is that is being painted here."""
         return self._progress.get(job_id)
 
-    async def card(self, job: Job) -> Card:
+    async def card(self, job: Job) -> JobView:
         """Return the card of a job, in the language that is spoken."""
         # While it is open there are none: pictures are kept together with the end.
         pictures = () if job.is_open else (await self._store.pictures.of_jobs([job.id]))[job.id]
         forecast = await self._foresee(job) if job.state == WAITING else None
         covered = await self._store.settings.covers(job.address)
-        return card(job, pictures, self._progress.get(job.id), forecast, covered=covered)
+        return job_view(job, pictures, self._progress.get(job.id), forecast, covered=covered)
 
     async def show(self, job_id: str) -> None:
         """Show a job as it is now, where it belongs."""
@@ -67,7 +67,7 @@ class Telling:
                 with speaking(job.language):
                     await self._safely(await self.card(job), job.address)
 
-    async def last(self, job_id: str, tell: Callable[[Card, Address], Awaitable[T]]) -> T | None:
+    async def last(self, job_id: str, tell: Callable[[JobView, MessageRef], Awaitable[T]]) -> T | None:
         """Tell the end of a job, with no card of it beside or after this one; nothing where it has not ended, or is gone."""
         async with self._lock(job_id):
             job = await self._store.jobs.get(job_id)
@@ -116,7 +116,7 @@ class Telling:
                     return
                 latest = self._progress[job.id]
                 with speaking(job.language):
-                    await self._safely(card(job, progress=latest, covered=covered), job.address)
+                    await self._safely(job_view(job, progress=latest, covered=covered), job.address)
                 shown = latest
 
     async def _covered(self, job: Job) -> bool:
@@ -130,7 +130,7 @@ class Telling:
     def _lock(self, job_id: str) -> asyncio.Lock:
         return self._locks.setdefault(job_id, asyncio.Lock())
 
-    async def _safely(self, one: Card, address: Address) -> None:
+    async def _safely(self, one: JobView, address: MessageRef) -> None:
         try:
             await self._show(one, address)
         except Exception:

@@ -40,10 +40,10 @@ class Swept(msgspec.Struct):
 
     pictures: int = 0
     files: int = 0
-    letters: int = 0
+    inbox_updates: int = 0
 
 
-class Keeping:
+class Retention:
     """Looks now and then for what is to be kept no longer; an async context manager. Several processes may do so at once."""
 
     def __init__(self, store: Store, limits: Limits, *, first_seconds: float = FIRST_SECONDS, every_seconds: float = EVERY_SECONDS) -> None:
@@ -70,7 +70,7 @@ class Keeping:
         await self._sources(swept)
         await self._files(swept)
         await self._store.rights.sweep()
-        swept.letters = await self._store.inbox.sweep(now() - _LETTERS)
+        swept.inbox_updates = await self._store.inbox.sweep(now() - _LETTERS)
         return swept
 
     async def _work(self) -> None:
@@ -79,7 +79,7 @@ class Keeping:
         while True:
             try:
                 swept = await self.sweep()
-                log.info("keeping.swept pictures=%s files=%s letters=%s", swept.pictures, swept.files, swept.letters)
+                log.info("keeping.swept pictures=%s files=%s letters=%s", swept.pictures, swept.files, swept.inbox_updates)
             except Exception as error:
                 # What could not be removed now is removed another time.
                 log.error("keeping.failed reason=%s", type(error).__name__)

@@ -18,22 +18,22 @@ def choose(text: str, rng: random.Random | None, deepest: int) -> tuple[str, tup
     chosen: list[str] = []
     open_ones: list[_Way] = []
     limits = _limits(tokens, deepest)
-    place = 0
-    while place < len(tokens):
-        if open_ones and place == open_ones[-1].stop:
+    position = 0
+    while position < len(tokens):
+        if open_ones and position == open_ones[-1].stop:
             way = open_ones.pop()
             written[way.start :] = ["".join(written[way.start :])]
             chosen[way.number] = written[-1].strip()
-            place = way.after
-        elif place in limits:
-            starts = limits[place]
+            position = way.after
+        elif position in limits:
+            starts = limits[position]
             option = 0 if rng is None else rng.randrange(len(starts) - 1)
             open_ones.append(_Way(len(chosen), len(written), starts[option + 1], starts[-1] + 1))
             chosen.append("")
-            place = starts[option] + 1
+            position = starts[option] + 1
         else:
-            written.append(tokens[place].raw)
-            place += 1
+            written.append(tokens[position].raw)
+            position += 1
     return "".join(written), tuple(chosen)
 
 
@@ -59,17 +59,17 @@ def _limits(tokens: Iterable[Token], deepest: int) -> Mapping[int, list[int]]:
     """Return, for the place of each opening brace with alternatives, the places of it, its bars and its closing brace."""
     found: dict[int, list[int]] = {}
     waiting: list[_Braces] = []
-    for place, token in enumerate(tokens):
+    for position, token in enumerate(tokens):
         if token.sign is Sign.OPEN_BRACE:
-            waiting.append(_Braces([place]))
+            waiting.append(_Braces([position]))
         elif token.sign is Sign.BAR and waiting:
-            waiting[-1].limits.append(place)
+            waiting[-1].limits.append(position)
         elif token.sign is Sign.CLOSE_BRACE and waiting:
             closed = waiting.pop()
             height = closed.height
             if len(closed.limits) > 1:
                 height += 1
-                found[closed.limits[0]] = [*closed.limits, place]
+                found[closed.limits[0]] = [*closed.limits, position]
             if height > deepest:
                 raise BadInput("input-prompt-choices", most=deepest)
             if waiting:

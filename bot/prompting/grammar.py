@@ -147,15 +147,15 @@ def _take_negatives(text: str) -> tuple[str, str]:
     closing = pairs(tokens)
     wanted: list[str] = []
     negative: list[str] = []
-    place = 0
-    while place < len(tokens):
-        if tokens[place].sign is Sign.OPEN_NEGATIVE and place in closing:
-            negative.append(_negative(tokens, place, closing))
+    position = 0
+    while position < len(tokens):
+        if tokens[position].sign is Sign.OPEN_NEGATIVE and position in closing:
+            negative.append(_negative(tokens, position, closing))
             wanted.append(_GONE)
-            place = closing[place]
+            position = closing[position]
         else:
-            wanted.append(tokens[place].raw)
-        place += 1
+            wanted.append(tokens[position].raw)
+        position += 1
     if not negative:
         return text, ""
     return _closed_up("".join(wanted)), ", ".join(filter(None, negative))
@@ -166,15 +166,18 @@ def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> st
     inside = range(start + 1, closing[start])
     # Negative words within negative words are negative words: their brackets only part them.
     parting = {
-        place for opens in inside if tokens[opens].sign is Sign.OPEN_NEGATIVE and opens in closing for place in (opens, closing[opens])
+        position
+        for opens in inside
+        if tokens[opens].sign is Sign.OPEN_NEGATIVE and opens in closing
+        for position in (opens, closing[opens])
     }
-    halves = {place for opens in inside if opens in closing for place in (opens, closing[opens])}
+    halves = {position for opens in inside if opens in closing for position in (opens, closing[opens])}
     written: list[str] = []
-    for place in inside:
-        token = tokens[place]
+    for position in inside:
+        token = tokens[position]
         # A bracket without its other half must not find one in the next pair's words.
-        lone = token.sign in BRACKETS and place not in halves
-        written.append(" -" if place in parting else f"\\{token.raw}" if lone else token.raw)
+        lone = token.sign in BRACKETS and position not in halves
+        written.append(" -" if position in parting else f"\\{token.raw}" if lone else token.raw)
     items = (item.strip().lstrip("-").strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
     words = ", ".join(filter(None, items))
     weight = tokens[closing[start]].raw
@@ -213,17 +216,17 @@ def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Frag
     """Yield the text with the weight in force over it, and nothing (`None`) where a new part starts."""
     weights = [1.0]
     ends = set(closing.values())
-    for place, token in enumerate(tokens):
+    for position, token in enumerate(tokens):
         if token.sign is Sign.BREAK:
             yield None
-        elif place in ends:
+        elif position in ends:
             weights.pop()
-        elif place not in closing:
+        elif position not in closing:
             yield Fragment(token.text, min(max(round(weights[-1], 4), LEAST_WEIGHT), MOST_WEIGHT))
         elif len(weights) > DEEPEST:
             raise BadInput("input-prompt-deep", most=DEEPEST)
         else:
-            weights.append(weights[-1] * _factor(tokens[closing[place]]))
+            weights.append(weights[-1] * _factor(tokens[closing[position]]))
 
 
 def _parts(fragments: Iterable[Fragment | None]) -> Iterator[tuple[Fragment, ...]]:

@@ -89,13 +89,13 @@ def pairs(tokens: list[Token]) -> Mapping[int, int]:
     found: dict[int, int] = {}
     waiting: list[int] = []
     count = {"round": 0, "square": 0}
-    for place, token in enumerate(tokens):
+    for position, token in enumerate(tokens):
         if shape := _OPENS.get(token.sign):
-            waiting.append(place)
+            waiting.append(position)
             count[shape] += 1
         elif (shape := _CLOSES.get(token.sign)) and count[shape]:
             while _OPENS[tokens[start := waiting.pop()].sign] != shape:
                 count[_OPENS[tokens[start].sign]] -= 1
             count[shape] -= 1
-            found[start] = place
+            found[start] = position
     return found

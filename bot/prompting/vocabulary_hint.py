@@ -3,7 +3,7 @@
 import difflib
 
 from bot.i18n.translate import text
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest
 
 #: As many as one reads at a glance.
@@ -13,13 +13,13 @@ _MOST = 8
 _SHORTEST = 4
 
 
-def unknown_words(request: PictureRequest, passport: Passport) -> str:
+def unknown_words(request: PictureRequest, model_info: ModelInfo) -> str:
     """Return a sentence about the words of a request that the model was not taught; nothing where it knows them all."""
-    unknown = tuple(dict.fromkeys([*passport.unknown_words(request.prompt), *passport.unknown_words(request.negative)]))
+    unknown = tuple(dict.fromkeys([*model_info.unknown_words(request.prompt), *model_info.unknown_words(request.negative)]))
     if not unknown:
         return ""
-    known = ", ".join(suggestions(unknown, passport.words))
-    return text("words-unknown", count=len(unknown), words=", ".join(unknown), model=passport.name, known=known)
+    known = ", ".join(suggestions(unknown, model_info.words))
+    return text("words-unknown", count=len(unknown), words=", ".join(unknown), model=model_info.name, known=known)
 
 
 def suggestions(unknown: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

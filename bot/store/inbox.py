@@ -14,7 +14,7 @@ from bot.store.tables.core import InboxRow, LeaseRow
 _IS_OPEN = text("inbox.done IS NULL")
 
 
-class Letter(msgspec.Struct, frozen=True):
+class InboxUpdate(msgspec.Struct, frozen=True):
     """Something that arrived: the platform's own number of it, and its body as it came."""
 
     platform: str
@@ -32,14 +32,14 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, platform: str, letters: Iterable[tuple[str, bytes]], runner: str | None = None) -> tuple[str, ...]:
+    async def take(self, platform: str, inbox_updates: Iterable[tuple[str, bytes]], runner: str | None = None) -> tuple[str, ...]:
         """Keep letters, each a number and a body; once this returns they survive anything. Returns the numbers of the new ones.
 
         They are the `runner`'s, or free.
         """
         moment = now()
         # A microsecond apart: they are acted on in the order in which they came.
-        came = {number: (body, moment + timedelta(microseconds=place)) for place, (number, body) in enumerate(letters)}
+        came = {number: (body, moment + timedelta(microseconds=position)) for position, (number, body) in enumerate(inbox_updates)}
         new = set()
         async with self._database.write() as session:
             # In the order of their numbers: of two who bring the same letters, neither waits for the other in the middle.
@@ -49,7 +49,7 @@ class Inbox:
                     new.add(number)
         return tuple(number for number in came if number in new)
 
-    async def open(self, platform: str, most: int = 100, after: Letter | None = None) -> tuple[Letter, ...]:
+    async def open(self, platform: str, most: int = 100, after: InboxUpdate | None = None) -> tuple[InboxUpdate, ...]:
         """Return letters that were not acted on yet, in the order in which they came; those that came `after` one."""
         found = _open(platform, most)
         if after is not None:
@@ -57,9 +57,9 @@ class Inbox:
             found = found.where(or_(InboxRow.created > after.created, is_later))
         async with self._database.read() as session:
             rows = await session.scalars(found)
-            return tuple(Letter(row.platform, row.update, row.body, row.created) for row in rows)
+            return tuple(InboxUpdate(row.platform, row.update, row.body, row.created) for row in rows)
 
-    async def claim(self, platform: str, runner: str, most: int = 100) -> tuple[Letter, ...]:
+    async def claim(self, platform: str, runner: str, most: int = 100) -> tuple[InboxUpdate, ...]:
         """Give a runner letters that are free, in the order in which they came: whoever had them is gone, or has no lease any more."""
         holders = select(InboxRow.runner).where(_IS_OPEN, InboxRow.platform == platform, InboxRow.runner.is_not(None)).distinct()
         alive = select(LeaseRow.holder).where(LeaseRow.until > self._database.moment())
@@ -70,7 +70,7 @@ class Inbox:
             rows = (await session.scalars(_open(platform, most).where(is_free).with_for_update(skip_locked=True))).all()
             for row in rows:
                 row.runner = runner
-            return tuple(Letter(row.platform, row.update, row.body, row.created) for row in rows)
+            return tuple(InboxUpdate(row.platform, row.update, row.body, row.created) for row in rows)
 
     async def release(self, platform: str, runner: str) -> None:
         """Let go of what a runner has not acted on."""

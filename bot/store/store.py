@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 from bot.core.quota import Policy
 from bot.store.billing.ledger import Ledger
-from bot.store.billing.member_quota import Portions
+from bot.store.billing.member_quota import MemberQuotas
 from bot.store.database import Database
-from bot.store.images.blobs import Files
-from bot.store.images.images import Favourites, Handles, Pictures
-from bot.store.images.search import Finding
+from bot.store.images.blobs import BlobStore
+from bot.store.images.images import Favourites, FileIds, Images
+from bot.store.images.search import ImageSearch
 from bot.store.inbox import Inbox, Leases
 from bot.store.jobs.attempts import Attempts
 from bot.store.jobs.jobs import Jobs
 from bot.store.jobs.outbox import Outbox
-from bot.store.jobs.queue import Line, Work
+from bot.store.jobs.queue import JobQueue, QueueNumbers
 from bot.store.jobs.timings import Timings
 from bot.store.sharing.boards import Boards
 from bot.store.sharing.digests import Digests
@@ -21,10 +21,10 @@ from bot.store.sharing.joining import Joining
 from bot.store.sharing.presets import Presets
 from bot.store.users.audit import Audit
 from bot.store.users.linking import Linking
-from bot.store.users.privacy import Rights
-from bot.store.users.settings import Settings
+from bot.store.users.privacy import Privacy
+from bot.store.users.settings import UserSettings
 from bot.store.users.tokens import Tokens
-from bot.store.users.users import People
+from bot.store.users.users import Users
 
 
 @dataclass(frozen=True)
@@ -32,38 +32,38 @@ class Store:
     """Everything that is kept: rows in a database, pictures as files."""
 
     database: Database
-    files: Files
+    files: BlobStore
     policy: Policy
-    people: People
+    people: Users
     jobs: Jobs
     attempts: Attempts
-    line: Line
-    pictures: Pictures
-    finding: Finding
+    line: JobQueue
+    pictures: Images
+    finding: ImageSearch
     favourites: Favourites
     outbox: Outbox
     inbox: Inbox
     leases: Leases
-    handles: Handles
-    settings: Settings
+    handles: FileIds
+    settings: UserSettings
     presets: Presets
     boards: Boards
     digests: Digests
     joining: Joining
     ledger: Ledger
-    portions: Portions
+    portions: MemberQuotas
     timings: Timings
     tokens: Tokens
-    work: Work
+    work: QueueNumbers
     audit: Audit
-    rights: Rights
+    rights: Privacy
     linking: Linking
 
     @classmethod
-    def of(cls, database: Database, files: Files, policy: Policy | None = None, *, cover: bool = False) -> "Store":
+    def of(cls, database: Database, files: BlobStore, policy: Policy | None = None, *, cover: bool = False) -> "Store":
         """Return the store in a database and a file store, under an operator's rules; without any nothing is limited, or covered."""
         rules = policy or Policy()
-        people = People(database, rules)
+        people = Users(database, rules)
         return cls(
             database=database,
             files=files,
@@ -71,25 +71,25 @@ class Store:
             people=people,
             jobs=Jobs(database, rules),
             attempts=Attempts(database, rules),
-            line=Line(database, rules),
-            pictures=Pictures(database),
-            finding=Finding(database),
+            line=JobQueue(database, rules),
+            pictures=Images(database),
+            finding=ImageSearch(database),
             favourites=Favourites(database),
             outbox=Outbox(database),
             inbox=Inbox(database),
             leases=Leases(database),
-            handles=Handles(database),
-            settings=Settings(database, cover=cover),
+            handles=FileIds(database),
+            settings=UserSettings(database, cover=cover),
             presets=Presets(database),
             boards=Boards(database),
             digests=Digests(database),
             joining=Joining(database),
             ledger=Ledger(database, rules),
-            portions=Portions(database, rules),
+            portions=MemberQuotas(database, rules),
             timings=Timings(database),
             tokens=Tokens(database, people),
-            work=Work(database),
+            work=QueueNumbers(database),
             audit=Audit(database),
-            rights=Rights(database, files, rules),
+            rights=Privacy(database, files, rules),
             linking=Linking(database, rules),
         )

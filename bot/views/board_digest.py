@@ -24,8 +24,8 @@ async def told(store: Store, one: Digest) -> Reply | None:
 
     It is made of what is on the boards now: what was removed since is told no more.
     """
-    if one.person is not None:
-        boards = await store.boards.looked_at(one.person, one.address)
+    if one.user is not None:
+        boards = await store.boards.looked_at(one.user, one.address)
     else:
         boards = tuple(filter(None, [await store.boards.of(one.address)]))
     count, best = await store.boards.news(boards, one.since - SETTLING, one.told - SETTLING, MOST)
@@ -35,7 +35,7 @@ async def told(store: Store, one: Digest) -> Reply | None:
     news = text("digest-news-since", count=count, since=moment(one.since)) if is_long else text("digest-news", count=count)
     said = [news, text("digest-best", count=len(best)) if count > len(best) else ""]
     return Reply(
-        text=" ".join(filter(None, [*said, text("digest-end") if one.person is not None else ""])),
+        text=" ".join(filter(None, [*said, text("digest-end") if one.user is not None else ""])),
         facts=tuple(Fact(str(number), line(share)) for number, share in enumerate(best, 1)),
         pictures=await _pictures(store, one, best),
         buttons=(board.button("button-board", order="new"),),
@@ -53,5 +53,5 @@ async def _pictures(store: Store, one: Digest, best: tuple[Shared, ...]) -> tupl
 async def language(store: Store, one: Digest) -> str:
     """Return the locale that a digest is told in, or nothing where nobody said one: a group's own, or that of whose conversation it is."""
     here = (await store.settings.of("", one.address)).language
-    people = await store.people.named(one.person) if one.person is not None else ()
+    people = await store.people.named(one.user) if one.user is not None else ()
     return people[0].speaks(here) if people else here

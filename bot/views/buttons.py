@@ -11,8 +11,8 @@ _FIRST = ("button-retry", "button-again", "button-vary", "button-edit")
 
 def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
     """Return the buttons of a request and of its picture in the order that is the same everywhere."""
-    places = {label: place for place, label in enumerate(_FIRST)}
-    return tuple(sorted(buttons, key=lambda one: places.get(one.label, len(places))))
+    positions = {label: position for position, label in enumerate(_FIRST)}
+    return tuple(sorted(buttons, key=lambda one: positions.get(one.label, len(positions))))
 
 
 def of_job(job_id: str, state: str) -> tuple[Button, ...]:

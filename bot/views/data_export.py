@@ -13,7 +13,7 @@ from bot.framework.reply import MOST_FILE
 from bot.store.store import Store
 from bot.store.tables.columns import now
 
-#: Rows by table, as `Rights.rows` gives them.
+#: Rows by table, as `Privacy.rows` gives them.
 Rows = dict[str, list[dict[str, Any]]]
 
 #: Of more requests than this the rows alone would be too much for a message.
@@ -29,17 +29,17 @@ class Handed(msgspec.Struct, frozen=True):
     whole: bool
 
 
-async def handed(store: Store, person: str) -> Handed:
+async def handed(store: Store, user: str) -> Handed:
     """Return all that is kept of a person, small enough for every platform; raises `NotAllowed` where even the rows are too much."""
-    jobs, pictures = await store.rights.counts(person)
+    jobs, pictures = await store.rights.counts(user)
     if jobs <= _MOST_JOBS:
         for whole in (True, False):
             data = io.BytesIO()
-            rows = await store.rights.rows(person)
+            rows = await store.rights.rows(user)
             with zipfile.ZipFile(data, "w") as archive:
                 await pack(store, rows, archive, most=MOST_FILE if whole else 0)
             if data.tell() <= MOST_FILE:
-                return Handed(data.getvalue(), jobs, pictures, whole or not (await store.rights.files(person)))
+                return Handed(data.getvalue(), jobs, pictures, whole or not (await store.rights.files(user)))
     raise NotAllowed("denied-export")
 
 

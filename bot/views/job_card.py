@@ -7,7 +7,7 @@ import msgspec
 from bot.framework.reply import Button, Shown
 from bot.i18n.translate import duration, ordinal, spoken, tell, text
 from bot.jobs.forecast import Forecast
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.jobs.job import CANCELLED, FAILED, OPEN, PAUSED, RUNNING, WAITING, Job
 from bot.views import buttons, reproducibility
 from inference.contract.errors import Fact
@@ -22,7 +22,7 @@ class Progress(msgspec.Struct, frozen=True):
     preview: bytes | None = None
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """What a platform shows of a job. `status` is one line; `line` is what the person typed; `owner` is their person id.
 
     `language` is what the card is in, and what is said beside it. `covered`: nobody sees its preview, or its pictures, before they
@@ -51,19 +51,19 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in OPEN
 
 
-def card(
+def job_view(
     job: Job,
-    pictures: tuple[KeptPicture, ...] = (),
+    pictures: tuple[StoredImage, ...] = (),
     progress: Progress | None = None,
     forecast: Forecast | None = None,
     *,
     covered: bool = False,
-) -> Card:
+) -> JobView:
     """Return the card of a job as it is now, in the language that is spoken. `forecast` says when it will be painted while it waits."""
     request = job.request
-    return Card(
+    return JobView(
         job=job.id,
-        owner=job.person,
+        owner=job.user,
         state=job.state,
         line=job.line,
         words=words_of(job),
@@ -85,7 +85,7 @@ def words_of(job: Job) -> str:
     return job.request.prompt.text.strip() or text("paint-no-words")
 
 
-def shown(picture: KeptPicture, *, covered: bool = False) -> Shown:
+def shown(picture: StoredImage, *, covered: bool = False) -> Shown:
     """Return a kept picture as it is shown."""
     return Shown(
         id=picture.id,
@@ -101,7 +101,7 @@ def shown(picture: KeptPicture, *, covered: bool = False) -> Shown:
     )
 
 
-def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | None, forecast: Forecast | None) -> str:
+def _status(job: Job, pictures: tuple[StoredImage, ...], progress: Progress | None, forecast: Forecast | None) -> str:
     if job.state == WAITING:
         return waiting_line(forecast)
     if job.state == PAUSED:
@@ -121,10 +121,10 @@ def _status(job: Job, pictures: tuple[KeptPicture, ...], progress: Progress | No
 def waiting_line(forecast: Forecast | None) -> str:
     """Return `3rd in line, about 40 s`; the time is there where somebody can say it."""
     ahead = forecast.ahead if forecast is not None else 0
-    place = text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
+    position = text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
     if forecast is None or forecast.seconds is None:
-        return place
-    return text("card-waiting-time", place=place, time=duration(forecast.seconds))
+        return position
+    return text("card-waiting-time", place=position, time=duration(forecast.seconds))
 
 
 def progress_line(progress: Progress | None) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from bot.core.provenance import Evidence
+from bot.core.provenance import JobProvenance
 from bot.i18n.translate import text
-from inference.contract.provenance import Proof
+from inference.contract.provenance import Provenance
 
 #: Changed files that are named; of more it is said how many.
 _MOST_NAMED = 3
@@ -13,7 +13,7 @@ _MOST_NAMED = 3
 HASH_DIGITS = 10
 
 
-def verdict(evidence: Evidence) -> str:
+def verdict(evidence: JobProvenance) -> str:
     """Return the sentence that compares a repeat with the first; nothing for what repeats none, or is not painted yet."""
     painted, first = evidence.painted, evidence.first
     if painted is None or first is None:
@@ -26,7 +26,7 @@ def verdict(evidence: Evidence) -> str:
     return text("compared-other", changes=changes)
 
 
-def facts(proof: Proof) -> Mapping[str, str]:
+def facts(proof: Provenance) -> Mapping[str, str]:
     """Return what painted a picture by the names of the facts."""
     return {
         "hash": proof.model[:HASH_DIGITS],
@@ -35,11 +35,11 @@ def facts(proof: Proof) -> Mapping[str, str]:
     }
 
 
-def _digests(proof: Proof) -> list[str]:
+def _digests(proof: Provenance) -> list[str]:
     return [picture.digest for picture in proof.pictures]
 
 
-def _changes(one: Proof, other: Proof) -> Iterator[str]:
+def _changes(one: Provenance, other: Provenance) -> Iterator[str]:
     """Yield what another proof says otherwise, in words, what explains the most first."""
     yield from _changed_model(one, other)
     if one.scheduler != other.scheduler:
@@ -60,11 +60,11 @@ def _changes(one: Proof, other: Proof) -> Iterator[str]:
         yield text("compared-batch")
 
 
-def _seats(proof: Proof) -> list[str]:
+def _seats(proof: Provenance) -> list[str]:
     return [picture.seats for picture in proof.pictures]
 
 
-def _changed_model(one: Proof, other: Proof) -> Iterator[str]:
+def _changed_model(one: Provenance, other: Provenance) -> Iterator[str]:
     """Yield which of a model's files changed, came or went."""
     names = [name for name in sorted({**one.files, **other.files}) if one.files.get(name) != other.files.get(name)]
     if not names and one.model != other.model:

@@ -3,14 +3,14 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import Event, PictureRequest
 
 
 class Engine(Protocol):
     """Something that paints. `LocalEngine` in `process` is the default; a cluster would be another."""
 
-    def passports(self) -> dict[str, Passport]:
+    def model_infos(self) -> dict[str, ModelInfo]:
         """Return what can be asked for, by name."""
         ...
 

@@ -38,11 +38,11 @@ class Defaults(msgspec.Struct, frozen=True):
     scheduler: str = "dpm++ 2m karras"
 
 
-class Passport(msgspec.Struct, frozen=True, kw_only=True):
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is and allows.
 
     `family` is one of sd1, sd2, sdxl, sd3; `kind` says how it lies on disk (folder, file, hub); `prediction` is what its
-    denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Identity` says,
+    denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Fingerprint` says,
     once it has been loaded. `words` is every word that it knows, where that is known.
     """
 

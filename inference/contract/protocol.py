@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from inference.contract.errors import Problem
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import Event, PictureRequest
 from inference.contract.settings import EngineSettings
 
@@ -20,7 +20,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 
     device: str
     settings: EngineSettings
-    passports: dict[str, Passport]
+    model_infos: dict[str, ModelInfo]
 
 
 class Paint(msgspec.Struct, frozen=True, tag=True):

@@ -6,14 +6,14 @@ import msgspec
 _BESIDE = frozenset({"source", "share", "weight", "previews", "bucket", "seats"})
 
 
-class Print(msgspec.Struct, frozen=True):
+class ImageProvenance(msgspec.Struct, frozen=True):
     """What tells one picture from all others: the SHA-256 of its pixels; and where it sat in the passes (`seats`)."""
 
     digest: str
     seats: str = ""
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """What painted the pictures of a request, and their prints in order.
 
     `model` is the SHA-256 of all that was loaded of it, `files` that of each of its files, cut to 16 digits. `scheduler` is a class
@@ -30,10 +30,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
     compiled: bool = False
     eased: tuple[str, ...] = ()
-    pictures: tuple[Print, ...] = ()
+    pictures: tuple[ImageProvenance, ...] = ()
 
 
-def joined(proofs: dict[int, Proof]) -> Proof:
+def joined(proofs: dict[int, Provenance]) -> Provenance:
     """Return the proofs of the single pictures of a request as one."""
     in_order = [proofs[index] for index in sorted(proofs)]
     eased = sorted({rung for one in in_order for rung in one.eased})

@@ -3,7 +3,7 @@
 import msgspec
 
 from inference.contract.errors import Problem
-from inference.contract.provenance import Proof
+from inference.contract.provenance import Provenance
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     `strength` 0..1 says how much is painted anew. `share` names who pays for the time (requests of one share split one
     turn), `weight` how large that turn is. `bucket` fixes the number of rows of every forward pass, so that a picture does not
     depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in its passes when it
-    was painted before, as `Print` has them: there it sits again, and is the same to the last bit.
+    was painted before, as `ImageProvenance` has them: there it sits again, and is the same to the last bit.
     """
 
     prompt: Prompt
@@ -91,7 +91,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
     device_seconds: float
     calls: int
-    proof: Proof | None = None
+    proof: Provenance | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest
 from inference.images.encode import Chunk, international, text
 
@@ -57,18 +57,18 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def chunks(
-    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+    request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
 ) -> tuple[Chunk, ...]:
     """Return all that is written into one finished picture; `seed`, `size` (width, height) and `seats` are this picture's own."""
     source_given = request.source is not None
     return (
-        text(INFOTEXT_KEYWORD, parameters(request, passport, seed, size, source_given)),
-        text(SETTINGS_KEYWORD, settings_json(request, passport, seed, size, versions, seats=seats)),
+        text(INFOTEXT_KEYWORD, parameters(request, model_info, seed, size, source_given)),
+        text(SETTINGS_KEYWORD, settings_json(request, model_info, seed, size, versions, seats=seats)),
         international(XMP_KEYWORD, xmp(composite=source_given)),
     )
 
 
-def parameters(request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], source_given: bool) -> str:
+def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], source_given: bool) -> str:
     """Return the settings as A1111's text, which most tools read: the prompts, then one line of pairs.
 
     Words of a prompt that readers would take for settings get a space before their colon, so nobody can pretend settings.
@@ -81,8 +81,8 @@ def parameters(request: PictureRequest, passport: Passport, seed: int, size: tup
         "CFG scale": f"{request.guidance:g}",
         "Seed": seed,
         "Size": f"{size[0]}x{size[1]}",
-        "Model hash": passport.sha256[:10],
-        "Model": passport.name,
+        "Model hash": model_info.sha256[:10],
+        "Model": model_info.name,
         **({"Denoising strength": f"{request.strength:g}"} if source_given else {}),
         # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
         "RNG": "CPU",
@@ -96,7 +96,7 @@ def parameters(request: PictureRequest, passport: Passport, seed: int, size: tup
 
 
 def settings_json(
-    request: PictureRequest, passport: Passport, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
+    request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
 ) -> str:
     """Return everything that is needed to paint this picture again, as ASCII JSON.
 
@@ -113,11 +113,11 @@ def settings_json(
             "picture": {"seed": seed, "width": size[0], "height": size[1], "from_source": request.source is not None}
             | ({"seats": seats} if seats else {}),
             "model": {
-                "name": passport.name,
-                "family": passport.family,
-                "prediction": passport.prediction,
-                "precision": passport.precision,
-                "sha256": passport.sha256,
+                "name": model_info.name,
+                "family": model_info.family,
+                "prediction": model_info.prediction,
+                "precision": model_info.precision,
+                "sha256": model_info.sha256,
             },
             "versions": dict(versions),
         },

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from inference.models.inspect import INDEX, Found, parts_in, parts_of
+from inference.models.inspect import INDEX, Inspection, parts_in, parts_of
 from inference.models.safetensors_file import read_header, sha256_of
 
 log = logging.getLogger("easel.worker")
@@ -20,7 +20,7 @@ _SETTINGS = frozenset({".json", ".txt", ".model"})
 _DIGITS = 16
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Fingerprint(msgspec.Struct, frozen=True):
     """`sha256` is the model's own: a single file's, or a folder's as that of the names and hashes of what is loaded from it.
 
     `files` are the hashes, cut short, of everything that is loaded, by name.
@@ -30,7 +30,7 @@ class Identity(msgspec.Struct, frozen=True):
     files: dict[str, str] = {}
 
 
-def identity_of(found: Found, config: Path | None = None, remembered: Path | None = None) -> Identity:
+def identity_of(found: Inspection, config: Path | None = None, remembered: Path | None = None) -> Fingerprint:
     """Return what a model is made of; `config` is the folder that a single file takes the rest from.
 
     It reads all of the files, which takes seconds for gigabytes, unless their hashes are in the folder `remembered`: call it in a
@@ -42,26 +42,26 @@ def identity_of(found: Found, config: Path | None = None, remembered: Path | Non
     if config is not None:
         borrowed = _loaded_from(config, _lent(config, parts_in(read_header(found.path))))
         hashes |= {f"{config.name}/{name}": sha256_of(path, remembered) for name, path in sorted(borrowed.items())}
-    return Identity(whole, {name: digest[:_DIGITS] for name, digest in hashes.items()})
+    return Fingerprint(whole, {name: digest[:_DIGITS] for name, digest in hashes.items()})
 
 
-def unknown() -> "Future[Identity]":
+def unknown() -> "Future[Fingerprint]":
     """Return what is known of a model that nobody looked at."""
-    known: Future[Identity] = Future()
-    known.set_result(Identity())
+    known: Future[Fingerprint] = Future()
+    known.set_result(Fingerprint())
     return known
 
 
-def begin(found: Found, config: Path | None, remembered: Path | None) -> "Future[Identity]":
+def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "Future[Fingerprint]":
     """Begin to find out what a model is made of, in a thread that ends with it; nobody's model fails over it."""
-    wanted: Future[Identity] = Future()
+    wanted: Future[Fingerprint] = Future()
 
     def run() -> None:
         try:
             wanted.set_result(identity_of(found, config, remembered))
         except OSError as error:
             log.warning("model.not_hashed path=%s reason=%s", found.path, error)
-            wanted.set_result(Identity())
+            wanted.set_result(Fingerprint())
 
     threading.Thread(target=run, name="hash", daemon=True).start()
     return wanted

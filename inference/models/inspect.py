@@ -10,7 +10,7 @@ import msgspec
 
 from inference.contract.errors import BadModel
 from inference.models.families.traits import COMPONENTS, FAMILIES, IGNORED, SCHEDULERS_OF, Family
-from inference.models.model_card import Card, read_capped, read_card
+from inference.models.model_card import ModelCard, read_capped, read_card
 from inference.models.safetensors_file import PICKLED, Header, precision_of, read_header
 
 INDEX = "model_index.json"
@@ -38,7 +38,7 @@ _PREFIXES = {
 }  # fmt: skip
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
     """What a folder's configuration files say, with or without weights beside them."""
 
     family: Family
@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     multiple: int
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What a model on disk turned out to be.
 
     `weights` are the denoiser's files, `loaded` those of all networks, `branch` the variant to load ("fp16"). `told` is false where
@@ -71,10 +71,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str = ""
     branch: str = ""
     title: str = ""
-    card: Card = Card()
+    card: ModelCard = ModelCard()
 
 
-def look(path: Path) -> Found:
+def look(path: Path) -> Inspection:
     """Return what a model folder or file is; raises `BadModel` for what is none, is broken or is refused."""
     if path.is_dir():
         return read_folder(path)
@@ -83,7 +83,7 @@ def look(path: Path) -> Found:
     raise BadModel("model-missing", path=str(path), reason="")
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> ConfigFile:
     """Return what the configuration files of a diffusers folder say, and refuse classes that are not known."""
     if not folder.is_dir():
         raise BadModel("model-missing", path=str(folder), reason="")
@@ -96,7 +96,7 @@ def read_settings(folder: Path) -> Settings:
     scheduler = _json(folder / "scheduler" / "scheduler_config.json")
     prediction = "flow" if "FlowMatch" in parts["scheduler"] else str(scheduler.get("prediction_type", "epsilon"))
     check_prediction(folder, family, prediction)
-    return Settings(
+    return ConfigFile(
         family=family,
         parts=parts,
         prediction=prediction,
@@ -177,7 +177,7 @@ def _is_scheduler(pair: tuple[str, ...]) -> bool:
     return len(pair) == 2 and pair[0] == "diffusers" and re.fullmatch(r"[A-Z]\w{1,60}Scheduler", pair[1]) is not None
 
 
-def read_folder(folder: Path) -> Found:
+def read_folder(folder: Path) -> Inspection:
     """Return what a diffusers folder holds."""
     settings = read_settings(folder)
     family = settings.family
@@ -188,7 +188,7 @@ def read_folder(folder: Path) -> Found:
         raise BadModel("model-variant", path=str(folder))
     chosen = {part: found.get(branch) or found[""] for part, found in sets.items()}
     headers = [read_header(path) for path in chosen[family.denoiser]]
-    return Found(
+    return Inspection(
         family=family,
         kind="folder",
         path=folder,
@@ -223,13 +223,13 @@ def _weights(part: Path) -> dict[str, tuple[Path, ...]]:
     return {variant: tuple(paths) for variant, paths in found.items()}
 
 
-def read_file(path: Path) -> Found:
+def read_file(path: Path) -> Inspection:
     """Return what a single file in the original layout holds, from its header alone."""
     header = read_header(path)
     family = _family_in(path, header)
     told = _prediction_in(header)
     prediction = told if told and family.prediction != "flow" else family.prediction
-    return Found(
+    return Inspection(
         family=family,
         kind="file",
         path=path,

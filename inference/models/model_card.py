@@ -13,7 +13,7 @@ CARD = "easel.json"
 MOST_BYTES = 2**20
 
 
-class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `easel.json` may hold; every key may be left out.
 
     `title` is shown instead of the name. `defaults` (width, height, steps, guidance, scheduler) and `limits` (multiple,
@@ -29,14 +29,14 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[str, ...] = ()
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: Path) -> ModelCard:
     """Return the card of a model folder, an empty one where there is none; raises `BadModel` for one that cannot be read."""
     try:
         text = read_capped(folder / CARD)
     except FileNotFoundError:
-        return Card()
+        return ModelCard()
     try:
-        return msgspec.json.decode(text, type=Card)
+        return msgspec.json.decode(text, type=ModelCard)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadModel("model-card", path=str(folder / CARD), reason=str(error)) from error
 

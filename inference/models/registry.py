@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from inference.contract.errors import BadModel, Problem
-from inference.contract.model_info import Defaults, Limits, Passport, not_offered
+from inference.contract.model_info import Defaults, Limits, ModelInfo, not_offered
 from inference.models.families.traits import FAMILIES, Family
-from inference.models.inspect import Found, check_prediction, look, read_settings
+from inference.models.inspect import Inspection, check_prediction, look, read_settings
 from inference.models.safetensors_file import PICKLED
 
 #: What a name may look like: it is shown in chats, typed as a flag and stored in histories.
@@ -51,25 +51,25 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Scan(msgspec.Struct, frozen=True):
     """What lies in a models folder: what can be used, and why the rest cannot, by file name."""
 
-    found: dict[str, Found]
+    found: dict[str, Inspection]
     refused: dict[str, Problem]
 
 
-def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, Passport]:
+def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, ModelInfo]:
     """Return the passports of all models by name; a configured name replaces one that was found.
 
     Raises `BadModel` for a configured model that cannot be used. What cannot be used in the models folder is left out:
     `scan` tells why. Nothing is downloaded.
     """
     lying = scan(models_dir) if models_dir else Scan({}, {})
-    passports = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
-    passports |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
+    model_infos = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
+    model_infos |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
     for entry in entries:
-        passports[entry.name] = _configured(entry, lying)
-    return passports
+        model_infos[entry.name] = _configured(entry, lying)
+    return model_infos
 
 
-def inspect(path: Path) -> Passport:
+def inspect(path: Path) -> ModelInfo:
     """Return the passport of any model folder or file; raises `BadModel` where there is none to give."""
     return _passport(ModelEntry(name=path.stem, source=""), look(path))
 
@@ -78,7 +78,7 @@ def scan(models_dir: Path) -> Scan:
     """Return what lies directly in a models folder; raises `BadModel` where the folder itself is missing."""
     if not models_dir.is_dir():
         raise BadModel("model-folder-missing", path=str(models_dir))
-    found: dict[str, Found] = {}
+    found: dict[str, Inspection] = {}
     refused: dict[str, Problem] = {}
     for path in sorted(models_dir.iterdir()):
         if not (path.is_dir() or path.suffix.lower() in PICKLED | {".safetensors"}) or path.name.startswith("."):
@@ -105,7 +105,7 @@ def _leads_out(path: Path, root: Path) -> bool:
     return path.is_dir() and any(not inner.resolve().is_relative_to(root) for inner in path.rglob("*"))
 
 
-def _configured(entry: ModelEntry, lying: Scan) -> Passport:
+def _configured(entry: ModelEntry, lying: Scan) -> ModelInfo:
     if not _NAME.fullmatch(entry.name):
         raise BadModel("model-name", path=entry.name)
     if entry.family and entry.family not in FAMILIES:
@@ -120,12 +120,12 @@ def _configured(entry: ModelEntry, lying: Scan) -> Passport:
     return _passport(entry, look(path))
 
 
-def _on_hub(entry: ModelEntry) -> Found:
+def _on_hub(entry: ModelEntry) -> Inspection:
     """Return what is known of a model that is not on this computer: what its entry says, and its family."""
     if not entry.family:
         raise BadModel("model-family", name=entry.name, given="", offered=", ".join(FAMILIES))
     family = FAMILIES[entry.family]
-    return Found(
+    return Inspection(
         family=family,
         kind="hub",
         path=Path(entry.source),
@@ -139,14 +139,14 @@ def _on_hub(entry: ModelEntry) -> Found:
     )
 
 
-def _passport(entry: ModelEntry, found: Found) -> Passport:
+def _passport(entry: ModelEntry, found: Inspection) -> ModelInfo:
     if entry.family and entry.family != found.family.name:
         raise BadModel("model-other-family", name=entry.name, given=entry.family, found=found.family.name)
     found = _with_config(entry, found)
     prediction = entry.prediction or found.prediction
     check_prediction(found.path, found.family, prediction)
     schedulers = _schedulers(entry, found)
-    return Passport(
+    return ModelInfo(
         name=entry.name,
         family=found.family.name,
         kind=found.kind,
@@ -165,7 +165,7 @@ def _passport(entry: ModelEntry, found: Found) -> Passport:
     )
 
 
-def _with_config(entry: ModelEntry, found: Found) -> Found:
+def _with_config(entry: ModelEntry, found: Inspection) -> Inspection:
     """Return a single file's findings with what its configuration folder adds; a hub id adds nothing before it is fetched."""
     if not entry.config or found.kind != "file":
         return found
@@ -185,7 +185,7 @@ def _with_config(entry: ModelEntry, found: Found) -> Found:
     )
 
 
-def _schedulers(entry: ModelEntry, found: Found) -> tuple[str, ...]:
+def _schedulers(entry: ModelEntry, found: Inspection) -> tuple[str, ...]:
     fitting = found.family.schedulers
     chosen = entry.schedulers or found.card.schedulers or (("lcm",) if found.scheduler == _DISTILLED else fitting)
     for name in chosen:
@@ -194,7 +194,7 @@ def _schedulers(entry: ModelEntry, found: Found) -> tuple[str, ...]:
     return chosen
 
 
-def _limits(found: Found) -> Limits:
+def _limits(found: Inspection) -> Limits:
     card = found.card.limits
     if card:
         if card.multiple < 1 or card.multiple % found.multiple or not 1 <= card.smallest <= card.largest:
@@ -209,7 +209,7 @@ def _limits(found: Found) -> Limits:
     )
 
 
-def _defaults(entry: ModelEntry, found: Found, schedulers: tuple[str, ...]) -> Defaults:
+def _defaults(entry: ModelEntry, found: Inspection, schedulers: tuple[str, ...]) -> Defaults:
     """Return the entry's wishes over the card's over the family's."""
     base = found.card.defaults or _family_defaults(found.family, found)
     told = {name: getattr(entry, name) for name in ("width", "height", "steps", "guidance", "scheduler")}
@@ -221,6 +221,6 @@ def _defaults(entry: ModelEntry, found: Found, schedulers: tuple[str, ...]) -> D
     return msgspec.structs.replace(made, scheduler=schedulers[0])
 
 
-def _family_defaults(family: Family, found: Found) -> Defaults:
+def _family_defaults(family: Family, found: Inspection) -> Defaults:
     steps, guidance = (6, 1.5) if found.scheduler == _DISTILLED else (family.steps, family.guidance)
     return Defaults(width=found.side, height=found.side, steps=steps, guidance=guidance, scheduler=family.scheduler)

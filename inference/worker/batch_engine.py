@@ -16,19 +16,19 @@ import torch
 from greenlet import greenlet
 
 from inference.contract.errors import Problem
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.request import Event, Note, PictureRequest
 from inference.contract.settings import EngineSettings
-from inference.worker.batch_size import Pace
+from inference.worker.batch_size import BatchSize
 from inference.worker.batch_slots import seated
 from inference.worker.batching import Call
-from inference.worker.fair_share import Shares
-from inference.worker.image_io import Files, problem_of
-from inference.worker.model_cache import Shelf, Wait, free_cache, is_out_of_memory, too_large
-from inference.worker.out_of_memory import Ladder
-from inference.worker.pipelines import Easel, Pixels
+from inference.worker.fair_share import FairShare
+from inference.worker.image_io import ImageIO, problem_of
+from inference.worker.model_cache import ModelCache, Wait, free_cache, is_out_of_memory, too_large
+from inference.worker.out_of_memory import OomFallback
+from inference.worker.pipelines import PipelineRunner, Pixels
 from inference.worker.provenance import bench
-from inference.worker.running_request import Job, Part
+from inference.worker.running_request import Part, RunningRequest
 
 log = logging.getLogger("easel.studio")
 
@@ -39,7 +39,7 @@ Tell = Callable[[int, Event], None]
 class _Ready:
     """A request whose source picture has been read."""
 
-    job: Job
+    job: RunningRequest
 
 
 @dataclass(frozen=True)
@@ -49,33 +49,33 @@ class _Stop:
     id: int | None
 
 
-class Studio:
+class BatchEngine:
     """Paints on one device. `submit`, `cancel` and `stop` may be called from any thread; `work` is the device thread."""
 
-    def __init__(self, shelf: Shelf, passports: dict[str, Passport], settings: EngineSettings, tell: Tell) -> None:
+    def __init__(self, shelf: ModelCache, model_infos: dict[str, ModelInfo], settings: EngineSettings, tell: Tell) -> None:
         self._inbox: queue.SimpleQueue[_Ready | _Stop | None] = queue.SimpleQueue()
-        self.shelf, self.pace = shelf, Pace(2 * settings.max_batch)
-        self.ladder = Ladder(shelf, self.pace)
+        self.shelf, self.pace = shelf, BatchSize(2 * settings.max_batch)
+        self.ladder = OomFallback(shelf, self.pace)
         shelf.woken = lambda: self._inbox.put(None)
-        self._passports, self._tell = passports, tell
+        self._passports, self._tell = model_infos, tell
         self._padded = settings.compile
         # More pictures than one batch holds are kept in work, so that groups of different shapes can fill theirs.
         self._most_parts = 2 * settings.max_batch
-        self._shares = Shares()
-        self._preparing: dict[int, Job] = {}
-        self._jobs: dict[int, Job] = {}
+        self._shares = FairShare()
+        self._preparing: dict[int, RunningRequest] = {}
+        self._jobs: dict[int, RunningRequest] = {}
         self._waiting: list[Part] = []
         self._working: list[Part] = []
         self._order = 0
         self._stopping = False
-        self._files = Files(bench(shelf.device, compiled=settings.compile))
+        self._files = ImageIO(bench(shelf.device, compiled=settings.compile))
         #: When the present turn of the loop began, for whoever watches for hangs; None while there is nothing to do.
         self.busy_since: float | None = None
         self.largest_batch = 0
 
     def submit(self, number: int, request: PictureRequest) -> None:
         """Take a request; events about it are told under `number`."""
-        job = Job(number, request, self._passports[request.model], lambda event: self._tell(number, event))
+        job = RunningRequest(number, request, self._passports[request.model], lambda event: self._tell(number, event))
         self._preparing[number] = job
         self._files.read_source(job, lambda: self._inbox.put(_Ready(job)))
 
@@ -133,7 +133,7 @@ class Studio:
             self._jobs[number].drop()
             self._end(self._jobs[number])
 
-    def _enter(self, job: Job) -> None:
+    def _enter(self, job: RunningRequest) -> None:
         del self._preparing[job.id]
         if job.ended:
             return
@@ -153,14 +153,14 @@ class Studio:
             if not self._has_place(part):
                 continue
             try:
-                easel = self.shelf.want(part.job.passport)
+                easel = self.shelf.want(part.job.model_info)
             except Exception as error:
                 self._fail(part.job, error)
                 continue
             if easel is Wait.FULL:
                 # Nobody overtakes: the models in use would never become idle otherwise.
                 return
-            if isinstance(easel, Easel):
+            if isinstance(easel, PipelineRunner):
                 self._waiting.remove(part)
                 self._start(part, easel)
 
@@ -174,14 +174,14 @@ class Studio:
         share = part.job.request.share
         return len(self._working) < self._most_parts or all(one.job.request.share != share for one in self._working)
 
-    def _start(self, part: Part, easel: Easel) -> None:
-        self.shelf.hold(part.job.passport.name)
+    def _start(self, part: Part, easel: PipelineRunner) -> None:
+        self.shelf.hold(part.job.model_info.name)
         part.easel = easel
         part.thread = greenlet(lambda: self._paint(part, easel))
         self._working.append(part)
         self._go_on(part)
 
-    def _paint(self, part: Part, easel: Easel) -> Pixels | Exception:
+    def _paint(self, part: Part, easel: PipelineRunner) -> Pixels | Exception:
         """The body of a picture's greenlet."""
 
         def stepped(done: int, of: int) -> None:
@@ -201,7 +201,7 @@ class Studio:
         calls = [part.call for part in group if part.call is not None]
         rows, climbs = sum(call.rows for call in calls), self.ladder.climbs
         if self._padded:
-            bucket = Pace.size_of(bucket or rows)
+            bucket = BatchSize.size_of(bucket or rows)
         began = perf_counter()
         failed = {id(call): error for call, error in self.ladder.make(calls, bucket, firsts)}
         if self.shelf.device.type == "cuda":
@@ -273,7 +273,7 @@ class Studio:
         """A picture cannot go on: start it anew at a smaller size where that was allowed, or fail its request."""
         if is_out_of_memory(error):
             free_cache(self.shelf.device)
-            limits, asked = part.job.passport.limits, part.request
+            limits, asked = part.job.model_info.limits, part.request
             if part.job.request.allow_smaller and part.shrink(limits.multiple, limits.smallest):
                 self._leave(part)
                 told = {"width": part.request.width, "height": part.request.height}
@@ -286,11 +286,11 @@ class Studio:
             error = too_large(stage, part.job.request.width, part.job.request.height)
         self._fail(part.job, error)
 
-    def _fail(self, job: Job, error: Exception) -> None:
+    def _fail(self, job: RunningRequest, error: Exception) -> None:
         job.fail(problem_of(error, job.id))
         self._end(job)
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: RunningRequest) -> None:
         """Take a request out of work wherever its pictures are."""
         for part in [part for part in self._working if part.job is job]:
             part.stop()
@@ -301,10 +301,10 @@ class Studio:
         self._working.remove(part)
         # There is room now: whoever waits must be looked at before the loop sleeps.
         self._inbox.put(None)
-        self.shelf.release(part.job.passport.name)
+        self.shelf.release(part.job.model_info.name)
         part.easel = None
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: RunningRequest) -> None:
         self._waiting = [part for part in self._waiting if part.job is not job]
         if self._jobs.pop(job.id, None) is not None:
             self._shares.leave(job.request.share)

@@ -17,7 +17,7 @@ KEPT, WANTED = 12, 2
 RETRY = 64
 
 
-class Pace:
+class BatchSize:
     """Learned batch sizes up to `most` rows."""
 
     def __init__(self, most: int) -> None:

@@ -15,7 +15,7 @@ _MOST = 1000
 _RUN = re.compile(r"(\d{1,4})\.(\d{1,4})x(\d{1,4})")
 
 
-class Seat(NamedTuple):
+class BatchSlot(NamedTuple):
     """How many rows a pass has, and which of them is a call's first."""
 
     rows: int
@@ -26,21 +26,21 @@ class Asked(NamedTuple):
     """What a call needs of a pass: its rows; the seat it must have, if any; the number of rows the pass must have, 0 where any will do."""
 
     rows: int
-    seat: Seat | None = None
+    seat: BatchSlot | None = None
     bucket: int = 0
 
 
-def written(seats: Iterable[Seat]) -> str:
+def written(seats: Iterable[BatchSlot]) -> str:
     """Return seats one after the other as text, such as `8.4x12 2.0x3`: twelve times from row 4 of 8, then alone."""
     return " ".join(f"{seat.rows}.{seat.first}x{len(list(run))}" for seat, run in groupby(seats))
 
 
-def read(text: str) -> tuple[Seat, ...]:
+def read(text: str) -> tuple[BatchSlot, ...]:
     """Return the seats of a text; none where it is not one that `written` returned."""
     runs = [_RUN.fullmatch(one) for one in text.split(" ")]
     if not all(runs) or sum(int(run[3]) for run in runs if run) > _MOST:
         return ()
-    return tuple(Seat(int(run[1]), int(run[2])) for run in runs if run for _ in range(int(run[3])))
+    return tuple(BatchSlot(int(run[1]), int(run[2])) for run in runs if run for _ in range(int(run[3])))
 
 
 def seated(asked: Sequence[Asked], room: int) -> tuple[int, Mapping[int, int]]:
@@ -59,8 +59,8 @@ def seated(asked: Sequence[Asked], room: int) -> tuple[int, Mapping[int, int]]:
             taken[number] = one.seat.first
     for number, one in enumerate(asked[1:], 1):
         if one.seat is None and one.bucket in (0, rows):
-            places = (at for at in range(rows - one.rows + 1) if _is_free(asked, taken, at, one.rows))
-            if (at := next(places, None)) is not None:
+            positions = (at for at in range(rows - one.rows + 1) if _is_free(asked, taken, at, one.rows))
+            if (at := next(positions, None)) is not None:
                 taken[number] = at
     return rows, taken
 

@@ -16,7 +16,7 @@ from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
-from inference.worker.batch_slots import Seat
+from inference.worker.batch_slots import BatchSlot
 
 #: What a network answers: one tensor per output, rows first.
 Outputs = tuple[Tensor, ...]
@@ -49,7 +49,7 @@ class Call:
     arguments: Arguments
     key: Hashable = field(init=False)
     answer: Outputs = field(init=False)
-    seat: Seat = field(init=False)
+    seat: BatchSlot = field(init=False)
     eased: str = ""
 
     def __post_init__(self) -> None:
@@ -95,13 +95,13 @@ def run_together(calls: list[Call], bucket: int = 0, firsts: Sequence[int] = ())
     for number, call in enumerate(calls):
         if firsts:
             _fill(values, rows, call, firsts[number])
-        call.seat = Seat(0, sum(rows))
+        call.seat = BatchSlot(0, sum(rows))
         asked.append(len(rows))
         values.append(call.arguments)
         rows.append(call.rows)
     _fill(values, rows, calls[-1], bucket)
     for call in calls:
-        call.seat = Seat(sum(rows), call.seat.first)
+        call.seat = BatchSlot(sum(rows), call.seat.first)
     outputs = target.run(_join(values, rows, target))
     split = [output.float().split(rows) for output in outputs]
     return [tuple(parts[index] for parts in split) for index in asked]

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 
 from inference.contract.errors import OutOfRange
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.contract.protocol import Begin
 from inference.contract.settings import EngineSettings
 from inference.models.families.traits import FAMILIES
-from inference.worker.batch_engine import Studio, Tell
-from inference.worker.model_cache import Shelf, budgets
+from inference.worker.batch_engine import BatchEngine, Tell
+from inference.worker.model_cache import ModelCache, budgets
 from inference.worker.model_loader import Loaded, load
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -26,26 +26,26 @@ def dtype_for(device: torch.device, settings: EngineSettings) -> torch.dtype:
     return DTYPES[settings.dtype]
 
 
-def open_studio(begin: Begin, tell: Tell) -> Studio:
+def open_studio(begin: Begin, tell: Tell) -> BatchEngine:
     """Return a studio for a device, with nothing loaded yet; call `work` on the thread that shall own the device."""
     device, settings = torch.device(begin.device), begin.settings
     if device.type == "cpu":
         # All cores that this process may use: a container's share is often less than the machine's.
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     device_budget, host_budget = budgets(device, settings.device_memory, settings.host_memory)
-    shelf = Shelf(
+    shelf = ModelCache(
         device=device,
         dtype=dtype_for(device, settings),
-        load=lambda passport, dtype: _load(passport, dtype, settings),
+        load=lambda model_info, dtype: _load(model_info, dtype, settings),
         device_budget=device_budget,
         host_budget=host_budget,
     )
-    return Studio(shelf, begin.passports, settings, tell)
+    return BatchEngine(shelf, begin.model_infos, settings, tell)
 
 
-def _load(passport: Passport, dtype: torch.dtype, settings: EngineSettings) -> Loaded:
-    loaded = load(passport, dtype, settings.allow_downloads, Path(settings.hashes) if settings.hashes else None)
+def _load(model_info: ModelInfo, dtype: torch.dtype, settings: EngineSettings) -> Loaded:
+    loaded = load(model_info, dtype, settings.allow_downloads, Path(settings.hashes) if settings.hashes else None)
     if settings.compile:
         # In place, so that everything that holds the network sees it; it is compiled at the first pass of each shape.
-        loaded.components[FAMILIES[passport.family].denoiser].compile()
+        loaded.components[FAMILIES[model_info.family].denoiser].compile()
     return loaded

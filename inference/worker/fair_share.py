@@ -7,7 +7,7 @@ requests either of them has.
 """
 
 
-class Shares:
+class FairShare:
     """Tags of the shares that have work on this device."""
 
     def __init__(self) -> None:

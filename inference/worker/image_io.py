@@ -10,9 +10,9 @@ import msgspec
 from inference.contract.errors import InferenceError, Problem
 from inference.contract.request import Picture
 from inference.images import decode, encode, metadata
-from inference.worker.pipelines import Easel, Pixels
-from inference.worker.provenance import VERSIONS, Bench, proof_of
-from inference.worker.running_request import Job, Part
+from inference.worker.pipelines import PipelineRunner, Pixels
+from inference.worker.provenance import VERSIONS, ProvenanceRecorder, proof_of
+from inference.worker.running_request import Part, RunningRequest
 
 log = logging.getLogger("easel.studio")
 
@@ -29,16 +29,16 @@ def problem_of(error: Exception, number: int) -> Problem:
     return Problem("fault-unexpected", {"incident": incident, "kind": type(error).__name__})
 
 
-class Files:
+class ImageIO:
     """Reads source pictures, writes finished ones and previews."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: ProvenanceRecorder) -> None:
         self._bench = bench
         # One thread reads: Pillow's warnings, which are errors there, are caught for a whole process at a time.
         self._reading = ThreadPoolExecutor(1, "reading")
         self._writing = ThreadPoolExecutor(2, "writing")
 
-    def read_source(self, job: Job, done: Callable[[], None]) -> None:
+    def read_source(self, job: RunningRequest, done: Callable[[], None]) -> None:
         """Read a job's source picture, which comes from a stranger; `done` is called when it is there or the job has failed."""
 
         def read() -> None:
@@ -51,7 +51,7 @@ class Files:
 
         self._reading.submit(read)
 
-    def finish(self, part: Part, easel: Easel, pixels: Pixels) -> None:
+    def finish(self, part: Part, easel: PipelineRunner, pixels: Pixels) -> None:
         """Encode a finished picture with its settings and deliver it; the first one of a model waits until that is known to the bit."""
 
         def write() -> None:
@@ -60,8 +60,8 @@ class Files:
             try:
                 made_of = easel.loaded.identity.result()
                 proof = proof_of(part, easel, pixels, made_of, self._bench)
-                passport = msgspec.structs.replace(job.passport, sha256=made_of.sha256)
-                chunks = metadata.chunks(part.request, passport, seed, (width, height), VERSIONS, seats=proof.pictures[0].seats)
+                model_info = msgspec.structs.replace(job.model_info, sha256=made_of.sha256)
+                chunks = metadata.chunks(part.request, model_info, seed, (width, height), VERSIONS, seats=proof.pictures[0].seats)
                 small = encode.jpeg(pixels, THUMBNAIL_SIDE, THUMBNAIL_QUALITY)
                 job.deliver(Picture(part.index, seed, width, height, encode.png(pixels, chunks), small), proof)
             except Exception as error:
@@ -69,7 +69,7 @@ class Files:
 
         self._writing.submit(write)
 
-    def show(self, job: Job, pixels: Pixels) -> None:
+    def show(self, job: RunningRequest, pixels: Pixels) -> None:
         """Encode a preview and tell it with the progress."""
         self._writing.submit(lambda: job.stepped(encode.jpeg(pixels, max(pixels.shape[:2]))))
 

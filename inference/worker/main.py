@@ -55,7 +55,7 @@ class Speaker:
                 os._exit(0)
 
 
-class Teller:
+class EventSender:
     """Tells the events of requests; of the steps only what an eye can follow.
 
     Every message wakes the asking process on a core that the denoiser could use: at a dozen milliseconds a step that costs
@@ -96,30 +96,30 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
     # Only here: these libraries read their environment when they are imported, take seconds, and may print.
     from inference.worker.factory import open_studio
 
-    teller = Teller(speaker.say)
-    studio = open_studio(begin, teller.tell)
+    teller = EventSender(speaker.say)
+    batch_engine = open_studio(begin, teller.tell)
 
     def listen() -> None:
         while (body := read(asked)) is not None:
             message = decode_to_worker(body)
             if isinstance(message, Paint):
-                studio.submit(message.id, message.request)
+                batch_engine.submit(message.id, message.request)
             elif isinstance(message, Cancel):
-                studio.cancel(message.id)
+                batch_engine.cancel(message.id)
                 teller.forget(message.id)
-        studio.stop()
+        batch_engine.stop()
 
     def beat() -> None:
         while not stopped.wait(BEAT_EVERY):
-            since = studio.busy_since
+            since = batch_engine.busy_since
             busy = 0.0 if since is None else monotonic() - since
-            speaker.say(Beat(busy, studio.running, studio.shelf.names(), studio.largest_batch, *memory_of(begin.device)))
+            speaker.say(Beat(busy, batch_engine.running, batch_engine.shelf.names(), batch_engine.largest_batch, *memory_of(begin.device)))
 
     stopped = threading.Event()
     for task in (listen, beat):
         threading.Thread(target=task, name=task.__name__, daemon=True).start()
     speaker.say(Ready(begin.device))
-    studio.work()
+    batch_engine.work()
     stopped.set()
 
 

@@ -1,7 +1,7 @@
 """Which models are loaded, and where: on the device, in the computer's memory, or only on disk.
 
 The least recently used leaves first: from the device to memory, from memory altogether. A model in use never moves. The
-decision is a pure function; `Shelf` carries it out and loads in a thread of its own, so that nobody's step waits for a disk.
+decision is a pure function; `ModelCache` carries it out and loads in a thread of its own, so that nobody's step waits for a disk.
 """
 
 import enum
@@ -16,9 +16,9 @@ import psutil
 import torch
 
 from inference.contract.errors import InferenceError, OutOfMemory
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.worker.model_loader import Loaded
-from inference.worker.pipelines import Easel
+from inference.worker.pipelines import PipelineRunner
 
 GIB = 2**30
 
@@ -85,8 +85,8 @@ class Wait(enum.Enum):
 
 @dataclass(eq=False)
 class _Slot:
-    passport: Passport
-    easel: Easel | None = None
+    model_info: ModelInfo
+    easel: PipelineRunner | None = None
     loading: "Future[Loaded] | None" = None
     on_device: bool = False
     users: int = 0
@@ -96,12 +96,12 @@ class _Slot:
 
 
 @dataclass(eq=False)
-class Shelf:
+class ModelCache:
     """The loaded models of one worker. All methods are called on the device thread; only loading happens elsewhere."""
 
     device: torch.device
     dtype: torch.dtype
-    load: Callable[[Passport, torch.dtype], Loaded]
+    load: Callable[[ModelInfo, torch.dtype], Loaded]
     device_budget: int
     host_budget: int
     woken: Callable[[], None] = lambda: None
@@ -112,14 +112,14 @@ class Shelf:
         """Return the names of the models on the device."""
         return tuple(name for name, slot in self._slots.items() if slot.on_device)
 
-    def want(self, passport: Passport) -> "Easel | Wait":
+    def want(self, model_info: ModelInfo) -> "PipelineRunner | Wait":
         """Return a model ready on the device, or what it waits for.
 
         Raises what loading raised, once; the next call tries again.
         """
-        slot = self._slots.setdefault(passport.name, _Slot(passport))
+        slot = self._slots.setdefault(model_info.name, _Slot(model_info))
         if slot.easel is None and slot.loading is None:
-            slot.loading = self._begin_loading(passport)
+            slot.loading = self._begin_loading(model_info)
         if slot.loading is not None:
             if not slot.loading.done():
                 return Wait.LOADING
@@ -130,7 +130,7 @@ class Shelf:
         slot.used = next(self._clock)
         return slot.easel
 
-    def _begin_loading(self, passport: Passport) -> "Future[Loaded]":
+    def _begin_loading(self, model_info: ModelInfo) -> "Future[Loaded]":
         """Load in a thread that ends with the loading.
 
         A thread that stayed would keep its pool of OpenMP threads, and with more of those than cores every pool stops spinning
@@ -141,7 +141,7 @@ class Shelf:
         def run() -> None:
             try:
                 with _ONE_AT_A_TIME:
-                    loading.set_result(self.load(passport, self.dtype))
+                    loading.set_result(self.load(model_info, self.dtype))
             except Exception as error:
                 loading.set_exception(error)
 
@@ -155,14 +155,14 @@ class Shelf:
         try:
             loaded = done.result()
         except Exception:
-            del self._slots[slot.passport.name]
+            del self._slots[slot.model_info.name]
             raise
-        slot.easel, slot.bytes = Easel(loaded, self.device), loaded.bytes
+        slot.easel, slot.bytes = PipelineRunner(loaded, self.device), loaded.bytes
 
-    def _place(self, slot: _Slot, easel: Easel) -> bool:
+    def _place(self, slot: _Slot, easel: PipelineRunner) -> bool:
         """Bring a loaded model onto the device; False while others in use fill it."""
         others = [
-            Kept(one.passport.name, one.bytes, one.on_device, one.users > 0, one.used)
+            Kept(one.model_info.name, one.bytes, one.on_device, one.users > 0, one.used)
             for one in self._slots.values()
             if one is not slot and one.easel is not None
         ]
@@ -171,11 +171,11 @@ class Shelf:
             return False
         self._carry_out(moves)
         try:
-            easel.place(self.device)
+            easel.channel(self.device)
         except Exception as error:
-            if not is_out_of_memory(error) or not self.clear_others(slot.passport.name):
+            if not is_out_of_memory(error) or not self.clear_others(slot.model_info.name):
                 raise
-            easel.place(self.device)
+            easel.channel(self.device)
         slot.on_device = True
         return True
 
@@ -186,7 +186,7 @@ class Shelf:
                 # Hooks move a streamed network's weights about: it is loaded anew rather than moved by hand.
                 del self._slots[name]
                 continue
-            slot.easel.place(torch.device("cpu"))
+            slot.easel.channel(torch.device("cpu"))
             slot.on_device = False
         for name in moves.dropped:
             del self._slots[name]

@@ -18,10 +18,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 
 from inference.contract.errors import BadModel
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.models.families.traits import FAMILIES, IGNORED, Family
-from inference.models.hashing import Identity, begin, unknown
-from inference.models.inspect import Found, Settings, look, parts_in, read_settings
+from inference.models.hashing import Fingerprint, begin, unknown
+from inference.models.inspect import ConfigFile, Inspection, look, parts_in, read_settings
 from inference.models.safetensors_file import read_header
 
 #: Files of a hub repository that a folder needs beside its weights.
@@ -37,12 +37,12 @@ class Loaded:
     stands for zeros, as SDXL was trained. `identity` is what it is made of, once that is known.
     """
 
-    passport: Passport
+    model_info: ModelInfo
     components: dict[str, Any]
     scheduler_config: dict[str, Any]
     scheduler: str
     zero_empty: bool = False
-    identity: "Future[Identity]" = field(default_factory=unknown)
+    identity: "Future[Fingerprint]" = field(default_factory=unknown)
 
     @property
     def bytes(self) -> int:
@@ -63,14 +63,14 @@ class Loaded:
     def pipeline(self, kind: str) -> Any:
         """Return a stock pipeline of this class name around the components, with a scheduler of the model's own kind."""
         scheduler = getattr(diffusers, self.scheduler).from_config(self.scheduler_config)
-        made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **_extras(FAMILIES[self.passport.family]))
+        made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **_extras(FAMILIES[self.model_info.family]))
         made.set_progress_bar_config(disable=True)
         return made
 
     @cached_property
     def text_pipeline(self) -> Any:
         """Return the stock text-to-image pipeline."""
-        return self.pipeline(FAMILIES[self.passport.family].text_to_image)
+        return self.pipeline(FAMILIES[self.model_info.family].text_to_image)
 
 
 def _align(part: torch.nn.Module) -> None:
@@ -84,7 +84,7 @@ def _align(part: torch.nn.Module) -> None:
             tensor.data = tensor.data.clone()
 
 
-def load(passport: Passport, dtype: torch.dtype, downloads: bool = False, hashes: Path | None = None) -> Loaded:
+def load(model_info: ModelInfo, dtype: torch.dtype, downloads: bool = False, hashes: Path | None = None) -> Loaded:
     """Return the model of a passport, on the CPU and in `dtype`; raises `BadModel` where it cannot be had.
 
     What lies on disk is looked at again, since it may have changed after the passport was written. Only safetensors are
@@ -92,24 +92,24 @@ def load(passport: Passport, dtype: torch.dtype, downloads: bool = False, hashes
     remembered.
     """
     logging.disable_progress_bar()
-    family = FAMILIES[passport.family]
-    found = look(_fetched(family, passport.source, downloads) if passport.kind == "hub" else Path(passport.source))
-    _check_family(passport, found.family)
-    config = _config_folder(passport, found, downloads) if found.kind == "file" else None
+    family = FAMILIES[model_info.family]
+    found = look(_fetched(family, model_info.source, downloads) if model_info.kind == "hub" else Path(model_info.source))
+    _check_family(model_info, found.family)
+    config = _config_folder(model_info, found, downloads) if found.kind == "file" else None
     # Beside the loading, which reads the same files: what one has read the other finds in memory.
     identity = begin(found, config, hashes)
     with _told(found.path):
-        pipeline = _from_folder(found, dtype) if config is None else _from_file(passport, found, config, dtype)
+        pipeline = _from_folder(found, dtype) if config is None else _from_file(model_info, found, config, dtype)
     _check_complete(found, pipeline)
-    return _loaded(passport, pipeline, identity)
+    return _loaded(model_info, pipeline, identity)
 
 
-def _check_family(passport: Passport, family: Family) -> None:
-    if family.name != passport.family:
-        raise BadModel("model-other-family", name=passport.name, given=passport.family, found=family.name)
+def _check_family(model_info: ModelInfo, family: Family) -> None:
+    if family.name != model_info.family:
+        raise BadModel("model-other-family", name=model_info.name, given=model_info.family, found=family.name)
 
 
-def _from_folder(found: Found, dtype: torch.dtype) -> Any:
+def _from_folder(found: Inspection, dtype: torch.dtype) -> Any:
     family, parts = found.family, read_settings(found.path).parts
     lacking = {part: None for part in family.optional if part not in parts}
     return getattr(diffusers, family.text_to_image).from_pretrained(
@@ -124,19 +124,19 @@ def _from_folder(found: Found, dtype: torch.dtype) -> Any:
     )
 
 
-def _config_folder(passport: Passport, found: Found, downloads: bool) -> Path:
+def _config_folder(model_info: ModelInfo, found: Inspection, downloads: bool) -> Path:
     """Return the folder from which a single file takes its configuration."""
-    if not passport.config:
-        raise BadModel("model-config-needed", name=passport.name, path=str(found.path), family=found.family.title)
-    folder = Path(passport.config).expanduser()
-    if not folder.exists() and passport.config.count("/") == 1:
-        folder = _fetched(found.family, passport.config, downloads, configs_only=True)
+    if not model_info.config:
+        raise BadModel("model-config-needed", name=model_info.name, path=str(found.path), family=found.family.title)
+    folder = Path(model_info.config).expanduser()
+    if not folder.exists() and model_info.config.count("/") == 1:
+        folder = _fetched(found.family, model_info.config, downloads, configs_only=True)
     return folder
 
 
-def _from_file(passport: Passport, found: Found, folder: Path, dtype: torch.dtype) -> Any:
+def _from_file(model_info: ModelInfo, found: Inspection, folder: Path, dtype: torch.dtype) -> Any:
     settings = read_settings(folder)
-    _check_family(passport, settings.family)
+    _check_family(model_info, settings.family)
     header = read_header(found.path)
     pipeline = getattr(diffusers, found.family.text_to_image).from_single_file(
         str(found.path),
@@ -155,7 +155,7 @@ def _from_file(passport: Passport, found: Found, folder: Path, dtype: torch.dtyp
     return pipeline
 
 
-def _from_elsewhere(found: Found, folder: Path, settings: Settings, dtype: torch.dtype) -> dict[str, Any]:
+def _from_elsewhere(found: Inspection, folder: Path, settings: ConfigFile, dtype: torch.dtype) -> dict[str, Any]:
     """Return the networks that a single file leaves out: from the configuration folder where it holds them, else None.
 
     diffusers would look there for text encoders, but makes an autoencoder of whatever keys it finds (0.42).
@@ -215,7 +215,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _check_complete(found: Found, pipeline: Any) -> None:
+def _check_complete(found: Inspection, pipeline: Any) -> None:
     """Raise `BadModel` where weights were missing: diffusers leaves them empty or fills them with noise, and goes on."""
     networks = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
     empty = any(tensor.is_meta for part in networks.values() for tensor in part.parameters())
@@ -226,17 +226,17 @@ def _check_complete(found: Found, pipeline: Any) -> None:
         raise BadModel("model-incomplete", path=str(found.path))
 
 
-def _loaded(passport: Passport, pipeline: Any, identity: "Future[Identity]") -> Loaded:
+def _loaded(model_info: ModelInfo, pipeline: Any, identity: "Future[Fingerprint]") -> Loaded:
     left_out = IGNORED | {"scheduler"}
     components = {name: part for name, part in pipeline.components.items() if name not in left_out}
     for part in components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
     config = dict(pipeline.scheduler.config)
-    if passport.prediction != "flow":
-        config["prediction_type"] = passport.prediction
+    if model_info.prediction != "flow":
+        config["prediction_type"] = model_info.prediction
     return Loaded(
-        passport=passport,
+        model_info=model_info,
         components=components,
         scheduler_config=config,
         scheduler=type(pipeline.scheduler).__name__,

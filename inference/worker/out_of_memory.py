@@ -10,17 +10,17 @@ from typing import Any
 import torch
 
 from inference.contract.request import PictureRequest
-from inference.worker.batch_size import Pace
+from inference.worker.batch_size import BatchSize
 from inference.worker.batching import Call, run_together
-from inference.worker.model_cache import Shelf, free_cache, is_out_of_memory
-from inference.worker.pipelines import Easel
+from inference.worker.model_cache import ModelCache, free_cache, is_out_of_memory
+from inference.worker.pipelines import PipelineRunner
 from inference.worker.text_encoding import Embedded
 
 
-class Ladder:
+class OomFallback:
     """Makes calls, and climbs when they do not fit."""
 
-    def __init__(self, shelf: Shelf, pace: Pace) -> None:
+    def __init__(self, shelf: ModelCache, pace: BatchSize) -> None:
         self._shelf, self._pace = shelf, pace
         #: How often each rung was reached, for metrics and tests.
         self.climbed: dict[str, int] = {}
@@ -64,7 +64,7 @@ class Ladder:
             call.answer = answer
         return None
 
-    def read(self, easel: Easel, request: PictureRequest) -> Embedded:
+    def read(self, easel: PipelineRunner, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words; raises what the last rung raised."""
         for rung in ("cache", "words"):
             try:
@@ -75,7 +75,7 @@ class Ladder:
             self._reach(rung)
             free_cache(self._shelf.device)
             if rung == "words":
-                self._shelf.clear_others(easel.loaded.passport.name)
+                self._shelf.clear_others(easel.loaded.model_info.name)
                 easel.read_on_cpu()
         return easel.embed(request)
 

@@ -15,9 +15,9 @@ from inference.contract.request import PictureRequest, Prompt
 from inference.models.families.traits import FAMILIES
 from inference.worker.batching import Autoencoder, Call, Denoiser
 from inference.worker.model_loader import Loaded
-from inference.worker.preview import Colours, estimate
+from inference.worker.preview import PreviewColours, estimate
 from inference.worker.schedulers import make
-from inference.worker.text_encoding import Embedded, Reader
+from inference.worker.text_encoding import Embedded, TextEncoder
 
 #: Told after each of a scheduler's steps: how many are done, of how many.
 Stepped = Callable[[int, int], None]
@@ -39,13 +39,13 @@ def _remember_signatures(denoiser: Any) -> None:
             attend.__signature__ = inspect.signature(attend)
 
 
-class Easel:
+class PipelineRunner:
     """A loaded model made ready to paint: pipelines whose networks are stand-ins, and what it remembers."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self.loaded, self.device = loaded, device
-        self._traits = FAMILIES[loaded.passport.family]
-        name = loaded.passport.name
+        self._traits = FAMILIES[loaded.model_info.family]
+        name = loaded.model_info.name
         vae = loaded.components["vae"]
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             # This autoencoder overflows in float16 and paints black.
@@ -56,13 +56,13 @@ class Easel:
             "vae": Autoencoder(vae, name, device),
         }
         self._pipelines: dict[str, Any] = {}
-        self._reader = Reader(loaded, device)
+        self._reader = TextEncoder(loaded, device)
         self._embedded: OrderedDict[tuple[Prompt, Prompt, bool], Embedded] = OrderedDict()
-        self._colours: Colours | None = None
+        self._colours: PreviewColours | None = None
         config = loaded.scheduler_config
         #: Whether words are read in the computer's memory, for want of room on the device.
         self.reads_on_cpu = False
-        self._alphas = None if loaded.passport.prediction == "flow" else make("ddim", config).alphas_cumprod
+        self._alphas = None if loaded.model_info.prediction == "flow" else make("ddim", config).alphas_cumprod
 
     @property
     def dtype(self) -> str:
@@ -82,17 +82,17 @@ class Easel:
         vars(own)["scheduler"] = make(scheduler, self.loaded.scheduler_config)
         return own
 
-    def place(self, device: torch.device) -> None:
+    def channel(self, device: torch.device) -> None:
         """Move every network to a device."""
         self.loaded.to(device)
-        self._reader = Reader(self.loaded, device)
+        self._reader = TextEncoder(self.loaded, device)
 
     def read_on_cpu(self) -> None:
         """Keep the text encoders in the computer's memory and read words there: slower, and takes no room on the device."""
         for name, part in self.loaded.components.items():
             if name.startswith("text_encoder") and part is not None:
                 part.to("cpu")
-        self._reader = Reader(self.loaded, torch.device("cpu"))
+        self._reader = TextEncoder(self.loaded, torch.device("cpu"))
         self.reads_on_cpu = True
 
     def embed(self, request: PictureRequest) -> Embedded:
@@ -121,7 +121,7 @@ class Easel:
             return kept
 
         # Stock image-to-image takes the size from the picture; SD3's wants to be told all the same.
-        sized = source is None or self.loaded.passport.family == "sd3"
+        sized = source is None or self.loaded.model_info.family == "sd3"
         shape = {"width": request.width, "height": request.height} if sized else {}
         painted = pipeline(
             **words,
@@ -141,6 +141,6 @@ class Easel:
     def preview(self, call: Call, request: PictureRequest) -> Pixels:
         """Return a small picture of what an answered denoiser call points at."""
         if self._colours is None:
-            self._colours = Colours(self.loaded.components["vae"], self.device)
-        clean = estimate(call.arguments, call.answer[0], request.guidance, self.loaded.passport.prediction, self._alphas)
+            self._colours = PreviewColours(self.loaded.components["vae"], self.device)
+        clean = estimate(call.arguments, call.answer[0], request.guidance, self.loaded.model_info.prediction, self._alphas)
         return self._colours.look(clean, (request.width, request.height))

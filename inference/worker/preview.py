@@ -16,7 +16,7 @@ from torch import Tensor
 LONGEST = 256
 
 
-class Colours:
+class PreviewColours:
     """The linear map from latents to red, green and blue of one autoencoder."""
 
     def __init__(self, vae: Any, device: torch.device) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from inference.contract.provenance import Print, Proof
+from inference.contract.provenance import ImageProvenance, Provenance
 from inference.images.metadata import version
-from inference.models.hashing import Identity
+from inference.models.hashing import Fingerprint
 from inference.worker.batch_slots import written
-from inference.worker.pipelines import Easel, Pixels
+from inference.worker.pipelines import PipelineRunner, Pixels
 from inference.worker.running_request import Part
 from inference.worker.schedulers import make
 
@@ -22,26 +22,26 @@ VERSIONS = {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 @dataclass(frozen=True)
-class Bench:
+class ProvenanceRecorder:
     """Where pictures are painted: the kind of device, and whether the denoiser is compiled."""
 
     device: str
     compiled: bool
 
 
-def bench(device: torch.device, *, compiled: bool) -> Bench:
+def bench(device: torch.device, *, compiled: bool) -> ProvenanceRecorder:
     """Return what is known of a device; to be asked on the thread that paints, or the one that set it up."""
     if device.type == "cuda":
-        return Bench(f"cuda {torch.cuda.get_device_name(device)}", compiled)
+        return ProvenanceRecorder(f"cuda {torch.cuda.get_device_name(device)}", compiled)
     # Another number of threads, or another set of instructions, adds up in another order.
-    return Bench(f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads", compiled)
+    return ProvenanceRecorder(f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads", compiled)
 
 
-def proof_of(part: Part, easel: Easel, pixels: Pixels, made_of: Identity, bench: Bench) -> Proof:
+def proof_of(part: Part, easel: PipelineRunner, pixels: Pixels, made_of: Fingerprint, bench: ProvenanceRecorder) -> Provenance:
     """Return the proof of one picture."""
     scheduler = make(part.request.scheduler, easel.loaded.scheduler_config)
     settings = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
-    return Proof(
+    return Provenance(
         model=made_of.sha256,
         files=made_of.files,
         scheduler=type(scheduler).__name__,
@@ -51,7 +51,7 @@ def proof_of(part: Part, easel: Easel, pixels: Pixels, made_of: Identity, bench:
         dtype=easel.dtype,
         compiled=bench.compiled,
         eased=tuple(sorted(part.eased)),
-        pictures=(Print(_digest(repr(pixels.shape).encode() + pixels.tobytes()), written(part.seats)),),
+        pictures=(ImageProvenance(_digest(repr(pixels.shape).encode() + pixels.tobytes()), written(part.seats)),),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the studio keeps of a request while it is in work: a `Job`, and one `Part` for each of its pictures."""
+"""What the studio keeps of a request while it is in work: a `RunningRequest`, and one `Part` for each of its pictures."""
 
 import threading
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from greenlet import greenlet
 from PIL.Image import Image
 
 from inference.contract.errors import Problem
-from inference.contract.model_info import Passport
-from inference.contract.provenance import Proof, joined
+from inference.contract.model_info import ModelInfo
+from inference.contract.provenance import Provenance, joined
 from inference.contract.request import Done, Event, Failed, Picture, PictureRequest, Step
-from inference.worker.batch_slots import Asked, Seat, read
+from inference.worker.batch_slots import Asked, BatchSlot, read
 from inference.worker.batching import Call
-from inference.worker.pipelines import Easel
+from inference.worker.pipelines import PipelineRunner
 
 #: Seconds between two previews of one request: eyes and chat platforms take no more.
 PREVIEW_EVERY = 0.4
@@ -28,18 +28,18 @@ SMALLEST_SHARE = 0.5
 class Part:
     """One picture of a request: its greenlet, the call at which it is parked, and how far it is."""
 
-    job: "Job"
+    job: "RunningRequest"
     index: int
     order: int
     thread: greenlet | None = None
-    easel: Easel | None = None
+    easel: PipelineRunner | None = None
     call: Call | None = None
     progress: float = 0.0
     request: PictureRequest = field(init=False)
     #: Where it sat in each pass so far, what was done in another way, and where it must sit to be what it was before.
-    seats: list[Seat] = field(default_factory=list)
+    seats: list[BatchSlot] = field(default_factory=list)
     eased: set[str] = field(default_factory=set)
-    _wanted: tuple[Seat, ...] = ()
+    _wanted: tuple[BatchSlot, ...] = ()
 
     def __post_init__(self) -> None:
         self.request = self.job.request
@@ -76,12 +76,12 @@ class Part:
 
 
 @dataclass(eq=False)
-class Job:
+class RunningRequest:
     """A request in work. Everything but `deliver` happens on the device thread."""
 
     id: int
     request: PictureRequest
-    passport: Passport
+    model_info: ModelInfo
     tell: Callable[[Event], None]
     source: Image | None = None
     parts: list[Part] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Job:
     calls: int = 0
     _steps: int = 0
     _previewed: float = field(default_factory=monotonic)
-    _proofs: dict[int, Proof] = field(default_factory=dict)
+    _proofs: dict[int, Provenance] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -122,7 +122,7 @@ class Job:
             if not self.ended:
                 self.tell(event)
 
-    def deliver(self, picture: Picture, proof: Proof) -> None:
+    def deliver(self, picture: Picture, proof: Provenance) -> None:
         """Tell a finished picture and, after the last one, that the request is done. Called from encoding threads."""
         with self._lock:
             if self.ended:

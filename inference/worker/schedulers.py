@@ -10,35 +10,35 @@ from diffusers import SchedulerMixin
 from inference.contract.errors import NotOffered
 
 
-class Recipe(NamedTuple):
+class SchedulerRecipe(NamedTuple):
     """A diffusers class and what it is told beside the model's own noise schedule."""
 
     kind: str
     options: Mapping[str, object]
 
 
-RECIPES: dict[str, Recipe] = {
-    "euler": Recipe("EulerDiscreteScheduler", {}),
-    "euler a": Recipe("EulerAncestralDiscreteScheduler", {}),
-    "dpm++ 2m": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "dpm++ 2m karras": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}),
-    "dpm++ 2m sde": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "dpm++ 2m sde karras": Recipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}),
-    "lms": Recipe("LMSDiscreteScheduler", {}),
+RECIPES: dict[str, SchedulerRecipe] = {
+    "euler": SchedulerRecipe("EulerDiscreteScheduler", {}),
+    "euler a": SchedulerRecipe("EulerAncestralDiscreteScheduler", {}),
+    "dpm++ 2m": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "dpm++ 2m karras": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}),
+    "dpm++ 2m sde": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "dpm++ 2m sde karras": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}),
+    "lms": SchedulerRecipe("LMSDiscreteScheduler", {}),
     # Without this PNDM's Runge-Kutta warm-up makes fewer than four steps fail: latent diffusion never used it.
-    "pndm": Recipe("PNDMScheduler", {"skip_prk_steps": True}),
-    "ddim": Recipe("DDIMScheduler", {"clip_sample": False}),
-    "ddpm": Recipe("DDPMScheduler", {"clip_sample": False}),
-    "unipc": Recipe("UniPCMultistepScheduler", {}),
-    "heun": Recipe("HeunDiscreteScheduler", {}),
-    "dpm2": Recipe("KDPM2DiscreteScheduler", {}),
-    "dpm2 a": Recipe("KDPM2AncestralDiscreteScheduler", {}),
-    "deis": Recipe("DEISMultistepScheduler", {}),
-    "lcm": Recipe("LCMScheduler", {"clip_sample": False}),
-    "flow euler": Recipe("FlowMatchEulerDiscreteScheduler", {}),
-    "flow heun": Recipe("FlowMatchHeunDiscreteScheduler", {}),
-    "flow dpm++ 2m": Recipe("DPMSolverMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
-    "flow unipc": Recipe("UniPCMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
+    "pndm": SchedulerRecipe("PNDMScheduler", {"skip_prk_steps": True}),
+    "ddim": SchedulerRecipe("DDIMScheduler", {"clip_sample": False}),
+    "ddpm": SchedulerRecipe("DDPMScheduler", {"clip_sample": False}),
+    "unipc": SchedulerRecipe("UniPCMultistepScheduler", {}),
+    "heun": SchedulerRecipe("HeunDiscreteScheduler", {}),
+    "dpm2": SchedulerRecipe("KDPM2DiscreteScheduler", {}),
+    "dpm2 a": SchedulerRecipe("KDPM2AncestralDiscreteScheduler", {}),
+    "deis": SchedulerRecipe("DEISMultistepScheduler", {}),
+    "lcm": SchedulerRecipe("LCMScheduler", {"clip_sample": False}),
+    "flow euler": SchedulerRecipe("FlowMatchEulerDiscreteScheduler", {}),
+    "flow heun": SchedulerRecipe("FlowMatchHeunDiscreteScheduler", {}),
+    "flow dpm++ 2m": SchedulerRecipe("DPMSolverMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
+    "flow unipc": SchedulerRecipe("UniPCMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
 }
 
 #: Settings of one solver that must not leak into another made from the same model's configuration.

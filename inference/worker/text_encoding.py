@@ -22,15 +22,15 @@ _KINDS = {
 }
 
 
-class Reader:
+class TextEncoder:
     """Turns prompts into embeddings for one model; `device` is where its text encoders are."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self._loaded, self._device = loaded, device
-        self._providers = [] if loaded.passport.family == "sd3" else self._clip_providers()
+        self._providers = [] if loaded.model_info.family == "sd3" else self._clip_providers()
 
     def _clip_providers(self) -> list[EmbeddingsProvider]:
-        parts, kind = self._loaded.components, _KINDS[self._loaded.passport.family]
+        parts, kind = self._loaded.components, _KINDS[self._loaded.model_info.family]
         pairs = [(parts[f"tokenizer{end}"], parts[f"text_encoder{end}"]) for end in ("", "_2") if parts.get(f"text_encoder{end}")]
         return [
             EmbeddingsProvider(tokenizer, encoder, truncate=False, returned_embeddings_type=kind, device=self._device)
@@ -39,7 +39,7 @@ class Reader:
 
     def embed(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
         """Return the embeddings of a prompt, in float32, and of its negative where guidance needs one."""
-        if self._loaded.passport.family == "sd3":
+        if self._loaded.model_info.family == "sd3":
             return self._embed_sd3(prompt, negative, guided)
         words = self._weighted(prompt)
         embedded = {"prompt_embeds": words}

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.core.values import Caller
-from bot.generation.model_catalog import Offer
+from bot.core.values import UserRef
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from tests.adapters.discord import chat as on_discord
@@ -46,19 +46,19 @@ class Both:
 
     async def say(self, line):
         """Write a line on the other platform, and return what it is answered with."""
-        place = self.eve.dm()
-        asked = await self.eve.say(place, line)
+        channel = self.eve.dm()
+        asked = await self.eve.say(channel, line)
         return await self.answer(asked)
 
     async def answer(self, asked, wanted=bool):
         """Return what the bot said after a message."""
-        place = self.eve.dm()
-        said = lambda: [one for one in place.messages if one.sender is self.telegram.bot and one.id > asked.id and wanted(one)]  # noqa: E731
+        channel = self.eve.dm()
+        said = lambda: [one for one in channel.messages if one.sender is self.telegram.bot and one.id > asked.id and wanted(one)]  # noqa: E731
         return (await self.telegram.until(said))[-1]
 
-    async def persons(self):
+    async def users(self):
         """Return who they are by now, on each platform."""
-        names = Caller("discord", str(self.ann.id)), Caller("telegram", str(self.eve.id))
+        names = UserRef("discord", str(self.ann.id)), UserRef("telegram", str(self.eve.id))
         found = [await self.store.people.find(name) for name in names]
         return [one and one.id for one in found]
 
@@ -70,8 +70,8 @@ async def running(folder, discord, telegram):
     settings, router = on_discord.config(folder).model_copy(update=there), Router()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(settings))
-        dispatcher = Dispatcher(store, on_discord.Painter(), router, PLATFORMS)
-        app = App(COMMANDS, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        dispatcher = Dispatcher(store, on_discord.WorkerStatus(), router, PLATFORMS)
+        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         for platform in PLATFORMS:
             bot = Bot(settings, app, dispatcher.card, dispatcher.show)
             router.adapters[platform] = await stack.enter_async_context(REGISTRY[platform](bot))
@@ -108,10 +108,10 @@ async def test_two_platforms_one_person(both):
     """A code of one platform, typed on the other and agreed to on the first, makes one person; typed again it opens nothing."""
     await both.say("/quota")
     code = await linked(both)
-    assert len(set(await both.persons())) == 1
+    assert len(set(await both.users())) == 1
     assert "opens nothing" in on_telegram.words_of(await both.say(f"/link {code}"))
     assert "somebody new" in on_telegram.words_of(await both.say("/unlink"))
-    assert len(set(await both.persons())) == 2
+    assert len(set(await both.users())) == 2
 
 
 async def test_an_export_arrives_on_both(both):
@@ -132,4 +132,4 @@ async def test_whoever_is_forgotten_is_told(both):
     asks = await both.use("me forget")
     assert "on discord, telegram" in on_discord.read(asks)
     assert "Forgotten" in on_discord.read(await both.click(asks, "Forget me"))
-    assert await both.persons() == [None, None]
+    assert await both.users() == [None, None]

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from tests.adapters.discord import chat as discords
@@ -31,26 +31,28 @@ class Stage:
     store: Store
     page: str
 
-    async def painted(self, channel, person, command, **given):
+    async def painted(self, channel, user, command, **given):
         """Use a command of Discord that paints; return its message and its job."""
-        use = await person.use(channel, command, **given)
+        use = await user.use(channel, command, **given)
         message = await self.discord.until(lambda: use.message if use.message and discords.is_done(use.message) else None)
         (wire,) = {wire for _, wire, _ in message.buttons() if wire.startswith("again:")}
         return message, await self.store.jobs.get(wire.removeprefix("again:"))
 
-    async def told(self, channel, person, command, **given):
+    async def told(self, channel, user, command, **given):
         """Use a command of Discord that answers its person alone, and return what it says."""
-        return discords.read(await discords.told(await person.use(channel, command, **given)))
+        return discords.read(await discords.told(await user.use(channel, command, **given)))
 
-    async def heard(self, chat, person, line, holding=""):
+    async def heard(self, chat, user, line, holding=""):
         """Say something on Telegram and return what is answered, where the bot answers it: in the chat or to the person alone."""
-        said = await person.say(chat, line)
-        places = [chat, person.dm()]
-        last = {id(place): max((one.id for one in place.messages), default=0) for place in places}
+        said = await user.say(chat, line)
+        channels = [chat, user.dm()]
+        last = {id(channel): max((one.id for one in channel.messages), default=0) for channel in channels}
         last[id(chat)] = said.id
 
         def found():
-            fresh = [one for place in places for one in place.messages if one.sender is self.telegram.bot and one.id > last[id(place)]]
+            fresh = [
+                one for channel in channels for one in channel.messages if one.sender is self.telegram.bot and one.id > last[id(channel)]
+            ]
             return next((telegrams.words_of(one) for one in fresh if holding in telegrams.words_of(one)), None)
 
         return await self.telegram.until(found)
@@ -64,10 +66,10 @@ async def stage(tmp_path):
         telegram = await stack.enter_async_context(telegrams.quick())
         there = discords.configured(tmp_path, discord)
         settings = there.model_copy(update={"telegram": telegrams.configured(tmp_path, telegram).telegram})
-        router, painter, names = Router(), discords.Painter(), ("discord", "telegram", "web")
+        router, painter, names = Router(), discords.WorkerStatus(), ("discord", "telegram", "web")
         store = await stack.enter_async_context(opened(settings))
         dispatcher = Dispatcher(store, painter, router, names)
-        app = App(COMMANDS, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         for name in names:
             bot = Bot(settings, app, dispatcher.card, dispatcher.show)
             router.adapters[name] = await stack.enter_async_context(REGISTRY[name](bot))
@@ -93,8 +95,8 @@ async def test_a_preset_goes_round(stage):
     bob, boss = stage.telegram.user("bob"), stage.telegram.user("boss")
     group = stage.telegram.supergroup("Attic", bob)
     group.add(boss, "administrator")
-    for person in (bob, boss):
-        await person.start()
+    for user in (bob, boss):
+        await user.start()
 
     # Ann keeps two presets, and shows one of them.
     await stage.told(channel, ann, "preset save", name="placard", prompt="a poster of {title} in {colour=red}", steps=5)
@@ -102,7 +104,7 @@ async def test_a_preset_goes_round(stage):
     await stage.told(channel, ann, "preset share", preset="placard")
     _, job = await stage.painted(channel, ann, "preset use", preset="placard", words="title:cat")
     assert (job.request.prompt.text, job.request.steps) == ("a poster of cat in red", 5)
-    assert '"preset":"placard@1#' in job.wish
+    assert '"preset":"placard@1#' in job.params
     picture = (await stage.store.pictures.of_jobs([job.id]))[job.id][0]
     await stage.told(channel, ann, "share", picture=picture.id)
 
@@ -125,7 +127,7 @@ async def test_a_preset_goes_round(stage):
     # Ann changes hers: the copy and the old picture stay as they were.
     assert "version 2" in await stage.told(channel, ann, "preset edit", name="placard", prompt="a large poster of {title}")
     assert "a poster of {title} in {colour=red}" in await stage.heard(group, bob, "/preset_show mine", "mine")
-    assert (await stage.store.jobs.get(job.id)).wish == job.wish
+    assert (await stage.store.jobs.get(job.id)).params == job.params
     assert "a large poster of {title}" in await stage.told(channel, ann, "preset show", preset="placard")
 
     # The other preset is nowhere to be found by anybody else.

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from bot.commands import COMMANDS, reference
 from bot.core.errors import BadInput, BotError, NotAllowed
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.framework.binding import bind
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Reply
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from bot.store.images.blobs import KEY
 from inference.contract.errors import BadPicture, InferenceError
@@ -33,10 +34,10 @@ async def test_accepted_is_kept(bot):
     """A prompt becomes a waiting job that holds who asked, where, what was typed, and a complete request."""
     line = "a red circle --steps 9 --seed 3 --no fog"
     job = await bot.job(await bot.say(line))
-    assert (job.state, job.line, job.address) == ("waiting", line, Address(PLATFORM, "studio"))
+    assert (job.state, job.line, job.address) == ("waiting", line, MessageRef(PLATFORM, "studio"))
     assert (job.request.prompt.text, job.request.negative.text, job.request.steps, job.request.seed) == ("a red circle", "fog", 9, 3)
-    assert job.request.share == job.person
-    assert Wish.model_validate_json(job.wish) == Wish(prompt="a red circle", steps=9, seed=3, negative="fog")
+    assert job.request.share == job.user
+    assert GenerationParams.model_validate_json(job.params) == GenerationParams(prompt="a red circle", steps=9, seed=3, negative="fog")
 
 
 async def test_several_prompts_are_several_jobs(bot):
@@ -89,7 +90,7 @@ async def test_file_keys_are_no_way_in(bot):
         with pytest.raises(BadInput, match="input-picture-unknown"):
             await attempt
     assert await bot.open() == 0
-    assert job.person
+    assert job.user
 
 
 async def test_links_are_fetched_where_that_is_allowed(tmp_path):
@@ -156,7 +157,7 @@ async def test_bad_input_is_one_clear_sentence(bot, line, more, sentence):
 
 async def test_values_of_a_form_and_flags_go_together(bot):
     """What a form gives by name and what the words say are one request, unless they contradict."""
-    call = {"caller": Caller(PLATFORM, "ada"), "address": Address(PLATFORM, "studio")}
+    call = {"caller": UserRef(PLATFORM, "ada"), "address": MessageRef(PLATFORM, "studio")}
     reply = await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog --seed 5", "steps": 7, "negative": ""}, **call))
     job = await bot.job(reply)
     assert (job.request.seed, job.request.steps) == (5, 7)
@@ -198,8 +199,8 @@ async def test_texts_that_no_database_takes(bot):
         Invocation(
             command="imagine",
             given={"prompt": "a red\x00 circle\ud800"},
-            caller=Caller(PLATFORM, "ada", "A\x00da"),
-            address=Address(PLATFORM, "studio"),
+            caller=UserRef(PLATFORM, "ada", "A\x00da"),
+            address=MessageRef(PLATFORM, "studio"),
             line="a red\x00 circle\ud800",
         )
     )
@@ -227,7 +228,7 @@ class Greet(Params):
 @command
 async def greet(ctx, want: Greet) -> Reply:
     """Greet somebody."""
-    assert ctx.person.id
+    assert ctx.user.id
     return Reply(text=" ".join([f"Hello {want.words}."] * (want.times or 1)))
 
 

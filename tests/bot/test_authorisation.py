@@ -8,8 +8,8 @@ import pytest
 
 from bot.commands import COMMANDS
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address, Caller, Invocation
-from bot.store.users.privacy import Rights
+from bot.core.values import Invocation, MessageRef, UserRef
+from bot.store.users.privacy import Privacy
 from bot.store.users.users import OPERATOR
 from tests.stores import linked, on_board
 from tests.talk import PLATFORM, talk
@@ -121,9 +121,9 @@ async def things(bot):
     """Return the ids of what the owner has in the place."""
     done, (picture, *_) = await bot.painted("a red circle --size 64x64", "owner", PLACE)
     waiting = await bot.job(await bot.say("a blue star", "owner", PLACE))
-    await linked(bot.store, Address(PLATFORM, PLACE))
-    preset, code = await on_board(bot.store, done.person, Address(PLATFORM, PLACE))
-    return {"done": done.id, "picture": picture.id, "waiting": waiting.id, "owner": done.person, "preset": preset, "code": code}
+    await linked(bot.store, MessageRef(PLATFORM, PLACE))
+    preset, code = await on_board(bot.store, done.user, MessageRef(PLATFORM, PLACE))
+    return {"done": done.id, "picture": picture.id, "waiting": waiting.id, "owner": done.user, "preset": preset, "code": code}
 
 
 async def who(bot, role, owner):
@@ -131,11 +131,11 @@ async def who(bot, role, owner):
     if role == "operator":
         await bot.appointed("operator", role=OPERATOR)
     if role == "forgotten":
-        rights = Rights(bot.store.session, bot.store.files, bot.store.policy)
+        rights = Privacy(bot.store.database, bot.store.files, bot.store.policy)
         await rights.forget(owner)
     platform, name = ("elsewhere", "owner") if role == "twin" else (PLATFORM, "owner" if role == "forgotten" else role)
-    place = "another" if role == "stranger" else PLACE
-    return Caller(platform, name, name.title(), moderates=role == "moderator"), Address(platform, place)
+    channel = "another" if role == "stranger" else PLACE
+    return UserRef(platform, name, name.title(), moderates=role == "moderator"), MessageRef(platform, channel)
 
 
 def given_to(command, ids):

@@ -11,8 +11,8 @@ from fluent.syntax import FluentParser, ast
 from fluent.syntax.visitor import Visitor
 
 from bot.commands import COMMANDS
-from bot.framework.command import MOST_HELP
 from bot.framework.help import help_key, help_of, help_with, param_keys
+from bot.framework.params import MOST_HELP
 from bot.generation.param_types import Language
 from bot.i18n import translate
 from bot.i18n.fluent import PLURALS

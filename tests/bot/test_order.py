@@ -25,7 +25,7 @@ async def bot(tmp_path):
 async def strict(tmp_path):
     """The same with three credits a day, and one request of supporters at a time."""
     tiers = {"": Tier(credits=3_000), "supporter": Tier(credits=None, most_open=1)}
-    async with talk(tmp_path, policy=Policy(tiers, place=5_000)) as open_one:
+    async with talk(tmp_path, policy=Policy(tiers, channel=5_000)) as open_one:
         yield open_one
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import BadInput
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.i18n.translate import speaking, spoken, tell, text
 from tests.talk import PLATFORM, talk
 
@@ -17,7 +17,9 @@ async def bot(tmp_path):
 
 async def ask(bot, command, locale="", who="ada", said="en", **given):
     """Ask for something as an adapter does: what the platform says of the moment is `said`, of the person `locale`."""
-    call = Invocation(command=command, given=given, caller=Caller(PLATFORM, who, who, language=locale), address=Address(PLATFORM, "studio"))
+    call = Invocation(
+        command=command, given=given, caller=UserRef(PLATFORM, who, who, language=locale), address=MessageRef(PLATFORM, "studio")
+    )
     with speaking(said):
         reply = await bot.app.handle(call)
         return reply, spoken()

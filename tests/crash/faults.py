@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 
 #: What a fault is: the call fails; it fails and the connection is gone with it; it is done, but nobody hears that.
 FAILS, BREAKS, UNHEARD = "fails", "breaks", "unheard"
@@ -92,8 +92,8 @@ def of_files(faults):
         patch.setattr(os, "fsync", failing(os.fsync, "fsync"))
         patch.setattr(os, "replace", failing(os.replace, "replace"))
         patch.setattr(os, "mkdir", failing(os.mkdir, "mkdir"))
-        patch.setattr(Files, "put", failing(Files.put, "put"))
-        patch.setattr(Files, "get", failing(Files.get, "get"))
+        patch.setattr(BlobStore, "put", failing(BlobStore.put, "put"))
+        patch.setattr(BlobStore, "get", failing(BlobStore.get, "get"))
         yield
 
 

@@ -14,11 +14,11 @@ from bot.store.billing import ledger
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
 from bot.store.jobs.outbox import SENT
 from bot.store.tables.columns import now
-from bot.store.tables.core import AccountRow, Base, DeliveryRow, JobRow, PictureRow
+from bot.store.tables.core import Base, CreditAccountRow, DeliveryRow, JobRow, PictureRow
 from inference.contract.errors import Problem
 from inference.contract.request import Failed, Step
 from tests.dispatching import DIED, PAINTED, Script
-from tests.stores import new_job, person_of, png, request_of, under
+from tests.stores import new_job, png, request_of, under, user_of
 
 #: What a person and a place can spend, and what each job costs, in thousandths.
 ALLOWED, COST = 100_000, 700
@@ -45,17 +45,17 @@ class Seen:
     async def settle(self, _job, _address):
         """Have nothing on its way."""
 
-    async def deliver(self, parcel):
+    async def deliver(self, outgoing):
         """Show the end of a job."""
-        self.parcels[parcel.id] = parcel.card
-        return Sent(parcel.id)
+        self.parcels[outgoing.id] = outgoing.card
+        return Sent(outgoing.id)
 
 
 class Life:
     """One life in `store`; `watch` is the same store over connections on which nothing goes wrong."""
 
     def __init__(self, store, watch):
-        self.store = under(store, ALLOWED, place=ALLOWED)
+        self.store = under(store, ALLOWED, channel=ALLOWED)
         self.watch = watch
         self.seen = Seen()
         self.known = {}
@@ -65,14 +65,14 @@ class Life:
 
     async def live(self):
         """Live through all of it; whoever gets an error tries once more, as people and platforms do."""
-        person = await again(lambda: person_of(self.store))
+        user = await again(lambda: user_of(self.store))
         source = await again(lambda: self.store.files.put(png("blue")))
         for words in WORDS:
             given = {"key": words, "credits": COST, "request": request_of(words, width=8, height=8)}
-            new = new_job(person, words, source=source if words == "from a picture" else None, **given)
+            new = new_job(user, words, source=source if words == "from a picture" else None, **given)
             (self.known[words],) = await again(lambda new=new: self.store.jobs.accept([new]))
         for paused in (True, False):
-            await again(lambda paused=paused: self.store.line.pause_person(person, paused=paused))
+            await again(lambda paused=paused: self.store.line.pause_person(user, paused=paused))
         await again(lambda: self.store.line.move(self.known["moved"], "first"))
         await again(lambda: self.store.jobs.cancel(self.known["taken back"].id))
         async with AsyncExitStack() as stack:
@@ -130,7 +130,7 @@ class Life:
             rows = {row.id: row for row in await session.scalars(select(JobRow))}
             sent = [(row.job_id, row.state) for row in await session.scalars(select(DeliveryRow))]
             pictures = list(await session.execute(select(PictureRow.job_id, PictureRow.file, PictureRow.thumbnail)))
-            left = list(await session.scalars(select(AccountRow.left)))
+            left = list(await session.scalars(select(CreditAccountRow.left)))
         ids = {job.id for job in self.known.values()}
         done = [row.id for row in rows.values() if row.state == DONE]
         told = [card.job for card in self.seen.parcels.values()]

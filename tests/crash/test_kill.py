@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from benchmarks.chatting import PATIENCE, Served, Visitor
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store import schema
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
-from tests.stores import new_job, person_of, request_of
+from tests.stores import new_job, request_of, user_of
 
 
 def ended(visitor, job):
@@ -49,10 +49,10 @@ async def leave(folder, runner):
     """Accept a job of a terminal that is not there any more."""
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
         await schema.prepare(database)
-        store = Store.of(database, Files(f"{folder}/files"))
+        store = Store.of(database, BlobStore(f"{folder}/files"))
         job = new_job(
-            await person_of(store, "local", "terminal"),
-            address=Address("terminal", str(folder), "circle.png"),
+            await user_of(store, "local", "terminal"),
+            address=MessageRef("terminal", str(folder), "circle.png"),
             request=request_of("a red circle", width=128, height=128),
         )
         await store.jobs.accept([job], runner)

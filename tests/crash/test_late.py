@@ -12,7 +12,7 @@ from benchmarks.standing.platform import Platform
 from benchmarks.standing.processes import Chat
 from bot.store import schema
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from tests.stores import url
 
@@ -81,7 +81,7 @@ async def scene(url, folder):
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(url))
         await schema.prepare(database)
-        platform = Scene(folder, Store.of(database, Files(str(folder / "files")), POLICY))
+        platform = Scene(folder, Store.of(database, BlobStore(str(folder / "files")), POLICY))
         setup = Setup(url, str(folder / "files"), platform.socket, workers=1, lease=LEASE)
         for number in range(2):
             await stack.enter_async_context(Chat(setup, folder / f"chat {number}.log"))

@@ -8,7 +8,7 @@ import pytest
 
 from bot.jobs import execution
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.core import Base
 from tests.crash.faults import BREAKS, FAILS, UNHEARD, Faults, of_answers, of_database, of_files
@@ -48,7 +48,7 @@ async def swept(faults, database, other, folder):
     stride = STRIDES[faults.kind]
     at = 1 + int(time.time()) % stride
     while True:
-        files = Files(str(folder / f"files {at}"))
+        files = BlobStore(str(folder / f"files {at}"))
         life = Life(Store.of(database, files), Store.of(other, files))
         faults.begin(at)
         try:

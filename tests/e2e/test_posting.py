@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.core.values import Address
-from bot.jobs.board_digests import Digesting
+from bot.core.values import MessageRef
+from bot.jobs.board_digests import BoardDigests
 from tests.adapters.web.chat import open_chat
 from tests.bot.store.sharing.test_digests import wanted
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, PATIENCE_MS
@@ -40,9 +40,9 @@ async def test_a_digest_appears_by_itself(tmp_path, page):
         await page.locator("#entries > .entry[data-state=waiting]").wait_for()
         (picture,) = (await chat.store.pictures.of_jobs([job := await chat.paint("red")]))[job]
         address = (await chat.store.jobs.get(job)).address
-        await chat.store.boards.share(address, picture.person, "a red circle", "{}", picture=picture.id)
-        await wanted(chat.store, Address("web", address.place), picture.person, weeks=1.01)
-        assert await Digesting(chat.store, chat.adapter, ["web"]).look() == 1
+        await chat.store.boards.share(address, picture.user, "a red circle", "{}", picture=picture.id)
+        await wanted(chat.store, MessageRef("web", address.channel), picture.user, weeks=1.01)
+        assert await BoardDigests(chat.store, chat.adapter, ["web"]).look() == 1
         entry = page.locator("#entries > .entry[data-state=said]")
         await entry.get_by_text("One new thing").wait_for()
         assert await entry.locator("img.shown").count() == 1

@@ -37,10 +37,10 @@ async def app(telegram):
 @pytest.fixture
 async def ann(telegram):
     """Return a person who has started the bot; of that it knows already."""
-    person = telegram.user("ann", language="de")
-    await person.start()
+    user = telegram.user("ann", language="de")
+    await user.start()
     telegram.updates.drop()
-    return person
+    return user
 
 
 @pytest.fixture

@@ -226,15 +226,15 @@ async def test_the_library_reads_its_own_layout(bot, channel, ann):
 async def test_the_bot_is_used_in_threads_and_where_it_is_not(discord, bot, channel, ann):
     """A use in a thread, in a post and in a server without the bot is told so that the library understands it."""
     elsewhere = discord.guild("Elsewhere", has_bot=False).channel("general")
-    places = [channel.thread("one"), channel.guild.forum("ideas").post("two"), elsewhere]
+    channels = [channel.thread("one"), channel.guild.forum("ideas").post("two"), elsewhere]
     discord.registered[None] = [one | {"integration_types": [0, 1]} for one in discord.registered[None]]
-    for place in places:
+    for place in channels:
         use = await ann.use(place, "peek")
         assert await use.answered() == 4
     thread = await (await bot.fetch_channel(int(channel.id))).create_thread(name="three", type=library.ChannelType.public_thread)
     await thread.send("hello")
-    person = await bot.fetch_user(int(ann.id))
-    await person.send("hello")
+    user = await bot.fetch_user(int(ann.id))
+    await user.send("hello")
     assert ann.dm().messages[0].texts() == channel.guild.threads[-1].messages[0].texts() == ["hello"]
 
 
@@ -273,11 +273,11 @@ async def test_a_wrong_token_is_refused():
 
 async def test_two_shards_share_the_servers(discord, ann):
     """Every server's events go to its shard."""
-    places = [discord.guild(f"Studio {number}").channel("general") for number in range(4)]
+    channels = [discord.guild(f"Studio {number}").channel("general") for number in range(4)]
     client = Bot(shards=2)
     running = asyncio.create_task(client.start(discord.token))
     await discord.ready()
-    uses = [await ann.use(place, "peek") for place in places]
+    uses = [await ann.use(place, "peek") for place in channels]
     assert [await use.answered() for use in uses] == [4] * 4
     await client.close()
     await asyncio.gather(running, return_exceptions=True)

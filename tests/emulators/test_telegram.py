@@ -394,15 +394,15 @@ STRAYS = [
 ]
 
 
-@pytest.mark.parametrize(("given", "place"), STRAYS)
-async def test_what_the_document_does_not_know_is_noticed(telegram, bot, ann, call, given, place):
+@pytest.mark.parametrize(("given", "channel"), STRAYS)
+async def test_what_the_document_does_not_know_is_noticed(telegram, bot, ann, call, given, channel):
     """A request that breaks Telegram's document is kept among the rejected, refused, and nothing is done."""
     if not telegram.is_validating:
         pytest.skip("The machine-readable Bot API is not at hand")
     await bot.send_message(ann.id, "fine")
     assert telegram.rejected == []
     assert (await call("sendMessage", **{"chat_id": ann.id} | given))["error_code"] == 400
-    assert any(place in one for one in telegram.rejected), telegram.rejected
+    assert any(channel in one for one in telegram.rejected), telegram.rejected
     assert len(ann.dm().messages) == 2
 
 

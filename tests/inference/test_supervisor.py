@@ -14,7 +14,7 @@ from inference.contract.protocol import Told, decode_from_worker, frame, length_
 from inference.contract.request import Done, Failed, Picture, Step
 from inference.contract.settings import EngineSettings
 from inference.supervisor import LocalEngine
-from inference.worker.main import Teller
+from inference.worker.main import EventSender
 from tests.room import PASSPORT, asked
 
 CPU = EngineSettings(devices=("cpu",))
@@ -128,7 +128,7 @@ print([line for line in open("/proc/self/maps") if "libtorch" in line])
 def test_steps_are_told_as_fast_as_one_can_see():
     """Of quick steps the first, a few and the last are told; previews and everything else always."""
     said, moment = [], 0.0
-    teller = Teller(said.append, lambda: moment)
+    teller = EventSender(said.append, lambda: moment)
     for n in range(1, 61):
         teller.tell(1, Step(n, 60, b"jpeg" if n == 30 else None))
         moment += 1 / 64

@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from inference.contract.model_info import Defaults, Limits
 from inference.demo.words import known_words
 from inference.models.families.traits import DIFFUSION_SCHEDULERS
-from inference.models.model_card import Card
+from inference.models.model_card import ModelCard
 
 #: Side of the pictures that the model was trained on, in pixels, and of a latent position.
 SIDE, FACTOR = 128, 16
@@ -74,14 +74,20 @@ def make_tokenizer() -> CLIPTokenizer:
     """Return a CLIP byte-pair tokenizer in which every known word is one token; other words fall into pieces."""
     pairs = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=4096, min_frequency=1, initial_alphabet=letters, end_of_word_suffix="</w>")
+    inbox_updates = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=4096, min_frequency=1, initial_alphabet=inbox_updates, end_of_word_suffix="</w>")
     pairs.train_from_iterator([[word] for word in known_words()], trainer)
     with tempfile.TemporaryDirectory() as folder:
         pairs.model.save(folder)
         lines = (Path(folder) / "merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [(left, right) for left, right in (line.split(" ") for line in lines if not line.startswith("#version"))]
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(merge) for merge in merges), "<|startoftext|>", "<|endoftext|>"]
+    tokens = [
+        *inbox_updates,
+        *(f"{inbox_update}</w>" for inbox_update in inbox_updates),
+        *("".join(merge) for merge in merges),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
@@ -116,9 +122,9 @@ def make_pipeline(vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPText
     )
 
 
-def make_card() -> Card:
+def make_card() -> ModelCard:
     """Return the card that lies beside the weights: what the model is asked for when nothing is said, and its vocabulary."""
-    return Card(
+    return ModelCard(
         title="Easel's demo model",
         defaults=Defaults(width=SIDE, height=SIDE, steps=20, guidance=2.5, scheduler="dpm++ 2m"),
         limits=Limits(multiple=FACTOR, smallest=SIDE // 2, largest=2 * SIDE, most_pixels=(2 * SIDE) ** 2),

@@ -16,10 +16,10 @@ from adapters.web.accept_language import wanted
 from adapters.web.auth.errors import Refused
 from adapters.web.auth.origin_policy import is_loopback, is_reachable, needs_login
 from bot.config import Web
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.i18n.translate import text
 from bot.store.store import Store
-from bot.store.users.users import Person
+from bot.store.users.users import User
 
 PLATFORM = "web"
 COOKIE = "easel"
@@ -41,13 +41,13 @@ _MOST_TRIES, _TRIES_SECONDS, _MOST_ADDRESSES = 10, 60.0, 10_000
 class Visitor:
     """Somebody with a page open; `secret` is what their cookie carries."""
 
-    caller: Caller
+    caller: UserRef
     secret: str = field(repr=False)
 
     @property
-    def address(self) -> Address:
+    def address(self) -> MessageRef:
         """Return the place of their conversation: their own."""
-        return Address(PLATFORM, self.caller.id)
+        return MessageRef(PLATFORM, self.caller.id)
 
     @property
     def token(self) -> str:
@@ -83,15 +83,15 @@ class Access:
         `language` is what their browser asks for.
         """
         if not self.needs_login:
-            return Visitor(Caller(PLATFORM, hashlib.sha256(secret.encode()).hexdigest()[:32], language=language), secret)
-        person = await self._store.tokens.holder(secret)
-        if person is None:
+            return Visitor(UserRef(PLATFORM, hashlib.sha256(secret.encode()).hexdigest()[:32], language=language), secret)
+        user = await self._store.tokens.holder(secret)
+        if user is None:
             return None
-        caller = Caller(PLATFORM, person.id, person.name, language=language)
-        await self._store.people.introduce(caller, person)
+        caller = UserRef(PLATFORM, user.id, user.name, language=language)
+        await self._store.people.introduce(caller, user)
         return Visitor(caller, secret)
 
-    async def bearer(self, request: Request) -> Person | None:
+    async def bearer(self, request: Request) -> User | None:
         """Return whom the token of an `Authorization: Bearer` header stands for, or nothing."""
         kind, _, secret = request.headers.get("authorization", "").partition(" ")
         return await self._store.tokens.holder(secret.strip()) if kind.lower() == "bearer" and secret.strip() else None

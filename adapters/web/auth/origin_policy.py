@@ -22,7 +22,7 @@ _HOST = re.compile(r"(?P<name>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})
 
 
 @dataclass(frozen=True)
-class Hosts:
+class OriginPolicy:
     """The names that are answered to; with `numbers` also every address written in numbers, which no foreign name can stand for."""
 
     names: frozenset[str]
@@ -31,7 +31,7 @@ class Hosts:
     origin: str
 
     @classmethod
-    def of(cls, web: Web) -> "Hosts":
+    def of(cls, web: Web) -> "OriginPolicy":
         """Return the names of a configuration; raises `BadConfig` for a public address that is none."""
         public = urlsplit(web.public_url)
         if web.public_url and (public.scheme not in ("http", "https") or not public.hostname):

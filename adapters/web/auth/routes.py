@@ -8,14 +8,14 @@ from adapters.web import render as outbound
 from adapters.web import requests as inbound
 from adapters.web.auth.access import Tries, is_link
 from adapters.web.auth.errors import Refused
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from bot.i18n.translate import text
 
 
-class Door:
+class SignIn:
     """`/login` and `/logout`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._access = desk.access
         self._tries = Tries()
 

@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from adapters.web import render
 from adapters.web import requests as inbound
 from adapters.web.auth.access import Visitor
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from adapters.web.sse import Hub, News, Stream
 from bot.framework.reply import Reply
 from bot.store.jobs.job import WAITING
 from bot.store.tables.columns import now
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 
 #: What ended before that, a page that connects knows or does not miss.
 _LATELY = timedelta(minutes=10)
@@ -33,10 +33,10 @@ _AGAIN = b"retry: 2000\n\n"
 _ALIVE = b": \n\n"
 
 
-class Talk:
+class Chat:
     """`POST /say`, `POST /press` and `GET /events`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._desk = desk
 
     def routes(self) -> list[Route]:
@@ -68,7 +68,7 @@ class Talk:
         cards = await self._desk.cards(tuple([job for job in jobs if job is not None]))
         for card in cards:
             # Other pages of the same person follow the conversation too.
-            self._desk.hub.begin(card, visitor.address.place)
+            self._desk.hub.begin(card, visitor.address.channel)
         for job_id in reply.refresh:
             await self._desk.bot.refresh(job_id)
         return render.json(render.Answer(render.told(reply), tuple(map(render.entry, cards)), render.form(reply)))
@@ -77,7 +77,7 @@ class Talk:
         """Follow a conversation: what is open, then everything that changes."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
-        return _Events(self._desk.hub, visitor.address.place, partial(self._follow, visitor))
+        return _Events(self._desk.hub, visitor.address.channel, partial(self._follow, visitor))
 
     async def _follow(self, visitor: Visitor, stream: Stream) -> AsyncIterator[bytes]:
         yield _AGAIN
@@ -98,9 +98,9 @@ class Talk:
         stream.renew(tuple([card for card in cards if card.state == WAITING]))
         return render.queue_event(cards)
 
-    async def _lately(self, visitor: Visitor) -> tuple[Card, ...]:
+    async def _lately(self, visitor: Visitor) -> tuple[JobView, ...]:
         since = now() - _LATELY
-        jobs = await self._desk.store.jobs.of_place(visitor.address, _MOST_JOBS)
+        jobs = await self._desk.store.jobs.of_channel(visitor.address, _MOST_JOBS)
         return await self._desk.cards(tuple([job for job in jobs if job.ended is None or job.ended > since]))
 
 
@@ -111,11 +111,11 @@ class _Events(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, place: str, pieces: Callable[[Stream], AsyncIterator[bytes]]) -> None:
+    def __init__(self, hub: Hub, channel: str, pieces: Callable[[Stream], AsyncIterator[bytes]]) -> None:
         super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
-        self._place = place
+        self._place = channel
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from adapters.web import render as outbound
 from adapters.web.auth.access import Visitor
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from bot.framework.reply import Shown
-from bot.store.images.images import KeptPicture
+from bot.store.images.images import StoredImage
 from bot.store.sharing.boards import Order, Shared
 from bot.views import job_card
 
@@ -31,7 +31,7 @@ class Tile(msgspec.Struct, frozen=True):
 class Gallery:
     """Shows boards."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._desk = desk
 
     def routes(self) -> list[Route]:
@@ -56,14 +56,14 @@ class Gallery:
         return response
 
     async def _found(self, visitor: Visitor, order: Order, page: int) -> tuple[Shared, ...]:
-        person = await self._desk.store.people.find(visitor.caller)
-        if person is None:
+        user = await self._desk.store.people.find(visitor.caller)
+        if user is None:
             return ()
-        boards = await self._desk.store.boards.looked_at(person.id, visitor.address)
+        boards = await self._desk.store.boards.looked_at(user.id, visitor.address)
         return await self._desk.store.boards.page(boards, order, (page - 1) * PAGE, PAGE + 1)
 
 
-def _tile(one: Shared, kept: Mapping[str, KeptPicture], *, covered: bool) -> Tile:
+def _tile(one: Shared, kept: Mapping[str, StoredImage], *, covered: bool) -> Tile:
     picture = kept.get(one.picture or "")
     return Tile(one, job_card.shown(picture, covered=covered) if picture is not None else None)
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from adapters.web.auth.access import Tries
 from adapters.web.auth.errors import Refused
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from bot.i18n.translate import text
 
 log = logging.getLogger("easel.web")
@@ -20,10 +20,10 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Probes:
+class HealthRoutes:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._operation = desk.bot.operation
         self._access = desk.access
         self._tries = Tries()

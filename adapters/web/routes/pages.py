@@ -11,12 +11,12 @@ from adapters.web import render as outbound
 from adapters.web import requests as inbound
 from adapters.web.auth.access import Visitor, is_link
 from adapters.web.auth.errors import Refused
-from adapters.web.services import Desk
+from adapters.web.services import Services
 from bot.core.errors import NotAllowed
 from bot.i18n.translate import text
 from bot.store.jobs.job import Job
 from bot.views import board_digest
-from bot.views.job_card import Card
+from bot.views.job_card import JobView
 from inference.images.validation import MOST_BYTES
 
 #: Entries of a conversation that are shown at once.
@@ -34,7 +34,7 @@ _LONGEST_NAME = 48
 class Pages:
     """Everything that is only looked at."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._desk = desk
 
     def routes(self) -> list[Route]:
@@ -58,12 +58,12 @@ class Pages:
             return RedirectResponse("/login", 303)
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor)
-        said, place = await self._said(visitor, cards, more)
+        said, channel = await self._said(visitor, cards, more)
         page = outbound.render(
             "chat.html",
             cards=cards,
             said=said,
-            place=place,
+            channel=channel,
             more=more,
             examples=(text("example-1"), text("example-2"), text("example-3")),
             commands=await command_schema.commands(self._desk.bot.app, visitor),
@@ -81,25 +81,25 @@ class Pages:
         """Return the entries before one; raises `NotAllowed` for one of another conversation."""
         visitor = await self._desk.access.admitted(request)
         job = await self._desk.store.jobs.get(request.query_params.get("before", ""))
-        if job is None or (job.address.platform, job.address.place) != (visitor.address.platform, visitor.address.place):
+        if job is None or (job.address.platform, job.address.channel) != (visitor.address.platform, visitor.address.channel):
             raise NotAllowed("denied-job")
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor, job)
         return outbound.json(outbound.Earlier(tuple([outbound.entry(card).html for card in cards]), more))
 
-    async def _conversation(self, visitor: Visitor, before: Job | None = None) -> tuple[tuple[Card, ...], bool]:
+    async def _conversation(self, visitor: Visitor, before: Job | None = None) -> tuple[tuple[JobView, ...], bool]:
         """Return the latest cards, oldest first, and whether there are earlier ones."""
-        jobs = await self._desk.store.jobs.of_place(visitor.address, _PAGE + 1, before.created if before else None)
+        jobs = await self._desk.store.jobs.of_channel(visitor.address, _PAGE + 1, before.created if before else None)
         return await self._desk.cards(jobs[-_PAGE:]), len(jobs) > _PAGE
 
-    async def _said(self, visitor: Visitor, cards: tuple[Card, ...], more: bool) -> tuple[str, int]:
+    async def _said(self, visitor: Visitor, cards: tuple[JobView, ...], more: bool) -> tuple[str, int]:
         """Return the entry of the last digest and before which of the cards it stands; nothing where it belongs to earlier ones."""
         one = await self._desk.store.digests.of(visitor.address)
-        place = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
-        if one is None or one.told == one.since or (more and not place):
+        channel = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
+        if one is None or one.told == one.since or (more and not channel):
             return "", 0
         reply = await board_digest.told(self._desk.store, one)
-        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, place)
+        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, channel)
 
     async def history(self, request: Request) -> Response:
         """Return a page of the person's pictures, as the command `history` finds them."""
@@ -145,18 +145,18 @@ class Pages:
 
     async def _name(self, visitor: Visitor, key: str) -> str | None:
         """Return what a file is called when it is taken away, or nothing where it is not this visitor's."""
-        person = await self._desk.store.people.find(visitor.caller)
-        if person is None:
+        user = await self._desk.store.people.find(visitor.caller)
+        if user is None:
             return None
-        own = next((one for one in await self._desk.store.pictures.holder(key) if one.person == person.id), None)
+        own = next((one for one in await self._desk.store.pictures.holder(key) if one.user == user.id), None)
         if own is not None:
             return f"{_slug(own.words)}-{own.seed}"
-        reader = await self._desk.store.presets.reader(person.id, visitor.address)
+        reader = await self._desk.store.presets.reader(user.id, visitor.address)
         # One after the other, until one of them says so.
         is_seen = (
             await self._desk.store.boards.show(reader.boards, key)
             or await self._desk.store.presets.picture(reader, key)
-            or await self._desk.store.jobs.starts_from(person.id, key)
+            or await self._desk.store.jobs.starts_from(user.id, key)
         )
         return "picture" if is_seen else None
 

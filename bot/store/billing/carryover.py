@@ -16,7 +16,7 @@ from bot.core.quota import Policy
 from bot.core.values import new_id
 from bot.store.billing import ledger, member_quota
 from bot.store.tables.columns import now
-from bot.store.tables.core import CountedRow, PersonRow
+from bot.store.tables.core import CountedRow, UserRow
 
 
 class _Use(NamedTuple):
@@ -27,31 +27,31 @@ class _Use(NamedTuple):
     amount: int
 
 
-async def part(session: AsyncSession, policy: Policy, person: str, new: str) -> None:
+async def part(session: AsyncSession, policy: Policy, user: str, new: str) -> None:
     """Have what somebody used today count for both whom they were one with until now; their jobs stay with the one."""
     day = policy.day(now())
-    await _bring(session, policy, day, new, await _shared(session, policy, day, person, [{"person_id": new}]))
+    await _bring(session, policy, day, new, await _shared(session, policy, day, user, [{"person_id": new}]))
 
 
-async def leave(session: AsyncSession, policy: Policy, person: str, digests: Collection[str]) -> None:
+async def leave(session: AsyncSession, policy: Policy, user: str, digests: Collection[str]) -> None:
     """Have what somebody used today wait for them under digests; what waits there from a forgetting that broke off is all of it."""
     day = policy.day(now())
     waiting = select(CountedRow.digest).where(CountedRow.digest.in_(digests), CountedRow.day == day)
     known = set(await session.scalars(waiting))
-    await _shared(session, policy, day, person, [{"digest": digest} for digest in digests if digest not in known])
+    await _shared(session, policy, day, user, [{"digest": digest} for digest in digests if digest not in known])
 
 
-async def come_back(session: AsyncSession, policy: Policy, person: str, digest: str) -> None:
+async def come_back(session: AsyncSession, policy: Policy, user: str, digest: str) -> None:
     """Have count for a person what was used today by whoever was forgotten under a digest."""
     day = policy.day(now())
     if not (waiting := await _uses(session, day, CountedRow.digest == digest)):
         return
-    await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
-    own = {one.use for one in await _uses(session, day, CountedRow.person_id == person)}
+    await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
+    own = {one.use for one in await _uses(session, day, CountedRow.person_id == user)}
     new = [one for one in waiting if one.use not in own]
     await session.execute(delete(CountedRow).where(CountedRow.digest == digest))
-    await _add(session, day, new, {"person_id": person})
-    await _bring(session, policy, day, person, _sums(new))
+    await _add(session, day, new, {"person_id": user})
+    await _bring(session, policy, day, user, _sums(new))
 
 
 async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
@@ -60,7 +60,7 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
     own = {one.use for one in await _uses(session, day, CountedRow.person_id == kept)}
     twice = _sums([one for one in await _uses(session, day, CountedRow.person_id == gone) if one.use in own])
     of_operator = twice.pop(None, 0)
-    await member_quota.merge(session, day, kept, gone, {str(place): amount for place, amount in twice.items()})
+    await member_quota.merge(session, day, kept, gone, {str(channel): amount for channel, amount in twice.items()})
     await ledger.merge(session, policy, day, kept, gone, of_operator)
     theirs = CountedRow.person_id == gone
     await session.execute(delete(CountedRow).where(theirs, or_(CountedRow.use.in_(own), CountedRow.day != day)))
@@ -73,26 +73,26 @@ async def sweep(session: AsyncSession, policy: Policy) -> None:
 
 
 async def _shared(
-    session: AsyncSession, policy: Policy, day: str, person: str, others: Sequence[Mapping[str, str]]
+    session: AsyncSession, policy: Policy, day: str, user: str, others: Sequence[Mapping[str, str]]
 ) -> Mapping[str | None, int]:
     """Have all that a person used on a day count for others too, and return how much that is."""
-    used: Counter[str | None] = Counter({None: await ledger.used(session, policy, day, person)})
-    used.update(await member_quota.used(session, day, person))
-    known = await _uses(session, day, CountedRow.person_id == person)
+    used: Counter[str | None] = Counter({None: await ledger.used(session, policy, day, user)})
+    used.update(await member_quota.used(session, day, user))
+    known = await _uses(session, day, CountedRow.person_id == user)
     # What came back since some of it was shared makes a use below nothing.
     rest = used.copy()
     rest.subtract(_sums(known))
-    fresh = [_Use(new_id(), place, amount) for place, amount in rest.items() if amount]
-    await _add(session, day, fresh, {"person_id": person})
+    fresh = [_Use(new_id(), channel, amount) for channel, amount in rest.items() if amount]
+    await _add(session, day, fresh, {"person_id": user})
     for other in others:
         await _add(session, day, [*known, *fresh], other)
     return used
 
 
-async def _bring(session: AsyncSession, policy: Policy, day: str, person: str, used: Mapping[str | None, int]) -> None:
-    await member_quota.bring(session, day, person, {place: amount for place, amount in used.items() if place is not None})
+async def _bring(session: AsyncSession, policy: Policy, day: str, user: str, used: Mapping[str | None, int]) -> None:
+    await member_quota.bring(session, day, user, {channel: amount for channel, amount in used.items() if channel is not None})
     if amount := used.get(None, 0):
-        await ledger.bring(session, policy, day, person, amount)
+        await ledger.bring(session, policy, day, user, amount)
 
 
 async def _uses(session: AsyncSession, day: str, whose: ColumnElement[bool]) -> list[_Use]:

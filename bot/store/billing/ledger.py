@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotAllowed
 from bot.core.quota import WHOLE, Policy
-from bot.core.values import Address, new_id
+from bot.core.values import MessageRef, new_id
 from bot.store.database import Database, add_if_new
 from bot.store.tables.columns import now
-from bot.store.tables.core import AccountRow, JobRow, LedgerRow, PersonRow, PlaceRow
+from bot.store.tables.core import ChannelRow, CreditAccountRow, JobRow, LedgerRow, UserRow
 
 #: People are told tenths of credits.
 _TENTH = WHOLE // 10
@@ -36,18 +36,18 @@ class Balance(msgspec.Struct, frozen=True):
 class Holder(NamedTuple):
     """Whose account it is: a person's or a place's. Compared, persons come first."""
 
-    place: str | None
-    person: str | None
+    channel: str | None
+    user: str | None
 
 
-def of_person(person: str) -> Holder:
+def of_person(user: str) -> Holder:
     """Return a person as the holder of an account."""
-    return Holder(None, person)
+    return Holder(None, user)
 
 
-def of_place(place: str) -> Holder:
+def of_channel(channel: str) -> Holder:
     """Return a place as the holder of an account."""
-    return Holder(place, None)
+    return Holder(channel, None)
 
 
 class Ledger:
@@ -57,29 +57,29 @@ class Ledger:
         self._database = database
         self._policy = policy
 
-    async def balance(self, person: str) -> Balance:
+    async def balance(self, user: str) -> Balance:
         """Return what a person can spend now."""
         async with self._database.read() as session:
-            allowance = await _allowance(session, self._policy, person)
-            found = (await session.execute(_account().where(_is(of_person(person))))).first()
+            allowance = await _allowance(session, self._policy, user)
+            found = (await session.execute(_account().where(_is(of_person(user))))).first()
         return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
 
-    async def place_balance(self, address: Address) -> Balance:
+    async def place_balance(self, address: MessageRef) -> Balance:
         """Return what everybody in a place can spend together now."""
-        ids = select(PlaceRow.id).where(PlaceRow.platform == address.platform, PlaceRow.key == address.place).scalar_subquery()
+        ids = select(ChannelRow.id).where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel).scalar_subquery()
         async with self._database.read() as session:
-            found = (await session.execute(_account().where(AccountRow.place_id == ids))).first()
-        allowance = self._policy.place
+            found = (await session.execute(_account().where(CreditAccountRow.place_id == ids))).first()
+        allowance = self._policy.channel
         return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
 
-    async def grant(self, person: str, amount: int, key: str = "") -> Balance:
+    async def grant(self, user: str, amount: int, key: str = "") -> Balance:
         """Give a person credits that do not go with the day, or take some of them back where `amount` is negative; never below none.
 
         Returns what they can spend then. A second grant of one `key` changes nothing.
         """
         async with self._database.write() as session:
-            allowance = await _allowance(session, self._policy, person)
-            found = await _opened(session, of_person(person), allowance or 0, self._policy.day(now()))
+            allowance = await _allowance(session, self._policy, user)
+            found = await _opened(session, of_person(user), allowance or 0, self._policy.day(now()))
             is_repeat = bool(key) and await session.get(LedgerRow, f"{GRANT} {key}") is not None
             change = 0 if is_repeat else max(amount, -found.extra)
             await _book(session, found, GRANT, change, change, row_id=f"{GRANT} {key}" if key else "")
@@ -113,7 +113,7 @@ async def hold(session: AsyncSession, policy: Policy, holder: Holder, allowance:
     left = max(0, found.left)
     granted = amount - min(left, amount)
     if granted > found.extra:
-        raise _too_dear(amount, left + found.extra, allowance, is_place=holder.place is not None)
+        raise _too_dear(amount, left + found.extra, allowance, is_place=holder.channel is not None)
     await _book(session, found, HOLD, -amount, -granted, job_id)
 
 
@@ -155,13 +155,13 @@ async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
     """Give credits back to each account that holds some for a job, and no more than it holds."""
     held = (
         select(LedgerRow.account_id, func.max(LedgerRow.day), -func.sum(LedgerRow.amount), -func.sum(LedgerRow.extra))
-        .join(AccountRow, AccountRow.id == LedgerRow.account_id)
+        .join(CreditAccountRow, CreditAccountRow.id == LedgerRow.account_id)
         .where(LedgerRow.job_id == job_id, LedgerRow.kind.in_((HOLD, REFUND)))
-        .group_by(LedgerRow.account_id, AccountRow.place_id)
-        .order_by(AccountRow.place_id.is_not(None))
+        .group_by(LedgerRow.account_id, CreditAccountRow.place_id)
+        .order_by(CreditAccountRow.place_id.is_not(None))
     )
     for account_id, day, of_both, of_granted in (await session.execute(held)).all():
-        found = await _locked(session, AccountRow.id == account_id)
+        found = await _locked(session, CreditAccountRow.id == account_id)
         back = min(amount, int(of_both))
         granted = min(back, int(of_granted))
         # Written under the day of the hold: what is back of today's is what today has used less.
@@ -170,18 +170,18 @@ async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
             await _book(session, found, DAY, granted - back, 0)
 
 
-async def used(session: AsyncSession, policy: Policy, day: str, person: str) -> int:
+async def used(session: AsyncSession, policy: Policy, day: str, user: str) -> int:
     """Return what a person used of what the operator gives for a day; what was granted beside is not of a day."""
-    found = await _locked(session, _is(of_person(person)))
+    found = await _locked(session, _is(of_person(user)))
     if not found.id:
         return 0
-    found = _on(found, await _allowance(session, policy, person) or 0, day)
+    found = _on(found, await _allowance(session, policy, user) or 0, day)
     return max(0, found.allowance - found.left)
 
 
-async def bring(session: AsyncSession, policy: Policy, day: str, person: str, amount: int) -> None:
+async def bring(session: AsyncSession, policy: Policy, day: str, user: str, amount: int) -> None:
     """Have count against a person's day what was used by jobs that are not theirs."""
-    found = await _opened(session, of_person(person), await _allowance(session, policy, person) or 0, day)
+    found = await _opened(session, of_person(user), await _allowance(session, policy, user) or 0, day)
     await _book(session, found, DAY, -amount, 0)
 
 
@@ -192,36 +192,38 @@ async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone
     that is left.
     """
     accounts = {}
-    for person in sorted((kept, gone)):
-        accounts[person] = await _locked(session, AccountRow.person_id == person)
+    for user in sorted((kept, gone)):
+        accounts[user] = await _locked(session, CreditAccountRow.person_id == user)
     if not accounts[gone].id:
         return
     allowance = await _allowance(session, policy, kept) or 0
     # A day that began for one of them has begun for both.
     begun = max(day, accounts[kept].day, accounts[gone].day)
-    one, other = [await _opened(session, of_person(person), allowance, begun) for person in (kept, gone)]
+    one, other = [await _opened(session, of_person(user), allowance, begun) for user in (kept, gone)]
     await session.execute(update(LedgerRow).where(LedgerRow.account_id == other.id).values(account_id=one.id))
-    await session.execute(delete(AccountRow).where(AccountRow.id == other.id))
-    both = {"left": AccountRow.left + other.left, "extra": AccountRow.extra + other.extra}
-    await session.execute(update(AccountRow).where(AccountRow.id == one.id).values(both))
+    await session.execute(delete(CreditAccountRow).where(CreditAccountRow.id == other.id))
+    both = {"left": CreditAccountRow.left + other.left, "extra": CreditAccountRow.extra + other.extra}
+    await session.execute(update(CreditAccountRow).where(CreditAccountRow.id == one.id).values(both))
     await _book(session, one, DAY, (twice if begun == day else 0) - allowance, 0)
 
 
-async def _allowance(session: AsyncSession, policy: Policy, person: str) -> int | None:
+async def _allowance(session: AsyncSession, policy: Policy, user: str) -> int | None:
     """Return what the operator gives a person for a day."""
-    return policy.tier(await session.scalar(select(PersonRow.tier).where(PersonRow.id == person)) or "").credits
+    return policy.tier(await session.scalar(select(UserRow.tier).where(UserRow.id == user)) or "").credits
 
 
 async def _opened(session: AsyncSession, holder: Holder, allowance: int, day: str) -> _Account:
     """Return an account, made where there was none, held until the transaction ends; a new day fills it up."""
     found = await _locked(session, _is(holder))
     if not found.id:
-        await add_if_new(session, AccountRow, {"person_id": holder.person, "place_id": holder.place} | _NONE._asdict() | {"id": new_id()})
+        await add_if_new(
+            session, CreditAccountRow, {"person_id": holder.user, "place_id": holder.channel} | _NONE._asdict() | {"id": new_id()}
+        )
         found = await _locked(session, _is(holder))
     turned = _on(found, allowance, day)
     if turned != found:
         changed = {"day": turned.day, "allowance": turned.allowance, "left": turned.left}
-        await session.execute(update(AccountRow).where(AccountRow.id == found.id).values(changed))
+        await session.execute(update(CreditAccountRow).where(CreditAccountRow.id == found.id).values(changed))
         if turned.left != found.left:
             await _write(session, turned, DAY, turned.left - found.left, 0, None)
     return turned
@@ -249,7 +251,7 @@ async def _locked(session: AsyncSession, where: ColumnElement[bool]) -> _Account
 
 
 def _account() -> Select[str, str, int, int, int]:
-    return select(AccountRow.id, AccountRow.day, AccountRow.allowance, AccountRow.left, AccountRow.extra)
+    return select(CreditAccountRow.id, CreditAccountRow.day, CreditAccountRow.allowance, CreditAccountRow.left, CreditAccountRow.extra)
 
 
 async def _book(
@@ -258,8 +260,8 @@ async def _book(
     """Change an account and write it down; `amount` of which `extra` is in granted credits."""
     if amount == extra == 0:
         return
-    changed = {"left": AccountRow.left + (amount - extra), "extra": AccountRow.extra + extra}
-    await session.execute(update(AccountRow).where(AccountRow.id == account.id).values(changed))
+    changed = {"left": CreditAccountRow.left + (amount - extra), "extra": CreditAccountRow.extra + extra}
+    await session.execute(update(CreditAccountRow).where(CreditAccountRow.id == account.id).values(changed))
     await _write(session, account, kind, amount, extra, job_id, row_id)
 
 
@@ -271,18 +273,18 @@ async def _write(
 
 
 def _is(holder: Holder) -> ColumnElement[bool]:
-    return AccountRow.person_id == holder.person if holder.place is None else AccountRow.place_id == holder.place
+    return CreditAccountRow.person_id == holder.user if holder.channel is None else CreditAccountRow.place_id == holder.channel
 
 
 async def mistakes(database: Database) -> tuple[str, ...]:
     """Return the ids of accounts that their ledger does not sum to: none, or the books are wrong."""
     sums = (
-        select(AccountRow.id)
-        .outerjoin(LedgerRow, LedgerRow.account_id == AccountRow.id)
-        .group_by(AccountRow.id, AccountRow.left, AccountRow.extra)
+        select(CreditAccountRow.id)
+        .outerjoin(LedgerRow, LedgerRow.account_id == CreditAccountRow.id)
+        .group_by(CreditAccountRow.id, CreditAccountRow.left, CreditAccountRow.extra)
         .having(
-            (func.coalesce(func.sum(LedgerRow.amount), 0) != AccountRow.left + AccountRow.extra)
-            | (func.coalesce(func.sum(LedgerRow.extra), 0) != AccountRow.extra)
+            (func.coalesce(func.sum(LedgerRow.amount), 0) != CreditAccountRow.left + CreditAccountRow.extra)
+            | (func.coalesce(func.sum(LedgerRow.extra), 0) != CreditAccountRow.extra)
         )
     )
     async with database.read() as session:

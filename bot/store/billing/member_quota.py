@@ -12,57 +12,57 @@ from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.quota import WHOLE, Policy
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.billing.ledger import Balance, refusal
 from bot.store.database import Database, add_if_new
 from bot.store.tables.columns import now
-from bot.store.tables.core import OPERATOR, CountedRow, JobRow, MembershipRow, PersonRow, PlaceRow, SettingRow
-from bot.store.users.settings import of_place
+from bot.store.tables.core import OPERATOR, ChannelRow, CountedRow, JobRow, MembershipRow, SettingRow, UserRow
+from bot.store.users.settings import of_channel
 
 
-class Portions:
+class MemberQuotas:
     """The portions, to look at."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
-    async def left(self, person: str, address: Address) -> Balance:
+    async def left(self, user: str, address: MessageRef) -> Balance:
         """Return what a person can still use in a place today, beside what the operator says."""
-        here = select(PlaceRow.id).where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        here = select(ChannelRow.id).where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
         async with self._database.read() as session:
-            place = await session.scalar(here)
-            portion = await _portion(session, person, place or "")
-            used = 0 if portion is None else await _used(session, person, place or "", self._policy.day(now()))
+            channel = await session.scalar(here)
+            portion = await _portion(session, user, channel or "")
+            used = 0 if portion is None else await _used(session, user, channel or "", self._policy.day(now()))
         return Balance(max(0, (portion or 0) - used), 0, portion)
 
 
-async def take(session: AsyncSession, day: str, person: str, place: str, amount: int) -> None:
+async def take(session: AsyncSession, day: str, user: str, channel: str, amount: int) -> None:
     """Have a person use so much of a day in a place, by jobs that are written down already; raises `NotAllowed` for too much."""
-    portion = await _portion(session, person, place)
+    portion = await _portion(session, user, channel)
     if portion is None or amount == 0:
         return
-    left = portion - (await _used(session, person, place, day) - amount)
+    left = portion - (await _used(session, user, channel, day) - amount)
     if amount > left:
         raise refusal("denied-credits-here", amount, max(0, left), portion)
 
 
-async def used(session: AsyncSession, day: str, person: str) -> Counter[str]:
+async def used(session: AsyncSession, day: str, user: str) -> Counter[str]:
     """Return what a person used on a day, by place."""
-    of_jobs = select(JobRow.place_id, _SUM).where(JobRow.person_id == person, JobRow.day == day).group_by(JobRow.place_id)
-    sums = await _brought(session, day, person)
-    for place, amount in (await session.execute(of_jobs)).all():
-        sums[place] += int(amount)
+    of_jobs = select(JobRow.place_id, _SUM).where(JobRow.person_id == user, JobRow.day == day).group_by(JobRow.place_id)
+    sums = await _brought(session, day, user)
+    for channel, amount in (await session.execute(of_jobs)).all():
+        sums[channel] += int(amount)
     return sums
 
 
-async def bring(session: AsyncSession, day: str, person: str, used: Mapping[str, int]) -> None:
+async def bring(session: AsyncSession, day: str, user: str, used: Mapping[str, int]) -> None:
     """Have count for a person, by place, what was used on a day by jobs that are not theirs."""
-    both = await _brought(session, day, person)
+    both = await _brought(session, day, user)
     both.update(used)
-    for place, amount in sorted(both.items()):
-        await add_if_new(session, MembershipRow, {"person_id": person, "place_id": place, "paused": False})
-        theirs = MembershipRow.person_id == person, MembershipRow.place_id == place
+    for channel, amount in sorted(both.items()):
+        await add_if_new(session, MembershipRow, {"person_id": user, "place_id": channel, "paused": False})
+        theirs = MembershipRow.person_id == user, MembershipRow.place_id == channel
         await session.execute(update(MembershipRow).where(*theirs).values(used=amount, day=day))
 
 
@@ -78,37 +78,37 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
     brought = select(MembershipRow.person_id, MembershipRow.used, MembershipRow.day).where(
         MembershipRow.place_id == old, MembershipRow.day != ""
     )
-    for person, amount, day in (await session.execute(brought)).all():
-        there = MembershipRow.person_id == person, MembershipRow.place_id == new
+    for user, amount, day in (await session.execute(brought)).all():
+        there = MembershipRow.person_id == user, MembershipRow.place_id == new
         same = case((MembershipRow.day == day, MembershipRow.used), else_=0)
         await session.execute(update(MembershipRow).where(*there, MembershipRow.day <= day).values(used=same + amount, day=day))
     await session.execute(update(CountedRow).where(CountedRow.place_id == old).values(place_id=new))
 
 
-async def _brought(session: AsyncSession, day: str, person: str) -> Counter[str]:
+async def _brought(session: AsyncSession, day: str, user: str) -> Counter[str]:
     """Return what counts for a person beside their jobs of a day, by place."""
-    wanted = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.day == day)
-    return Counter({place: amount for place, amount in await session.execute(wanted)})
+    wanted = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == user, MembershipRow.day == day)
+    return Counter({channel: amount for channel, amount in await session.execute(wanted)})
 
 
 #: What of jobs counts: what was taken, or is held as long as nobody knows what will be.
 _SUM = func.coalesce(func.sum(func.coalesce(JobRow.charged, JobRow.credits)), 0)
 
 
-async def _portion(session: AsyncSession, person: str, place: str) -> int | None:
+async def _portion(session: AsyncSession, user: str, channel: str) -> int | None:
     """Return what a person may use in a place on a day, or nothing where nobody says so; who runs Easel is told by nobody."""
-    given = await session.scalar(select(SettingRow.given).where(SettingRow.place_id == place))
-    credits = of_place(given).credits
-    if credits is None or await session.scalar(select(PersonRow.role).where(PersonRow.id == person)) == OPERATOR:
+    given = await session.scalar(select(SettingRow.given).where(SettingRow.place_id == channel))
+    credits = of_channel(given).credits
+    if credits is None or await session.scalar(select(UserRow.role).where(UserRow.id == user)) == OPERATOR:
         return None
     return round(credits * WHOLE)
 
 
-async def _used(session: AsyncSession, person: str, place: str, day: str) -> int:
+async def _used(session: AsyncSession, user: str, channel: str, day: str) -> int:
     """Return what a person used in a place on a day."""
-    before = select(MembershipRow.used).where(MembershipRow.person_id == person, MembershipRow.place_id == place, MembershipRow.day == day)
-    return int(await session.scalar(_by_jobs(person, place, day)) or 0) + (await session.scalar(before) or 0)
+    before = select(MembershipRow.used).where(MembershipRow.person_id == user, MembershipRow.place_id == channel, MembershipRow.day == day)
+    return int(await session.scalar(_by_jobs(user, channel, day)) or 0) + (await session.scalar(before) or 0)
 
 
-def _by_jobs(person: str, place: str, day: str) -> Select[int]:
-    return select(_SUM).where(JobRow.person_id == person, JobRow.place_id == place, JobRow.day == day)
+def _by_jobs(user: str, channel: str, day: str) -> Select[int]:
+    return select(_SUM).where(JobRow.person_id == user, JobRow.place_id == channel, JobRow.day == day)

@@ -39,7 +39,7 @@ _FRESH_SECONDS = 3600.0
 _STARTS = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "webp": rb"RIFF....WEBP"}
 
 
-class Files:
+class BlobStore:
     """The file store. `url` is a folder, or any address of fsspec such as `s3://bucket/easel`; raises `BadConfig` for another.
 
     The same content is one file. A file is whole or not there.

@@ -7,12 +7,12 @@ import msgspec
 from bot.store.tables.core import PictureRow
 
 
-class KeptPicture(msgspec.Struct, frozen=True, kw_only=True):
+class StoredImage(msgspec.Struct, frozen=True, kw_only=True):
     """A finished picture as it is remembered. `file` and `thumbnail` are keys of the file store."""
 
     id: str
     job: str
-    person: str
+    user: str
     index: int
     seed: int
     width: int
@@ -24,12 +24,12 @@ class KeptPicture(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
 
 
-def kept(row: PictureRow) -> KeptPicture:
+def kept(row: PictureRow) -> StoredImage:
     """Return a picture from its row."""
-    return KeptPicture(
+    return StoredImage(
         id=row.id,
         job=row.job_id,
-        person=row.person_id,
+        user=row.person_id,
         index=row.index,
         seed=row.seed,
         width=row.width,

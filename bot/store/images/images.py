@@ -6,51 +6,51 @@ from datetime import datetime
 from sqlalchemy import BigInteger, delete, exists, false, func, or_, select, update
 
 from bot.store.database import Database, add_if_new
-from bot.store.images.image import KeptPicture as KeptPicture  # where pictures are looked at, what they are is at hand
+from bot.store.images.image import StoredImage as StoredImage  # where pictures are looked at, what they are is at hand
 from bot.store.images.image import kept
-from bot.store.images.search import Finding, Sought, typed
-from bot.store.tables.core import FavouriteRow, HandleRow, JobRow, PictureRow
+from bot.store.images.search import ImageSearch, SearchQuery, typed
+from bot.store.tables.core import FavouriteRow, FileIdRow, JobRow, PictureRow
 
 #: So many files are asked about at once; and so many pictures are found to be overdue, for whoever asks to ask again.
 _MOST_ASKED, _MOST_OVERDUE = 500, 10_000
 
 
-class Pictures:
+class Images:
     """The finished pictures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._finding = Finding(database)
+        self._finding = ImageSearch(database)
 
-    async def get(self, picture_id: str) -> KeptPicture | None:
+    async def get(self, picture_id: str) -> StoredImage | None:
         """Return a picture, or nothing."""
         async with self._database.read() as session:
             row = await session.get(PictureRow, picture_id)
         return None if row is None else kept(row)
 
-    async def some(self, picture_ids: Collection[str]) -> dict[str, KeptPicture]:
+    async def some(self, picture_ids: Collection[str]) -> dict[str, StoredImage]:
         """Return pictures by their ids, as far as they are there."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(PictureRow.id.in_(picture_ids)))
             return {row.id: kept(row) for row in rows}
 
-    async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[KeptPicture, ...]]:
+    async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[StoredImage, ...]]:
         """Return the pictures of each of several jobs, in their order."""
         async with self._database.read() as session:
             rows = await session.scalars(
                 select(PictureRow).where(PictureRow.job_id.in_(job_ids)).order_by(PictureRow.job_id, PictureRow.index)
             )
-            found: dict[str, list[KeptPicture]] = {job_id: [] for job_id in job_ids}
+            found: dict[str, list[StoredImage]] = {job_id: [] for job_id in job_ids}
             for row in rows:
                 found[row.job_id].append(kept(row))
         return {job_id: tuple(some) for job_id, some in found.items()}
 
-    async def search(self, person: str, words: str, page: int, most: int) -> tuple[KeptPicture, ...]:
+    async def search(self, user: str, words: str, page: int, most: int) -> tuple[StoredImage, ...]:
         """Return a page of a person's pictures, newest first, with all of the words, the last as it begins; pages count from 1."""
-        sought = _own(person, words)
+        sought = _own(user, words)
         return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
 
-    async def holder(self, file: str) -> tuple[KeptPicture, ...]:
+    async def holder(self, file: str) -> tuple[StoredImage, ...]:
         """Return the pictures that are kept in a file, as themselves or as a thumbnail."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(or_(PictureRow.file == file, PictureRow.thumbnail == file)))
@@ -105,10 +105,10 @@ class Pictures:
         return await self.unneeded(files)
 
 
-def _own(person: str, words: str) -> Sought | None:
+def _own(user: str, words: str) -> SearchQuery | None:
     """Return the search for a person's own pictures with words, or nothing where no picture can have them."""
     wanted = typed(words)
-    return None if words.strip() and not wanted else Sought(person=person, people=(person,), words=wanted)
+    return None if words.strip() and not wanted else SearchQuery(user=user, people=(user,), words=wanted)
 
 
 class Favourites:
@@ -117,28 +117,28 @@ class Favourites:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def folder(self, person: str, picture: str) -> str | None:
+    async def folder(self, user: str, picture: str) -> str | None:
         """Return the folder that a picture is marked in, empty for none; nothing where it is not marked."""
         async with self._database.read() as session:
             return await session.scalar(
-                select(FavouriteRow.folder).where(FavouriteRow.person_id == person, FavouriteRow.picture_id == picture)
+                select(FavouriteRow.folder).where(FavouriteRow.person_id == user, FavouriteRow.picture_id == picture)
             )
 
-    async def mark(self, person: str, picture: str, folder: str) -> None:
+    async def mark(self, user: str, picture: str, folder: str) -> None:
         """Mark a picture, in a folder or in none; one that is marked moves there."""
         async with self._database.write() as session:
-            row = {"person_id": person, "picture_id": picture, "folder": folder}
+            row = {"person_id": user, "picture_id": picture, "folder": folder}
             if not await add_if_new(session, FavouriteRow, row):
-                marked = FavouriteRow.person_id == person, FavouriteRow.picture_id == picture
+                marked = FavouriteRow.person_id == user, FavouriteRow.picture_id == picture
                 await session.execute(update(FavouriteRow).where(*marked).values(folder=folder))
 
-    async def unmark(self, person: str, picture: str) -> None:
+    async def unmark(self, user: str, picture: str) -> None:
         """Take a mark off, if there is one."""
         async with self._database.write() as session:
-            await session.execute(delete(FavouriteRow).where(FavouriteRow.person_id == person, FavouriteRow.picture_id == picture))
+            await session.execute(delete(FavouriteRow).where(FavouriteRow.person_id == user, FavouriteRow.picture_id == picture))
 
 
-class Handles:
+class FileIds:
     """The handles of pictures, by platform."""
 
     def __init__(self, database: Database) -> None:
@@ -150,11 +150,11 @@ class Handles:
             there = await session.scalars(select(PictureRow.id).where(PictureRow.id.in_(handles)).with_for_update(read=True))
             for picture in sorted(there):
                 row = {"platform": platform, "picture_id": picture}
-                if not await add_if_new(session, HandleRow, {**row, "handle": handles[picture]}):
-                    await session.execute(update(HandleRow).filter_by(**row).values(handle=handles[picture]))
+                if not await add_if_new(session, FileIdRow, {**row, "handle": handles[picture]}):
+                    await session.execute(update(FileIdRow).filter_by(**row).values(handle=handles[picture]))
 
     async def of(self, platform: str, pictures: Iterable[str]) -> dict[str, str]:
         """Return what a platform calls pictures, where it has seen them."""
-        wanted = HandleRow.platform == platform, HandleRow.picture_id.in_(tuple(pictures))
+        wanted = FileIdRow.platform == platform, FileIdRow.picture_id.in_(tuple(pictures))
         async with self._database.read() as session:
-            return {row.picture_id: row.handle for row in await session.scalars(select(HandleRow).where(*wanted))}
+            return {row.picture_id: row.handle for row in await session.scalars(select(FileIdRow).where(*wanted))}

@@ -12,10 +12,10 @@ import msgspec
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database
 from bot.store.images import search_terms
-from bot.store.images.image import KeptPicture, kept
+from bot.store.images.image import StoredImage, kept
 from bot.store.tables import search_index
 from bot.store.tables.columns import Utc
 from bot.store.tables.core import PictureRow
@@ -36,15 +36,15 @@ MOST_WORDS = 32
 _BY_NUMBER, _BY_MOMENT = "picture_search.rowid DESC", 'picture.created DESC, picture.job_id, picture."index" DESC'
 
 
-class Sought(msgspec.Struct, frozen=True, kw_only=True):
+class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which pictures: of whom (`people`; nobody means those that `person` marked), with which words, painted how, marked in which folder.
 
     `person` asks, in the place `here`: of others they are shown what was painted there.
     """
 
-    person: str
+    user: str
     people: tuple[str, ...]
-    here: Address | None = None
+    here: MessageRef | None = None
     words: tuple[str, ...] = ()
     model: str = ""
     preset: str = ""
@@ -74,21 +74,21 @@ def typed(words: str) -> tuple[str, ...]:
     return found if found and len(found[-1]) > LEAST_BEGINNING else search_terms.words_of(words)
 
 
-class Found(msgspec.Struct, frozen=True):
+class SearchPage(msgspec.Struct, frozen=True):
     """A page of pictures, the newest first, and how many there are on all pages; `more` where there are more than were counted."""
 
-    pictures: tuple[KeptPicture, ...]
+    pictures: tuple[StoredImage, ...]
     count: int
     more: bool
 
 
-class Finding:
+class ImageSearch:
     """Finds pictures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pictures(self, sought: Sought, page: int, most: int) -> Found:
+    async def pictures(self, sought: SearchQuery, page: int, most: int) -> SearchPage:
         """Return a page of pictures; pages count from 1."""
         first = (page - 1) * most
         async with self._database.read() as session:
@@ -98,9 +98,9 @@ class Finding:
             # What was found among the latest is what comes first of all.
             ids = latest[first : first + most] if len(latest) >= first + most else await self._page(session, sought, first, most)
             found = await _in_order(session, ids)
-        return Found(found, min(counted, MOST_COUNTED), counted > MOST_COUNTED)
+        return SearchPage(found, min(counted, MOST_COUNTED), counted > MOST_COUNTED)
 
-    async def _latest(self, session: AsyncSession, sought: Sought) -> Sequence[str]:
+    async def _latest(self, session: AsyncSession, sought: SearchQuery) -> Sequence[str]:
         """Return which of the latest pictures are sought, where that may spare PostgreSQL all earlier ones: its index has no order."""
         if self._database.is_sqlite or not sought.groups or not sought.people:
             return ()
@@ -110,25 +110,25 @@ class Finding:
         question = question.replace("FROM picture", f"FROM {latest}", 1).format(order=f" ORDER BY {_BY_MOMENT}")
         return (await session.scalars(_asked(f"{question} LIMIT {MOST_COUNTED + 1}", given))).all()
 
-    async def _count(self, session: AsyncSession, sought: Sought) -> int:
+    async def _count(self, session: AsyncSession, sought: SearchQuery) -> int:
         question, given = _question(sought, is_sqlite=self._database.is_sqlite)
         some = f"{question.format(order='')} LIMIT {MOST_COUNTED + 1}"
         return await session.scalar(_asked(f"SELECT count(*) FROM ({some}) AS found", given)) or 0
 
-    async def _page(self, session: AsyncSession, sought: Sought, first: int, most: int) -> Sequence[str]:
+    async def _page(self, session: AsyncSession, sought: SearchQuery, first: int, most: int) -> Sequence[str]:
         question, given = _question(sought, is_sqlite=self._database.is_sqlite)
         order = _BY_NUMBER if "picture_search" in question else _BY_MOMENT
         paged = f"{question.format(order=f' ORDER BY {order}')} LIMIT :most OFFSET :first"
         return (await session.scalars(_asked(paged, {**given, "most": most, "first": first}))).all()
 
-    async def folders(self, person: str, most: int) -> tuple[str, ...]:
+    async def folders(self, user: str, most: int) -> tuple[str, ...]:
         """Return the folders that a person keeps pictures in."""
         wanted = text("SELECT DISTINCT folder FROM favourite WHERE person_id = :person AND folder != '' ORDER BY folder LIMIT :most")
         async with self._database.read() as session:
-            return tuple(await session.scalars(wanted, {"person": person, "most": most}))
+            return tuple(await session.scalars(wanted, {"person": user, "most": most}))
 
 
-def _question(sought: Sought, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
+def _question(sought: SearchQuery, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
     """Return the question for the ids of pictures, without its order, and what is given to it."""
     given: dict[str, Any] = {}
     where, source = [], "picture"
@@ -162,22 +162,22 @@ def begins(table: str, groups: search_terms.Groups) -> tuple[list[str], dict[str
     return conditions, given
 
 
-def _conditions(sought: Sought) -> list[tuple[str, dict[str, Any]]]:
+def _conditions(sought: SearchQuery) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
     if sought.people:
         found.append(("picture.person_id IN :people", {"people": sought.people}))
-    if sought.people != (sought.person,):
+    if sought.people != (sought.user,):
         here = "SELECT 1 FROM job JOIN place ON place.id = job.place_id"
         here += " WHERE job.id = picture.job_id AND place.platform = :platform AND place.key = :place"
-        place = sought.here or Address("", "")
-        known = {"me": sought.person, "platform": place.platform, "place": place.place}
+        channel = sought.here or MessageRef("", "")
+        known = {"me": sought.user, "platform": channel.platform, "place": channel.channel}
         found.append((f"(picture.person_id = :me OR EXISTS ({here}))", known))
     if sought.before is not None:
         found.append(("picture.created < :before", {"before": sought.before}))
     if sought.marked:
         folder = " AND folder = :folder" if sought.folder else ""
         marked = f"picture.id IN (SELECT picture_id FROM favourite WHERE person_id = :me{folder})"
-        found.append((marked, {"me": sought.person, **({"folder": sought.folder} if sought.folder else {})}))
+        found.append((marked, {"me": sought.user, **({"folder": sought.folder} if sought.folder else {})}))
     return found
 
 
@@ -186,7 +186,7 @@ def _asked(question: str, given: dict[str, Any]) -> Any:
     return text(question).bindparams(*(kind for name, kind in kinds.items() if name in given)).bindparams(**given)
 
 
-async def _in_order(session: AsyncSession, ids: Sequence[str]) -> tuple[KeptPicture, ...]:
+async def _in_order(session: AsyncSession, ids: Sequence[str]) -> tuple[StoredImage, ...]:
     rows = {row.id: row for row in await session.scalars(select(PictureRow).where(PictureRow.id.in_(ids)))}
     return tuple(kept(rows[one]) for one in ids if one in rows)
 

@@ -88,10 +88,10 @@ def of_picture(words: str, model: str, preset: str, seed: int) -> str:
     return " ".join((*words_of(words), *marks))
 
 
-def preset_of(wish: str) -> str:
+def preset_of(params: str) -> str:
     """Return the name of the preset that a wish as it is kept says it was painted with, or nothing."""
     try:
-        said = msgspec.json.decode(wish, type=_Named).preset
+        said = msgspec.json.decode(params, type=_Named).preset
     except (msgspec.MsgspecError, ValueError):
         return ""
     return (said or "").partition("#")[0].partition("@")[0]

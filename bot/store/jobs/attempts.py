@@ -16,7 +16,7 @@ from bot.store.jobs import fair_queue, outbox
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, IS_OPEN, LEASE, PAUSED, RUNNING, UNREADABLE, WAITING, Job, Painted, job_of, jobs
 from bot.store.tables.core import JobRow, PictureRow
 from inference.contract.errors import Problem
-from inference.contract.provenance import Proof
+from inference.contract.provenance import Provenance
 
 #: Jobs that one sweep settles; there are hardly ever any.
 _MOST_SWEPT = 100
@@ -54,9 +54,9 @@ class Attempts:
                 "started": self._database.moment(),
             }
             await session.execute(update(JobRow).where(JobRow.id == job_id).values(begun))
-            row, place = (await session.execute(jobs().where(JobRow.id == job_id))).one()
+            row, channel = (await session.execute(jobs().where(JobRow.id == job_id))).one()
             await self._database.ring(session, f"show:{job_id}:{runner}")
-        return job_of(row, place)
+        return job_of(row, channel)
 
     async def beat(self, runner: str, held: Collection[str]) -> frozenset[str]:
         """Extend a runner's leases of these jobs and return the ids of those that are still its own."""
@@ -92,10 +92,10 @@ class Attempts:
         back = {"state": state, "runner": None, "lease": None, "started": None, "tries": JobRow.tries - 1}
         given = update(JobRow).where(*which).values(back).returning(JobRow.person_id, JobRow.cost, JobRow.state)
         rows = (await session.execute(given.execution_options(synchronize_session=False))).all()
-        for person, cost, became in sorted(rows):
-            await fair_queue.correct(session, self._policy, person, cost, 0.0)
+        for user, cost, became in sorted(rows):
+            await fair_queue.correct(session, self._policy, user, cost, 0.0)
             if became == WAITING:
-                await fair_queue.enter(session, person)
+                await fair_queue.enter(session, user)
         if rows:
             await self._database.ring(session, "work")
         return len(rows)
@@ -106,19 +106,19 @@ class Attempts:
             held = await session.scalars(select(JobRow.runner).where(IS_OPEN, JobRow.state == RUNNING).distinct())
             return tuple(runner for runner in held if runner is not None)
 
-    async def finish(self, job: Job, pictures: Sequence[Painted], device_seconds: float, proof: Proof | None = None) -> bool:
+    async def finish(self, job: Job, pictures: Sequence[Painted], device_seconds: float, proof: Provenance | None = None) -> bool:
         """Keep a job's pictures and what painted them, settle its credits and have it told, together.
 
         False where the job is no longer this attempt's.
         """
         found = provenance.kept(msgspec.structs.replace(job.evidence, painted=proof))
         async with self._database.write() as session:
-            person = await self._end(session, job, {"state": DONE, "device_seconds": device_seconds, "proof": found})
-            if person is None:
+            user = await self._end(session, job, {"state": DONE, "device_seconds": device_seconds, "proof": found})
+            if user is None:
                 return False
-            session.add_all(_row(job, person, one) for one in pictures)
+            session.add_all(_row(job, user, one) for one in pictures)
             await session.flush()
-            await self._settle(session, job, person, _share(job, pictures), device_seconds)
+            await self._settle(session, job, user, _share(job, pictures), device_seconds)
         return True
 
     async def fail(self, job: Job, problem: Problem) -> bool:
@@ -134,9 +134,9 @@ class Attempts:
         """Settle a job that was cancelled while this attempt did a `share` (0 to 1) of its work. Only the first word counts."""
         mine = JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == CANCELLED
         async with self._database.write() as session:
-            person = await session.scalar(select(JobRow.person_id).where(*mine).with_for_update(key_share=True))
-            if person is not None:
-                await self._settle(session, job, person, share, job.cost * share)
+            user = await session.scalar(select(JobRow.person_id).where(*mine).with_for_update(key_share=True))
+            if user is not None:
+                await self._settle(session, job, user, share, job.cost * share)
 
     async def again(self, job: Job, *, blamed: bool = False) -> Job | None:
         """Begin the next attempt where this one ended without a result, for the same runner; nothing where it is no longer the last.
@@ -153,8 +153,8 @@ class Attempts:
             changed = await session.execute(update(JobRow).where(*_fence(job)).values(counted).returning(JobRow.id))
             if changed.first() is None:
                 return None
-            row, place = (await session.execute(jobs().where(JobRow.id == job.id))).one()
-        return job_of(row, place)
+            row, channel = (await session.execute(jobs().where(JobRow.id == job.id))).one()
+        return job_of(row, channel)
 
     async def sweep(self) -> int:
         """Settle cancelled jobs of which nobody said for long what they used, as if it were nothing; return how many."""
@@ -170,14 +170,14 @@ class Attempts:
     async def _end(self, session: AsyncSession, job: Job, values: dict[str, object]) -> str | None:
         """End an attempt and return whose job it is by now, or nothing where the attempt is no longer the last."""
         changed = update(JobRow).where(*_fence(job)).values(values | {"ended": self._database.moment(), "lease": None})
-        if (person := (await session.execute(changed.returning(JobRow.person_id))).scalar()) is None:
+        if (user := (await session.execute(changed.returning(JobRow.person_id))).scalar()) is None:
             return None
         await outbox.add(session, self._database, job.id, job.address.platform)
-        return person
+        return user
 
-    async def _settle(self, session: AsyncSession, job: Job, person: str, share: float, device_seconds: float) -> None:
+    async def _settle(self, session: AsyncSession, job: Job, user: str, share: float, device_seconds: float) -> None:
         if await ledger.settle(session, job.id, quota.charge(job.credits, share)):
-            await fair_queue.correct(session, self._policy, person, job.cost, device_seconds)
+            await fair_queue.correct(session, self._policy, user, job.cost, device_seconds)
 
 
 def _unsettled(database: Database) -> Select[str]:
@@ -194,7 +194,7 @@ def _fence(job: Job) -> tuple[ColumnElement[bool], ...]:
     return JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == RUNNING
 
 
-def _row(job: Job, person: str, painted: Painted) -> PictureRow:
+def _row(job: Job, user: str, painted: Painted) -> PictureRow:
     words = job.request.prompt.text
-    found_by = search_terms.of_picture(words, job.request.model, search_terms.preset_of(job.wish), painted.seed)
-    return PictureRow(id=new_id(), job_id=job.id, person_id=person, words=words, terms=found_by, **msgspec.structs.asdict(painted))
+    found_by = search_terms.of_picture(words, job.request.model, search_terms.preset_of(job.params), painted.seed)
+    return PictureRow(id=new_id(), job_id=job.id, person_id=user, words=words, terms=found_by, **msgspec.structs.asdict(painted))

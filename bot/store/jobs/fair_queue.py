@@ -17,7 +17,7 @@ from bot.core.quota import Policy
 from bot.store.database import Database, add_if_new
 from bot.store.tables.columns import microseconds, now
 from bot.store.tables.core import RUNNING as RUNNING_SQL
-from bot.store.tables.core import UNSETTLED, ClockRow, JobRow, MembershipRow, PersonRow, PlaceRow, TurnRow
+from bot.store.tables.core import UNSETTLED, ChannelRow, ClockRow, JobRow, MembershipRow, TurnRow, UserRow
 from bot.store.tables.core import WAITING as WAITING_SQL
 
 #: Written as the indexes say it, so that the database uses them.
@@ -26,8 +26,8 @@ IS_UNSETTLED = text(UNSETTLED)
 
 #: Said of a job whose person or place is paused, or the person in that place.
 IS_HELD_BACK = or_(
-    exists().where(PersonRow.id == JobRow.person_id, PersonRow.paused),
-    exists().where(PlaceRow.id == JobRow.place_id, PlaceRow.paused),
+    exists().where(UserRow.id == JobRow.person_id, UserRow.paused),
+    exists().where(ChannelRow.id == JobRow.place_id, ChannelRow.paused),
     exists().where(MembershipRow.person_id == JobRow.person_id, MembershipRow.place_id == JobRow.place_id, MembershipRow.paused),
 )
 
@@ -52,34 +52,34 @@ async def held_clock(session: AsyncSession) -> float:
     return (await session.scalars(held)).one()
 
 
-async def enter(session: AsyncSession, person: str) -> None:
+async def enter(session: AsyncSession, user: str) -> None:
     """Note that a person has something waiting; whoever comes back after a pause has neither saved up turns nor lost any."""
-    held = select(TurnRow.tag, TurnRow.waiting).where(TurnRow.person_id == person).with_for_update(key_share=True)
+    held = select(TurnRow.tag, TurnRow.waiting).where(TurnRow.person_id == user).with_for_update(key_share=True)
     if (found := (await session.execute(held)).first()) is not None and found.waiting:
         return
     clock, since = await session.scalar(select(ClockRow.now)) or 0.0, microseconds(now())
     if found is None:
-        if await add_if_new(session, TurnRow, {"person_id": person, "tag": clock, "since": since, "waiting": True}):
+        if await add_if_new(session, TurnRow, {"person_id": user, "tag": clock, "since": since, "waiting": True}):
             return
         # Another job of theirs was quicker.
         found = (await session.execute(held)).one()
     if not found.waiting:
         changed = {"tag": fair_queue.entered(found.tag, clock), "since": since, "waiting": True}
-        await session.execute(update(TurnRow).where(TurnRow.person_id == person).values(changed))
+        await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(changed))
 
 
-async def charge(session: AsyncSession, policy: Policy, person: str, cost: float) -> None:
+async def charge(session: AsyncSession, policy: Policy, user: str, cost: float) -> None:
     """Charge for a job that was begun without waiting for its turn: what is put right at its end was charged at its beginning."""
-    await enter(session, person)
-    await correct(session, policy, person, 0.0, cost)
+    await enter(session, user)
+    await correct(session, policy, user, 0.0, cost)
 
 
-async def correct(session: AsyncSession, policy: Policy, person: str, estimated: float, measured: float) -> None:
+async def correct(session: AsyncSession, policy: Policy, user: str, estimated: float, measured: float) -> None:
     """Replace what a begun job was thought to take by what it took."""
-    tier = await session.scalar(select(PersonRow.tier).where(PersonRow.id == person))
+    tier = await session.scalar(select(UserRow.tier).where(UserRow.id == user))
     change = fair_queue.corrected(0.0, estimated, measured, policy.tier(tier or "").weight)
     if change:
-        await session.execute(update(TurnRow).where(TurnRow.person_id == person).values(tag=TurnRow.tag + change))
+        await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(tag=TurnRow.tag + change))
 
 
 async def left_behind(session: AsyncSession, database: Database, offered: Models = None) -> str | None:
@@ -110,7 +110,7 @@ async def taken(session: AsyncSession, policy: Policy, loaded: Collection[str], 
         if choice is None or not await _is_held(session, choice.job.id):
             choice = None
             continue
-        weight = policy.tier(next(row.tier for row in rows if row.person_id == choice.person)).weight
+        weight = policy.tier(next(row.tier for row in rows if row.person_id == choice.user)).weight
         reached = first.tag
         await _overtake(session, choice)
     await _turned(session, choice, weight, reached)
@@ -129,7 +129,7 @@ def _first_in_line(offered: Models = None) -> ScalarSelect[str]:
 
 
 def _heads(offered: Models = None) -> Select[str, float, str]:
-    wanted = select(TurnRow.person_id, TurnRow.tag, PersonRow.tier).join(PersonRow, PersonRow.id == TurnRow.person_id)
+    wanted = select(TurnRow.person_id, TurnRow.tag, UserRow.tier).join(UserRow, UserRow.id == TurnRow.person_id)
     wanted = wanted.where(_MAY_WAIT, _first_in_line(offered).is_not(None))
     return wanted.order_by(TurnRow.tag, TurnRow.since, TurnRow.person_id).limit(fair_queue.HEADS)
 
@@ -139,15 +139,15 @@ async def _with_lines(session: AsyncSession, rows: Sequence[Row[str, float, str]
     if not rows:
         return []
     lines: dict[str, list[Waiting]] = {row.person_id: [] for row in rows}
-    firsts = [select(_line(person, offered).subquery()) for person in lines]
-    for person, *job in await session.execute(union_all(*firsts) if len(firsts) > 1 else firsts[0]):
-        lines[person].append(Waiting(*job))
+    firsts = [select(_line(user, offered).subquery()) for user in lines]
+    for user, *job in await session.execute(union_all(*firsts) if len(firsts) > 1 else firsts[0]):
+        lines[user].append(Waiting(*job))
     return [Head(row.person_id, row.tag, tuple(lines[row.person_id])) for row in rows]
 
 
-def _line(person: str, offered: Models = None) -> Select[str, str, str, float, int]:
+def _line(user: str, offered: Models = None) -> Select[str, str, str, float, int]:
     wanted = select(JobRow.person_id, JobRow.id, JobRow.model, JobRow.cost, JobRow.passed)
-    return wanted.where(IN_LINE, JobRow.person_id == person, *_paintable(offered)).order_by(JobRow.rank).limit(fair_queue.REACH)
+    return wanted.where(IN_LINE, JobRow.person_id == user, *_paintable(offered)).order_by(JobRow.rank).limit(fair_queue.REACH)
 
 
 async def _is_held(session: AsyncSession, job_id: str) -> bool:
@@ -171,34 +171,34 @@ async def _turned(session: AsyncSession, choice: Choice | None, weight: float, r
     passed = () if choice is None else (TurnRow.tag < reached,)
     idle = select(TurnRow.person_id).where(_MAY_WAIT, _first_in_line().is_(None), *passed).order_by(TurnRow.tag, TurnRow.since)
     resting = set(await session.scalars(idle.limit(_MOST_IDLE)))
-    served = set() if choice is None else {choice.person}
+    served = set() if choice is None else {choice.user}
     if not resting | served:
         return
     await _hold(session, resting | served)
     if choice is not None:
         # A change, not a value: somebody's job may end meanwhile and be put right.
         tag = TurnRow.tag + fair_queue.served(0.0, choice.job.cost, weight)
-        await session.execute(update(TurnRow).where(TurnRow.person_id == choice.person).values(tag=tag))
+        await session.execute(update(TurnRow).where(TurnRow.person_id == choice.user).values(tag=tag))
     if resting:
         await _rest(session, resting)
 
 
-async def rest(session: AsyncSession, persons: Collection[str]) -> None:
+async def rest(session: AsyncSession, users: Collection[str]) -> None:
     """Note that persons have nothing waiting, those of them that have not; however many they are."""
-    some = sorted(persons)
+    some = sorted(users)
     for first in range(0, len(some), _MOST_NAMED):
         named = some[first : first + _MOST_NAMED]
         await _hold(session, named)
         await _rest(session, named)
 
 
-async def _hold(session: AsyncSession, persons: Collection[str]) -> None:
+async def _hold(session: AsyncSession, users: Collection[str]) -> None:
     """Hold the turns of persons. They come last and in their order: whoever has one waits for nothing else."""
-    held = select(TurnRow.person_id).where(TurnRow.person_id.in_(persons)).order_by(TurnRow.person_id)
+    held = select(TurnRow.person_id).where(TurnRow.person_id.in_(users)).order_by(TurnRow.person_id)
     await session.execute(held.with_for_update(key_share=True))
 
 
-async def _rest(session: AsyncSession, persons: Collection[str]) -> None:
+async def _rest(session: AsyncSession, users: Collection[str]) -> None:
     # Asked while the turns are held: whoever brings a job now has to wait with it.
-    still = update(TurnRow).where(TurnRow.person_id.in_(persons), _first_in_line().is_(None)).values(waiting=False)
+    still = update(TurnRow).where(TurnRow.person_id.in_(users), _first_in_line().is_(None)).values(waiting=False)
     await session.execute(still.execution_options(synchronize_session=False))

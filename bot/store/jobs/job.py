@@ -6,10 +6,10 @@ import msgspec
 from sqlalchemy import Select, select, text
 
 from bot.core import provenance
-from bot.core.provenance import Evidence, First
-from bot.core.values import Address
+from bot.core.provenance import First, JobProvenance
+from bot.core.values import MessageRef
 from bot.store.tables.core import OPEN as OPEN_SQL
-from bot.store.tables.core import JobRow, PlaceRow
+from bot.store.tables.core import ChannelRow, JobRow
 from inference.contract.errors import Problem
 from inference.contract.request import PictureRequest, Prompt
 
@@ -36,10 +36,10 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    person: str
-    address: Address
+    user: str
+    address: MessageRef
     line: str
-    wish: str
+    params: str
     request: PictureRequest
     source: str | None = None
     key: str | None = None
@@ -57,10 +57,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    person: str
-    address: Address
+    user: str
+    address: MessageRef
     line: str
-    wish: str
+    params: str
     request: PictureRequest
     source: str | None
     state: str
@@ -75,7 +75,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     cost: float = 1.0
     credits: int = 0
     language: str = ""
-    evidence: Evidence = Evidence()
+    evidence: JobProvenance = JobProvenance()
 
     @property
     def is_unreadable(self) -> bool:
@@ -118,20 +118,20 @@ def _problem_of(row: JobRow) -> Problem | None:
         return UNREADABLE
 
 
-def jobs() -> Select[JobRow, PlaceRow]:
+def jobs() -> Select[JobRow, ChannelRow]:
     """Return the question for jobs and their places."""
-    return select(JobRow, PlaceRow).join(PlaceRow, PlaceRow.id == JobRow.place_id)
+    return select(JobRow, ChannelRow).join(ChannelRow, ChannelRow.id == JobRow.place_id)
 
 
-def job_of(row: JobRow, place: PlaceRow) -> Job:
+def job_of(row: JobRow, channel: ChannelRow) -> Job:
     """Return a job from its row. A request that cannot be read is stood in for: its person sees their words, and that it failed."""
     request = _request_of(row)
     return Job(
         id=row.id,
-        person=row.person_id,
-        address=Address(place.platform, place.key, row.message),
+        user=row.person_id,
+        address=MessageRef(channel.platform, channel.key, row.message),
         line=row.line,
-        wish=row.wish,
+        params=row.params,
         request=request or _stand_in(row),
         source=row.source,
         state=row.state,

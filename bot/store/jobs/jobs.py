@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core import provenance
 from bot.core.errors import NotAllowed
-from bot.core.provenance import Evidence
+from bot.core.provenance import JobProvenance
 from bot.core.quota import Policy
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.billing import ledger, member_quota
 from bot.store.database import Database, add_if_new
 from bot.store.jobs import fair_queue, outbox
 from bot.store.jobs.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
 from bot.store.tables.columns import microseconds, now
-from bot.store.tables.core import JobRow, MembershipRow, PersonRow, PlaceRow
+from bot.store.tables.core import ChannelRow, JobRow, MembershipRow, UserRow
 from bot.store.users import channels
 
 
@@ -36,27 +36,27 @@ class Jobs:
         With a `runner` they are leased to it at once. Raises `NotAllowed` where credits or room in the person's line are wanting.
         """
         async with self._database.write() as session:
-            places = await _places(session, new)
-            askers = {person: await _asker(session, person) for person in sorted({one.person for one in new})}
+            channels = await _places(session, new)
+            askers = {user: await _asker(session, user) for user in sorted({one.user for one in new})}
             moment, ids, admitted = now(), [], []
             day = self._policy.day(moment)
             for number, one in enumerate(new):
-                asker, place = askers[one.person], places[_key(one)]
+                requester, channel = askers[one.user], channels[_key(one)]
                 # A microsecond apart: what was asked for together is painted in the order it was asked for.
-                values = _values(one, place.id, moment + timedelta(microseconds=number), asker.rank + 1 + number) | {"day": day}
-                values |= self._leased(runner) if runner else {"state": PAUSED if asker.is_held_back(place) else WAITING}
+                values = _values(one, channel.id, moment + timedelta(microseconds=number), requester.rank + 1 + number) | {"day": day}
+                values |= self._leased(runner) if runner else {"state": PAUSED if requester.is_held_back(channel) else WAITING}
                 if await add_if_new(session, JobRow, values):
                     ids.append(one.id)
-                    admitted.append(_Admitted(one.id, one.person, place.id, one.credits, one.cost, values["state"] == WAITING))
+                    admitted.append(_Admitted(one.id, one.user, channel.id, one.credits, one.cost, values["state"] == WAITING))
                 else:
                     ids.append(await _known(session, one))
             if runner is None:
                 await self._admit(session, admitted, askers, day)
             for begun in admitted if runner else ():
-                await fair_queue.charge(session, self._policy, begun.person, begun.cost)
+                await fair_queue.charge(session, self._policy, begun.user, begun.cost)
             rows = [(await session.execute(jobs().where(JobRow.id == job_id))).one() for job_id in ids]
             await self._database.ring(session, "work")
-        return tuple(job_of(row, place) for row, place in rows)
+        return tuple(job_of(row, channel) for row, channel in rows)
 
     def _leased(self, runner: str) -> dict[str, object]:
         lease, started = self._database.moment(LEASE), self._database.moment()
@@ -64,22 +64,22 @@ class Jobs:
 
     async def _admit(self, session: AsyncSession, new: Sequence["_Admitted"], askers: Mapping[str, "_Asker"], day: str) -> None:
         """Hold the credits of a day's new jobs and put their persons into line; raises `NotAllowed`."""
-        for person, count in Counter(one.person for one in new).items():
-            most = self._policy.tier(askers[person].tier).most_open
-            if askers[person].open + count > most:
+        for user, count in Counter(one.user for one in new).items():
+            most = self._policy.tier(askers[user].tier).most_open
+            if askers[user].open + count > most:
                 raise NotAllowed("denied-open", most=most)
         used: Counter[tuple[str, str]] = Counter()
         for one in new:
-            used[one.person, one.place_id] += one.credits
-        for (person, place), credits in sorted(used.items()):
-            await member_quota.take(session, day, person, place, credits)
-        for one in sorted(new, key=lambda one: one.person):
-            allowance = self._policy.tier(askers[one.person].tier).credits
-            await ledger.hold(session, self._policy, ledger.of_person(one.person), allowance, one.credits, one.id)
+            used[one.user, one.place_id] += one.credits
+        for (user, channel), credits in sorted(used.items()):
+            await member_quota.take(session, day, user, channel, credits)
+        for one in sorted(new, key=lambda one: one.user):
+            allowance = self._policy.tier(askers[one.user].tier).credits
+            await ledger.hold(session, self._policy, ledger.of_person(one.user), allowance, one.credits, one.id)
         for one in sorted(new, key=lambda one: one.place_id):
-            await ledger.hold(session, self._policy, ledger.of_place(one.place_id), self._policy.place, one.credits, one.id)
-        for person in sorted({one.person for one in new if one.is_in_line}):
-            await fair_queue.enter(session, person)
+            await ledger.hold(session, self._policy, ledger.of_channel(one.place_id), self._policy.channel, one.credits, one.id)
+        for user in sorted({one.user for one in new if one.is_in_line}):
+            await fair_queue.enter(session, user)
 
     async def get(self, job_id: str) -> Job | None:
         """Return a job, or nothing."""
@@ -101,13 +101,13 @@ class Jobs:
             found = (await session.execute(jobs().where(JobRow.id == job_id).with_for_update(of=JobRow, key_share=True))).one_or_none()
             if found is None or found[0].state not in OPEN:
                 return False
-            row, place = found
+            row, channel = found
             was_running = row.state == RUNNING
             ended = {"state": CANCELLED, "ended": self._database.moment(), "lease": None}
             await session.execute(update(JobRow).where(JobRow.id == job_id).values(ended))
             if not was_running:
                 await ledger.settle(session, job_id, 0)
-            await outbox.add(session, self._database, job_id, place.platform)
+            await outbox.add(session, self._database, job_id, channel.platform)
             await self._database.ring(session, f"job:{job_id}")
         return True
 
@@ -117,47 +117,47 @@ class Jobs:
             found = (await session.execute(jobs().where(JobRow.id == job_id))).one_or_none()
             if found is None or found[0].state != FAILED:
                 return False
-            row, place = found
-            if (kept := job_of(row, place)).is_unreadable:
+            row, channel = found
+            if (kept := job_of(row, channel)).is_unreadable:
                 return False
-            (held_back,) = await _held(session, [place.id])
-            asker = await _asker(session, row.person_id)
-            is_paused, day = asker.is_held_back(held_back), self._policy.day(now())
+            (held_back,) = await _held(session, [channel.id])
+            requester = await _asker(session, row.person_id)
+            is_paused, day = requester.is_held_back(held_back), self._policy.day(now())
             anew = {
                 "state": PAUSED if is_paused else WAITING,
-                "rank": max(asker.rank + 1, microseconds(now())),
+                "rank": max(requester.rank + 1, microseconds(now())),
                 **{"model": kept.request.model, "tries": 0, "passed": 0, "day": day},
                 **dict.fromkeys(("problem", "started", "ended", "charged"), None),
             }
             changed = update(JobRow).where(JobRow.id == job_id, JobRow.state == FAILED).values(anew).returning(JobRow.id)
             if (await session.execute(changed)).first() is None:
                 return False
-            again = _Admitted(job_id, row.person_id, place.id, row.credits, row.cost, not is_paused)
-            await self._admit(session, [again], {row.person_id: asker}, day)
+            again = _Admitted(job_id, row.person_id, channel.id, row.credits, row.cost, not is_paused)
+            await self._admit(session, [again], {row.person_id: requester}, day)
             await self._database.ring(session, "work")
         return True
 
-    async def open_of(self, person: str) -> tuple[Job, ...]:
+    async def open_of(self, user: str) -> tuple[Job, ...]:
         """Return a person's open jobs: what is being painted, then what waits, in its order."""
-        wanted = jobs().where(IS_OPEN, JobRow.person_id == person)
+        wanted = jobs().where(IS_OPEN, JobRow.person_id == user)
         return await self._some(wanted.order_by(JobRow.state != RUNNING, JobRow.rank, JobRow.id))
 
-    async def of_place(self, address: Address, most: int, before: datetime | None = None) -> tuple[Job, ...]:
+    async def of_channel(self, address: MessageRef, most: int, before: datetime | None = None) -> tuple[Job, ...]:
         """Return the latest jobs of a place, oldest first; with `before`, those accepted earlier than that."""
-        wanted = jobs().where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        wanted = jobs().where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
         if before is not None:
             wanted = wanted.where(JobRow.created < before)
         return tuple(reversed(await self._some(wanted.order_by(JobRow.created.desc(), JobRow.id.desc()).limit(most))))
 
-    async def starts_from(self, person: str, file: str) -> bool:
+    async def starts_from(self, user: str, file: str) -> bool:
         """Return whether a job of this person starts from the picture in a file."""
         async with self._database.read() as session:
-            found = select(JobRow.id).where(JobRow.person_id == person, JobRow.source == file).limit(1)
+            found = select(JobRow.id).where(JobRow.person_id == user, JobRow.source == file).limit(1)
             return await session.scalar(found) is not None
 
-    async def _some(self, wanted: Select[JobRow, PlaceRow]) -> tuple[Job, ...]:
+    async def _some(self, wanted: Select[JobRow, ChannelRow]) -> tuple[Job, ...]:
         async with self._database.read() as session:
-            return tuple(job_of(row, place) for row, place in await session.execute(wanted))
+            return tuple(job_of(row, channel) for row, channel in await session.execute(wanted))
 
 
 class _Place(NamedTuple):
@@ -174,27 +174,27 @@ class _Asker(NamedTuple):
     rank: int
     barred: frozenset[str]
 
-    def is_held_back(self, place: _Place) -> bool:
+    def is_held_back(self, channel: _Place) -> bool:
         """Return whether what they ask for in a place has to wait until somebody lets it go on."""
-        return self.is_paused or place.is_paused or place.id in self.barred
+        return self.is_paused or channel.is_paused or channel.id in self.barred
 
 
 class _Admitted(NamedTuple):
     id: str
-    person: str
+    user: str
     place_id: str
     credits: int
     cost: float
     is_in_line: bool
 
 
-async def _asker(session: AsyncSession, person: str) -> _Asker:
+async def _asker(session: AsyncSession, user: str) -> _Asker:
     """Return who asks, held until the transaction ends: of those who ask at once each finds the line as the one before left it."""
-    wanted = select(PersonRow.tier, PersonRow.paused).where(PersonRow.id == person).with_for_update(key_share=True)
+    wanted = select(UserRow.tier, UserRow.paused).where(UserRow.id == user).with_for_update(key_share=True)
     tier, is_paused = (await session.execute(wanted)).first() or ("", False)
-    line = select(func.count(), func.coalesce(func.max(JobRow.rank), 0)).where(IS_OPEN, JobRow.person_id == person)
+    line = select(func.count(), func.coalesce(func.max(JobRow.rank), 0)).where(IS_OPEN, JobRow.person_id == user)
     open_jobs, rank = (await session.execute(line)).one()
-    barred = await session.scalars(select(MembershipRow.place_id).where(MembershipRow.person_id == person, MembershipRow.paused))
+    barred = await session.scalars(select(MembershipRow.place_id).where(MembershipRow.person_id == user, MembershipRow.paused))
     return _Asker(tier, is_paused, open_jobs, rank, frozenset(barred))
 
 
@@ -207,17 +207,17 @@ async def _places(session: AsyncSession, new: Sequence[NewJob]) -> dict[tuple[st
 
 async def _held(session: AsyncSession, place_ids: Iterable[str]) -> list[_Place]:
     """Return places, held so that many can ask in them at once, but nobody pauses them meanwhile."""
-    wanted = select(PlaceRow.id, PlaceRow.paused).where(PlaceRow.id.in_(set(place_ids))).order_by(PlaceRow.id)
+    wanted = select(ChannelRow.id, ChannelRow.paused).where(ChannelRow.id.in_(set(place_ids))).order_by(ChannelRow.id)
     return [_Place(*found) for found in await session.execute(wanted.with_for_update(read=True))]
 
 
 def _key(new: NewJob) -> tuple[str, str]:
-    return new.address.platform, new.address.place
+    return new.address.platform, new.address.channel
 
 
 async def _known(session: AsyncSession, new: NewJob) -> str:
     """Return the id of the job that was accepted before in place of a new one, or as it."""
-    before = or_(JobRow.id == new.id, and_(JobRow.person_id == new.person, JobRow.key == new.key))
+    before = or_(JobRow.id == new.id, and_(JobRow.person_id == new.user, JobRow.key == new.key))
     return (await session.scalars(select(JobRow.id).where(before))).one()
 
 
@@ -225,12 +225,12 @@ def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str
     """Return the row of a job; `rank` is the least that it may have, after all those that its person has open."""
     return {
         "id": new.id,
-        "person_id": new.person,
+        "person_id": new.user,
         "place_id": place_id,
         "message": new.address.message,
         "key": new.key,
         "line": new.line,
-        "wish": new.wish,
+        "params": new.params,
         "request": msgspec.msgpack.encode(msgspec.structs.replace(new.request, source=None)),
         "source": new.source,
         "model": new.request.model,
@@ -238,6 +238,6 @@ def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str
         "rank": max(rank, microseconds(moment)),
         "credits": new.credits,
         "language": new.language,
-        "proof": provenance.kept(Evidence(first=new.first)),
+        "proof": provenance.kept(JobProvenance(first=new.first)),
         "created": moment,
     }

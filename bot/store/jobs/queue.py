@@ -9,25 +9,25 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.quota import Policy
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database, add_if_new
 from bot.store.jobs import fair_queue
 from bot.store.jobs.fair_queue import IN_LINE, IS_RUNNING
 from bot.store.jobs.job import IS_OPEN, PAUSED, WAITING, Job, job_of, jobs
 from bot.store.jobs.outbox import IS_UNTOLD
 from bot.store.tables.columns import now
-from bot.store.tables.core import ClockRow, DeliveryRow, JobRow, MembershipRow, PersonRow, PlaceRow, TurnRow
+from bot.store.tables.core import ChannelRow, ClockRow, DeliveryRow, JobRow, MembershipRow, TurnRow, UserRow
 from bot.store.users import channels
 
 Way = Literal["up", "down", "first", "last"]
 
 
-class Stand(msgspec.Struct, frozen=True):
+class UserBacklog(msgspec.Struct, frozen=True):
     """How a person stands: their virtual time (and since when, in microseconds), the weight of their turn, and their waiting jobs:
     how many, and their device seconds.
     """
 
-    person: str
+    user: str
     tag: float
     since: int
     weight: float
@@ -35,14 +35,14 @@ class Stand(msgspec.Struct, frozen=True):
     cost: float
 
 
-class Line:
+class JobQueue:
     """Everybody's jobs in line, and what moves them."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
-    async def stands(self) -> tuple[Stand, ...]:
+    async def stands(self) -> tuple[UserBacklog, ...]:
         """Return how everybody stands who has something in line."""
         waiting = (
             select(JobRow.person_id, func.count().label("jobs"), func.sum(JobRow.cost).label("cost"))
@@ -51,20 +51,22 @@ class Line:
             .subquery()
         )
         wanted = (
-            select(waiting.c.person_id, TurnRow.tag, TurnRow.since, PersonRow.tier, waiting.c.jobs, waiting.c.cost)
+            select(waiting.c.person_id, TurnRow.tag, TurnRow.since, UserRow.tier, waiting.c.jobs, waiting.c.cost)
             .join(TurnRow, TurnRow.person_id == waiting.c.person_id)
-            .join(PersonRow, PersonRow.id == waiting.c.person_id)
+            .join(UserRow, UserRow.id == waiting.c.person_id)
         )
         async with self._database.read() as session:
             rows = (await session.execute(wanted)).all()
-        return tuple(Stand(person, tag, since, self._policy.tier(tier).weight, jobs, cost) for person, tag, since, tier, jobs, cost in rows)
+        return tuple(
+            UserBacklog(user, tag, since, self._policy.tier(tier).weight, jobs, cost) for user, tag, since, tier, jobs, cost in rows
+        )
 
     async def before(self, job: Job) -> tuple[int, float]:
         """Return how many jobs of the same person are in line before one, and their device seconds."""
         rank = select(JobRow.rank).where(JobRow.id == job.id).scalar_subquery()
         own = select(func.count(), func.coalesce(func.sum(JobRow.cost), 0.0))
         async with self._database.read() as session:
-            count, cost = (await session.execute(own.where(fair_queue.IN_LINE, JobRow.person_id == job.person, JobRow.rank < rank))).one()
+            count, cost = (await session.execute(own.where(fair_queue.IN_LINE, JobRow.person_id == job.user, JobRow.rank < rank))).one()
         return count, cost
 
     async def move(self, job: Job, way: Way) -> bool:
@@ -72,7 +74,7 @@ class Line:
         async with self._database.write() as session:
             # Two moves at once: the second finds the line as the first left it.
             await fair_queue.held_clock(session)
-            own = select(JobRow.id, JobRow.rank).where(fair_queue.IN_LINE, JobRow.person_id == job.person).order_by(JobRow.rank, JobRow.id)
+            own = select(JobRow.id, JobRow.rank).where(fair_queue.IN_LINE, JobRow.person_id == job.user).order_by(JobRow.rank, JobRow.id)
             ids, ranks = [list(column) for column in zip(*await session.execute(own), strict=True)] or ([], [])
             if job.id not in ids:
                 return False
@@ -91,32 +93,32 @@ class Line:
             await fair_queue.held_clock(session)
             await session.execute(update(JobRow).where(fair_queue.IN_LINE, JobRow.model == model).values(cost=JobRow.cost * factor))
 
-    async def pause_person(self, person: str, *, paused: bool) -> tuple[str, ...]:
+    async def pause_person(self, user: str, *, paused: bool) -> tuple[str, ...]:
         """Hold a person's jobs back, or let them go on; return the ids of the jobs that this changed. What is painted goes on."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            await session.execute(update(PersonRow).where(PersonRow.id == person).values(paused=paused))
-            return await self._moved(session, JobRow.person_id == person, paused=paused)
+            await session.execute(update(UserRow).where(UserRow.id == user).values(paused=paused))
+            return await self._moved(session, JobRow.person_id == user, paused=paused)
 
     async def pause_place(self, platform: str, key: str, *, paused: bool) -> tuple[str, ...]:
         """Hold the jobs of a place back, or let them go on; likewise."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             place_id = await channels.place_id(session, platform, key)
-            await session.execute(update(PlaceRow).where(PlaceRow.id == place_id).values(paused=paused))
+            await session.execute(update(ChannelRow).where(ChannelRow.id == place_id).values(paused=paused))
             return await self._moved(session, JobRow.place_id == place_id, paused=paused)
 
-    async def pause_member(self, person: str, address: Address, *, paused: bool) -> tuple[str, ...]:
+    async def pause_member(self, user: str, address: MessageRef, *, paused: bool) -> tuple[str, ...]:
         """Hold a person's jobs in one place back, or let them go on; likewise."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            place_id = await channels.place_id(session, address.platform, address.place)
+            place_id = await channels.place_id(session, address.platform, address.channel)
             # Whoever is accepting something of theirs now comes before or after this, and not in between.
-            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
-            await add_if_new(session, MembershipRow, {"person_id": person, "place_id": place_id, "paused": paused})
-            held = MembershipRow.person_id == person, MembershipRow.place_id == place_id
+            await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
+            await add_if_new(session, MembershipRow, {"person_id": user, "place_id": place_id, "paused": paused})
+            held = MembershipRow.person_id == user, MembershipRow.place_id == place_id
             await session.execute(update(MembershipRow).where(*held).values(paused=paused))
-            return await self._moved(session, and_(JobRow.person_id == person, JobRow.place_id == place_id), paused=paused)
+            return await self._moved(session, and_(JobRow.person_id == user, JobRow.place_id == place_id), paused=paused)
 
     async def _moved(self, session: AsyncSession, whose: ColumnElement[bool], *, paused: bool) -> tuple[str, ...]:
         """Move jobs out of the line or into it again, where nothing else holds them back."""
@@ -124,14 +126,14 @@ class Line:
         changed = update(JobRow).where(*which).values(state=PAUSED if paused else WAITING).returning(JobRow.id, JobRow.person_id)
         rows = (await session.execute(changed.execution_options(synchronize_session=False))).all()
         if paused:
-            await fair_queue.rest(session, {person for _, person in rows})
+            await fair_queue.rest(session, {user for _, user in rows})
         else:
-            await self._entered(session, {person for _, person in rows})
+            await self._entered(session, {user for _, user in rows})
         return tuple(job_id for job_id, _ in rows)
 
-    async def _entered(self, session: AsyncSession, persons: Iterable[str]) -> None:
-        for person in sorted(persons):
-            await fair_queue.enter(session, person)
+    async def _entered(self, session: AsyncSession, users: Iterable[str]) -> None:
+        for user in sorted(users):
+            await fair_queue.enter(session, user)
         await self._database.ring(session, "work")
 
 
@@ -157,7 +159,7 @@ class Turns(msgspec.Struct, frozen=True):
     waiting: int
 
 
-class Work:
+class QueueNumbers:
     """Questions about everybody's open jobs; the indexes hold only those."""
 
     def __init__(self, database: Database) -> None:
@@ -178,17 +180,17 @@ class Work:
             rows = (await session.execute(wanted)).all()
         return {state: Queue(count, max(0.0, (moment - oldest).total_seconds())) for state, count, oldest in rows}
 
-    async def ends(self, address: Address, most: int) -> tuple[int, ...]:
+    async def ends(self, address: MessageRef, most: int) -> tuple[int, ...]:
         """Return of how many pictures the ends are that a place is told next, a number for each request, of so many at most.
 
         They are those of what is being painted, by all processes, and of what was and is not told yet.
         """
         untold = select(DeliveryRow.job_id).where(IS_UNTOLD, DeliveryRow.platform == address.platform)
-        here = jobs().where(PlaceRow.platform == address.platform, PlaceRow.key == address.place)
+        here = jobs().where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
         ways = here.where(IS_RUNNING), here.where(JobRow.id.in_(untold))
         async with self._database.read() as session:
             rows = [row for wanted in ways for row in await session.execute(wanted.limit(most))]
-        return tuple(job_of(row, place).request.count for row, place in rows)[:most]
+        return tuple(job_of(row, channel).request.count for row, channel in rows)[:most]
 
     async def turns(self) -> Turns:
         """Return how the turns stand."""

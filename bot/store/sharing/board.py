@@ -9,44 +9,44 @@ from collections.abc import Collection
 from sqlalchemy import Select, and_, delete, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.values import Address, new_id
+from bot.core.values import MessageRef, new_id
 from bot.store.database import add_if_new
 from bot.store.sharing import preset as naming
-from bot.store.tables.core import LinkCodeRow, PersonRow, PlaceRow
-from bot.store.tables.sharing import BoardPlaceRow, BoardRow, PresetRow, ShareRow, VoteRow
+from bot.store.tables.core import ChannelRow, LinkCodeRow, UserRow
+from bot.store.tables.sharing import BoardChannelRow, BoardRow, PresetRow, ShareRow, VoteRow
 from bot.store.users.channels import place_id
 
 
-def board_of(place: Address) -> Select[str]:
+def board_of(channel: MessageRef) -> Select[str]:
     """Return the question for the board of a place."""
-    here = PlaceRow.platform == place.platform, PlaceRow.key == place.place
-    return select(BoardPlaceRow.board_id).join(PlaceRow, PlaceRow.id == BoardPlaceRow.place_id).where(*here)
+    here = ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel
+    return select(BoardChannelRow.board_id).join(ChannelRow, ChannelRow.id == BoardChannelRow.place_id).where(*here)
 
 
-async def opened(session: AsyncSession, place: Address) -> str:
+async def opened(session: AsyncSession, channel: MessageRef) -> str:
     """Return the board that a place looks at; a new one where there is none."""
-    if (known := await session.scalar(board_of(place))) is not None:
+    if (known := await session.scalar(board_of(channel))) is not None:
         return known
-    return await _new(session, await place_id(session, place.platform, place.place))
+    return await _new(session, await place_id(session, channel.platform, channel.channel))
 
 
-async def held(session: AsyncSession, place: Address, person: str = "") -> str:
+async def held(session: AsyncSession, channel: MessageRef, user: str = "") -> str:
     """Return the board that a place looks at, a new one where there is none, and hold it: it is the place's until the transaction ends.
 
     `person` is whose something is to be put there, and held too.
     """
     while True:
-        board = await opened(session, place)
-        await hold_person(session, person)
+        board = await opened(session, channel)
+        await hold_person(session, user)
         await hold(session, board)
         # Whoever had it before may have joined it with another one.
-        if await session.scalar(board_of(place)) == board:
+        if await session.scalar(board_of(channel)) == board:
             return board
 
 
-async def hold_person(session: AsyncSession, person: str) -> None:
+async def hold_person(session: AsyncSession, user: str) -> None:
     """Hold a person: they are neither forgotten nor joined with another one meanwhile, and keep and share one thing after the other."""
-    await session.scalar(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
+    await session.scalar(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
 
 
 async def hold(session: AsyncSession, *boards: str) -> bool:
@@ -62,23 +62,23 @@ async def join(session: AsyncSession, kept: str, other: str) -> bool:
     """
     if kept == other or not await hold(session, kept, other):
         return False
-    await session.execute(update(BoardPlaceRow).where(BoardPlaceRow.board_id == other).values(board_id=kept))
+    await session.execute(update(BoardChannelRow).where(BoardChannelRow.board_id == other).values(board_id=kept))
     await _move_presets(session, other, kept)
     await session.execute(update(ShareRow).where(ShareRow.board_id == other).values(board_id=kept))
     await session.execute(delete(BoardRow).where(BoardRow.id == other))
     return True
 
 
-async def part(session: AsyncSession, place: Address) -> bool:
+async def part(session: AsyncSession, channel: MessageRef) -> bool:
     """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
-    if await session.scalar(board_of(place)) is None:
+    if await session.scalar(board_of(channel)) is None:
         return False
-    board = await held(session, place)
-    looking = (await session.scalars(select(BoardPlaceRow.place_id).where(BoardPlaceRow.board_id == board))).all()
+    board = await held(session, channel)
+    looking = (await session.scalars(select(BoardChannelRow.place_id).where(BoardChannelRow.board_id == board))).all()
     if len(looking) < 2:
         return False
-    here = await place_id(session, place.platform, place.place)
-    await session.execute(delete(BoardPlaceRow).where(BoardPlaceRow.place_id == here))
+    here = await place_id(session, channel.platform, channel.channel)
+    await session.execute(delete(BoardChannelRow).where(BoardChannelRow.place_id == here))
     # Who left agrees to nothing in the name of those who stay.
     await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == board))
     await _new(session, here)
@@ -86,17 +86,17 @@ async def part(session: AsyncSession, place: Address) -> bool:
 
 
 async def put(
-    session: AsyncSession, board: str, person: str, words: str, wish: str, *, picture: str | None = None, preset: str | None = None
+    session: AsyncSession, board: str, user: str, words: str, params: str, *, picture: str | None = None, preset: str | None = None
 ) -> str:
     """Put something on a board that is held, and return its id; of what is there already from the same person that one's."""
-    same = (ShareRow.picture_id == picture) if picture else and_(ShareRow.wish == wish, ShareRow.picture_id.is_(None))
+    same = (ShareRow.picture_id == picture) if picture else and_(ShareRow.params == params, ShareRow.picture_id.is_(None))
     if preset:
         same = ShareRow.preset_id == preset
-    known = select(ShareRow.id).where(ShareRow.board_id == board, ShareRow.person_id == person, ShareRow.removed == false(), same)
+    known = select(ShareRow.id).where(ShareRow.board_id == board, ShareRow.person_id == user, ShareRow.removed == false(), same)
     if (found := await session.scalar(known.limit(1))) is not None:
         return found
-    row = {"id": new_id(), "board_id": board, "person_id": person, "picture_id": picture, "preset_id": preset}
-    await session.execute(insert(ShareRow).values(**row, words=words, wish=wish))
+    row = {"id": new_id(), "board_id": board, "person_id": user, "picture_id": picture, "preset_id": preset}
+    await session.execute(insert(ShareRow).values(**row, words=words, params=params))
     return str(row["id"])
 
 
@@ -109,14 +109,14 @@ async def count(session: AsyncSession, shares: Collection[str]) -> None:
         await session.execute(counted.execution_options(synchronize_session=False))
 
 
-async def _new(session: AsyncSession, place: str) -> str:
+async def _new(session: AsyncSession, channel: str) -> str:
     """Return a new board for a place that looks at none, or the one that somebody opened for it at the same moment."""
     board = new_id()
     await session.execute(insert(BoardRow).values(id=board))
-    if await add_if_new(session, BoardPlaceRow, {"place_id": place, "board_id": board}):
+    if await add_if_new(session, BoardChannelRow, {"place_id": channel, "board_id": board}):
         return board
     await session.execute(delete(BoardRow).where(BoardRow.id == board))
-    return (await session.scalars(select(BoardPlaceRow.board_id).where(BoardPlaceRow.place_id == place))).one()
+    return (await session.scalars(select(BoardChannelRow.board_id).where(BoardChannelRow.place_id == channel))).one()
 
 
 async def _move_presets(session: AsyncSession, old: str, new: str) -> None:

@@ -7,13 +7,13 @@ from typing import Literal
 import msgspec
 from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select, update
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database, add_if_new
 from bot.store.sharing import board as one_board
 from bot.store.sharing.board import board_of
 from bot.store.tables.columns import now
-from bot.store.tables.core import JobRow, PersonRow, PictureRow, PlaceRow
-from bot.store.tables.sharing import BoardPlaceRow, PresetRow, ReportRow, ShareRow, VoteRow
+from bot.store.tables.core import ChannelRow, JobRow, PictureRow, UserRow
+from bot.store.tables.sharing import BoardChannelRow, PresetRow, ReportRow, ShareRow, VoteRow
 from bot.store.users.channels import is_theirs
 
 #: How a board is looked at.
@@ -25,12 +25,12 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     board: str
-    person: str
+    user: str
     maker: str
     picture: str | None
     preset: str | None
     words: str
-    wish: str
+    params: str
     pinned: bool
     removed: bool
     uses: int
@@ -44,39 +44,43 @@ class Boards:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, place: Address) -> str | None:
+    async def of(self, channel: MessageRef) -> str | None:
         """Return the board that a place looks at, or nothing where nothing was ever shared."""
         async with self._database.read() as session:
-            return await session.scalar(board_of(place))
+            return await session.scalar(board_of(channel))
 
-    async def opened(self, place: Address) -> str:
+    async def opened(self, channel: MessageRef) -> str:
         """Return the board that a place looks at; a new one where there is none."""
         async with self._database.write() as session:
-            return await one_board.opened(session, place)
+            return await one_board.opened(session, channel)
 
-    async def places(self, board: str) -> tuple[Address, ...]:
+    async def channels(self, board: str) -> tuple[MessageRef, ...]:
         """Return the places that look at a board."""
-        wanted = select(PlaceRow).join(BoardPlaceRow, BoardPlaceRow.place_id == PlaceRow.id).where(BoardPlaceRow.board_id == board)
+        wanted = (
+            select(ChannelRow).join(BoardChannelRow, BoardChannelRow.place_id == ChannelRow.id).where(BoardChannelRow.board_id == board)
+        )
         async with self._database.read() as session:
-            return tuple(Address(row.platform, row.key) for row in await session.scalars(wanted.order_by(PlaceRow.platform, PlaceRow.key)))
+            return tuple(
+                MessageRef(row.platform, row.key) for row in await session.scalars(wanted.order_by(ChannelRow.platform, ChannelRow.key))
+            )
 
-    async def of_person(self, person: str) -> tuple[str, ...]:
+    async def of_person(self, user: str) -> tuple[str, ...]:
         """Return the boards of the places in which somebody has asked for something."""
         async with self._database.read() as session:
-            return tuple(await session.scalars(_of_person(person)))
+            return tuple(await session.scalars(_of_person(user)))
 
-    async def looked_at(self, person: str, place: Address) -> tuple[str, ...]:
+    async def looked_at(self, user: str, channel: MessageRef) -> tuple[str, ...]:
         """Return the boards that somebody may look at in a place: the place's own, and in private those of all places they have been in."""
         async with self._database.read() as session:
-            here = await session.scalar(board_of(place))
-            is_private = await session.scalar(_is_private(person, place))
-        theirs = await self.of_person(person) if is_private else ()
+            here = await session.scalar(board_of(channel))
+            is_private = await session.scalar(_is_private(user, channel))
+        theirs = await self.of_person(user) if is_private else ()
         return tuple(dict.fromkeys([*([here] if here else []), *theirs]))
 
-    async def is_private(self, person: str, place: Address) -> bool:
+    async def is_private(self, user: str, channel: MessageRef) -> bool:
         """Return whether a place is known, by its name, as the conversation with one person."""
         async with self._database.read() as session:
-            return bool(await session.scalar(_is_private(person, place)))
+            return bool(await session.scalar(_is_private(user, channel)))
 
     async def join(self, kept: str, other: str) -> bool:
         """Have everything of another board, and everybody who looks at it, on this one; the other is gone.
@@ -86,18 +90,18 @@ class Boards:
         async with self._database.write() as session:
             return await one_board.join(session, kept, other)
 
-    async def part(self, place: Address) -> bool:
+    async def part(self, channel: MessageRef) -> bool:
         """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
         async with self._database.write() as session:
-            return await one_board.part(session, place)
+            return await one_board.part(session, channel)
 
     async def share(
-        self, place: Address, person: str, words: str, wish: str, *, picture: str | None = None, preset: str | None = None
+        self, channel: MessageRef, user: str, words: str, params: str, *, picture: str | None = None, preset: str | None = None
     ) -> Shared:
         """Put something on the board of a place; what is there already from the same person is what is returned."""
         async with self._database.write() as session:
-            board = await one_board.held(session, place, person)
-            id = await one_board.put(session, board, person, words, wish, picture=picture, preset=preset)
+            board = await one_board.held(session, channel, user)
+            id = await one_board.put(session, board, user, words, params, picture=picture, preset=preset)
         found = await self.get(id)
         assert found is not None
         return found
@@ -143,16 +147,16 @@ class Boards:
         async with self._database.read() as session:
             return await session.scalar(wanted) or 0
 
-    async def vote(self, share_id: str, person: str) -> int | None:
+    async def vote(self, share_id: str, user: str) -> int | None:
         """Like something, or take that back; return how many like it now, or nothing where it is not there."""
         async with self._database.write() as session:
             # The person first, as whoever forgets or joins them has them.
-            await one_board.hold_person(session, person)
+            await one_board.hold_person(session, user)
             there = select(ShareRow.id).where(ShareRow.id == share_id, ShareRow.removed == false()).with_for_update()
             if await session.scalar(there) is None:
                 return None
-            if not await add_if_new(session, VoteRow, {"share_id": share_id, "person_id": person, "created": now()}):
-                await session.execute(delete(VoteRow).where(VoteRow.share_id == share_id, VoteRow.person_id == person))
+            if not await add_if_new(session, VoteRow, {"share_id": share_id, "person_id": user, "created": now()}):
+                await session.execute(delete(VoteRow).where(VoteRow.share_id == share_id, VoteRow.person_id == user))
             await one_board.count(session, [share_id])
             return await session.scalar(select(ShareRow.votes).where(ShareRow.id == share_id))
 
@@ -161,10 +165,10 @@ class Boards:
         async with self._database.write() as session:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(uses=ShareRow.uses + 1))
 
-    async def report(self, share_id: str, person: str, reason: str) -> int:
+    async def report(self, share_id: str, user: str, reason: str) -> int:
         """Note that somebody thinks something does not belong, and why as they said last; return how many think so."""
         async with self._database.write() as session:
-            known = {"share_id": share_id, "person_id": person}
+            known = {"share_id": share_id, "person_id": user}
             if not await add_if_new(session, ReportRow, {**known, "reason": reason, "created": now()}) and reason:
                 await session.execute(update(ReportRow).filter_by(**known).values(reason=reason))
             return await session.scalar(select(func.count()).select_from(ReportRow).where(ReportRow.share_id == share_id)) or 0
@@ -195,35 +199,35 @@ class Boards:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(**changes))
 
 
-def _is_private(person: str, place: Address) -> Select[bool]:
-    return select(is_theirs(person, place.platform, place.place))
+def _is_private(user: str, channel: MessageRef) -> Select[bool]:
+    return select(is_theirs(user, channel.platform, channel.channel))
 
 
-def _of_person(person: str) -> Select[str]:
+def _of_person(user: str) -> Select[str]:
     """Return the question for the boards of somebody's places; each place is looked up once in the index, however much they asked for."""
     # The first of all, and after each one the next. Both databases look so for one in the index; for a `min` PostgreSQL may read all.
-    least = select(JobRow.place_id).where(JobRow.person_id == person).order_by(JobRow.place_id).limit(1)
+    least = select(JobRow.place_id).where(JobRow.person_id == user).order_by(JobRow.place_id).limit(1)
     been = select(least.scalar_subquery().label("id")).cte("been", recursive=True)
     after = least.where(JobRow.place_id > been.c.id).scalar_subquery()
     been = been.union_all(select(after).where(been.c.id.is_not(None)))
-    return select(BoardPlaceRow.board_id).join(been, been.c.id == BoardPlaceRow.place_id).distinct()
+    return select(BoardChannelRow.board_id).join(been, been.c.id == BoardChannelRow.place_id).distinct()
 
 
 def _whole() -> Select[ShareRow, str]:
     """Return the question for what was shared, with what its person is called."""
-    return select(ShareRow, PersonRow.name).join(PersonRow, PersonRow.id == ShareRow.person_id)
+    return select(ShareRow, UserRow.name).join(UserRow, UserRow.id == ShareRow.person_id)
 
 
 def _shared(row: ShareRow, maker: str) -> Shared:
     return Shared(
         id=row.id,
         board=row.board_id,
-        person=row.person_id,
+        user=row.person_id,
         maker=maker,
         picture=row.picture_id,
         preset=row.preset_id,
         words=row.words,
-        wish=row.wish,
+        params=row.params,
         pinned=row.pinned,
         removed=row.removed,
         uses=row.uses,

@@ -8,10 +8,10 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database, add_if_new
 from bot.store.tables.columns import now
-from bot.store.tables.core import PlaceRow
+from bot.store.tables.core import ChannelRow
 from bot.store.tables.sharing import DigestRow
 
 #: How often a place is told.
@@ -25,9 +25,9 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     the next one comes.
     """
 
-    place: str
-    address: Address
-    person: str | None
+    channel: str
+    address: MessageRef
+    user: str | None
     since: datetime
     told: datetime
     due: datetime
@@ -35,7 +35,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Return what the one that was told last is known by."""
-        return f"{self.place}{int(self.told.timestamp()):x}"
+        return f"{self.channel}{int(self.told.timestamp()):x}"
 
     def next(self) -> "Digest":
         """Return what this one is when it has been told now.
@@ -53,33 +53,35 @@ class Digests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, place: Address) -> Digest | None:
+    async def of(self, channel: MessageRef) -> Digest | None:
         """Return the digest of a place, or nothing where none is wanted."""
         async with self._database.read() as session:
-            row = (await session.execute(_whole().where(PlaceRow.platform == place.platform, PlaceRow.key == place.place))).first()
+            row = (
+                await session.execute(_whole().where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel))
+            ).first()
         return None if row is None else _digest(*row)
 
-    async def want(self, place: str, message: str, person: str | None) -> None:
+    async def want(self, channel: str, message: str, user: str | None) -> None:
         """Have a place, by its id, told from now on, the first time in a week, where in it that was asked for.
 
         One that is told already goes on being told when it was.
         """
         moment = now()
-        row = {"place_id": place, "person_id": person, "message": message, "since": moment, "told": moment, "due": moment + WEEK}
+        row = {"place_id": channel, "person_id": user, "message": message, "since": moment, "told": moment, "due": moment + WEEK}
         async with self._database.write() as session:
             if not await add_if_new(session, DigestRow, row):
-                changed = update(DigestRow).where(DigestRow.place_id == place).values(person_id=person, message=message)
+                changed = update(DigestRow).where(DigestRow.place_id == channel).values(person_id=user, message=message)
                 await session.execute(changed)
 
-    async def end(self, place: Address) -> None:
+    async def end(self, channel: MessageRef) -> None:
         """Have a place told no more."""
-        here = select(PlaceRow.id).where(PlaceRow.platform == place.platform, PlaceRow.key == place.place)
+        here = select(ChannelRow.id).where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel)
         async with self._database.write() as session:
             await session.execute(delete(DigestRow).where(DigestRow.place_id.in_(here)))
 
     async def due(self, platforms: Sequence[str]) -> tuple[Digest, ...]:
         """Return what is to be told by now on some platforms, the longest overdue first."""
-        wanted = _whole().where(PlaceRow.platform.in_(platforms), DigestRow.due <= self._database.moment())
+        wanted = _whole().where(ChannelRow.platform.in_(platforms), DigestRow.due <= self._database.moment())
         async with self._database.read() as session:
             return tuple(_digest(*row) for row in await session.execute(wanted.order_by(DigestRow.due)))
 
@@ -93,7 +95,7 @@ class Digests:
 
     async def _set(self, old: Digest, new: Digest) -> bool:
         """Change a digest that is still what it was; of several processes that do so at once, one does."""
-        same = update(DigestRow).where(DigestRow.place_id == old.place, DigestRow.due == old.due)
+        same = update(DigestRow).where(DigestRow.place_id == old.channel, DigestRow.due == old.due)
         changed = same.values(since=new.since, told=new.told, due=new.due).returning(DigestRow.place_id)
         async with self._database.write() as session:
             return (await session.execute(changed)).first() is not None
@@ -108,30 +110,30 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
         await session.execute(change.execution_options(synchronize_session=False))
 
 
-async def renamed(session: AsyncSession, place: str, called: Callable[[str], str]) -> None:
+async def renamed(session: AsyncSession, channel: str, called: Callable[[str], str]) -> None:
     """Have a place be told where its platform, which calls its messages otherwise now, has what it was asked for in."""
-    row = await session.get(DigestRow, place)
+    row = await session.get(DigestRow, channel)
     if row is not None:
         row.message = called(row.message)
         await session.flush()
 
 
-async def part(session: AsyncSession, person: str, platforms: Collection[str]) -> None:
+async def part(session: AsyncSession, user: str, platforms: Collection[str]) -> None:
     """Have a person told no more where a platform will take them for somebody else. To be called in a transaction."""
-    there = select(PlaceRow.id).where(PlaceRow.platform.in_(platforms))
-    gone = delete(DigestRow).where(DigestRow.person_id == person, DigestRow.place_id.in_(there))
+    there = select(ChannelRow.id).where(ChannelRow.platform.in_(platforms))
+    gone = delete(DigestRow).where(DigestRow.person_id == user, DigestRow.place_id.in_(there))
     await session.execute(gone.execution_options(synchronize_session=False))
 
 
 def _whole() -> Select[DigestRow, str, str]:
-    return select(DigestRow, PlaceRow.platform, PlaceRow.key).join(PlaceRow, PlaceRow.id == DigestRow.place_id)
+    return select(DigestRow, ChannelRow.platform, ChannelRow.key).join(ChannelRow, ChannelRow.id == DigestRow.place_id)
 
 
 def _digest(row: DigestRow, platform: str, key: str) -> Digest:
     return Digest(
-        place=row.place_id,
-        address=Address(platform, key, row.message),
-        person=row.person_id,
+        channel=row.place_id,
+        address=MessageRef(platform, key, row.message),
+        user=row.person_id,
         since=row.since,
         told=row.told,
         due=row.due,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database
 from bot.store.sharing import board
 from bot.store.tables.core import LinkCodeRow
@@ -35,24 +35,24 @@ class Joining:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def invite(self, place: Address) -> str:
+    async def invite(self, channel: MessageRef) -> str:
         """Return a code that another group can be joined with a place's; earlier ones of this board end."""
         code = _new_code()
         async with self._database.write() as session:
-            here = await board.held(session, place)
+            here = await board.held(session, channel)
             await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == here))
             await self._keep(session, _digest(code), here)
         return code
 
-    async def enter(self, code: str, place: Address) -> Entered | None:
+    async def enter(self, code: str, channel: MessageRef) -> Entered | None:
         """Enter a code in a place; nothing where it is none, was used, or is too old. A code is used with what it does, or not at all."""
         async with self._database.write() as session:
-            here = await board.opened(session, place)
+            here = await board.opened(session, channel)
             answered, asked = _digest(code, here), _digest(code)
             good = LinkCodeRow.digest.in_((answered, asked)), LinkCodeRow.board_id != here, LinkCodeRow.until > self._database.moment()
             other = await session.scalar(select(LinkCodeRow.board_id).where(*good))
             # Both in one go: of two groups that enter each other's codes at once, neither waits for the other.
-            if other is None or not await board.hold(session, here, other) or await session.scalar(board.board_of(place)) != here:
+            if other is None or not await board.hold(session, here, other) or await session.scalar(board.board_of(channel)) != here:
                 return None
             used = (await session.scalars(delete(LinkCodeRow).where(*good).returning(LinkCodeRow.digest))).first()
             if used == answered:

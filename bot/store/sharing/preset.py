@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address, new_id
+from bot.core.values import MessageRef, new_id
 from bot.presets.template import Body, folded, key_of, named
 from bot.store.images import search_terms
 from bot.store.sharing import board
@@ -28,26 +28,26 @@ class New(msgspec.Struct, frozen=True, kw_only=True):
     forked_from: str | None = None
 
 
-async def keep(session: AsyncSession, person: str, new: New) -> str:
+async def keep(session: AsyncSession, user: str, new: New) -> str:
     """Keep a preset and return its id: a new one, or a new version of the one of this name, which is taken out of the archive."""
-    await board.hold_person(session, person)
-    known = select(PresetRow).where(PresetRow.person_id == person, PresetRow.key == key_of(new.name)).order_by(PresetRow.archived)
+    await board.hold_person(session, user)
+    known = select(PresetRow).where(PresetRow.person_id == user, PresetRow.key == key_of(new.name)).order_by(PresetRow.archived)
     row = (await session.scalars(known.limit(1).with_for_update())).first()
     if row is None:
-        (id,) = await _add(session, person, [new])
+        (id,) = await _add(session, user, [new])
         return id
     await _grow(session, row, new)
     return row.id
 
 
-async def keep_all(session: AsyncSession, person: str, all_new: Sequence[New]) -> None:
+async def keep_all(session: AsyncSession, user: str, all_new: Sequence[New]) -> None:
     """Keep many presets, each under its name, or with a number where something else of this person's has that; a repeat changes nothing."""
-    await board.hold_person(session, person)
+    await board.hold_person(session, user)
     # Of two of one name the one that is in use.
-    mine = select(PresetRow).where(PresetRow.person_id == person).order_by(PresetRow.archived.desc())
+    mine = select(PresetRow).where(PresetRow.person_id == user).order_by(PresetRow.archived.desc())
     rows = {row.key: row for row in await session.scalars(mine)}
     heads = select(PresetVersionRow).join(PresetRow, PresetRow.id == PresetVersionRow.preset_id)
-    heads = heads.where(PresetRow.person_id == person, PresetVersionRow.number == PresetRow.head)
+    heads = heads.where(PresetRow.person_id == user, PresetVersionRow.number == PresetRow.head)
     bodies = {one.preset_id: one.body for one in await session.scalars(heads)}
     in_use = {key: bodies[row.id] for key, row in rows.items() if not row.archived}
     added: list[New] = []
@@ -62,24 +62,24 @@ async def keep_all(session: AsyncSession, person: str, all_new: Sequence[New]) -
             await _grow(session, row, named)
         else:
             added.append(named)
-    await _add(session, person, added)
+    await _add(session, user, added)
 
 
-async def show(session: AsyncSession, preset_id: str, place: Address | None) -> None:
+async def show(session: AsyncSession, preset_id: str, channel: MessageRef | None) -> None:
     """Put a preset on the board of a place, or on everybody's shelf.
 
     Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there; and
     `NotAllowed` where it is gone by now.
     """
-    person = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id)) or ""
-    if place is None:
-        await board.hold_person(session, person)
-    here = None if place is None else await board.held(session, place, person)
+    user = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id)) or ""
+    if channel is None:
+        await board.hold_person(session, user)
+    here = None if channel is None else await board.held(session, channel, user)
     shelf = here or PUBLIC
     row = await session.get(PresetRow, preset_id, with_for_update=True)
     if row is None:
         raise NotAllowed("denied-preset")
-    if row.shelf not in (person, shelf):
+    if row.shelf not in (user, shelf):
         raise BadInput("input-preset-elsewhere", name=row.name)
     taken = select(PresetRow.id).where(PresetRow.shelf == shelf, PresetRow.key == row.key, PresetRow.id != preset_id)
     if (await session.scalars(taken)).first() is not None:
@@ -87,13 +87,13 @@ async def show(session: AsyncSession, preset_id: str, place: Address | None) -> 
     row.shelf, row.board_id = shelf, here
     await session.flush()
     if here is not None:
-        await board.put(session, here, person, await _words(session, row), "{}", preset=preset_id)
+        await board.put(session, here, user, await _words(session, row), "{}", preset=preset_id)
 
 
 async def hide(session: AsyncSession, preset_id: str, *, archived: bool | None = None) -> None:
     """Have a preset be its maker's alone again, off everybody's shelf and all boards; where its name is taken there it gets a number."""
-    person = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id))
-    await board.hold_person(session, person or "")
+    user = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id))
+    await board.hold_person(session, user or "")
     row = await session.get(PresetRow, preset_id, with_for_update=True, populate_existing=True)
     if row is None:
         return
@@ -105,9 +105,9 @@ async def hide(session: AsyncSession, preset_id: str, *, archived: bool | None =
     await session.execute(update(ShareRow).where(ShareRow.preset_id == preset_id).values(removed=True))
 
 
-async def _add(session: AsyncSession, person: str, all_new: Sequence[New]) -> list[str]:
+async def _add(session: AsyncSession, user: str, all_new: Sequence[New]) -> list[str]:
     """Add presets of names that this person has none of, and return their ids."""
-    rows = [{"id": new_id(), "person_id": person, "shelf": person, "head": 1, "uses": 0, **_row(new, ())} for new in all_new]
+    rows = [{"id": new_id(), "person_id": user, "shelf": user, "head": 1, "uses": 0, **_row(new, ())} for new in all_new]
     if rows:
         await session.execute(insert(PresetRow), rows)
         bodies = [{"preset_id": row["id"], "number": 1, "body": _written(new.body)} for row, new in zip(rows, all_new, strict=True)]

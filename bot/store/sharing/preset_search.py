@@ -60,9 +60,9 @@ async def _newest_of_many(session: AsyncSession, shelves: Sequence[str], maker: 
     found = (await session.execute(some)).all()
     if len(found) <= _MOST_RANKED:
         return found
-    places = ("person_id = :maker", *(f"shelf = :shelf{number}" for number in range(len(shelves))))
+    conditions = ("person_id = :maker", *(f"shelf = :shelf{number}" for number in range(len(shelves))))
     order = f"ORDER BY created DESC, id DESC LIMIT {_MOST_RANKED}"
-    each = " UNION ".join(f"(SELECT {_COLUMNS}, preset.created FROM preset WHERE {one} AND {fits} {order})" for one in places)
+    each = " UNION ".join(f"(SELECT {_COLUMNS}, preset.created FROM preset WHERE {one} AND {fits} {order})" for one in conditions)
     return (await session.execute(text(f"SELECT id, uses, key FROM ({each}) AS newest {order}"), given)).all()
 
 

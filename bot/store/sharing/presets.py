@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, false, or_, select, up
 from sqlalchemy.exc import IntegrityError
 
 from bot.core.errors import BadInput
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.presets import interchange
 from bot.presets.template import Body, Use, folded, key_of
 from bot.store.database import Database
@@ -19,7 +19,7 @@ from bot.store.sharing import preset, preset_search
 from bot.store.sharing.boards import Boards
 from bot.store.sharing.preset import PUBLIC as PUBLIC  # as a shelf that readers look at
 from bot.store.sharing.preset import New
-from bot.store.tables.core import PersonRow, PictureRow
+from bot.store.tables.core import PictureRow, UserRow
 from bot.store.tables.sharing import PresetRow, PresetVersionRow
 
 #: Whoever tries names has to know them: of several of one name that are not on these shelves none is found.
@@ -32,20 +32,20 @@ _LONGEST_VERSION = 6
 class Reader(msgspec.Struct, frozen=True):
     """Who looks, and which boards they look at from where they are."""
 
-    person: str
+    user: str
     boards: tuple[str, ...] = ()
 
     @property
     def shelves(self) -> tuple[str, ...]:
         """Return the shelves, the nearest first."""
-        return (self.person, *self.boards, PUBLIC)
+        return (self.user, *self.boards, PUBLIC)
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A preset in one of its versions. `shelf` is whose list it stands in; `maker` what its person is called."""
 
     id: str
-    person: str
+    user: str
     maker: str
     shelf: str
     name: str
@@ -69,7 +69,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 def shipped() -> Mapping[str, Preset]:
     """Return the presets that Easel comes with, by their keys: everybody sees them, and nobody can change them."""
     found = interchange.read(resources.files("bot.presets").joinpath("shipped.json").read_bytes()).presets
-    usual = {"id": "", "person": "", "maker": "Easel", "shelf": PUBLIC, "version": 1, "head": 1, "forked_from": None, "uses": 0}
+    usual = {"id": "", "user": "", "maker": "Easel", "shelf": PUBLIC, "version": 1, "head": 1, "forked_from": None, "uses": 0}
     rest: dict[str, Any] = {**usual, "picture": None, "archived": False, "created": datetime(2026, 11, 22, tzinfo=UTC)}
     return {one.name: Preset(name=one.name, body=one.body, tags=one.tags, **rest) for one in found}
 
@@ -81,9 +81,9 @@ class Presets:
         self._database = database
         self._boards = Boards(database)
 
-    async def reader(self, person: str, place: Address) -> Reader:
+    async def reader(self, user: str, channel: MessageRef) -> Reader:
         """Return what a person may look at in a place."""
-        return Reader(person, await self._boards.looked_at(person, place))
+        return Reader(user, await self._boards.looked_at(user, channel))
 
     async def find(self, said: str, reader: Reader) -> Preset | None:
         """Return the preset of a name (`poster`, or `poster@3` for an earlier version) that somebody may see; their own first."""
@@ -106,7 +106,7 @@ class Presets:
             return shipped().get(key) if version in ("", "1") else None
         id, head, maker = found
         # What it was before it was shown to others is its maker's alone.
-        if version and int(version) != head and maker != reader.person:
+        if version and int(version) != head and maker != reader.user:
             return None
         return await self.get(id, int(version) if version else None)
 
@@ -130,19 +130,19 @@ class Presets:
         version = named.rpartition("@")[2]
         return await self.get(id, int(version)) if id and version.isdecimal() else None
 
-    async def own(self, person: str, name: str) -> Preset | None:
+    async def own(self, user: str, name: str) -> Preset | None:
         """Return a preset of a person's own, wherever it stands, an archived one too."""
         async with self._database.read() as session:
             row = (
                 await session.execute(
-                    _whole().where(PresetRow.person_id == person, PresetRow.key == key_of(name)).order_by(PresetRow.archived)
+                    _whole().where(PresetRow.person_id == user, PresetRow.key == key_of(name)).order_by(PresetRow.archived)
                 )
             ).first()
         return None if row is None else _preset(*row)
 
     async def save(
         self,
-        person: str,
+        user: str,
         name: str,
         body: Body,
         *,
@@ -153,27 +153,27 @@ class Presets:
         """Keep a preset of a person's own: a new one, or a new version of the one of this name, which is taken out of the archive."""
         new = New(name=name, body=body, tags=tags, picture=picture, forked_from=forked_from)
         async with self._database.write() as session:
-            id = await preset.keep(session, person, new)
+            id = await preset.keep(session, user, new)
         found = await self.get(id)
         assert found is not None
         return found
 
-    async def save_all(self, person: str, all_new: Sequence[New]) -> None:
+    async def save_all(self, user: str, all_new: Sequence[New]) -> None:
         """Keep presets of a person's own, each under its name, or with a number where something else of theirs has that.
 
         What is there already stays as it is.
         """
         async with self._database.write() as session:
-            await preset.keep_all(session, person, all_new)
+            await preset.keep_all(session, user, all_new)
 
-    async def show(self, one: Preset, place: Address | None) -> None:
+    async def show(self, one: Preset, channel: MessageRef | None) -> None:
         """Put a preset on the board of a place, or on everybody's shelf.
 
         Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there.
         """
         try:
             async with self._database.write() as session:
-                await preset.show(session, one.id, place)
+                await preset.show(session, one.id, channel)
         except IntegrityError:
             # Everybody's shelf is held by nobody: somebody else was quicker.
             raise BadInput("input-preset-taken-there", name=one.name) from None
@@ -208,7 +208,7 @@ class Presets:
         The most used come first.
         """
         async with self._database.read() as session:
-            ids = await preset_search.ids(session, reader.shelves, words, most, maker=reader.person, first=first)
+            ids = await preset_search.ids(session, reader.shelves, words, most, maker=reader.user, first=first)
             found = {row.id: (row, version, name) for row, version, name in await session.execute(_whole().where(PresetRow.id.in_(ids)))}
             count = first + len(ids)
             rows = tuple(_preset(*found[id]) for id in ids if id in found)
@@ -217,7 +217,7 @@ class Presets:
             same_name = select(PresetRow.key).where(PresetRow.key.in_(shipped()), _is_seen(reader), PresetRow.archived == false())
             out_of_reach = frozenset(await session.scalars(same_name))
             if first and not ids:
-                count = len(await preset_search.ids(session, reader.shelves, words, first, maker=reader.person))
+                count = len(await preset_search.ids(session, reader.shelves, words, first, maker=reader.user))
         # What Easel comes with stands behind everything that people made; by its name that of a person is found first.
         rest = tuple(one for one in _shipped_with(words) if one.name not in out_of_reach)[max(first - count, 0) :]
         return (*rows, *rest[:room])
@@ -230,9 +230,9 @@ class Presets:
             seen = wanted.where(is_it, _is_seen(reader), PresetRow.archived == false()).limit(1)
             return await session.scalar(seen) is not None
 
-    async def of_person(self, person: str) -> tuple[Preset, ...]:
+    async def of_person(self, user: str) -> tuple[Preset, ...]:
         """Return all presets of a person's own, archived ones left out."""
-        wanted = _whole().where(PresetRow.person_id == person, PresetRow.archived == false()).order_by(PresetRow.key).limit(_MOST_LISTED)
+        wanted = _whole().where(PresetRow.person_id == user, PresetRow.archived == false()).order_by(PresetRow.key).limit(_MOST_LISTED)
         async with self._database.read() as session:
             return tuple(_preset(*row) for row in await session.execute(wanted))
 
@@ -245,23 +245,23 @@ def _shipped_with(words: str) -> Iterator[Preset]:
 
 
 def _is_seen(reader: Reader) -> ColumnElement[bool]:
-    return or_(PresetRow.shelf.in_(reader.shelves), PresetRow.person_id == reader.person)
+    return or_(PresetRow.shelf.in_(reader.shelves), PresetRow.person_id == reader.user)
 
 
 def _whole(version: int | None = None) -> Select[PresetRow, PresetVersionRow, str]:
     """Return the question for presets with one of their versions and the name of their maker."""
     number = PresetRow.head if version is None else version
     return (
-        select(PresetRow, PresetVersionRow, PersonRow.name)
+        select(PresetRow, PresetVersionRow, UserRow.name)
         .join(PresetVersionRow, and_(PresetVersionRow.preset_id == PresetRow.id, PresetVersionRow.number == number))
-        .join(PersonRow, PersonRow.id == PresetRow.person_id)
+        .join(UserRow, UserRow.id == PresetRow.person_id)
     )
 
 
 def _preset(row: PresetRow, version: PresetVersionRow, maker: str) -> Preset:
     return Preset(
         id=row.id,
-        person=row.person_id,
+        user=row.person_id,
         maker=maker,
         shelf=row.shelf,
         name=row.name,

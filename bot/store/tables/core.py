@@ -45,7 +45,7 @@ def _some(name: str, *columns: str, where: str) -> Index:
 MODERATOR, OPERATOR = "moderator", "operator"
 
 
-class PersonRow(Base):
+class UserRow(Base):
     """Somebody, on however many platforms.
 
     `tier` says how many credits and how large a turn they get, `role` what they may do to others' (nothing, or as a `moderator` or
@@ -65,7 +65,7 @@ class PersonRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class IdentityRow(Base):
+class AccountRow(Base):
     """A person as one platform knows them."""
 
     __tablename__ = "identity"
@@ -76,7 +76,7 @@ class IdentityRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class PlaceRow(Base):
+class ChannelRow(Base):
     """A conversation, group or channel. `key` is the platform's name for it; `paused` holds the jobs of everybody in it back."""
 
     __tablename__ = "place"
@@ -175,7 +175,7 @@ class JobRow(Base):
     message: Mapped[str] = mapped_column(default="")
     key: Mapped[str | None]
     line: Mapped[str]
-    wish: Mapped[str]
+    params: Mapped[str] = mapped_column("wish")
     request: Mapped[bytes] = mapped_column(LargeBinary)
     source: Mapped[str | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(default="waiting")
@@ -232,7 +232,7 @@ class TokenRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class AccountRow(Base):
+class CreditAccountRow(Base):
     """The credits (thousandths) of a person or of a place: what is `left` of today's, and what was granted beside (`extra`).
 
     `day` is the operator's day that `left` belongs to, `allowance` what that day began with. The ledger sums to `left + extra`.
@@ -317,7 +317,7 @@ class LeaseRow(Base):
     until: Mapped[datetime]
 
 
-class HandleRow(Base):
+class FileIdRow(Base):
     """What a platform calls a picture that it was sent."""
 
     __tablename__ = "handle"

@@ -18,7 +18,7 @@ class BoardRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
 
 
-class BoardPlaceRow(Base):
+class BoardChannelRow(Base):
     """A place, and the board that it looks at."""
 
     __tablename__ = "board_place"
@@ -92,7 +92,7 @@ class ShareRow(Base):
     picture_id: Mapped[str | None] = mapped_column(ForeignKey("picture.id", ondelete="CASCADE"), index=True)
     preset_id: Mapped[str | None] = mapped_column(ForeignKey("preset.id", ondelete="CASCADE"), index=True)
     words: Mapped[str]
-    wish: Mapped[str]
+    params: Mapped[str] = mapped_column("wish")
     pinned: Mapped[bool] = mapped_column(default=False)
     removed: Mapped[bool] = mapped_column(default=False)
     uses: Mapped[int] = mapped_column(default=0)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import aliased
 from bot.core.values import new_id
 from bot.store.database import Database
 from bot.store.tables.columns import now
-from bot.store.tables.core import AuditRow, PersonRow, PlaceRow
-from bot.store.users.users import Person
+from bot.store.tables.core import AuditRow, ChannelRow, UserRow
+from bot.store.users.users import User
 
 Facts = Mapping[str, str | int | float]
 
@@ -27,9 +27,9 @@ class Act(msgspec.Struct, frozen=True):
     actor: str
     name: str
     act: str
-    person: str | None
+    user: str | None
     person_name: str
-    place: str
+    channel: str
     facts: Facts
 
 
@@ -40,22 +40,22 @@ class Audit:
         self._database = database
 
     async def note(
-        self, actor: Person | str, act: str, *, person: str | None = None, place: str | None = None, facts: Facts | None = None
+        self, actor: User | str, act: str, *, user: str | None = None, channel: str | None = None, facts: Facts | None = None
     ) -> None:
         """Write down what somebody did, to whom and in which place (by their ids); `facts` must name nobody, for they stay."""
-        row = {"id": new_id(), "actor": actor.id if isinstance(actor, Person) else actor, "act": act, "at": now()}
+        row = {"id": new_id(), "actor": actor.id if isinstance(actor, User) else actor, "act": act, "at": now()}
         told = json.dumps(dict(facts), ensure_ascii=False) if facts else ""
         async with self._database.write() as session:
-            await session.execute(insert(AuditRow).values(**row, person_id=person, place_id=place, facts=told))
+            await session.execute(insert(AuditRow).values(**row, person_id=user, place_id=channel, facts=told))
 
     async def latest(self, most: int) -> tuple[Act, ...]:
         """Return what was done last, the newest first."""
-        actor, touched = aliased(PersonRow), aliased(PersonRow)
+        actor, touched = aliased(UserRow), aliased(UserRow)
         wanted = (
-            select(AuditRow, actor.name, touched.name, PlaceRow)
+            select(AuditRow, actor.name, touched.name, ChannelRow)
             .outerjoin(actor, actor.id == AuditRow.actor)
             .outerjoin(touched, touched.id == AuditRow.person_id)
-            .outerjoin(PlaceRow, PlaceRow.id == AuditRow.place_id)
+            .outerjoin(ChannelRow, ChannelRow.id == AuditRow.place_id)
             .order_by(AuditRow.at.desc(), AuditRow.id)
             .limit(most)
         )
@@ -67,10 +67,10 @@ class Audit:
                 actor=row.actor,
                 name=name or "",
                 act=row.act,
-                person=row.person_id,
+                user=row.person_id,
                 person_name=person_name or "",
-                place="" if place is None else f"{place.platform}:{place.key}",
+                channel="" if channel is None else f"{channel.platform}:{channel.key}",
                 facts=json.loads(row.facts) if row.facts else {},
             )
-            for row, name, person_name, place in rows
+            for row, name, person_name, channel in rows
         )

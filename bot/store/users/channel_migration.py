@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.store.billing import member_quota
 from bot.store.sharing import board
-from bot.store.tables.core import MembershipRow, PlaceRow, SettingRow
-from bot.store.tables.sharing import BoardPlaceRow
+from bot.store.tables.core import ChannelRow, MembershipRow, SettingRow
+from bot.store.tables.sharing import BoardChannelRow
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:
@@ -22,8 +22,8 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
 
 async def _held_back(session: AsyncSession, old: str, new: str) -> None:
     """Hold back whoever was: nobody gets around that by being in the place under its new name."""
-    paused = select(PlaceRow.id).where(PlaceRow.id == old, PlaceRow.paused).exists()
-    await _run(session, update(PlaceRow).where(PlaceRow.id == new, paused).values(paused=True))
+    paused = select(ChannelRow.id).where(ChannelRow.id == old, ChannelRow.paused).exists()
+    await _run(session, update(ChannelRow).where(ChannelRow.id == new, paused).values(paused=True))
     known = select(MembershipRow.person_id).where(MembershipRow.place_id == new)
     barred = select(MembershipRow.person_id).where(MembershipRow.place_id == old, MembershipRow.paused)
     there = MembershipRow.place_id == new, MembershipRow.person_id.in_(barred)
@@ -44,11 +44,13 @@ async def _settings(session: AsyncSession, old: str, new: str) -> None:
 
 async def _board(session: AsyncSession, old: str, new: str) -> None:
     """Have one board of two, and the new place look at it."""
-    of = {row.place_id: row.board_id for row in await session.scalars(select(BoardPlaceRow).where(BoardPlaceRow.place_id.in_((old, new))))}
+    of = {
+        row.place_id: row.board_id for row in await session.scalars(select(BoardChannelRow).where(BoardChannelRow.place_id.in_((old, new))))
+    }
     if old in of and new in of:
         await board.join(session, of[new], of[old])
     elif old in of:
-        await _run(session, update(BoardPlaceRow).where(BoardPlaceRow.place_id == old).values(place_id=new))
+        await _run(session, update(BoardChannelRow).where(BoardChannelRow.place_id == old).values(place_id=new))
 
 
 async def _run(session: AsyncSession, change: Any) -> None:

@@ -5,18 +5,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.values import new_id
 from bot.store.database import add_if_new
-from bot.store.tables.core import IdentityRow, PlaceRow
+from bot.store.tables.core import AccountRow, ChannelRow
 
 
-def is_theirs(person: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
+def is_theirs(user: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
     """Say whether a place is the conversation with one person, and nobody else: platforms name it as they name the person."""
-    return select(IdentityRow.id).where(IdentityRow.person_id == person, IdentityRow.platform == platform, IdentityRow.id == key).exists()
+    return select(AccountRow.id).where(AccountRow.person_id == user, AccountRow.platform == platform, AccountRow.id == key).exists()
 
 
 async def place_id(session: AsyncSession, platform: str, key: str) -> str:
     """Return the id of a place; a new one is remembered. To be called inside a writing transaction."""
-    known = select(PlaceRow.id).where(PlaceRow.platform == platform, PlaceRow.key == key)
+    known = select(ChannelRow.id).where(ChannelRow.platform == platform, ChannelRow.key == key)
     if (found := await session.scalar(known)) is not None:
         return found
-    await add_if_new(session, PlaceRow, {"id": new_id(), "platform": platform, "key": key})
+    await add_if_new(session, ChannelRow, {"id": new_id(), "platform": platform, "key": key})
     return (await session.scalars(known)).one()

@@ -16,23 +16,23 @@ from bot.store.jobs import fair_queue
 from bot.store.jobs.job import IS_OPEN, PAUSED
 from bot.store.sharing import board, digests, preset
 from bot.store.tables.core import (
+    AccountRow,
     AuditRow,
+    ChannelRow,
     FavouriteRow,
-    IdentityRow,
     JobRow,
     MembershipRow,
-    PersonRow,
     PictureRow,
-    PlaceRow,
     SettingRow,
     TokenRow,
     TurnRow,
+    UserRow,
 )
 from bot.store.tables.sharing import DigestRow, PresetRow, ReportRow, ShareRow, VoteRow
 from bot.store.users.channels import place_id
 
 #: What simply changes hands.
-MOVED = (IdentityRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
+MOVED = (AccountRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
 
 #: What a person has once for each of something else, by what that is: where both have it, the one that stays keeps theirs.
 PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], InstrumentedAttribute[str]], ...] = (
@@ -63,14 +63,14 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
     await _settings(session, kept, gone)
     await _turns(session, kept, gone)
     await _person(session, kept, gone)
-    await session.execute(delete(PersonRow).where(PersonRow.id == gone))
+    await session.execute(delete(UserRow).where(UserRow.id == gone))
 
 
 async def _hold(session: AsyncSession, kept: str, gone: str) -> None:
     """Hold the jobs that change, then the persons so that nobody adds anything for them: what is on its way is seen below."""
     changing = or_(JobRow.person_id == gone, and_(JobRow.person_id == kept, IS_OPEN))
     await session.execute(select(JobRow.id).where(changing).order_by(JobRow.id).with_for_update())
-    await session.execute(select(PersonRow.id).where(PersonRow.id.in_((kept, gone))).order_by(PersonRow.id).with_for_update())
+    await session.execute(select(UserRow.id).where(UserRow.id.in_((kept, gone))).order_by(UserRow.id).with_for_update())
 
 
 async def _jobs(session: AsyncSession, kept: str, gone: str) -> None:
@@ -89,12 +89,12 @@ async def _jobs(session: AsyncSession, kept: str, gone: str) -> None:
 
 async def _conversations(session: AsyncSession, kept: str, gone: str) -> None:
     """Have one conversation of two where a platform names them as Easel names the person: requests are in it, and what it is told."""
-    named = and_(IdentityRow.platform == PlaceRow.platform, IdentityRow.id == PlaceRow.key)
-    own = select(PlaceRow.id, PlaceRow.platform).join(IdentityRow, named).where(IdentityRow.person_id == gone, IdentityRow.id == gone)
-    for place, platform in (await session.execute(own)).all():
+    named = and_(AccountRow.platform == ChannelRow.platform, AccountRow.id == ChannelRow.key)
+    own = select(ChannelRow.id, ChannelRow.platform).join(AccountRow, named).where(AccountRow.person_id == gone, AccountRow.id == gone)
+    for channel, platform in (await session.execute(own)).all():
         here = await place_id(session, platform, kept)
-        await session.execute(update(JobRow).where(JobRow.place_id == place).values(place_id=here))
-        await digests.move(session, place, here)
+        await session.execute(update(JobRow).where(JobRow.place_id == channel).values(place_id=here))
+        await digests.move(session, channel, here)
 
 
 async def _presets(session: AsyncSession, kept: str, gone: str) -> None:
@@ -166,7 +166,7 @@ async def _turns(session: AsyncSession, kept: str, gone: str) -> None:
 
 async def _person(session: AsyncSession, kept: str, gone: str) -> None:
     """Keep who one was held back by, and hold back what waits; fill in what nobody knows of the other."""
-    one, other = await session.get_one(PersonRow, kept), await session.get_one(PersonRow, gone)
+    one, other = await session.get_one(UserRow, kept), await session.get_one(UserRow, gone)
     one.paused = one.paused or other.paused
     for name in ("name", "language", "locale"):
         setattr(one, name, getattr(one, name) or getattr(other, name))

@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.quota import Policy
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.store.billing import carryover, ledger
 from bot.store.database import Database, add_if_new
-from bot.store.images.blobs import Files
-from bot.store.images.images import Pictures
+from bot.store.images.blobs import BlobStore
+from bot.store.images.images import Images
 from bot.store.jobs import fair_queue
 from bot.store.jobs.job import IS_OPEN
 from bot.store.jobs.jobs import Jobs
@@ -24,28 +24,28 @@ from bot.store.tables.columns import Base, now
 from bot.store.tables.core import (
     AccountRow,
     AuditRow,
+    ChannelRow,
     CountedRow,
+    CreditAccountRow,
     DeliveryRow,
     FavouriteRow,
-    HandleRow,
-    IdentityRow,
+    FileIdRow,
     InboxRow,
     JobRow,
     LedgerRow,
     LinkCodeRow,
     MembershipRow,
-    PersonRow,
     PictureRow,
-    PlaceRow,
     SettingRow,
     TokenRow,
     TombstoneRow,
     TurnRow,
+    UserRow,
 )
-from bot.store.tables.sharing import BoardPlaceRow, DigestRow, PresetRow, PresetVersionRow, ReportRow, ShareRow, VoteRow
+from bot.store.tables.sharing import BoardChannelRow, DigestRow, PresetRow, PresetVersionRow, ReportRow, ShareRow, VoteRow
 from bot.store.users import privacy_sqlite
 from bot.store.users.channels import is_theirs
-from bot.store.users.users import Person, digest_of
+from bot.store.users.users import User, digest_of
 
 #: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.
 _BATCH = 200
@@ -67,54 +67,54 @@ class Rule(NamedTuple):
     hidden: frozenset[str] = frozenset()
 
 
-def _jobs_of(person: str) -> Any:
-    return select(JobRow.id).where(JobRow.person_id == person)
+def _jobs_of(user: str) -> Any:
+    return select(JobRow.id).where(JobRow.person_id == user)
 
 
-def _accounts_of(person: str) -> Any:
-    return select(AccountRow.id).where(AccountRow.person_id == person)
+def _accounts_of(user: str) -> Any:
+    return select(CreditAccountRow.id).where(CreditAccountRow.person_id == user)
 
 
-def _is_their_own(person: str) -> ColumnElement[bool]:
-    return is_theirs(person, PlaceRow.platform, PlaceRow.key)
+def _is_their_own(user: str) -> ColumnElement[bool]:
+    return is_theirs(user, ChannelRow.platform, ChannelRow.key)
 
 
-def _place_of(person: str) -> ColumnElement[bool]:
-    return or_(PlaceRow.id.in_(select(JobRow.place_id).where(JobRow.person_id == person)), _is_their_own(person))
+def _place_of(user: str) -> ColumnElement[bool]:
+    return or_(ChannelRow.id.in_(select(JobRow.place_id).where(JobRow.person_id == user)), _is_their_own(user))
 
 
 RULES: Mapping[str, Rule] = {
-    "person": Rule("goes", "the person", lambda person: PersonRow.id == person),
-    "identity": Rule("goes", "with the person", lambda person: IdentityRow.person_id == person),
+    "person": Rule("goes", "the person", lambda user: UserRow.id == user),
+    "identity": Rule("goes", "with the person", lambda user: AccountRow.person_id == user),
     "place": Rule(
         "goes",
         "where nobody else has asked for anything, shares or settled something; other places are groups, and name none of their people",
         _place_of,
     ),
-    "membership": Rule("goes", "with the person", lambda person: MembershipRow.person_id == person),
+    "membership": Rule("goes", "with the person", lambda user: MembershipRow.person_id == user),
     "counted": Rule(
         "goes",
         "with the person; what they used today stays until the day is over, under digests of what platforms called them",
-        lambda person: CountedRow.person_id == person,
+        lambda user: CountedRow.person_id == user,
         frozenset({"digest"}),
     ),
-    "turn": Rule("goes", "with the person", lambda person: TurnRow.person_id == person),
+    "turn": Rule("goes", "with the person", lambda user: TurnRow.person_id == user),
     "clock": Rule("stays", "one number for everybody"),
-    "job": Rule("goes", "with the person", lambda person: JobRow.person_id == person, frozenset({"runner", "lease", "message"})),
+    "job": Rule("goes", "with the person", lambda user: JobRow.person_id == user, frozenset({"runner", "lease", "message"})),
     "picture": Rule(
         "goes",
         "with the person, and the files that nobody else needs",
-        lambda person: PictureRow.person_id == person,
+        lambda user: PictureRow.person_id == user,
         frozenset({"terms"}),
     ),
-    "api_token": Rule("goes", "with the person", lambda person: TokenRow.person_id == person, frozenset({"digest"})),
-    "account": Rule("goes", "with the person", lambda person: AccountRow.person_id == person),
+    "api_token": Rule("goes", "with the person", lambda user: TokenRow.person_id == user, frozenset({"digest"})),
+    "account": Rule("goes", "with the person", lambda user: CreditAccountRow.person_id == user),
     "ledger": Rule(
         "emptied",
         "the person's own goes; in a group's books a line stays that names no job any more",
-        lambda person: or_(LedgerRow.account_id.in_(_accounts_of(person)), LedgerRow.job_id.in_(_jobs_of(person))),
+        lambda user: or_(LedgerRow.account_id.in_(_accounts_of(user)), LedgerRow.job_id.in_(_jobs_of(user))),
     ),
-    "delivery": Rule("goes", "with its job", lambda person: DeliveryRow.job_id.in_(_jobs_of(person)), frozenset({"runner"})),
+    "delivery": Rule("goes", "with its job", lambda user: DeliveryRow.job_id.in_(_jobs_of(user)), frozenset({"runner"})),
     "inbox": Rule(
         "emptied",
         "a letter's words are gone when it was acted on; one that still waits and names them is emptied unread",
@@ -124,39 +124,39 @@ RULES: Mapping[str, Rule] = {
     "handle": Rule(
         "goes",
         "with its picture",
-        lambda person: HandleRow.picture_id.in_(select(PictureRow.id).where(PictureRow.person_id == person)),
+        lambda user: FileIdRow.picture_id.in_(select(PictureRow.id).where(PictureRow.person_id == user)),
         frozenset({"handle"}),
     ),
-    "setting": Rule("goes", "with the person; a place's go with the place", lambda person: SettingRow.person_id == person),
+    "setting": Rule("goes", "with the person; a place's go with the place", lambda user: SettingRow.person_id == user),
     "board": Rule("stays", "what a group shares; it names nobody"),
     "board_place": Rule("stays", "which group looks at which board"),
     "digest": Rule(
         "goes",
         "with whose conversation it is; a group's goes with the group",
-        lambda person: DigestRow.person_id == person,
+        lambda user: DigestRow.person_id == user,
         frozenset({"message"}),
     ),
-    "preset": Rule("goes", "with its maker, wherever it is listed", lambda person: PresetRow.person_id == person, frozenset({"terms"})),
+    "preset": Rule("goes", "with its maker, wherever it is listed", lambda user: PresetRow.person_id == user, frozenset({"terms"})),
     "preset_version": Rule(
         "goes",
         "with its preset",
-        lambda person: PresetVersionRow.preset_id.in_(select(PresetRow.id).where(PresetRow.person_id == person)),
+        lambda user: PresetVersionRow.preset_id.in_(select(PresetRow.id).where(PresetRow.person_id == user)),
     ),
-    "share": Rule("goes", "with who shared it", lambda person: ShareRow.person_id == person),
-    "vote": Rule("goes", "with the person, and out of the count that it was part of", lambda person: VoteRow.person_id == person),
-    "report": Rule("goes", "with the person", lambda person: ReportRow.person_id == person),
+    "share": Rule("goes", "with who shared it", lambda user: ShareRow.person_id == user),
+    "vote": Rule("goes", "with the person, and out of the count that it was part of", lambda user: VoteRow.person_id == user),
+    "report": Rule("goes", "with the person", lambda user: ReportRow.person_id == user),
     "link_code": Rule(
         "goes",
         "with who made it, or wants to be joined by it",
-        lambda person: or_(LinkCodeRow.person_id == person, LinkCodeRow.asker_id == person),
+        lambda user: or_(LinkCodeRow.person_id == user, LinkCodeRow.asker_id == user),
         frozenset({"digest"}),
     ),
-    "favourite": Rule("goes", "with the person", lambda person: FavouriteRow.person_id == person),
+    "favourite": Rule("goes", "with the person", lambda user: FavouriteRow.person_id == user),
     "timing": Rule("stays", "what a model's steps take"),
     "audit": Rule(
         "emptied",
         "what was done stays, with an id in it that leads nowhere",
-        lambda person: or_(AuditRow.person_id == person, AuditRow.actor == person),
+        lambda user: or_(AuditRow.person_id == user, AuditRow.actor == user),
     ),
     "tombstone": Rule("stays", "a digest, so that a backup can be cleaned again"),
 }
@@ -182,109 +182,109 @@ class Forgotten(msgspec.Struct, frozen=True):
     files: int
 
 
-class Rights:
+class Privacy:
     """What people may ask of whoever runs this: all that is kept of them, and that nothing is."""
 
-    def __init__(self, database: Database, files: Files, policy: Policy) -> None:
+    def __init__(self, database: Database, files: BlobStore, policy: Policy) -> None:
         self._database = database
         self._files = files
         self._policy = policy
         self._jobs = Jobs(database, policy)
-        self._pictures = Pictures(database)
+        self._pictures = Images(database)
 
-    async def rows(self, person: str) -> dict[str, list[dict[str, Any]]]:
+    async def rows(self, user: str) -> dict[str, list[dict[str, Any]]]:
         """Return all rows that are a person's, by table, with everything in them readable."""
         async with self._database.read() as session:
-            letters = await _letters(session, person)
-            tables = {name: await _rows(session, name, person) for name in RULES}
-        return tables | {"inbox": [_readable("inbox", row) | {"body": row["body"].decode(errors="replace")} for row in letters]}
+            inbox_updates = await _letters(session, user)
+            tables = {name: await _rows(session, name, user) for name in RULES}
+        return tables | {"inbox": [_readable("inbox", row) | {"body": row["body"].decode(errors="replace")} for row in inbox_updates]}
 
-    async def counts(self, person: str) -> tuple[int, int]:
+    async def counts(self, user: str) -> tuple[int, int]:
         """Return how many requests and pictures of a person there are."""
         async with self._database.read() as session:
-            jobs = await session.scalar(select(func.count()).select_from(JobRow).where(JobRow.person_id == person)) or 0
-            pictures = await session.scalar(select(func.count()).select_from(PictureRow).where(PictureRow.person_id == person)) or 0
+            jobs = await session.scalar(select(func.count()).select_from(JobRow).where(JobRow.person_id == user)) or 0
+            pictures = await session.scalar(select(func.count()).select_from(PictureRow).where(PictureRow.person_id == user)) or 0
         return jobs, pictures
 
-    async def files(self, person: str) -> tuple[str, ...]:
+    async def files(self, user: str) -> tuple[str, ...]:
         """Return the keys of all files that a person's pictures and requests refer to."""
         async with self._database.read() as session:
-            return await _files_of(session, JobRow.person_id == person, PictureRow.person_id == person)
+            return await _files_of(session, JobRow.person_id == user, PictureRow.person_id == user)
 
-    async def forget(self, person: str) -> Forgotten:
+    async def forget(self, user: str) -> Forgotten:
         """Forget a person: cancel what is open, then delete all that is theirs, and the files that nobody else needs.
 
         What was begun and broke off is finished by doing it again.
         """
-        await self._mark(person)
-        _, pictures = await self.counts(person)
+        await self._mark(user)
+        _, pictures = await self.counts(user)
         async with self._database.read() as session:
-            open_jobs = (await session.scalars(select(JobRow.id).where(IS_OPEN, JobRow.person_id == person))).all()
-            places = (await session.scalars(select(PlaceRow.id).where(_place_of(person)))).all()
-            own = (await session.scalars(select(PlaceRow.id).where(_is_their_own(person)))).all()
+            open_jobs = (await session.scalars(select(JobRow.id).where(IS_OPEN, JobRow.person_id == user))).all()
+            channels = (await session.scalars(select(ChannelRow.id).where(_place_of(user)))).all()
+            own = (await session.scalars(select(ChannelRow.id).where(_is_their_own(user)))).all()
         for job_id in open_jobs:
             await self._jobs.cancel(job_id)
-        await self._leave(person)
+        await self._leave(user)
         jobs, files = 0, set[str]()
-        while batch := await self._forget_jobs(person, files):
+        while batch := await self._forget_jobs(user, files):
             jobs += batch
-        await self._forget_person(person, sorted(places), own, files)
+        await self._forget_person(user, sorted(channels), own, files)
         await privacy_sqlite.clean(self._database)
         gone = await self._pictures.unneeded(files)
         for file in gone:
             await self._files.delete(file)
         return Forgotten(jobs, pictures, len(gone))
 
-    async def returned(self) -> tuple[Person, ...]:
+    async def returned(self) -> tuple[User, ...]:
         """Return who was forgotten and is back: that is so when a backup was restored. Whoever came back by themselves is somebody new."""
         tombstones = {digest: datetime.fromisoformat(at) for digest, at in (await self._files.notes(TOMBSTONES)).items() if at}
         for digest, at in tombstones.items():
             await self._bury(digest, at)
         # The identity's own age: it may have been joined with somebody whom Easel has known for longer.
-        known = select(IdentityRow.platform, IdentityRow.id, IdentityRow.created, PersonRow.id, PersonRow.name).join(
-            PersonRow, PersonRow.id == IdentityRow.person_id
+        known = select(AccountRow.platform, AccountRow.id, AccountRow.created, UserRow.id, UserRow.name).join(
+            UserRow, UserRow.id == AccountRow.person_id
         )
         async with self._database.read() as session:
             for row in await session.scalars(select(TombstoneRow)):
                 tombstones[row.digest] = max(row.at, tombstones.get(row.digest, row.at))
             found = {
-                person: Person(person, name)
-                for platform, id, created, person, name in await session.execute(known)
-                if created < tombstones.get(digest_of(Caller(platform, id)), created)
+                user: User(user, name)
+                for platform, id, created, user, name in await session.execute(known)
+                if created < tombstones.get(digest_of(UserRef(platform, id)), created)
             }
         return tuple(found.values())
 
-    async def _mark(self, person: str) -> None:
+    async def _mark(self, user: str) -> None:
         """Set the tombstones first: a forgetting that breaks off can be finished by them."""
         moment = now()
         async with self._database.read() as session:
-            known = (await session.execute(_identities(person))).all()
+            known = (await session.execute(_identities(user))).all()
         for platform, id in known:
-            await self._files.note(TOMBSTONES, digest_of(Caller(platform, id)), moment.isoformat())
-            await self._bury(digest_of(Caller(platform, id)), moment)
+            await self._files.note(TOMBSTONES, digest_of(UserRef(platform, id)), moment.isoformat())
+            await self._bury(digest_of(UserRef(platform, id)), moment)
 
     async def _bury(self, digest: str, at: datetime) -> None:
         async with self._database.write() as session:
             if not await add_if_new(session, TombstoneRow, {"digest": digest, "at": at}):
                 await session.execute(update(TombstoneRow).where(TombstoneRow.digest == digest, TombstoneRow.at < at).values(at=at))
 
-    async def _leave(self, person: str) -> None:
+    async def _leave(self, user: str) -> None:
         """Have what they used today wait for them: who is forgotten and comes back has no new day."""
         async with self._database.write() as session:
-            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update(key_share=True))
-            known = (await session.execute(_identities(person))).all()
-            await carryover.leave(session, self._policy, person, [digest_of(Caller(platform, id)) for platform, id in known])
+            await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
+            known = (await session.execute(_identities(user))).all()
+            await carryover.leave(session, self._policy, user, [digest_of(UserRef(platform, id)) for platform, id in known])
 
     async def sweep(self) -> None:
         """Keep nothing of the forgotten from days that are over, but their tombstones."""
         async with self._database.write() as session:
             await carryover.sweep(session, self._policy)
 
-    async def _forget_jobs(self, person: str, files: set[str]) -> int:
+    async def _forget_jobs(self, user: str, files: set[str]) -> int:
         """Forget some of a person's jobs and return how many; their files join `files`."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            some = select(JobRow.id, JobRow.charged).where(JobRow.person_id == person).order_by(JobRow.id).limit(_BATCH)
+            some = select(JobRow.id, JobRow.charged).where(JobRow.person_id == user).order_by(JobRow.id).limit(_BATCH)
             rows = (await session.execute(some.with_for_update())).all()
             ids = [job_id for job_id, _ in rows]
             for job_id in (job_id for job_id, charged in rows if charged is None):
@@ -294,32 +294,32 @@ class Rights:
             await session.execute(delete(JobRow).where(JobRow.id.in_(ids)))
         return len(ids)
 
-    async def _forget_person(self, person: str, places: Sequence[str], own: Sequence[str], files: set[str]) -> None:
+    async def _forget_person(self, user: str, channels: Sequence[str], own: Sequence[str], files: set[str]) -> None:
         """Forget a person, with whatever of theirs came in the meantime."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            await session.execute(select(PlaceRow.id).where(PlaceRow.id.in_(places)).order_by(PlaceRow.id).with_for_update())
-            await session.execute(select(PersonRow.id).where(PersonRow.id == person).with_for_update())
-            files.update(await _files_of(session, JobRow.person_id == person, PictureRow.person_id == person))
-            for row in await _letters(session, person):
-                letter = InboxRow.platform == row["platform"], InboxRow.update == row["update"]
-                await session.execute(update(InboxRow).where(*letter).values(body=b"", done=now()))
-            liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == person))).all()
-            await session.execute(delete(PersonRow).where(PersonRow.id == person))
+            await session.execute(select(ChannelRow.id).where(ChannelRow.id.in_(channels)).order_by(ChannelRow.id).with_for_update())
+            await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update())
+            files.update(await _files_of(session, JobRow.person_id == user, PictureRow.person_id == user))
+            for row in await _letters(session, user):
+                inbox_update = InboxRow.platform == row["platform"], InboxRow.update == row["update"]
+                await session.execute(update(InboxRow).where(*inbox_update).values(body=b"", done=now()))
+            liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == user))).all()
+            await session.execute(delete(UserRow).where(UserRow.id == user))
             await board.count(session, liked)
             # A group that shares something, settled something or is held back stays so, though nobody has asked for anything there.
-            used, settled = _has(JobRow, MembershipRow), _has(BoardPlaceRow, SettingRow, AccountRow, DigestRow)
-            lonely = PlaceRow.id.in_(places), ~used, or_(~PlaceRow.paused & ~settled, PlaceRow.id.in_(own))
-            await session.execute(delete(PlaceRow).where(*lonely).execution_options(synchronize_session=False))
+            used, settled = _has(JobRow, MembershipRow), _has(BoardChannelRow, SettingRow, CreditAccountRow, DigestRow)
+            lonely = ChannelRow.id.in_(channels), ~used, or_(~ChannelRow.paused & ~settled, ChannelRow.id.in_(own))
+            await session.execute(delete(ChannelRow).where(*lonely).execution_options(synchronize_session=False))
 
 
 def _has(*tables: Any) -> ColumnElement[bool]:
     """Say that a place has something in one of some tables."""
-    return or_(*(select(table.place_id).where(table.place_id == PlaceRow.id).exists() for table in tables))
+    return or_(*(select(table.place_id).where(table.place_id == ChannelRow.id).exists() for table in tables))
 
 
-def _identities(person: str) -> Any:
-    return select(IdentityRow.platform, IdentityRow.id).where(IdentityRow.person_id == person)
+def _identities(user: str) -> Any:
+    return select(AccountRow.platform, AccountRow.id).where(AccountRow.person_id == user)
 
 
 async def _files_of(session: AsyncSession, jobs: ColumnElement[bool], pictures: ColumnElement[bool]) -> tuple[str, ...]:
@@ -328,10 +328,10 @@ async def _files_of(session: AsyncSession, jobs: ColumnElement[bool], pictures: 
     return tuple(sorted(found | {source for source in await session.scalars(sources) if source is not None}))
 
 
-async def _letters(session: AsyncSession, person: str) -> list[dict[str, Any]]:
+async def _letters(session: AsyncSession, user: str) -> list[dict[str, Any]]:
     """Return letters that nobody has acted on yet and that name a person: by the id that their platform has for them, as a word."""
     ids: dict[str, list[str]] = {}
-    for platform, id in await session.execute(_identities(person)):
+    for platform, id in await session.execute(_identities(user)):
         ids.setdefault(platform, []).append(re.escape(id))
     table, found = Base.metadata.tables["inbox"], []
     chosen = [column for column in table.columns if column.name not in RULES["inbox"].hidden]
@@ -344,12 +344,12 @@ async def _letters(session: AsyncSession, person: str) -> list[dict[str, Any]]:
     return found
 
 
-async def _rows(session: AsyncSession, name: str, person: str) -> list[dict[str, Any]]:
+async def _rows(session: AsyncSession, name: str, user: str) -> list[dict[str, Any]]:
     rule, table = RULES[name], Base.metadata.tables[name]
     if rule.theirs is None:
         return []
     chosen = [column for column in table.columns if column.name not in rule.hidden]
-    rows = await session.execute(select(*chosen).where(rule.theirs(person)).order_by(*table.primary_key.columns))
+    rows = await session.execute(select(*chosen).where(rule.theirs(user)).order_by(*table.primary_key.columns))
     return [_readable(name, dict(row)) for row in rows.mappings()]
 
 

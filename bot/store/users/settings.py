@@ -7,10 +7,10 @@ import msgspec
 from sqlalchemy import Select, or_, select, update
 
 from bot.core import limits
-from bot.core.values import Address, Given, new_id
+from bot.core.values import Given, MessageRef, new_id
 from bot.store.database import Database, add_if_new
-from bot.store.tables.core import PlaceRow, SettingRow
-from bot.store.tables.sharing import BoardPlaceRow
+from bot.store.tables.core import ChannelRow, SettingRow
+from bot.store.tables.sharing import BoardChannelRow
 from bot.store.users.channels import place_id
 
 #: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
@@ -18,83 +18,83 @@ from bot.store.users.channels import place_id
 CLOSED, MOST, COVER, CREDITS, LANGUAGE = "closed", "most", "cover", "credits", "language"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class SavedDefaults(msgspec.Struct, frozen=True):
     """What a person wants, and what everybody in a place wants who wants nothing else; by the names of parameters."""
 
-    person: Mapping[str, Given] = {}
-    place: Mapping[str, Given] = {}
+    user: Mapping[str, Given] = {}
+    channel: Mapping[str, Given] = {}
 
     @property
     def closed(self) -> frozenset[str]:
         """Return the commands that members may not use in the place."""
-        return frozenset(str(self.place.get(CLOSED, "")).split(", "))
+        return frozenset(str(self.channel.get(CLOSED, "")).split(", "))
 
     @property
     def most(self) -> Mapping[str, float]:
         """Return the most that may be asked for in the place, by the names of parameters."""
-        return limits.read(str(self.place.get(MOST, "")))
+        return limits.read(str(self.channel.get(MOST, "")))
 
     @property
     def language(self) -> str:
         """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
-        return str(self.place.get(LANGUAGE, ""))
+        return str(self.channel.get(LANGUAGE, ""))
 
     @property
     def cover(self) -> bool:
         """Return whether nobody sees a picture in the place before they press on it."""
-        return bool(self.place.get(COVER))
+        return bool(self.channel.get(COVER))
 
     @property
     def credits(self) -> float | None:
         """Return how many credits each member may use in the place on one day, or nothing where nobody says so."""
-        return None if (most := self.place.get(CREDITS)) is None else float(most)
+        return None if (most := self.channel.get(CREDITS)) is None else float(most)
 
 
-def of_place(given: str | None) -> Wanted:
+def of_channel(given: str | None) -> SavedDefaults:
     """Return what holds for everybody in a place, as its row says it; there may be none."""
-    return Wanted(place=json.loads(given or "{}"))
+    return SavedDefaults(channel=json.loads(given or "{}"))
 
 
-class Settings:
+class UserSettings:
     """The settings of persons and places. `cover`: pictures are covered everywhere, whatever a place says."""
 
     def __init__(self, database: Database, *, cover: bool = False) -> None:
         self._database = database
         self.cover = cover
 
-    async def of(self, person: str, place: Address) -> Wanted:
+    async def of(self, user: str, channel: MessageRef) -> SavedDefaults:
         """Return what holds for a person in a place."""
         async with self._database.read() as session:
-            rows = (await session.scalars(_of(person, place))).all()
-        persons = next((row.given for row in rows if row.person_id is not None), "{}")
-        places = next((row.given for row in rows if row.place_id is not None), "{}")
-        return Wanted(json.loads(persons), json.loads(places))
+            rows = (await session.scalars(_of(user, channel))).all()
+        users = next((row.given for row in rows if row.person_id is not None), "{}")
+        channels = next((row.given for row in rows if row.place_id is not None), "{}")
+        return SavedDefaults(json.loads(users), json.loads(channels))
 
-    async def covers(self, place: Address) -> bool:
+    async def covers(self, channel: MessageRef) -> bool:
         """Return whether nobody sees a picture in a place before they press on it."""
-        return self.cover or (await self.of("", place)).cover
+        return self.cover or (await self.of("", channel)).cover
 
-    async def covered(self, boards: Collection[str], place: Address) -> frozenset[str]:
+    async def covered(self, boards: Collection[str], channel: MessageRef) -> frozenset[str]:
         """Return the boards whose pictures are covered where they are looked at: there, or in one of the places whose they are."""
-        if await self.covers(place):
+        if await self.covers(channel):
             return frozenset(boards)
-        wanted = select(BoardPlaceRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardPlaceRow.place_id)
+        wanted = select(BoardChannelRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardChannelRow.place_id)
         async with self._database.read() as session:
-            rows = (await session.execute(wanted.where(BoardPlaceRow.board_id.in_(boards)))).all()
-        return frozenset(board for board, given in rows if of_place(given).cover)
+            rows = (await session.execute(wanted.where(BoardChannelRow.board_id.in_(boards)))).all()
+        return frozenset(board for board, given in rows if of_channel(given).cover)
 
-    async def change(self, owner: str | Address, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
+    async def change(self, owner: str | MessageRef, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
         """Change settings of a person, by id, or of a place; those named in `without` are taken away."""
         async with self._database.write() as session:
-            place = await place_id(session, owner.platform, owner.place) if isinstance(owner, Address) else None
-            whose = {"person_id": owner} if place is None else {"place_id": place}
+            channel = await place_id(session, owner.platform, owner.channel) if isinstance(owner, MessageRef) else None
+            whose = {"person_id": owner} if channel is None else {"place_id": channel}
             await add_if_new(session, SettingRow, {"id": new_id(), **whose, "given": "{}"})
             known = json.loads(await session.scalar(select(SettingRow.given).filter_by(**whose).with_for_update()) or "{}")
             left = {name: value for name, value in {**known, **changes}.items() if name not in without}
             await session.execute(update(SettingRow).filter_by(**whose).values(given=json.dumps(left)))
 
 
-def _of(person: str, place: Address) -> Select[SettingRow]:
+def _of(user: str, channel: MessageRef) -> Select[SettingRow]:
     """Return what finds the rows of a person and of a place: the place is looked up by itself, so that each row is found by its index."""
-    here = select(PlaceRow.id).where(PlaceRow.platform == place.platform, PlaceRow.key == place.place).scalar_subquery()
-    return select(SettingRow).where(or_(SettingRow.person_id == person, SettingRow.place_id == here))
+    here = select(ChannelRow.id).where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel).scalar_subquery()
+    return select(SettingRow).where(or_(SettingRow.person_id == user, SettingRow.place_id == here))

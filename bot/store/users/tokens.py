@@ -6,10 +6,10 @@ import secrets
 from sqlalchemy import delete, select
 
 from bot.core.errors import BadInput
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.store.database import Database
-from bot.store.tables.core import PersonRow, TokenRow
-from bot.store.users.users import People, Person
+from bot.store.tables.core import TokenRow, UserRow
+from bot.store.users.users import User, Users
 
 #: Names of tokens are identities of their own kind: that makes one name one person, whoever asks for it at the same time.
 PLATFORM = "token"
@@ -26,7 +26,7 @@ def digest(secret: str) -> str:
 class Tokens:
     """The tokens there are."""
 
-    def __init__(self, database: Database, people: People) -> None:
+    def __init__(self, database: Database, people: Users) -> None:
         self._database = database
         self._people = people
 
@@ -38,18 +38,18 @@ class Tokens:
         if not name.strip():
             raise BadInput("input-token-name")
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        person = await self._people.person(Caller(PLATFORM, name, name))
+        user = await self._people.user(UserRef(PLATFORM, name, name))
         async with self._database.write() as session:
-            session.add(TokenRow(digest=digest(secret), person_id=person.id, name=name))
+            session.add(TokenRow(digest=digest(secret), person_id=user.id, name=name))
         return secret
 
-    async def holder(self, secret: str) -> Person | None:
+    async def holder(self, secret: str) -> User | None:
         """Return whom a secret lets in, or nothing."""
         async with self._database.read() as session:
             row = await session.scalar(
-                select(PersonRow).join(TokenRow, TokenRow.person_id == PersonRow.id).where(TokenRow.digest == digest(secret))
+                select(UserRow).join(TokenRow, TokenRow.person_id == UserRow.id).where(TokenRow.digest == digest(secret))
             )
-        return None if row is None else Person(row.id, row.name)
+        return None if row is None else User(row.id, row.name)
 
     async def revoke(self, name: str) -> int:
         """Take back all tokens of a name and return how many there were."""

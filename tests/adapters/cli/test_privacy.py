@@ -14,13 +14,13 @@ from sqlalchemy import insert, update
 
 from adapters.cli import audit, privacy
 from bot.core.errors import BadInput, BadOutput
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.columns import now
-from bot.store.tables.core import IdentityRow, PersonRow
-from tests.stores import accepted, database, done, painted, person_of, png, store, url
+from bot.store.tables.core import AccountRow, UserRow
+from tests.stores import accepted, database, done, painted, png, store, url, user_of
 
 __all__ = ["database", "store", "url"]
 
@@ -28,12 +28,12 @@ __all__ = ["database", "store", "url"]
 @pytest.fixture
 async def ann(store):
     """Give the id of somebody with a picture, a source, a picture whose file is gone, and a name that moves cursors."""
-    person = await store.people.person(Caller("web", "ann", "Ann \x1b[2J"))
+    user = await store.people.user(UserRef("web", "ann", "Ann \x1b[2J"))
     file, source = await store.files.put(png("red")), await store.files.put(png("blue"))
-    await done(store, person.id, pictures=[painted(0, file=file), painted(1, file="0" * 64 + ".png")])
-    await accepted(store, person.id, "a blue boat", source=source)
-    await done(store, await person_of(store, "bob"), pictures=[painted(file=await store.files.put(png("green")))])
-    return person.id
+    await done(store, user.id, pictures=[painted(0, file=file), painted(1, file="0" * 64 + ".png")])
+    await accepted(store, user.id, "a blue boat", source=source)
+    await done(store, await user_of(store, "bob"), pictures=[painted(file=await store.files.put(png("green")))])
+    return user.id
 
 
 async def test_an_export_has_everything(store, ann, tmp_path):
@@ -74,12 +74,12 @@ async def test_forgetting_is_asked_for(store):
         return lambda question: asked.append(question) or agrees
 
     assert await privacy.forgotten(store, "web:ann", answer(False)) == "Nothing was forgotten."
-    assert await store.people.find(Caller("web", "ann")) is not None
+    assert await store.people.find(UserRef("web", "ann")) is not None
     said = await privacy.forgotten(store, "web:ann", answer(True))
 
     assert asked == ["Forget Ann \\x1b[2J for good, with 2 requests and 2 pictures?"] * 2
     assert said == "Forgotten: Ann \\x1b[2J, with 2 requests and 2 pictures."
-    assert await store.people.find(Caller("web", "ann")) is None
+    assert await store.people.find(UserRef("web", "ann")) is None
     assert (await store.audit.latest(1))[0].act == "forget"
 
 
@@ -88,18 +88,18 @@ async def test_forgetting_again_after_a_restore(store, ann):
     await privacy.forgotten(store, ann, lambda _: True)
     assert await privacy.forgotten_again(store) == "Nobody who was forgotten is back."
     async with store.database.write() as session:
-        await session.execute(insert(PersonRow).values(id=ann, name="Ann"))
-        await session.execute(insert(IdentityRow).values(platform="web", id="ann", person_id=ann, created=now() - timedelta(days=1)))
+        await session.execute(insert(UserRow).values(id=ann, name="Ann"))
+        await session.execute(insert(AccountRow).values(platform="web", id="ann", person_id=ann, created=now() - timedelta(days=1)))
 
     assert await privacy.forgotten_again(store) == "Forgotten: Ann, with 0 requests and 0 pictures."
-    assert await store.people.find(Caller("web", "ann")) is None
+    assert await store.people.find(UserRef("web", "ann")) is None
 
 
 @pytest.mark.usefixtures("ann")
 async def test_who_is_meant_must_be_clear(store):
     """A name of nobody, and one of several, forget and export nobody."""
     for name in ("bob", "bob2"):
-        await store.people.person(Caller("telegram", name, "Bob"))
+        await store.people.user(UserRef("telegram", name, "Bob"))
     for reference in ("nobody", "Bob"):
         with pytest.raises(BadInput):
             await privacy.forgotten(store, reference, lambda _: True)
@@ -123,8 +123,8 @@ async def test_without_a_terminal_nobody_is_forgotten_by_mistake():
 async def test_the_audit_is_read(store):
     """Each act is a line with names where there are some; what people call themselves moves no cursor."""
     assert await audit.listed(store, 10) == "Nobody has done anything yet that is noted here."
-    ann, bob = await person_of(store, "ann"), (await store.people.person(Caller("web", "bob", "Bob\n\x1b[2J"))).id
-    await store.audit.note(ann, "pause", person=bob, facts={"jobs": 3})
+    ann, bob = await user_of(store, "ann"), (await store.people.user(UserRef("web", "bob", "Bob\n\x1b[2J"))).id
+    await store.audit.note(ann, "pause", user=bob, facts={"jobs": 3})
     await store.audit.note("terminal", "forget")
 
     forget, pause = (await audit.listed(store, 10)).splitlines()
@@ -141,10 +141,10 @@ def test_the_commands_do_it(tmp_path):
 
         async with Database(f"sqlite+aiosqlite:///{tmp_path}/data/easel.db") as database:
             await schema.prepare(database)
-            store = Store.of(database, Files(str(tmp_path / "data/files")))
-            await done(store, await person_of(store, "ann"), pictures=[painted(file=await store.files.put(png()))])
+            store = Store.of(database, BlobStore(str(tmp_path / "data/files")))
+            await done(store, await user_of(store, "ann"), pictures=[painted(file=await store.files.put(png()))])
             async with database.write() as session:
-                await session.execute(update(PersonRow).values(name="Ann"))
+                await session.execute(update(UserRow).values(name="Ann"))
 
     asyncio.run(prepared())
     plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}

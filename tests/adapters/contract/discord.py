@@ -49,10 +49,10 @@ def plain(message):
 class DiscordTalker:
     """A person in their direct messages."""
 
-    def __init__(self, discord, person):
+    def __init__(self, discord, user):
         self._discord = discord
-        self._person = person
-        self._dm = person.dm()
+        self._person = user
+        self._dm = user.dm()
         #: Messages of which only the buttons count: somebody guessed or copied them.
         self._copied = []
         self._events = {}
@@ -189,7 +189,7 @@ class DiscordWorld:
         return configured(folder, self._discord)
 
     @asynccontextmanager
-    async def person(self, adapter, name):
+    async def user(self, adapter, name):
         """Give somebody once the bot is there."""
         del adapter
         await self._discord.ready(PATIENCE)

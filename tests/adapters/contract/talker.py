@@ -66,6 +66,6 @@ class World(Protocol):
         """Return the configuration of a bot that is in this world, and keeps what it keeps in a folder."""
         ...
 
-    def person(self, adapter: Adapter, name: str) -> AbstractAsyncContextManager[Talker]:
+    def user(self, adapter: Adapter, name: str) -> AbstractAsyncContextManager[Talker]:
         """Open a way for a person to talk to a bot that runs."""
         ...

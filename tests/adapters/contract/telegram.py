@@ -38,10 +38,10 @@ def _state(said, names):
 class TelegramTalker:
     """A person in their private chat."""
 
-    def __init__(self, telegram, person):
+    def __init__(self, telegram, user):
         self._telegram = telegram
-        self._person = person
-        self._dm = person.dm()
+        self._person = user
+        self._dm = user.dm()
         #: Messages of which only the buttons count: somebody guessed or copied them.
         self._copied = []
         self._events = {}
@@ -175,14 +175,14 @@ class TelegramWorld:
         return configured(folder, self._telegram)
 
     @asynccontextmanager
-    async def person(self, adapter, name):
+    async def user(self, adapter, name):
         """Give somebody once the bot is there; they have opened a chat with it."""
         del adapter
         await self._telegram.ready()
         if name not in self._people:
-            self._people[name] = person = self._telegram.user(name)
-            await person.start()
-            await self._telegram.until(lambda: any(one.sender is self._telegram.bot for one in person.dm().messages))
+            self._people[name] = user = self._telegram.user(name)
+            await user.start()
+            await self._telegram.until(lambda: any(one.sender is self._telegram.bot for one in user.dm().messages))
         yield TelegramTalker(self._telegram, self._people[name])
 
 

@@ -9,18 +9,18 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.boards import board
 from bot.core.process_id import runner_name
-from bot.core.values import Address, new_id
+from bot.core.values import MessageRef, new_id
 from bot.framework.reply import Fact, Reply
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.i18n.translate import text
-from bot.jobs.board_digests import Digesting
-from bot.jobs.delivery import Later, Parcel, Refused, Sent, Unknown
+from bot.jobs.board_digests import BoardDigests
+from bot.jobs.delivery import Later, OutgoingResult, Refused, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from bot.store.users.settings import COVER
@@ -48,9 +48,9 @@ class Stage:
     store: Store
     dispatcher: Dispatcher
 
-    def person(self, name):
+    def user(self, name):
         """Open a way for a person to talk; the same name in the same world is the same person."""
-        return self.world.person(self.adapter, name)
+        return self.world.user(self.adapter, name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -66,7 +66,7 @@ async def staged(world, engine, folder, *, serving=True):
     async with opened(settings) as store:
         router = Router()
         dispatcher = Dispatcher(store, engine, router, (platform,) if serving else ())
-        app = App(COMMANDS, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         adapter = REGISTRY[platform](Bot(settings, app, dispatcher.card, dispatcher.show))
         assert adapter is not None
         async with adapter:
@@ -101,7 +101,7 @@ async def test_it_says_where_it_is(stage):
 
 async def test_accepted_then_steps_then_the_result_once(stage, names):
     """A line is accepted at once, its steps are seen, and the result comes last and once."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         # Long enough for a step to be told, at whatever pace a platform tells them.
         heard = await ada.say("a red circle --steps 60 --size 256x256 --scheduler euler")
         (job,) = heard.jobs
@@ -117,7 +117,7 @@ async def test_accepted_then_steps_then_the_result_once(stage, names):
 
 async def test_several_prompts_are_several_cards(stage, names):
     """Prompts between `||` are accepted together, each with a card of its own, or none of them is."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         jobs = (await ada.say(f"a red circle --steps 2 {SMALL} || a blue star --steps 3 {SMALL}")).jobs
         assert len(set(jobs)) == 2
         for job in jobs:
@@ -132,7 +132,7 @@ async def test_several_prompts_are_several_cards(stage, names):
 )
 async def test_mistakes_are_sentences(stage, names, line):
     """What is wrong is said in one sentence without a trace of the inside, and nothing is accepted."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         heard = await ada.say(line)
         assert heard.is_refused
         assert not heard.jobs
@@ -144,7 +144,7 @@ async def test_mistakes_are_sentences(stage, names, line):
 
 async def test_a_repeated_message_is_one_job(stage, names):
     """Platforms send the same event again when an answer was lost; it stays one request."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         first, second = [(await ada.say(f"a red circle --steps 2 {SMALL}", event="same")).jobs for _ in range(2)]
         assert first == second
         await ada.until(first[0], "done")
@@ -156,7 +156,7 @@ async def test_a_repeated_message_is_one_job(stage, names):
 
 async def test_buttons_are_for_their_person(stage, names):
     """Nobody else can press what belongs to a person, whether they guess the button or copy it."""
-    async with stage.person(names[0]) as ada, stage.person(names[1]) as bob:
+    async with stage.user(names[0]) as ada, stage.user(names[1]) as bob:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
         (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
@@ -172,7 +172,7 @@ async def test_buttons_are_for_their_person(stage, names):
 
 async def test_cancelled_while_it_runs(stage, names):
     """A job that is cancelled in the middle is seen as cancelled, and nothing comes after that."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say("a green tree --steps 60 --count 16")).jobs
         await ada.until(job, "running")
         assert not (await ada.press(f"cancel:{job}")).is_refused
@@ -185,7 +185,7 @@ async def test_cancelled_while_it_runs(stage, names):
 
 async def test_a_picture_in_the_message(stage, names):
     """A picture that comes with a line is what the request starts from."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a blue star --steps 4 --strength 0.3 {SMALL}", picture=png("yellow"))).jobs
         await ada.until(job, "done")
         source = (await stage.store.jobs.get(job)).source
@@ -194,7 +194,7 @@ async def test_a_picture_in_the_message(stage, names):
 
 async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, names):
     """Where a place covers its pictures nobody sees one, or its preview, before they press on it; before and after it they are open."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
 
         async def painted():
             (job,) = (await ada.say(f"a red circle --steps 20 {SMALL}")).jobs
@@ -202,10 +202,10 @@ async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, name
             return job
 
         before = await painted()
-        place = (await stage.store.jobs.get(before)).address
-        await stage.store.settings.change(place, {COVER: True})
+        channel = (await stage.store.jobs.get(before)).address
+        await stage.store.settings.change(channel, {COVER: True})
         during = await painted()
-        await stage.store.settings.change(place, {}, (COVER,))
+        await stage.store.settings.change(channel, {}, (COVER,))
         after = await painted()
         assert ada.covered(during)
         assert all(ada.covered(during))
@@ -217,7 +217,7 @@ async def test_presets_travel_as_files(stage, names):
     """What one person was handed as a file another takes in from it, to the sign, and paints with; a file that holds none is refused."""
     words = 'a "blue": {prompt}, \\(yes\\)\nby the sea'
     theirs = json.dumps([{"name": "keepsake", "prompt": words, "negative_prompt": "fog"}]).encode()
-    async with stage.person(names[0]) as ada, stage.person(names[1]) as bob:
+    async with stage.user(names[0]) as ada, stage.user(names[1]) as bob:
         assert "One preset came in" in (await ada.say("/preset import", file=("styles.json", theirs))).said
         await ada.say("/preset export keepsake")
         name, data = await ada.handed()
@@ -230,24 +230,24 @@ async def test_presets_travel_as_files(stage, names):
             heard = await bob.say("/preset import", file=("presets.json", broken))
             assert heard.is_refused
             assert "came in" not in heard.said
-        assert len(await stage.store.presets.of_person((await stage.store.jobs.get(job)).person)) == 1
+        assert len(await stage.store.presets.of_person((await stage.store.jobs.get(job)).user)) == 1
 
 
 async def test_showing_never_raises(stage, names):
     """Cards for places where nobody is, or that were never there, go nowhere without harm."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
         card = await stage.dispatcher.card(await stage.store.jobs.get(job))
-        for place in ("nobody", "", "0", "\N{SNOWMAN}"):
-            await stage.adapter.show(card, Address(stage.world.platform, place))
-            outcome = await stage.adapter.deliver(Parcel(new_id(), card, Address(stage.world.platform, place)))
+        for channel in ("nobody", "", "0", "\N{SNOWMAN}"):
+            await stage.adapter.show(card, MessageRef(stage.world.platform, channel))
+            outcome = await stage.adapter.deliver(OutgoingResult(new_id(), card, MessageRef(stage.world.platform, channel)))
             assert isinstance(outcome, Sent | Later | Unknown | Refused)
 
 
 async def test_something_is_said_that_nobody_asked_for(stage, names):
     """What is posted is seen in the conversation, with nobody called by name, and its buttons do what they say."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
         (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
@@ -264,24 +264,24 @@ async def test_something_is_said_that_nobody_asked_for(stage, names):
 
 async def test_posting_never_raises(stage, names):
     """What is posted where nobody is, or where nothing ever was, goes nowhere without harm, and the platform says so."""
-    async with stage.person(names[0]):
-        for place in ("nobody", "", "0", "\N{SNOWMAN}"):
-            outcome = await stage.adapter.post(Address(stage.world.platform, place), Reply(text="Hello"), new_id())
+    async with stage.user(names[0]):
+        for channel in ("nobody", "", "0", "\N{SNOWMAN}"):
+            outcome = await stage.adapter.post(MessageRef(stage.world.platform, channel), Reply(text="Hello"), new_id())
             assert isinstance(outcome, Sent | Refused)
 
 
 async def test_a_digest_comes_where_it_was_asked_for(stage, names):
     """Whoever switches it on in their conversation with the bot is told there, once, when a week is over."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
         (picture,) = (await stage.store.pictures.of_jobs([job]))[job]
         await ada.press(f"share::{picture.id}")
         await ada.press("digest:on")
         one = await stage.store.digests.of((await stage.store.jobs.get(job)).address)
-        assert one.person == picture.person
-        await wanted(stage.store, one.address, one.person, weeks=1.01)
-        telling = Digesting(stage.store, stage.adapter, [stage.world.platform])
+        assert one.user == picture.user
+        await wanted(stage.store, one.address, one.user, weeks=1.01)
+        telling = BoardDigests(stage.store, stage.adapter, [stage.world.platform])
         assert [await telling.look(), await telling.look()] == [1, 0]
         assert "a red circle" in await ada.hears("One new thing")
 
@@ -297,24 +297,24 @@ async def until_told(stage, job, state="sent"):
 
 async def test_a_result_that_is_delivered_again_is_there_once(stage, names):
     """A repeat of what may have arrived shows nothing twice, and a result that arrived is known to have."""
-    async with stage.person(names[0]) as ada:
+    async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
         delivery = await until_told(stage, job)
         kept = await stage.store.jobs.get(job)
         for attempt in (2, 3):
-            parcel = Parcel(delivery.id, await stage.dispatcher.card(kept), kept.address, attempt, unsure=True)
-            assert isinstance(await stage.adapter.deliver(parcel), Sent | Unknown)
+            outgoing = OutgoingResult(delivery.id, await stage.dispatcher.card(kept), kept.address, attempt, unsure=True)
+            assert isinstance(await stage.adapter.deliver(outgoing), Sent | Unknown)
         assert await ada.cards() == [job]
 
 
 async def test_a_result_waits_for_its_platform(world, engine, tmp_path, names):
     """What was painted while nobody served the platform, or was being sent when the process died, arrives afterwards, once."""
-    async with staged(world, engine, tmp_path, serving=False) as before, before.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path, serving=False) as before, before.user(names[0]) as ada:
         first, second = (await ada.say(f"a red circle --steps 2 {SMALL} || a blue star --steps 2 {SMALL}")).jobs
         assert {(await until_told(before, job, "todo")).attempt for job in (first, second)} == {0}
         (sending,) = await before.store.outbox.claim(f"{runner_name().split('/')[0]}/{2**22 + 1}/1/x", [world.platform], 1)
-    async with staged(world, engine, tmp_path) as after, after.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path) as after, after.user(names[0]) as ada:
         for job in (first, second):
             assert (await until_told(after, job)).unsure == (job == sending.job)
         assert sorted(await ada.cards()) == sorted((first, second))
@@ -322,10 +322,10 @@ async def test_a_result_waits_for_its_platform(world, engine, tmp_path, names):
 
 async def test_a_restart(world, engine, tmp_path, names):
     """What was accepted before the bot ended is painted by the next one and shown in the same place, once."""
-    async with staged(world, engine, tmp_path) as before, before.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path) as before, before.user(names[0]) as ada:
         (job,) = (await ada.say("a blue boat --steps 60")).jobs
         await ada.until(job, "running")
-    async with staged(world, engine, tmp_path) as after, after.person(names[0]) as ada:
+    async with staged(world, engine, tmp_path) as after, after.user(names[0]) as ada:
         await ada.until(job, "done")
         assert ada.seen(job).count("done") == 1
         assert await ada.cards() == [job]

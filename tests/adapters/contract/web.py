@@ -76,7 +76,7 @@ class WebWorld:
         return config(folder)
 
     @asynccontextmanager
-    async def person(self, adapter, name):
+    async def user(self, adapter, name):
         """Give somebody with the page open."""
         url = f"http://127.0.0.1:{adapter.port}"
         async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, cookies=self._cookies.get(name)) as client:

@@ -9,13 +9,13 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.registry import REGISTRY
-from adapters.shared.card_throttle import Pace
+from adapters.shared.card_throttle import CardThrottle
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Discord as Section
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from inference.contract.request import Done, Picture, Step
@@ -28,7 +28,7 @@ from tests.emulators.discord.library import discord as library
 async def quick(**more):
     """Give an emulated Discord that lets bots be as quick as they can, and have the adapter be that; at the end it has obeyed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("adapters.discord.adapter.Pace", partial(Pace, place_seconds=0.02, message_seconds=0.02))
+        patch.setattr("adapters.discord.adapter.CardThrottle", partial(CardThrottle, place_seconds=0.02, message_seconds=0.02))
         # The adapter leads the library to this Discord; afterwards it is where it was.
         for owner, name in (
             (library.http.Route, "BASE"),
@@ -48,7 +48,7 @@ def configured(folder, discord, **section):
     return config(folder).model_copy(update={"discord": there})
 
 
-class Painter:
+class WorkerStatus:
     """An engine. It waits for `may` before each request; `preview` is what it shows meanwhile."""
 
     is_able = True
@@ -58,7 +58,7 @@ class Painter:
         self.may = asyncio.Event()
         self.may.set()
 
-    def passports(self):
+    def model_infos(self):
         """Offer the model that everybody has."""
         return {"demo": None}
 
@@ -80,7 +80,7 @@ class Chat:
     discord: Discord
     store: Store
     adapter: object
-    painter: Painter
+    painter: WorkerStatus
 
     def channel(self, name="general", **more):
         """Return a channel of a server of its own, and two who are in it."""
@@ -92,11 +92,11 @@ class Chat:
         await self.discord.ready()
         await self.discord.until(lambda: (telling := self.adapter._telling) is not None and telling.done())
 
-    async def pictures(self, place, count=1):
+    async def pictures(self, channel, count=1):
         """Wait until so many messages show pictures in a place and return them."""
 
         def shown():
-            found = [one for one in place.messages if one.author is self.discord.bot and is_done(one) and not one.is_ephemeral]
+            found = [one for one in channel.messages if one.author is self.discord.bot and is_done(one) and not one.is_ephemeral]
             return found if len(found) >= count else None
 
         found = await self.discord.until(shown)
@@ -127,10 +127,10 @@ async def told(use):
 @asynccontextmanager
 async def open_chat(folder, discord, commands=COMMANDS, **section):
     """Give a bot that is connected; `section` is its `[discord]`."""
-    settings, painter, router = configured(folder, discord, **section), Painter(), Router()
+    settings, painter, router = configured(folder, discord, **section), WorkerStatus(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("discord",))
-        app = App(commands, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         async with REGISTRY["discord"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
             router.adapters["discord"] = adapter
             async with dispatcher:

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
     left = set()
     for name, every in _EVERY.items():
         found = sorted(item.nodeid for item in own if item.path.name == name)
-        left |= {node for place, node in enumerate(found) if place % every}
+        left |= {node for channel, node in enumerate(found) if channel % every}
     if left:
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left])
         items[:] = [item for item in items if item.nodeid not in left]

@@ -11,7 +11,7 @@ import discord as library
 import pytest
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.discord import adapter as adapting
 from adapters.discord import api, connection, message_ref
 from adapters.discord import delivery as sending
@@ -21,8 +21,8 @@ from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection
 from bot.config import Discord as Section
-from bot.core.values import Address
-from bot.generation.model_catalog import Offer
+from bot.core.values import MessageRef
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs import delivery
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, UNKNOWN
@@ -81,9 +81,9 @@ class Gate:
         """Whether anything can be painted."""
         return self._engine.is_able
 
-    def passports(self):
+    def model_infos(self):
         """Return what can be asked for."""
-        return self._engine.passports()
+        return self._engine.model_infos()
 
     def open(self):
         """Let everything begin."""
@@ -119,10 +119,10 @@ class Stage:
 
     async def jobs(self, channel, count=1):
         """Return the ids of the jobs of a channel, which are those of its threads too, when there are so many."""
-        address = Address("discord", (channel.parent or channel).id)
+        address = MessageRef("discord", (channel.parent or channel).id)
 
         async def found():
-            kept = await self.store.jobs.of_place(address, 100)
+            kept = await self.store.jobs.of_channel(address, 100)
             return kept if len(kept) >= count else None
 
         return [one.id for one in await self.discord.until(found)]
@@ -168,11 +168,11 @@ class Stage:
         assert left == []
         return message
 
-    async def works(self, channel, person):
+    async def works(self, channel, user):
         """Check that somebody else is answered as ever."""
         await self.discord.ready()
-        assert await person.complete(channel, "imagine", "model", "de", prompt="x") == [{"name": "demo", "value": "demo"}]
-        use = await person.use(channel, "imagine", prompt="a green tree", **SMALL)
+        assert await user.complete(channel, "imagine", "model", "de", prompt="x") == [{"name": "demo", "value": "demo"}]
+        use = await user.use(channel, "imagine", prompt="a green tree", **SMALL)
         await self.discord.until(lambda: use.message and use.message.files)
         assert self.discord.rejected == []
 
@@ -196,7 +196,7 @@ def hurried(*, message_seconds=0.02):
             patch.setattr(module, "asyncio", Hasty())
         for module in (message_ref, api, adapting, world):
             patch.setattr(module, "time", clock)
-        patch.setattr(adapting, "Pace", partial(card_throttle.Pace, place_seconds=0.02, message_seconds=message_seconds))
+        patch.setattr(adapting, "Pace", partial(card_throttle.CardThrottle, place_seconds=0.02, message_seconds=message_seconds))
         patch.setattr(adapting, "Connection", partial(connection.Connection, first_pause=0.05))
         patch.setattr(connection, "LONGEST_PAUSE", 0.2)
         patch.setattr(adapting, "_LOOK_SECONDS", 0.1)
@@ -229,7 +229,7 @@ async def staged(engine, folder, *, message_seconds=0.02):
             async with opened(settings) as store:
                 gate, router = Gate(engine), Router()
                 dispatcher = Dispatcher(store, gate, router, ("discord",), poll_seconds=0.05)
-                app = App(COMMANDS, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+                app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
                 adapter = REGISTRY["discord"](Bot(settings, app, dispatcher.card, dispatcher.show))
                 assert adapter is not None
                 async with adapter:

@@ -5,12 +5,13 @@ from discord import AppCommandOptionType
 
 from adapters.base import Bot
 from adapters.discord import commands as surface
-from adapters.discord.api import Posts
+from adapters.discord.api import DiscordApi
 from adapters.discord.client import Client
-from adapters.discord.interactions import Desk
+from adapters.discord.interactions import InteractionHandler
 from bot.commands import COMMANDS
 from bot.config import Config
-from bot.framework.command import Kind, Params, command
+from bot.framework.command import command
+from bot.framework.params import Kind, Params
 from bot.framework.reply import Reply
 from bot.generation.param_types import Page, Words
 from tests.talk import talk
@@ -42,8 +43,8 @@ def told(tmp_path):
     async def tell(commands=COMMANDS, **settings):
         async with talk(tmp_path, commands) as chat:
             config = Config.model_validate({"discord": settings})
-            posts = Posts(lambda: None)
-            client = Client(config.discord, Desk(Bot(config, chat.app, None, None), posts, 1), lambda: None)
+            posts = DiscordApi(lambda: None)
+            client = Client(config.discord, InteractionHandler(Bot(config, chat.app, None, None), posts, 1), lambda: None)
             made = {(one.to_dict(client.tree)["type"], one.name): one.to_dict(client.tree) for one in client.tree.get_commands(type=None)}
             return made, await surface.digest(client.tree, config.discord.api_base)
 

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 VALUE = 'The "Last": {one|two}\n--steps 3 **(x)**'
 
 
-async def opened(chat, person, way):
+async def opened(chat, user, way):
     """Press the way to a form, and return the use that shows it."""
-    asked = await person.click(way, "Fill in…")
+    asked = await user.click(way, "Fill in…")
     await chat.discord.until(lambda: asked.modal)
     return asked
 

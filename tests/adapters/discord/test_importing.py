@@ -18,9 +18,9 @@ async def test_an_attached_file(chat):
     channel, ann, bob = chat.channel()
     assert read(await told(await ann.use(channel, "preset import", file=("styles.json", FILE)))) == CAME
     sent = await bob.say(channel, "look", files=[("styles.json", FILE)])
-    for person, more in ((ann, {"files": [("styles.json", FILE)]}), (bob, {"reply_to": sent})):
-        await person.say(channel, "<@BOT> /preset import", **more)
-        await chat.discord.until(lambda person=person: any(read(one) == CAME for one in person.dm().messages))
+    for user, more in ((ann, {"files": [("styles.json", FILE)]}), (bob, {"reply_to": sent})):
+        await user.say(channel, "<@BOT> /preset import", **more)
+        await chat.discord.until(lambda user=user: any(read(one) == CAME for one in user.dm().messages))
     assert [one for one in channel.messages if one.author is chat.discord.bot and not one.is_ephemeral] == []
 
 

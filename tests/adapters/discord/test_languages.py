@@ -10,10 +10,10 @@ from tests.adapters.discord.chat import read, told
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def german(person):
+def german(user):
     """Return somebody whose Discord is German."""
-    person.locale = "de"
-    return person
+    user.locale = "de"
+    return user
 
 
 async def test_somebody_german_is_spoken_to_in_german(chat):
@@ -79,9 +79,9 @@ async def test_a_channel_has_a_language_of_its_own(chat):
     mod.join(channel.guild, permissions="manage_messages")
     await told(await eva.use(channel, "settings", language="es"))
     assert "Deutsch, für diesen Ort festgelegt" in read(await told(await mod.use(channel, "settings", language="de", here=True)))
-    for number, (person, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
-        assert refusal in read(await told(await person.use(channel, "imagine", prompt="a red circle", size="enormous")))
-        use = await person.use(channel, "imagine", prompt="a red circle", steps=1)
+    for number, (user, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+        assert refusal in read(await told(await user.use(channel, "imagine", prompt="a red circle", size="enormous")))
+        use = await user.use(channel, "imagine", prompt="a red circle", steps=1)
         await chat.pictures(channel, number)
         assert "1 Schritt · Seed" in read(use.message)
     assert "Paint a picture from words." in read(await told(await bob.use(bob.dm(), "help")))

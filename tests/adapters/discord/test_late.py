@@ -37,24 +37,24 @@ def stage(standing):
     standing.discord.clock()
 
 
-async def asked(stage, person, channel):
+async def asked(stage, user, channel):
     """Ask for a picture that is not begun; return the use and its job when its card is there."""
     stage.gate.close()
-    use = await person.use(channel, "imagine", prompt="a red circle", **SMALL)
+    use = await user.use(channel, "imagine", prompt="a red circle", **SMALL)
     return use, await stage.begun(use)
 
 
-async def said(stage, person, channel):
+async def said(stage, user, channel):
     """The same in words: the card is a message of the bot's own."""
     stage.gate.close()
-    await person.say(channel, f"<@BOT> a red circle {WORDS}")
+    await user.say(channel, f"<@BOT> a red circle {WORDS}")
     await stage.discord.until(lambda: any(one.buttons() for one in channel.messages))
     return (await stage.jobs(channel))[0]
 
 
-async def in_history(stage, person, channel):
+async def in_history(stage, user, channel):
     """Check that somebody finds one picture in their history."""
-    use = await person.use(channel, "history")
+    use = await user.use(channel, "history")
     await stage.discord.until(lambda: use.message and use.message.files)
     assert len(use.message.files) == 1
 

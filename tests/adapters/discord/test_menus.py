@@ -61,7 +61,7 @@ async def test_again(chat):
     await bob.menu(channel, "Again", shown)
     first, second = await chat.pictures(channel, 2)
     assert (await chat.job(second)).request.prompt.text == "a red circle"
-    assert (await chat.job(second)).person != (await chat.job(first)).person
+    assert (await chat.job(second)).user != (await chat.job(first)).user
 
 
 @pytest.mark.parametrize("name", ["Use as source", "Info", "Again"])

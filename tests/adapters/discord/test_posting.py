@@ -7,14 +7,14 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Bot
-from adapters.bootstrap import opened, passports
-from adapters.discord.message_ref import Spot
+from adapters.bootstrap import model_infos, opened
+from adapters.discord.message_ref import SentMessage
 from adapters.discord.uploads import STEPS
 from adapters.registry import REGISTRY
 from bot.app import App
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Fact, Reply
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.i18n.translate import text
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.views import job_card
@@ -32,9 +32,9 @@ async def faulty(chat):
     chat.discord.api.faults.clear()
 
 
-async def shown(chat, channel, person, count=2):
+async def shown(chat, channel, user, count=2):
     """Return a reply with pictures that somebody gets in a channel."""
-    await person.use(channel, "imagine", prompt="a red circle", count=count, size="64x64", steps=1)
+    await user.use(channel, "imagine", prompt="a red circle", count=count, size="64x64", steps=1)
     (message,) = await chat.pictures(channel)
     job = await chat.job(message)
     pictures = (await chat.store.pictures.of_jobs([job.id]))[job.id]
@@ -43,7 +43,7 @@ async def shown(chat, channel, person, count=2):
 
 def place_of(channel):
     """Return the address of a channel."""
-    return Address("discord", str(channel.id))
+    return MessageRef("discord", str(channel.id))
 
 
 async def test_words_and_pictures_in_a_message_of_their_own(chat):
@@ -51,12 +51,12 @@ async def test_words_and_pictures_in_a_message_of_their_own(chat):
     channel, ann, _ = chat.channel()
     news = await shown(chat, channel, ann)
     for place in (channel, channel.thread("A thread")):
-        outcome = await chat.adapter.post(place_of(place), news, f"news{place.id}")
+        outcome = await chat.adapter.post(place_of(place), news, f"news{channel.id}")
         message = place.messages[-1]
         assert outcome == Sent(str(message.id))
         assert "hello @everyone" in read(message)
         assert len(message.files) == 2
-        asked = [one for one in chat.discord.requests if one.method == "POST" and one.path.endswith(f"/channels/{place.id}/messages")]
+        asked = [one for one in chat.discord.requests if one.method == "POST" and one.path.endswith(f"/channels/{channel.id}/messages")]
         assert asked[-1].status == 200
 
 
@@ -81,7 +81,7 @@ async def test_a_closed_channel(chat):
     channel, _, _ = chat.channel()
     channel.deny("send_messages")
     assert isinstance(await chat.adapter.post(place_of(channel), NEWS, "news"), Refused)
-    assert isinstance(await chat.adapter.post(Address("discord", "1"), NEWS, "news"), Refused)
+    assert isinstance(await chat.adapter.post(MessageRef("discord", "1"), NEWS, "news"), Refused)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_a_servers_own_limit_is_kept(chat):
     channel, ann, _ = chat.channel()
     news = await shown(chat, channel, ann, 1)
     (picture,) = channel.messages[-1].files
-    address = Spot(user=1, limit=len(picture.data) - 1).address(int(channel.id))
+    address = SentMessage(user=1, limit=len(picture.data) - 1).address(int(channel.id))
     assert isinstance(await chat.adapter.post(address, news, "news"), Sent)
     assert [len(one.data) < len(picture.data) for one in channel.messages[-1].files] == [True]
 
@@ -129,7 +129,7 @@ async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
         for channel, count in ((grown, 2), (small, 0)):
             assert isinstance(await chat.adapter.post(place_of(channel), news, f"news{channel.id}"), Sent)
             assert len(channel.messages[-1].files) == count
-        home = Spot(user=int(ann.id), home=int(ann.dm().id)).address(int(ann.dm().id))
+        home = SentMessage(user=int(ann.id), home=int(ann.dm().id)).address(int(ann.dm().id))
         assert isinstance(await chat.adapter.post(home, news, "news"), Sent)
         assert len(ann.dm().messages[-1].files) == 2
 
@@ -138,6 +138,6 @@ async def test_without_a_connection_it_is_for_later(tmp_path):
     """Before Discord was reached nothing is said, and it may be tried again."""
     settings = configured(tmp_path, SimpleNamespace(token="not.a.token", api_base="http://127.0.0.1:9/api/v10"))
     async with opened(settings) as store:
-        app = App((), store, Offer(passports(settings), "demo"))
+        app = App((), store, ModelCatalog(model_infos(settings), "demo"))
         adapter = REGISTRY["discord"](Bot(settings, app, None, None))
-        assert await adapter.post(Address("discord", "1"), NEWS, "news") == Later("not connected")
+        assert await adapter.post(MessageRef("discord", "1"), NEWS, "news") == Later("not connected")

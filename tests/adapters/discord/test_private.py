@@ -13,8 +13,8 @@ WORDS = "a red circle on a blue ground"
 async def shared(chat, name):
     """Have somebody share a preset and a prompt in a server that somebody else paints in; return both persons."""
     channel, ann, bob = chat.channel()
-    for person in (ann, bob):
-        await person.use(channel, "imagine", prompt="a red circle")
+    for user in (ann, bob):
+        await user.use(channel, "imagine", prompt="a red circle")
     await chat.pictures(channel, 2)
     await told(await ann.use(channel, "preset save", name=name, prompt="a blue {prompt}"))
     await told(await ann.use(channel, "preset share", preset=name))
@@ -22,22 +22,22 @@ async def shared(chat, name):
     return ann, bob
 
 
-async def names(person, place, typed):
+async def names(user, channel, typed):
     """Return the presets that somebody is offered who types a few letters."""
-    return [one["name"] for one in await person.complete(place, "preset show", "preset", typed)]
+    return [one["name"] for one in await user.complete(channel, "preset show", "preset", typed)]
 
 
-async def board(person, place):
+async def board(user, channel):
     """Return what somebody is shown as the board."""
-    return read(await told(await person.use(place, "board")))
+    return read(await told(await user.use(channel, "board")))
 
 
 async def test_a_member_sees_in_private_what_their_groups_share(chat):
     """Boards and presets of the servers that somebody paints in are there in their direct messages, and suggested."""
     ann, bob = await shared(chat, "harbour")
-    for person in (ann, bob):
-        assert await names(person, person.dm(), "harb") == ["harbour"]
-        assert WORDS in await board(person, person.dm())
+    for user in (ann, bob):
+        assert await names(user, user.dm(), "harb") == ["harbour"]
+        assert WORDS in await board(user, user.dm())
     await bob.use(bob.dm(), "preset use", preset="harbour", words="boat")
     (shown,) = await chat.pictures(bob.dm())
     assert (await chat.job(shown)).request.prompt.text == "a blue boat"
@@ -63,6 +63,6 @@ async def test_where_others_read_along_nothing_is_private(chat):
     """Among people in direct messages of their own, and in another server, a member is shown no more than everybody there may see."""
     ann, bob = await shared(chat, "valley")
     eve = chat.discord.user("eve")
-    for place in (bob.group(ann, eve), chat.discord.guild("Elsewhere").channel("general")):
-        assert await names(bob, place, "vall") == []
-        assert WORDS not in await board(bob, place)
+    for channel in (bob.group(ann, eve), chat.discord.guild("Elsewhere").channel("general")):
+        assert await names(bob, channel, "vall") == []
+        assert WORDS not in await board(bob, channel)

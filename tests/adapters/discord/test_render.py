@@ -13,7 +13,7 @@ from bot.core.values import new_id
 from bot.framework.reply import Button, Fact, Reply, Shown
 from bot.store.jobs.job import DONE, FAILED, RUNNING, WAITING
 from bot.views import buttons
-from bot.views.job_card import Card, Progress
+from bot.views.job_card import JobView, Progress
 
 MOST_SHOWN, MOST_PARTS = 4_000, 40
 
@@ -25,7 +25,7 @@ def card(words="a red circle", status="", state=DONE, count=1, **more):
     status = status or f"{words} · 20 steps"
     of_job = buttons.of_job(job, state)
     size = {"width": 64, "height": 64, "count": count}
-    return Card(job=job, owner="o", state=state, line="", words=words, status=status, pictures=shown, buttons=of_job, **size, **more)
+    return JobView(job=job, owner="o", state=state, line="", words=words, status=status, pictures=shown, buttons=of_job, **size, **more)
 
 
 def _shown(index, words):

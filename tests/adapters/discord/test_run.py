@@ -70,11 +70,11 @@ async def test_everybody_gets_their_own(discord, people):
     """Three people in two servers who ask at once each get their own picture, in their place, and see how it comes to be."""
     here, there, ann, bob, cat = people
     words = {ann: "a large red circle", bob: "a blue star", cat: "a green tree"}
-    places = {ann: here, bob: here, cat: there}
-    uses = {who: await who.use(places[who], "imagine", prompt=said, **LONG) for who, said in words.items()}
+    channels = {ann: here, bob: here, cat: there}
+    uses = {who: await who.use(channels[who], "imagine", prompt=said, **LONG) for who, said in words.items()}
     for who, use in uses.items():
         message = await discord.until(lambda use=use: is_done(use), 90.0)
-        assert message.channel is places[who]
+        assert message.channel is channels[who]
         assert words[who] in message.texts()[0]
         assert message.files[0].data.startswith(b"\x89PNG")
         assert any("step" in text for edit in message.edits for text in edit.texts())
@@ -127,9 +127,9 @@ async def test_it_suggests(people):
 async def test_it_hears_words(discord, people):
     """Who mentions it, or writes to it directly, gets a picture."""
     here, _, ann, *_ = people
-    for place, said in ((here, "<@BOT> a blue star"), (ann.dm(), "a green tree")):
-        await ann.say(place, f"{said} --size 64x64 --steps 2 --scheduler euler")
-        await discord.until(lambda place=place: place.messages[-1].files)
+    for channel, said in ((here, "<@BOT> a blue star"), (ann.dm(), "a green tree")):
+        await ann.say(channel, f"{said} --size 64x64 --steps 2 --scheduler euler")
+        await discord.until(lambda channel=channel: channel.messages[-1].files)
 
 
 async def test_killed_between_acceptance_and_result(tmp_path):
@@ -156,11 +156,11 @@ async def test_killed_between_acceptance_and_result(tmp_path):
             assert not [secret for secret in (discord.token, *(one.token for one in discord.uses)) if secret in said]
 
 
-async def check_old_buttons(discord, person, message):
+async def check_old_buttons(discord, user, message):
     """Check that the buttons work of a message that an earlier process sent."""
-    info = await person.click(message, "Info")
+    info = await user.click(message, "Info")
     await discord.until(lambda: info.followups)
-    edit = await person.click(message, "Edit…")
+    edit = await user.click(message, "Edit…")
     await discord.until(lambda: edit.modal)
-    again = await person.click(message, "Again")
+    again = await user.click(message, "Again")
     await discord.until(lambda: is_done(again))

@@ -6,10 +6,10 @@ import discord
 import simcord
 
 from adapters.base import Bot
-from adapters.discord.api import Posts
+from adapters.discord.api import DiscordApi
 from adapters.discord.client import Client
 from adapters.discord.delivery import Sender
-from adapters.discord.interactions import Desk
+from adapters.discord.interactions import InteractionHandler
 from bot.config import Config
 from bot.views import job_card
 from tests.talk import png, talk
@@ -27,24 +27,24 @@ class Stage:
 
     async def open(self):
         """Return the jobs that wait."""
-        return [job for job in await self.chat.store.jobs.of_place(self.place, 100) if job.is_open]
+        return [job for job in await self.chat.store.jobs.of_channel(self.channel, 100) if job.is_open]
 
 
 @asynccontextmanager
 async def staged(tmp_path):
     """Give a bot that accepts and tells, connected. No fixture: SimCord's clock belongs to one task."""
     async with talk(tmp_path) as chat:
-        posts = Posts(lambda: client)
+        posts = DiscordApi(lambda: client)
         sender = Sender(chat.store, posts, 2**20)
 
         async def card(job):
-            return job_card.card(job)
+            return job_card.job_view(job)
 
         async def refresh(job_id):
             job = await chat.store.jobs.get(job_id)
-            await sender.show(job_card.card(job, (await chat.store.pictures.of_jobs([job_id]))[job_id]), job.address)
+            await sender.show(job_card.job_view(job, (await chat.store.pictures.of_jobs([job_id]))[job_id]), job.address)
 
-        desk = Desk(Bot(Config(), chat.app, card, refresh), posts, 2**20)
+        desk = InteractionHandler(Bot(Config(), chat.app, card, refresh), posts, 2**20)
         client = Client(Config().discord, desk, lambda: None)
         async with simcord.run(client) as env:
             await client.tree.sync()

@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.discord.message_ref import channel_of
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Reply
 from bot.i18n.translate import text
 from bot.jobs.delivery import Sent
@@ -43,7 +43,7 @@ async def test_what_holds_in_a_channel_holds_in_its_threads(chat, kind):
     for one in shown:
         job = await chat.job(one)
         assert job.request.steps <= 6
-        assert job.address.place == place.parent.id
+        assert job.address.channel == place.parent.id
         assert channel_of(job.address) == int(place.id)
     assert TOO_MANY in said(await told(await bob.use(place, "imagine", prompt="a red circle", steps=7)))
     assert await chat.pictures(place, 3) == shown
@@ -58,7 +58,7 @@ async def test_a_thread_has_the_presets_and_the_history_of_its_channel(chat):
     assert [one["name"] for one in await bob.complete(thread, "preset show", "preset", "fjo")] == ["fjord"]
     await bob.use(thread, "preset use", preset="fjord", words="boat", size="64x64")
     (shown,) = await chat.pictures(thread)
-    assert [one.id for one in await chat.store.jobs.of_place(Address("discord", channel.id), 9)] == [(await chat.job(shown)).id]
+    assert [one.id for one in await chat.store.jobs.of_channel(MessageRef("discord", channel.id), 9)] == [(await chat.job(shown)).id]
     assert "fjord" in said(await told(await bob.use(thread, "preset list")))
 
 
@@ -95,8 +95,8 @@ async def test_a_private_thread_is_a_place_of_its_own(chat):
     await bob.use(hidden, "imagine", prompt="a red circle", size="64x64")
     await bob.say(hidden, "<@BOT> a blue star --size 64x64")
     shown = await chat.pictures(hidden, 2)
-    assert {(await chat.job(one)).address.place for one in shown} == {hidden.id}
-    assert await chat.store.jobs.of_place(Address("discord", place.parent.id), 9) == ()
+    assert {(await chat.job(one)).address.channel for one in shown} == {hidden.id}
+    assert await chat.store.jobs.of_channel(MessageRef("discord", place.parent.id), 9) == ()
 
 
 async def test_what_nobody_asked_for_is_said_in_the_thread_too(chat):
@@ -105,7 +105,7 @@ async def test_what_nobody_asked_for_is_said_in_the_thread_too(chat):
     ann.join(channel.guild, permissions="manage_messages")
     thread = channel.thread("news")
     await told(await ann.use(thread, "digest", switch="on"))
-    wanted = await chat.store.digests.of(Address("discord", channel.id))
+    wanted = await chat.store.digests.of(MessageRef("discord", channel.id))
     outcome = await chat.adapter.post(wanted.address, Reply(text="This came by itself"), "news")
     assert outcome == Sent(thread.messages[-1].id)
     assert channel.messages == []

@@ -9,13 +9,13 @@ from PIL import Image
 from adapters.discord import uploads as packing
 from adapters.discord.uploads import MOST_FILES, STEPS, pack
 from bot.framework.reply import Shown
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 
 
 @pytest.fixture
 def files(tmp_path):
     """An empty store of files."""
-    return Files(str(tmp_path))
+    return BlobStore(str(tmp_path))
 
 
 async def shown(files, count, side=256):

@@ -4,25 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.shared.command_line import Line, read_line
+from adapters.shared.command_line import CommandLine, read_line
 
 
 @pytest.mark.parametrize(
     ("line", "read"),
     [
-        ("a red circle", Line("imagine", "a red circle")),
-        ("/imagine a red circle", Line("imagine", "a red circle")),
-        ("  /Imagine   a\nred circle  ", Line("imagine", "a\nred circle")),
-        ("/imagine\na red circle", Line("imagine", "a red circle")),
-        ("/queue", Line("queue", "")),
-        ("/preset-save mine", Line("preset_save", "mine")),
-        ("/imagine@easel_bot a circle", Line("imagine", "a circle", "easel_bot")),
-        ("/usr/bin in the rain", Line("imagine", "/usr/bin in the rain")),
-        ("/2 circles", Line("imagine", "/2 circles")),
-        ("a /queue of people", Line("imagine", "a /queue of people")),
-        ("/ queue", Line("imagine", "/ queue")),
-        ("//queue", Line("imagine", "//queue")),
-        ("", Line("imagine", "")),
+        ("a red circle", CommandLine("imagine", "a red circle")),
+        ("/imagine a red circle", CommandLine("imagine", "a red circle")),
+        ("  /Imagine   a\nred circle  ", CommandLine("imagine", "a\nred circle")),
+        ("/imagine\na red circle", CommandLine("imagine", "a red circle")),
+        ("/queue", CommandLine("queue", "")),
+        ("/preset-save mine", CommandLine("preset_save", "mine")),
+        ("/imagine@easel_bot a circle", CommandLine("imagine", "a circle", "easel_bot")),
+        ("/usr/bin in the rain", CommandLine("imagine", "/usr/bin in the rain")),
+        ("/2 circles", CommandLine("imagine", "/2 circles")),
+        ("a /queue of people", CommandLine("imagine", "a /queue of people")),
+        ("/ queue", CommandLine("imagine", "/ queue")),
+        ("//queue", CommandLine("imagine", "//queue")),
+        ("", CommandLine("imagine", "")),
     ],
 )
 def test_lines(line, read):

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.shared.health import Operation
+from adapters.shared.health import Health
 from bot.core.cost_model import Timing
-from bot.jobs.counters import Meters
+from bot.jobs.counters import Counters
 from inference.contract.errors import Problem
 from inference.contract.protocol import Beat
 from inference.contract.request import Failed
@@ -18,7 +18,7 @@ from inference.contract.settings import EngineSettings
 from inference.supervisor import Worker
 from inference.worker.main import memory_of
 from tests.dispatching import Script, Wall, dispatching
-from tests.stores import accepted, database, person_of, store, url
+from tests.stores import accepted, database, store, url, user_of
 
 __all__ = ["database", "store", "url"]
 
@@ -32,7 +32,7 @@ def worker(device="cpu"):
 async def operating(store, *workers, script=None, wall=None, **changes):
     """Give what answers for a dispatcher that runs."""
     async with dispatching(store, script or Script(), wall or Wall(), **changes) as dispatcher:
-        yield Operation(store, dispatcher, workers or (worker(),))
+        yield Health(store, dispatcher, workers or (worker(),))
 
 
 async def numbers(operation):
@@ -76,7 +76,7 @@ async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
 
 async def test_the_numbers_are_true(store):
     """The queue, the turns, what was done and what failed, deliveries, workers and learned times are told as they are."""
-    ann, bob = await person_of(store, "ann"), await person_of(store, "bob")
+    ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     wall, painter = Wall(), worker("cuda:0")
     painter.beat, painter.restarts = Beat(1.5, 2, ("demo", "sd15"), 8, 3 * 2**30, 24 * 2**30), 3
     await store.timings.keep(Timing("demo", 256, 256, 4, 0.012, 7))
@@ -136,7 +136,7 @@ async def test_every_number_is_described(store):
 
 def test_kinds_of_failures_are_bounded():
     """However many reasons platforms invent, only so many are told apart, and none of them breaks a line."""
-    meters = Meters()
+    meters = Counters()
     for number in range(1000):
         meters.count_not_sent(f"reason {number}\n\x1b[31m")
     assert len(meters.not_sent) == 51

@@ -98,7 +98,7 @@ async def opened(context=None):
 
 
 @pytest.fixture
-async def place():
+async def channel():
     """Return the friend and the secret for a test."""
     async with opened() as both:
         yield both
@@ -223,59 +223,59 @@ WAYS = [
 HOSTILE = [(way, host) for way in WAYS for host in HOSTS]
 
 
-async def test_hostile_links_reach_nothing(place):
+async def test_hostile_links_reach_nothing(channel):
     """However a forbidden address is spelled, nothing is connected to it, and names that resolve to it do not help."""
     assert len(HOSTILE) >= 500
     for way, host in HOSTILE:
         with pytest.raises(BadInput, match=r"input-link-(form|unreachable)"):
-            await place.follow(way.format(host=host, port=place.port), seconds=2)
-    assert (place.secret, place.friend) == (0, 0)
+            await channel.follow(way.format(host=host, port=channel.port), seconds=2)
+    assert (channel.secret, channel.friend) == (0, 0)
 
 
-async def test_redirects_reach_nothing_more(place):
+async def test_redirects_reach_nothing_more(channel):
     """What may not be reached may not be reached by a redirect either, and a redirect's own mistakes sound no different."""
     led = [
         (way, host) for way, host in HOSTILE if way.startswith(("http://{host}", "https://{host}", "HTTP", "//", "http://friend.example@"))
     ]
     for number, (way, host) in enumerate(led):
-        place.answers[f"/{number}"] = redirect(way.format(host=host, port=place.port), (301, 302, 303, 307, 308)[number % 5])
+        channel.answers[f"/{number}"] = redirect(way.format(host=host, port=channel.port), (301, 302, 303, 307, 308)[number % 5])
         async with refused("input-link-unreachable"):
-            await place.fetch(f"/{number}", seconds=2)
+            await channel.fetch(f"/{number}", seconds=2)
     assert len(led) >= 300
-    assert (place.secret, place.friend) == (0, len(led))
+    assert (channel.secret, channel.friend) == (0, len(led))
 
 
-async def test_a_name_is_resolved_once(place):
+async def test_a_name_is_resolved_once(channel):
     """A name that changes its address between the look and the step is no way in: what was looked at is what is connected to."""
-    place.names["friend.example"] = iter([(FRIEND,), (SECRET,), (SECRET,)])
-    place.answers["/"] = picture(PNG)
-    assert await place.fetch() == PNG
-    assert (place.resolved, place.secret) == (["friend.example"], 0)
+    channel.names["friend.example"] = iter([(FRIEND,), (SECRET,), (SECRET,)])
+    channel.answers["/"] = picture(PNG)
+    assert await channel.fetch() == PNG
+    assert (channel.resolved, channel.secret) == (["friend.example"], 0)
     async with refused("input-link-unreachable"):
-        await place.fetch()
-    place.names["friend.example"] = iter([(FRIEND,), (SECRET,)])
-    place.answers["/"] = redirect("/again")
+        await channel.fetch()
+    channel.names["friend.example"] = iter([(FRIEND,), (SECRET,)])
+    channel.answers["/"] = redirect("/again")
     async with refused("input-link-unreachable"):
-        await place.fetch()
-    assert place.secret == 0
+        await channel.fetch()
+    assert channel.secret == 0
 
 
 @pytest.mark.parametrize(
     "others", [(SECRET,), ("::1",), ("10.0.0.1",), ("fe80::1%eth0",), ("2606:4700::1111%eth0",), ("garbage",), ("2002:7f00:1::",)]
 )
-async def test_every_address_must_be_allowed(place, others):
+async def test_every_address_must_be_allowed(channel, others):
     """One forbidden address among the addresses of a name is enough to refuse it."""
     for answer in ((FRIEND, *others), (*others, FRIEND), others, ()):
-        place.names["friend.example"] = itertools.repeat(answer)
+        channel.names["friend.example"] = itertools.repeat(answer)
         async with refused("input-link-unreachable"):
-            await place.fetch()
-    assert (place.secret, place.friend) == (0, 0)
+            await channel.fetch()
+    assert (channel.secret, channel.friend) == (0, 0)
 
 
 @pytest.mark.parametrize(
     "link", [f"http://{SECRET}:{{port}}/", "http://friend.example:1/", "http://none.example:{port}/"], ids=["refused", "silent", "missing"]
 )
-async def test_inner_networks_stay_unknown(place, link):
+async def test_inner_networks_stay_unknown(channel, link):
     """Refused, silent and missing are one sentence with the person's own words in it."""
 
     async def resolve(name, _):
@@ -284,18 +284,18 @@ async def test_inner_networks_stay_unknown(place, link):
         return (FRIEND,)
 
     with pytest.raises(BadInput) as caught:
-        await fetch(link.format(port=place.port), resolve=resolve, allow=lambda address, _: str(address) == FRIEND)
+        await fetch(link.format(port=channel.port), resolve=resolve, allow=lambda address, _: str(address) == FRIEND)
     assert caught.value.problem.key == "input-link-unreachable"
     assert str(caught.value.problem.facts["host"]) in link
 
 
 async def test_production_allows_public_addresses_on_usual_ports():
     """Without a test's policy the friend himself is refused, and so is a public address on another port."""
-    async with opened() as place:
-        for link in (f"http://{FRIEND}:{place.port}/", f"http://{FRIEND}/", "http://8.8.8.8:8080/", "http://localhost/"):
+    async with opened() as channel:
+        for link in (f"http://{FRIEND}:{channel.port}/", f"http://{FRIEND}/", "http://8.8.8.8:8080/", "http://localhost/"):
             async with refused("input-link-unreachable"):
                 await fetch(link)
-        assert (place.friend, place.secret) == (0, 0)
+        assert (channel.friend, channel.secret) == (0, 0)
     assert only_public(ipaddress.ip_address("8.8.8.8"), 443)
     assert not only_public(ipaddress.ip_address("8.8.8.8"), 25)
 
@@ -343,12 +343,12 @@ def test_what_is_no_link(link):
 @pytest.mark.parametrize(
     "body", [PNG, b"\xff\xd8\xff" + bytes(50), b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(9)], ids=["PNG", "JPEG", "WebP"]
 )
-async def test_a_good_picture_arrives(place, body):
+async def test_a_good_picture_arrives(channel, body):
     """A picture comes through a name, through redirects, whole, and asked for without secrets."""
-    place.answers = {"/a?b=c": redirect("../d"), "/d": redirect(f"http://{FRIEND}:{place.port}/e", 308), "/e": picture(body)}
-    assert await place.fetch("/a?b=c#f") == body
-    assert f"Host: friend.example:{place.port}" in place.asked[0]
-    assert not any(word in place.asked[0].lower() for word in ("cookie", "referer", "authorization", "python"))
+    channel.answers = {"/a?b=c": redirect("../d"), "/d": redirect(f"http://{FRIEND}:{channel.port}/e", 308), "/e": picture(body)}
+    assert await channel.fetch("/a?b=c#f") == body
+    assert f"Host: friend.example:{channel.port}" in channel.asked[0]
+    assert not any(word in channel.asked[0].lower() for word in ("cookie", "referer", "authorization", "python"))
 
 
 @pytest.mark.parametrize(
@@ -363,35 +363,35 @@ async def test_a_good_picture_arrives(place, body):
     ],
     ids=["page", "short", "empty", "gif", "missing", "nowhere"],
 )
-async def test_what_is_no_picture(place, answer):
+async def test_what_is_no_picture(channel, answer):
     """A page, a scrap and a missing file are no pictures."""
-    place.answers["/"] = answer
+    channel.answers["/"] = answer
     async with refused("input-link-no-picture"):
-        await place.fetch()
+        await channel.fetch()
 
 
 @pytest.mark.parametrize(
     "answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + PNG], ids=["silent", "garbage", "cut"]
 )
-async def test_broken_answers(place, answer):
+async def test_broken_answers(channel, answer):
     """A server that breaks off or speaks nonsense is as good as none."""
-    place.answers["/"] = answer
+    channel.answers["/"] = answer
     async with refused("input-link-unreachable"):
-        await place.fetch()
+        await channel.fetch()
 
 
-async def test_redirects_end(place):
+async def test_redirects_end(channel):
     """Three redirects are followed, a fourth is not, and a circle ends the same way."""
-    place.answers = {"/0": redirect("/1"), "/1": redirect("/2"), "/2": redirect("/3"), "/3": picture(PNG), "/": redirect("/")}
-    assert await place.fetch("/0") == PNG
-    place.answers["/3"] = redirect("/4")
+    channel.answers = {"/0": redirect("/1"), "/1": redirect("/2"), "/2": redirect("/3"), "/3": picture(PNG), "/": redirect("/")}
+    assert await channel.fetch("/0") == PNG
+    channel.answers["/3"] = redirect("/4")
     for path in ("/0", "/"):
         async with refused("input-link-redirects"):
-            await place.fetch(path)
-    assert place.friend == 12
+            await channel.fetch(path)
+    assert channel.friend == 12
 
 
-async def test_slow_bodies_end(place):
+async def test_slow_bodies_end(channel):
     """A body that trickles is given up when the time is over, and so is a server that says nothing."""
 
     async def trickle(writer):
@@ -401,13 +401,13 @@ async def test_slow_bodies_end(place):
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    place.answers = {"/trickle": trickle, "/silent": lambda _: asyncio.sleep(0.6)}
-    for path in place.answers:
+    channel.answers = {"/trickle": trickle, "/silent": lambda _: asyncio.sleep(0.6)}
+    for path in channel.answers:
         async with refused("input-link-slow"):
-            await place.fetch(path, seconds=0.3)
+            await channel.fetch(path, seconds=0.3)
 
 
-async def test_endless_bodies_end(place):
+async def test_endless_bodies_end(channel):
     """A body without an end is read up to the most bytes of a picture; one with an endless page is hardly read at all."""
     sent = 0
 
@@ -421,27 +421,27 @@ async def test_endless_bodies_end(place):
             sent += len(block)
 
     for start, key, most in ((PNG, "input-link-big", 3 * MOST_BYTES), (b"<html>", "input-link-no-picture", MOST_BYTES)):
-        place.answers["/"] = partial(endless, start=start)
+        channel.answers["/"] = partial(endless, start=start)
         async with refused(key):
-            await place.fetch()
+            await channel.fetch()
         assert sent < most
 
 
-async def test_proxies_of_the_environment_are_not_used(place, monkeypatch):
+async def test_proxies_of_the_environment_are_not_used(channel, monkeypatch):
     """A proxy that the environment names sees nothing."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://{SECRET}:{place.port}")
-    place.answers["/"] = picture(PNG)
-    assert await place.fetch() == PNG
-    assert place.secret == 0
+        monkeypatch.setenv(name, f"http://{SECRET}:{channel.port}")
+    channel.answers["/"] = picture(PNG)
+    assert await channel.fetch() == PNG
+    assert channel.secret == 0
 
 
-async def test_the_peer_is_asked_who_it_is(place, monkeypatch):
+async def test_the_peer_is_asked_who_it_is(channel, monkeypatch):
     """Should a connection end elsewhere than it was to go, nothing is asked there."""
     monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", diverted(httpcore2.AnyIOBackend.connect_tcp))
     async with refused("input-link-unreachable"):
-        await place.fetch()
-    assert place.asked == []
+        await channel.fetch()
+    assert channel.asked == []
 
 
 def diverted(connect):
@@ -461,10 +461,10 @@ async def test_certificates_are_checked_for_the_name():
     authority.issue_cert("pictures.example").configure_cert(context)
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
-    async with opened(context) as place:
-        link = f"https://pictures.example:{place.port}/"
-        place.answers = {"/": picture(PNG), "/down": redirect(f"http://pictures.example:{place.port}/")}
-        assert await place.follow(link, trust=trust) == PNG
+    async with opened(context) as channel:
+        link = f"https://pictures.example:{channel.port}/"
+        channel.answers = {"/": picture(PNG), "/down": redirect(f"http://pictures.example:{channel.port}/")}
+        assert await channel.follow(link, trust=trust) == PNG
         for other, known in ((link, None), (link.replace("pictures", "friend"), trust), (f"{link}down", trust)):
             async with refused("input-link-unreachable"):
-                await place.follow(other, trust=known)
+                await channel.follow(other, trust=known)

@@ -9,22 +9,22 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.registry import REGISTRY
-from adapters.shared.card_throttle import Pace
-from adapters.telegram.rate_limit import Budget
+from adapters.shared.card_throttle import CardThrottle
+from adapters.telegram.rate_limit import RateLimiter
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Telegram as Section
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.outbox import SENT
 from bot.store.store import Store
-from tests.adapters.discord.chat import Painter
+from tests.adapters.discord.chat import WorkerStatus
 from tests.adapters.web.chat import config
 from tests.emulators.telegram import Telegram
 
-__all__ = ["Painter"]
+__all__ = ["WorkerStatus"]
 
 #: How often what can go wrong goes wrong.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
@@ -35,8 +35,8 @@ async def quick(**more):
     """Give an emulated Telegram, and have the adapter be as quick as it can; at the end it has obeyed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PTB_TIMEDELTA", "true")
-        patch.setattr("adapters.telegram.adapter.Pace", partial(_pace))
-        patch.setattr("adapters.telegram.adapter.Budget", partial(Budget, minute=0.2, second=0.01))
+        patch.setattr("adapters.telegram.adapter.CardThrottle", partial(_pace))
+        patch.setattr("adapters.telegram.adapter.RateLimiter", partial(RateLimiter, minute=0.2, second=0.01))
         patch.setattr("adapters.telegram.polling.FIRST_PAUSE", 0.05)
         patch.setattr("adapters.telegram.update_inbox.FIRST_PAUSE", 0.05)
         patch.setattr("adapters.telegram.polling.BEAT_SECONDS", 0.2)
@@ -46,7 +46,7 @@ async def quick(**more):
 
 
 def _pace(*args, **more):
-    return Pace(*args, **{**more, "place_seconds": 0.02, "message_seconds": 0.02})
+    return CardThrottle(*args, **{**more, "place_seconds": 0.02, "message_seconds": 0.02})
 
 
 def configured(folder, telegram, **section):
@@ -62,34 +62,34 @@ class Chat:
     telegram: Telegram
     store: Store
     adapter: object
-    painter: Painter
+    painter: WorkerStatus
     dispatcher: Dispatcher
 
     async def started(self, name="ann"):
         """Return somebody who opened a chat with the bot, and that chat."""
-        person = self.telegram.user(name)
-        await person.start()
-        await self.telegram.until(lambda: person.dm().messages and self.answers(person.dm()))
-        return person, person.dm()
+        user = self.telegram.user(name)
+        await user.start()
+        await self.telegram.until(lambda: user.dm().messages and self.answers(user.dm()))
+        return user, user.dm()
 
-    def answers(self, place):
+    def answers(self, channel):
         """Return what the bot has said in a place, as it is now."""
-        return [one for one in place.messages if one.sender is self.telegram.bot]
+        return [one for one in channel.messages if one.sender is self.telegram.bot]
 
-    async def answer(self, place, after, holding=""):
+    async def answer(self, channel, after, holding=""):
         """Wait until the bot says something after a message that holds some words, and return it."""
 
         def found():
-            said = [one for one in self.answers(place) if one.id > after.id]
+            said = [one for one in self.answers(channel) if one.id > after.id]
             return next((one for one in said if holding in words_of(one)), None)
 
         return await self.telegram.until(found)
 
-    async def pictures(self, place, count=1):
+    async def pictures(self, channel, count=1):
         """Wait until so many messages show finished pictures in a place and return them."""
 
         def shown():
-            found = [one for one in self.answers(place) if is_done(one)]
+            found = [one for one in self.answers(channel) if is_done(one)]
             return found if len(found) >= count else None
 
         found = await self.telegram.until(shown)
@@ -121,10 +121,10 @@ def is_done(message):
 @asynccontextmanager
 async def open_chat(folder, telegram, commands=COMMANDS, *, paints=True, **section):
     """Give a bot that is connected; `section` is its `[telegram]`. One that does not paint leaves requests waiting."""
-    settings, painter, router = configured(folder, telegram, **section), Painter(), Router()
+    settings, painter, router = configured(folder, telegram, **section), WorkerStatus(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("telegram",))
-        app = App(commands, store, Offer(passports(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         async with REGISTRY["telegram"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
             router.adapters["telegram"] = adapter
             async with dispatcher if paints else nullcontext():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.store.users.users import OPERATOR
 from tests.adapters.telegram.chat import open_chat
 from tests.bot.test_authorisation import MATRIX, ROLES, given_to, is_let
@@ -27,28 +27,28 @@ class Case:
         self.owner, self.other = chat.telegram.user("owner"), chat.telegram.user("other")
         self.group = chat.telegram.supergroup("Studio", self.owner)
         self.tries = self.owner if role in ("owner", "forgotten") else self.other
-        self.place = self.other.dm() if role == "stranger" else self.group
+        self.channel = self.other.dm() if role == "stranger" else self.group
         if role == "moderator":
             self.group.add(self.other, "administrator")
         elif role in ("member", "operator"):
             self.group.add(self.other)
 
-    async def person(self, who):
+    async def user(self, who):
         """Return somebody as the store knows them."""
-        return await self.chat.store.people.person(Caller("telegram", str(who.id), who.name))
+        return await self.chat.store.people.user(UserRef("telegram", str(who.id), who.name))
 
     async def things(self):
         """Return the ids of what the owner has in the group."""
-        owner = await self.person(self.owner)
+        owner = await self.user(self.owner)
         where = {"place": str(self.group.id), "platform": "telegram"}
         file = await self.chat.store.files.put(png())
         made = replace(painted(file=file, thumbnail=file), width=64, height=64)
-        (picture,) = await done(self.chat.store, owner.id, pictures=[made], wish='{"prompt": "a red circle"}', **where)
+        (picture,) = await done(self.chat.store, owner.id, pictures=[made], params='{"prompt": "a red circle"}', **where)
         waiting = await accepted(self.chat.store, owner.id, **where)
-        await linked(self.chat.store, Address("telegram", str(self.group.id)))
-        preset, code = await on_board(self.chat.store, owner.id, Address("telegram", str(self.group.id)))
+        await linked(self.chat.store, MessageRef("telegram", str(self.group.id)))
+        preset, code = await on_board(self.chat.store, owner.id, MessageRef("telegram", str(self.group.id)))
         if self.role == "operator":
-            await self.chat.store.people.appoint((await self.person(self.other)).id, role=OPERATOR)
+            await self.chat.store.people.appoint((await self.user(self.other)).id, role=OPERATOR)
         if self.role == "forgotten":
             await self.chat.store.rights.forget(owner.id)
         return {"done": picture.job, "picture": picture.id, "waiting": waiting.id, "owner": owner.id, "preset": preset, "code": code}
@@ -56,13 +56,13 @@ class Case:
     async def is_let_say(self, command, given):
         """Return whether a message is let do what it says."""
         line = " ".join([f"/{command}@{self.chat.telegram.bot.username}", *(f"--{name} {value}" for name, value in given.items())])
-        return await self._is_let("handle", lambda: self.tries.say(self.place, line))
+        return await self._is_let("handle", lambda: self.tries.say(self.channel, line))
 
     async def is_let_press(self, wire):
         """Return whether a button is let do what it says."""
         draft = Draft(text="Copied", reply_markup={"inline_keyboard": [[{"text": "Copied", "callback_data": wire}]]})
         self.tries.dm().is_started = True
-        message = self.chat.telegram.add_message(self.place, self.chat.telegram.bot, draft)
+        message = self.chat.telegram.add_message(self.channel, self.chat.telegram.bot, draft)
         return await self._is_let("pressed", lambda: self.tries.press(message, "Copied"))
 
     async def _is_let(self, name, act):

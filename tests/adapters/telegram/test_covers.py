@@ -31,9 +31,9 @@ async def ruled(chat, ann, group, cover, holding):
     await chat.telegram.until(lambda: any(holding in words_of(one) for one in chat.answers(ann.dm())))
 
 
-def photos(chat, place):
+def photos(chat, channel):
     """Return every version of the bot's messages in a place that has a photo."""
-    ours = [one for one in place.every_message if one.sender is chat.telegram.bot]
+    ours = [one for one in channel.every_message if one.sender is chat.telegram.bot]
     return [version for one in ours for version in (*one.edits, one) if version.photo]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.telegram.rate_limit import Budget as _Budget
+from adapters.telegram.rate_limit import RateLimiter as _Budget
 from bot.store.jobs.outbox import GAVE_UP, SENT, UNKNOWN
 from tests.adapters.telegram.chat import ROUNDS, is_done, open_chat, quick, words_of
 
@@ -39,12 +39,12 @@ async def told(chat, job):
     return await chat.telegram.until(over, 30.0)
 
 
-async def begun(chat, place, words):
+async def begun(chat, channel, words):
     """Ask for something that is not painted yet and return its card and its job."""
     chat.painter.may.clear()
-    person = next(iter(place.members.values())) if hasattr(place.members, "values") else place.members[0]
-    said = await person.say(place, words)
-    card = await chat.answer(place, said, "step 1")
+    user = next(iter(channel.members.values())) if hasattr(channel.members, "values") else channel.members[0]
+    said = await user.say(channel, words)
+    card = await chat.answer(channel, said, "step 1")
     return card, dict(card.buttons())["Cancel"].partition(":")[2]
 
 
@@ -159,13 +159,13 @@ async def test_ten_at_once_in_a_group(hasty, tmp_path, monkeypatch):
     del hasty
     async with quick() as telegram:
         telegram.minute, telegram.flood = 6.0, {"group": 20, "chat": 10, "burst": 3, "overall": 300}
-        monkeypatch.setattr("adapters.telegram.adapter.Budget", lambda: _Budget(minute=6.2, second=0.1))
+        monkeypatch.setattr("adapters.telegram.adapter.RateLimiter", lambda: _Budget(minute=6.2, second=0.1))
         async with open_chat(tmp_path, telegram) as chat:
             people = [telegram.user(f"p{number}") for number in range(10)]
             group = telegram.supergroup("Studio", *people)
             chat.painter.may.clear()
-            for person in people:
-                await person.say(group, f"/imagine a red circle {SMALL}")
+            for user in people:
+                await user.say(group, f"/imagine a red circle {SMALL}")
             await telegram.until(lambda: len(chat.answers(group)) == 10, 60)
             chat.painter.may.set()
             await telegram.until(lambda: len([one for one in chat.answers(group) if is_done(one)]) == 10, 60)

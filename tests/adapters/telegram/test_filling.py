@@ -7,9 +7,9 @@ from tests.adapters.telegram.test_forms import form_of
 VALUE = 'The "Last": {one|two}\n<b>x & y</b> *(z)* @ann'
 
 
-async def told(chat, person, line):
+async def told(chat, user, line):
     """Say something and wait for the answer."""
-    return await chat.answer(person.dm(), await person.say(person.dm(), line))
+    return await chat.answer(user.dm(), await user.say(user.dm(), line))
 
 
 async def test_a_slot_is_asked_for(chat):

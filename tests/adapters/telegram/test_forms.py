@@ -2,15 +2,15 @@
 
 import pytest
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from tests.adapters.telegram.chat import words_of
 
 SMALL = "--steps 3 --size 64x64"
 
 
-async def form_of(chat, place, holding="Paint"):
+async def form_of(chat, channel, holding="Paint"):
     """Wait until a form is shown in a place, and return its message."""
-    return await chat.telegram.until(lambda: next((one for one in chat.answers(place) if holding in dict(one.buttons())), None))
+    return await chat.telegram.until(lambda: next((one for one in chat.answers(channel) if holding in dict(one.buttons())), None))
 
 
 async def test_a_form_is_whose_press_made_it(chat):
@@ -32,7 +32,7 @@ async def test_a_form_is_whose_press_made_it(chat):
     await ann.press(form, "Paint")
     again = (await chat.pictures(group, 2))[-1]
     assert (await chat.job(again)).request.prompt.text == "a red circle"
-    assert (await chat.job(again)).person == (await chat.job(message)).person
+    assert (await chat.job(again)).user == (await chat.job(message)).user
 
 
 async def test_answers_that_come_at_once_are_all_taken_in(chat):
@@ -106,4 +106,4 @@ async def test_settings_are_changed_privately(chat):
     await bob.press(message, "Change…")
     await form_of(chat, bob.dm(), "Keep")
     assert len(chat.answers(group)) == 1
-    assert await chat.store.people.find(Caller("telegram", str(bob.id))) is not None
+    assert await chat.store.people.find(UserRef("telegram", str(bob.id))) is not None

@@ -2,10 +2,10 @@
 
 from sqlalchemy import insert, select
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.i18n.translate import text
 from bot.presets.template import Body
-from bot.store.tables.core import HandleRow, PictureRow
+from bot.store.tables.core import FileIdRow, PictureRow
 
 SMALL = "--steps 1 --size 64x64"
 
@@ -18,9 +18,9 @@ async def test_presets_of_a_group_are_offered_where_they_are_taken(chat):
     await bob.say(group, f"/imagine a red circle {SMALL}")
     (message,) = await chat.pictures(group)
     job = await chat.job(message)
-    other = await chat.store.people.person(Caller("telegram", str(ann.id)))
-    for person, name in ((other.id, "calm"), (job.person, "calmer")):
-        await chat.store.presets.show(await chat.store.presets.save(person, name, Body(prompt="a {prompt}")), job.address)
+    other = await chat.store.people.user(UserRef("telegram", str(ann.id)))
+    for user, name in ((other.id, "calm"), (job.user, "calmer")):
+        await chat.store.presets.show(await chat.store.presets.save(user, name, Body(prompt="a {prompt}")), job.address)
     assert [one["title"] for one in await bob.inline("cal", chat_type="supergroup")] == ["Paint with calmer"]
     assert [one["title"] for one in await bob.inline("cal")] == ["Paint with calm", "Paint with calmer"]
 
@@ -62,7 +62,7 @@ async def copied(store, job, many):
     ((picture,),) = (await store.pictures.of_jobs([job])).values()
     async with store.database.write() as session:
         (row,) = (await session.execute(select(PictureRow.__table__).where(PictureRow.id == picture.id))).mappings()
-        (handle,) = (await session.execute(select(HandleRow.__table__).where(HandleRow.picture_id == picture.id))).mappings()
+        (handle,) = (await session.execute(select(FileIdRow.__table__).where(FileIdRow.picture_id == picture.id))).mappings()
         numbers = range(1, many + 1)
         await session.execute(insert(PictureRow), [{**row, "id": f"c{number}", "index": number} for number in numbers])
-        await session.execute(insert(HandleRow), [{**handle, "picture_id": f"c{number}"} for number in numbers])
+        await session.execute(insert(FileIdRow), [{**handle, "picture_id": f"c{number}"} for number in numbers])

@@ -2,17 +2,17 @@
 
 import asyncio
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.i18n.translate import LANGUAGES
 from tests.adapters.telegram.chat import words_of
 
 
 async def started(chat, name, language):
     """Return somebody of a language who opened a chat with the bot, that chat, and what they were greeted with."""
-    person = chat.telegram.user(name, language=language)
-    await person.start()
-    await chat.telegram.until(lambda: chat.answers(person.dm()))
-    return person, person.dm(), words_of(chat.answers(person.dm())[0])
+    user = chat.telegram.user(name, language=language)
+    await user.start()
+    await chat.telegram.until(lambda: chat.answers(user.dm()))
+    return user, user.dm(), words_of(chat.answers(user.dm())[0])
 
 
 async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
@@ -27,7 +27,7 @@ async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
     (message,) = await chat.pictures(dm)
     assert "1 paso · semilla" in words_of(message)
     assert {"Otra vez", "Variar", "Borrar"} <= {label for label, _ in message.buttons()}
-    assert (await chat.store.people.find(Caller("telegram", str(eva.id)))).speaks() == "es"
+    assert (await chat.store.people.find(UserRef("telegram", str(eva.id)))).speaks() == "es"
 
 
 async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
@@ -61,10 +61,10 @@ async def test_a_group_has_a_language_of_its_own(chat):
     await chat.answer(hers, await eva.say(hers, "/settings --language es"))
     await mod.say(group, "/settings --here --language de")
     await chat.telegram.until(lambda: any("Deutsch, für diesen Ort festgelegt" in words_of(one) for one in chat.answers(mod.dm())))
-    for number, (person, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
-        refused = await person.say(group, "/imagine a red circle --size enormous")
+    for number, (user, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+        refused = await user.say(group, "/imagine a red circle --size enormous")
         assert refusal in words_of(await chat.answer(group, refused))
-        await person.say(group, "/imagine a red circle --steps 1 --size 64x64")
+        await user.say(group, "/imagine a red circle --steps 1 --size 64x64")
         assert "1 Schritt · Seed" in words_of((await chat.pictures(group, number))[-1])
     asked = await bob.say(his, "/help")
     assert "Paint a picture from words." in words_of(await chat.answer(his, asked))
@@ -91,8 +91,8 @@ async def test_menus_are_there_in_every_language(chat):
     """Commands are listed with their help in the language of whoever types a slash."""
     helps = {}
     for language in LANGUAGES:
-        person = chat.telegram.user("one", language=language)
-        listed = chat.telegram.commands_for(person, person.dm())
+        user = chat.telegram.user("one", language=language)
+        listed = chat.telegram.commands_for(user, user.dm())
         helps[language] = {one["command"]: one["description"] for one in listed}
     assert helps["de"]["queue"] == "Zeige, was von dir wartet oder gemalt wird."
     assert helps["es"]["queue"] == "Muestra lo tuyo que espera o se está pintando."

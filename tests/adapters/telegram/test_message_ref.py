@@ -2,43 +2,45 @@
 
 import pytest
 
-from adapters.telegram.message_ref import Spot, bot_of, renamed, shelf_of, spot_of
-from bot.core.values import Address
+from adapters.telegram.message_ref import SentMessage, bot_of, renamed, shelf_of, spot_of
+from bot.core.values import MessageRef
 
-WHOLE = Spot(user=5, thread=2, asked=31, message=32, album=((1, 33), (3, 34)), signs=True, home=5, bot=7)
+WHOLE = SentMessage(user=5, thread=2, asked=31, message=32, album=((1, 33), (3, 34)), signs=True, home=5, bot=7)
 
 
-@pytest.mark.parametrize("spot", [Spot(), WHOLE, Spot(user=5, asked=1)])
-def test_a_spot_is_read_as_it_was_written(spot):
+@pytest.mark.parametrize("ref", [SentMessage(), WHOLE, SentMessage(user=5, asked=1)])
+def test_a_spot_is_read_as_it_was_written(ref):
     """What an address carries is what was put into it."""
-    assert spot_of(spot.address(-4)) == spot
-    assert spot.address(-4).place == "-4"
+    assert spot_of(ref.address(-4)) == ref
+    assert ref.address(-4).channel == "-4"
 
 
 @pytest.mark.parametrize("message", ["", "x", "1/2/3", "1/2/3/4/1//0", "1/2/3/4/1/9/0/0", "1/2/3/4/1//0/0/0", "a/2/3/4/1//0/0"])
 def test_what_is_no_spot_is_none(message):
     """What cannot be read names no message."""
-    assert spot_of(Address("telegram", "-4", message)) == Spot()
+    assert spot_of(MessageRef("telegram", "-4", message)) == SentMessage()
 
 
 def test_one_of_several_results_has_a_message_of_its_own():
     """The second result of a message answers it too, and is shown in no message yet."""
     second = spot_of(WHOLE.address(-4).of(1))
-    assert second == Spot(user=5, thread=2, asked=31, signs=True, bot=7)
+    assert second == SentMessage(user=5, thread=2, asked=31, signs=True, bot=7)
 
 
 def test_to_another_bot_numbers_mean_others():
     """Of another bot's messages nothing is left but whose job it is."""
     assert spot_of(WHOLE.address(-4), 7) == WHOLE
-    assert spot_of(WHOLE.address(-4), 8) == Spot(user=5)
+    assert spot_of(WHOLE.address(-4), 8) == SentMessage(user=5)
 
 
 def test_in_a_group_that_moved_numbers_mean_others():
     """Of messages of a group that moved nothing is left; those that came privately are where they were."""
-    assert spot_of(Address("telegram", "-5", renamed(Spot(user=5, asked=1, message=2, album=((0, 3),), bot=7).written))) == Spot(
-        user=5, bot=7
+    assert spot_of(
+        MessageRef("telegram", "-5", renamed(SentMessage(user=5, asked=1, message=2, album=((0, 3),), bot=7).written))
+    ) == SentMessage(user=5, bot=7)
+    assert spot_of(MessageRef("telegram", "-5", renamed(WHOLE.written))) == SentMessage(
+        user=5, message=32, album=WHOLE.album, home=5, bot=7
     )
-    assert spot_of(Address("telegram", "-5", renamed(WHOLE.written))) == Spot(user=5, message=32, album=WHOLE.album, home=5, bot=7)
 
 
 @pytest.mark.parametrize(("token", "bot"), [("7000000001:AAx", 7000000001), ("x:y", 0), ("", 0)])

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.jobs.outbox import GAVE_UP
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.adapters.web.chat import png
@@ -24,7 +24,7 @@ async def test_a_group_is_answered_where_it_asks(chat):
     await chat.pictures(group, 3)
     assert len(chat.answers(group)) == 3
     jobs = [await chat.job(one) for one in chat.answers(group)]
-    assert len({job.person for job in jobs}) == 2
+    assert len({job.user for job in jobs}) == 2
 
 
 async def test_talk_is_no_request_without_privacy_mode(chat):
@@ -93,7 +93,7 @@ async def test_buttons_are_for_the_right_person(chat):
     assert (await press.answered()).show_alert
     await bob.press(message, "Again")
     second = (await chat.pictures(group, 2))[-1]
-    assert (await chat.job(second)).person != (await chat.job(message)).person
+    assert (await chat.job(second)).user != (await chat.job(message)).user
 
 
 async def test_who_speaks_as_the_group_is_the_group(chat):
@@ -103,7 +103,7 @@ async def test_who_speaks_as_the_group_is_the_group(chat):
     for group in groups:
         group.add(boss, "administrator", anonymous=True)
         await boss.say(group, f"/imagine a red circle {SMALL}")
-    people = {(await chat.job((await chat.pictures(group))[0])).person for group in groups}
+    people = {(await chat.job((await chat.pictures(group))[0])).user for group in groups}
     assert len(people) == 2
 
 
@@ -128,8 +128,8 @@ async def test_a_group_that_moves_takes_its_requests_along(chat):
     chat.painter.may.set()
     (message,) = await chat.pictures(new)
     job = await chat.job(message)
-    assert job.address.place == str(new.id)
-    assert await chat.store.jobs.of_place(Address("telegram", str(group.id)), 10) == ()
+    assert job.address.channel == str(new.id)
+    assert await chat.store.jobs.of_channel(MessageRef("telegram", str(group.id)), 10) == ()
 
 
 async def test_messages_of_a_group_that_moved_are_others_there(chat):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Fact, Reply
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.views import job_card
@@ -12,9 +12,9 @@ SMALL = "--steps 1 --size 64x64"
 NEWS = Reply(text="This came by itself", facts=(Fact("1", "a red circle <b>by</b> @ann"),))
 
 
-async def place_of(chat, group, person, topic=None):
+async def place_of(chat, group, user, topic=None):
     """Return the address from which somebody asks in a group, and a reply with the two pictures that they got there."""
-    await person.say(group, f"/imagine a red circle --count 2 {SMALL}", topic=topic)
+    await user.say(group, f"/imagine a red circle --count 2 {SMALL}", topic=topic)
 
     def job_of():
         wires = [wire for one in chat.answers(group) for _, wire in one.buttons()]
@@ -67,7 +67,7 @@ async def test_refusals(chat, kind, outcome):
     """Where the bot is not wanted nobody is told again; what was surely not said may be tried again, all else not."""
     ann, dm = await chat.started()
     chat.telegram.fault("sendMessage", kind, times=9)
-    assert await chat.adapter.post(Address("telegram", str(ann.id)), NEWS, "news") == outcome
+    assert await chat.adapter.post(MessageRef("telegram", str(ann.id)), NEWS, "news") == outcome
     assert len([one for one in chat.answers(dm) if "by itself" in words_of(one)]) == (kind == "timeout-after-success")
 
 
@@ -75,7 +75,7 @@ async def test_who_blocked_the_bot_is_told_nothing(chat):
     """To somebody who blocked the bot nothing is said, and it is known that nothing can be."""
     ann, _ = await chat.started()
     await ann.block()
-    assert isinstance(await chat.adapter.post(Address("telegram", str(ann.id)), NEWS, "news"), Refused)
+    assert isinstance(await chat.adapter.post(MessageRef("telegram", str(ann.id)), NEWS, "news"), Refused)
 
 
 async def test_a_group_that_moved_is_told_in_the_new_one(chat):
@@ -83,8 +83,8 @@ async def test_a_group_that_moved_is_told_in_the_new_one(chat):
     ann = chat.telegram.user("ann")
     group = chat.telegram.group("Studio", ann)
     address, news = await place_of(chat, group, ann)
-    await chat.store.digests.want(await chat.store.people.place(address), address.message, None)
+    await chat.store.digests.want(await chat.store.people.channel(address), address.message, None)
     new = await group.migrate()
     assert isinstance(await chat.adapter.post(address, news, "news"), Sent)
     assert any("by itself" in words_of(one) for one in chat.answers(new))
-    assert (await chat.store.digests.of(Address("telegram", str(new.id)))).person is None
+    assert (await chat.store.digests.of(MessageRef("telegram", str(new.id)))).user is None

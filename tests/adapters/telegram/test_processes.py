@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from adapters.shared.card_throttle import Pace
-from adapters.telegram.update_inbox import Letters
-from bot.core.values import Address
+from adapters.shared.card_throttle import CardThrottle
+from adapters.telegram.update_inbox import UpdateInbox
+from bot.core.values import MessageRef
 from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
 
 SMALL = "--steps 3 --size 64x64"
@@ -23,7 +23,9 @@ async def still(card):
 
 async def test_progress_of_one_process_does_not_cover_what_another_told(telegram, tmp_path, monkeypatch):
     """One process paints and another delivers: what the painter still had to show of it is dropped before the end is kept."""
-    monkeypatch.setattr("adapters.telegram.adapter.Pace", lambda *args, **more: Pace(*args, **{**more, "message_seconds": 1.0}))
+    monkeypatch.setattr(
+        "adapters.telegram.adapter.CardThrottle", lambda *args, **more: CardThrottle(*args, **{**more, "message_seconds": 1.0})
+    )
     async with open_chat(tmp_path, telegram) as painting, open_chat(tmp_path, telegram) as delivering:
 
         async def nothing():
@@ -35,7 +37,7 @@ async def test_progress_of_one_process_does_not_cover_what_another_told(telegram
         painting.painter.may.clear()
         said = await ann.say(dm, f"a red circle {SMALL}")
         card = await painting.answer(dm, said, "step 1")
-        (job,) = await painting.store.jobs.of_place(Address("telegram", str(dm.id)), 5)
+        (job,) = await painting.store.jobs.of_channel(MessageRef("telegram", str(dm.id)), 5)
         # Once more what it showed last: it waits until the message may be changed again.
         await painting.adapter.show(await painting.dispatcher.card(job), job.address)
         painting.painter.may.set()
@@ -91,7 +93,7 @@ async def test_a_letter_of_a_process_that_is_gone_is_taken_up(telegram, tmp_path
         async def never(_update):
             await asyncio.Event().wait()
 
-        other = Letters(chat.adapter._api, chat.store, never)
+        other = UpdateInbox(chat.adapter._api, chat.store, never)
         other.runner = chat.adapter._letters.runner.replace("/", "/0", 1)
         other.go()
         said = {"message_id": 5, "date": telegram.now(), "chat": dm.payload(), "from": ann.payload(), "text": f"a red circle {SMALL}"}

@@ -8,16 +8,16 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.adapters.web.chat import png
 from tests.bot.store.sharing.test_digests import wanted
 from tests.emulators.telegram import Telegram
 from tests.running import Easel
-from tests.stores import person_of, ready_made
+from tests.stores import ready_made, user_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,15 +52,15 @@ async def telegram(tmp_path_factory):
         assert started.rejected == []
 
 
-def answers(telegram, place):
+def answers(telegram, channel):
     """Return what the bot has said in a place."""
-    return [one for one in place.messages if one.sender is telegram.bot]
+    return [one for one in channel.messages if one.sender is telegram.bot]
 
 
-async def pictures(telegram, place, count=1):
+async def pictures(telegram, channel, count=1):
     """Wait until so many messages show finished pictures in a place and return them."""
-    await telegram.until(lambda: sum(map(is_done, answers(telegram, place))) >= count, 90.0)
-    return [one for one in answers(telegram, place) if is_done(one)]
+    await telegram.until(lambda: sum(map(is_done, answers(telegram, channel))) >= count, 90.0)
+    return [one for one in answers(telegram, channel) if is_done(one)]
 
 
 async def test_its_commands_are_known(telegram):
@@ -171,8 +171,8 @@ async def test_killed_with_updates_waiting(tmp_path, mode):
         people = [telegram.user(f"person{number}") for number in range(PEOPLE)]
         asked = [f"a red circle at night {number}" for number in range(PEOPLE * EACH)]
         for number, words in enumerate(asked):
-            person = people[number % PEOPLE]
-            await person.say(person.dm(), f"{words} {SMALL}")
+            user = people[number % PEOPLE]
+            await user.say(user.dm(), f"{words} {SMALL}")
         for method, kind in FAULTS.items():
             telegram.fault(method, kind)
         async with running(telegram, tmp_path, **settings) as before:
@@ -200,12 +200,12 @@ async def test_what_is_due_is_told_when_it_starts(tmp_path):
     url = f"sqlite+aiosqlite:///{tmp_path}/easel.db"
     async with Telegram() as telegram:
         group = telegram.group("Studio", telegram.user("ann"))
-        place = Address("telegram", str(group.id))
+        channel = MessageRef("telegram", str(group.id))
         ready_made(tmp_path / "easel.db")
         async with Database(url) as database:
-            store = Store.of(database, Files(str(tmp_path / "files")))
-            await store.boards.share(place, await person_of(store), "a red circle", "{}")
-            await wanted(store, place, weeks=1.01)
+            store = Store.of(database, BlobStore(str(tmp_path / "files")))
+            await store.boards.share(channel, await user_of(store), "a red circle", "{}")
+            await wanted(store, channel, weeks=1.01)
             async with running(telegram, tmp_path, STORE__URL=url):
                 await telegram.until(lambda: answers(telegram, group), 90.0)
             assert ["a red circle" in words_of(one) for one in answers(telegram, group)] == [True]

@@ -2,28 +2,28 @@
 
 import pytest
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from tests.adapters.telegram.chat import words_of
 from tests.adapters.web.chat import png
 
 SMALL = "--steps 1 --size 64x64"
 
 
-async def forwarded(chat, person, place, text):
+async def forwarded(chat, user, channel, text):
     """Have somebody pass on what somebody else said."""
-    said = place.next_id()
+    said = channel.next_id()
     origin = {"type": "hidden_user", "date": chat.telegram.now(), "sender_user_name": "Eve"}
     length = len(text.split()[0])
     entities = [{"type": "bot_command", "offset": 0, "length": length}] if text.startswith("/") else []
-    message = {"message_id": said, "date": chat.telegram.now(), "chat": place.payload(), "from": person.payload(), "forward_origin": origin}
-    chat.telegram.updates.add("message", message | {"text": text, "entities": entities}, key=place.id)
+    message = {"message_id": said, "date": chat.telegram.now(), "chat": channel.payload(), "from": user.payload(), "forward_origin": origin}
+    chat.telegram.updates.add("message", message | {"text": text, "entities": entities}, key=channel.id)
     await chat.telegram.until(lambda: not chat.telegram.updates_waiting)
 
 
-async def settled(chat, person, place):
+async def settled(chat, user, channel):
     """Wait until all that was said before was acted on."""
-    said = await person.say(place, "/queue")
-    await chat.answer(place, said)
+    said = await user.say(channel, "/queue")
+    await chat.answer(channel, said)
 
 
 async def test_a_command_that_is_passed_on_is_no_command(chat):
@@ -47,7 +47,7 @@ async def test_who_speaks_as_a_channel_is_asked_to_be_themselves(chat):
     channel = chat.telegram.channel("news", eve)
     said = await eve.say(group, f"/imagine a boat {SMALL}", as_chat=channel)
     assert "ask as yourself" in words_of(await chat.answer(group, said))
-    assert await chat.store.people.find(Caller("telegram", str(channel.id))) is None
+    assert await chat.store.people.find(UserRef("telegram", str(channel.id))) is None
     await eve.say(group, "good morning", as_chat=channel)
     await eve.say(group, f"/imagine a boat {SMALL}")
     await chat.pictures(group)

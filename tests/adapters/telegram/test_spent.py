@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from adapters.telegram.rate_limit import Budget, Spent
-from bot.core.values import Address
+from adapters.telegram.rate_limit import RateLimiter, Spent
+from bot.core.values import MessageRef
 from bot.store.jobs.outbox import SENT, UNKNOWN
 from tests.adapters.telegram.chat import is_done, open_chat, words_of
 
@@ -21,12 +21,12 @@ async def test_a_chat_that_may_be_told_nothing_holds_up_no_other(chat):
     group = chat.telegram.supergroup("Studio", *people)
     ann, dm = await chat.started()
     chat.painter.may.clear()
-    for person in people:
-        await person.say(group, f"/imagine a red circle --count 2 {SMALL}")
+    for user in people:
+        await user.say(group, f"/imagine a red circle --count 2 {SMALL}")
     await chat.telegram.until(lambda: len(chat.answers(group)) == 10)
     chat.adapter._budget.rest(group.id, LONG)
     chat.painter.may.set()
-    jobs = await chat.store.jobs.of_place(Address("telegram", str(group.id)), 20)
+    jobs = await chat.store.jobs.of_channel(MessageRef("telegram", str(group.id)), 20)
 
     async def waiting():
         found = [await chat.store.outbox.of_job(job.id) for job in jobs]
@@ -40,7 +40,7 @@ async def test_a_chat_that_may_be_told_nothing_holds_up_no_other(chat):
 
 async def test_a_turn_that_takes_too_long_is_not_waited_for():
     """Who has no patience hears at once for how long there is no room, also behind others who wait, and takes nothing."""
-    budget = Budget(minute=60.0, second=0.0)
+    budget = RateLimiter(minute=60.0, second=0.0)
     await budget.turn(-1, 15)
     with pytest.raises(Spent) as spent:
         await budget.turn(-1, 9, 3.0)
@@ -63,7 +63,7 @@ async def test_room_is_kept_for_albums(chat):
     await chat.telegram.until(lambda: len(chat.answers(group)) == 2)
 
     async def running():
-        return await chat.store.work.ends(Address("telegram", str(group.id)), 20) == (8, 8)
+        return await chat.store.work.ends(MessageRef("telegram", str(group.id)), 20) == (8, 8)
 
     await chat.telegram.until(running)
     chat.adapter._budget._minute = 60.0

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from adapters.telegram.message_ref import shelf_of
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.inbox import Inbox
 from tests.adapters.telegram.chat import is_done, open_chat
 
@@ -157,7 +157,7 @@ async def test_news_that_come_again_are_done_once(telegram, tmp_path, door, mode
         await chat.pictures(dm, 10)
         await telegram.until(lambda: not telegram.updates_waiting)
         assert len([one for one in chat.answers(dm) if one.id > last.id]) == 1
-        assert len(await chat.store.jobs.of_place(Address("telegram", str(dm.id)), 100)) == 10
+        assert len(await chat.store.jobs.of_channel(MessageRef("telegram", str(dm.id)), 100)) == 10
 
 
 async def test_nothing_is_confirmed_before_it_is_kept(chat, telegram, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.telegram import render
-from adapters.telegram.render import Line
+from adapters.telegram.render import StatusLine
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.emulators.telegram import markup
 
@@ -62,7 +62,7 @@ async def test_nor_has_a_name(chat):
     group.add(mod, "administrator")
     said = await mod.say(group, f"/pause --person telegram:{mod.id}")
     await chat.telegram.until(lambda: not chat.telegram.updates_waiting)
-    told = [one for place in (group, mod.dm()) for one in chat.answers(place)]
+    told = [one for channel in (group, mod.dm()) for one in chat.answers(channel)]
     assert said.id
     assert {kind for one in told for kind, _ in entities(one)} <= HARMLESS
 
@@ -84,7 +84,7 @@ async def test_albums_say_it_as_it_is(chat):
 )
 def test_pages_hold_everything(lines, first, rest):
     """Whatever is said is parted into pages that Telegram takes, each within its bounds, and nothing of it is lost or has an effect."""
-    given_lines = [Line(said.encode("utf-8", "ignore").decode(), about.encode("utf-8", "ignore").decode()) for said, about in lines]
+    given_lines = [StatusLine(said.encode("utf-8", "ignore").decode(), about.encode("utf-8", "ignore").decode()) for said, about in lines]
     pages = render.pages(given_lines, first, rest)
     read = [markup.formatted(page, "HTML") for page in pages]
     for number, (text, found) in enumerate(read):

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.paint import wanted
-from adapters.terminal.args import Typed, files_of, write
+from adapters.terminal.args import PaintArgs, files_of, write
 from bot.core.errors import BadInput, BadOutput
 from inference.contract.errors import BadPicture
-from inference.contract.model_info import MAX_SEED, Defaults, Limits, Passport
+from inference.contract.model_info import MAX_SEED, Defaults, Limits, ModelInfo
 
-MODEL = Passport(
+MODEL = ModelInfo(
     name="m",
     family="sd1",
     kind="folder",
@@ -38,7 +38,7 @@ def _in_an_empty_folder(monkeypatch, tmp_path):
 
 def test_what_is_left_out_is_the_models_choice():
     """A bare prompt is painted as the model does it best, with a seed drawn anew."""
-    first, second = (request_of(Typed(prompt="a (b:1.2)")) for _ in range(2))
+    first, second = (request_of(PaintArgs(prompt="a (b:1.2)")) for _ in range(2))
     assert (first.width, first.height, first.steps, first.guidance, first.scheduler) == (128, 96, 9, 3.5, "heun")
     assert [one.weight for part in first.prompt.parts for one in part] == [1.0, 1.2]
     assert first.seed != second.seed
@@ -46,7 +46,7 @@ def test_what_is_left_out_is_the_models_choice():
 
 def test_what_is_typed_is_taken():
     """Every value that was given is in the request, zeros too."""
-    typed = Typed(prompt="a", negative="b", steps=1, guidance=0.0, scheduler=" Euler A ", seed=0, size="64x72", count=3)
+    typed = PaintArgs(prompt="a", negative="b", steps=1, guidance=0.0, scheduler=" Euler A ", seed=0, size="64x72", count=3)
     request = request_of(typed)
     assert (request.negative.text, request.steps, request.guidance, request.scheduler) == ("b", 1, 0.0, "euler a")
     assert (request.seed, request.width, request.height, request.count) == (0, 64, 72, 3)
@@ -55,7 +55,7 @@ def test_what_is_typed_is_taken():
 def test_seeds_of_all_pictures_are_seeds(monkeypatch):
     """A drawn seed leaves room for the pictures that follow it."""
     monkeypatch.setattr("secrets.randbelow", lambda most: most - 1)
-    assert request_of(Typed(prompt="a", count=16)).seed + 15 <= MAX_SEED
+    assert request_of(PaintArgs(prompt="a", count=16)).seed + 15 <= MAX_SEED
 
 
 def test_pictures_are_looked_at_before_anything_starts():
@@ -63,13 +63,13 @@ def test_pictures_are_looked_at_before_anything_starts():
     Path("text.png").write_text("no")
     for name, kind in (("none.png", BadInput), (".", BadInput), ("text.png", BadPicture)):
         with pytest.raises(kind):
-            request_of(Typed(prompt="a", image=Path(name)))
+            request_of(PaintArgs(prompt="a", image=Path(name)))
 
 
 def test_one_prompt_at_a_time():
     """Several prompts in one line have no file to go to each, so they are refused."""
     with pytest.raises(BadInput, match="input-one-prompt"):
-        request_of(Typed(prompt="a cat || a boat"))
+        request_of(PaintArgs(prompt="a cat || a boat"))
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_one_prompt_at_a_time():
 )
 def test_names(output, count, names):
     """A file gets the name that was given, or one made of prompt and seed; several are numbered."""
-    typed = Typed(prompt="A red circle, on (blue)!", output=Path(output) if output else None)
+    typed = PaintArgs(prompt="A red circle, on (blue)!", output=Path(output) if output else None)
     assert [str(path) for path in files_of(typed, 7, count)] == names
 
 
 @pytest.mark.parametrize(("prompt", "name"), [("", "picture-7.png"), ("../../etc", "etc-7.png"), ("円" * 200, "円" * 48 + "-7.png")])
 def test_prompts_make_harmless_names(prompt, name):
     """A name made of a prompt stays in the folder and within what file systems take."""
-    assert str(files_of(Typed(prompt=prompt), 7, 1)[0]) == name
+    assert str(files_of(PaintArgs(prompt=prompt), 7, 1)[0]) == name
 
 
 def test_writing_keeps_the_old_picture_until_the_new_one_is_whole(tmp_path):
@@ -109,7 +109,7 @@ def test_writing_keeps_the_old_picture_until_the_new_one_is_whole(tmp_path):
 def test_names_that_no_file_system_takes():
     """A name that is too long is refused before anything is painted; the longest that is not is written."""
     with pytest.raises(BadOutput, match="output-failed"):
-        files_of(Typed(prompt="a", output=Path("n" * 300)), 7, 1)
-    (longest,) = files_of(Typed(prompt="a", output=Path("n" * 251)), 7, 1)
+        files_of(PaintArgs(prompt="a", output=Path("n" * 300)), 7, 1)
+    (longest,) = files_of(PaintArgs(prompt="a", output=Path("n" * 251)), 7, 1)
     write(longest, b"picture")
     assert longest.read_bytes() == b"picture"

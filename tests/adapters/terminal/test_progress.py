@@ -5,8 +5,8 @@ import io
 from PIL import Image
 from rich.console import Console
 
-from adapters.terminal.progress import Board, can_preview, half_blocks
-from bot.views.job_card import Card, Progress
+from adapters.terminal.progress import ProgressBoard, can_preview, half_blocks
+from bot.views.job_card import JobView, Progress
 
 
 def jpeg(image):
@@ -36,7 +36,7 @@ def test_files_and_pipes_get_no_progress():
     """Where standard output is no terminal, the board stays silent."""
     console = Console(file=io.StringIO(), force_terminal=False)
     running = Progress(1, 2, preview=jpeg(Image.new("RGB", (8, 8))))
-    with Board(console) as board:
-        board.show(Card(job="", owner="", state="running", line="", words="", status="", width=8, height=8, count=1, progress=running))
+    with ProgressBoard(console) as board:
+        board.show(JobView(job="", owner="", state="running", line="", words="", status="", width=8, height=8, count=1, progress=running))
     assert console.file.getvalue() == ""
     assert not can_preview(console)

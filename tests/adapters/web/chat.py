@@ -11,13 +11,13 @@ import httpx2
 from PIL import Image
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, opened, passports
+from adapters.bootstrap import Router, model_infos, opened
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection, Web
 from bot.core.values import new_id
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.job import Painted
 from tests.stores import ready_made
@@ -104,11 +104,11 @@ class Chat:
 async def open_chat(folder, engine=None, **web):
     """Give a web chat; with an engine it paints by itself."""
     settings = config(folder, **web)
-    known = passports(settings)
+    known = model_infos(settings)
     async with opened(settings) as store:
         router = Router()
         dispatcher = Dispatcher(store, engine, router, ("web",))
-        app = App(COMMANDS, store, Offer(known, "demo"), wake=dispatcher.wake)
+        app = App(COMMANDS, store, ModelCatalog(known, "demo"), wake=dispatcher.wake)
         bot = Bot(settings, app, dispatcher.card, dispatcher.show)
         async with WebAdapter(bot) as adapter:
             router.adapters["web"] = adapter

@@ -33,7 +33,7 @@ async def test_twenty_people_at_once(engine, tmp_path):
         )
         jobs = [job for job, _ in both]
         kept = await chat.store.pictures.of_jobs(jobs)
-        people = {(await chat.store.jobs.get(job)).person for job in jobs}
+        people = {(await chat.store.jobs.get(job)).user for job in jobs}
         assert (len(set(jobs)), len(people)) == (20, 20)
         assert all(len(pictures) == 2 for pictures in kept.values())
         async with chat.browser() as mallory:

@@ -7,11 +7,12 @@ import pytest
 
 from adapters.web import render
 from bot.commands.context import Context
-from bot.framework.command import Params, form_command
+from bot.framework.command import form_command
 from bot.framework.forms import MOST_FIELDS, form
+from bot.framework.params import Params
 from bot.framework.reply import Reply
 from bot.generation.param_types import Guidance, Same, Scheduler, Way
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.prompting.grammar import read
 from bot.store.users.settings import COVER
 from inference.images.validation import MOST_BYTES
@@ -26,11 +27,11 @@ async def chat(tmp_path):
         yield opened
 
 
-async def wish(chat, answer):
+async def params(chat, answer):
     """Return what somebody wants painted whose form was accepted."""
     assert answer.status_code == 200, answer.text
     (job,) = answer.json()["jobs"]
-    return Wish.model_validate_json((await chat.store.jobs.get(job["id"])).wish)
+    return GenerationParams.model_validate_json((await chat.store.jobs.get(job["id"])).params)
 
 
 async def test_edit_shows_its_form(chat):
@@ -53,8 +54,8 @@ async def test_a_filled_form_paints(chat):
     async with chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a red circle --steps 5 --seed 9 --no fog")
         answers = [await ada.fill(f"edit:{job}", FIELDS, key="once") for _ in range(2)]
-        changed = await wish(chat, answers[0])
-        assert changed == Wish(prompt="a blue square", steps=4, seed=9)
+        changed = await params(chat, answers[0])
+        assert changed == GenerationParams(prompt="a blue square", steps=4, seed=9)
         assert answers[0].json()["jobs"][0]["id"] == answers[1].json()["jobs"][0]["id"] != job
         assert "a blue square" in answers[0].json()["jobs"][0]["html"]
         await page.card(answers[0].json()["jobs"][0]["id"], "waiting")
@@ -64,8 +65,8 @@ async def test_line_ends_are_those_that_were_typed(chat):
     """Browsers send every line end as two characters; what is kept is what was typed, from a line and from a form."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle\r\na dog")
-        assert Wish.model_validate_json((await chat.store.jobs.get(job)).wish).prompt == "a red circle\na dog"
-        assert (await wish(chat, await ada.fill(f"edit:{job}", FIELDS | {"prompt": "a\r\nb"}))).prompt == "a\nb"
+        assert GenerationParams.model_validate_json((await chat.store.jobs.get(job)).params).prompt == "a red circle\na dog"
+        assert (await params(chat, await ada.fill(f"edit:{job}", FIELDS | {"prompt": "a\r\nb"}))).prompt == "a\nb"
 
 
 async def test_a_form_brings_a_picture(chat):
@@ -73,12 +74,12 @@ async def test_a_form_brings_a_picture(chat):
     async with chat.browser() as ada:
         job = await ada.job("a boat")
         brought = await ada.fill(f"edit:{job}", FIELDS, picture=png("blue"))
-        source = (await wish(chat, brought)).image
+        source = (await params(chat, brought)).image
         assert await chat.store.files.get(source) == png("blue")
         other = brought.json()["jobs"][0]["id"]
         assert f'src="/files/{source}"' in (await ada.press(f"edit:{other}")).json()["form"]
         assert (await ada.client.get(f"/files/{source}")).content == png("blue")
-        assert (await wish(chat, await ada.fill(f"edit:{other}", FIELDS))).image == source
+        assert (await params(chat, await ada.fill(f"edit:{other}", FIELDS))).image == source
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ async def test_a_preset_asks_for_its_slots(chat):
             files={"wire": (None, wire), "key": (None, "k"), "field-slot_1": (None, value), "field-slot_2": (None, "")},
             headers={"X-Easel-Token": ada.token},
         )
-        words = (await wish(chat, answer)).prompt
+        words = (await params(chat, answer)).prompt
         assert "".join(one.text for part in read(words).prompt.parts for one in part) == f"a placard of {value}, red"
         offered = (await ada.say("/preset use")).json()["reply"]
         assert ">placard</button>" in offered

@@ -47,8 +47,8 @@ async def test_a_token_opens_the_page(chat):
         assert f"job-{job}" not in await bob.open()
         assert (await elsewhere.press(f"cancel:{job}")).status_code == 200
         assert (await bob.press(f"again:{job}")).status_code == 422
-    person = await chat.store.tokens.holder(ada_token)
-    assert (await chat.store.jobs.get(job)).person == person.id
+    user = await chat.store.tokens.holder(ada_token)
+    assert (await chat.store.jobs.get(job)).user == user.id
 
 
 @pytest.mark.parametrize("token", ["", " ", "x", "x" * 32, "x" * 10_000, "é\0", "' OR 1=1 --"])

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from bot.core.values import Address
-from bot.jobs.board_digests import Digesting
+from bot.core.values import MessageRef
+from bot.jobs.board_digests import BoardDigests
 from tests.adapters.web.chat import open_chat
 from tests.bot.store.sharing.test_digests import wanted
 
@@ -24,8 +24,8 @@ def entries(page):
 async def told(chat, address):
     """Have a week be over in somebody's conversation, and return the id of the entry of what they are told."""
     one = await chat.store.digests.of(address)
-    await wanted(chat.store, one.address, one.person, weeks=1.01)
-    assert await Digesting(chat.store, chat.adapter, ["web"]).look() == 1
+    await wanted(chat.store, one.address, one.user, weeks=1.01)
+    assert await BoardDigests(chat.store, chat.adapter, ["web"]).look() == 1
     return f"said-{(await chat.store.digests.of(address)).key}"
 
 
@@ -99,4 +99,4 @@ async def test_nobody_else_finds_it(chat):
         entry = await told(chat, address)
         assert entry in await ada.open()
         assert "said-" not in await bob.open()
-        assert await chat.store.digests.of(Address("web", "nobody")) is None
+        assert await chat.store.digests.of(MessageRef("web", "nobody")) is None

@@ -8,7 +8,7 @@ from markupsafe import escape
 from starlette.requests import Request
 from starlette.routing import Route
 
-from adapters.web.auth.origin_policy import Hosts, needs_login
+from adapters.web.auth.origin_policy import OriginPolicy, needs_login
 from adapters.web.middleware import HEADERS
 from bot.config import Web
 from bot.core.errors import BadConfig
@@ -112,14 +112,14 @@ async def test_own_names_are_answered(chat, host):
 )
 def test_names_of_a_configuration(web, host, is_known):
     """The configured names are known; bound to every address, any address in numbers is, which no foreign name can stand for."""
-    assert Hosts.of(Web(**web)).knows(host) is is_known
+    assert OriginPolicy.of(Web(**web)).knows(host) is is_known
 
 
 @pytest.mark.parametrize("given", ["easel.example", "ftp://easel.example", "https://", "javascript:alert(1)"])
 def test_a_public_address_that_is_none(given):
     """A public address without scheme or name is a mistake in the configuration."""
     with pytest.raises(BadConfig):
-        Hosts.of(Web(public_url=given))
+        OriginPolicy.of(Web(public_url=given))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_the_own_page_can_send(chat):
     """The page's own origin is let in, and so is its public address behind a proxy."""
     async with chat.browser() as ada:
         assert (await ada.say("a red circle", Origin=chat.url, **{"Sec-Fetch-Site": "same-origin"})).status_code == 200
-    hosts = Hosts.of(Web(public_url="https://easel.example/chat"))
+    hosts = OriginPolicy.of(Web(public_url="https://easel.example/chat"))
     assert hosts.may_send("https://easel.example", "same-origin", "127.0.0.1:8000")
     assert not hosts.may_send("https://easel.example:444", None, "127.0.0.1:8000")
 

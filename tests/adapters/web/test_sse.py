@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.web import sse
 from adapters.web.sse import MOST_STREAMS, Hub, Stream
-from bot.views.job_card import Card, Progress
+from bot.views.job_card import JobView, Progress
 from tests.adapters.web.chat import PATIENCE, open_chat
 
 USUAL = {"owner": "ada", "line": "a circle", "words": "a circle", "width": 64, "height": 64, "count": 1}
@@ -19,7 +19,7 @@ USUAL = {"owner": "ada", "line": "a circle", "words": "a circle", "width": 64, "
 def card(job, state="running", n=None, preview=None):
     """Return a card in a state, at a step where it is running."""
     progress = Progress(n, 20, preview=preview) if n is not None else None
-    return Card(job=job, state=state, status=f"{state} {n}", progress=progress, **USUAL)
+    return JobView(job=job, state=state, status=f"{state} {n}", progress=progress, **USUAL)
 
 
 async def batches(stream, most=1):
@@ -155,7 +155,7 @@ async def test_a_slow_reader_holds_nobody_up(chat, monkeypatch):
             before = len(quick.events)
             await chat.adapter.show(step, address)
             await quick.until(lambda before=before: len(quick.events) > before)
-            assert all(len(stream._waiting) <= 1 for stream in chat.adapter._hub._streams[address.place])
+            assert all(len(stream._waiting) <= 1 for stream in chat.adapter._hub._streams[address.channel])
         await chat.paint()
         await quick.card(job, "done")
         seen = b""

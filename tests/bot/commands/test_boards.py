@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from tests.talk import PLATFORM, png, talk
 
 
@@ -43,7 +43,7 @@ async def test_a_picture_is_shared_with_its_prompt(bot):
 async def test_many_pictures_are_one_question(bot):
     """A page of the board asks the store no more often for six pictures than for two."""
     asked, counts = [], []
-    event.listen(bot.store.session.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
+    event.listen(bot.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
     for number in range(6):
         _, (picture,) = await bot.painted(f"a red circle --size 64x64 --seed {number}")
         await bot.say(f"/share --picture {picture.id}")
@@ -201,7 +201,7 @@ async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
     await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
     with pytest.raises(BadInput):
         await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)
-    boards = {await bot.store.boards.of(Address(PLATFORM, where)) for where in ("studio", "attic")}
+    boards = {await bot.store.boards.of(MessageRef(PLATFORM, where)) for where in ("studio", "attic")}
     assert len(boards) == 1
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from bot.commands import COMMANDS, reference
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.provenance import Evidence, First
-from bot.core.values import Address
-from bot.generation.params import Wish
+from bot.core.provenance import First, JobProvenance
+from bot.core.values import MessageRef
+from bot.generation.params import GenerationParams
 from bot.views import job_card
-from inference.contract.provenance import Print, Proof
+from inference.contract.provenance import ImageProvenance, Provenance
 from tests.stores import painted
 from tests.talk import PLATFORM, png, talk
 
@@ -51,9 +51,9 @@ async def test_again_paints_the_same_wish_with_another_seed(bot):
 async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
     """A repeat has the numbers of the first though the model's own have changed, and keeps the wish as it was."""
     job, _ = await bot.painted("a {red|green|blue} circle")
-    passport = bot.app.offer.passport("demo")
-    usual = msgspec.structs.replace(passport.defaults, steps=3, guidance=1.5, scheduler="ddim", width=64)
-    bot.app.offer.passports["demo"] = msgspec.structs.replace(passport, defaults=usual)
+    model_info = bot.app.offer.model_info("demo")
+    usual = msgspec.structs.replace(model_info.defaults, steps=3, guidance=1.5, scheduler="ddim", width=64)
+    bot.app.offer.model_infos["demo"] = msgspec.structs.replace(model_info, defaults=usual)
     same = await bot.job(await bot.say(f"/again {job.id} --same"))
     other = await bot.job(await bot.say(f"/again {same.id}"))
     assert same.request == job.request
@@ -64,7 +64,9 @@ async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
 async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
     """A repeat knows the proof of the first, asks for its seats, and keeps both when it is done; its card and its facts compare them."""
     asked = await bot.job(await bot.say("a red circle --count 2 --seed 9"))
-    proof = Proof(model="ab" * 32, device="cpu", dtype="float32", pictures=(Print("red", "2.0x4"), Print("blue", "8.4x4")))
+    proof = Provenance(
+        model="ab" * 32, device="cpu", dtype="float32", pictures=(ImageProvenance("red", "2.0x4"), ImageProvenance("blue", "8.4x4"))
+    )
     job = await bot.store.attempts.claim("painter")
     pictures = [painted(index, file=f"{index}.png") for index in range(2)]
     assert await bot.store.attempts.finish(job, pictures, 1.0, proof)
@@ -73,8 +75,8 @@ async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
     assert await bot.store.attempts.finish(await bot.store.attempts.claim("painter"), pictures, 1.0, proof)
     done = await bot.store.jobs.get(same.id)
     kept = (await bot.store.pictures.of_jobs([done.id]))[done.id]
-    assert done.evidence == Evidence(proof, First(proof))
-    assert job_card.card(done, kept).status.endswith(" s. Identical to the first.")
+    assert done.evidence == JobProvenance(proof, First(proof))
+    assert job_card.job_view(done, kept).status.endswith(" s. Identical to the first.")
     facts = told(await bot.say(f"/info {kept[0].id}", who="bob"))
     assert (facts["model hash"], facts["on"], facts["compared"]) == ("ababababab", "cpu, float32", "Identical to the first.")
 
@@ -83,7 +85,7 @@ async def test_again_is_for_the_place(bot):
     """What was shown in a place can be painted again by everybody there, for themselves, and by nobody elsewhere."""
     job, (picture,) = await bot.painted("a red circle")
     theirs = await bot.job(await bot.say(f"/again {job.id}", who="bob"))
-    assert theirs.person != job.person
+    assert theirs.user != job.user
     for line in (f"/again {job.id}", f"/vary {picture.id}", f"/info {picture.id}"):
         with pytest.raises(NotAllowed):
             await bot.say(line, who="bob", where="elsewhere")
@@ -100,8 +102,8 @@ async def test_vary_starts_from_the_picture(bot):
     assert (varied.request.width, varied.request.height, varied.request.count) == (128, 64, 1)
     assert varied.request.seed != 10
     assert varied.request.strength == 0.55
-    wish = Wish.model_validate_json(varied.wish)
-    assert "{" not in wish.prompt
+    params = GenerationParams.model_validate_json(varied.params)
+    assert "{" not in params.prompt
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 60])
@@ -293,7 +295,7 @@ async def test_every_answer_can_be_refreshed(bot):
     job, (picture,) = await bot.painted("a red circle")
     for line in (f"/delete {picture.id}", f"/cancel {job.id}"):
         for changed in (await bot.say(line)).refresh:
-            assert (await bot.store.jobs.get(changed)).address == Address(PLATFORM, "studio")
+            assert (await bot.store.jobs.get(changed)).address == MessageRef(PLATFORM, "studio")
 
 
 def test_the_reference_is_current():

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import NotAllowed
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework.reply import Attachment, Reply, covered
 from bot.i18n.translate import tell
 from tests.talk import PLATFORM, talk
@@ -55,7 +55,7 @@ async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
     """What stands on the board of such a place is covered there, where its members look in private, and in a group that joined it."""
     _, (picture,) = await bot.painted(LINE)
     await bot.say(f"/share --picture {picture.id}")
-    here, other = Address(PLATFORM, "studio"), Address(PLATFORM, "other")
+    here, other = MessageRef(PLATFORM, "studio"), MessageRef(PLATFORM, "other")
     await bot.store.boards.join(await bot.store.boards.opened(here), await bot.store.boards.opened(other))
     assert await shown(bot, "/board", where="other") == [False]
     await bot.say("/rules --cover on", "mod", moderates=True)

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from bot.core.errors import NotAllowed
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.i18n.translate import speaking
-from bot.jobs.board_digests import Digesting
+from bot.jobs.board_digests import BoardDigests
 from bot.jobs.delivery import Later, Sent
 from bot.store.sharing.digests import WEEK
 from bot.views import board_digest
@@ -29,16 +29,16 @@ class Voice:
 
     async def post(self, address, reply, key):
         """Say it."""
-        self.said.append((address.place, reply))
+        self.said.append((address.channel, reply))
         return Sent(key)
 
 
-async def heard(bot, where="studio", person=None):
+async def heard(bot, where="studio", user=None):
     """Return what a place is told when a week is over, or nothing."""
-    await wanted(bot.store, Address(PLATFORM, where), person, weeks=1.01)
+    await wanted(bot.store, MessageRef(PLATFORM, where), user, weeks=1.01)
     voice = Voice()
-    assert await Digesting(bot.store, voice, [PLATFORM]).look() == len(voice.said)
-    return next((reply for place, reply in voice.said if place == where), None)
+    assert await BoardDigests(bot.store, voice, [PLATFORM]).look() == len(voice.said)
+    return next((reply for channel, reply in voice.said if channel == where), None)
 
 
 def told(reply):
@@ -58,11 +58,11 @@ async def test_a_groups_is_for_who_looks_after_it(bot):
         with pytest.raises(NotAllowed):
             await bot.say(line, "eve")
     assert "once a week" in (await bot.say("/digest on", "mod", moderates=True)).text
-    one = await bot.store.digests.of(Address(PLATFORM, "studio"))
-    assert one.person is None
+    one = await bot.store.digests.of(MessageRef(PLATFORM, "studio"))
+    assert one.user is None
     assert f"{one.due:%Y-%m-%d %H:%M}" in (await bot.say("/digest", "eve")).text
     assert "not told here" in (await bot.say("/digest --switch off", "mod", moderates=True)).text
-    assert await bot.store.digests.of(Address(PLATFORM, "studio")) is None
+    assert await bot.store.digests.of(MessageRef(PLATFORM, "studio")) is None
     assert [one.act for one in await bot.store.audit.latest(5)] == ["digest", "digest"]
 
 
@@ -70,19 +70,19 @@ async def test_in_private_everybody_subscribes(bot):
     """In the conversation with the bot alone anybody switches it for themselves, and nothing of that is written down."""
     assert "/digest on" in (await bot.say("/digest", "eve", "eve")).text
     assert "groups where you paint" in (await bot.say("/digest on", "eve", "eve")).text
-    one = await bot.store.digests.of(Address(PLATFORM, "eve"))
-    assert one.person == (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
+    one = await bot.store.digests.of(MessageRef(PLATFORM, "eve"))
+    assert one.user == (await bot.store.people.find(UserRef(PLATFORM, "eve"))).id
     with pytest.raises(NotAllowed):
         await bot.say("/digest off", "bob", "eve")
     await bot.say("/digest off", "eve", "eve")
-    assert await bot.store.digests.of(Address(PLATFORM, "eve")) is None
+    assert await bot.store.digests.of(MessageRef(PLATFORM, "eve")) is None
     assert not await bot.store.audit.latest(5)
 
 
 async def test_who_speaks_as_a_group_is_not_alone_there(bot):
     """A group that speaks itself, as those who look after it can have it do, is a group all the same."""
     await bot.say("/digest on", "studio", moderates=True)
-    assert (await bot.store.digests.of(Address(PLATFORM, "studio"))).person is None
+    assert (await bot.store.digests.of(MessageRef(PLATFORM, "studio"))).user is None
 
 
 async def test_a_week_is_told(bot):
@@ -112,21 +112,21 @@ async def test_nothing_new_is_not_told(bot):
     assert await heard(bot) is None
     await shared(bot, "a blue star")
     assert "One new thing" in (await heard(bot)).text
-    await bot.store.digests.end(Address(PLATFORM, "studio"))
-    one = await wanted(bot.store, Address(PLATFORM, "studio"))
+    await bot.store.digests.end(MessageRef(PLATFORM, "studio"))
+    one = await wanted(bot.store, MessageRef(PLATFORM, "studio"))
     assert await board_digest.told(bot.store, one.next()) is None
 
 
 async def test_more_than_a_week_is_not_called_one(bot):
     """After weeks in which Easel did not run it is said since when things are new."""
     await shared(bot, "a red circle")
-    one = await wanted(bot.store, Address(PLATFORM, "studio"), weeks=5.2)
+    one = await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=5.2)
     assert (await board_digest.told(bot.store, one.next())).text == f"One new thing was shared since {one.told:%Y-%m-%d %H:%M} UTC."
 
 
 async def test_what_is_shared_while_it_is_told_is_told_next(bot):
     """What came in the last minute, when others may still be at sharing what is older, is left to the next digest, and is in that."""
-    one = await wanted(bot.store, Address(PLATFORM, "studio"), weeks=1.01)
+    one = await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=1.01)
     await shared(bot, "a red circle")
     first = one.next()
     assert await board_digest.told(bot.store, first) is None
@@ -153,7 +153,7 @@ async def test_in_private_all_of_ones_groups_are_told(bot):
     await shared(bot, "a green boat", "ada", "cellar")
     for where in ("studio", "attic"):
         await bot.say("/imagine a dog", "eve", where)
-    eve = (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
+    eve = (await bot.store.people.find(UserRef(PLATFORM, "eve"))).id
     reply = await heard(bot, "eve", eve)
     assert sorted(one.told.partition(" · ")[0] for one in reply.facts) == ["a blue star", "a red circle"]
     assert "/digest off" in reply.text
@@ -174,11 +174,11 @@ async def test_it_is_in_the_language_of_the_place(bot):
     """A group is told in its own language, a person in theirs, everybody else in English."""
     await shared(bot, "a red circle")
     assert "One new thing" in (await heard(bot)).text
-    await bot.store.settings.change(Address(PLATFORM, "studio"), {"language": "de"})
+    await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"language": "de"})
     assert "Diese Woche" in (await heard(bot)).text
     await bot.say("/imagine a dog", "eve")
     await bot.say("/settings --language es", "eve", "eve")
-    eve = (await bot.store.people.find(Caller(PLATFORM, "eve"))).id
+    eve = (await bot.store.people.find(UserRef(PLATFORM, "eve"))).id
     with speaking("de"):
         assert "Esta semana" in (await heard(bot, "eve", eve)).text
 
@@ -188,8 +188,8 @@ async def test_covered_pictures_are_covered_in_it(bot):
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.press(f"share::{picture.id}")
     assert [one.covered for one in (await heard(bot)).pictures] == [False]
-    ada = (await bot.store.people.find(Caller(PLATFORM, "ada"))).id
-    await bot.store.settings.change(Address(PLATFORM, "studio"), {"cover": True})
+    ada = (await bot.store.people.find(UserRef(PLATFORM, "ada"))).id
+    await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"cover": True})
     assert [one.covered for one in (await heard(bot)).pictures] == [True]
     assert [one.covered for one in (await heard(bot, "ada", ada)).pictures] == [True]
 
@@ -211,8 +211,8 @@ async def test_what_was_not_said_now_is_said_later(bot):
             return self.outcomes.pop(0)
 
     for outcome, tries in ((Later("away"), 2), (Later("silent", unsure=True), 1)):
-        await wanted(bot.store, Address(PLATFORM, "studio"), weeks=1.01)
+        await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=1.01)
         voice = Away(outcome, Sent())
-        telling = Digesting(bot.store, voice, [PLATFORM])
+        telling = BoardDigests(bot.store, voice, [PLATFORM])
         assert [await telling.look(), await telling.look()] == [0, tries - 1]
         assert len(voice.said) == tries

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import BadInput, NotAllowed
 from bot.framework.forms import MOST_FIELDS, MOST_FORM_WIRE
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.presets import template as presets
 from bot.presets.template import Body, Use
 from bot.prompting import grammar
@@ -31,7 +31,7 @@ def fields(form):
 async def filled(bot, form, values=None, who="ada", **more):
     """Send a form in as platforms do: every field comes along; return the wish that it became."""
     sent = {one.param.name: (values or {}).get(one.name, one.value) for one in form.fields}
-    return Wish.model_validate_json((await bot.job(await bot.press(form.wire, who, filled=sent, **more))).wish)
+    return GenerationParams.model_validate_json((await bot.job(await bot.press(form.wire, who, filled=sent, **more))).params)
 
 
 async def test_an_empty_slot_is_asked_for(bot):
@@ -41,9 +41,9 @@ async def test_an_empty_slot_is_asked_for(bot):
     assert fields(form) == {"title": "", "colour": "blue", "prompt": "at night"}
     assert [one.name for one in form.fields if one.param.required] == ["title"]
     assert await bot.open() == 0
-    wish = await filled(bot, form, {"title": "Blade Runner"})
-    assert (wish.prompt, wish.steps, wish.size) == ("a placard of Blade Runner, blue, at night", 7, "64x64")
-    assert wish.preset.startswith("placard@1#")
+    params = await filled(bot, form, {"title": "Blade Runner"})
+    assert (params.prompt, params.steps, params.size) == ("a placard of Blade Runner, blue, at night", 7, "64x64")
+    assert params.preset.startswith("placard@1#")
 
 
 async def test_what_has_a_default_may_be_left(bot):
@@ -119,9 +119,9 @@ async def test_nobody_fills_in_anothers_preset(bot):
         with pytest.raises(BadInput) as refused:
             await bot.press(form.wire, "eve", **more)
         assert refused.value.problem.key == "input-preset-unknown"
-    for letters in ("z", "aaaaaa", "A"):
+    for inbox_updates in ("z", "aaaaaa", "A"):
         with pytest.raises(BadInput):
-            await bot.say(f"/fill placard --asks {letters}")
+            await bot.say(f"/fill placard --asks {inbox_updates}")
 
 
 async def test_what_was_shared_asks_too(bot):
@@ -130,8 +130,8 @@ async def test_what_was_shared_asks_too(bot):
     code = (await bot.say("/board")).facts[0].told.rpartition(" · ")[2]
     form = (await bot.say(f"/use {code} at night", "eve", "elsewhere")).form
     assert fields(form) == {"title": "", "colour": "red", "prompt": "at night"}
-    wish = await filled(bot, form, {"title": "cat"}, "eve", where="elsewhere")
-    assert wish.prompt == "a placard of cat, red, at night"
+    params = await filled(bot, form, {"title": "cat"}, "eve", where="elsewhere")
+    assert params.prompt == "a placard of cat, red, at night"
     assert (await bot.store.boards.get(code)).uses == 1
     await bot.say("/preset share placard --off")
     with pytest.raises(NotAllowed):
@@ -221,10 +221,10 @@ async def test_a_value_makes_the_whole_way(bot, value):
     if not value.strip():
         return
     form = (await bot.say("/preset use placard")).form
-    wish = await filled(bot, form, {"title": value})
-    words = "".join(one.text for part in grammar.read(wish.prompt).prompt.parts for one in part)
+    params = await filled(bot, form, {"title": value})
+    words = "".join(one.text for part in grammar.read(params.prompt).prompt.parts for one in part)
     assert words == f"a placard of {value}, red"
-    assert wish.steps is None
+    assert params.steps is None
 
 
 def test_forms_fit_everywhere():

@@ -12,9 +12,9 @@ from adapters.shared.command_line import read_line
 from bot.commands import account, linking
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.quota import Policy, Tier
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.framework.reply import MOST_FILE
-from bot.store.tables.core import Base, PersonRow
+from bot.store.tables.core import Base, UserRow
 from bot.store.users.users import OPERATOR
 from bot.views import data_export
 from tests.stores import books_are_right
@@ -25,7 +25,7 @@ class Name:
     """Somebody as one platform knows them, in a conversation of their own."""
 
     def __init__(self, bot, platform, id):
-        self.bot, self.caller, self.address = bot, Caller(platform, id, id.title()), Address(platform, id)
+        self.bot, self.caller, self.address = bot, UserRef(platform, id, id.title()), MessageRef(platform, id)
 
     async def say(self, line, **more):
         """Return what a typed line is answered with."""
@@ -37,9 +37,9 @@ class Name:
         """Return what a pressed button is answered with."""
         return await self.bot.app.pressed(button if isinstance(button, str) else button.wire, self.caller, self.address)
 
-    async def person(self):
+    async def user(self):
         """Return who this is by now."""
-        return await self.bot.store.people.person(self.caller)
+        return await self.bot.store.people.user(self.caller)
 
     async def code(self):
         """Return a new code of this name's, as it is to be typed, and the button that looks for who typed it."""
@@ -75,8 +75,8 @@ def eve(bot):
 
 async def people(bot):
     """Return how many persons there are."""
-    async with bot.store.session.read() as session:
-        return await session.scalar(select(func.count()).select_from(PersonRow))
+    async with bot.store.database.read() as session:
+        return await session.scalar(select(func.count()).select_from(UserRow))
 
 
 async def test_two_names_become_one_person(bot, ada, eve):
@@ -87,14 +87,14 @@ async def test_two_names_become_one_person(bot, ada, eve):
     assert (await ada.press(check)).text == "Nobody has typed the code yet."
 
     assert "agree there" in (await eve.say(f"/link {code}")).text
-    assert (await ada.person()).id != (await eve.person()).id
+    assert (await ada.user()).id != (await eve.user()).id
 
     asks = await ada.press(check)
     assert [(one.name, one.told) for one in asks.facts] == [("name", "Eve"), ("two", "eve")]
     join, no = asks.buttons
     assert (join.careful, no.careful) == (True, False)
     assert (await ada.press(join)).text == "Joined: you are one person now, on one, two."
-    assert (await ada.person()).id == (await eve.person()).id
+    assert (await ada.user()).id == (await eve.user()).id
     assert [reply.text for reply in (await ada.say("/queue"), await eve.say("/queue"))] == ["2 requests of yours are open."] * 2
     assert (await ada.say("/quota")).facts == (await eve.say("/quota")).facts
     (act,) = await bot.store.audit.latest(1)
@@ -112,7 +112,7 @@ async def test_fifty_presses_join_once(bot, ada, eve):
     refused = [one for one in replies if isinstance(one, NotAllowed)]
     assert (len(refused), {one.problem.key for one in refused}) == (49, {"denied-link"})
     assert await people(bot) == 1
-    assert len(await bot.store.jobs.open_of((await ada.person()).id)) == 1
+    assert len(await bot.store.jobs.open_of((await ada.user()).id)) == 1
     assert await books_are_right(bot.store)
 
 
@@ -161,14 +161,14 @@ async def test_buttons_carry_no_code(ada, eve):
 
 async def test_whoever_has_a_role_is_told_what_they_share(ada, eve):
     """An operator is told that the other name will be one too, before agreeing to it; what the other one was ends."""
-    person = await ada.person()
-    await ada.bot.store.people.appoint(person.id, role=OPERATOR)
+    user = await ada.user()
+    await ada.bot.store.people.appoint(user.id, role=OPERATOR)
     code, check = await ada.code()
     await eve.say(f"/link {code}")
     asks = await ada.press(check)
     assert "your role as operator included" in asks.text
     await ada.press(asks.buttons[0])
-    assert (await eve.person()).role == OPERATOR
+    assert (await eve.user()).role == OPERATOR
 
 
 async def test_parting_makes_somebody_new(bot, ada, eve):
@@ -176,12 +176,12 @@ async def test_parting_makes_somebody_new(bot, ada, eve):
     await bot.painted("/imagine a red circle --size 64x64", "zoe")
     await eve.say("/imagine a blue star --size 64x64")
     await ada.linked(eve)
-    before = await bot.store.ledger.balance((await ada.person()).id)
+    before = await bot.store.ledger.balance((await ada.user()).id)
     assert "somebody new now on two" in (await eve.say("/unlink")).text
-    assert (await ada.person()).id != (await eve.person()).id
+    assert (await ada.user()).id != (await eve.user()).id
     assert (await eve.say("/queue")).text == "Nothing of yours is waiting."
     assert (await ada.say("/queue")).text == "1 request of yours is open."
-    assert (await bot.store.ledger.balance((await eve.person()).id)).left == before.left < 10_000
+    assert (await bot.store.ledger.balance((await eve.user()).id)).left == before.left < 10_000
     with pytest.raises(NotAllowed, match="denied-unlink"):
         await eve.say("/unlink")
     (act,) = await bot.store.audit.latest(1)
@@ -195,7 +195,7 @@ async def test_a_platform_can_be_named(ada, eve):
         await ada.say("/unlink nowhere")
     assert refused.value.problem.facts == {"given": "nowhere", "offered": "one, two"}
     await ada.say("/unlink Two")
-    assert (await ada.person()).id != (await eve.person()).id
+    assert (await ada.user()).id != (await eve.user()).id
     with pytest.raises(NotAllowed, match="denied-unlink"):
         await ada.say("/unlink one")
 
@@ -215,7 +215,7 @@ async def test_what_is_asked_for_in_that_very_moment_is_kept_or_told(bot, ada, e
 
 async def test_a_failure_of_somebody_who_is_there_stays_one(bot, ada, monkeypatch):
     """What breaks for another reason is not told as if it were this one."""
-    await ada.person()
+    await ada.user()
     monkeypatch.setattr(bot.store.jobs, "open_of", None)
     with pytest.raises(TypeError):
         await ada.say("/queue")
@@ -271,7 +271,7 @@ async def test_forgetting_asks_first(bot, ada, eve):
 
     assert (await zoe.press(button)).text == "Forgotten, with 1 request and 1 picture. If you write again, you are somebody new."
 
-    async with bot.store.session.read() as session:
+    async with bot.store.database.read() as session:
         tables = [table for table in Base.metadata.sorted_tables if table.name != "tombstone"]
         left = repr([tuple(row) for table in tables for row in await session.execute(select(table))])
     assert not [one for one in ("zoe", "eve", "red circle") if one in left.lower()]

@@ -4,7 +4,7 @@ import pytest
 
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.quota import Policy, Tier
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.i18n.translate import speaking, spoken, tell
 from bot.store.users.users import OPERATOR
 from tests.talk import PLATFORM, talk
@@ -28,7 +28,7 @@ def told(reply):
 
 async def ask(bot, command, who, locale="en", *, where="studio", moderates=False, **given):
     """Ask for something as an adapter does; return the reply, and the language that is spoken after it."""
-    caller, address = Caller(PLATFORM, who, who, moderates, locale), Address(PLATFORM, where)
+    caller, address = UserRef(PLATFORM, who, who, moderates, locale), MessageRef(PLATFORM, where)
     with speaking(locale):
         reply = await bot.app.handle(Invocation(command=command, given=given, caller=caller, address=address))
         return reply, spoken()
@@ -99,7 +99,7 @@ async def test_only_who_looks_after_a_place_decides(bot, line):
     """A member changes neither what is spoken in a place nor what others may use there."""
     with pytest.raises(NotAllowed, match="denied-moderators"):
         await bot.say(line)
-    assert (await bot.store.settings.of("", Address(PLATFORM, "studio"))).place == {}
+    assert (await bot.store.settings.of("", MessageRef(PLATFORM, "studio"))).channel == {}
 
 
 async def test_each_member_has_so_many_credits_a_day(bot):

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from bot.core.values import Address, Caller, Invocation
+from bot.core.values import Invocation, MessageRef, UserRef
 from bot.framework.reply import Fact
 from bot.store.sharing.presets import shipped
 from tests.talk import PLATFORM, talk
@@ -67,7 +67,7 @@ async def test_names_keep_their_accents(bot, name):
     assert list(told(await bot.say("/preset list circle"))) == [unicodedata.normalize("NFC", name)]
     for written in (name, parts, name.upper()):
         assert (await bot.job(await bot.say(f"/preset use {written}"))).request.prompt.text == "a red circle"
-    param, who, where = bot.app.commands["preset_use"].param("preset"), Caller(PLATFORM, "ada"), Address(PLATFORM, "studio")
+    param, who, where = bot.app.commands["preset_use"].param("preset"), UserRef(PLATFORM, "ada"), MessageRef(PLATFORM, "studio")
     assert await bot.app.complete(param, parts, who, where) == (name,)
 
 
@@ -106,5 +106,5 @@ async def test_halves_of_characters_stop_nothing(bot):
 
 def imported(data, who):
     """Return the call that takes in a file."""
-    where = Address(PLATFORM, "studio")
-    return Invocation(command="preset_import", given={"file": data}, caller=Caller(PLATFORM, who, who.title()), address=where)
+    where = MessageRef(PLATFORM, "studio")
+    return Invocation(command="preset_import", given={"file": data}, caller=UserRef(PLATFORM, who, who.title()), address=where)

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.i18n.translate import tell
 from inference.contract.errors import InferenceError
 from tests.talk import PLATFORM, png, talk
@@ -134,8 +134,8 @@ async def test_again_is_the_same_after_settings_changed(bot):
 
 async def test_what_does_not_fit_any_more_is_named(bot):
     """A setting that the model of today cannot paint with is said to be one, with what takes it back; and that takes it back."""
-    person = await bot.appointed("ada")
-    await bot.store.settings.change(person, {"steps": 600})
+    user = await bot.appointed("ada")
+    await bot.store.settings.change(user, {"steps": 600})
     with pytest.raises(BadInput) as refused:
         await bot.say("/imagine a red circle")
     assert refused.value.problem.key == "input-settled"
@@ -205,10 +205,10 @@ async def test_a_ceiling_of_strength_is_for_pictures(bot):
 
 async def test_a_language_is_settled_whatever_else_is(bot):
     """Settings that nothing can be painted with any more are no reason to go on in another language."""
-    await bot.store.settings.change(Address(PLATFORM, "studio"), {"scheduler": "gone"})
+    await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"scheduler": "gone"})
     reply = await bot.say("/settings --here --language de", "mod", moderates=True)
     assert reply.text
-    assert (await bot.store.settings.of("", Address(PLATFORM, "studio"))).language == "de"
+    assert (await bot.store.settings.of("", MessageRef(PLATFORM, "studio"))).language == "de"
 
 
 @pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=0.5", "steps=nan", "steps=", "count=1e999"])
@@ -231,7 +231,7 @@ async def test_what_is_left_to_paint_with_is_told(bot):
 
 async def test_a_model_that_went_is_nobodys_wish(bot):
     """A model that was settled and is not there any more does not stand in the way of painting."""
-    person = await bot.appointed("ada")
-    await bot.store.settings.change(person, {"model": "gone", "steps": 9})
+    user = await bot.appointed("ada")
+    await bot.store.settings.change(user, {"model": "gone", "steps": 9})
     assert (await request(bot, "/imagine a red circle")).steps == 9
     assert told(await bot.say("/settings"))["model"] == "demo, the model’s own"

@@ -31,9 +31,9 @@ def traces(**fixed):
     return st.builds(Trace, **drawn | {name: st.just(value) for name, value in fixed.items()})
 
 
-def head(person, tag, *models, passed=0):
+def head(user, tag, *models, passed=0):
     """Return a person whose jobs want these models and cost a second each."""
-    return Head(person, tag, tuple(Waiting(f"{person}{place}", model, 1.0, passed) for place, model in enumerate(models)))
+    return Head(user, tag, tuple(Waiting(f"{user}{channel}", model, 1.0, passed) for channel, model in enumerate(models)))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
         waiting = walk.lines.backlogged
         assert (choice is None) == (not waiting)
         if choice is not None:
-            assert walk.lines.people[choice.person].tag <= waiting[0].tag + trace.window
+            assert walk.lines.people[choice.user].tag <= waiting[0].tag + trace.window
             assert choice.clock >= walk.lines.clock
 
     assert Walk(trace, watch).go().begun
@@ -137,7 +137,7 @@ def test_no_job_is_overtaken_for_ever(trace):
         name, _, number = job_id.partition("-")
         order.setdefault(name, []).append(int(number))
     for numbers in order.values():
-        assert all(sum(later > one for later in numbers[:place]) <= trace.reach for place, one in enumerate(numbers))
+        assert all(sum(later > one for later in numbers[:channel]) <= trace.reach for channel, one in enumerate(numbers))
 
 
 @given(newcomers=st.integers(50, 500), window=st.sampled_from((1.0, WINDOW)))
@@ -165,7 +165,7 @@ def wait_of_newcomer(flood, seed):
         if turn == 20:
             lines.ask("new", "blue", 2.0)
         choice = lines.take({loaded})
-        if choice.person == "new":
+        if choice.user == "new":
             return sum(before)
         loaded = choice.job.model
         if turn >= 20:
@@ -191,7 +191,7 @@ def test_somebody_who_was_away_has_saved_nothing_up():
         lines.take({"red"})
     for _ in range(100):
         lines.ask("ben", "red", 1.0)
-    served_now = [lines.take({"red"}).person for _ in range(20)]
+    served_now = [lines.take({"red"}).user for _ in range(20)]
     assert served_now.count("ben") == 10
 
 
@@ -207,6 +207,6 @@ def test_a_restart_keeps_the_order(trace):
     loaded = set(MODELS[:1])
     while (choice := walk.lines.take(loaded)) is not None:
         same = again.take(loaded)
-        assert (same.person, same.job, same.overtaken) == (choice.person, choice.job, choice.overtaken)
+        assert (same.user, same.job, same.overtaken) == (choice.user, choice.job, choice.overtaken)
         loaded = {choice.job.model}
     assert again.take(loaded) is None

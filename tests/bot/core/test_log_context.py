@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from bot.core.log_context import ABOUT
+from bot.core.log_context import LOG_CONTEXT
 from bot.jobs.delivery import Refused
 from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
-from tests.stores import accepted, person_of
+from tests.stores import accepted, user_of
 
 
 class Heard(logging.Handler):
@@ -20,7 +20,7 @@ class Heard(logging.Handler):
 
     def emit(self, record):
         """Take a line."""
-        self.lines.append((record.getMessage().split()[0], dict(ABOUT.get())))
+        self.lines.append((record.getMessage().split()[0], dict(LOG_CONTEXT.get())))
 
     def of(self, event):
         """Return what the lines of an event are about."""
@@ -42,15 +42,15 @@ def heard():
 class Closed(Wall):
     """A platform that takes nothing."""
 
-    async def deliver(self, parcel):
+    async def deliver(self, outgoing):
         """Refuse."""
-        await super().deliver(parcel)
+        await super().deliver(outgoing)
         return Refused("gone")
 
 
 async def test_lines_about_a_job_name_it_and_its_person(store, heard):
     """A job that is tried again, fails, and cannot be delivered is named with its person in each line; two at once are not mixed up."""
-    people = {name: await person_of(store, name) for name in ("ann", "bob")}
+    people = {name: await user_of(store, name) for name in ("ann", "bob")}
     script = Script(**{"a red circle": [(DIED,), (RuntimeError("broken"),)], "a blue boat": [(DIED,), PAINTED]})
     wall = Closed()
     async with dispatching(store, script, wall) as dispatcher:
@@ -59,7 +59,7 @@ async def test_lines_about_a_job_name_it_and_its_person(store, heard):
         await wall.until(jobs[0].id, "failed")
         await wall.until(jobs[1].id, "done")
         await until(lambda: len(heard.of("delivery.not_sent")) == 2)
-    ann, bob = ({"job": job.id, "person": job.person} for job in jobs)
+    ann, bob = ({"job": job.id, "person": job.user} for job in jobs)
     assert sorted(heard.of("job.again"), key=str) == sorted([ann, bob], key=str)
     assert heard.of("job.broke") == heard.of("job.failed") == [ann]
     assert sorted(heard.of("delivery.not_sent"), key=str) == sorted([ann, bob], key=str)
@@ -71,7 +71,7 @@ async def test_other_lines_are_about_nobody(store, heard, monkeypatch):
     """What is not about a job names none, also while one is being painted."""
     held = asyncio.Event()
     async with dispatching(store, Script(**{"a red circle": [(held, *PAINTED)]}), Wall()) as dispatcher:
-        await accepted(store, await person_of(store))
+        await accepted(store, await user_of(store))
         dispatcher.wake()
         await until(lambda: dispatcher.pictures_in_work)
 

@@ -11,7 +11,8 @@ from pydantic import Field
 from bot.commands import COMMANDS
 from bot.core.errors import BadInput
 from bot.framework.binding import bind
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Reply
 from bot.i18n.translate import tell
 

@@ -11,7 +11,8 @@ from bot.commands import COMMANDS
 from bot.core.errors import BadInput
 from bot.core.values import new_id
 from bot.framework.binding import bind
-from bot.framework.command import Also, DeclarationError, Kind, Params, PictureMark, button_command, command
+from bot.framework.command import button_command, command
+from bot.framework.params import Also, DeclarationError, Kind, Params, PictureMark
 from bot.framework.reply import MOST_WIRE, Reply
 
 Words = Annotated[str, Field(description="Some words")]

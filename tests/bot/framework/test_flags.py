@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import BadInput
-from bot.framework.command import Kind, Param, Suggested
 from bot.framework.flags import MOST_CHARACTERS, Spoken, parse
+from bot.framework.params import Kind, Param, Suggested
 from bot.i18n.translate import tell
 from bot.prompting import grammar
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from bot.commands.generate import again, edit, imagine
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.framework import forms
-from bot.framework.command import DeclarationError
-from bot.generation.params import Wish
+from bot.framework.params import DeclarationError
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import BadPicture
 from tests.talk import png, talk
@@ -34,7 +34,7 @@ async def sent(bot, job, changes, **more):
     """Fill in the form of a job, as platforms do it: every field comes along; return the wish that it became."""
     form, values = await asked(bot, job)
     reply = await bot.press(form.wire, filled={**values, "image": b"", **changes}, **more)
-    return Wish.model_validate_json((await bot.job(reply)).wish)
+    return GenerationParams.model_validate_json((await bot.job(reply)).params)
 
 
 async def test_a_form_has_what_was_asked_for(bot):
@@ -57,7 +57,7 @@ def edit_shapes(bot):
 async def test_changes_are_laid_over_the_wish(bot):
     """What is changed is changed, and everything else stays, also what the form does not show."""
     job, _ = await bot.painted(LINE)
-    before = Wish.model_validate_json(job.wish)
+    before = GenerationParams.model_validate_json(job.params)
     after = await sent(bot, job, {"prompt": "a blue square", "steps": "5"})
     assert after == before.model_copy(update={"prompt": "a blue square", "steps": 5})
     assert await sent(bot, job, {}) == before
@@ -66,7 +66,7 @@ async def test_changes_are_laid_over_the_wish(bot):
 async def test_an_emptied_field_is_left_to_the_model(bot):
     """A field that is emptied, or holds nothing but blanks, is what the model chooses."""
     job, _ = await bot.painted(LINE)
-    before = Wish.model_validate_json(job.wish)
+    before = GenerationParams.model_validate_json(job.params)
     after = await sent(bot, job, {"negative": "", "size": " \n", "steps": ""})
     assert after == before.model_copy(update={"negative": None, "size": None, "steps": None})
 
@@ -127,8 +127,8 @@ async def test_several_prompts_are_several_requests(bot):
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job)
     reply = await bot.press(form.wire, filled={**values, "prompt": "a dog || a unicorn"}, key="once")
-    wishes = [Wish.model_validate_json((await bot.store.jobs.get(one)).wish) for one in reply.jobs]
-    assert [(one.prompt, one.steps) for one in wishes] == [("a dog", 3), ("a unicorn", 3)]
+    params_list = [GenerationParams.model_validate_json((await bot.store.jobs.get(one)).params) for one in reply.jobs]
+    assert [(one.prompt, one.steps) for one in params_list] == [("a dog", 3), ("a unicorn", 3)]
     assert "dog" in reply.text
     assert "unicorn" in reply.text
 
@@ -147,7 +147,7 @@ async def test_a_form_is_for_the_place(bot):
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job, who="bob")
     theirs = await bot.job(await bot.press(form.wire, who="bob", filled=values))
-    assert theirs.person != job.person
+    assert theirs.user != job.user
     for filled in (None, values):
         with pytest.raises(NotAllowed):
             await bot.press(form.wire, who="bob", where="elsewhere", filled=filled)
@@ -159,8 +159,8 @@ async def test_a_typed_edit_is_a_form_too(bot):
     job, _ = await bot.painted(LINE)
     assert (await bot.say(f"/edit {job.id}")).form is not None
     changed = await bot.job(await bot.say(f"/edit {job.id} --steps 5 --without size,seed"))
-    wish = Wish.model_validate_json(changed.wish)
-    assert (wish.steps, wish.size, wish.seed, wish.negative) == (5, None, None, "fog")
+    params = GenerationParams.model_validate_json(changed.params)
+    assert (params.steps, params.size, params.seed, params.negative) == (5, None, None, "fog")
 
 
 def test_what_is_empty_says_nothing_elsewhere():
@@ -182,15 +182,15 @@ def test_a_form_has_few_fields():
 @given(st.text(min_size=1), st.lists(st.integers(1, 10_000), unique=True))
 def test_results_of_one_message_have_places_of_their_own(message, numbers):
     """The first result is shown in its message, each other in a place of its own, all in the same conversation."""
-    address = Address("test", "studio", message)
+    address = MessageRef("test", "studio", message)
     others = [address.of(number) for number in numbers]
     assert address.of(0) == address
     assert len({address, *others}) == 1 + len(numbers)
-    assert {(one.platform, one.place) for one in others} <= {("test", "studio")}
+    assert {(one.platform, one.channel) for one in others} <= {("test", "studio")}
 
 
 @given(st.integers(0, 10_000))
 def test_where_there_is_no_message_all_go_to_the_same_place(number):
     """A result of no message goes where the conversation is, whatever its number."""
-    address = Address("test", "studio")
+    address = MessageRef("test", "studio")
     assert address.of(number) == address

@@ -4,11 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from bot.commands import COMMANDS
-from bot.framework.command import Kind
-from bot.generation.params import Wish
+from bot.framework.params import Kind
+from bot.generation.params import GenerationParams
 
 #: What is the same wherever it is asked for; all other names mean the object of their own command.
-SAME = {*Wish.model_fields, "page", "job", "same", "here", "order", "tags", "folder"} - {"prompt"}
+SAME = {*GenerationParams.model_fields, "page", "job", "same", "here", "order", "tags", "folder"} - {"prompt"}
 
 
 def test_one_parameter_is_one_thing_everywhere():
@@ -36,14 +36,14 @@ def test_other_names_are_those_of_the_field():
 
 def test_a_wish_survives_the_store():
     """A wish written as JSON and read again is the same wish."""
-    wish = Wish(prompt='a "red" circle\n', steps=4, guidance=0.1, size="16:9", model="demo")
-    assert Wish.model_validate_json(wish.model_dump_json(exclude_none=True)) == wish
+    params = GenerationParams(prompt='a "red" circle\n', steps=4, guidance=0.1, size="16:9", model="demo")
+    assert GenerationParams.model_validate_json(params.model_dump_json(exclude_none=True)) == params
 
 
 def test_a_wish_cannot_be_changed():
     """A wish is a value: what was accepted stays what it was."""
     with pytest.raises(ValidationError):
-        Wish(prompt="a").steps = 3
+        GenerationParams(prompt="a").steps = 3
 
 
 def test_commands_need_no_more_than_words_or_an_id():

@@ -4,7 +4,7 @@ import pytest
 
 from bot.core.errors import BadInput
 from bot.generation import resolve
-from bot.generation.params import Wish
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import InferenceError
 from inference.contract.model_info import MAX_SEED
@@ -14,70 +14,70 @@ from inference.models.registry import read_catalogue
 
 
 @pytest.fixture(scope="module")
-def passport():
+def model_info():
     """The passport of the model that ships with Easel."""
     return read_catalogue([], None, WEIGHTS)["demo"]
 
 
-def request_of(passport, source=None, **wish):
+def request_of(model_info, source=None, **params):
     """Return the request of a wish with seed 7."""
-    want = Wish(**{"prompt": "a red circle", **wish})
-    return resolve.request_of(want, resolve.reading_of(want, 7), passport, 7, source)
+    want = GenerationParams(**{"prompt": "a red circle", **params})
+    return resolve.request_of(want, resolve.reading_of(want, 7), model_info, 7, source)
 
 
-def test_what_is_left_out_is_the_model_s_own(passport):
+def test_what_is_left_out_is_the_model_s_own(model_info):
     """Size, steps, guidance and scheduler of a wish that names none are what the model paints best with."""
-    usual, request = passport.defaults, request_of(passport)
+    usual, request = model_info.defaults, request_of(model_info)
     assert (request.width, request.height, request.steps) == (usual.width, usual.height, usual.steps)
     assert (request.guidance, request.scheduler, request.count, request.seed) == (usual.guidance, usual.scheduler, 1, 7)
 
 
-def test_what_is_given_is_taken(passport):
+def test_what_is_given_is_taken(model_info):
     """What a wish names is what the request says."""
-    request = request_of(passport, steps=3, guidance=0, scheduler=" Euler ", size="128x64", count=2, negative="a (blue) square")
+    request = request_of(model_info, steps=3, guidance=0, scheduler=" Euler ", size="128x64", count=2, negative="a (blue) square")
     assert (request.steps, request.guidance, request.scheduler, request.count) == (3, 0, "euler", 2)
     assert (request.width, request.height) == (128, 64)
     assert request.negative.text == "a (blue) square"
 
 
-def test_negatives_of_both_places_come_together(passport):
+def test_negatives_of_both_places_come_together(model_info):
     """Negative words in the prompt and in their own parameter are one negative prompt."""
-    request = request_of(passport, prompt="a red circle (-a dog -a cat)", negative="fog")
+    request = request_of(model_info, prompt="a red circle (-a dog -a cat)", negative="fog")
     assert request.prompt.text == "a red circle"
     assert request.negative.text == "fog, a dog, a cat"
 
 
-def test_a_shape_becomes_a_size_of_the_model(passport):
+def test_a_shape_becomes_a_size_of_the_model(model_info):
     """A shape is painted with about the model's own number of pixels, in steps that it allows."""
-    request, usual = request_of(passport, size="16:9"), passport.defaults
+    request, usual = request_of(model_info, size="16:9"), model_info.defaults
     assert request.width > request.height
-    assert request.width % passport.limits.multiple == 0
+    assert request.width % model_info.limits.multiple == 0
     assert request.width * request.height <= 1.3 * usual.width * usual.height
 
 
-def test_a_source_gives_its_shape(passport):
+def test_a_source_gives_its_shape(model_info):
     """Without a size the picture has the shape of the one that it starts from."""
-    request = request_of(passport, source=Header("PNG", 300, 600), strength=0.4)
+    request = request_of(model_info, source=Header("PNG", 300, 600), strength=0.4)
     assert 1.6 < request.height / request.width < 2.4
     assert (request.strength, request.source) == (0.4, None)
 
 
 def test_alternatives_are_drawn_by_the_seed():
     """The same seed draws the same words, and other seeds draw others."""
-    wish = Wish(prompt="a {red|green|blue|yellow} circle")
-    drawn = {seed: resolve.reading_of(wish, seed).chosen for seed in range(30)}
-    assert drawn == {seed: resolve.reading_of(wish, seed).chosen for seed in range(30)}
+    params = GenerationParams(prompt="a {red|green|blue|yellow} circle")
+    drawn = {seed: resolve.reading_of(params, seed).chosen for seed in range(30)}
+    assert drawn == {seed: resolve.reading_of(params, seed).chosen for seed in range(30)}
     assert len(set(drawn.values())) == 4
 
 
 def test_seeds_leave_room_for_every_picture():
     """A drawn seed is one that all pictures of the request can count up from; a given one is kept."""
-    assert all(resolve.seed_for(Wish(prompt="a", count=16)) <= MAX_SEED - 16 for _ in range(100))
-    assert resolve.seed_for(Wish(prompt="a", seed=0)) == 0
+    assert all(resolve.seed_for(GenerationParams(prompt="a", count=16)) <= MAX_SEED - 16 for _ in range(100))
+    assert resolve.seed_for(GenerationParams(prompt="a", seed=0)) == 0
 
 
 @pytest.mark.parametrize(
-    ("wish", "sentence"),
+    ("params", "sentence"),
     [
         ({"strength": 0.5}, "needs a picture"),
         ({"prompt": "(-a dog)"}, "no words to paint"),
@@ -93,8 +93,8 @@ def test_seeds_leave_room_for_every_picture():
         ({"prompt": "a <lora:fine:1>"}, "LoRA"),
     ],
 )
-def test_what_cannot_be_painted_is_said(passport, wish, sentence):
+def test_what_cannot_be_painted_is_said(model_info, params, sentence):
     """A wish that cannot become a request is refused with what would be right."""
     with pytest.raises((BadInput, InferenceError)) as refused:
-        request_of(passport, **wish)
+        request_of(model_info, **params)
     assert sentence in tell(refused.value.problem)

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from bot.core.errors import BadInput
 from bot.generation.sizes import like, read_size
 from bot.i18n.translate import tell
-from inference.contract.model_info import Defaults, Limits, Passport
+from inference.contract.model_info import Defaults, Limits, ModelInfo
 
 sides = st.integers(1, 20_000)
 
 
-def passport(side=512, multiple=8, smallest=256, largest=1024, most_pixels=None):
+def model_info(side=512, multiple=8, smallest=256, largest=1024, most_pixels=None):
     """Return a model's passport with the limits that matter here."""
-    return Passport(
+    return ModelInfo(
         name="m",
         family="sd1",
         kind="folder",
@@ -45,15 +45,15 @@ def test_other_texts_are_refused(text):
 
 def test_shape_is_kept():
     """A picture of any size gives the model's own amount of pixels in the picture's shape."""
-    assert like(passport(), 3000, 3000) == (512, 512)
-    assert like(passport(), 1600, 900) == (680, 384)
-    assert like(passport(), 9, 16) == (384, 680)
+    assert like(model_info(), 3000, 3000) == (512, 512)
+    assert like(model_info(), 1600, 900) == (680, 384)
+    assert like(model_info(), 9, 16) == (384, 680)
 
 
 @given(sides, sides, st.sampled_from([8, 16, 32, 64]), st.integers(1, 6))
 def test_every_size_is_allowed(width, height, multiple, factor):
     """Whatever the picture, the size is one that the model allows."""
-    model = passport(side=128 * factor, multiple=multiple, smallest=64, largest=256 * factor)
+    model = model_info(side=128 * factor, multiple=multiple, smallest=64, largest=256 * factor)
     wide, high = like(model, width, height)
     limits = model.limits
     assert wide % multiple == high % multiple == 0

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.jobs import board_digests
-from bot.jobs.board_digests import Digesting
+from bot.jobs.board_digests import BoardDigests
 from bot.jobs.delivery import Refused, Sent, Unknown
 from bot.store.database import Database
 from bot.store.store import Store
 from tests.bot.store.sharing.test_digests import GROUP, OTHER, shared, wanted
-from tests.stores import person_of
+from tests.stores import user_of
 
 
 class Voice:
@@ -27,38 +27,38 @@ class Voice:
         await asyncio.sleep(0)
         self.said.append((address, reply.text, key))
         self.heard.set()
-        outcome = self.outcomes.get(address.place.replace("-", "chat"), Sent())
+        outcome = self.outcomes.get(address.channel.replace("-", "chat"), Sent())
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
 
-async def with_news(store, *places):
+async def with_news(store, *channels):
     """Have something new in some places, all of which are to be told now."""
-    ann = await person_of(store)
-    for place in places:
-        await shared(store, f"a red circle for {place.place}", ann, place)
-        await wanted(store, place, weeks=1.01)
+    ann = await user_of(store)
+    for channel in channels:
+        await shared(store, f"a red circle for {channel.channel}", ann, channel)
+        await wanted(store, channel, weeks=1.01)
 
 
 async def test_one_of_several_processes_tells(url, database):
     """Three processes look at the same moment, again and again; every place is told once, with the key that its digest is known by."""
-    places = [Address("telegram", f"-{number}") for number in range(5)]
+    channels = [MessageRef("telegram", f"-{number}") for number in range(5)]
     voice = Voice()
     async with Database(url) as second, Database(url) as third:
         stores = [Store.of(one, None) for one in (database, second, third)]
-        await with_news(stores[0], *places)
-        said = await asyncio.gather(*(Digesting(store, voice, ["telegram"]).look() for store in stores * 2))
-        assert sum(said) == len(places)
-        assert sorted(address.place for address, _, _ in voice.said) == sorted(one.place for one in places)
-        keys = {(await stores[0].digests.of(one)).key for one in places}
+        await with_news(stores[0], *channels)
+        said = await asyncio.gather(*(BoardDigests(store, voice, ["telegram"]).look() for store in stores * 2))
+        assert sum(said) == len(channels)
+        assert sorted(address.channel for address, _, _ in voice.said) == sorted(one.channel for one in channels)
+        keys = {(await stores[0].digests.of(one)).key for one in channels}
     assert {key for _, _, key in voice.said} == keys
 
 
 async def test_a_place_that_is_gone_is_told_no_more(store):
     """Where the platform says that nobody can be told there it is switched off; where it says anything else it stays on."""
     await with_news(store, GROUP, OTHER)
-    await Digesting(store, Voice(chat7=Refused("closed"), chat8=Unknown("silence")), ["telegram"]).look()
+    await BoardDigests(store, Voice(chat7=Refused("closed"), chat8=Unknown("silence")), ["telegram"]).look()
     assert await store.digests.of(GROUP) is None
     assert await store.digests.of(OTHER) is not None
     assert await store.digests.due(["telegram"]) == ()
@@ -68,7 +68,7 @@ async def test_it_tells_by_itself_and_a_failure_does_not_end_it(store, caplog):
     """What breaks is noted, all others are told at once, and the next look comes."""
     await with_news(store, GROUP, OTHER)
     voice = Voice(chat7=ValueError())
-    async with Digesting(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
+    async with BoardDigests(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
         while len(voice.said) < 2:
             voice.heard.clear()
             await voice.heard.wait()
@@ -79,7 +79,7 @@ async def test_it_tells_by_itself_and_a_failure_does_not_end_it(store, caplog):
             await voice.heard.wait()
     assert "digests.failed" in caplog.text
     assert "ValueError" in caplog.text
-    assert [address.place for address, _, _ in voice.said][-1] == OTHER.place
+    assert [address.channel for address, _, _ in voice.said][-1] == OTHER.channel
 
 
 async def test_a_store_that_is_away_is_asked_again(store, monkeypatch, caplog):
@@ -95,7 +95,7 @@ async def test_a_store_that_is_away_is_asked_again(store, monkeypatch, caplog):
 
     monkeypatch.setattr(store.digests, "due", due)
     voice = Voice()
-    async with Digesting(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
+    async with BoardDigests(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
         await voice.heard.wait()
     assert "digests.not_looked reason=ConnectionError" in caplog.text
 
@@ -107,7 +107,7 @@ async def test_a_store_that_is_away_while_it_is_told_loses_no_week(store, monkey
     due = await store.digests.due(["telegram"])
     voice, owner = Voice(), store.settings if lost == "of" else store.boards
     if lost == "looked_at":
-        await store.digests.want(due[0].place, due[0].address.message, await person_of(store))
+        await store.digests.want(due[0].channel, due[0].address.message, await user_of(store))
         due = await store.digests.due(["telegram"])
 
     async def away(*_args):
@@ -115,14 +115,14 @@ async def test_a_store_that_is_away_while_it_is_told_loses_no_week(store, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, lost, away)
-        assert await Digesting(store, voice, ["telegram"]).look() == 0
+        assert await BoardDigests(store, voice, ["telegram"]).look() == 0
     assert await store.digests.due(["telegram"]) == due
-    assert await Digesting(store, voice, ["telegram"]).look() == 1
+    assert await BoardDigests(store, voice, ["telegram"]).look() == 1
 
 
 async def test_a_platform_that_hangs_holds_up_no_other(store, monkeypatch):
     """While one platform says nothing the others tell theirs; it is given up waiting for, and told nothing twice."""
-    web = Address("web", "a browser")
+    web = MessageRef("web", "a browser")
     await with_news(store, GROUP, OTHER, web)
     voice, never = Voice(), asyncio.Event()
 
@@ -134,14 +134,14 @@ async def test_a_platform_that_hangs_holds_up_no_other(store, monkeypatch):
             return await voice.post(address, reply, key)
 
     hanging = Hanging()
-    async with Digesting(store, hanging, ["telegram", "web"]), asyncio.timeout(20):
+    async with BoardDigests(store, hanging, ["telegram", "web"]), asyncio.timeout(20):
         await voice.heard.wait()
     assert [address for address, _, _ in voice.said] == [web]
     assert len(hanging.said) <= 1
     await wanted(store, OTHER, weeks=1.01)
     monkeypatch.setattr(board_digests, "SILENCE_SECONDS", 0.05)
     async with asyncio.timeout(20):
-        assert await Digesting(store, hanging, ["telegram", "web"]).look() == 0
+        assert await BoardDigests(store, hanging, ["telegram", "web"]).look() == 0
     assert OTHER in [address for address, _, _ in hanging.said]
     assert await store.digests.due(["telegram", "web"]) == ()
 
@@ -150,5 +150,5 @@ async def test_platforms_that_do_not_run_here_are_left_to_others(store):
     """A process takes only what it can say."""
     await with_news(store, GROUP)
     voice = Voice()
-    assert await Digesting(store, voice, ["web", "discord"]).look() == 0
-    assert await Digesting(store, voice, ["telegram"]).look() == 1
+    assert await BoardDigests(store, voice, ["web", "discord"]).look() == 0
+    assert await BoardDigests(store, voice, ["telegram"]).look() == 1

@@ -8,7 +8,7 @@ from bot.jobs import delivery as module
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.store.jobs.outbox import GAVE_UP, SENT, TODO, UNKNOWN
 from tests.dispatching import PAINTED, Script, Told, dispatching, until
-from tests.stores import accepted, person_of
+from tests.stores import accepted, user_of
 
 
 class Moody(Told):
@@ -22,9 +22,9 @@ class Moody(Told):
     async def look(self, _card, _address):
         """Show progress to nobody."""
 
-    async def deliver(self, parcel):
+    async def deliver(self, outgoing):
         """Answer what is next."""
-        self.parcels.append(parcel)
+        self.parcels.append(outgoing)
         answer = self.answers.pop(0) if self.answers else Sent("message 7")
         if isinstance(answer, Exception):
             raise answer
@@ -46,7 +46,7 @@ async def ended(store, job, state):
 @pytest.fixture
 async def job(store):
     """Give a job that waits."""
-    return await accepted(store, await person_of(store))
+    return await accepted(store, await user_of(store))
 
 
 async def test_a_result_is_sent_once(store, job):
@@ -54,8 +54,8 @@ async def test_a_result_is_sent_once(store, job):
     platform = Moody()
     async with dispatching(store, Script(), platform):
         assert (await ended(store, job, SENT)).message == "message 7"
-    (parcel,) = platform.parcels
-    assert (parcel.card.state, parcel.attempt, parcel.unsure, len(parcel.card.pictures)) == ("done", 1, False, 1)
+    (outgoing,) = platform.parcels
+    assert (outgoing.card.state, outgoing.attempt, outgoing.unsure, len(outgoing.card.pictures)) == ("done", 1, False, 1)
 
 
 async def test_a_platform_that_says_later_is_asked_later(store, job):
@@ -63,8 +63,8 @@ async def test_a_platform_that_says_later_is_asked_later(store, job):
     platform = Moody(Later("busy", 0.01), Later("torn", 0.01, unsure=True))
     async with dispatching(store, Script(), platform):
         await ended(store, job, SENT)
-    assert len({parcel.id for parcel in platform.parcels}) == 1
-    assert [(parcel.attempt, parcel.unsure) for parcel in platform.parcels] == [(1, False), (2, False), (3, True)]
+    assert len({outgoing.id for outgoing in platform.parcels}) == 1
+    assert [(outgoing.attempt, outgoing.unsure) for outgoing in platform.parcels] == [(1, False), (2, False), (3, True)]
 
 
 async def test_a_platform_that_breaks_is_asked_again(store, job, monkeypatch):
@@ -75,7 +75,7 @@ async def test_a_platform_that_breaks_is_asked_again(store, job, monkeypatch):
     platform = Moody(ZeroDivisionError(), asyncio.Event())
     async with dispatching(store, Script(), platform):
         await ended(store, job, SENT)
-    assert [parcel.unsure for parcel in platform.parcels] == [False, True, True]
+    assert [outgoing.unsure for outgoing in platform.parcels] == [False, True, True]
 
 
 @pytest.mark.parametrize(("answer", "state"), [(Unknown("timeout"), UNKNOWN), (Refused("gone"), GAVE_UP)])
@@ -95,7 +95,7 @@ async def test_nobody_waits_for_a_day(store, job, monkeypatch):
     monkeypatch.setattr(module, "_GIVE_UP", module.timedelta())
     async with dispatching(store, Script(), Moody(Later("busy"))):
         await ended(store, job, GAVE_UP)
-    assert len(await store.pictures.search(job.person, "", 1, 1000)) == 1
+    assert len(await store.pictures.search(job.user, "", 1, 1000)) == 1
 
 
 async def test_a_platform_that_is_not_served_waits(store, job):
@@ -119,7 +119,7 @@ async def test_a_slow_platform_is_waited_for_at_the_end(store, job):
 
 async def test_running_jobs_end_before_the_bot_does(store):
     """Told to stop, nothing new begins, what is being painted is finished and delivered, and the rest waits for the next start."""
-    ann, held = await person_of(store), asyncio.Event()
+    ann, held = await user_of(store), asyncio.Event()
     first, second = [await accepted(store, ann, words) for words in ("slow", "b")]
     script, platform = Script(slow=[(held, *PAINTED)]), Moody()
     async with dispatching(store, script, platform, most=1, drain_seconds=20.0):

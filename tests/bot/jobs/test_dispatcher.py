@@ -20,7 +20,7 @@ from bot.store.tables.core import JobRow
 from inference.contract.errors import InferenceError, Problem
 from inference.contract.request import Failed, Note, Picture, Step
 from tests.dispatching import DIED, PAINTED, Script, Told, Wall, dispatching, picture, until
-from tests.stores import accepted, new_job, person_of, png, run_out
+from tests.stores import accepted, new_job, png, run_out, user_of
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def state_of(store, job):
 
 async def test_a_job_is_painted_and_shown(store, wall):
     """Its cards come in order, the result last; its pictures are rows and files."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await accepted(store, ann)
     async with dispatching(store, Script(**{"a red circle": [(*PAINTED[:2], picture(1, "blue"), *PAINTED[2:])]}), wall):
         last = await wall.until(job.id, DONE)
@@ -73,7 +73,7 @@ async def test_progress_is_kept_while_it_lasts(store, wall):
     """How far a job is can be asked while it is painted, with the latest preview, and no more afterwards."""
     held = asyncio.Event()
     script = Script(**{"a red circle": [(Step(1, 4, b"preview"), Step(2, 4), held, *PAINTED)]})
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     async with dispatching(store, script, wall) as dispatcher:
         await script.running.wait()
         progress = dispatcher.progress(job.id)
@@ -94,7 +94,7 @@ async def test_the_source_is_given_to_the_engine(store, wall):
             seen.append(request.source)
             return super().run(request)
 
-    ann = await person_of(store)
+    ann = await user_of(store)
     there = await accepted(store, ann, source=await store.files.put(png()))
     gone = await accepted(store, ann, source="f" * 64 + ".png")
     async with dispatching(store, Looking(), wall):
@@ -107,7 +107,7 @@ async def test_the_source_is_given_to_the_engine(store, wall):
 async def test_so_many_at_a_time(store, wall):
     """No more requests are in the engine than it is given, and every one of them gets there in its turn."""
     held = asyncio.Event()
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = [await accepted(store, ann, words) for words in "abcde"]
     script = Script(**{words: [(held, *PAINTED)] for words in "abcde"})
     async with dispatching(store, script, wall, most=2):
@@ -125,7 +125,7 @@ async def test_work_that_is_announced_is_taken_at_once(store, wall):
     """Nobody waits for the next look into the store: waking is enough."""
     async with dispatching(store, Script(), wall, poll_seconds=3600) as dispatcher:
         await asyncio.sleep(0.05)
-        job = await accepted(store, await person_of(store))
+        job = await accepted(store, await user_of(store))
         dispatcher.wake()
         await wall.until(job.id, DONE)
 
@@ -133,7 +133,7 @@ async def test_work_that_is_announced_is_taken_at_once(store, wall):
 async def test_cancelling_here_stops_the_engine(store, wall):
     """A cancelled job is stopped at once, its last card says so, and its neighbour goes on."""
     held = asyncio.Event()
-    ann = await person_of(store)
+    ann = await user_of(store)
     job, other = await accepted(store, ann, "endless"), await accepted(store, ann, "b")
     script = Script(endless=[(Step(1, 2), held)])
     async with dispatching(store, script, wall, beat_seconds=3600) as dispatcher:
@@ -151,7 +151,7 @@ async def test_cancelling_here_stops_the_engine(store, wall):
 async def test_cancelling_elsewhere_stops_the_engine(store, wall):
     """What another process cancelled stops with the next beat, and is shown as cancelled."""
     held = asyncio.Event()
-    job = await accepted(store, await person_of(store), "endless")
+    job = await accepted(store, await user_of(store), "endless")
     script = Script(endless=[(held,)])
     async with dispatching(store, script, wall):
         await script.running.wait()
@@ -163,7 +163,7 @@ async def test_cancelling_elsewhere_stops_the_engine(store, wall):
 async def test_what_was_taken_over_is_let_go(store, wall):
     """A job that another runner has now is stopped here and left to it."""
     held = asyncio.Event()
-    job = await accepted(store, await person_of(store), "endless")
+    job = await accepted(store, await user_of(store), "endless")
     script = Script(endless=[(held,)])
     async with dispatching(store, script, wall, poll_seconds=3600):
         await script.running.wait()
@@ -175,7 +175,7 @@ async def test_what_was_taken_over_is_let_go(store, wall):
 
 async def test_a_dead_worker_is_tried_again(store, wall):
     """The worker dies, which counts twice, and the next attempt succeeds; nothing of the first one is left."""
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(Step(1, 2), picture(0, "green"), DIED), PAINTED]})
     async with dispatching(store, script, wall):
         await wall.until(job.id, DONE)
@@ -187,7 +187,7 @@ async def test_a_dead_worker_is_tried_again(store, wall):
 
 async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
     """Each death counts twice, so after two it is over, and the person is told why."""
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(DIED,)]})
     async with dispatching(store, script, wall):
         last = await wall.until(job.id, FAILED)
@@ -198,7 +198,7 @@ async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
 
 async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
     """What took the whole process down three times is not begun a fourth time."""
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     for _ in range(MOST_ATTEMPTS):
         await store.attempts.claim("dead")
         await run_out(store, job.id)
@@ -222,7 +222,7 @@ async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
 )
 async def test_other_failures_are_told_at_once(store, wall, play, key):
     """What trying again cannot mend fails once, in a sentence; its neighbours are painted."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job, other = await accepted(store, ann, "bad"), await accepted(store, ann, "good")
     script = Script(bad=[play])
     async with dispatching(store, script, wall):
@@ -237,7 +237,7 @@ async def test_other_failures_are_told_at_once(store, wall, play, key):
 async def test_leaving_gives_running_jobs_back(store, wall):
     """A bot that stops leaves its jobs in line, uncounted and in their old order; the next one paints them."""
     held = asyncio.Event()
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = [await accepted(store, ann, words) for words in "abc"]
     script = Script(a=[(Step(1, 2), held), PAINTED], b=[(held,), PAINTED])
     async with dispatching(store, script, wall, most=2):
@@ -257,7 +257,7 @@ async def test_jobs_of_the_dead_are_painted_at_once(store, wall):
     """A bot that starts again after a crash does not wait for the leases of its former self."""
     code = "from bot.core.process_id import runner_name; print(runner_name())"
     gone = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    (job,) = await store.jobs.accept([new_job(await person_of(store))], gone.stdout.strip())
+    (job,) = await store.jobs.accept([new_job(await user_of(store))], gone.stdout.strip())
     async with dispatching(store, Script(), wall):
         await wall.until(job.id, DONE)
     assert (await store.jobs.get(job.id)).tries == 2
@@ -285,7 +285,7 @@ async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
             ended.set()
         raise ZeroDivisionError
 
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = [await accepted(store, ann, words) for words in "ab"]
     async with Dispatcher(store, Script(), Told(show), ["web"], poll_seconds=0.02):
         await ended.wait()
@@ -302,7 +302,7 @@ async def test_the_result_waits_for_no_progress(store):
             begun.set()
             await slow.wait()
 
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(Step(1, 50), begun, *(Step(n, 50) for n in range(2, 51)), *PAINTED[2:])]})
     async with Dispatcher(store, script, Told(show), ["web"], poll_seconds=0.02):
         await until_state(store, job, DONE)
@@ -314,7 +314,7 @@ async def test_the_result_waits_for_no_progress(store):
 async def test_a_late_look_never_hides_the_result(store, wall):
     """However showing again and finishing meet, the last card is the result."""
     held = asyncio.Event()
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(Step(1, 2), held, *PAINTED)]})
     async with dispatching(store, script, wall) as dispatcher:
         await script.running.wait()
@@ -360,7 +360,7 @@ async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
     """Claims, beats and results that fail for a moment are made again, and no picture is lost."""
     monkeypatch.setattr(module, "_PAUSES", (0.01,) * 4)
     held = asyncio.Event()
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     away = flaky(store, claim=3, beat=3, finish=3, again=2)
     script = Script(**{"a red circle": [(DIED,), (held, *PAINTED)]})
     async with dispatching(away, script, wall):
@@ -376,7 +376,7 @@ async def test_a_store_that_stays_away_costs_one_repeat(store, wall, monkeypatch
     """Where a result cannot be kept at all, the lease runs out and the job is painted again."""
     monkeypatch.setattr(module, "_PAUSES", ())
     script = Script()
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     async with dispatching(flaky(store, finish=1, leave=1), script, wall) as dispatcher:
         await until(lambda: script.closed and not dispatcher._held)
         assert await state_of(store, job) == RUNNING
@@ -388,7 +388,7 @@ async def test_who_paints_one_job_can_stop(store, wall):
     """A task that waits for its own job and is cancelled stops the engine, and the job is free for others at once."""
     script = Script(endless=[(asyncio.Event(),)])
     async with dispatching(store, script, wall, platforms=[], most=0) as dispatcher:
-        (job,) = await store.jobs.accept([new_job(await person_of(store), "endless")], dispatcher.runner)
+        (job,) = await store.jobs.accept([new_job(await user_of(store), "endless")], dispatcher.runner)
 
         async def wait():
             await dispatcher.paint(job)
@@ -407,7 +407,7 @@ async def test_who_paints_one_job_can_stop(store, wall):
 async def test_notes_do_not_disturb(store, wall):
     """What the engine only mentions ends nothing."""
     script = Script(**{"a red circle": [(Note(Problem("memory-smaller", {"width": 8, "height": 8, "asked": "9 x 9"})), *PAINTED)]})
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     async with dispatching(store, script, wall):
         await wall.until(job.id, DONE)
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import fair_queue
-from bot.jobs.eta import Sight
+from bot.jobs.eta import EtaService
 from bot.jobs.forecast import busy_seconds, forecast
-from bot.store.jobs.queue import Stand
-from tests.stores import accepted, new_job, person_of
+from bot.store.jobs.queue import UserBacklog
+from tests.stores import accepted, new_job, user_of
 
 people = st.lists(
     st.tuples(st.integers(0, 40), st.sampled_from([0.5, 1.0, 2.0]), st.integers(1, 6), st.sampled_from([1.0, 2.0, 4.0])),
@@ -19,14 +19,14 @@ people = st.lists(
 )
 
 
-def served_before(stands, person, place):
+def served_before(stands, user, channel):
     """Return how many jobs the turns take before somebody's job at a place of their own line."""
     heap = [(one.tag, one.since, one, 0) for one in stands]
     heapq.heapify(heap)
     count = 0
     while heap:
         tag, since, one, taken = heapq.heappop(heap)
-        if one.person == person and taken == place:
+        if one.user == user and taken == channel:
             return count
         count += 1
         if taken + 1 < one.jobs:
@@ -37,17 +37,19 @@ def served_before(stands, person, place):
 @given(people, st.data())
 def test_the_place_in_line_is_the_one_that_turns_give(drawn, data):
     """With jobs that cost each person the same, as many go before as are told, exactly."""
-    stands = [Stand(str(number), float(tag), number, weight, jobs, jobs * cost) for number, (tag, weight, jobs, cost) in enumerate(drawn)]
+    stands = [
+        UserBacklog(str(number), float(tag), number, weight, jobs, jobs * cost) for number, (tag, weight, jobs, cost) in enumerate(drawn)
+    ]
     own = data.draw(st.sampled_from(stands))
-    place = data.draw(st.integers(0, own.jobs - 1))
+    channel = data.draw(st.integers(0, own.jobs - 1))
     mean = own.cost / own.jobs
-    seen = forecast(stands, own.person, (place, place * mean), mean, 0.0, 1)
-    assert seen.ahead == served_before(stands, own.person, place)
+    seen = forecast(stands, own.user, (channel, channel * mean), mean, 0.0, 1)
+    assert seen.ahead == served_before(stands, own.user, channel)
 
 
 def test_time_is_shared_by_devices():
     """What is in work, what goes before and the job itself, over as many devices as there are."""
-    stands = [Stand("ann", 0.0, 1, 1.0, 2, 8.0), Stand("bob", 5.0, 2, 1.0, 1, 4.0)]
+    stands = [UserBacklog("ann", 0.0, 1, 1.0, 2, 8.0), UserBacklog("bob", 5.0, 2, 1.0, 1, 4.0)]
     assert forecast(stands, "bob", (0, 0.0), 4.0, 6.0, 1).seconds == 6.0 + 8.0 + 4.0
     assert forecast(stands, "bob", (0, 0.0), 4.0, 6.0, 2).seconds == (6.0 + 8.0) / 2 + 4.0
     assert forecast([], "bob", (0, 0.0), 4.0, 0.0, 1).ahead == 0
@@ -55,7 +57,7 @@ def test_time_is_shared_by_devices():
 
 def test_who_has_just_come_is_behind_the_first():
     """Somebody whom the last look did not see yet is told of those who stand at the clock, and not of all others."""
-    stands = [Stand(name, tag, number, 1.0, 5, 20.0) for number, (name, tag) in enumerate((("ann", 3.0), ("bob", 3.0), ("eve", 9.0)))]
+    stands = [UserBacklog(name, tag, number, 1.0, 5, 20.0) for number, (name, tag) in enumerate((("ann", 3.0), ("bob", 3.0), ("eve", 9.0)))]
     assert forecast(stands, "zoe", (0, 0.0), 4.0, 0.0, 1).ahead == 2
 
 
@@ -70,8 +72,8 @@ def test_what_is_in_work_is_about_to_end():
 
 async def test_a_look_sees_what_has_changed(store):
     """After a change the next card is right, however many were made from the look before."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    sight = Sight(store)
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    sight = EtaService(store)
     await accepted(store, ann)
     mine = await accepted(store, bob)
     assert [(await sight.foresee(mine)).ahead for _ in range(3)] == [1, 1, 1]
@@ -82,8 +84,8 @@ async def test_a_look_sees_what_has_changed(store):
 
 async def test_a_promise_is_compared_with_what_came(store):
     """The first forecast of a job that was painted counts, once; of one that was not it does not."""
-    sight = Sight(store)
-    jobs = await store.jobs.accept([new_job(await person_of(store), words) for words in "ab"])
+    sight = EtaService(store)
+    jobs = await store.jobs.accept([new_job(await user_of(store), words) for words in "ab"])
     for job in jobs:
         await sight.foresee(job)
     sight.ended(jobs[0], painted=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import CANCELLED, DONE
 from bot.store.store import Store
 from bot.store.tables.core import Base
@@ -18,7 +18,7 @@ from inference.demo import WEIGHTS
 from inference.models.registry import read_catalogue
 from inference.supervisor import LocalEngine
 from tests.dispatching import Told
-from tests.stores import accepted, blank, person_of, request_of
+from tests.stores import accepted, blank, request_of, user_of
 
 
 async def test_the_engine_paints_what_was_accepted(tmp_path):
@@ -38,8 +38,8 @@ async def test_the_engine_paints_what_was_accepted(tmp_path):
         async with Database(url) as database, LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS)) as engine:
             async with database.connect() as connection:
                 await connection.run_sync(Base.metadata.create_all)
-            store = Store.of(database, Files(str(tmp_path / "files")))
-            ann = await person_of(store)
+            store = Store.of(database, BlobStore(str(tmp_path / "files")))
+            ann = await user_of(store)
             size = {"width": 128, "height": 128}
             pair = await accepted(store, ann, request=request_of("a red circle", count=2, **size))
             endless = await accepted(store, ann, request=request_of("a blue square", **size | {"steps": 60}))

@@ -11,10 +11,10 @@ from PIL import Image
 
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.generation.model_catalog import Offer
+from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.core import Base
 from inference.contract.settings import EngineSettings
@@ -24,7 +24,7 @@ from inference.models.inspect import look
 from inference.models.registry import ModelEntry, read_catalogue
 from inference.supervisor import LocalEngine
 from tests.dispatching import Told
-from tests.talk import PLATFORM, Talk
+from tests.talk import PLATFORM, Chat
 
 #: Fifty pictures in so many requests.
 COUNTS = [1] * 24 + [2] * 9 + [4] * 2
@@ -36,8 +36,8 @@ class Shop:
     def __init__(self, store, engine):
         self._cards, self._changed = {}, asyncio.Event()
         self.dispatcher = Dispatcher(store, engine, Told(self._show), [PLATFORM], poll_seconds=0.05)
-        app = App(COMMANDS, store, Offer(engine.passports(), "demo"), wake=self.dispatcher.wake)
-        self.talk = Talk(app, None)
+        app = App(COMMANDS, store, ModelCatalog(engine.model_infos(), "demo"), wake=self.dispatcher.wake)
+        self.talk = Chat(app, None)
 
     async def _show(self, card, _address):
         self._cards[card.job] = card
@@ -58,7 +58,7 @@ async def store(tmp_path):
     async with Database(f"sqlite+aiosqlite:///{tmp_path}/easel.db") as database:
         async with database.connect() as connection:
             await connection.run_sync(Base.metadata.create_all)
-        yield Store.of(database, Files(str(tmp_path / "files")))
+        yield Store.of(database, BlobStore(str(tmp_path / "files")))
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def shop(store, tmp_path):
 
 def mixture(sources):
     """Return the lines of fifty pictures of mixed settings; a third of them start from a picture."""
-    chance, passport = random.Random(7), read_catalogue([], None, WEIGHTS)["demo"]
+    chance, model_info = random.Random(7), read_catalogue([], None, WEIGHTS)["demo"]
     lines = []
     for number, count in enumerate(COUNTS):
-        width, height = (chance.randrange(64, 129, passport.limits.multiple) for _ in range(2))
+        width, height = (chance.randrange(64, 129, model_info.limits.multiple) for _ in range(2))
         steps, guidance = chance.randint(1, 6), chance.choice([1, 1.5, 4, 7])
         line = f"a {{red|green|blue}} {chance.choice(['circle', 'star', 'house'])} --steps {steps} --size {width}x{height} --cfg {guidance}"
-        line += f" --scheduler {passport.schedulers[number % len(passport.schedulers)]} --count {count}"
+        line += f" --scheduler {model_info.schedulers[number % len(model_info.schedulers)]} --count {count}"
         source = f" --image {sources[number % len(sources)]} --strength 1" if number % 3 == 0 else ""
         lines.append(line + source)
     return lines

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from bot.jobs.retention import Keeping, Limits
+from bot.jobs.retention import Limits, Retention
 from bot.store.tables.columns import now
 from bot.store.tables.core import InboxRow, JobRow, PictureRow
-from tests.stores import accepted, done, painted, person_of, png
+from tests.stores import accepted, done, painted, png, user_of
 
 _GIB = 2**30
 
@@ -19,7 +19,7 @@ _GIB = 2**30
 async def kept(store, colour, *, days=0.0, bytes=70, words="a red circle"):
     """Return a picture that was painted so many days ago, its files on the disk as old as it is."""
     file, thumbnail = await store.files.put(png(colour)), await store.files.put(png(f"light{colour}"))
-    (picture,) = await done(store, await person_of(store), words, [painted(file=file, thumbnail=thumbnail)])
+    (picture,) = await done(store, await user_of(store), words, [painted(file=file, thumbnail=thumbnail)])
     async with store.database.write() as session:
         changed = {"created": now() - timedelta(days=days), "bytes": bytes}
         await session.execute(update(PictureRow).where(PictureRow.id == picture.id).values(changed))
@@ -42,7 +42,7 @@ async def test_nothing_goes_where_nothing_was_said(store):
     """Without limits every picture stays, however old."""
     picture = await kept(store, "blue", days=5000)
 
-    swept = await Keeping(store, Limits()).sweep()
+    swept = await Retention(store, Limits()).sweep()
 
     assert (swept.pictures, swept.files) == (0, 0)
     assert await store.files.get(picture.file)
@@ -53,7 +53,7 @@ async def test_pictures_go_when_their_days_are_over(store):
     """What is older than the days goes with its files; what is younger stays, and the job of both too."""
     old, young = await kept(store, "blue", days=31), await kept(store, "green", days=29)
 
-    swept = await Keeping(store, Limits(days=30)).sweep()
+    swept = await Retention(store, Limits(days=30)).sweep()
 
     assert (swept.pictures, swept.files) == (1, 2)
     assert await store.pictures.get(old.id) is None
@@ -65,18 +65,18 @@ async def test_the_oldest_go_when_there_are_too_many(store):
     """Beyond the GiB the oldest go, and no more than needed."""
     pictures = [await kept(store, colour, days=days, bytes=_GIB) for days, colour in ((3, "blue"), (2, "green"), (1, "grey"))]
 
-    await Keeping(store, Limits(gib=2.0)).sweep()
+    await Retention(store, Limits(gib=2.0)).sweep()
 
     assert [await store.pictures.get(one.id) is not None for one in pictures] == [False, True, True]
 
 
 async def test_many_go_in_batches(store):
     """More than one batch goes in one round."""
-    person = await person_of(store)
+    user = await user_of(store)
     for number in range(3):
-        await done(store, person, f"picture {number}", [painted(index) for index in range(80)])
+        await done(store, user, f"picture {number}", [painted(index) for index in range(80)])
 
-    swept = await Keeping(store, Limits(gib=0.5 / _GIB)).sweep()
+    swept = await Retention(store, Limits(gib=0.5 / _GIB)).sweep()
 
     assert swept.pictures == 240
 
@@ -85,7 +85,7 @@ async def test_files_that_nobody_needs_go(store):
     """What an attempt left behind a day ago goes, half written or whole; what was put just now stays, and so does what is needed."""
     picture = await kept(store, "blue", days=10)
     left, new, source = [await store.files.put(png(colour)) for colour in ("green", "grey", "pink")]
-    await accepted(store, await person_of(store), source=source)
+    await accepted(store, await user_of(store), source=source)
     for key in (left, source):
         aged(store, key, 2)
     half = Path(store.files._path(left) + ".x.part")
@@ -94,7 +94,7 @@ async def test_files_that_nobody_needs_go(store):
         path.write_bytes(b"half")
         os.utime(path, (1, 1))
 
-    swept = await Keeping(store, Limits()).sweep()
+    swept = await Retention(store, Limits()).sweep()
 
     assert swept.files == 2
     assert await there(store) == {picture.file, picture.thumbnail, new, source}
@@ -116,7 +116,7 @@ async def test_a_picture_that_is_painted_again_stays(store, monkeypatch):
         return seen
 
     monkeypatch.setattr(store.files, "_age", looks)
-    swept = await Keeping(store, Limits()).sweep()
+    swept = await Retention(store, Limits()).sweep()
 
     assert swept.files == 0
     assert await store.files.get(key) == data
@@ -140,15 +140,15 @@ async def test_sweeping_and_painting_at_once_loses_nothing(store):
 
 async def test_old_sources_go_too(store):
     """A picture that somebody brought is kept no longer than one that was painted; one that a younger job starts from stays."""
-    person = await person_of(store)
+    user = await user_of(store)
     old, used = await store.files.put(png("green")), await store.files.put(png("grey"))
     for source in (old, used):
-        job = await accepted(store, person, source=source)
+        job = await accepted(store, user, source=source)
         aged(store, source, 40)
         async with store.database.write() as session:
             await session.execute(update(JobRow).where(JobRow.id == job.id).values(created=now() - timedelta(days=40)))
-    await accepted(store, person, source=used)
-    keeping = Keeping(store, Limits(days=30))
+    await accepted(store, user, source=used)
+    keeping = Retention(store, Limits(days=30))
 
     assert [(await keeping.sweep()).files, (await keeping.sweep()).files] == [1, 0]
     assert await there(store) == {used}
@@ -164,7 +164,7 @@ async def test_old_letters_go(store):
         await session.execute(update(InboxRow).where(InboxRow.update == "1").values(done=long_ago))
         await session.execute(update(InboxRow).values(created=long_ago))
 
-    assert (await Keeping(store, Limits()).sweep()).letters == 1
+    assert (await Retention(store, Limits()).sweep()).inbox_updates == 1
     async with store.database.read() as session:
         assert sorted(await session.scalars(select(InboxRow.update))) == ["2", "3"]
 
@@ -181,7 +181,7 @@ async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypa
         return await real(before)
 
     monkeypatch.setattr(store.inbox, "sweep", sweep)
-    async with Keeping(store, Limits(), first_seconds=0.0, every_seconds=0.01), asyncio.timeout(20):
+    async with Retention(store, Limits(), first_seconds=0.0, every_seconds=0.01), asyncio.timeout(20):
         while rounds.qsize() < 2:  # noqa: ASYNC110  # rounds announce themselves to nobody
             await asyncio.sleep(0.01)
     assert "keeping.failed reason=ConnectionError" in caplog.text

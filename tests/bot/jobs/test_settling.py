@@ -5,7 +5,7 @@ import pytest
 from inference.contract.errors import Problem
 from inference.contract.request import Failed
 from tests.dispatching import PAINTED, Script, Wall, dispatching
-from tests.stores import accepted, person_of
+from tests.stores import accepted, user_of
 
 
 class Rests(Wall):
@@ -28,7 +28,7 @@ class Rests(Wall):
 async def test_progress_rests_before_the_end_is_kept(store, events, error):
     """When a platform is asked to rest the job is still open, and it ends whatever comes of that."""
     wall = Rests(store, error)
-    job = await accepted(store, await person_of(store))
+    job = await accepted(store, await user_of(store))
     async with dispatching(store, Script(**{"a red circle": [events]}), wall) as dispatcher:
         dispatcher.wake()
         await wall.until(job.id, "done" if events is PAINTED else "failed")

@@ -4,7 +4,7 @@ import asyncio
 
 from bot.store.jobs.job import DONE, FAILED
 from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
-from tests.stores import accepted, person_of
+from tests.stores import accepted, user_of
 
 
 class OneWorker(Script):
@@ -44,7 +44,7 @@ class OneWorker(Script):
 
 async def test_a_job_that_ends_its_worker_fails_alone(store):
     """Who was painted beside it is painted again, one at a time, and every one of them gets there."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     poison, *others = [await accepted(store, ann, words) for words in ("poison", "a", "b", "c")]
     engine, wall = OneWorker(), Wall()
     async with dispatching(store, engine, wall):

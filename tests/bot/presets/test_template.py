@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.presets import template
 from bot.presets.template import Body, Use
 from inference.contract.errors import InferenceError
@@ -128,12 +128,12 @@ async def test_a_private_preset_goes_with_no_picture(bot):
     await bot.say("/preset save embarrassing a house")
     job, (picture,) = await bot.painted("/preset use embarrassing")
     for wire in (f"again:{job.id}", f"vary:{picture.id}"):
-        assert "embarrassing" not in (await bot.job(await bot.press(wire, "bob"))).wish
-    assert "embarrassing" in (await bot.job(await bot.press(f"again:{job.id}"))).wish
+        assert "embarrassing" not in (await bot.job(await bot.press(wire, "bob"))).params
+    assert "embarrassing" in (await bot.job(await bot.press(f"again:{job.id}"))).params
     assert not (await bot.say("/history by:ada preset:embarrassing", "bob")).pictures
     assert (await bot.say("/history preset:embarrassing")).pictures
     code = (await bot.say(f"/share --picture {picture.id}")).buttons[0].wire.split(":")[1]
-    assert "embarrassing" not in (await bot.job(await bot.say(f"/use {code}", "bob"))).wish
+    assert "embarrassing" not in (await bot.job(await bot.say(f"/use {code}", "bob"))).params
 
 
 async def test_a_locked_prompt_takes_no_words(bot):
@@ -154,7 +154,7 @@ async def test_versions_are_never_lost(bot):
     assert (await request(bot, "/preset use calm circle")).prompt.text == "a red circle"
     assert (await request(bot, "/preset use calm@1 circle")).prompt.text == "a blue circle"
     assert told(await bot.say("/preset show calm@1"))["prompt"] == "a blue {prompt}"
-    assert '"preset":"calm@1#' in first.wish
+    assert '"preset":"calm@1#' in first.params
     shown = told(await bot.say("/preset show calm"))
     assert (shown["steps"], shown["versions"], shown["used"]) == ("9", "2", "3")
 
@@ -263,7 +263,7 @@ async def test_some_come_with_easel(bot):
     """A fresh Easel has presets that everybody can use and nobody can change."""
     assert {"night", "poster", "wide"} <= set(told(await bot.say("/preset list")))
     assert (await request(bot, "/preset use night a red circle")).prompt.text == "a red circle at night"
-    param, who, where = bot.app.commands["preset_use"].param("preset"), Caller(PLATFORM, "ada"), Address(PLATFORM, "studio")
+    param, who, where = bot.app.commands["preset_use"].param("preset"), UserRef(PLATFORM, "ada"), MessageRef(PLATFORM, "studio")
     assert await bot.app.complete(param, "pos", who, where) == ("poster",)
     with pytest.raises(NotAllowed):
         await bot.say("/preset delete night")

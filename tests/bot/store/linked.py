@@ -2,16 +2,16 @@
 
 from sqlalchemy import func, select
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.tables.core import Base
-from tests.stores import person_of
+from tests.stores import user_of
 
-HERE = Address("web", "here")
+HERE = MessageRef("web", "here")
 
 
 async def two(store):
     """Return the ids of Ann, whom one platform knows, and of Eve, whom another does."""
-    return await person_of(store, "ann", "discord"), await person_of(store, "eve", "telegram")
+    return await user_of(store, "ann", "discord"), await user_of(store, "eve", "telegram")
 
 
 async def agreed(store, ann, eve):
@@ -26,11 +26,11 @@ async def count(store, table, *where):
         return await session.scalar(select(func.count()).select_from(table).where(*where))
 
 
-async def holds_nothing_of(store, person):
+async def holds_nothing_of(store, user):
     """Return whether no row of any table leads to a person."""
     async with store.database.read() as session:
         for table in Base.metadata.sorted_tables:
             rows = await session.execute(select(table))
-            if any(isinstance(value, str) and value == person for row in rows for value in row):
+            if any(isinstance(value, str) and value == user for row in rows for value in row):
                 return False
     return True

@@ -15,10 +15,10 @@ from sqlalchemy import make_url, select, text
 from bot.store import schema
 from bot.store.billing import ledger
 from bot.store.database import Database
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.core import JobRow
-from tests.stores import SERVER, blank, new_job, person_of, under, whole
+from tests.stores import SERVER, blank, new_job, under, user_of, whole
 
 #: How many ask at once, each in a place of their own and in one that they share.
 _ASKERS = 4
@@ -27,10 +27,10 @@ _ASKERS = 4
 _BEFORE = 40
 
 
-async def asking(store, person, told):
+async def asking(store, user, told):
     """Ask for pictures without end, now and then cancel one or have one painted; `told` gets each that was accepted."""
     while True:
-        first, second = await store.jobs.accept([new_job(person, credits=100, place=place) for place in (person, "group")])
+        first, second = await store.jobs.accept([new_job(user, credits=100, channel=channel) for channel in (user, "group")])
         told.append(first.id)
         told.append(second.id)
         await store.jobs.cancel(first.id)
@@ -43,9 +43,9 @@ async def under_load(url, folder, take):
     """Take a backup while people ask; return the ids of what was accepted before it began, and how many were accepted in all."""
     async with Database(url) as database:
         await schema.prepare(database)
-        store = under(Store.of(database, Files(str(folder / "files"))), 10**9, place=10**9, most_open=10**9)
+        store = under(Store.of(database, BlobStore(str(folder / "files"))), 10**9, channel=10**9, most_open=10**9)
         told = []
-        askers = [asyncio.create_task(asking(store, await person_of(store, f"asker {number}"), told)) for number in range(_ASKERS)]
+        askers = [asyncio.create_task(asking(store, await user_of(store, f"asker {number}"), told)) for number in range(_ASKERS)]
         try:
             async with asyncio.timeout(60):
                 while len(told) < _BEFORE:  # noqa: ASYNC110  # nobody announces it
@@ -57,8 +57,8 @@ async def under_load(url, folder, take):
                 while len(told) < len(before) + 4:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         finally:
-            for asker in askers:
-                asker.cancel()
+            for requester in askers:
+                requester.cancel()
             await asyncio.gather(*askers, return_exceptions=True)
     assert not [one.exception() for one in askers if not one.cancelled()]
     return before, len(told)
@@ -70,7 +70,7 @@ async def check(url, folder, before):
         assert (await schema.state(database)).standing == "current"
         assert await schema.differences(database) == ()
         assert await ledger.mistakes(database) == ()
-        store = Store.of(database, Files(str(folder / "files")))
+        store = Store.of(database, BlobStore(str(folder / "files")))
         async with database.read() as session:
             there = set(await session.scalars(select(JobRow.id)))
             assert before <= there

@@ -11,8 +11,8 @@ from bot.core.errors import BadConfig, BadStore
 from bot.core.values import new_id
 from bot.i18n.translate import tell
 from bot.store.database import Database
-from bot.store.tables.core import PersonRow
-from tests.stores import accepted, blank, person_of
+from bot.store.tables.core import UserRow
+from tests.stores import accepted, blank, user_of
 
 
 @pytest.mark.parametrize(
@@ -49,30 +49,30 @@ async def test_a_failure_keeps_nothing(database):
 
     async def break_off():
         async with database.write() as session:
-            session.add(PersonRow(id="ann"))
+            session.add(UserRow(id="ann"))
             await session.flush()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await break_off()
     async with database.read() as session:
-        assert await session.get(PersonRow, "ann") is None
+        assert await session.get(UserRow, "ann") is None
 
 
 async def test_reading_changes_nothing(database):
     """What is written in a session for reading is lost."""
     async with database.read() as session:
-        session.add(PersonRow(id="ann"))
+        session.add(UserRow(id="ann"))
         await session.flush()
     async with database.read() as session:
-        assert await session.get(PersonRow, "ann") is None
+        assert await session.get(UserRow, "ann") is None
 
 
 async def test_who_is_cancelled_leaves_the_writer_free(store):
     """A task that is cancelled while it writes, or waits to, keeps nobody else from writing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     async with store.database.write() as session:
-        await session.execute(update(PersonRow).values(name="held"))
+        await session.execute(update(UserRow).values(name="held"))
         waiting = [asyncio.create_task(accepted(store, ann, str(number))) for number in range(5)]
         await asyncio.sleep(0.02)
         for task in waiting:
@@ -83,7 +83,7 @@ async def test_who_is_cancelled_leaves_the_writer_free(store):
 
 async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
     """Wherever in its transaction a writer is cancelled, the next one gets its turn."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(40):
         writing = asyncio.create_task(accepted(store, ann))
         await asyncio.sleep(number / 4000)
@@ -94,16 +94,16 @@ async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
 
 async def test_many_read_while_one_writes(store):
     """Readers do not wait for a writer, and see what was before."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     async with store.database.write() as session:
-        await session.execute(update(PersonRow).values(name="new"))
+        await session.execute(update(UserRow).values(name="new"))
         async with store.database.read() as other:
-            assert await other.scalar(select(PersonRow.name).where(PersonRow.id == ann)) == "ann"
+            assert await other.scalar(select(UserRow.name).where(UserRow.id == ann)) == "ann"
 
 
 async def test_two_processes_write_in_turns(store):
     """Writers that know nothing of each other wait for each other instead of failing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     async with Database(store.database.url) as second:
         other = type(store).of(second, store.files)
         jobs = await asyncio.gather(*(accepted(one, ann, str(number)) for number in range(15) for one in (store, other)))
@@ -125,24 +125,24 @@ async def test_moments_are_utc(database):
     """A moment comes back as the same moment in UTC, whatever its zone was; one without a zone is refused."""
     moment = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     async with database.write() as session:
-        session.add(PersonRow(id="ann", created=moment))
+        session.add(UserRow(id="ann", created=moment))
     async with database.read() as session:
-        found = (await session.get_one(PersonRow, "ann")).created
+        found = (await session.get_one(UserRow, "ann")).created
         assert (found, found.tzinfo) == (moment, UTC)
-        assert await session.scalar(select(PersonRow.id).where(PersonRow.created == moment)) == "ann"
+        assert await session.scalar(select(UserRow.id).where(UserRow.created == moment)) == "ann"
     with pytest.raises(StatementError, match="time zone"):
         async with database.write() as session:
-            session.add(PersonRow(id="bob", created=datetime(2026, 7, 1)))
+            session.add(UserRow(id="bob", created=datetime(2026, 7, 1)))
 
 
 async def test_parameters_are_in_no_error(store):
     """What people wrote is not part of what a failing database says, and so in no log."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     secret = new_id()
 
     async def add():
         async with store.database.write() as session:
-            session.add(PersonRow(id=ann, name=secret))
+            session.add(UserRow(id=ann, name=secret))
 
     with pytest.raises(Exception, match=r"(?i)unique") as failed:
         await add()

@@ -11,7 +11,7 @@ from bot.store.database import Database
 from bot.store.jobs.job import CANCELLED, DONE, RUNNING
 from bot.store.store import Store
 from tests.dispatching import PAINTED, Script, Wall, dispatching, until
-from tests.stores import accepted, person_of
+from tests.stores import accepted, user_of
 
 pytestmark = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 
@@ -40,7 +40,7 @@ async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
         dispatching(other, Script(), there, platforms=[], **NEVER),
     ):
         await listening()
-        job = await accepted(store, await person_of(store))
+        job = await accepted(store, await user_of(store))
         async with asyncio.timeout(20):
             await here.until(job.id, DONE)
     assert (await store.outbox.of_job(job.id)).state == "sent"
@@ -55,7 +55,7 @@ async def test_pages_of_every_process_see_the_end(store):
         dispatching(other, Script(), there, **NEVER),
     ):
         await listening()
-        job = await accepted(store, await person_of(store))
+        job = await accepted(store, await user_of(store))
         async with asyncio.timeout(20):
             await asyncio.gather(here.until(job.id, DONE), there.until(job.id, DONE))
     assert {card.state for card in here.of(job.id)} <= {RUNNING, DONE}
@@ -71,7 +71,7 @@ async def test_a_cancellation_reaches_who_paints(store):
         dispatching(other, script, there, platforms=[], **NEVER),
     ):
         await listening()
-        job = await accepted(store, await person_of(store), "endless")
+        job = await accepted(store, await user_of(store), "endless")
         async with asyncio.timeout(20):
             await script.running.wait()
             assert await store.jobs.cancel(job.id)

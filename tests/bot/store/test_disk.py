@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 from bot.store.images import blobs as module
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from tests.stores import png
 
 Usage = namedtuple("Usage", "total used free")
@@ -17,13 +17,13 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture
 def files(tmp_path):
     """Give a file store in a folder that does not exist yet."""
-    return Files(str(tmp_path / "not" / "yet" / "there"))
+    return BlobStore(str(tmp_path / "not" / "yet" / "there"))
 
 
 @pytest.fixture(params=["folder", "elsewhere"])
 def either(request, tmp_path):
     """Give a file store in a folder, and one of objects."""
-    return Files(str(tmp_path / "files") if request.param == "folder" else f"memory://{tmp_path.name}")
+    return BlobStore(str(tmp_path / "files") if request.param == "folder" else f"memory://{tmp_path.name}")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_next_one(fil
 
 async def test_nobody_is_refused_where_nobody_can_say(disk, files):
     """An object store has room, and so has a disk that cannot be looked at: a failure is told when it comes."""
-    elsewhere = Files("memory://bucket")
+    elsewhere = BlobStore("memory://bucket")
     assert await elsewhere.free_bytes() is None
     assert await elsewhere.room(10**15)
     disk(OSError("away"))
@@ -92,7 +92,7 @@ async def test_discarding_takes_only_what_is_old(either):
 
 async def test_what_is_put_again_is_young(tmp_path):
     """A file of long ago that is put once more counts as new."""
-    files = Files(str(tmp_path))
+    files = BlobStore(str(tmp_path))
     key = await files.put(png())
     os.utime(files._path(key), (time.time() - 10**6,) * 2)
     await files.put(png())

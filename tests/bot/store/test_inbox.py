@@ -18,8 +18,8 @@ async def test_letters_are_kept_in_the_order_in_which_they_came(store):
     """Letters come back as they were, in their order, whatever their numbers are, and only so many as were asked for."""
     assert await store.inbox.take("web", [("10", b"\x00first"), ("9", b"second"), ("x", b"")]) == ("10", "9", "x")
     await store.inbox.take("web", [("1", b"last")])
-    first, *_ = letters = await store.inbox.open("web")
-    assert [(one.update, one.body) for one in letters] == [("10", b"\x00first"), ("9", b"second"), ("x", b""), ("1", b"last")]
+    first, *_ = inbox_updates = await store.inbox.open("web")
+    assert [(one.update, one.body) for one in inbox_updates] == [("10", b"\x00first"), ("9", b"second"), ("x", b""), ("1", b"last")]
     assert (first.platform, abs((now() - first.created).total_seconds()) < 60) == ("web", True)
     assert await numbers(store, most=2) == ["10", "9"]
     assert await store.inbox.take("web", []) == ()
@@ -38,9 +38,9 @@ async def test_a_platform_that_repeats_itself_is_heard_once(store):
 
 async def test_many_who_bring_the_same_bring_it_once(store):
     """Of twenty who bring the same letters at once, in any order, each letter is new to exactly one."""
-    letters = [(str(number), b"x") for number in range(10)]
-    found = await asyncio.gather(*(store.inbox.take("web", letters[turn % 10 :] + letters[: turn % 10]) for turn in range(20)))
-    assert sorted(number for some in found for number in some) == sorted(number for number, _ in letters)
+    inbox_updates = [(str(number), b"x") for number in range(10)]
+    found = await asyncio.gather(*(store.inbox.take("web", inbox_updates[turn % 10 :] + inbox_updates[: turn % 10]) for turn in range(20)))
+    assert sorted(number for some in found for number in some) == sorted(number for number, _ in inbox_updates)
     assert len(await numbers(store)) == 10
 
 

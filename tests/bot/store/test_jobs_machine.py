@@ -14,7 +14,7 @@ from bot.core.errors import NotAllowed
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN, PAUSED, RUNNING, WAITING
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
 from bot.store.tables.columns import now
-from bot.store.tables.core import JobRow, PersonRow
+from bot.store.tables.core import JobRow, UserRow
 from inference.contract.errors import Problem
 from tests.bot.store.books import Books
 from tests.bot.store.world import NAMES, PLACES, Known, World
@@ -42,8 +42,8 @@ class JobsMachine(World):
     def begin(self, lines, begun, failed):
         """Begin in the middle of things: whatever rules are left out of this history, there is something for the others to do."""
         for who, count in zip(NAMES, lines, strict=True):
-            for place in range(count):
-                self.accept_some(who, PLACES[place % 2], None, 1000, 1)
+            for channel in range(count):
+                self.accept_some(who, PLACES[channel % 2], None, 1000, 1)
         self.claim_some("one", (), begun)
         for pick in range(failed):
             self.fail_one(pick * 3 + 1)
@@ -55,7 +55,7 @@ class JobsMachine(World):
 
     def accept_some(self, who, where, key, credits, count):
         """Accept jobs, or be refused."""
-        new = [new_job(self.people[who], place=where, key=key, credits=credits) for _ in range(1 if key else count)]
+        new = [new_job(self.people[who], channel=where, key=key, credits=credits) for _ in range(1 if key else count)]
         known = self.keys.get((who, key))
         is_enough = known is not None or self.can(who, where, credits * len(new))
         try:
@@ -191,7 +191,7 @@ class JobsMachine(World):
             return
         known = self.known[job_id]
         line = sorted((one for one in self.known.values() if one.who == known.who and one.state == WAITING), key=lambda one: one.rank)
-        old = next((place for place, one in enumerate(line) if one is known), None)
+        old = next((channel for channel, one in enumerate(line) if one is known), None)
         new = {"up": (old or 0) - 1, "down": (old or 0) + 1, "first": 0, "last": len(line) - 1}[way]
         moves = old is not None and new != old and 0 <= new < len(line)
         assert self.run(self.store.line.move(self.run(self.store.jobs.get(job_id)), way)) == moves
@@ -220,15 +220,20 @@ class JobsMachine(World):
     @rule(runner=RUNNERS, most=st.integers(1, 3), how=st.sampled_from([None, SENT, TODO, UNKNOWN, GAVE_UP]))
     def deliver(self, runner, most, how):
         """Take deliveries that are due, and say what became of the first of them, or nothing yet."""
-        due = {job_id for job_id, one in self.letters.items() if one.is_due and one.state in (TODO, SENDING)}
+        due = {job_id for job_id, one in self.inbox_updates.items() if one.is_due and one.state in (TODO, SENDING)}
         taken = self.run(self.store.outbox.claim(runner, ["web"], most))
         assert {one.job for one in taken} <= due
         assert len(taken) == min(most, len(due))
         for one in taken:
-            letter = self.letters[one.job]
-            letter.unsure |= letter.state == SENDING
-            letter.state, letter.attempt, letter.runner, letter.is_due = SENDING, letter.attempt + 1, runner, False
-            assert (one.id, one.attempt, one.unsure) == (letter.id, letter.attempt, letter.unsure)
+            inbox_update = self.inbox_updates[one.job]
+            inbox_update.unsure |= inbox_update.state == SENDING
+            inbox_update.state, inbox_update.attempt, inbox_update.runner, inbox_update.is_due = (
+                SENDING,
+                inbox_update.attempt + 1,
+                runner,
+                False,
+            )
+            assert (one.id, one.attempt, one.unsure) == (inbox_update.id, inbox_update.attempt, inbox_update.unsure)
         self.deliveries += taken
         if taken and how:
             self.say(taken[0], how, unsure=False)
@@ -241,23 +246,23 @@ class JobsMachine(World):
 
     def say(self, delivery, how, *, unsure):
         """Say what became of a delivery."""
-        letter, outbox = self.letter_of(delivery), self.store.outbox
+        inbox_update, outbox = self.letter_of(delivery), self.store.outbox
         say = {SENT: outbox.sent, UNKNOWN: outbox.unknown, GAVE_UP: outbox.gave_up}
         doing = outbox.later(delivery, 0, "busy", unsure=unsure) if how == TODO else say[how](delivery, "7")
-        assert self.run(doing) == (letter is not None)
-        if letter is not None:
-            letter.state, letter.is_due = how, how == TODO
-            letter.unsure |= how == UNKNOWN or (how == TODO and unsure)
+        assert self.run(doing) == (inbox_update is not None)
+        if inbox_update is not None:
+            inbox_update.state, inbox_update.is_due = how, how == TODO
+            inbox_update.unsure |= how == UNKNOWN or (how == TODO and unsure)
 
     @rule(pick=PICK)
     def deliver_again(self, pick):
         """Say that a result did not arrive."""
-        if job_id := self.choose(pick, list(self.letters), lambda one: self.letters[one].state in (UNKNOWN, GAVE_UP)):
-            letter = self.letters[job_id]
-            is_lost = letter.state in (UNKNOWN, GAVE_UP)
+        if job_id := self.choose(pick, list(self.inbox_updates), lambda one: self.inbox_updates[one].state in (UNKNOWN, GAVE_UP)):
+            inbox_update = self.inbox_updates[job_id]
+            is_lost = inbox_update.state in (UNKNOWN, GAVE_UP)
             assert self.run(self.store.outbox.again(job_id)) == is_lost
             if is_lost:
-                letter.state, letter.is_due, letter.unsure = TODO, True, False
+                inbox_update.state, inbox_update.is_due, inbox_update.unsure = TODO, True, False
 
     @rule(what=st.sampled_from(RARE), who=WHO, where=WHERE, runner=RUNNERS, number=st.integers(0, 3))
     def something_rare(self, what, who, where, runner, number):
@@ -266,7 +271,7 @@ class JobsMachine(World):
 
     def paint_at_once(self, who, where, runner, _number):
         """Accept a job that is leased from its first moment, which holds nothing."""
-        (job,) = self.run(self.store.jobs.accept([new_job(self.people[who], place=where, credits=1000)], runner))
+        (job,) = self.run(self.store.jobs.accept([new_job(self.people[who], channel=where, credits=1000)], runner))
         self.known[job.id] = Known(who, where, 1000, RUNNING, self.next_rank())
         self.jobs.append(job.id)
         self.begun(job, runner)
@@ -277,7 +282,7 @@ class JobsMachine(World):
         assert self.run(self.store.attempts.release([runner])) == len(mine)
         for known in mine.values():
             known.leased = False
-        sending = [one for one in self.letters.values() if one.state == SENDING and one.runner == runner]
+        sending = [one for one in self.inbox_updates.values() if one.state == SENDING and one.runner == runner]
         assert self.run(self.store.outbox.release([runner])) == len(sending)
         for one in sending:
             one.is_due = True
@@ -311,7 +316,7 @@ class JobsMachine(World):
         """Delete a person: all that is theirs goes, and whoever still paints it is told so."""
         self.run(self.delete(who))
         self.known = {job_id: known for job_id, known in self.known.items() if known.who != who}
-        self.letters = {job_id: one for job_id, one in self.letters.items() if job_id in self.known}
+        self.inbox_updates = {job_id: one for job_id, one in self.inbox_updates.items() if job_id in self.known}
         self.keys = {(name, key): job_id for (name, key), job_id in self.keys.items() if name != who}
         self.paused -= {who}
         self.books[who] = Books(self.allowed, self.day)
@@ -320,7 +325,7 @@ class JobsMachine(World):
     async def delete(self, who):
         """Delete the row of a person."""
         async with self.database.write() as session:
-            await session.execute(delete(PersonRow).where(PersonRow.id == self.people[who]))
+            await session.execute(delete(UserRow).where(UserRow.id == self.people[who]))
 
     def tidy(self, *_):
         """Let long pass, and settle what nobody did."""

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from bot.core.errors import NotAllowed
 from bot.core.quota import Policy, Tier
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.store.billing import carryover, ledger
 from bot.store.database import Database
 from bot.store.store import Store
 from bot.store.tables.core import Base
 from tests.bot.store.books import Books
-from tests.stores import blank, books_are_right, new_job, person_of
+from tests.stores import blank, books_are_right, new_job, user_of
 
 NOON, DAY = datetime(2026, 11, 21, 12, tzinfo=UTC), timedelta(days=1)
 
@@ -46,30 +46,30 @@ class History:
 
     def caller(self, name):
         """Return a name as its platform has it."""
-        return Caller(name, f"{name} {self.number}")
+        return UserRef(name, f"{name} {self.number}")
 
-    async def person(self, name):
+    async def user(self, name):
         """Return the id of whoever has a name."""
-        return (await self.store.people.person(self.caller(name))).id
+        return (await self.store.people.user(self.caller(name))).id
 
     async def meet(self):
         """Let everybody come, the first one with a better tier."""
         for name in PLATFORMS:
-            person = await person_of(self.store, f"{name} {self.number}", name)
+            user = await user_of(self.store, f"{name} {self.number}", name)
             self.books[name] = Books(25_000 if name == PLATFORMS[0] else 10_000)
-            await self.store.people.appoint(person, tier="gold" if name == PLATFORMS[0] else "")
+            await self.store.people.appoint(user, tier="gold" if name == PLATFORMS[0] else "")
 
     async def step(self, what, name, value):
         """Take a step; the store and the model have to agree about everybody."""
         await getattr(self, what)(name, value)
         assert await books_are_right(self.store)
         for one, books in self.books.items():
-            balance = await self.store.ledger.balance(await self.person(one))
+            balance = await self.store.ledger.balance(await self.user(one))
             assert (balance.left, balance.extra, balance.allowance) == (books.left, books.extra, books.allowance), one
 
     async def ask(self, name, amount):
         """Ask for something."""
-        new = new_job(await self.person(name), credits=amount)
+        new = new_job(await self.user(name), credits=amount)
         try:
             await self.store.jobs.accept([new])
         except NotAllowed:
@@ -96,11 +96,11 @@ class History:
     async def grant(self, name, amount):
         """Grant, or take back."""
         self.books[name].grant(amount)
-        await self.store.ledger.grant(await self.person(name), amount)
+        await self.store.ledger.grant(await self.user(name), amount)
 
     async def join(self, name, other):
         """Make two one, where they are two."""
-        kept, gone = await self.person(name), await self.person(other)
+        kept, gone = await self.user(name), await self.user(other)
         asked = await self.store.linking.ask(await self.store.linking.make(kept), gone)
         assert asked == await self.store.linking.join(kept, gone) == (kept != gone)
         if asked:
@@ -111,7 +111,7 @@ class History:
         """Have a name leave, where it is not the only one."""
         old = self.books[name]
         is_only = sum(books is old for books in self.books.values()) == 1
-        assert (await self.store.linking.part(await self.person(name), [self.caller(name)]) is None) == is_only
+        assert (await self.store.linking.part(await self.user(name), [self.caller(name)]) is None) == is_only
         if not is_only:
             self.books[name] = old.parted()
             self.books[name].allowance = 10_000

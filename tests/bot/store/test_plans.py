@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store import inbox
 from bot.store.billing import member_quota
 from bot.store.database import Database
@@ -13,7 +13,7 @@ from bot.store.jobs import attempts, fair_queue, outbox
 from bot.store.sharing import boards
 from bot.store.store import Store
 from bot.store.tables.columns import now
-from bot.store.tables.core import DeliveryRow, InboxRow, JobRow, PersonRow, PlaceRow, SettingRow, TurnRow
+from bot.store.tables.core import ChannelRow, DeliveryRow, InboxRow, JobRow, SettingRow, TurnRow, UserRow
 from bot.store.users import settings
 from tests.stores import blank, new_job
 
@@ -35,29 +35,31 @@ async def fill(database):
     """Add thousands of jobs that are over, and some that are not."""
     long_ago = now() - timedelta(days=9)
     usual = {"place_id": "here", "line": "", "wish": "", "request": b"", "model": "demo", "cost": 1.0}
-    persons = [f"p{number}" for number in range(OVER)]
+    users = [f"p{number}" for number in range(OVER)]
     states = ["done"] * OVER + ["waiting"] * OPEN + ["running"] * OPEN + ["cancelled"]
     jobs = [
         {
             **usual,
-            **{"id": f"j{number}", "person_id": persons[number % (10 if state == "waiting" else 100)], "state": state},
+            **{"id": f"j{number}", "person_id": users[number % (10 if state == "waiting" else 100)], "state": state},
             **{"rank": number, "ended": None if state in ("waiting", "running") else long_ago, "charged": 0 if state == "done" else None},
             "lease": now() if state == "running" else None,
         }
         for number, state in enumerate(states)
     ]
     sent = [{"id": f"d{number}", "job_id": f"j{number}", "platform": "web", "state": "sent", "due": long_ago} for number in range(OVER)]
-    letters = [{"platform": "web", "update": f"{number}", "body": b"", "done": long_ago} for number in range(OVER)]
+    inbox_updates = [{"platform": "web", "update": f"{number}", "body": b"", "done": long_ago} for number in range(OVER)]
     async with database.write() as session:
-        await session.execute(insert(PlaceRow).values(id="here", platform="web", key="here"))
-        await session.execute(insert(PersonRow), [{"id": one} for one in persons])
-        await session.execute(insert(PlaceRow), [{"id": f"l{number}", "platform": "web", "key": f"{number}"} for number in range(OVER)])
-        await session.execute(insert(SettingRow), [{"id": f"s{one}", "person_id": one, "given": "{}"} for one in persons])
+        await session.execute(insert(ChannelRow).values(id="here", platform="web", key="here"))
+        await session.execute(insert(UserRow), [{"id": one} for one in users])
+        await session.execute(insert(ChannelRow), [{"id": f"l{number}", "platform": "web", "key": f"{number}"} for number in range(OVER)])
+        await session.execute(insert(SettingRow), [{"id": f"s{one}", "person_id": one, "given": "{}"} for one in users])
         await session.execute(insert(SettingRow), [{"id": f"t{number}", "place_id": f"l{number}", "given": "{}"} for number in range(OVER)])
-        await session.execute(insert(TurnRow), [{"person_id": one, "tag": 1.0, "waiting": place < 10} for place, one in enumerate(persons)])
+        await session.execute(
+            insert(TurnRow), [{"person_id": one, "tag": 1.0, "waiting": channel < 10} for channel, one in enumerate(users)]
+        )
         await session.execute(insert(JobRow), jobs)
         await session.execute(insert(DeliveryRow), [*sent, {**sent[0], "id": "due", "job_id": f"j{OVER + 2 * OPEN}", "state": "todo"}])
-        await session.execute(insert(InboxRow), [*letters, {**letters[0], "update": "open", "done": None}])
+        await session.execute(insert(InboxRow), [*inbox_updates, {**inbox_updates[0], "update": "open", "done": None}])
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -74,7 +76,7 @@ async def database(filled):
         async with opened.connect() as connection:
             await connection.run_sync(JobRow.metadata.create_all)
         async with opened.read() as session:
-            is_filled = await session.get(PlaceRow, "here") is not None
+            is_filled = await session.get(ChannelRow, "here") is not None
         if not is_filled:
             await fill(opened)
             async with opened.write() as session:
@@ -110,7 +112,7 @@ async def test_boards_are_found_however_much_somebody_asked_for(database):
 
 async def test_what_somebody_wants_is_found_however_many_want_something(database):
     """The settings of a person and of a place are found by indexes, and no table is read from end to end."""
-    plan = await planned(database, settings._of("p1", Address("web", "77")))
+    plan = await planned(database, settings._of("p1", MessageRef("web", "77")))
     named = (
         {"sqlite_autoindex_setting_2", "sqlite_autoindex_setting_3"}
         if database.is_sqlite

@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
-from bot.store.tables.core import AccountRow, DeliveryRow, JobRow, TurnRow
+from bot.store.tables.core import CreditAccountRow, DeliveryRow, JobRow, TurnRow
 from inference.contract.errors import Problem
-from tests.stores import ROUNDS, accepted, books_are_right, new_job, person_of, under, whole
+from tests.stores import ROUNDS, accepted, books_are_right, new_job, under, user_of, whole
 
 PEOPLE, PLACES, RUNNERS = 5, ("here", "there"), ("one", "two", "three")
 
@@ -33,7 +33,7 @@ class Somebody:
     async def ask(self):
         """Ask for some jobs at once, in several places and for several persons."""
         new = [
-            new_job(self.chance.choice(self.people), place=self.chance.choice(PLACES), credits=self.chance.choice((0, 300, 1000)))
+            new_job(self.chance.choice(self.people), channel=self.chance.choice(PLACES), credits=self.chance.choice((0, 300, 1000)))
             for _ in range(self.chance.choice((1, 1, 3)))
         ]
         try:
@@ -105,16 +105,16 @@ class Somebody:
 
 async def test_nobody_waits_in_a_circle(store):
     """Ten who do all that can be done, at random and at once, raise nothing, and leave right books, lines and deliveries."""
-    busy = under(store, 30_000, place=60_000)
-    people = [await person_of(store, str(number)) for number in range(PEOPLE)]
+    busy = under(store, 30_000, channel=60_000)
+    people = [await user_of(store, str(number)) for number in range(PEOPLE)]
     known = []
     crowd = [Somebody(busy, people, seed + ROUNDS, known) for seed in range(10)]
     await asyncio.gather(*(one.live(3 * ROUNDS) for one in crowd))
     assert sum(one.done for one in crowd) == 30 * ROUNDS
-    for place in PLACES:
-        await busy.line.pause_place("web", place, paused=False)
-    for person in people:
-        await busy.line.pause_person(person, paused=False)
+    for channel in PLACES:
+        await busy.line.pause_place("web", channel, paused=False)
+    for user in people:
+        await busy.line.pause_person(user, paused=False)
     await busy.attempts.release(RUNNERS)
     while (job := await busy.attempts.claim("last")) is not None:
         await busy.attempts.finish(job, [whole()], 1.0)
@@ -129,7 +129,7 @@ async def everything_is_told_and_settled(store, known):
         told = set(await session.scalars(select(DeliveryRow.job_id)))
         unsettled = select(func.count()).select_from(JobRow).where(JobRow.charged.is_(None), JobRow.state != CANCELLED)
         assert await session.scalar(unsettled) == 0
-        assert await session.scalar(select(func.min(AccountRow.left + AccountRow.extra))) >= 0
+        assert await session.scalar(select(func.min(CreditAccountRow.left + CreditAccountRow.extra))) >= 0
         assert await session.scalar(select(func.count()).select_from(TurnRow).where(TurnRow.waiting)) == 0
     assert set(states) <= {DONE, FAILED, CANCELLED}
     assert not set(states) & set(OPEN)
@@ -139,20 +139,20 @@ async def everything_is_told_and_settled(store, known):
 
 async def test_two_who_ask_in_two_places_at_once(store):
     """Requests for several places and persons in one go, in any order, do not hold each other up."""
-    shared = under(store, 100_000, place=100_000)
-    people = [await person_of(store, name) for name in ("ann", "bob")]
+    shared = under(store, 100_000, channel=100_000)
+    people = [await user_of(store, name) for name in ("ann", "bob")]
     for number in range(8):
-        new = [(person, f"{place} {number}") for person in people for place in PLACES]
+        new = [(user, f"{channel} {number}") for user in people for channel in PLACES]
         orders = [new, new[::-1], new[2:] + new[:2], new[::-1], new]
-        asked = [[new_job(person, place=place, credits=100) for person, place in order] for order in orders]
+        asked = [[new_job(user, channel=channel, credits=100) for user, channel in order] for order in orders]
         await asyncio.gather(*(shared.jobs.accept(jobs) for jobs in asked))
     assert await books_are_right(shared)
-    assert [(await shared.ledger.balance(person)).left for person in people] == [100_000 - 8 * 5 * 2 * 100] * 2
+    assert [(await shared.ledger.balance(user)).left for user in people] == [100_000 - 8 * 5 * 2 * 100] * 2
 
 
 async def test_the_same_request_twice_is_one(store):
     """Who repeats a request because nobody answered, with the very same id, is told of the job that was kept."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     new = new_job(ann, credits=500)
     limited = under(store, 1000)
     found = await asyncio.gather(*(limited.jobs.accept([new]) for _ in range(4)))

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import MetaData, Table, insert, make_url, text
 
 from bot.core.errors import BadInput, BadStore
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.i18n.translate import tell
 from bot.store import schema
 from bot.store.database import Database
 from bot.store.store import Store
-from bot.store.tables.core import Base, PersonRow
+from bot.store.tables.core import Base, UserRow
 from bot.store.users.tokens import digest
 from inference.contract.errors import Problem
 from tests.stores import SERVER, accepted, blank, painted, request_of
@@ -76,11 +76,11 @@ async def test_every_step_goes_back_and_forth(fresh):
 def rows_of_the_first_revision():
     """Return what people left in the tables of the first revision: for each table its rows."""
     moment = datetime(2026, 11, 1, 12, tzinfo=UTC)
-    persons = ["ann", "bob", "eve"]
+    users = ["ann", "bob", "eve"]
     states = ["running", *["waiting"] * 12, *["done"] * 40, *["failed"] * 5, *["cancelled"] * 5]
     jobs = [
         {
-            **{"id": f"j{number:02}", "person_id": persons[number % 3], "place_id": "here", "message": "", "key": None, "state": state},
+            **{"id": f"j{number:02}", "person_id": users[number % 3], "place_id": "here", "message": "", "key": None, "state": state},
             **{"line": f"/imagine {number}", "wish": "{}", "source": None, "attempt": 1, "tries": 1, "device_seconds": None},
             "request": msgspec.msgpack.encode(request_of(str(number))),
             **{"runner": "dead" if state == "running" else None, "lease": moment if state == "running" else None},
@@ -97,8 +97,8 @@ def rows_of_the_first_revision():
         if job["state"] == "done"
     ]
     return {
-        "person": [{"id": name, "name": name, "created": moment} for name in persons],
-        "identity": [{"platform": "web", "id": name, "person_id": name, "created": moment} for name in persons],
+        "person": [{"id": name, "name": name, "created": moment} for name in users],
+        "identity": [{"platform": "web", "id": name, "person_id": name, "created": moment} for name in users],
         "place": [{"id": "here", "platform": "web", "key": "here", "created": moment}],
         "api_token": [{"digest": digest("secret"), "id": "t1", "person_id": "ann", "name": "ann", "created": moment}],
         "job": jobs,
@@ -207,7 +207,7 @@ async def lived_in(database):
     """Look at everything that was there before an upgrade, and paint what is open; return whose turns were taken, in order."""
     store = Store.of(database, None)
     assert (await store.tokens.holder("secret")).id == "ann"
-    assert (await store.people.find(Caller("web", "eve"))).id == "eve"
+    assert (await store.people.find(UserRef("web", "eve"))).id == "eve"
     assert len(await store.pictures.search("ann", "red", 1, 1000)) > 10
     assert all(job.request.prompt.text == job.line.split()[1] for job in await store.jobs.open_of("ann"))
     order = []
@@ -375,7 +375,7 @@ async def test_changing_a_table_loses_nothing_that_refers_to_it(tmp_path):
         async with Database(url) as database:
             await schema.prepare(database)
             async with database.write() as session:
-                await session.execute(insert(PersonRow).values(id="ann", name="Ann"))
+                await session.execute(insert(UserRow).values(id="ann", name="Ann"))
                 await session.execute(text("INSERT INTO identity VALUES ('web', '1', 'ann', '2026-01-01')"))
             async with database.connect() as connection:
                 await connection.run_sync(widen)

@@ -13,14 +13,14 @@ from bot.store.store import Store
 from bot.store.tables.core import ClockRow, JobRow, TurnRow
 from inference.contract.errors import Problem
 from tests.lines import Lines
-from tests.stores import accepted, change_person, new_job, painted, person_of, request_of, under, whole
+from tests.stores import accepted, change_person, new_job, painted, request_of, under, user_of, whole
 
 MODELS = ("red", "green", "blue")
 
 
-async def ask(store, person, words="a", *, model="red", cost=1.0):
+async def ask(store, user, words="a", *, model="red", cost=1.0):
     """Have a job of a model accepted, and return it."""
-    return await accepted(store, person, words, request=request_of(words, model=model), cost=cost)
+    return await accepted(store, user, words, request=request_of(words, model=model), cost=cost)
 
 
 async def claimed(store, count, loaded=()):
@@ -31,7 +31,7 @@ async def claimed(store, count, loaded=()):
 async def tags(store):
     """Return everybody's tag."""
     async with store.database.read() as session:
-        return {person: tag for person, tag in await session.execute(select(TurnRow.person_id, TurnRow.tag))}
+        return {user: tag for user, tag in await session.execute(select(TurnRow.person_id, TurnRow.tag))}
 
 
 async def waiting(store):
@@ -42,15 +42,15 @@ async def waiting(store):
 
 async def people(store, *names):
     """Return the ids of several persons."""
-    return [await person_of(store, name) for name in names]
+    return [await user_of(store, name) for name in names]
 
 
 async def test_equals_go_in_the_order_in_which_they_came(store):
     """Among persons who had the same, whoever asked first is first, and each person's own jobs go in their order."""
-    persons = await people(store, *"zyxab")
-    for name, person in zip("zyxab", persons, strict=True):
+    users = await people(store, *"zyxab")
+    for name, user in zip("zyxab", users, strict=True):
         for number in range(2):
-            await ask(store, person, f"{name}{number}")
+            await ask(store, user, f"{name}{number}")
     assert await claimed(store, 10) == [f"{name}{number}" for number in range(2) for name in "zyxab"]
     assert await store.attempts.claim("me") is None
 
@@ -89,8 +89,8 @@ async def test_a_loaded_model_goes_first_within_the_window(store):
     await ask(store, bob, "blue", model="blue")
     await ask(store, eve, "green", model="green")
     async with store.database.write() as session:
-        for person, tag in ((bob, WINDOW), (eve, WINDOW + 0.01)):
-            await session.execute(update(TurnRow).where(TurnRow.person_id == person).values(tag=tag))
+        for user, tag in ((bob, WINDOW), (eve, WINDOW + 0.01)):
+            await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(tag=tag))
     assert await claimed(store, 1, {"green", "blue"}) == ["blue"]
     assert await claimed(store, 1, {"green"}) == ["red"]
     assert await claimed(store, 1, {"grey"}) == ["green"]
@@ -98,7 +98,7 @@ async def test_a_loaded_model_goes_first_within_the_window(store):
 
 async def test_a_loaded_model_goes_first_within_the_own_line(store):
     """Of somebody's own next jobs one whose model is loaded goes first; those before it keep their order and go in time."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await ask(store, ann, "rare", model="blue")
     for number in range(2 * REACH):
         await ask(store, ann, str(number))
@@ -109,11 +109,11 @@ async def test_a_loaded_model_goes_first_within_the_own_line(store):
 
 async def test_newcomers_do_not_hold_up_a_rare_model(store):
     """Persons who come one after the other with a loaded model go before somebody's rare one only so many times."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await ask(store, ann, "rare", model="blue")
     order = []
     for number in range(REACH + 1):
-        await ask(store, await person_of(store, str(number)), str(number))
+        await ask(store, await user_of(store, str(number)), str(number))
         order += await claimed(store, 1, {"red"})
     assert order == [*map(str, range(REACH)), "rare"]
 
@@ -138,10 +138,10 @@ async def test_who_comes_back_has_neither_saved_up_nor_lost(store):
 async def test_who_arrives_idle_is_served_soon(store, flooders):
     """However many jobs others have in line, a newcomer waits for no more than one job of each of them."""
     flood = await people(store, *(f"flood {number}" for number in range(flooders)))
-    for person in flood:
-        await store.jobs.accept([new_job(person, "flood", cost=3.0) for _ in range(40)])
+    for user in flood:
+        await store.jobs.accept([new_job(user, "flood", cost=3.0) for _ in range(40)])
     await claimed(store, 7 * flooders)
-    await ask(store, await person_of(store, "new"), "new")
+    await ask(store, await user_of(store, "new"), "new")
     assert "new" in await claimed(store, flooders + 1)
 
 
@@ -160,17 +160,17 @@ async def crowd(store, people, jobs):
     """Let people ask for jobs of many costs, and return the ids of these in the order of the pure rule."""
     chance = random.Random(people)
     names = [f"p{number:02}" for number in range(people)]
-    persons = {name: await person_of(store, name) for name in names}
+    users = {name: await user_of(store, name) for name in names}
     lines, ids = Lines(dict.fromkeys(names, 1.0)), {}
     for number in range(jobs):
         name, cost = names[number % people], chance.uniform(1, 9)
-        ids[lines.ask(name, "red", cost)] = (await ask(store, persons[name], cost=cost)).id
+        ids[lines.ask(name, "red", cost)] = (await ask(store, users[name], cost=cost)).id
     return [ids[lines.take(()).job.id] for _ in range(jobs)]
 
 
 async def test_what_was_estimated_is_put_right(store):
     """A job is charged as estimated when it begins, and for what it took at its end; what was put back is not charged at all."""
-    ann = await person_of(store)
+    ann = await user_of(store)
 
     async def begun():
         await ask(store, ann, cost=4.0)
@@ -202,7 +202,7 @@ async def test_what_was_estimated_is_put_right(store):
 
 async def test_another_attempt_is_not_another_turn(store):
     """A job that is tried again by its runner, or by another after a silence, is charged once."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await ask(store, ann, cost=4.0)
     job = await store.attempts.claim("me")
     job = await store.attempts.again(job, blamed=True)
@@ -215,7 +215,7 @@ async def test_another_attempt_is_not_another_turn(store):
 
 async def test_who_paints_at_once_is_charged_as_others_are(store):
     """A job that never waited costs its person what it took, and earns them no turns."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann, cost=1.0)], "me")
     assert await tags(store) == {ann: 1.0}
     await store.attempts.finish(job, [whole()], 9.0)
@@ -228,22 +228,22 @@ async def test_who_paints_at_once_is_charged_as_others_are(store):
 
 async def test_who_has_nothing_waiting_is_not_looked_at(store):
     """Persons whose jobs were all begun or cancelled are put aside by the next who looks, all together, and come back with a job."""
-    persons = await people(store, *map(str, range(40)))
-    jobs = [await ask(store, person) for person in persons]
+    users = await people(store, *map(str, range(40)))
+    jobs = [await ask(store, user) for user in users]
     for job in jobs[:-1]:
         await store.jobs.cancel(job.id)
-    assert await waiting(store) == set(persons)
+    assert await waiting(store) == set(users)
     assert (await store.attempts.claim("me")).id == jobs[-1].id
     assert await store.attempts.claim("me") is None
     assert await waiting(store) == set()
-    await ask(store, persons[3])
-    assert await waiting(store) == {persons[3]}
-    assert (await store.attempts.claim("me")).person == persons[3]
+    await ask(store, users[3])
+    assert await waiting(store) == {users[3]}
+    assert (await store.attempts.claim("me")).user == users[3]
 
 
 async def test_a_wake_up_is_never_lost(store):
     """However a person's next request meets somebody who is just finding that they have none, it is painted."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(60):
         if number % 3 == 0:
             await store.jobs.cancel((await ask(store, ann, "gone")).id)
@@ -298,15 +298,15 @@ async def test_the_store_and_the_pure_rule_agree(store, seed):
     chance = random.Random(seed)
     weights = {"p0": 1.0, "p1": 2.0, "p2": 0.5, "p3": 1.0, "p4": 1.0}
     tiered = Store.of(store.database, store.files, Policy(tiers={"": Tier(), **{name: Tier(weight=one) for name, one in weights.items()}}))
-    persons = {name: await person_of(store, name) for name in weights}
-    for name, person in persons.items():
-        await change_person(store, person, tier=name)
+    users = {name: await user_of(store, name) for name in weights}
+    for name, user in users.items():
+        await change_person(store, user, tier=name)
     lines, jobs, running, taken = InOrder(weights), {}, [], 0
     for _ in range(150):
         what = chance.random()
         if what < 0.45:
             name, model, cost = chance.choice(list(weights)), chance.choice(MODELS), chance.uniform(0.5, 8)
-            jobs[lines.ask(name, model, cost)] = (await ask(tiered, persons[name], model=model, cost=cost)).id
+            jobs[lines.ask(name, model, cost)] = (await ask(tiered, users[name], model=model, cost=cost)).id
         elif what < 0.8:
             loaded = set(chance.sample(MODELS, chance.randint(0, 2)))
             choice, job = lines.take(loaded), await tiered.attempts.claim("me", loaded)

@@ -20,7 +20,7 @@ from bot.store.jobs.outbox import SENDING, TODO, Delivery
 from bot.store.store import Store
 from bot.store.tables.core import Base
 from tests.bot.store.books import Books
-from tests.stores import blank, person_of
+from tests.stores import blank, user_of
 
 NAMES, PLACES = ("ann", "bob", "eve"), ("here", "there")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Known:
 
 
 @dataclass
-class Letter:
+class InboxUpdate:
     """What the machine knows of a delivery; its id once it was seen."""
 
     id: str | None = None
@@ -84,7 +84,7 @@ class World(RuleBasedStateMachine):
         self.attempts: list[Job] = []
         self.deliveries: list[Delivery] = []
         self.keys: dict[tuple[str, str], str] = {}
-        self.letters: dict[str, Letter] = {}
+        self.inbox_updates: dict[str, InboxUpdate] = {}
         self.people: dict[str, str] = {}
         self.books: dict[str, Books] = {name: Books() for name in (*NAMES, *PLACES)}
         self.paused: set[str] = set()
@@ -121,13 +121,13 @@ class World(RuleBasedStateMachine):
 
     def govern(self):
         """Let the rules of the hour be what they are."""
-        self.store = Store.of(self.database, None, Policy(tiers={"": Tier(credits=self.allowed)}, place=self.place_allowed))
+        self.store = Store.of(self.database, None, Policy(tiers={"": Tier(credits=self.allowed)}, channel=self.place_allowed))
         for name, books in self.books.items():
             books.day, books.allowance = self.day, self.place_allowed if name in PLACES else self.allowed
 
     def meet(self, name):
         """Know a person."""
-        self.people[name] = self.run(person_of(self.store, name))
+        self.people[name] = self.run(user_of(self.store, name))
 
     def teardown(self):
         """Leave nothing behind."""
@@ -176,8 +176,8 @@ class World(RuleBasedStateMachine):
         known.state = state
         if charged is not None:
             self.settle(job_id, charged)
-        before = self.letters.get(job_id)
-        self.letters[job_id] = Letter(old=[*before.old, before.id] if before else [])
+        before = self.inbox_updates.get(job_id)
+        self.inbox_updates[job_id] = InboxUpdate(old=[*before.old, before.id] if before else [])
 
     def is_current(self, attempt):
         """Return whether an attempt may still say something."""
@@ -198,9 +198,13 @@ class World(RuleBasedStateMachine):
 
     def letter_of(self, delivery):
         """Return the letter that a delivery may still say something about."""
-        letter = self.letters.get(delivery.job)
-        is_current = letter is not None and (letter.id, letter.attempt, letter.state) == (delivery.id, delivery.attempt, SENDING)
-        return letter if is_current else None
+        inbox_update = self.inbox_updates.get(delivery.job)
+        is_current = inbox_update is not None and (inbox_update.id, inbox_update.attempt, inbox_update.state) == (
+            delivery.id,
+            delivery.attempt,
+            SENDING,
+        )
+        return inbox_update if is_current else None
 
     def back(self, known):
         """Note that a job was put back."""
@@ -225,8 +229,8 @@ class World(RuleBasedStateMachine):
         assert {job_id: tuple(rest) for job_id, *rest, _ in found} == {
             job_id: (known.state, known.attempt, known.tries, known.charged) for job_id, known in self.known.items()
         }
-        for name, person in self.people.items():
-            line = [one[0] for one in found if one[-1] == person and one[1] in OPEN]
+        for name, user in self.people.items():
+            line = [one[0] for one in found if one[-1] == user and one[1] in OPEN]
             own = [job_id for job_id, known in self.known.items() if known.who == name and known.state in OPEN]
             assert line == sorted(own, key=lambda job_id: self.known[job_id].rank)
         assert dict(self.rows("SELECT job_id, count(*) FROM picture GROUP BY job_id")) == {
@@ -237,16 +241,16 @@ class World(RuleBasedStateMachine):
         """Every job that has ended has one delivery, as it should be."""
         found = {job_id: tuple(rest) for job_id, *rest in self.rows("SELECT job_id, id, state, attempt, unsure FROM delivery")}
         assert {job_id for job_id, known in self.known.items() if known.state not in OPEN} <= set(found)
-        for job_id, letter in self.letters.items():
-            letter.id = letter.id or found[job_id][0]
-            assert letter.id not in letter.old
-        assert found == {job_id: (one.id, one.state, one.attempt, one.unsure) for job_id, one in self.letters.items()}
+        for job_id, inbox_update in self.inbox_updates.items():
+            inbox_update.id = inbox_update.id or found[job_id][0]
+            assert inbox_update.id not in inbox_update.old
+        assert found == {job_id: (one.id, one.state, one.attempt, one.unsure) for job_id, one in self.inbox_updates.items()}
 
     def _compare_books(self):
         """Accounts hold what the books say and their ledger sums to, and less than nothing only where less is allowed than was."""
-        names, today = {person: name for name, person in self.people.items()}, self.moment().date().isoformat()
-        for person, place, day, allowance, left, extra, of_both, of_granted in self.rows(_ACCOUNTS):
-            books = self.books[place or names[person]]
+        names, today = {user: name for name, user in self.people.items()}, self.moment().date().isoformat()
+        for user, channel, day, allowance, left, extra, of_both, of_granted in self.rows(_ACCOUNTS):
+            books = self.books[channel or names[user]]
             assert (of_both, of_granted) == (left + extra, extra)
             assert extra == books.extra >= 0
             assert left >= 0 or self.is_cut

@@ -32,30 +32,30 @@ def labels(buttons):
 async def test_while_it_waits(bot):
     """A waiting card says whose turn it is, and can be cancelled."""
     job = await bot.job(await bot.say("a red circle"))
-    first, third = job_card.card(job), job_card.card(job, forecast=Forecast(2, 40.4))
+    first, third = job_card.job_view(job), job_card.job_view(job, forecast=Forecast(2, 40.4))
     assert (first.status, third.status) == ("next in line", "3rd in line, about 40 s")
     assert labels(first.buttons) == ["Cancel"]
     assert first.is_open
     assert first.buttons[0].careful
-    assert (first.owner, first.words, first.line, first.count) == (job.person, "a red circle", "a red circle", 1)
+    assert (first.owner, first.words, first.line, first.count) == (job.user, "a red circle", "a red circle", 1)
 
 
 async def test_while_it_runs(bot):
     """A running card says which step it is at and how long it takes, and shows no progress once it has ended."""
     job = await bot.job(await bot.say("a red circle"))
     running = msgspec.structs.replace(job, state="running")
-    assert job_card.card(running).status == "about to begin"
-    shown = job_card.card(running, progress=Progress(12, 20, 4.2, b"jpeg"))
+    assert job_card.job_view(running).status == "about to begin"
+    shown = job_card.job_view(running, progress=Progress(12, 20, 4.2, b"jpeg"))
     assert shown.status == "step 12 of 20, about 4 s"
     assert shown.progress is not None
-    assert job_card.card(msgspec.structs.replace(job, state="cancelled"), progress=Progress(1, 2)).progress is None
+    assert job_card.job_view(msgspec.structs.replace(job, state="cancelled"), progress=Progress(1, 2)).progress is None
 
 
 async def test_when_it_is_done(bot):
     """A finished card shows its pictures, each with its own buttons, and says what was painted."""
     job, pictures = await bot.painted("a red circle --steps 9 --seed 7 --count 2")
     job = msgspec.structs.replace(job, started=now(), ended=now() + timedelta(seconds=4.12))
-    shown = job_card.card(job, pictures)
+    shown = job_card.job_view(job, pictures)
     assert shown.status == "a red circle · 2 pictures · 9 steps · seeds 7 to 8 · 4.1 s"
     assert not shown.is_open
     assert labels(shown.buttons) == ["Again", "Edit…"]
@@ -67,7 +67,7 @@ async def test_buttons_work_for_ever(bot):
     """What buttons carry never changes, for those that were sent once are pressed years later."""
     _, (picture,) = await bot.painted("a red circle")
     job = await bot.job(await bot.say("a red circle"))
-    wires = [one.wire for one in (*job_card.card(job).buttons, *job_card.shown(picture).buttons)]
+    wires = [one.wire for one in (*job_card.job_view(job).buttons, *job_card.shown(picture).buttons)]
     assert wires == [f"cancel:{job.id}", f"vary:{picture.id}", f"info:{picture.id}", f"delete:{picture.id}"]
     assert again.wire(job="a", same=1) == "again:a:1"
     assert vary.wire(picture="a", strength="0.5") == "vary:a:0.5"
@@ -87,7 +87,7 @@ async def test_buttons_work_for_ever(bot):
 async def test_when_there_is_nothing_to_show(bot, state, problem, status):
     """A card without pictures says why there are none, and how to try once more."""
     job = await bot.job(await bot.say("a red circle"))
-    shown = job_card.card(msgspec.structs.replace(job, state=state, problem=problem))
+    shown = job_card.job_view(msgspec.structs.replace(job, state=state, problem=problem))
     assert shown.status.startswith(status)
     assert labels(shown.buttons) == [*(["Try again"] if state == "failed" else []), "Again", "Edit…"]
 
@@ -95,6 +95,6 @@ async def test_when_there_is_nothing_to_show(bot, state, problem, status):
 async def test_buttons_stand_in_one_order(bot):
     """The buttons of a request and its picture have one order everywhere: what paints first, what takes away last."""
     job, pictures = await bot.painted("a red circle")
-    shown = job_card.card(msgspec.structs.replace(job, state="failed"), pictures)
+    shown = job_card.job_view(msgspec.structs.replace(job, state="failed"), pictures)
     whole = in_order([*shown.pictures[0].buttons, *shown.buttons])
     assert labels(whole) == ["Try again", "Again", "Vary", "Edit…", "Info", "Delete"]

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from bot.core import provenance
-from bot.core.provenance import Evidence, First
+from bot.core.provenance import First, JobProvenance
 from bot.views.reproducibility import facts, verdict
-from inference.contract.provenance import Print, Proof
+from inference.contract.provenance import ImageProvenance, Provenance
 
-FIRST = Proof(
+FIRST = Provenance(
     model="0123456789abcdef",
     files={"unet/model.safetensors": "1", "vae/model.safetensors": "2", "scheduler/scheduler_config.json": "3", "model_index.json": "4"},
     scheduler="EulerDiscreteScheduler",
@@ -16,14 +16,14 @@ FIRST = Proof(
     versions={"torch": "2.13.0", "easel": "1.0"},
     device="cpu AVX2, 2 threads",
     dtype="float32",
-    pictures=(Print("red", "2.0x4"), Print("blue", "2.0x4")),
+    pictures=(ImageProvenance("red", "2.0x4"), ImageProvenance("blue", "2.0x4")),
 )
-OTHER = (Print("red", "2.0x4"), Print("green", "2.0x4"))
+OTHER = (ImageProvenance("red", "2.0x4"), ImageProvenance("green", "2.0x4"))
 
 
 def said(first=FIRST, asked=(), **changes):
     """Return the verdict over a repeat that is like the first but for these changes."""
-    return verdict(Evidence(msgspec.structs.replace(FIRST, **changes), First(first, asked)))
+    return verdict(JobProvenance(msgspec.structs.replace(FIRST, **changes), First(first, asked)))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,10 @@ def said(first=FIRST, asked=(), **changes):
         ({}, "Identical to the first."),
         ({"versions": {"torch": "2.14.0", "easel": "1.0"}}, "Identical to the first, though torch 2.13.0 is now 2.14.0."),
         ({"pictures": OTHER}, "Not the same as the first, and nothing that is known of the two says why."),
-        ({"pictures": (Print("red", "2.0x4"), Print("green", "8.0x4"))}, "Not the same: it was painted in batches of other sizes."),
+        (
+            {"pictures": (ImageProvenance("red", "2.0x4"), ImageProvenance("green", "8.0x4"))},
+            "Not the same: it was painted in batches of other sizes.",
+        ),
         (
             {"pictures": OTHER, "files": FIRST.files | {"vae/model.safetensors": "9"}, "model": "f", "dtype": "bfloat16"},
             "Not the same: the model file vae/model.safetensors changed, float32 is now bfloat16.",
@@ -59,26 +62,28 @@ def test_what_is_said_of_a_repeat(changes, told):
     assert said(**changes) == told
 
 
-@pytest.mark.parametrize("one", [Evidence(), Evidence(painted=FIRST), Evidence(first=First(FIRST))])
+@pytest.mark.parametrize("one", [JobProvenance(), JobProvenance(painted=FIRST), JobProvenance(first=First(FIRST))])
 def test_what_repeats_nothing_is_not_compared(one):
     """Nothing is said of what is no repeat, or not painted yet."""
     assert verdict(one) == ""
 
 
-@pytest.mark.parametrize("one", [Evidence(), Evidence(painted=FIRST), Evidence(FIRST, First(FIRST, ("steps",))), Evidence(first=First())])
+@pytest.mark.parametrize(
+    "one", [JobProvenance(), JobProvenance(painted=FIRST), JobProvenance(FIRST, First(FIRST, ("steps",))), JobProvenance(first=First())]
+)
 def test_evidence_is_read_as_it_was_kept(one):
     """What is kept of a job is read back the same, and nothing is kept of nothing."""
     assert provenance.read(provenance.kept(one)) == one
-    assert provenance.kept(Evidence()) == ""
+    assert provenance.kept(JobProvenance()) == ""
 
 
 @pytest.mark.parametrize("kept", ["{", '{"painted": 7}', "[]"])
 def test_what_cannot_be_read_is_no_evidence(kept):
     """What another version kept in another form does not keep a job from being shown."""
-    assert provenance.read(kept) == Evidence()
+    assert provenance.read(kept) == JobProvenance()
 
 
 def test_facts_of_a_proof():
     """The hash is as short as other programs show it; what is not known is left out."""
     assert facts(FIRST) == {"hash": "0123456789", "versions": "torch 2.13.0, easel 1.0", "device": "cpu AVX2, 2 threads, float32"}
-    assert set(facts(Proof()).values()) == {""}
+    assert set(facts(Provenance()).values()) == {""}

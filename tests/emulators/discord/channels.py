@@ -71,7 +71,7 @@ def _sending(call, *, files=False):
         raise Refusal(50013)
     if channel.kind == world.FORUM:
         raise Refusal(50008)
-    if channel.person and channel.person.dm_closed:
+    if channel.user and channel.user.dm_closed:
         raise Refusal(50007)
     if channel.is_archived and channel.is_locked and not channel.bot_may("manage_threads"):
         raise Refusal(50083)

@@ -25,57 +25,57 @@ def _check(commands):
             raise bad("_errors", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique")
 
 
-def _check_command(place, command):
+def _check_command(channel, command):
     if command.get("type", CHAT) != CHAT:
-        check_length(f"{place}.name", command.get("name"), 1, 32)
+        check_length(f"{channel}.name", command.get("name"), 1, 32)
         if command.get("description") or command.get("options"):
-            raise bad(f"{place}.description", "APPLICATION_COMMANDS_BAD", "Context menu commands have no description and no options")
+            raise bad(f"{channel}.description", "APPLICATION_COMMANDS_BAD", "Context menu commands have no description and no options")
         return
-    _check_named(place, command)
-    _check_options(place, command.get("options") or [])
+    _check_named(channel, command)
+    _check_options(channel, command.get("options") or [])
     if _weight(command) > LONGEST_COMMAND:
-        raise bad(place, "APPLICATION_COMMAND_TOO_LARGE", f"Command exceeds maximum size ({LONGEST_COMMAND})")
+        raise bad(channel, "APPLICATION_COMMAND_TOO_LARGE", f"Command exceeds maximum size ({LONGEST_COMMAND})")
 
 
-def _check_named(place, one):
+def _check_named(channel, one):
     name = one.get("name") or ""
     if not NAME.fullmatch(name) or name != name.lower():
-        raise bad(f"{place}.name", "APPLICATION_COMMAND_INVALID_NAME", f"Command name {name!r} is invalid")
-    check_length(f"{place}.description", one.get("description"), 1, 100)
+        raise bad(f"{channel}.name", "APPLICATION_COMMAND_INVALID_NAME", f"Command name {name!r} is invalid")
+    check_length(f"{channel}.description", one.get("description"), 1, 100)
     for key, most in (("name_localizations", 32), ("description_localizations", 100)):
         for locale, text in (one.get(key) or {}).items():
-            check_length(f"{place}.{key}.{locale}", text, 1, most)
+            check_length(f"{channel}.{key}.{locale}", text, 1, most)
 
 
-def _check_options(place, options):
-    check_length(f"{place}.options", options, 0, 25)
+def _check_options(channel, options):
+    check_length(f"{channel}.options", options, 0, 25)
     for index, option in enumerate(options):
-        here = f"{place}.options.{index}"
+        here = f"{channel}.options.{index}"
         _check_named(here, option)
         _check_values(here, option)
         _check_options(here, option.get("options") or [])
     if len({one["name"] for one in options}) < len(options):
-        raise bad(f"{place}.options", "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", "Option names must be unique")
+        raise bad(f"{channel}.options", "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", "Option names must be unique")
     wanted = [bool(one.get("required")) for one in options]
     if wanted != sorted(wanted, reverse=True):
-        raise bad(f"{place}.options", "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", "Required options must be placed before others")
+        raise bad(f"{channel}.options", "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", "Required options must be placed before others")
     if len({one["type"] in (SUBCOMMAND, GROUP) for one in options}) > 1:
-        raise bad(f"{place}.options", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Sub-commands and options are mutually exclusive")
+        raise bad(f"{channel}.options", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Sub-commands and options are mutually exclusive")
 
 
-def _check_values(place, option):
+def _check_values(channel, option):
     choices = option.get("choices") or []
-    check_length(f"{place}.choices", choices, 0, 25)
+    check_length(f"{channel}.choices", choices, 0, 25)
     for index, choice in enumerate(choices):
-        check_length(f"{place}.choices.{index}.name", choice.get("name"), 1, 100)
+        check_length(f"{channel}.choices.{index}.name", choice.get("name"), 1, 100)
         if option["type"] == STRING:
-            check_length(f"{place}.choices.{index}.value", choice.get("value"), 1, 100)
+            check_length(f"{channel}.choices.{index}.value", choice.get("value"), 1, 100)
     if choices and option.get("autocomplete"):
         raise bad(
-            f"{place}.autocomplete", "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_BAD", "Autocomplete and choices are mutually exclusive"
+            f"{channel}.autocomplete", "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_BAD", "Autocomplete and choices are mutually exclusive"
         )
-    check_range(f"{place}.min_length", option.get("min_length"), 0, 6000)
-    check_range(f"{place}.max_length", option.get("max_length"), 1, 6000)
+    check_range(f"{channel}.min_length", option.get("min_length"), 0, 6000)
+    check_range(f"{channel}.max_length", option.get("max_length"), 1, 6000)
 
 
 def _weight(one):

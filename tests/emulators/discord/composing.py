@@ -40,7 +40,7 @@ class Draft:
         message.flags, message.files = self.flags, self.files
 
 
-def compose(discord, place, body, uploads, before=None, *, most_bytes=None):
+def compose(discord, channel, body, uploads, before=None, *, most_bytes=None):
     """Return the message that a body asks for; `before` is the one that it edits."""
     body = body or {}
     draft = Draft(flags=_flags(body, before))
@@ -55,7 +55,7 @@ def compose(discord, place, body, uploads, before=None, *, most_bytes=None):
         _refuse_legacy(body, draft)
     if "components" in body:
         parts.check_message(draft.components, is_v2=draft.is_v2)
-    files = _attachments(discord, place, body, uploads, before, most_bytes or discord.attachment_size_limit)
+    files = _attachments(discord, channel, body, uploads, before, most_bytes or discord.attachment_size_limit)
     draft.files, names = files
     _show(draft, names)
     if not (draft.content or draft.embeds or draft.files or draft.components or body.get("sticker_ids") or body.get("poll")):
@@ -110,12 +110,12 @@ def tidy(filename):
     return re.sub(r"[^\w.\-]", "", filename.replace(" ", "_")) or "unknown"
 
 
-def _attachments(discord, place, body, uploads, before, most_bytes):
+def _attachments(discord, channel, body, uploads, before, most_bytes):
     """Return the files of the message to be, and those that `attachment://` may name."""
     for name, data in uploads.values():
         if len(data) > most_bytes:
             raise Refusal(40005, errors={"files": {"_errors": [{"code": "FILE_TOO_LARGE", "message": f"{name} is too large"}]}})
-    new = {number: Attachment(discord, discord.ids(), tidy(name), data, place.id) for number, (name, data) in uploads.items()}
+    new = {number: Attachment(discord, discord.ids(), tidy(name), data, channel.id) for number, (name, data) in uploads.items()}
     old = {one.id: one for one in before.files} if before else {}
     listed = body.get("attachments")
     if listed is None:

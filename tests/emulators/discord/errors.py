@@ -46,31 +46,31 @@ class Refusal(Exception):
         return {"message": self.message, "code": self.code} | ({"errors": self.errors} if self.errors else {})
 
 
-def bad(place, code, sentence):
+def bad(channel, code, sentence):
     """Return the refusal of a form: `place` is dotted, as in `embeds.0.title`."""
     errors = {"_errors": [{"code": code, "message": sentence}]}
-    for part in reversed(str(place).split(".")):
+    for part in reversed(str(channel).split(".")):
         errors = {part: errors}
     return Refusal(50035, errors=errors)
 
 
-def required(place):
+def required(channel):
     """Return the refusal of something that is not there."""
-    return bad(place, "BASE_TYPE_REQUIRED", "This field is required")
+    return bad(channel, "BASE_TYPE_REQUIRED", "This field is required")
 
 
-def check_length(place, text, low, high):
+def check_length(channel, text, low, high):
     """Refuse a text or a list that is shorter or longer than it may be."""
     if text is None:
         text = ""
     unit = "length" if isinstance(text, str) else "number of items"
     if len(text) < low:
-        raise required(place) if not len(text) else bad(place, "BASE_TYPE_BAD_LENGTH", f"Must be {low} or more in {unit}.")
+        raise required(channel) if not len(text) else bad(channel, "BASE_TYPE_BAD_LENGTH", f"Must be {low} or more in {unit}.")
     if len(text) > high:
-        raise bad(place, "BASE_TYPE_MAX_LENGTH" if low == 0 else "BASE_TYPE_BAD_LENGTH", f"Must be {high} or fewer in {unit}.")
+        raise bad(channel, "BASE_TYPE_MAX_LENGTH" if low == 0 else "BASE_TYPE_BAD_LENGTH", f"Must be {high} or fewer in {unit}.")
 
 
-def check_range(place, number, low, high):
+def check_range(channel, number, low, high):
     """Refuse a number that is outside; none is fine."""
     if number is not None and not low <= number <= high:
-        raise bad(place, "NUMBER_TYPE_RANGE", f"Must be between {low} and {high}.")
+        raise bad(channel, "NUMBER_TYPE_RANGE", f"Must be between {low} and {high}.")

@@ -7,7 +7,7 @@ RADIO, CHECKBOXES, CHECKBOX = 21, 22, 23
 PERSONS, ROLES, MENTIONABLES, CHANNELS = 5, 6, 7, 8
 
 
-def filled(person, channel, command, path, given, *, focused=None):
+def filled(user, channel, command, path, given, *, focused=None):
     """Return the data of a command that is used with these options."""
     resolved, level, options = {}, [], command.get("options") or []
     for name in path:
@@ -16,7 +16,7 @@ def filled(person, channel, command, path, given, *, focused=None):
         level.append({"name": name, "type": step["type"]})
         options = step.get("options") or []
     assert not options or options[0]["type"] not in (kinds.SUBCOMMAND, kinds.GROUP), f"{command['name']} has commands within: say which"
-    inner = _options(person, channel, options, given, resolved, focused)
+    inner = _options(user, channel, options, given, resolved, focused)
     for one in reversed(level):
         inner = [one | {"options": inner}]
     data = {"id": command["id"], "name": command["name"], "type": kinds.CHAT, "options": inner}
@@ -25,7 +25,7 @@ def filled(person, channel, command, path, given, *, focused=None):
     return data | ({"resolved": resolved} if resolved else {})
 
 
-def _options(person, channel, options, given, resolved, focused):
+def _options(user, channel, options, given, resolved, focused):
     unknown = set(given) - {one["name"] for one in options}
     assert not unknown, f"No option {unknown} among {[one['name'] for one in options]}"
     missing = [one["name"] for one in options if one.get("required") and one["name"] not in given]
@@ -35,12 +35,12 @@ def _options(person, channel, options, given, resolved, focused):
     for option in options:
         if option["name"] in given:
             is_focused = option["name"] == focused
-            value = given[option["name"]] if is_focused else _value(person, channel, option, given[option["name"]], resolved)
+            value = given[option["name"]] if is_focused else _value(user, channel, option, given[option["name"]], resolved)
             told.append({"name": option["name"], "type": option["type"], "value": value} | ({"focused": True} if is_focused else {}))
     return told
 
 
-def _value(person, channel, option, value, resolved):
+def _value(user, channel, option, value, resolved):
     """Return what is sent for a value, refused as Discord's own form refuses it."""
     name, kind = option["name"], option["type"]
     if option.get("choices"):
@@ -48,7 +48,7 @@ def _value(person, channel, option, value, resolved):
         assert found, f"{name} has no choice {value!r}: {[one['name'] for one in option['choices']]}"
         return found[0]
     if kind == kinds.ATTACHMENT:
-        file = person.upload(*value, channel)
+        file = user.upload(*value, channel)
         resolved.setdefault("attachments", {})[file.id] = file.payload() | {"ephemeral": True}
         return file.id
     if kind in (kinds.PERSON, kinds.MENTIONABLE):
@@ -56,7 +56,7 @@ def _value(person, channel, option, value, resolved):
             resolved.setdefault(key, {}).update(those)
         return value.id
     if kind == kinds.CHANNEL:
-        resolved.setdefault("channels", {})[value.id] = value.payload() | {"permissions": str(value.permissions(person).value)}
+        resolved.setdefault("channels", {})[value.id] = value.payload() | {"permissions": str(value.permissions(user).value)}
         return value.id
     return _plain(name, kind, option, value)
 
@@ -73,12 +73,12 @@ def _plain(name, kind, option, value):
     return value
 
 
-def resolved_person(channel, person):
+def resolved_person(channel, user):
     """Return what is told about somebody who was chosen."""
-    told = {"users": {person.id: person.payload()}}
-    if channel.guild and person.id in channel.guild.roles:
-        member = channel.guild.member(person, channel)
-        told["members"] = {person.id: {key: value for key, value in member.items() if key not in ("user", "deaf", "mute")}}
+    told = {"users": {user.id: user.payload()}}
+    if channel.guild and user.id in channel.guild.roles:
+        member = channel.guild.member(user, channel)
+        told["members"] = {user.id: {key: value for key, value in member.items() if key not in ("user", "deaf", "mute")}}
     return told
 
 
@@ -107,29 +107,29 @@ def _option(select, value):
     return found[0]
 
 
-def submitted(person, channel, modal, given):
+def submitted(user, channel, modal, given):
     """Return the data of a form that is sent."""
     resolved, told, names = {}, [], set()
     for component in modal["components"]:
         base = {"id": component["id"], "type": component["type"]}
         if component["type"] == LABEL:
             names.add(component["component"]["custom_id"])
-            told.append(base | {"component": _field(person, channel, component["component"], given, resolved)})
+            told.append(base | {"component": _field(user, channel, component["component"], given, resolved)})
         elif component["type"] == ROW:
             names.add(component["components"][0]["custom_id"])
-            told.append(base | {"components": [_field(person, channel, component["components"][0], given, resolved)]})
+            told.append(base | {"components": [_field(user, channel, component["components"][0], given, resolved)]})
         else:
             told.append(base)
     assert not set(given) - names, f"No field {set(given) - names} among {names}"
     return {"custom_id": modal["custom_id"], "components": told} | ({"resolved": resolved} if resolved else {})
 
 
-def _field(person, channel, field, given, resolved):
+def _field(user, channel, field, given, resolved):
     """Return one field as it is sent: as given, or as the bot filled it in beforehand."""
     told = {"id": field["id"], "type": field["type"], "custom_id": field["custom_id"]}
     value = given.get(field["custom_id"])
     fill = {TEXT_INPUT: _text, UPLOAD: _files, RADIO: _radio, CHECKBOXES: _boxes, CHECKBOX: _box}.get(field["type"], _select)
-    return told | fill(person, channel, field, value, resolved)
+    return told | fill(user, channel, field, value, resolved)
 
 
 def _text(_person, _channel, field, value, _resolved):
@@ -152,12 +152,12 @@ def _select(_person, channel, field, value, resolved):
     return found
 
 
-def _files(person, channel, field, value, resolved):
+def _files(user, channel, field, value, resolved):
     given = [] if value is None else [value] if isinstance(value, tuple) else value
     low, high = _bounds(field)
     needed = low if field.get("required", True) or given else 0
     assert needed <= len(given) <= high, f"{field['custom_id']} takes {low} to {high} files"
-    files = [person.upload(name, data, channel) for name, data in given]
+    files = [user.upload(name, data, channel) for name, data in given]
     for file in files:
         resolved.setdefault("attachments", {})[file.id] = file.payload() | {"ephemeral": True}
     return {"values": [file.id for file in files]}

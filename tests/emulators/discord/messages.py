@@ -22,7 +22,7 @@ class Attachment:
     id: str
     filename: str
     data: bytes
-    place: str  # the channel's id; Discord's links begin with it
+    channel: str  # the channel's id; Discord's links begin with it
     description: str | None = None
     title: str | None = None
 
@@ -35,7 +35,7 @@ class Attachment:
     def url(self):
         """Where it is for a day, signed as Discord signs."""
         expires = f"{self.discord.wall_clock() + self.discord.cdn_seconds:x}"
-        path = f"/attachments/{self.place}/{self.id}/{quote(self.filename)}"
+        path = f"/attachments/{self.channel}/{self.id}/{quote(self.filename)}"
         return f"{self.discord.cdn_base}{path}?ex={expires}&is=0&hm={self.signed(expires)}&"
 
     def signed(self, expires):

@@ -25,7 +25,7 @@ class Person(User):
     def dm(self):
         """Return the place between this person and the bot."""
         if self._dm is None:
-            self._dm = Channel(self.discord, f"dm of {self.name}", DM, person=self)
+            self._dm = Channel(self.discord, f"dm of {self.name}", DM, user=self)
             self.discord.channels[self._dm.id] = self._dm
         return self._dm
 
@@ -108,7 +108,7 @@ class Person(User):
         return await Use(self.discord, self, channel, kind, data, **more).send()
 
     def _enter(self, channel):
-        assert channel.guild or channel.person is self or self in channel.people, f"{self.name} does not see {channel}"
+        assert channel.guild or channel.user is self or self in channel.people, f"{self.name} does not see {channel}"
         if channel.guild and self.id not in channel.guild.roles:
             channel.guild.add(self)
 

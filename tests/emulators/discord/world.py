@@ -124,7 +124,7 @@ class Guild:
 
     def payload(self):
         """Return what GET /guilds tells."""
-        own = [self._role(role, person, self.members[person]) for person, role in self.roles.items()]
+        own = [self._role(role, user, self.members[user]) for user, role in self.roles.items()]
         empty = ("icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id", "afk_channel_id")
         nothing = ("system_channel_id", "widget_channel_id", "vanity_url_code", "public_updates_channel_id", "rules_channel_id")
         zeros = ("afk_timeout", "verification_level", "explicit_content_filter", "default_message_notifications", "mfa_level")
@@ -151,8 +151,8 @@ class Guild:
 class Channel:
     """A place for messages: a channel, a forum, a thread, the place between a person and the bot, or among `people` without it."""
 
-    def __init__(self, discord, name, kind=TEXT, *, guild=None, parent=None, nsfw=False, person=None, owner=None, people=()):
-        self.discord, self.name, self.kind, self.guild, self.parent, self.person = discord, name, kind, guild, parent, person
+    def __init__(self, discord, name, kind=TEXT, *, guild=None, parent=None, nsfw=False, user=None, owner=None, people=()):
+        self.discord, self.name, self.kind, self.guild, self.parent, self.user = discord, name, kind, guild, parent, user
         self.people = people
         self.id = discord.ids()
         self.is_nsfw, self.is_archived, self.is_locked, self.owner = nsfw, False, False, owner
@@ -171,7 +171,7 @@ class Channel:
     @property
     def context(self):
         """Where that is to an interaction: in a server, in direct messages with the bot, or in those of others."""
-        return 0 if self.guild else 1 if self.person else 2
+        return 0 if self.guild else 1 if self.user else 2
 
     @property
     def is_thread(self):
@@ -199,22 +199,22 @@ class Channel:
         return self._ruled(names, is_allowed=True)
 
     def _ruled(self, names, *, is_allowed):
-        place, rights = self.parent or self, named(names).value
+        channel, rights = self.parent or self, named(names).value
         gained, lost = (rights, 0) if is_allowed else (0, rights)
-        place._allowed = Permissions(place._allowed.value & ~lost | gained)
-        place._denied = Permissions(place._denied.value & ~gained | lost)
-        self.discord.dispatch("CHANNEL_UPDATE", place.payload(), guild=self.guild)
+        channel._allowed = Permissions(channel._allowed.value & ~lost | gained)
+        channel._denied = Permissions(channel._denied.value & ~gained | lost)
+        self.discord.dispatch("CHANNEL_UPDATE", channel.payload(), guild=self.guild)
         return self
 
     def permissions(self, user):
         """Return what somebody may do here."""
         if self.guild is None:
             return EVERYBODY
-        place, rights = self.parent or self, self.guild.permissions(user)
+        channel, rights = self.parent or self, self.guild.permissions(user)
         if rights.administrator:
             return Permissions.all()
         if user is self.discord.bot:
-            rights = Permissions(rights.value & ~place._denied.value | place._allowed.value)
+            rights = Permissions(rights.value & ~channel._denied.value | channel._allowed.value)
         return rights if rights.view_channel else Permissions.none()
 
     def bot_may(self, *names):
@@ -234,7 +234,7 @@ class Channel:
         last = self.every_message[-1].id if self.every_message else None
         told = {"id": self.id, "type": self.kind, "flags": 0, "last_message_id": last}
         if self.guild is None:
-            return told | {"recipients": [one.payload() for one in self.people or [self.person]]}
+            return told | {"recipients": [one.payload() for one in self.people or [self.user]]}
         told |= {"guild_id": self.guild.id, "name": self.name, "rate_limit_per_user": 0, "parent_id": self.parent and self.parent.id}
         return told | (self._of_thread() if self.is_thread else self._of_channel())
 

@@ -11,22 +11,22 @@ def check_access(chat, access):
     """Refuse what the bot may not do in a chat: `read`, `edit` or `write`, each more than the one before."""
     if chat.moved_to and access != "read":
         raise Refusal("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.moved_to.id)
-    if chat.person:
+    if chat.user:
         _check_private(chat, access)
         return
-    status, place = chat.status_of(chat.telegram.bot), f"{chat.kind} chat"
+    status, channel = chat.status_of(chat.telegram.bot), f"{chat.kind} chat"
     if status == KICKED and (access != "read" or chat.kind != "group"):
-        raise Refusal(f"bot was kicked from the {place}", 403)
+        raise Refusal(f"bot was kicked from the {channel}", 403)
     is_open = chat.kind == "group" or chat.username
     if status == LEFT and (access != "read" or not is_open):
-        raise Refusal(f"bot is not a member of the {place}", 403)
+        raise Refusal(f"bot is not a member of the {channel}", 403)
     if chat.kind == "channel" and access != "read" and status not in (CREATOR, ADMINISTRATOR):
         raise Refusal("need administrator rights in the channel chat")
 
 
 def _check_private(chat, access):
     if not chat.is_started:
-        known = any(chat.person.id in one.members and one.has_bot for one in chat.telegram.chats.values())
+        known = any(chat.user.id in one.members and one.has_bot for one in chat.telegram.chats.values())
         if not known:
             raise Refusal("chat not found")
         if access == "write":
@@ -50,7 +50,7 @@ def is_heard(message):
     chat, bot = message.chat, message.telegram.bot
     if message.sender is bot or (message.sender and message.sender.is_bot and not message.sender_chat):
         return False
-    if chat.person:
+    if chat.user:
         return True
     if not chat.has_bot or (chat.kind == "channel" and not chat.is_admin(bot)):
         return False

@@ -119,7 +119,7 @@ class Api:
         if self.telegram.flood is None or not call.cost:
             return
         try:
-            self.sent.take(self.telegram.flood, call.place, call.cost, self.telegram.minute)
+            self.sent.take(self.telegram.flood, call.channel, call.cost, self.telegram.minute)
         except Refusal:
             self.telegram.floods += 1
             raise

@@ -98,7 +98,7 @@ def edit_message_reply_markup(call):
 def _check_deletable(call, message):
     chat, bot = message.chat, call.telegram.bot
     is_too_old = call.telegram.now() - message.date > KEEP_HOURS * 3600
-    is_own = message.sender is bot or bool(chat.person) or (chat.kind == "channel" and chat.may(bot, "can_post_messages"))
+    is_own = message.sender is bot or bool(chat.user) or (chat.kind == "channel" and chat.may(bot, "can_post_messages"))
     if chat.may(bot, "can_delete_messages"):
         return
     if not is_own or is_too_old:

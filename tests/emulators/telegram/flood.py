@@ -51,7 +51,7 @@ class Flood:
         wanted = [("overall", limits.overall, limits.overall, second)] if limits.overall else []
         if limits.chat:
             wanted.append((("chat", chat.id), limits.burst, limits.chat, second))
-        if limits.group and not chat.person:
+        if limits.group and not chat.user:
             wanted.append((("group", chat.id), limits.group, limits.group, minute))
         found = [self._buckets.setdefault(key, _Bucket(size, pace / per)) for key, size, pace, per in wanted]
         wait = max((one.seconds() for one in found), default=0.0)

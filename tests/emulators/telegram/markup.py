@@ -154,12 +154,12 @@ class _Html:
             self._closed(tag, given, {"offset": begin, "length": self.length - begin}, "".join(self.text[first:]))
         return end + 1
 
-    def _closed(self, tag, given, place, covered):
+    def _closed(self, tag, given, channel, covered):
         language = given.get("class", "").removeprefix("language-") if given.get("class", "").startswith("language-") else ""
         if tag == "code" and language and self.open and self.open[-1][0] == "pre":
             self.open[-1][1]["class"] = f"language-{language}"  # the block around it tells the language
             return
-        entity = {"type": STYLES[tag], **place}
+        entity = {"type": STYLES[tag], **channel}
         if tag == "pre" and language:
             entity["language"] = language
         if tag == "blockquote" and "expandable" in given:

@@ -21,7 +21,7 @@ class Person(User):
     def dm(self):
         """Return the place between this person and the bot; the bot cannot write there before the person has."""
         if self._dm is None:
-            self._dm = Chat(self.telegram, "private", self.id, person=self)
+            self._dm = Chat(self.telegram, "private", self.id, user=self)
         return self._dm
 
     async def start(self, payload="", chat=None):
@@ -38,11 +38,11 @@ class Person(User):
         draft = Draft(text=text, entities=sorted(entities, key=lambda one: one["offset"]))
         return self._said(chat, draft, reply_to, topic, quote=quote, as_chat=as_chat, via=via)
 
-    def _mention(self, text, person):
-        name = person.name.title()
+    def _mention(self, text, user):
+        name = user.name.title()
         assert name in text, f"{name} is not in {text!r}"
-        place = {"offset": markup.units(text[: text.index(name)]), "length": markup.units(name)}
-        return {"type": "text_mention", **place, "user": person.payload()}
+        channel = {"offset": markup.units(text[: text.index(name)]), "length": markup.units(name)}
+        return {"type": "text_mention", **channel, "user": user.payload()}
 
     async def photo(self, chat, data, *, caption="", reply_to=None, topic=None, spoiler=False, as_chat=None):
         """Send a picture."""
@@ -87,14 +87,14 @@ class Person(User):
             return None, chat
         if as_chat:
             return self.telegram.channel_bot, as_chat
-        if not chat.person and chat.members[self.id].is_anonymous:
+        if not chat.user and chat.members[self.id].is_anonymous:
             return self.telegram.anonymous, chat
         return self, None
 
     def _enter(self, chat):
-        assert chat.person in (None, self), f"{self.name} does not see {chat}"
+        assert chat.user in (None, self), f"{self.name} does not see {chat}"
         assert not chat.moved_to, f"{chat} has become {chat.moved_to}"
-        if chat.person:
+        if chat.user:
             assert not chat.is_blocked, f"{self.name} has blocked the bot"
             chat.is_started = True
         elif chat.kind == "channel":
@@ -122,7 +122,7 @@ class Person(User):
         assert found, f"No button {button!r} among {message.buttons()}"
         assert "callback_data" in found[0], f"{button!r} tells the bot nothing: {deed(found[0])}"
         assert not message.is_deleted, "The message is gone"
-        assert message.chat.person in (None, self), f"{self.name} does not see {message.chat}"
+        assert message.chat.user in (None, self), f"{self.name} does not see {message.chat}"
         press = Press(self.telegram, self, message, found[0]["callback_data"])
         self.telegram.presses.append(press)
         self.telegram.updates.add("callback_query", press.payload(), about=press, key=self.id)
@@ -139,11 +139,11 @@ class Person(User):
 
     async def choose(self, result, chat=None, query=""):
         """Send one of the results into a chat; the bot is told which, as it is where that was switched on."""
-        place = chat or self.dm()
-        sent = self._said(place, drafted(self.telegram, result), via=self.telegram.bot)
+        channel = chat or self.dm()
+        sent = self._said(channel, drafted(self.telegram, result), via=self.telegram.bot)
         told = {"result_id": result["id"], "from": self.payload(), "query": query}
         if sent.reply_markup:
-            sent.inline_id = f"AgAAA{sent.id}x{abs(place.id)}"
+            sent.inline_id = f"AgAAA{sent.id}x{abs(channel.id)}"
             told["inline_message_id"] = sent.inline_id
         self.telegram.updates.add("chosen_inline_result", told, key=self.id)
         return sent
@@ -153,7 +153,7 @@ class Person(User):
         old, new = message.reactions.get(self.id, []), [{"type": "emoji", "emoji": one} for one in emoji]
         message.reactions[self.id] = new
         told = {"chat": message.chat.payload(), "message_id": message.id, "user": self.payload(), "date": self.telegram.now()}
-        if message.chat.person or message.chat.is_admin(self.telegram.bot):
+        if message.chat.user or message.chat.is_admin(self.telegram.bot):
             self.telegram.updates.add("message_reaction", told | {"old_reaction": old, "new_reaction": new}, key=message.chat.id)
 
     async def block(self):

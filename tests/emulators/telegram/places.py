@@ -19,16 +19,16 @@ def get_chat(call):
 def get_chat_member(call):
     chat, number = call.chat(), call.get("user_id")
     user = call.telegram.users.get(number)
-    if user is None or (chat.person and user not in (chat.person, call.telegram.bot)):
+    if user is None or (chat.user and user not in (chat.user, call.telegram.bot)):
         raise Refusal("user not found")
-    found = Member(user) if chat.person else chat.members.get(number) or Member(user, LEFT)
+    found = Member(user) if chat.user else chat.members.get(number) or Member(user, LEFT)
     return lambda: found.payload(chat)
 
 
 @method("getChatAdministrators")
 def get_chat_administrators(call):
     chat = call.chat()
-    if chat.person:
+    if chat.user:
         raise Refusal("there are no administrators in the private chat")
     # Other bots are left out, and this one is told.
     told = [one for one in chat.members.values() if not one.user.is_bot or one.user is call.telegram.bot]
@@ -38,13 +38,13 @@ def get_chat_administrators(call):
 @method("getChatMemberCount")
 def get_chat_member_count(call):
     chat = call.chat()
-    return lambda: 2 if chat.person else sum(one.status not in ("left", "kicked") for one in chat.members.values())
+    return lambda: 2 if chat.user else sum(one.status not in ("left", "kicked") for one in chat.members.values())
 
 
 @method("leaveChat")
 def leave_chat(call):
     chat = call.chat("edit")
-    if chat.person:
+    if chat.user:
         raise Refusal("chat member status can't be changed in private chats")
 
     def act():

@@ -42,7 +42,7 @@ class Call:
     args: dict[str, Any]
     files: dict[str, Upload]
     is_gone: Callable[[], bool] = lambda: False  # whether who asked has hung up
-    place: Any = None  # the chat that limits of rate count
+    channel: Any = None  # the chat that limits of rate count
     cost: int = 0  # for how many messages
 
     def get(self, name, default=None):
@@ -70,7 +70,7 @@ class Call:
 
     def count(self, chat, messages=1):
         """Note how much this is for the limits of rate."""
-        self.place, self.cost = chat, messages
+        self.channel, self.cost = chat, messages
 
 
 class Methods(dict[str, Callable[[Call], Any]]):

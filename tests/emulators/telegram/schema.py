@@ -42,22 +42,22 @@ class Schema:
         """Return what is wrong with an update, as sentences."""
         return [f"update: {one}" for one in self._any(["Update"], update, "", None)]
 
-    def _object(self, fields, value, place):
+    def _object(self, fields, value, channel):
         """Yield what is wrong with the keys of an object."""
         known = {field["name"]: field for field in fields}
         for name, field in known.items():
             if field["required"] and value.get(name) is None:
-                yield f"{place}{name} is required"
+                yield f"{channel}{name} is required"
         for name, inner in value.items():
             if name not in known:
-                yield f"{place}{name}: nobody knows this key"
+                yield f"{channel}{name}: nobody knows this key"
             elif inner is not None:
-                yield from self._any(known[name]["types"], inner, f"{place}{name}", known[name])
+                yield from self._any(known[name]["types"], inner, f"{channel}{name}", known[name])
 
-    def _any(self, types, value, place, field):
+    def _any(self, types, value, channel, field):
         """Return what is wrong with a value under the type that fits best."""
-        tries = [list(self._one(kind, value, place, field)) for kind in self._leaves(types, value)]
-        return min(tries, key=len, default=[f"{place}: {value!r} is none of {', '.join(types)}"])
+        tries = [list(self._one(kind, value, channel, field)) for kind in self._leaves(types, value)]
+        return min(tries, key=len, default=[f"{channel}: {value!r} is none of {', '.join(types)}"])
 
     def _leaves(self, types, value):
         """Return the types that a value may mean: of a union, those whose constants it has."""
@@ -72,24 +72,24 @@ class Schema:
         constants = {field["name"]: _constant(field) for field in self._types.get(kind, {}).get("fields", [])}
         return all(value.get(name) == constant for name, constant in constants.items() if constant is not None)
 
-    def _one(self, kind, value, place, field):
+    def _one(self, kind, value, channel, field):
         """Yield what is wrong with a value of one type."""
         if kind.startswith("Array of "):
             if not isinstance(value, list):
-                yield f"{place}: {value!r} is no list"
+                yield f"{channel}: {value!r} is no list"
                 return
-            yield from _out_of_range(field, len(value), place, "items")
+            yield from _out_of_range(field, len(value), channel, "items")
             for index, one in enumerate(value):
-                yield from self._any([kind.removeprefix("Array of ")], one, f"{place}[{index}]", None)
+                yield from self._any([kind.removeprefix("Array of ")], one, f"{channel}[{index}]", None)
         elif kind in SIMPLE:
-            yield from _simple(kind, value, place, field)
+            yield from _simple(kind, value, channel, field)
         elif kind == "InputFile":
             if not (isinstance(value, str) and value.startswith("attach://")):
-                yield f"{place}: {value!r} is no file"
+                yield f"{channel}: {value!r} is no file"
         elif not isinstance(value, dict):
-            yield f"{place}: {value!r} is no {kind}"
+            yield f"{channel}: {value!r} is no {kind}"
         else:
-            yield from self._object(self._types[kind].get("fields", []), value, f"{place}.")
+            yield from self._object(self._types[kind].get("fields", []), value, f"{channel}.")
 
 
 def _constant(field):
@@ -99,19 +99,19 @@ def _constant(field):
     return found and found[1]
 
 
-def _simple(kind, value, place, field):
+def _simple(kind, value, channel, field):
     if not isinstance(value, SIMPLE[kind]) or (kind != "Boolean" and isinstance(value, bool)):
-        yield f"{place}: {value!r} is no {kind}"
+        yield f"{channel}: {value!r} is no {kind}"
     elif field and kind == "String":
         constant = _constant(field)
         if constant and value != constant:
-            yield f"{place}: {value!r} is not {constant!r}"
-        yield from _out_of_range(field, value, place, "length")
+            yield f"{channel}: {value!r} is not {constant!r}"
+        yield from _out_of_range(field, value, channel, "length")
     elif field and kind == "Integer":
-        yield from _out_of_range(field, value, place, "value")
+        yield from _out_of_range(field, value, channel, "value")
 
 
-def _out_of_range(field, value, place, what):
+def _out_of_range(field, value, channel, what):
     """Yield that something is more or less than the prose says."""
     if field is None or "entities parsing" in field["description"] or "entity parsing" in field["description"]:
         return
@@ -120,4 +120,4 @@ def _out_of_range(field, value, place, what):
         ranges = [match for match in ranges if match[3]]
         value = len(value.encode() if ranges and ranges[0][3].lower() == "bytes" else value)
     if ranges and not min(int(one[1]) for one in ranges) <= value <= max(int(one[2]) for one in ranges):
-        yield f"{place}: {what} {value} is not within {ranges[0][1]}-{ranges[0][2]}"
+        yield f"{channel}: {what} {value} is not within {ranges[0][1]}-{ranges[0][2]}"

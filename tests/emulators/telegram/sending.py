@@ -72,10 +72,10 @@ def _reply(call, chat):
         return None, None
     if not isinstance(wanted, dict):
         raise Refusal("object expected as reply parameters")
-    place = call.telegram.find_chat(wanted["chat_id"]) if "chat_id" in wanted else chat
-    if place is None:
+    channel = call.telegram.find_chat(wanted["chat_id"]) if "chat_id" in wanted else chat
+    if channel is None:
         raise Refusal("chat not found")
-    found = place.message(wanted.get("message_id"))
+    found = channel.message(wanted.get("message_id"))
     if found is None:
         if wanted.get("allow_sending_without_reply"):
             return None, None

@@ -175,14 +175,14 @@ class Telegram:
         reads_all = {"can_join_groups": True, "can_read_all_group_messages": not self.privacy, "supports_inline_queries": self.is_inline}
         return self.bot.payload() | reads_all | more
 
-    def commands_for(self, person, chat):
+    def commands_for(self, user, chat):
         """Return the commands that somebody is shown in a chat: of the narrowest scope that has any, in their language if there are."""
-        scopes = [("chat", chat.id), ("all_private_chats",)] if chat.person else [("chat_member", chat.id, person.id)]
-        if not chat.person:
-            if chat.is_admin(person):
+        scopes = [("chat", chat.id), ("all_private_chats",)] if chat.user else [("chat_member", chat.id, user.id)]
+        if not chat.user:
+            if chat.is_admin(user):
                 scopes += [("chat_administrators", chat.id), ("chat", chat.id), ("all_chat_administrators",)]
             scopes += [("chat", chat.id), ("all_group_chats",)]
-        keys = [(scope, language) for scope in (*scopes, ("default",)) for language in (person.language, "")]
+        keys = [(scope, language) for scope in (*scopes, ("default",)) for language in (user.language, "")]
         return next((self.commands[key] for key in keys if self.commands.get(key)), [])
 
     def now(self):

@@ -123,7 +123,7 @@ class Chat:
     kind: str
     id: int
     title: str = ""
-    person: Any = None
+    user: Any = None
     username: str | None = None
     is_forum: bool = False
     is_started: bool = False  # whether the person of a private chat has ever written
@@ -142,7 +142,7 @@ class Chat:
             self._last_id = 1  # that it was made was its first message
 
     def __repr__(self):
-        return f"<Chat {self.kind} {self.title or self.person} {self.id}>"
+        return f"<Chat {self.kind} {self.title or self.user} {self.id}>"
 
     @property
     def messages(self):
@@ -171,7 +171,7 @@ class Chat:
     @property
     def has_bot(self):
         """Whether the bot is here."""
-        return self.person is not None or self.status_of(self.telegram.bot) in (CREATOR, ADMINISTRATOR, MEMBER, RESTRICTED)
+        return self.user is not None or self.status_of(self.telegram.bot) in (CREATOR, ADMINISTRATOR, MEMBER, RESTRICTED)
 
     def may(self, user, right):
         """Return whether somebody has an administrator's right here."""
@@ -244,8 +244,8 @@ class Chat:
 
     def payload(self):
         """Return the chat as messages tell it."""
-        if self.person:
-            return {"id": self.id, "type": "private", "first_name": self.person.name.title(), "username": self.person.username}
+        if self.user:
+            return {"id": self.id, "type": "private", "first_name": self.user.name.title(), "username": self.user.username}
         told = {"id": self.id, "type": self.kind, "title": self.title}
         return told | ({"username": self.username} if self.username else {}) | ({"is_forum": True} if self.is_forum else {})
 

@@ -14,13 +14,13 @@ from PIL.PngImagePlugin import PngImageFile
 from sd_parsers import ParserManager
 from sd_parsers.data import PromptInfo
 
-from inference.contract.model_info import Defaults, Limits, Passport
+from inference.contract.model_info import Defaults, Limits, ModelInfo
 from inference.contract.request import Fragment, PictureRequest, Prompt
 from inference.images.encode import png
 from inference.images.metadata import SAMPLERS, chunks, parameters, settings_json, xmp
 from inference.worker.schedulers import RECIPES
 
-PASSPORT = Passport(
+PASSPORT = ModelInfo(
     name="demo",
     family="sd1",
     kind="folder",
@@ -55,9 +55,9 @@ def asked(prompt: str, negative: str = "", **changes: object) -> PictureRequest:
     return msgspec.structs.replace(REQUEST, prompt=Prompt.plain(prompt), negative=Prompt.plain(negative), **changes)
 
 
-def written(request: PictureRequest, passport: Passport = PASSPORT) -> PngImageFile:
+def written(request: PictureRequest, model_info: ModelInfo = PASSPORT) -> PngImageFile:
     """Return an opened file with the metadata of picture 2 of the request."""
-    file = png(np.full((96, 128, 3), 90, np.uint8), chunks(request, passport, request.seed + 2, (128, 96), VERSIONS))
+    file = png(np.full((96, 128, 3), 90, np.uint8), chunks(request, model_info, request.seed + 2, (128, 96), VERSIONS))
     image = PngImageFile(io.BytesIO(file))
     image.load()
     return image

@@ -94,20 +94,20 @@ def problem(path: Path) -> str:
 @pytest.mark.parametrize(("width", "family", "side"), [(768, "sd1", 512), (1024, "sd2", 768), (2048, "sdxl", 1024)])
 def test_family_of_a_file(tmp_path, width, family, side):
     """The width of the cross-attention tells SD 1, SD 2 and SDXL apart."""
-    passport = inspect(write_weights(tmp_path / "a.safetensors", original(width)))
+    model_info = inspect(write_weights(tmp_path / "a.safetensors", original(width)))
 
-    assert (passport.family, passport.kind) == (family, "file")
-    assert (passport.defaults.width, passport.limits.multiple) == (side, 8)
+    assert (model_info.family, model_info.kind) == (family, "file")
+    assert (model_info.defaults.width, model_info.limits.multiple) == (side, 8)
 
 
 def test_sd3_file(tmp_path):
     """An SD 3 file is known by its joint blocks, predicts a flow and takes only flow schedulers."""
     shapes = {f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4608, 1536)}
-    passport = inspect(write_weights(tmp_path / "a.safetensors", shapes, "F16"))
+    model_info = inspect(write_weights(tmp_path / "a.safetensors", shapes, "F16"))
 
-    assert (passport.family, passport.prediction, passport.precision) == ("sd3", "flow", "fp16")
-    assert passport.limits.multiple == 16
-    assert all(name.startswith("flow ") for name in passport.schedulers)
+    assert (model_info.family, model_info.prediction, model_info.precision) == ("sd3", "flow", "fp16")
+    assert model_info.limits.multiple == 16
+    assert all(name.startswith("flow ") for name in model_info.schedulers)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_sd3_file(tmp_path):
 )
 def test_variant_of_a_file(tmp_path, name, more, variant):
     """The passport says whether a file is full, pruned or EMA-only."""
-    passport = inspect(write_weights(tmp_path / f"{name}.safetensors", original(768, **more)))
+    model_info = inspect(write_weights(tmp_path / f"{name}.safetensors", original(768, **more)))
 
-    assert passport.variant == variant
+    assert model_info.variant == variant
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [("F16", "fp16"), ("BF16", "bf16"), ("F32", "fp32")])
@@ -211,11 +211,11 @@ def test_deep_header(tmp_path):
 
 def test_folder(tmp_path):
     """A diffusers folder's passport comes from its configuration files and the denoiser's header."""
-    passport = inspect(write_model(tmp_path / "painter"))
+    model_info = inspect(write_model(tmp_path / "painter"))
 
-    assert (passport.name, passport.family, passport.kind) == ("painter", "sd1", "folder")
-    assert (passport.precision, passport.prediction, passport.variant) == ("fp16", "epsilon", "pruned")
-    assert (passport.defaults.width, passport.limits.smallest, passport.limits.largest) == (512, 256, 1024)
+    assert (model_info.name, model_info.family, model_info.kind) == ("painter", "sd1", "folder")
+    assert (model_info.precision, model_info.prediction, model_info.variant) == ("fp16", "epsilon", "pruned")
+    assert (model_info.defaults.width, model_info.limits.smallest, model_info.limits.largest) == (512, 256, 1024)
 
 
 def test_scheduler_with_infinity(tmp_path):
@@ -277,11 +277,13 @@ def test_card(tmp_path):
     folder = write_model(tmp_path / "painter")
     limits = {"multiple": 16, "smallest": 128, "largest": 256, "most_pixels": 65536}
     defaults = {"width": 128, "height": 128, "steps": 4, "guidance": 1.0, "scheduler": "lcm"}
-    write_json(folder / "easel.json", {"title": "Painter", "limits": limits, "defaults": defaults, "schedulers": ["lcm"], "words": ["red"]})
-    passport = inspect(folder)
+    write_json(
+        folder / "easel.json", {"title": "WorkerStatus", "limits": limits, "defaults": defaults, "schedulers": ["lcm"], "words": ["red"]}
+    )
+    model_info = inspect(folder)
 
-    assert (passport.title, passport.words, passport.schedulers) == ("Painter", ("red",), ("lcm",))
-    assert (passport.limits.largest, passport.defaults.steps) == (256, 4)
+    assert (model_info.title, model_info.words, model_info.schedulers) == ("Painter", ("red",), ("lcm",))
+    assert (model_info.limits.largest, model_info.defaults.steps) == (256, 4)
 
 
 @pytest.mark.parametrize(
@@ -297,10 +299,10 @@ def test_bad_cards(tmp_path, card):
 
 def test_distilled_folder(tmp_path):
     """A folder that is saved with LCM's scheduler takes only that one, and few steps."""
-    passport = inspect(write_model(tmp_path / "quick", scheduler=["diffusers", "LCMScheduler"]))
+    model_info = inspect(write_model(tmp_path / "quick", scheduler=["diffusers", "LCMScheduler"]))
 
-    assert (passport.schedulers, passport.defaults.scheduler) == (("lcm",), "lcm")
-    assert passport.defaults.steps < 10
+    assert (model_info.schedulers, model_info.defaults.scheduler) == (("lcm",), "lcm")
+    assert model_info.defaults.steps < 10
 
 
 @pytest.fixture
@@ -341,14 +343,14 @@ def test_catalogue(models, tmp_path):
         ModelEntry(name="remote", source="org/name", family="sdxl"),
         ModelEntry(name="old", source="old", prediction="v_prediction", schedulers=("lcm",)),
     )
-    passports = read_catalogue(entries, models, shipped)
+    model_infos = read_catalogue(entries, models, shipped)
 
-    assert set(passports) == {"demo", "painter", "old", "main", "remote"}
-    assert passports["main"].defaults.steps == 12
-    assert passports["main"].defaults.scheduler == "euler a"
-    assert passports["main"].defaults.width == 640
-    assert (passports["remote"].kind, passports["remote"].source) == ("hub", "org/name")
-    assert (passports["old"].prediction, passports["old"].defaults.scheduler) == ("v_prediction", "lcm")
+    assert set(model_infos) == {"demo", "painter", "old", "main", "remote"}
+    assert model_infos["main"].defaults.steps == 12
+    assert model_infos["main"].defaults.scheduler == "euler a"
+    assert model_infos["main"].defaults.width == 640
+    assert (model_infos["remote"].kind, model_infos["remote"].source) == ("hub", "org/name")
+    assert (model_infos["old"].prediction, model_infos["old"].defaults.scheduler) == ("v_prediction", "lcm")
 
 
 @pytest.mark.parametrize(
@@ -394,9 +396,9 @@ def test_config_of_a_file(models, tmp_path):
     config = write_model(tmp_path / "config")
     write_json(config / "scheduler" / "scheduler_config.json", {"prediction_type": "v_prediction"})
     write_json(config / "unet" / "config.json", {"sample_size": 96, "in_channels": 4})
-    passports = read_catalogue((ModelEntry(name="old", source="old", config=str(config)),), models, write_model(tmp_path / "weights"))
+    model_infos = read_catalogue((ModelEntry(name="old", source="old", config=str(config)),), models, write_model(tmp_path / "weights"))
 
-    assert (passports["old"].prediction, passports["old"].defaults.width) == ("v_prediction", 768)
+    assert (model_infos["old"].prediction, model_infos["old"].defaults.width) == ("v_prediction", 768)
 
 
 def test_hash_is_remembered(tmp_path):

@@ -21,7 +21,7 @@ MIXTURE = [
 
 
 @pytest.fixture(scope="module")
-def studio():
+def batch_engine():
     """One studio for the tests that leave it as it was."""
     with room() as opened:
         yield opened
@@ -39,21 +39,21 @@ def coarse(picture):
 
 
 @pytest.mark.usefixtures("generous")
-def test_a_mixed_batch_paints_what_each_would_have_painted_alone(studio):
+def test_a_mixed_batch_paints_what_each_would_have_painted_alone(batch_engine):
     """Different schedulers, steps and guidance in one batch change no pixel by more than 2 of 255."""
-    together = [outcome.pictures[0] for outcome in studio.paint(*MIXTURE)]
-    alone = [studio.paint(request)[0].pictures[0] for request in MIXTURE]
+    together = [outcome.pictures[0] for outcome in batch_engine.paint(*MIXTURE)]
+    alone = [batch_engine.paint(request)[0].pictures[0] for request in MIXTURE]
 
     assert max(off(*pair) for pair in zip(together, alone, strict=True)) <= 2
-    assert studio.studio.largest_batch > 1
+    assert batch_engine.batch_engine.largest_batch > 1
 
 
-def test_a_lone_request_paints_what_the_stock_pipeline_paints(studio):
+def test_a_lone_request_paints_what_the_stock_pipeline_paints(batch_engine):
     """The engine's picture is the bare pipeline's picture."""
     request = asked(steps=6)
-    ours = studio.paint(request)[0].pictures[0]
-    pipeline = studio.easel.loaded.pipeline("StableDiffusionPipeline")
-    pipeline.scheduler = make(request.scheduler, studio.easel.loaded.scheduler_config)
+    ours = batch_engine.paint(request)[0].pictures[0]
+    pipeline = batch_engine.easel.loaded.pipeline("StableDiffusionPipeline")
+    pipeline.scheduler = make(request.scheduler, batch_engine.easel.loaded.scheduler_config)
     theirs = pipeline(
         request.prompt.text, width=128, height=128, num_inference_steps=6, guidance_scale=4.0,
         generator=torch.Generator().manual_seed(request.seed),
@@ -62,57 +62,59 @@ def test_a_lone_request_paints_what_the_stock_pipeline_paints(studio):
     assert off(ours, np.asarray(theirs)) <= 1
 
 
-def test_at_the_same_bucket_neighbours_change_not_one_bit(studio):
+def test_at_the_same_bucket_neighbours_change_not_one_bit(batch_engine):
     """A picture painted in a full batch equals the same picture painted alone at the same bucket."""
     full = [
         asked(f"a {colour} circle", seed=number, share=colour, bucket=8) for number, colour in enumerate(["red", "blue", "green", "pink"])
     ]
-    together = [outcome.pictures[0] for outcome in studio.paint(*full)]
-    alone = [studio.paint(request)[0].pictures[0] for request in full]
+    together = [outcome.pictures[0] for outcome in batch_engine.paint(*full)]
+    alone = [batch_engine.paint(request)[0].pictures[0] for request in full]
 
     assert all(np.array_equal(*pair) for pair in zip(together, alone, strict=True))
 
 
 @pytest.mark.usefixtures("generous")
-def test_in_the_same_seats_a_picture_is_the_same_to_the_last_bit(studio):
+def test_in_the_same_seats_a_picture_is_the_same_to_the_last_bit(batch_engine):
     """Whoever was beside it, in passes of whatever sizes, and whoever is beside it now: a picture painted in its old seats is the same."""
-    first = [outcome.end.proof for outcome in studio.paint(*MIXTURE)]
+    first = [outcome.end.proof for outcome in batch_engine.paint(*MIXTURE)]
     sat = [{seat.rows for seat in read(proof.pictures[0].seats)} for proof in first]
     repeats = [replace(request, seats=(proof.pictures[0].seats,)) for request, proof in zip(MIXTURE, first, strict=True)]
-    alone = [studio.paint(request)[0].end.proof for request in repeats]
-    beside = [outcome.end.proof for outcome in studio.paint(*repeats, *(replace(one, seed=99, share="z") for one in MIXTURE))]
+    alone = [batch_engine.paint(request)[0].end.proof for request in repeats]
+    beside = [outcome.end.proof for outcome in batch_engine.paint(*repeats, *(replace(one, seed=99, share="z") for one in MIXTURE))]
 
     assert max(len(sizes) for sizes in sat) > 1
     assert alone == first
     assert beside[: len(first)] == first
 
 
-def test_the_same_request_gives_the_same_pixels(studio):
+def test_the_same_request_gives_the_same_pixels(batch_engine):
     """Seeds repeat a picture, and picture i of a request is that of seed + i."""
-    several = studio.paint(asked(count=3, seed=40))[0].pictures
-    again = [studio.paint(asked(seed=40 + index))[0].pictures[0] for index in range(3)]
+    several = batch_engine.paint(asked(count=3, seed=40))[0].pictures
+    again = [batch_engine.paint(asked(seed=40 + index))[0].pictures[0] for index in range(3)]
 
     assert len(several) == 3
     assert off(several[0], several[1]) > 20
     assert max(off(*pair) for pair in zip(several, again, strict=True)) <= 2
 
 
-def test_steps_are_told_in_order_up_to_the_last(studio):
+def test_steps_are_told_in_order_up_to_the_last(batch_engine):
     """Progress only grows and ends at the number of steps, whatever the scheduler calls a step."""
     for scheduler in ("euler", "heun", "pndm"):
-        steps = studio.paint(asked(scheduler=scheduler, steps=5, count=2))[0].steps
+        steps = batch_engine.paint(asked(scheduler=scheduler, steps=5, count=2))[0].steps
 
         assert steps == sorted(set(steps))
         assert steps[-1] == (10, 10)
 
 
-def test_image_to_image_changes_more_with_strength(studio):
+def test_image_to_image_changes_more_with_strength(batch_engine):
     """Strength says how much of the source is painted anew."""
-    source = studio.paint(asked(steps=8))[0].events
+    source = batch_engine.paint(asked(steps=8))[0].events
     image = next(event.image for event in source if hasattr(event, "image"))
-    before = next(iter(studio.paint(asked(steps=8))[0].pictures))
+    before = next(iter(batch_engine.paint(asked(steps=8))[0].pictures))
     changed = [
-        np.abs(studio.paint(asked("a green star", steps=10, source=image, strength=strength))[0].pictures[0].astype(int) - before).mean()
+        np.abs(
+            batch_engine.paint(asked("a green star", steps=10, source=image, strength=strength))[0].pictures[0].astype(int) - before
+        ).mean()
         for strength in (0.2, 0.5, 0.9)
     ]
 
@@ -120,10 +122,10 @@ def test_image_to_image_changes_more_with_strength(studio):
     assert changed[-1] > 2 * changed[0]
 
 
-def test_previews_show_the_picture_that_comes(studio, monkeypatch):
+def test_previews_show_the_picture_that_comes(batch_engine, monkeypatch):
     """A preview of a late step looks like the finished picture, small and blurred."""
     monkeypatch.setattr("inference.worker.running_request.PREVIEW_EVERY", 0.0)
-    outcome = studio.paint(asked(steps=8, previews=True))[0]
+    outcome = batch_engine.paint(asked(steps=8, previews=True))[0]
     looks = [coarse(pixels(event.preview)) for event in outcome.events if getattr(event, "preview", None)]
     finished = coarse(outcome.pictures[0])
 
@@ -132,9 +134,9 @@ def test_previews_show_the_picture_that_comes(studio, monkeypatch):
 
 
 @pytest.fixture
-def generous(studio, monkeypatch):
+def generous(batch_engine, monkeypatch):
     """Let every batch be as large as it may be: what a machine has learned of its speed is not the test's subject."""
-    monkeypatch.setattr(studio.studio.pace, "rows", lambda _key: studio.studio.pace.most)
+    monkeypatch.setattr(batch_engine.batch_engine.pace, "rows", lambda _key: batch_engine.batch_engine.pace.most)
 
 
 def never(_rows, _call):
@@ -162,13 +164,13 @@ class Counting:
 
 
 @pytest.fixture
-def counted(studio):
+def counted(batch_engine):
     """Return a function that watches the demo model's denoiser, and stops watching at the end."""
     watched = []
 
     def watch(refuse=never):
-        studio.paint(asked(steps=1))
-        watched.append(Counting(studio.easel.loaded.components["unet"], refuse))
+        batch_engine.paint(asked(steps=1))
+        watched.append(Counting(batch_engine.easel.loaded.components["unet"], refuse))
         return watched[-1]
 
     yield watch
@@ -176,31 +178,31 @@ def counted(studio):
         one.stop()
 
 
-def test_cancel_stops_at_the_next_step(studio, counted):
+def test_cancel_stops_at_the_next_step(batch_engine, counted):
     """After a cancel at most the pass that is being made is finished."""
     calls = counted()
-    (number,) = studio.begin(asked(steps=50))
+    (number,) = batch_engine.begin(asked(steps=50))
     while len(calls.rows) < 3:
         pass
     at_cancel = len(calls.rows)
-    studio.studio.cancel(number)
-    studio.paint(asked(steps=1))
+    batch_engine.batch_engine.cancel(number)
+    batch_engine.paint(asked(steps=1))
 
     assert len(calls.rows) <= at_cancel + 2 + 1
-    assert studio.studio.running == 0
+    assert batch_engine.batch_engine.running == 0
 
 
 @pytest.mark.usefixtures("generous")
-def test_requests_join_and_leave_at_any_step(studio, counted):
+def test_requests_join_and_leave_at_any_step(batch_engine, counted):
     """A short request that arrives later shares passes with the long one and ends before it."""
     calls = counted()
-    (long,) = studio.begin(asked(steps=40, share="long"))
+    (long,) = batch_engine.begin(asked(steps=40, share="long"))
     while len(calls.rows) < 2:
         pass
-    (short,) = studio.begin(asked("a blue star", steps=3, share="short"))
+    (short,) = batch_engine.begin(asked("a blue star", steps=3, share="short"))
     ended = []
     while len(ended) < 2:
-        number, event = studio.heard.get(timeout=60)
+        number, event = batch_engine.heard.get(timeout=60)
         if isinstance(event, Done | Failed):
             ended.append(number)
 
@@ -210,15 +212,15 @@ def test_requests_join_and_leave_at_any_step(studio, counted):
 
 
 @pytest.mark.usefixtures("generous")
-def test_a_batch_that_does_not_fit_is_made_smaller(studio, counted):
+def test_a_batch_that_does_not_fit_is_made_smaller(batch_engine, counted):
     """Out of memory in a batch costs a smaller batch, and nobody their picture."""
-    studio.paint(*MIXTURE[:4])
+    batch_engine.paint(*MIXTURE[:4])
     calls = counted(lambda rows, _: rows > 2)
-    outcomes = studio.paint(*MIXTURE[:4])
+    outcomes = batch_engine.paint(*MIXTURE[:4])
 
     assert all(isinstance(outcome.end, Done) for outcome in outcomes)
     assert max(calls.rows) > 2
-    assert studio.studio.ladder.climbed["batch"] >= 1
+    assert batch_engine.batch_engine.ladder.climbed["batch"] >= 1
 
 
 def test_one_that_never_fits_fails_alone():
@@ -236,7 +238,7 @@ def test_one_that_never_fits_fails_alone():
         network.forward = forward
         large, small = opened.paint(asked(width=192), asked(steps=6))
         smaller = opened.paint(asked(width=224, height=224, allow_smaller=True))[0]
-        climbed = opened.studio.ladder.climbed
+        climbed = opened.batch_engine.ladder.climbed
 
     assert isinstance(large.end, Failed)
     assert large.end.problem.key == "memory-spent"
@@ -264,7 +266,7 @@ def test_the_autoencoder_falls_back_to_tiles(stage, rung):
         network.forward = forward
         outcome = opened.paint(asked(width=256, height=256, source=image if stage == "encode" else None))[0]
         network.forward = run
-        climbed = opened.studio.ladder.climbed
+        climbed = opened.batch_engine.ladder.climbed
 
         assert isinstance(outcome.end, Done)
         assert outcome.pictures[0].shape == (256, 256, 3)
@@ -287,13 +289,13 @@ def test_the_words_fall_back_to_the_processor():
 
         encoder.forward = forward
         outcome = opened.paint(asked("a brown boat by the sea at night"))[0]
-        climbed = opened.studio.ladder.climbed
+        climbed = opened.batch_engine.ladder.climbed
 
     assert isinstance(outcome.end, Done)
     assert climbed["words"] == 1
 
 
-def test_a_defect_in_one_request_leaves_the_others(studio, monkeypatch):
+def test_a_defect_in_one_request_leaves_the_others(batch_engine, monkeypatch):
     """An exception nobody foresaw fails its own request, with an incident to look for, and no other."""
     made = Call.__post_init__
 
@@ -303,7 +305,7 @@ def test_a_defect_in_one_request_leaves_the_others(studio, monkeypatch):
             object.__setattr__(call, "arguments", {**call.arguments, "sample": "not a tensor"})
 
     monkeypatch.setattr(Call, "__post_init__", broken)
-    bad, good = studio.paint(asked(width=192), asked())
+    bad, good = batch_engine.paint(asked(width=192), asked())
 
     assert isinstance(bad.end, Failed)
     assert bad.end.problem.key == "fault-unexpected"
@@ -311,20 +313,20 @@ def test_a_defect_in_one_request_leaves_the_others(studio, monkeypatch):
     assert isinstance(good.end, Done)
 
 
-def test_a_broken_source_fails_before_it_costs_anything(studio):
+def test_a_broken_source_fails_before_it_costs_anything(batch_engine):
     """A source that is no picture is refused with its reason, and no step is run."""
-    (outcome,) = studio.paint(asked(source=b"GIF89a not a picture"))
+    (outcome,) = batch_engine.paint(asked(source=b"GIF89a not a picture"))
 
     assert isinstance(outcome.end, Failed)
     assert outcome.end.problem.key.startswith("picture-")
     assert outcome.steps == []
 
 
-def test_everything_finished_is_forgotten(studio):
+def test_everything_finished_is_forgotten(batch_engine):
     """Nothing of an ended request is kept: no share, no model held, no picture in work."""
-    studio.paint(*MIXTURE)
+    batch_engine.paint(*MIXTURE)
 
-    assert studio.studio.running == 0
-    assert studio.studio._shares._work == {}
-    assert all(not slot.users for slot in studio.studio.shelf._slots.values())
-    assert PASSPORT.name in studio.studio.shelf.names()
+    assert batch_engine.batch_engine.running == 0
+    assert batch_engine.batch_engine._shares._work == {}
+    assert all(not slot.users for slot in batch_engine.batch_engine.shelf._slots.values())
+    assert PASSPORT.name in batch_engine.batch_engine.shelf.names()

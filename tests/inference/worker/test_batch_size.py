@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.worker.batch_size import Pace
+from inference.worker.batch_size import BatchSize
 
 
 def learned(seconds_for, most=32, passes=60):
     """Return the batch size that is reached where a pass of n rows takes `seconds_for(n)` and demand has no end."""
-    pace = Pace(most)
+    pace = BatchSize(most)
     for _ in range(passes):
         rows = pace.rows("key")
         pace.measured("key", rows, seconds_for(rows))
@@ -32,7 +32,7 @@ def test_batches_stop_growing_where_the_device_is_full():
 
 def test_what_did_not_fit_is_not_tried_again():
     """After running out of memory at sixteen rows, at most eight go together."""
-    pace = Pace(32)
+    pace = BatchSize(32)
     pace.too_large("key", 16)
 
     assert all(pace.rows("key") <= 8 for _ in range(10))
@@ -41,7 +41,7 @@ def test_what_did_not_fit_is_not_tried_again():
 @given(st.integers(1, 64), st.lists(st.tuples(st.integers(1, 64), st.floats(1e-4, 10)), max_size=50))
 def test_the_answer_is_always_within_bounds(most, history):
     """Whatever was measured, between one row and the most are allowed."""
-    pace = Pace(most)
+    pace = BatchSize(most)
     for rows, seconds in history:
         pace.measured("key", rows, seconds)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.worker.batch_slots import Asked, Seat, read, seated, written
+from inference.worker.batch_slots import Asked, BatchSlot, read, seated, written
 
-SEATS = st.builds(Seat, st.integers(1, 32), st.integers(0, 31))
+SEATS = st.builds(BatchSlot, st.integers(1, 32), st.integers(0, 31))
 
 
 @given(st.lists(SEATS, max_size=40))
@@ -27,11 +27,16 @@ def test_what_is_no_seat_is_none(text):
         ([Asked(2), Asked(2), Asked(2)], 4, 0, {0: 0, 1: 2}),
         ([Asked(2), Asked(4), Asked(2)], 4, 0, {0: 0}),
         ([Asked(8)], 4, 0, {0: 0}),
-        ([Asked(2), Asked(2, Seat(8, 4)), Asked(2, bucket=8), Asked(2)], 4, 0, {0: 0, 3: 2}),
+        ([Asked(2), Asked(2, BatchSlot(8, 4)), Asked(2, bucket=8), Asked(2)], 4, 0, {0: 0, 3: 2}),
         ([Asked(2, bucket=8), Asked(2, bucket=8), Asked(2, bucket=4)], 2, 8, {0: 0, 1: 2}),
-        ([Asked(2, Seat(8, 4))], 2, 8, {0: 4}),
-        ([Asked(2, Seat(8, 4)), Asked(2), Asked(2, Seat(8, 0)), Asked(2, Seat(8, 5)), Asked(2, Seat(6, 0))], 2, 8, {0: 4, 1: 2, 2: 0}),
-        ([Asked(2, Seat(7, 2)), Asked(2), Asked(2), Asked(1), Asked(2)], 2, 7, {0: 2, 1: 0, 2: 4, 3: 6}),
+        ([Asked(2, BatchSlot(8, 4))], 2, 8, {0: 4}),
+        (
+            [Asked(2, BatchSlot(8, 4)), Asked(2), Asked(2, BatchSlot(8, 0)), Asked(2, BatchSlot(8, 5)), Asked(2, BatchSlot(6, 0))],
+            2,
+            8,
+            {0: 4, 1: 2, 2: 0},
+        ),
+        ([Asked(2, BatchSlot(7, 2)), Asked(2), Asked(2), Asked(1), Asked(2)], 2, 7, {0: 2, 1: 0, 2: 4, 3: 6}),
     ],
 )
 def test_who_sits_where(asked, room, rows, firsts):
@@ -39,7 +44,7 @@ def test_who_sits_where(asked, room, rows, firsts):
     assert seated(asked, room) == (rows, firsts)
 
 
-ASKED = st.builds(Asked, st.integers(1, 4), st.none() | st.builds(Seat, st.just(8), st.integers(0, 4)), st.sampled_from([0, 0, 8]))
+ASKED = st.builds(Asked, st.integers(1, 4), st.none() | st.builds(BatchSlot, st.just(8), st.integers(0, 4)), st.sampled_from([0, 0, 8]))
 
 
 @given(st.lists(ASKED, min_size=1, max_size=12), st.integers(1, 16))
@@ -50,5 +55,5 @@ def test_nobody_sits_on_another(asked, room):
 
     assert 0 in firsts
     assert len(held) == len(set(held))
-    assert all(asked[number].seat in (None, Seat(rows, at)) for number, at in firsts.items())
+    assert all(asked[number].seat in (None, BatchSlot(rows, at)) for number, at in firsts.items())
     assert not rows or max(held) < rows

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.worker.fair_share import Shares
+from inference.worker.fair_share import FairShare
 
 COSTS = st.lists(st.floats(0.01, 5), min_size=1, max_size=30)
 
@@ -11,7 +11,7 @@ COSTS = st.lists(st.floats(0.01, 5), min_size=1, max_size=30)
 @given(COSTS, COSTS, st.floats(0.25, 4), st.floats(0.25, 4))
 def test_two_busy_shares_never_drift_apart(first, second, weight_f, weight_g):
     """While both wait throughout, the difference of their weighted service stays within one largest charge of each."""
-    shares, costs, weights = Shares(), {"f": first, "g": second}, {"f": weight_f, "g": weight_g}
+    shares, costs, weights = FairShare(), {"f": first, "g": second}, {"f": weight_f, "g": weight_g}
     for name in costs:
         shares.join(name)
     bound = max(first) / weight_f + max(second) / weight_g
@@ -29,7 +29,7 @@ def test_two_busy_shares_never_drift_apart(first, second, weight_f, weight_g):
 @given(COSTS)
 def test_an_idle_share_saves_up_nothing(costs):
     """Whoever comes later starts where the others are: neither before them for having waited nor behind them."""
-    shares = Shares()
+    shares = FairShare()
     shares.join("early")
     for cost in costs:
         shares.charge("early", cost, 1.0)
@@ -41,7 +41,7 @@ def test_an_idle_share_saves_up_nothing(costs):
 
 def test_leaving_and_coming_back_is_no_way_to_the_front():
     """A share that leaves ahead of the others finds its tag again when it returns."""
-    shares = Shares()
+    shares = FairShare()
     shares.join("greedy")
     shares.join("patient")
     shares.charge("greedy", 5.0, 1.0)
@@ -54,7 +54,7 @@ def test_leaving_and_coming_back_is_no_way_to_the_front():
 
 def test_a_share_with_several_requests_is_one_share():
     """Ending one of two requests leaves the share in the running."""
-    shares = Shares()
+    shares = FairShare()
     shares.join("a")
     shares.join("a")
     shares.leave("a")

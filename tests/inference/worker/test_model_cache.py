@@ -62,10 +62,10 @@ def two_models(tmp_path_factory):
     return read_catalogue([ModelEntry(name="tiny", source=str(folder / "tiny"))], None, WEIGHTS)
 
 
-def request_to(passport, **changes):
+def request_to(model_info, **changes):
     """Return a short request at a model's own size."""
-    size = {"width": passport.defaults.width, "height": passport.defaults.height}
-    return asked(model=passport.name, steps=2, **size | changes)
+    size = {"width": model_info.defaults.width, "height": model_info.defaults.height}
+    return asked(model=model_info.name, steps=2, **size | changes)
 
 
 def test_two_models_paint_side_by_side_where_both_fit(two_models):
@@ -74,7 +74,7 @@ def test_two_models_paint_side_by_side_where_both_fit(two_models):
         outcomes = opened.paint(request_to(two_models["demo"]), request_to(two_models["tiny"]))
 
         assert all(isinstance(outcome.end, Done) for outcome in outcomes)
-        assert set(opened.studio.shelf.names()) == {"demo", "tiny"}
+        assert set(opened.batch_engine.shelf.names()) == {"demo", "tiny"}
 
 
 def test_where_only_one_fits_they_take_turns(two_models):
@@ -83,16 +83,16 @@ def test_where_only_one_fits_they_take_turns(two_models):
         outcomes = opened.paint(*[request_to(two_models[name], share=f"{name}{turn}") for turn in range(2) for name in ("demo", "tiny")])
 
         assert all(isinstance(outcome.end, Done) for outcome in outcomes)
-        assert len(opened.studio.shelf.names()) == 1
+        assert len(opened.batch_engine.shelf.names()) == 1
 
 
 def test_a_model_that_cannot_be_loaded_fails_its_requests_only(two_models):
     """A broken model is told to whoever asked for it; the next request to another model paints."""
 
-    def loads(passport, dtype: torch.dtype):
-        if passport.name == "tiny":
+    def loads(model_info, dtype: torch.dtype):
+        if model_info.name == "tiny":
             raise BadModel("model-broken", path="tiny", reason="test")
-        return load(passport, dtype)
+        return load(model_info, dtype)
 
     with room(two_models, load=loads) as opened:
         bad, good = opened.paint(request_to(two_models["tiny"]), request_to(two_models["demo"]))

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from inference.contract.errors import BadModel
-from inference.contract.model_info import Passport
+from inference.contract.model_info import ModelInfo
 from inference.models.families.traits import FAMILIES
 from inference.models.registry import ModelEntry, inspect, read_catalogue
 from inference.worker.environment import prepare
@@ -35,7 +35,7 @@ class Pair(NamedTuple):
     folder: Path
     file: Path
 
-    def passports(self) -> tuple[Passport, Passport]:
+    def model_infos(self) -> tuple[ModelInfo, ModelInfo]:
         """Return the passports of the folder and of the single file."""
         entry = ModelEntry(name="single", source=str(self.file), config=str(self.folder))
         return inspect(self.folder), read_catalogue((entry,), None, self.folder)["single"]
@@ -61,7 +61,7 @@ def sd1(pairs: dict[str, Pair]) -> Pair:
 
 def paint(loaded: Loaded, source: Image.Image | None = None) -> np.ndarray:
     """Paint two steps with the stock pipeline, from words or from a picture."""
-    family = FAMILIES[loaded.passport.family]
+    family = FAMILIES[loaded.model_info.family]
     pipeline = loaded.pipeline(family.text_to_image if source is None else family.image_to_image)
     size = {"width": SIDE, "height": SIDE} if source is None or family.name == "sd3" else {}
     start = {} if source is None else {"image": source, "strength": 1.0}
@@ -79,7 +79,7 @@ def networks(loaded: Loaded) -> dict[str, torch.nn.Module]:
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_folder_and_file_are_the_same_model(pairs, name):
     """A family's folder and its single original file hold equal weights and paint equal pictures, from words and from pictures."""
-    folder, single = (load(passport, torch.float32) for passport in pairs[name].passports())
+    folder, single = (load(model_info, torch.float32) for model_info in pairs[name].model_infos())
     for loaded in (folder, single):
         loaded.to(CPU)
     assert folder.components.keys() == single.components.keys()
@@ -105,7 +105,7 @@ def test_folder_and_file_are_the_same_model(pairs, name):
 @pytest.mark.parametrize("name", TINY)
 def test_passports_of_true_layouts(pairs, name):
     """Family, prediction and size are read alike from both layouts."""
-    folder, single = pairs[name].passports()
+    folder, single = pairs[name].model_infos()
 
     assert folder.family == single.family == name.replace("sd35", "sd3")
     assert folder.prediction == single.prediction
@@ -117,7 +117,7 @@ def test_passports_of_true_layouts(pairs, name):
 
 def test_prediction_reaches_the_scheduler(pairs):
     """SD 2 is painted with velocity, and an entry may say otherwise."""
-    folder, single = pairs["sd2"].passports()
+    folder, single = pairs["sd2"].model_infos()
     entry = ModelEntry(name="base", source=str(pairs["sd2"].folder), prediction="epsilon")
     base = read_catalogue((entry,), None, pairs["sd2"].folder)["base"]
 
@@ -130,8 +130,8 @@ def test_pure_noise_mark(sd1, tmp_path):
     """A file marked by its maker for velocity and a schedule ending in pure noise gets both."""
     marks = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
     path = tiny_models.write_file("sd1", tiny_models.make("sd1"), tmp_path / "a.safetensors", **marks)
-    passport = read_catalogue((ModelEntry(name="a", source=str(path), config=str(sd1.folder)),), None, sd1.folder)["a"]
-    config = load(passport, torch.float32).scheduler_config
+    model_info = read_catalogue((ModelEntry(name="a", source=str(path), config=str(sd1.folder)),), None, sd1.folder)["a"]
+    config = load(model_info, torch.float32).scheduler_config
 
     assert (config["prediction_type"], config["rescale_betas_zero_snr"]) == ("v_prediction", True)
 
@@ -139,10 +139,10 @@ def test_pure_noise_mark(sd1, tmp_path):
 def test_half_precision(sd1, tmp_path):
     """An fp16 variant is found, and comes in one dtype throughout."""
     folder = tiny_models.write_folder(tiny_models.make("sd1").to(torch.float16), tmp_path / "half", variant="fp16")
-    passport = inspect(folder)
-    loaded = load(passport, torch.float32)
+    model_info = inspect(folder)
+    loaded = load(model_info, torch.float32)
 
-    assert passport.precision == "fp16"
+    assert model_info.precision == "fp16"
     assert {tensor.dtype for part in networks(loaded).values() for tensor in part.parameters()} == {torch.float32}
     assert load(inspect(sd1.folder), torch.bfloat16).components["unet"].dtype == torch.bfloat16
 
@@ -155,8 +155,8 @@ def test_file_without_a_part(sd1, tmp_path, part):
     save_file(tensors, path)
     config = tmp_path / "config"
     shutil.copytree(sd1.folder, config, ignore=shutil.ignore_patterns("*.safetensors"))
-    passport = read_catalogue((ModelEntry(name="a", source=str(path), config=str(sd1.folder)),), None, sd1.folder)["a"]
-    loaded, whole = load(passport, torch.float32), load(inspect(sd1.folder), torch.float32)
+    model_info = read_catalogue((ModelEntry(name="a", source=str(path), config=str(sd1.folder)),), None, sd1.folder)["a"]
+    loaded, whole = load(model_info, torch.float32), load(inspect(sd1.folder), torch.float32)
 
     for name, network in networks(whole).items():
         assert all(torch.equal(tensor, networks(loaded)[name].state_dict()[key]) for key, tensor in network.state_dict().items())
@@ -199,10 +199,10 @@ def test_missing_weights_are_noticed(sd1, tmp_path, layout):
     del tensors["mid_block.resnets.0.conv1.weight" if layout == "folder" else "model.diffusion_model.middle_block.0.in_layers.2.weight"]
     save_file(tensors, path)
     entry = ModelEntry(name="a", source=str(folder if layout == "folder" else path), config=str(folder))
-    passport = read_catalogue((entry,), None, sd1.folder)["a"]
+    model_info = read_catalogue((entry,), None, sd1.folder)["a"]
 
     with pytest.raises(BadModel) as caught:
-        load(passport, torch.float32)
+        load(model_info, torch.float32)
     assert caught.value.problem.key == "model-incomplete"
 
 
@@ -210,12 +210,12 @@ def test_folder_changed_after_its_passport(sd1, tmp_path):
     """A model is looked at again before it is loaded."""
     folder = tmp_path / "model"
     shutil.copytree(sd1.folder, folder)
-    passport = inspect(folder)
+    model_info = inspect(folder)
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"unet": ["os", "system"]}))
 
     with pytest.raises(BadModel) as caught:
-        load(passport, torch.float32)
+        load(model_info, torch.float32)
     assert caught.value.problem.key == "model-class"
 
 
@@ -227,11 +227,11 @@ def test_hub_id(sd1, tmp_path, monkeypatch):
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0" * 40)
     entries = (ModelEntry(name="there", source="org/painter", family="sd1"), ModelEntry(name="gone", source="org/gone", family="sd1"))
-    passports = read_catalogue(entries, None, sd1.folder)
+    model_infos = read_catalogue(entries, None, sd1.folder)
 
-    assert networks(load(passports["there"], torch.float32)).keys() == {"unet", "vae", "text_encoder"}
+    assert networks(load(model_infos["there"], torch.float32)).keys() == {"unet", "vae", "text_encoder"}
     with pytest.raises(BadModel) as caught:
-        load(passports["gone"], torch.float32)
+        load(model_infos["gone"], torch.float32)
     assert caught.value.problem.key == "model-not-fetched"
 
 

@@ -36,13 +36,13 @@ def test_flow_schedulers_paint(scheduler, tmp_path):
     from inference.models.registry import inspect
 
     tiny_models.write_folder(tiny_models.make("sd3"), tmp_path / "model")
-    passport = inspect(tmp_path / "model")
-    side = passport.defaults.width
-    with room({passport.name: passport}, load=load) as opened:
-        request = asked(model=passport.name, width=side, height=side, steps=3, scheduler=scheduler)
+    model_info = inspect(tmp_path / "model")
+    side = model_info.defaults.width
+    with room({model_info.name: model_info}, load=load) as opened:
+        request = asked(model=model_info.name, width=side, height=side, steps=3, scheduler=scheduler)
         first = opened.paint(request)[0]
         image = next(event.image for event in first.events if hasattr(event, "image"))
-        second = opened.paint(asked(model=passport.name, width=side, height=side, steps=4, scheduler=scheduler, source=image))[0]
+        second = opened.paint(asked(model=model_info.name, width=side, height=side, steps=4, scheduler=scheduler, source=image))[0]
 
     assert isinstance(first.end, Done)
     assert isinstance(second.end, Done)

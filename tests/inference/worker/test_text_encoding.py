@@ -6,7 +6,7 @@ import torch
 from inference.contract.request import Fragment, Prompt
 from inference.models.registry import inspect
 from inference.worker.model_loader import load
-from inference.worker.text_encoding import Reader
+from inference.worker.text_encoding import TextEncoder
 from tests import tiny_models
 
 CPU = torch.device("cpu")
@@ -23,11 +23,11 @@ def loaded(request, tmp_path_factory):
 @torch.no_grad()
 def test_plain_words_are_embedded_as_the_stock_pipeline_does(loaded):
     """Without emphasis the embeddings are the pipeline's own."""
-    ours = Reader(loaded, CPU).embed(Prompt.plain("a red circle"), Prompt.plain("blue"), guided=True)
+    ours = TextEncoder(loaded, CPU).embed(Prompt.plain("a red circle"), Prompt.plain("blue"), guided=True)
     pipeline = loaded.text_pipeline
-    if loaded.passport.family in ("sd1", "sd2"):
+    if loaded.model_info.family in ("sd1", "sd2"):
         theirs = pipeline.encode_prompt("a red circle", CPU, 1, True, "blue")
-    elif loaded.passport.family == "sdxl":
+    elif loaded.model_info.family == "sdxl":
         theirs = pipeline.encode_prompt("a red circle", device=CPU, negative_prompt="blue")
     else:
         theirs = pipeline.encode_prompt("a red circle", "a red circle", "a red circle", negative_prompt="blue", device=CPU)
@@ -40,9 +40,9 @@ def test_plain_words_are_embedded_as_the_stock_pipeline_does(loaded):
 @torch.no_grad()
 def test_weights_pull_and_push_words(loaded):
     """Emphasis moves the embedding, more weight further, and weight one not at all."""
-    if loaded.passport.family == "sd3":
+    if loaded.model_info.family == "sd3":
         pytest.skip("three encoders have no agreed meaning for weights: the words are read plainly")
-    reader = Reader(loaded, CPU)
+    reader = TextEncoder(loaded, CPU)
 
     def embedded(weight):
         prompt = Prompt("", ((Fragment("a "), Fragment("red", weight), Fragment(" circle")),))
@@ -59,9 +59,9 @@ def test_weights_pull_and_push_words(loaded):
 @torch.no_grad()
 def test_long_prompts_are_read_to_their_end(loaded):
     """Beyond one window of the text encoder the words still count, and the negative is padded to the same length."""
-    if loaded.passport.family == "sd3":
+    if loaded.model_info.family == "sd3":
         pytest.skip("the stock encoders of SD 3 read one window")
-    reader = Reader(loaded, CPU)
+    reader = TextEncoder(loaded, CPU)
     long = " ".join(["red circle blue star"] * 40)
     one = reader.embed(Prompt.plain(long + " cat"), Prompt.plain("x"), guided=True)
     other = reader.embed(Prompt.plain(long + " boat"), Prompt.plain("x"), guided=True)
@@ -74,17 +74,17 @@ def test_long_prompts_are_read_to_their_end(loaded):
 @torch.no_grad()
 def test_break_starts_a_window(loaded):
     """Every part of a prompt has a window of its own."""
-    if loaded.passport.family == "sd3":
+    if loaded.model_info.family == "sd3":
         pytest.skip("the stock encoders of SD 3 read one window")
     parts = ((Fragment("a red circle"),), (Fragment("a blue star"),))
 
-    assert Reader(loaded, CPU).embed(Prompt("", parts), Prompt(), guided=False)["prompt_embeds"].shape[1] == 2 * 77
+    assert TextEncoder(loaded, CPU).embed(Prompt("", parts), Prompt(), guided=False)["prompt_embeds"].shape[1] == 2 * 77
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("words", ["<|endoftext|> cat", "", "(((((((((", "\x00\ud800 ü 漢", "a" * 2000])
 def test_no_words_break_the_reader(loaded, words):
     """Tokenizer marks, empty, nested, odd and endless words are words."""
-    embedded = Reader(loaded, CPU).embed(Prompt("", ((Fragment(words, 1.3), Fragment("x", 0.5)),)), Prompt(), guided=True)
+    embedded = TextEncoder(loaded, CPU).embed(Prompt("", ((Fragment(words, 1.3), Fragment("x", 0.5)),)), Prompt(), guided=True)
 
     assert all(bool(tensor.isfinite().all()) for tensor in embedded.values())

@@ -14,7 +14,7 @@ from tools.demo_model.checker import look
 
 
 @pytest.fixture(scope="module")
-def studio():
+def batch_engine():
     """One studio for all pictures."""
     with room() as opened:
         yield opened
@@ -26,10 +26,10 @@ def usual(words, **changes):
     return asked(words, **{"steps": own.steps, "guidance": own.guidance, "scheduler": own.scheduler} | changes)
 
 
-def test_a_red_circle_on_blue_is_one(studio):
+def test_a_red_circle_on_blue_is_one(batch_engine):
     """The newcomer's first picture: red in the middle, blue in the corners, and twice the same pixels."""
     request = usual("a large red circle on a blue background", seed=7)
-    first, second = (studio.paint(request)[0].pictures[0] for _ in range(2))
+    first, second = (batch_engine.paint(request)[0].pictures[0] for _ in range(2))
     middle, corners = first[56:72, 56:72].reshape(-1, 3).mean(0), first[[0, 0, -1, -1], [0, -1, 0, -1]].mean(0)
 
     assert np.array_equal(first, second)
@@ -40,10 +40,10 @@ def test_a_red_circle_on_blue_is_one(studio):
 @pytest.mark.parametrize(
     ("colour", "name", "background"), [("green", "star", "yellow"), ("purple", "heart", "white"), ("white", "square", "black")]
 )
-def test_colour_shape_and_background_come_out(studio, colour, name, background):
+def test_colour_shape_and_background_come_out(batch_engine, colour, name, background):
     """In most of five seeds the checker names what the prompt said."""
     words = f"a large {colour} {name} on a {background} background"
-    pictures = [outcome.pictures[0] for outcome in studio.paint(*[usual(words, seed=seed, share=str(seed)) for seed in range(5)])]
+    pictures = [outcome.pictures[0] for outcome in batch_engine.paint(*[usual(words, seed=seed, share=str(seed)) for seed in range(5)])]
     views = [look(Image.fromarray(picture)) for picture in pictures]
     right = [
         view.background == background and bool(view.objects) and (view.objects[0].colour, view.objects[0].name) == (colour, name)
@@ -53,9 +53,9 @@ def test_colour_shape_and_background_come_out(studio, colour, name, background):
     assert sum(right) >= 4
 
 
-def test_the_settings_inside_are_read_by_others(studio):
+def test_the_settings_inside_are_read_by_others(batch_engine):
     """sd-parsers, which reads what A1111 writes, finds prompt, seed, steps, sampler and model."""
-    events = studio.paint(usual("a red circle", seed=11))[0].events
+    events = batch_engine.paint(usual("a red circle", seed=11))[0].events
     image = next(event.image for event in events if isinstance(event, Picture))
     read = ParserManager().parse(Image.open(io.BytesIO(image)))
 

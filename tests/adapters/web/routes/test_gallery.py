@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import event
 
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.presets.template import Body
 from bot.store.users.settings import COVER
 from tests.adapters.web.chat import open_chat
@@ -53,12 +53,12 @@ async def test_members_of_a_group_elsewhere_see_its_board(chat):
     async with chat.browser() as ann, chat.browser() as eve:
         picture = await shared(chat, ann)
         await eve.job("a dog")
-        person = (await chat.store.jobs.get(await eve.job("a cat"))).person
-        place = (await chat.store.jobs.get(picture.job)).address
-        group, board = Address("elsewhere", "group"), await chat.store.boards.of(place)
+        user = (await chat.store.jobs.get(await eve.job("a cat"))).user
+        channel = (await chat.store.jobs.get(picture.job)).address
+        group, board = MessageRef("elsewhere", "group"), await chat.store.boards.of(channel)
         await chat.store.boards.join(await chat.store.boards.opened(group), board)
-        await chat.store.people.introduce(Caller("elsewhere", "eve"), await chat.store.people.one(person))
-        await in_group(chat, person, group)
+        await chat.store.people.introduce(UserRef("elsewhere", "eve"), await chat.store.people.one(user))
+        await in_group(chat, user, group)
         assert "a red circle" in (await eve.client.get("/gallery")).text
         assert (await eve.client.get(f"/files/{picture.file}")).status_code == 200
         (found,) = await chat.store.boards.page([await chat.store.boards.of(group)], "new", 0, 5)
@@ -66,11 +66,11 @@ async def test_members_of_a_group_elsewhere_see_its_board(chat):
         assert (await eve.client.get(f"/files/{picture.file}")).status_code == 404
 
 
-async def in_group(chat, person, group):
+async def in_group(chat, user, group):
     """Have somebody ask for something in a group."""
     from tests.stores import accepted
 
-    await accepted(chat.store, person, place=group.place, platform=group.platform)
+    await accepted(chat.store, user, channel=group.channel, platform=group.platform)
 
 
 async def test_words_have_no_effect(chat):
@@ -126,7 +126,7 @@ async def test_the_picture_of_a_preset_is_seen_with_it(chat):
         (one,) = await chat.store.boards.page([await chat.store.boards.of((await chat.store.jobs.get(picture.job)).address)], "new", 0, 5)
         await chat.store.boards.change(one.id, removed=True)
         await eve.job("a dog")
-        preset = await chat.store.presets.save(picture.person, "calm", Body(prompt="a circle"), picture=picture.id)
+        preset = await chat.store.presets.save(picture.user, "calm", Body(prompt="a circle"), picture=picture.id)
         files = (picture.file, picture.thumbnail)
 
         async def got():
@@ -151,9 +151,9 @@ async def test_what_a_group_covers_is_covered_on_the_page(chat):
     """Pictures of a group that covers them are covered in the gallery of its members; all others are open."""
     async with chat.browser() as browser:
         picture = await shared(chat, browser)
-        place = (await chat.store.jobs.get(picture.job)).address
-        group = Address("elsewhere", "group")
-        await chat.store.boards.join(await chat.store.boards.opened(group), await chat.store.boards.of(place))
+        channel = (await chat.store.jobs.get(picture.job)).address
+        group = MessageRef("elsewhere", "group")
+        await chat.store.boards.join(await chat.store.boards.opened(group), await chat.store.boards.of(channel))
         assert 'class="cover"' not in (await browser.client.get("/gallery")).text
         await chat.store.settings.change(group, {COVER: True})
         page = (await browser.client.get("/gallery")).text

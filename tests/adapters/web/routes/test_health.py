@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from adapters.shared.health import Operation
+from adapters.shared.health import Health
 from adapters.web.adapter import WebAdapter
 from bot.config import Web
 from inference.contract.errors import Problem
@@ -28,7 +28,7 @@ def worker():
 @pytest.fixture
 def ask(chat, worker):
     """Return a function that asks the page, as configured, for something."""
-    bot = replace(chat.bot, operation=Operation(chat.store, chat.dispatcher, (worker,)))
+    bot = replace(chat.bot, operation=Health(chat.store, chat.dispatcher, (worker,)))
 
     async def asked(path, headers=None, **web):
         settings = bot.config.model_copy(update={"web": Web(**{"port": 0, **web})})
@@ -120,7 +120,7 @@ async def test_strangers_get_no_numbers(chat, ask, web, headers):
 
 async def test_tokens_cannot_be_tried_out(chat):
     """After ten wrong tokens an address has to wait."""
-    bot = replace(chat.bot, operation=Operation(chat.store, chat.dispatcher, ()))
+    bot = replace(chat.bot, operation=Health(chat.store, chat.dispatcher, ()))
     settings = bot.config.model_copy(update={"web": Web(port=0, host="0.0.0.0")})
     async with (
         WebAdapter(replace(bot, config=settings)) as adapter,

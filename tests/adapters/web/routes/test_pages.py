@@ -10,7 +10,8 @@ from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.context import Context
 from bot.core.errors import BadConfig
-from bot.framework.command import Params, command
+from bot.framework.command import command
+from bot.framework.params import Params
 from bot.framework.reply import Reply
 from bot.generation.param_types import Steps, Words
 from tests.adapters.web.chat import open_chat
@@ -124,7 +125,7 @@ async def test_a_new_command_is_there_by_itself(chat, monkeypatch):
     """One class and one function: the page offers it with its parameters, and a line runs it."""
     app: App = chat.app
     monkeypatch.setitem(app.commands, "echo", echo)
-    monkeypatch.setattr(app, "offer", type(app.offer)(app.offer.passports, app.offer.default_model, (*app.offer.commands, "echo")))
+    monkeypatch.setattr(app, "offer", type(app.offer)(app.offer.model_infos, app.offer.default_model, (*app.offer.commands, "echo")))
     async with chat.browser() as ada:
         (told,) = [one for one in (await ada.client.get("/commands")).json() if one["name"] == "echo"]
         assert (told["help"], [one["name"] for one in told["params"]]) == ("Say it back.", ["words", "steps"])

@@ -11,16 +11,16 @@ from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
 from bot.core.quota import Policy, Tier
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.billing import ledger
 from bot.store.billing.ledger import Balance
 from bot.store.database import Database
 from bot.store.jobs.job import CANCELLED, FAILED
 from bot.store.store import Store
-from bot.store.tables.core import AccountRow, JobRow, LedgerRow, PersonRow, PlaceRow
+from bot.store.tables.core import ChannelRow, CreditAccountRow, JobRow, LedgerRow, UserRow
 from inference.contract.errors import Problem
 from tests.bot.store.books import Books
-from tests.stores import ROUNDS, accepted, blank, books_are_right, change_person, new_job, person_of, under, whole
+from tests.stores import ROUNDS, accepted, blank, books_are_right, change_person, new_job, under, user_of, whole
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -42,22 +42,22 @@ def limited(store, clock):
     return under(store, 10_000)
 
 
-async def left(store, person):
+async def left(store, user):
     """Return what a person has left of today's and of granted credits, in thousandths; the books have to be right."""
     assert await books_are_right(store)
-    found = await store.ledger.balance(person)
+    found = await store.ledger.balance(user)
     return found.left, found.extra
 
 
-async def begun(store, person, credits):
+async def begun(store, user, credits):
     """Have a job accepted and claimed."""
-    await accepted(store, person, credits=credits)
+    await accepted(store, user, credits=credits)
     return await store.attempts.claim("me")
 
 
 async def test_a_hold_is_taken_when_the_job_is_accepted(limited):
     """What a job costs is gone at once, for whoever asks next; what nobody asked for is all there."""
-    ann, bob = await person_of(limited), await person_of(limited, "bob")
+    ann, bob = await user_of(limited), await user_of(limited, "bob")
     job = await accepted(limited, ann, credits=3000)
     assert (job.credits, await left(limited, ann), await left(limited, bob)) == (3000, (7000, 0), (10_000, 0))
     with pytest.raises(NotAllowed) as refused:
@@ -70,7 +70,7 @@ async def test_a_hold_is_taken_when_the_job_is_accepted(limited):
 
 async def test_several_at_once_are_held_for_all_or_none(limited):
     """Where the last of several jobs is too dear, none of them is kept and nothing is held."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     with pytest.raises(NotAllowed):
         await limited.jobs.accept([new_job(ann, credits=4000) for _ in range(3)])
     assert (await limited.jobs.open_of(ann), await left(limited, ann)) == ((), (10_000, 0))
@@ -80,14 +80,14 @@ async def test_several_at_once_are_held_for_all_or_none(limited):
 
 async def test_a_key_is_charged_once(limited):
     """A second press of the same button holds nothing."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     await asyncio.gather(*(accepted(limited, ann, key="press", credits=4000) for _ in range(5)))
     assert await left(limited, ann) == (6000, 0)
 
 
 async def test_what_was_painted_is_charged_and_the_rest_given_back(limited):
     """A whole picture costs what was held, a smaller one less, and whoever says so twice changes nothing."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     small = msgspec.structs.replace(whole(), width=32)
     assert await limited.attempts.finish(job, [small], 1.0)
@@ -101,7 +101,7 @@ async def test_what_was_painted_is_charged_and_the_rest_given_back(limited):
 
 async def test_a_failure_costs_nothing(limited):
     """What failed is given back whole, once."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     assert await limited.attempts.fail(job, POISON)
     assert not await limited.attempts.fail(job, POISON)
@@ -110,7 +110,7 @@ async def test_a_failure_costs_nothing(limited):
 
 async def test_what_waited_is_cancelled_for_nothing(limited):
     """A job that was never begun, or put back, costs nothing when it is cancelled."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     assert await limited.attempts.give_back(job)
     assert await limited.jobs.cancel(job.id)
@@ -121,7 +121,7 @@ async def test_what_waited_is_cancelled_for_nothing(limited):
 
 async def test_what_was_begun_is_cancelled_for_what_it_used(limited):
     """The share that was painted is charged when its runner says so; the first word counts, and only that of the last attempt."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     old = await begun(limited, ann, 4000)
     job = await limited.attempts.again(old)
     assert await limited.jobs.cancel(job.id)
@@ -134,7 +134,7 @@ async def test_what_was_begun_is_cancelled_for_what_it_used(limited):
 
 async def test_what_nobody_settled_is_given_back(limited, monkeypatch):
     """A cancelled job whose runner says nothing for long is settled as if it had used nothing; a fresh one is waited for."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.jobs.cancel(job.id)
     assert (await limited.attempts.sweep(), await left(limited, ann)) == (0, (6000, 0))
@@ -145,7 +145,7 @@ async def test_what_nobody_settled_is_given_back(limited, monkeypatch):
 
 async def test_grants_are_used_last_and_come_back_first(limited):
     """Today's credits go first, as they are gone tomorrow anyway; of what comes back the granted ones come first."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     assert await limited.ledger.grant(ann, 5000) == Balance(10_000, 5000, 10_000)
     job = await begun(limited, ann, 12_000)
     assert await left(limited, ann) == (0, 3000)
@@ -158,7 +158,7 @@ async def test_grants_are_used_last_and_come_back_first(limited):
 
 async def test_grants_are_taken_back_down_to_none(limited):
     """An operator cannot take more than was granted, and never today's."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     await limited.ledger.grant(ann, 5000)
     assert (await limited.ledger.grant(ann, -2000)).extra == 3000
     assert await limited.ledger.grant(ann, -9000) == Balance(10_000, 0, 10_000)
@@ -167,7 +167,7 @@ async def test_grants_are_taken_back_down_to_none(limited):
 
 async def test_a_new_day_fills_up(limited, clock):
     """What was not used is not saved up, what was used is there again, and grants stay."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     await limited.ledger.grant(ann, 1000)
     await limited.attempts.finish(await begun(limited, ann, 10_500), [whole()], 1.0)
     assert await left(limited, ann) == (0, 500)
@@ -181,7 +181,7 @@ async def test_a_new_day_fills_up(limited, clock):
 
 async def test_a_refund_of_a_day_that_is_over_has_gone_with_it(limited, clock):
     """Credits of yesterday do not come back today, neither before nor after today's are opened; granted ones do."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     await limited.ledger.grant(ann, 3000)
     early, late = [await begun(limited, ann, credits) for credits in (9000, 3000)]
     assert await left(limited, ann) == (0, 1000)
@@ -198,7 +198,7 @@ async def test_an_allowance_that_changes_at_noon(store, clock, first, then, expe
     """What was used today stays used, whatever the day begins with now; and changing it back and forth earns nothing."""
     assert clock
     before, after = under(store, first), under(store, then)
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await begun(before, ann, min(first, 6000))
     for _ in range(3):
         assert (await left(after, ann))[0] == expected
@@ -213,7 +213,7 @@ async def test_an_allowance_that_changes_at_noon(store, clock, first, then, expe
 
 async def test_less_than_nothing_is_shown_as_nothing(store, clock):
     """Whoever used more than is allowed now can use what was granted, and has the day's again tomorrow."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await begun(under(store, 10_000), ann, 8000)
     strict = under(store, 3000)
     await strict.ledger.grant(ann, 1000)
@@ -229,7 +229,7 @@ async def test_less_than_nothing_is_shown_as_nothing(store, clock):
 
 async def test_a_machine_that_is_late_at_midnight_begins_no_day_again(limited, clock):
     """Of two clocks a little apart the earlier one does not fill up what the later one has begun; a clock of long ago does no harm."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     clock[0] = NOON + DAY / 2
     await accepted(limited, ann, credits=6000)
     clock[0] -= timedelta(seconds=1)
@@ -246,14 +246,14 @@ async def test_a_machine_that_is_late_at_midnight_begins_no_day_again(limited, c
 async def test_a_place_has_its_own(store, clock):
     """What all together ask for in a place is limited beside what each may ask for; who is refused there keeps their own."""
     assert clock
-    shared = under(store, 10_000, place=12_000)
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    shared = under(store, 10_000, channel=12_000)
+    ann, bob = await user_of(store), await user_of(store, "bob")
     job = await begun(shared, ann, 9000)
     with pytest.raises(NotAllowed) as refused:
         await accepted(shared, bob, credits=4000)
     assert (refused.value.problem.key, refused.value.problem.facts["left"]) == ("denied-credits-place", 3.0)
     assert await left(shared, bob) == (10_000, 0)
-    await accepted(shared, bob, credits=4000, place="elsewhere")
+    await accepted(shared, bob, credits=4000, channel="elsewhere")
     await shared.attempts.fail(job, POISON)
     await accepted(shared, bob, credits=6000)
     assert (await left(shared, ann), await left(shared, bob)) == ((10_000, 0), (0, 0))
@@ -263,14 +263,14 @@ async def test_tiers_get_what_is_theirs(store, clock):
     """A person's tier says how many credits and how many open requests they have; a tier that is gone is everybody's."""
     assert clock
     tiered = under(store, 10_000, most_open=2, tiers={"friend": Tier(credits=None, most_open=3)})
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     await change_person(store, ann, tier="friend")
     await change_person(store, bob, tier="long gone")
     await tiered.jobs.accept([new_job(ann, credits=90_000) for _ in range(3)])
     await tiered.jobs.accept([new_job(bob, credits=100) for _ in range(2)])
-    for person, most in ((ann, 3), (bob, 2)):
+    for user, most in ((ann, 3), (bob, 2)):
         with pytest.raises(NotAllowed) as refused:
-            await accepted(tiered, person, credits=1)
+            await accepted(tiered, user, credits=1)
         assert (refused.value.problem.key, refused.value.problem.facts) == ("denied-open", {"most": most})
     assert await tiered.ledger.balance(ann) == Balance(0, 0, None)
     assert await tiered.ledger.balance(bob) == Balance(9800, 0, 10_000)
@@ -278,17 +278,17 @@ async def test_tiers_get_what_is_theirs(store, clock):
 
 async def test_without_limits_nothing_is_written_down(store):
     """Where nothing is limited there are no accounts, and still every job says what it came to."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await begun(store, ann, 5000)
     assert await store.attempts.finish(job, [whole()], 1.0)
     async with store.database.read() as session:
-        assert [await session.scalar(select(func.count()).select_from(table)) for table in (AccountRow, LedgerRow)] == [0, 0]
+        assert [await session.scalar(select(func.count()).select_from(table)) for table in (CreditAccountRow, LedgerRow)] == [0, 0]
         assert await session.scalar(select(JobRow.charged)) == 5000
 
 
 async def test_a_retry_is_held_for_anew(limited, clock):
     """What failed and is tried again is held for and charged as a new request, of the day on which that is asked for."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
     clock[0] += DAY
@@ -305,7 +305,7 @@ async def test_a_retry_is_held_for_anew(limited, clock):
 
 async def test_a_retry_without_credits_is_refused(limited):
     """Where credits are wanting for another try, the job stays as it failed."""
-    ann = await person_of(limited)
+    ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
     await accepted(limited, ann, credits=7000)
@@ -317,7 +317,7 @@ async def test_a_retry_without_credits_is_refused(limited):
 
 async def test_a_hold_is_given_back_once_however_often_it_is_tried(store, limited):
     """A job that is tried again where nothing is limited any more gives nothing back that was given back before."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
     assert await store.jobs.retry(job.id)
@@ -327,17 +327,17 @@ async def test_a_hold_is_given_back_once_however_often_it_is_tried(store, limite
 
 async def test_a_person_who_goes_takes_their_books_along(limited):
     """Deleting a person leaves no account of theirs, and the books of the place are still right."""
-    shared = under(limited, 10_000, place=20_000)
-    ann, bob = await person_of(shared), await person_of(shared, "bob")
+    shared = under(limited, 10_000, channel=20_000)
+    ann, bob = await user_of(shared), await user_of(shared, "bob")
     job = await begun(shared, ann, 4000)
     await accepted(shared, bob, credits=4000)
     async with shared.database.write() as session:
-        await session.delete(await session.get_one(PersonRow, ann))
+        await session.delete(await session.get_one(UserRow, ann))
     assert not await shared.attempts.finish(job, [whole()], 1.0)
     await shared.attempts.stopped(job, 1.0)
     assert await books_are_right(shared)
     async with shared.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(AccountRow)) == 2
+        assert await session.scalar(select(func.count()).select_from(CreditAccountRow)) == 2
 
 
 @pytest.mark.timeout(900)
@@ -345,7 +345,7 @@ async def test_a_race_for_credits_admits_exactly_as_many_as_there_are(store):
     """Of fifty requests at once under a limit of ten, ten are accepted in every round, and the books are exact."""
     limited = under(store, 10_000)
     for number in range(ROUNDS):
-        ann = await person_of(store, f"ann {number}")
+        ann = await user_of(store, f"ann {number}")
         asked = [limited.jobs.accept([new_job(ann, credits=1000)]) for _ in range(50)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert sum(isinstance(one, tuple) for one in answers) == 10
@@ -357,17 +357,21 @@ async def test_a_race_for_credits_admits_exactly_as_many_as_there_are(store):
 
 async def test_a_race_for_the_credits_of_a_place(store):
     """Of thirty persons who ask in one place at once under a limit of ten, ten are accepted, and the others keep their own."""
-    shared = under(store, 5000, place=10_000)
+    shared = under(store, 5000, channel=10_000)
     for number in range(max(3, ROUNDS // 10)):
-        people = [await person_of(store, f"{name} {number}") for name in range(30)]
-        where = Address("web", f"place {number}")
+        people = [await user_of(store, f"{name} {number}") for name in range(30)]
+        where = MessageRef("web", f"place {number}")
         asked = [shared.jobs.accept([new_job(one, credits=1000, address=where)]) for one in people]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert sum(isinstance(one, tuple) for one in answers) == 10
         assert sorted([(await shared.ledger.balance(one)).left for one in people]) == [4000] * 10 + [5000] * 20
         async with store.database.read() as session:
-            place = select(AccountRow.left).join(PlaceRow, PlaceRow.id == AccountRow.place_id).where(PlaceRow.key == where.place)
-            assert await session.scalar(place) == 0
+            channel = (
+                select(CreditAccountRow.left)
+                .join(ChannelRow, ChannelRow.id == CreditAccountRow.place_id)
+                .where(ChannelRow.key == where.channel)
+            )
+            assert await session.scalar(channel) == 0
     assert await books_are_right(shared)
 
 
@@ -375,7 +379,7 @@ async def test_whoever_ends_a_job_first_settles_it(store):
     """However a finish, a failure, a cancel and the word of a stopped runner meet, one of them is charged, and once."""
     limited = under(store, 10_000)
     for number in range(10):
-        ann = await person_of(store, f"ann {number}")
+        ann = await user_of(store, f"ann {number}")
         job = await begun(limited, ann, 4000)
         doing = [limited.attempts.finish(job, [whole()], 1.0), limited.attempts.fail(job, POISON), limited.jobs.cancel(job.id)]
         ended = await asyncio.gather(*doing[number % 3 :], *doing[: number % 3], limited.attempts.stopped(job, 0.5))
@@ -400,8 +404,8 @@ steps = st.lists(
 class History:
     """A person who lives through steps, in the store and in the model."""
 
-    def __init__(self, database, files, person, clock):
-        self.database, self.files, self.person, self.clock = database, files, person, clock
+    def __init__(self, database, files, user, clock):
+        self.database, self.files, self.user, self.clock = database, files, user, clock
         self.books = Books()
         self.jobs = []
 
@@ -413,7 +417,7 @@ class History:
     async def step(self, what, value):
         """Take a step; the store and the model have to agree."""
         if what == "ask":
-            new = new_job(self.person, credits=value)
+            new = new_job(self.user, credits=value)
             try:
                 self.jobs.extend(await self.store.jobs.accept([new]))
             except NotAllowed:
@@ -429,8 +433,8 @@ class History:
             self.books.allowance = value
         elif what == "grant":
             self.books.grant(value)
-            assert (await self.store.ledger.grant(self.person, value)).extra == self.books.extra
-        assert await left(self.store, self.person) == (self.books.left, self.books.extra)
+            assert (await self.store.ledger.grant(self.user, value)).extra == self.books.extra
+        assert await left(self.store, self.user) == (self.books.left, self.books.extra)
 
     async def settle(self, job, share):
         """Settle a job in one of the ways there are."""
@@ -452,7 +456,7 @@ def test_any_history_is_exact(kind, examples, tmp_path, clock):
         loop.run(through(taken))
 
     async def through(taken):
-        history = History(opened.database, opened.files, await person_of(opened, f"p{next(numbers)}"), clock)
+        history = History(opened.database, opened.files, await user_of(opened, f"p{next(numbers)}"), clock)
         for what, value in taken:
             await history.step(what, value)
 
@@ -469,5 +473,5 @@ async def opening(url):
     """Return a store with its tables in a blank database."""
     database = Database(url)
     async with database.connect() as connection:
-        await connection.run_sync(AccountRow.metadata.create_all)
+        await connection.run_sync(CreditAccountRow.metadata.create_all)
     return Store.of(database, None)

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.store.billing import carryover, ledger, member_quota
 from bot.store.billing.ledger import Balance
 from bot.store.jobs import jobs
-from bot.store.tables.core import AccountRow, CountedRow, JobRow, MembershipRow
+from bot.store.tables.core import CountedRow, CreditAccountRow, JobRow, MembershipRow
 from bot.store.users.settings import CREDITS
 from bot.store.users.users import MODERATOR, OPERATOR
 from inference.contract.errors import Problem
 from tests.bot.store.linked import HERE, agreed, count, two
-from tests.stores import accepted, books_are_right, new_job, person_of, under, whole
+from tests.stores import accepted, books_are_right, new_job, under, user_of, whole
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -39,54 +39,54 @@ async def shared(store, clock):
     return store
 
 
-async def left(store, person):
+async def left(store, user):
     """Return what a person has left in that place today, in thousandths."""
-    return (await store.portions.left(person, HERE)).left
+    return (await store.portions.left(user, HERE)).left
 
 
-async def refused(store, person, credits, **more):
+async def refused(store, user, credits, **more):
     """Return the facts of the refusal of a request that is too dear."""
     with pytest.raises(NotAllowed) as denied:
-        await accepted(store, person, credits=credits, **more)
+        await accepted(store, user, credits=credits, **more)
     assert denied.value.problem.key == "denied-credits-here"
     return denied.value.problem.facts
 
 
-async def begun(store, person, credits):
+async def begun(store, user, credits):
     """Have a job accepted and claimed."""
-    await accepted(store, person, credits=credits)
+    await accepted(store, user, credits=credits)
     return await store.attempts.claim("me")
 
 
 async def test_each_member_has_a_portion(shared):
     """What somebody used there is theirs alone; elsewhere nobody is limited, and no books are begun."""
-    ann, bob = await person_of(shared), await person_of(shared, "bob")
+    ann, bob = await user_of(shared), await user_of(shared, "bob")
     await accepted(shared, ann, credits=7000)
     assert await refused(shared, ann, 3001) == {"cost": 3.1, "left": 3.0, "most": 10.0}
     assert await refused(shared, bob, 10_001) == {"cost": 10.1, "left": 10.0, "most": 10.0}
-    await accepted(shared, ann, credits=9000, place="elsewhere")
+    await accepted(shared, ann, credits=9000, channel="elsewhere")
     await accepted(shared, ann, credits=3000)
     assert await shared.portions.left(ann, HERE) == Balance(0, 0, 10_000)
     assert (await left(shared, bob), len(await shared.jobs.open_of(ann))) == (10_000, 3)
     async with shared.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(AccountRow)) == 0
+        assert await session.scalar(select(func.count()).select_from(CreditAccountRow)) == 0
 
 
 async def test_only_who_runs_easel_has_no_portion(shared):
     """Moderators are limited like everybody there; the operator is not."""
     for role, is_limited in ((MODERATOR, True), (OPERATOR, False)):
-        person = await person_of(shared, role)
-        await shared.people.appoint(person, role=role)
-        assert (await shared.portions.left(person, HERE)).allowance == (10_000 if is_limited else None)
+        user = await user_of(shared, role)
+        await shared.people.appoint(user, role=role)
+        assert (await shared.portions.left(user, HERE)).allowance == (10_000 if is_limited else None)
         if is_limited:
-            await refused(shared, person, 11_000)
+            await refused(shared, user, 11_000)
         else:
-            await accepted(shared, person, credits=11_000)
+            await accepted(shared, user, credits=11_000)
 
 
 async def test_several_are_accepted_together_or_not_at_all(shared):
     """Where several prompts are too dear together, none is kept; what costs nothing is always accepted."""
-    ann = await person_of(shared)
+    ann = await user_of(shared)
     with pytest.raises(NotAllowed):
         await shared.jobs.accept([new_job(ann, credits=4000) for _ in range(3)])
     assert (await shared.jobs.open_of(ann), await left(shared, ann)) == ((), 10_000)
@@ -97,7 +97,7 @@ async def test_several_are_accepted_together_or_not_at_all(shared):
 
 async def test_what_comes_back_was_not_used(shared):
     """What waited, failed, or was stopped half-way counts for what was taken of it, and a smaller picture for less."""
-    ann = await person_of(shared)
+    ann = await user_of(shared)
     waits = await accepted(shared, ann, credits=10_000)
     await refused(shared, ann, 1)
     assert await shared.jobs.cancel(waits.id)
@@ -116,7 +116,7 @@ async def test_what_comes_back_was_not_used(shared):
 
 async def test_a_day_begins_at_the_operators_midnight(shared, clock):
     """The next day everybody has their portion again; what failed yesterday and is tried again today is of today."""
-    ann = await person_of(shared)
+    ann = await user_of(shared)
     job = await begun(shared, ann, 10_000)
     assert await shared.attempts.fail(job, Problem("memory-spent"))
     await accepted(shared, ann, credits=10_000)
@@ -129,7 +129,7 @@ async def test_a_day_begins_at_the_operators_midnight(shared, clock):
 
 async def test_a_second_try_needs_a_portion_too(shared):
     """What failed is not begun again where the portion was used for something else since; nothing of it changes."""
-    ann = await person_of(shared)
+    ann = await user_of(shared)
     job = await begun(shared, ann, 6000)
     assert await shared.attempts.fail(job, Problem("memory-spent"))
     await accepted(shared, ann, credits=6000)
@@ -141,7 +141,7 @@ async def test_a_second_try_needs_a_portion_too(shared):
 
 async def test_it_counts_from_midnight_whenever_it_is_settled(store, clock):
     """What was used before somebody settled a portion counts as well; taken back, nothing is limited any more."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await accepted(store, ann, credits=7000)
     assert (await store.portions.left(ann, HERE)).allowance is None
     await store.settings.change(HERE, {CREDITS: 2.5})
@@ -156,7 +156,7 @@ async def test_the_operators_limits_stay_above(store):
     """A portion that is larger than what the operator allows gives nobody more; a smaller one holds as well, and books stay right."""
     limited = under(store, 3000)
     await store.settings.change(HERE, {CREDITS: 10.0})
-    ann = await person_of(store)
+    ann = await user_of(store)
     with pytest.raises(NotAllowed, match="denied-credits-day"):
         await accepted(limited, ann, credits=4000)
     await store.settings.change(HERE, {CREDITS: 1.0})
@@ -170,7 +170,7 @@ async def test_a_race_for_a_portion_admits_exactly_as_many_as_there_are(store):
     """Of twenty requests of one member at once under a limit of five, five are accepted, and of the freed ones no more than were freed."""
     await store.settings.change(HERE, {CREDITS: 5.0})
     for number in range(3):
-        ann = await person_of(store, f"ann {number}")
+        ann = await user_of(store, f"ann {number}")
         asked = [store.jobs.accept([new_job(ann, credits=1000)]) for _ in range(20)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [one.problem.key for one in answers if not isinstance(one, tuple)] == ["denied-credits-here"] * 15
@@ -198,14 +198,14 @@ async def test_joining_and_parting_in_a_circle_gives_nothing(shared, clock):
     await accepted(shared, ann, credits=10_000)
     assert await agreed(shared, ann, eve)
     for _ in range(2):
-        new = await shared.linking.part(ann, [Caller("telegram", "eve")])
+        new = await shared.linking.part(ann, [UserRef("telegram", "eve")])
         assert (await left(shared, ann), await left(shared, new)) == (0, 0)
         await refused(shared, new, 1)
         assert await agreed(shared, ann, new)
         assert await left(shared, ann) == 0
     clock[0] = NOON + DAY
     assert await left(shared, ann) == 10_000
-    new = await shared.linking.part(ann, [Caller("telegram", "eve")])
+    new = await shared.linking.part(ann, [UserRef("telegram", "eve")])
     await accepted(shared, new, credits=10_000)
 
 
@@ -219,9 +219,9 @@ async def test_what_counted_for_both_counts_once_when_they_are_one_again(store, 
         one, other = (ann, eve) if kept == "ann" else (eve, ann)
         assert await agreed(limited, one, other)
         assert (await left(limited, one), (await limited.ledger.balance(one)).left) == (10_000 - used, 20_000 - used)
-        new = await limited.linking.part(one, [Caller("telegram", "eve") if kept == "ann" else Caller("discord", "ann")])
+        new = await limited.linking.part(one, [UserRef("telegram", "eve") if kept == "ann" else UserRef("discord", "ann")])
         ann, eve = (one, new) if kept == "ann" else (new, one)
-        assert {await left(limited, person) for person in (ann, eve)} == {10_000 - used}
+        assert {await left(limited, user) for user in (ann, eve)} == {10_000 - used}
         # What each of them uses beside what they share counts for them alone, until they are one again.
         await accepted(limited, ann, credits=1000 if used == 1000 else 2000)
         await accepted(limited, eve, credits=1000)
@@ -234,7 +234,7 @@ async def test_what_came_back_since_they_parted_counts_for_nobody(shared):
     ann, eve = await two(shared)
     assert await agreed(shared, ann, eve)
     job = await accepted(shared, ann, credits=4000)
-    new = await shared.linking.part(ann, [Caller("telegram", "eve")])
+    new = await shared.linking.part(ann, [UserRef("telegram", "eve")])
     assert await shared.jobs.cancel(job.id)
     await accepted(shared, ann, credits=3000)
     assert (await left(shared, ann), await left(shared, new)) == (7000, 6000)
@@ -254,11 +254,11 @@ async def test_who_is_forgotten_has_no_new_day(store, clock):
     await limited.attempts.claim("me")
     await limited.rights.forget(ann)
     # Forgotten again and again: nothing gets less, or more.
-    await limited.rights.forget(await person_of(limited, "ann", "discord"))
+    await limited.rights.forget(await user_of(limited, "ann", "discord"))
     ann, eve = await two(limited)
-    for person in (ann, eve):
-        assert (await left(limited, person), (await limited.ledger.balance(person)).left) == (5000, 15_000)
-        assert (await refused(limited, person, 5001))["left"] == 5.0
+    for user in (ann, eve):
+        assert (await left(limited, user), (await limited.ledger.balance(user)).left) == (5000, 15_000)
+        assert (await refused(limited, user, 5001))["left"] == 5.0
     assert await agreed(limited, eve, ann)
     assert (await left(limited, eve), (await limited.ledger.balance(eve)).left) == (5000, 15_000)
     assert await books_are_right(limited)
@@ -266,23 +266,23 @@ async def test_who_is_forgotten_has_no_new_day(store, clock):
     clock[0] = NOON + DAY
     await limited.rights.sweep()
     assert await count(limited, CountedRow) == 0
-    assert [await left(limited, person) for person in await two(limited)] == [10_000, 10_000]
+    assert [await left(limited, user) for user in await two(limited)] == [10_000, 10_000]
 
 
 async def test_what_was_used_moves_with_the_place(shared, clock):
     """Where a place is called otherwise, and somebody was there under the new name before, what was brought along counts there."""
-    old, new = HERE, Address("web", "there")
+    old, new = HERE, MessageRef("web", "there")
     ann, eve = await two(shared)
     await accepted(shared, ann, credits=3000)
     assert await agreed(shared, ann, eve)
-    bob = await shared.linking.part(ann, [Caller("telegram", "eve")])
-    for person in (ann, bob):
-        await accepted(shared, person, credits=1000, place="there")
-    places = [await shared.people.place(one) for one in (old, new)]
+    bob = await shared.linking.part(ann, [UserRef("telegram", "eve")])
+    for user in (ann, bob):
+        await accepted(shared, user, credits=1000, channel="there")
+    channels = [await shared.people.channel(one) for one in (old, new)]
     async with shared.database.write() as session:
-        session.add(MembershipRow(person_id=bob, place_id=places[1], used=500, day=NOON.date().isoformat()))
+        session.add(MembershipRow(person_id=bob, place_id=channels[1], used=500, day=NOON.date().isoformat()))
     await shared.people.moved(old, new, lambda message: message)
-    assert [(await shared.portions.left(person, new)).left for person in (ann, bob)] == [6000, 5500]
+    assert [(await shared.portions.left(user, new)).left for user in (ann, bob)] == [6000, 5500]
     assert await agreed(shared, bob, ann)
     assert (await shared.portions.left(bob, new)).left == 4500
     assert clock
@@ -291,10 +291,10 @@ async def test_what_was_used_moves_with_the_place(shared, clock):
 async def test_what_both_brought_along_adds_up(shared, clock):
     """Of two who parted before and become one, what each brought along counts; what is of another day does not."""
     ann, eve = await two(shared)
-    place = await shared.people.place(HERE)
+    channel = await shared.people.channel(HERE)
     async with shared.database.write() as session:
-        for person, used, day in ((ann, 2000, "2026-11-21"), (eve, 3000, "2026-11-21")):
-            session.add(MembershipRow(person_id=person, place_id=place, used=used, day=day))
+        for user, used, day in ((ann, 2000, "2026-11-21"), (eve, 3000, "2026-11-21")):
+            session.add(MembershipRow(person_id=user, place_id=channel, used=used, day=day))
     assert await agreed(shared, ann, eve)
     assert (await left(shared, ann), len(clock)) == (5000, 1)
     clock[0] = NOON + DAY

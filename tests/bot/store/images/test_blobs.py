@@ -11,7 +11,7 @@ import pytest
 from bot.core.errors import BadConfig, BadOutput
 from bot.core.values import new_id
 from bot.i18n.translate import tell
-from bot.store.images.blobs import Files
+from bot.store.images.blobs import BlobStore
 from tests.stores import png
 
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 "
@@ -21,7 +21,7 @@ JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 @pytest.fixture(params=["folder", "memory"])
 def files(request, tmp_path):
     """Give an empty file store, in a folder and elsewhere."""
-    return Files(str(tmp_path / "deep" / "files") if request.param == "folder" else f"memory://{new_id()}")
+    return BlobStore(str(tmp_path / "deep" / "files") if request.param == "folder" else f"memory://{new_id()}")
 
 
 @pytest.mark.parametrize(("data", "kind"), [(png(), "png"), (JPEG, "jpg"), (WEBP, "webp")], ids=["png", "jpg", "webp"])
@@ -77,7 +77,7 @@ async def test_many_put_the_same_at_once(files):
 
 async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
     """A full disk is one sentence and leaves nothing under the key, and the next try succeeds."""
-    files = Files(str(tmp_path))
+    files = BlobStore(str(tmp_path))
 
     def full(_descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -95,14 +95,14 @@ async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
 async def test_the_same_folder_is_the_same_store(tmp_path, monkeypatch):
     """A relative folder means the one below the current folder, and what one process keeps another finds."""
     monkeypatch.chdir(tmp_path)
-    key = await Files("here").put(png())
+    key = await BlobStore("here").put(png())
     assert (Path("here") / key[:2] / key).read_bytes() == png()
-    assert await Files(str(tmp_path / "here")).get(key) == png()
+    assert await BlobStore(str(tmp_path / "here")).get(key) == png()
 
 
 @pytest.mark.parametrize("url", ["nonsense://x", "s3nothing://bucket/easel"])
 def test_unknown_addresses_are_refused(url):
     """An address that fsspec does not know is a sentence about the configuration."""
     with pytest.raises(BadConfig) as refused:
-        Files(url)
+        BlobStore(url)
     assert refused.value.problem.key == "config-files"

@@ -4,22 +4,22 @@ import asyncio
 
 import pytest
 
-from tests.stores import accepted, done, painted, person_of
+from tests.stores import accepted, done, painted, user_of
 
 
-async def found(store, person, words, page=1, most=50):
+async def found(store, user, words, page=1, most=50):
     """Return the words of the pictures that a search finds."""
-    pictures = await store.pictures.search(person, words, page, most)
-    assert len(await store.pictures.search(person, words, 1, 1000)) >= len(pictures)
+    pictures = await store.pictures.search(user, words, page, most)
+    assert len(await store.pictures.search(user, words, 1, 1000)) >= len(pictures)
     return [one.words for one in pictures]
 
 
 async def test_pictures_come_back_whole(store):
     """A picture keeps its file, size and seed, however large the seed, and belongs to its job and person."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     first, second = await done(store, ann, "a cat", (painted(0), painted(1, file="c" * 64 + ".png")))
     assert await store.pictures.get(first.id) == first
-    assert (first.words, first.person, first.index, first.seed, first.bytes) == ("a cat", ann, 0, 2**32 - 1, 70)
+    assert (first.words, first.user, first.index, first.seed, first.bytes) == ("a cat", ann, 0, 2**32 - 1, 70)
     assert (second.index, second.file) == (1, "c" * 64 + ".png")
     assert await store.pictures.get("nothing\0") is None
     assert await store.pictures.holder(second.file) == (second,)
@@ -29,7 +29,7 @@ async def test_pictures_come_back_whole(store):
 
 async def test_history_is_searched_by_words(store):
     """Every word has to be there, in any order and any case; the newest comes first, and others' pictures do not come at all."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     for words in ("a red circle", "a Red square", "an ÄPFEL pie"):
         await done(store, ann, words)
     await done(store, bob, "a red triangle")
@@ -51,7 +51,7 @@ async def test_history_is_searched_by_words(store):
 )
 async def test_signs_mean_nothing(store, words):
     """Whatever signs stand in a search, it looks for the words between them: it finds the prompt that it is, and none without them."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for one in (words, "plain text"):
         await done(store, ann, one)
     assert await found(store, ann, words) == [words]
@@ -60,14 +60,14 @@ async def test_signs_mean_nothing(store, words):
 @pytest.mark.parametrize("words", ["/", "%", "* OR *", '"', "'"])
 async def test_signs_alone_find_nothing(store, words):
     """Where no word is looked for nothing is found, rather than everything."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await done(store, ann, f"a red circle {words}")
     assert await found(store, ann, words.replace("OR", "")) == []
 
 
 async def test_odd_searches_find_what_they_can(store):
     """NUL, half characters, very many words and very long ones raise nothing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await done(store, ann, "a red circle")
     assert await found(store, ann, "re\0d") == ["a red circle"]
     assert await found(store, ann, "\ud800") == []
@@ -78,7 +78,7 @@ async def test_odd_searches_find_what_they_can(store):
 
 async def test_pages_hold_each_picture_once(store):
     """Page after page shows every picture once, newest first, and then nothing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(3):
         await done(store, ann, str(number), (painted(0), painted(1), painted(2)))
     pages = [await store.pictures.search(ann, "", page, 4) for page in (1, 2, 3, 4)]
@@ -89,7 +89,7 @@ async def test_pages_hold_each_picture_once(store):
 
 async def test_deleting_gives_back_only_files_that_nobody_needs(store):
     """A file goes with the last picture that shows it, unless a job starts from it."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     one, two, source = ("1" * 64 + ".png", "2" * 64 + ".png", "3" * 64 + ".png")
     first, twin, started, lone = await done(
         store,
@@ -113,7 +113,7 @@ async def test_deleting_gives_back_only_files_that_nobody_needs(store):
 
 async def test_two_deletes_at_once_lose_no_file(store):
     """However the deletes of two pictures of one content meet, somebody is given its files."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for _ in range(5):
         pictures = await done(store, ann, pictures=(painted(0), painted(1)))
         given = await asyncio.gather(*(store.pictures.delete(one.id) for one in pictures))

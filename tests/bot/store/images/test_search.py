@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, select, text, update
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.presets.template import Body
 from bot.store import schema
 from bot.store.database import Database
 from bot.store.images import search, search_terms
-from bot.store.images.search import Sought
+from bot.store.images.search import SearchQuery
 from bot.store.sharing.presets import Reader
 from bot.store.store import Store
 from bot.store.tables import search_index
@@ -19,9 +19,9 @@ from bot.store.tables.columns import now
 from bot.store.tables.core import PictureRow
 from bot.store.tables.sharing import PresetRow
 from bot.store.users import privacy_sqlite
-from tests.stores import done, new_job, painted, person_of, request_of
+from tests.stores import done, new_job, painted, request_of, user_of
 
-HERE = Address("web", "here")
+HERE = MessageRef("web", "here")
 
 
 def words_of(found):
@@ -29,23 +29,23 @@ def words_of(found):
     return [one.words for one in found.pictures]
 
 
-async def seek(store, person, words="", page=1, most=50, **more):
+async def seek(store, user, words="", page=1, most=50, **more):
     """Return what a person finds among their own pictures."""
-    sought = {"people": (person,), "here": HERE, "words": search_terms.words_of(words), **more}
-    return await store.finding.pictures(Sought(person=person, **sought), page, most)
+    sought = {"people": (user,), "here": HERE, "words": search_terms.words_of(words), **more}
+    return await store.finding.pictures(SearchQuery(user=user, **sought), page, most)
 
 
-async def with_model(store, person, words, model, preset=None, seed=7):
+async def with_model(store, user, words, model, preset=None, seed=7):
     """Have a picture painted by a model, with a preset."""
-    wish = f'{{"prompt": "x", "preset": "{preset}"}}' if preset else "{}"
-    job = new_job(person, words, request=request_of(words, model=model), wish=wish)
+    params = f'{{"prompt": "x", "preset": "{preset}"}}' if preset else "{}"
+    job = new_job(user, words, request=request_of(words, model=model), params=params)
     (job,) = await store.jobs.accept([job], "a runner")
     assert await store.attempts.finish(job, [painted(seed and 0)], 1.0)
 
 
 async def test_filters_are_met_together(store):
     """Words, model, preset and seed each narrow what is found, alone and together."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await with_model(store, ann, "a red circle", "demo", "Poster@3#abc")
     await with_model(store, ann, "a red square", "demo")
     await with_model(store, ann, "a red star", "SD 1.5/base")
@@ -62,7 +62,7 @@ async def test_filters_are_met_together(store):
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_before_a_moment(store, words):
     """Only what was painted before a moment is found, with words and without."""
-    ann, middle = await person_of(store), now() - timedelta(days=7)
+    ann, middle = await user_of(store), now() - timedelta(days=7)
     for number, days in enumerate((9, 8, 6, 5)):
         (picture,) = await done(store, ann, f"red {number}")
         async with store.database.write() as session:
@@ -74,13 +74,13 @@ async def test_before_a_moment(store, words):
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_others_are_seen_where_they_painted(store, words):
     """Of somebody else one finds what they had painted in the place that one asks from, and nothing from elsewhere."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    for place, what in (("here", "a red boat"), ("bob", "a red secret")):
-        await done(store, bob, what, place=place)
-    await done(store, ann, "a red hat", place="ann")
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    for channel, what in (("here", "a red boat"), ("bob", "a red secret")):
+        await done(store, bob, what, channel=channel)
+    await done(store, ann, "a red hat", channel="ann")
     assert words_of(await seek(store, ann, words, people=(bob,))) == ["a red boat"]
     assert words_of(await seek(store, ann, words, people=(bob, ann))) == ["a red hat", "a red boat"]
-    assert words_of(await seek(store, ann, words, people=(bob,), here=Address("telegram", "here"))) == []
+    assert words_of(await seek(store, ann, words, people=(bob,), here=MessageRef("telegram", "here"))) == []
     assert words_of(await seek(store, bob, words)) == ["a red secret", "a red boat"]
     assert words_of(await seek(store, ann, words)) == ["a red hat"]
 
@@ -88,10 +88,10 @@ async def test_others_are_seen_where_they_painted(store, words):
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_favourites_by_folder(store, words):
     """What somebody marked is found by the mark and by its folder, newest first, while they may see it; others' marks are not theirs."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     (first,) = await done(store, ann, "red one")
     (theirs,) = await done(store, bob, "red two")
-    (elsewhere,) = await done(store, bob, "red three", place="bob")
+    (elsewhere,) = await done(store, bob, "red three", channel="bob")
     await done(store, ann, "red four")
     for picture, folder in ((first, "best"), (theirs, ""), (elsewhere, "best")):
         await store.favourites.mark(ann, picture.id, folder)
@@ -110,7 +110,7 @@ async def test_counting_ends_somewhere(store, monkeypatch):
     """More than what is counted is said to be more; pages go on all the same, each picture once."""
     monkeypatch.setattr(search, "MOST_COUNTED", 5)
     monkeypatch.setattr(search, "_LATEST", 7)
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(3):
         await done(store, ann, f"red {number}", [painted(search_index) for index in range(4)])
     for words in ("", "red"):
@@ -124,7 +124,7 @@ async def test_counting_ends_somewhere(store, monkeypatch):
 
 async def test_what_is_deleted_or_given_away_is_found_accordingly(store):
     """A picture that is deleted is found no more; one that gets another owner is found by them alone."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     (first,), (second,) = await done(store, ann, "red one"), await done(store, ann, "red two")
     await store.pictures.delete(first.id)
     assert words_of(await seek(store, ann, "red")) == ["red two"]
@@ -153,10 +153,10 @@ async def test_no_word_is_left_in_the_file(store, monkeypatch, pages):
     if not store.database.is_sqlite:
         pytest.skip("the files of PostgreSQL are its own")
     monkeypatch.setattr(privacy_sqlite, "_PAGES_AT_ONCE", pages)
-    bob, merged = await person_of(store, "bob"), []
+    bob, merged = await user_of(store, "bob"), []
     event.listen(store.database.engine.sync_engine, "before_cursor_execute", lambda *given: merged.append("'merge'" in given[2]))
     for name in ("ann", "eve", "zoe"):
-        ann = await person_of(store, name)
+        ann = await user_of(store, name)
         for number in range(60):
             await done(store, bob, f"a plain boat {number}")
             await done(store, ann, f"a zyxwvut{number} qqjxk{number}")
@@ -178,10 +178,10 @@ async def test_an_older_sqlite_reads_on(store, monkeypatch):
     """A file whose indexes a newer SQLite wiped is made readable for an older one at its start, and everything is found."""
     if not store.database.is_sqlite:
         pytest.skip("PostgreSQL has an index of its own")
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    for person in (ann, bob):
-        await done(store, person, "a red circle")
-        await store.presets.save(person, "calm", Body(prompt="a calm {prompt}"))
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    for user in (ann, bob):
+        await done(store, user, "a red circle")
+        await store.presets.save(user, "calm", Body(prompt="a calm {prompt}"))
     await store.rights.forget(ann)
     async with store.database.write() as session:
         for table in ("picture", "preset"):
@@ -207,9 +207,9 @@ def files_of(store):
 
 async def test_names_of_presets_are_completed(store):
     """Names that begin as typed come in their order, the nearest shelf's first, each once; archived and unseen ones do not come."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    for person, name in ((ann, "Poster"), (ann, "post-card"), (ann, "boat"), (bob, "Posh"), (bob, "postal"), (bob, "poster")):
-        kept = await store.presets.save(person, name, Body(prompt="x"))
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    for user, name in ((ann, "Poster"), (ann, "post-card"), (ann, "boat"), (bob, "Posh"), (bob, "postal"), (bob, "poster")):
+        kept = await store.presets.save(user, name, Body(prompt="x"))
         if name in ("Posh", "poster"):
             await store.presets.show(kept, None)
     reader = Reader(ann)
@@ -225,7 +225,7 @@ async def test_names_of_presets_are_completed(store):
 async def test_presets_are_found_by_their_words(store, monkeypatch, most_ranked):
     """Name, tags and prompt are looked through, the last word as it begins; only what may be seen is found."""
     monkeypatch.setattr("bot.store.sharing.preset_search._MOST_RANKED", most_ranked)
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     await store.presets.save(ann, "noir", Body(prompt="a {title} at night"), tags=["Films"])
     hidden = await store.presets.save(bob, "secret", Body(prompt="a night of his own"))
     reader = Reader(ann)
@@ -249,7 +249,7 @@ async def test_the_index_is_used(store):
     """A search with words walks the index of words, and completing a name the one of shelves and names."""
     if not store.database.is_sqlite:
         pytest.skip("PostgreSQL plans by how much there is; the benchmark measures it")
-    question, given = search._question(Sought(person="ann", people=("ann",), words=("red",)), is_sqlite=True)
+    question, given = search._question(SearchQuery(user="ann", people=("ann",), words=("red",)), is_sqlite=True)
     async with store.database.read() as session:
         asked = search._asked("EXPLAIN QUERY PLAN " + question.format(order=f" ORDER BY {search._BY_NUMBER} LIMIT 3"), given)
         plan = [row[3] for row in await session.execute(asked)]
@@ -308,7 +308,7 @@ async def test_an_upgrade_fills_the_index(url):
 
 async def test_terms_are_kept_with_the_row(store):
     """A picture's terms are its words and its marks, whoever paints it."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await with_model(store, ann, "Two Red Circles", "demo", "poster@1")
     async with store.database.read() as session:
         assert await session.scalar(select(PictureRow.terms)) == f"two red circle =demo #{2**32 - 1} +poster"

@@ -96,7 +96,7 @@ def test_marks_are_no_words(sign, value):
 
 
 @pytest.mark.parametrize(
-    ("wish", "name"),
+    ("params", "name"),
     [
         ('{"prompt": "x", "preset": "poster@3#id"}', "poster"),
         ('{"preset": "poster"}', "poster"),
@@ -107,9 +107,9 @@ def test_marks_are_no_words(sign, value):
         ("nonsense", ""),
     ],
 )
-def test_the_preset_of_a_wish(wish, name):
+def test_the_preset_of_a_wish(params, name):
     """A wish names its preset with its version; of one that names none, or cannot be read, there is none."""
-    assert search_terms.preset_of(wish) == name
+    assert search_terms.preset_of(params) == name
 
 
 def test_questions():

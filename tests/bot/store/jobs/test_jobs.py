@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
 from bot.store.tables.columns import now
 from inference.contract.errors import Problem
-from tests.stores import accepted, new_job, painted, person_of, request_of, run_out
+from tests.stores import accepted, new_job, painted, request_of, run_out, user_of
 
 
 async def states(store, *jobs):
@@ -18,15 +18,15 @@ async def states(store, *jobs):
 
 async def test_what_was_accepted_comes_back_whole(store):
     """A job keeps every word and number of what was asked, but for the bytes of its source, which are a file."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     request = request_of("crème brûlée 🍮", seed=2**32 - 1, source=b"\x89PNG", share=ann)
     new = new_job(
-        ann, address=Address("web", "here", "message 3"), line="/imagine", wish='{"a": 1}', request=request, source="x.png", key="k"
+        ann, address=MessageRef("web", "here", "message 3"), line="/imagine", params='{"a": 1}', request=request, source="x.png", key="k"
     )
     (job,) = await store.jobs.accept([new])
     assert job == await store.jobs.get(new.id)
     assert (job.state, job.attempt, job.tries, job.is_open) == (WAITING, 0, 0, True)
-    assert (job.person, job.address, job.line, job.wish, job.source) == (new.person, new.address, new.line, new.wish, new.source)
+    assert (job.user, job.address, job.line, job.params, job.source) == (new.user, new.address, new.line, new.params, new.source)
     assert job.request.prompt == request.prompt
     assert job.request.source is None
     assert (job.request.seed, job.request.share) == (request.seed, request.share)
@@ -35,7 +35,7 @@ async def test_what_was_accepted_comes_back_whole(store):
 
 async def test_jobs_are_accepted_all_or_none(store):
     """Where one of several jobs cannot be kept, none is."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     first, second = new_job(ann), new_job("nobody")
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         await store.jobs.accept([first, second])
@@ -45,17 +45,17 @@ async def test_jobs_are_accepted_all_or_none(store):
 
 async def test_what_is_asked_together_keeps_its_order(store):
     """Jobs that were accepted together wait in the order in which they were asked for."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = await store.jobs.accept([new_job(ann, words) for words in "abcdefgh"])
     assert (
         [job.line for job in await store.jobs.open_of(ann)] == [job.line for job in jobs] == [f"/imagine {words}" for words in "abcdefgh"]
     )
-    assert [await store.line.before(job) for job in jobs] == [(place, float(place)) for place in range(8)]
+    assert [await store.line.before(job) for job in jobs] == [(channel, float(channel)) for channel in range(8)]
 
 
 async def test_a_key_is_one_job(store):
     """Twenty submissions of one key at once, and one later, are one job; the same key of somebody else is another."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     answers = await asyncio.gather(*(store.jobs.accept([new_job(ann, str(number), key="press")]) for number in range(20)))
     assert len({job.id for (job,) in answers}) == 1
     assert len({job.line for (job,) in answers}) == 1
@@ -67,14 +67,14 @@ async def test_a_key_is_one_job(store):
 
 async def test_jobs_without_a_key_are_as_many_as_asked(store):
     """Who says the same twice without a key gets it twice."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await store.jobs.accept([new_job(ann), new_job(ann)])
     assert len(await store.jobs.open_of(ann)) == 2
 
 
 async def test_a_job_can_be_leased_from_its_first_moment(store):
     """With a runner a job is never in line: nobody else can take it."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     assert (job.state, job.attempt, job.tries) == (RUNNING, 1, 1)
     assert await store.attempts.claim("other") is None
@@ -83,9 +83,9 @@ async def test_a_job_can_be_leased_from_its_first_moment(store):
 
 async def test_turns_go_to_who_had_the_least_then_to_who_came_first(store):
     """Somebody with ten jobs does not keep others waiting; among equals whoever came first is first."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    for person, words in ((ann, "a1"), (ann, "a2"), (ann, "a3"), (bob, "b1"), (bob, "b2")):
-        await accepted(store, person, words)
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    for user, words in ((ann, "a1"), (ann, "a2"), (ann, "a3"), (bob, "b1"), (bob, "b2")):
+        await accepted(store, user, words)
     order = [(await store.attempts.claim("me")).request.prompt.text for _ in range(5)]
     assert order == ["a1", "b1", "a2", "b2", "a3"]
     assert await store.attempts.claim("me") is None
@@ -93,7 +93,7 @@ async def test_turns_go_to_who_had_the_least_then_to_who_came_first(store):
 
 async def test_what_was_left_behind_is_anybodys(store):
     """A job whose runner fell silent is painted by the next one, whatever platform it belongs to."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await accepted(store, ann, platform="elsewhere")
     assert (await store.attempts.claim("other")).id == job.id
     assert await store.attempts.claim("me") is None
@@ -104,7 +104,7 @@ async def test_what_was_left_behind_is_anybodys(store):
 
 async def test_two_claimers_never_get_one_job(store):
     """Ten runners that claim at once share twenty jobs without getting one twice or leaving one."""
-    people = [await person_of(store, name) for name in ("ann", "bob", "eve")]
+    people = [await user_of(store, name) for name in ("ann", "bob", "eve")]
     jobs = [await accepted(store, people[number % 3], str(number)) for number in range(20)]
 
     async def claim_all(runner):
@@ -119,7 +119,7 @@ async def test_two_claimers_never_get_one_job(store):
 
 async def test_a_beat_keeps_a_lease(store):
     """A runner that is heard keeps its jobs, those it no longer has it hears of, and those it does not name run out."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     first, second, third = [(await store.jobs.accept([new_job(ann)], "me"))[0] for _ in range(3)]
     for job in (first, second):
         await run_out(store, job.id)
@@ -133,7 +133,7 @@ async def test_a_beat_keeps_a_lease(store):
 
 async def test_jobs_of_the_dead_are_taken_at_once(store):
     """Released jobs need not wait for their lease, and count as tried: they may be what ended their runner."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     mine = [(await store.jobs.accept([new_job(ann)], "dead"))[0] for _ in range(2)]
     await store.jobs.accept([new_job(ann)], "alive")
     assert set(await store.attempts.runners()) == {"dead", "alive"}
@@ -145,7 +145,7 @@ async def test_jobs_of_the_dead_are_taken_at_once(store):
 
 async def test_who_leaves_puts_jobs_back_uncounted(store):
     """A runner that leaves in order gives everything back to its old place, as if nothing had been tried."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     first, second, _ = [await accepted(store, ann, words) for words in "abc"]
     for _ in range(2):
         await store.attempts.claim("me")
@@ -158,7 +158,7 @@ async def test_who_leaves_puts_jobs_back_uncounted(store):
 
 async def test_a_finished_job_has_its_pictures(store):
     """Pictures and the word that a job is done come together, and only once."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     assert await store.attempts.finish(job, [painted(0), painted(1)], 2.5)
     ended = await store.jobs.get(job.id)
@@ -172,7 +172,7 @@ async def test_a_finished_job_has_its_pictures(store):
 
 async def test_a_late_finish_changes_nothing(store):
     """An attempt that is no longer the last one leaves no pictures, even after its job was given back uncounted."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await accepted(store, ann)
     old = await store.attempts.claim("old")
     assert await store.attempts.give_back(old)
@@ -188,7 +188,7 @@ async def test_a_late_finish_changes_nothing(store):
 
 async def test_a_failed_job_says_why(store):
     """The reason of a failure is kept with its facts."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     problem = Problem("memory-spent", {"width": 64, "height": 48})
     assert await store.attempts.fail(job, problem)
@@ -198,7 +198,7 @@ async def test_a_failed_job_says_why(store):
 
 async def test_the_next_attempt_counts(store):
     """What is tried again by the same runner is a new attempt, which makes the old one void."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     again = await store.attempts.again(job)
     assert (again.attempt, again.tries, again.state) == (2, 2, RUNNING)
@@ -210,7 +210,7 @@ async def test_the_next_attempt_counts(store):
 
 async def test_cancelling_reaches_what_waits_and_what_runs(store):
     """A cancelled job is never claimed, its attempt can bring nothing, and what has ended cannot be cancelled."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     waiting = await accepted(store, ann)
     (running,) = await store.jobs.accept([new_job(ann)], "me")
     assert await store.jobs.cancel(waiting.id)
@@ -227,23 +227,23 @@ async def test_cancelling_reaches_what_waits_and_what_runs(store):
 
 async def test_a_place_shows_its_latest_jobs(store):
     """A page of a place has its latest jobs, oldest first, and the page before has those before."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     for number in range(5):
         await accepted(store, (ann, bob)[number % 2], str(number))
-    await accepted(store, ann, "elsewhere", place="there")
+    await accepted(store, ann, "elsewhere", channel="there")
     await accepted(store, ann, "another platform", platform="other")
-    latest = await store.jobs.of_place(Address("web", "here"), 3)
+    latest = await store.jobs.of_channel(MessageRef("web", "here"), 3)
     assert [job.request.prompt.text for job in latest] == ["2", "3", "4"]
-    before = await store.jobs.of_place(Address("web", "here"), 3, latest[0].created)
+    before = await store.jobs.of_channel(MessageRef("web", "here"), 3, latest[0].created)
     assert [job.request.prompt.text for job in before] == ["0", "1"]
 
 
 async def test_odd_signs_are_kept_or_left_out(store):
     """NUL and half of a surrogate pair, which no database keeps, cost nobody a request; quotes and signs of SQL are text."""
-    ann = await person_of(store, "a\0nn\ud800")
+    ann = await user_of(store, "a\0nn\ud800")
     line = 'Robert\'); DROP TABLE job; --\0 \ud83d %_\\ "x" 🎨'
-    job = await accepted(store, ann, line=line, key="k\0", place="p\0")
+    job = await accepted(store, ann, line=line, key="k\0", channel="p\0")
     assert job.line == line.replace("\0", "").replace("\ud83d", "?")
-    assert (await accepted(store, ann, key="k\0", place="p\0")).id == job.id
+    assert (await accepted(store, ann, key="k\0", channel="p\0")).id == job.id
     assert await store.jobs.get(f"{job.id}\0") == job
-    assert await person_of(store, "a\0nn\ud800") == ann
+    assert await user_of(store, "a\0nn\ud800") == ann

@@ -10,14 +10,14 @@ from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
 from bot.store.tables.columns import now
 from bot.store.tables.core import DeliveryRow
 from inference.contract.errors import Problem
-from tests.stores import accepted, new_job, painted, person_of
+from tests.stores import accepted, new_job, painted, user_of
 
 PLATFORMS = ["web"]
 
 
-async def ended(store, person=None, **changes):
+async def ended(store, user=None, **changes):
     """Have a job fail, and return its id."""
-    (job,) = await store.jobs.accept([new_job(person or await person_of(store), **changes)], "me")
+    (job,) = await store.jobs.accept([new_job(user or await user_of(store), **changes)], "me")
     assert await store.attempts.fail(job, Problem("memory-spent"))
     return job.id
 
@@ -45,7 +45,7 @@ async def count(store):
 @pytest.mark.parametrize("end", ["finish", "fail", "cancel waiting", "cancel running"])
 async def test_every_end_is_told_once(store, end):
     """A job that ends, however it ends, has one delivery from the same moment on; an open one has none."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await accepted(store, ann)
     if end != "cancel waiting":
         job = await store.attempts.claim("me")
@@ -63,7 +63,7 @@ async def test_every_end_is_told_once(store, end):
 
 async def test_each_platform_takes_its_own(store):
     """A sender is given the results of the platforms that it serves, oldest first and no more than it asked for."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = [await ended(store, ann, platform=platform) for platform in ("web", "other", "web", "web")]
     first = await store.outbox.claim("me", ["web"], 2)
     assert [one.job for one in first] == [jobs[0], jobs[2]]
@@ -75,7 +75,7 @@ async def test_each_platform_takes_its_own(store):
 
 async def test_many_senders_share_the_results(store):
     """Eight senders at once take forty results, each of them once."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = [await ended(store, ann) for _ in range(40)]
 
     async def take_all(runner):
@@ -135,7 +135,7 @@ async def test_a_sender_that_died_may_have_sent(store):
 
 async def test_senders_that_are_gone_are_let_go(store):
     """What a runner that is gone was sending is due at once, and may have arrived; that of others is not touched."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     mine, other = await ended(store, ann), await ended(store, ann)
     assert (await store.outbox.claim("dead", PLATFORMS, 1))[0].job == mine
     assert (await store.outbox.claim("alive", PLATFORMS, 1))[0].job == other

@@ -7,24 +7,24 @@ import random
 import pytest
 
 from bot.core.quota import Tier
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.store.jobs.job import CANCELLED, PAUSED, RUNNING, WAITING
-from bot.store.jobs.queue import Stand
+from bot.store.jobs.queue import UserBacklog
 from inference.contract.errors import Problem
-from tests.stores import accepted, change_person, new_job, painted, person_of, run_out, under
+from tests.stores import accepted, change_person, new_job, painted, run_out, under, user_of
 
 HERE = "web", "here"
 
 
-async def words(store, person):
+async def words(store, user):
     """Return a person's open jobs by their words, in their order."""
-    return "".join(job.request.prompt.text for job in await store.jobs.open_of(person))
+    return "".join(job.request.prompt.text for job in await store.jobs.open_of(user))
 
 
-async def asked(store, person, letters, **changes):
+async def asked(store, user, inbox_updates, **changes):
     """Have a job accepted for each letter, and return them by it."""
-    jobs = await store.jobs.accept([new_job(person, letter, **changes) for letter in letters])
-    return dict(zip(letters, jobs, strict=True))
+    jobs = await store.jobs.accept([new_job(user, inbox_update, **changes) for inbox_update in inbox_updates])
+    return dict(zip(inbox_updates, jobs, strict=True))
 
 
 async def state_of(store, job):
@@ -32,18 +32,18 @@ async def state_of(store, job):
     return (await store.jobs.get(job.id)).state
 
 
-async def hold(store, person, *, by_person=None, by_place=None, as_member=None):
+async def hold(store, user, *, by_person=None, by_place=None, as_member=None):
     """Pause or resume a person, the place where all are, a person in that place, or several of these."""
     if by_person is not None:
-        await store.line.pause_person(person, paused=by_person)
+        await store.line.pause_person(user, paused=by_person)
     if by_place is not None:
         await store.line.pause_place(*HERE, paused=by_place)
     if as_member is not None:
-        await store.line.pause_member(person, Address(*HERE), paused=as_member)
+        await store.line.pause_member(user, MessageRef(*HERE), paused=as_member)
 
 
 @pytest.mark.parametrize(
-    ("letter", "way", "expected"),
+    ("inbox_update", "way", "expected"),
     [
         ("c", "up", "acbde"),
         ("c", "down", "abdce"),
@@ -58,12 +58,12 @@ async def hold(store, person, *, by_person=None, by_place=None, as_member=None):
         ("e", "last", None),
     ],
 )
-async def test_a_job_moves_within_its_own_line(store, letter, way, expected):
+async def test_a_job_moves_within_its_own_line(store, inbox_update, way, expected):
     """A waiting job goes up, down, first or last among its person's own; at the end it stays, and says so."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     jobs = await asked(store, ann, "abcde")
     await asked(store, bob, "xy")
-    assert await store.line.move(jobs[letter], way) == (expected is not None)
+    assert await store.line.move(jobs[inbox_update], way) == (expected is not None)
     assert (await words(store, ann), await words(store, bob)) == (expected or "abcde", "xy")
     assert [(await store.line.before(jobs[one]))[0] for one in expected or "abcde"] == [0, 1, 2, 3, 4]
     claimed = [(await store.attempts.claim("me")).request.prompt.text for _ in range(7)]
@@ -72,7 +72,7 @@ async def test_a_job_moves_within_its_own_line(store, letter, way, expected):
 
 async def test_only_what_waits_is_moved(store):
     """What is being painted, held back, over or not there stays where it is, and the others move around it."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = await asked(store, ann, "abcd")
     running = await store.attempts.claim("me")
     await store.jobs.cancel(jobs["c"].id)
@@ -90,7 +90,7 @@ async def test_only_what_waits_is_moved(store):
 
 async def test_jobs_of_one_moment_can_be_moved(store, monkeypatch):
     """Requests that came at the same microsecond, or while a clock was put back, are in the order in which they were accepted."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = await asked(store, ann, "ab")
     moment = jobs["a"].created
     monkeypatch.setattr("bot.store.jobs.jobs.now", lambda: moment)
@@ -102,7 +102,7 @@ async def test_jobs_of_one_moment_can_be_moved(store, monkeypatch):
 
 async def test_many_moves_at_once_lose_nothing(store):
     """However many moves meet, with claims and cancels among them, each job keeps a place of its own."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = list((await asked(store, ann, "abcdefgh")).values())
     chance = random.Random(7)
     moves = [store.line.move(chance.choice(jobs), chance.choice(("up", "down", "first", "last"))) for _ in range(40)]
@@ -115,14 +115,17 @@ async def test_many_moves_at_once_lose_nothing(store):
 async def test_how_everybody_stands(store):
     """Whoever has something in line stands with their virtual time, their weight, and what they wait for; others do not."""
     tiered = under(store, tiers={"friend": Tier(weight=2.0)})
-    ann, bob, eve = [await person_of(store, name) for name in ("ann", "bob", "eve")]
+    ann, bob, eve = [await user_of(store, name) for name in ("ann", "bob", "eve")]
     await change_person(store, bob, tier="friend")
-    for person, letters in ((ann, "abc"), (bob, "x"), (eve, "z")):
-        await asked(tiered, person, letters, cost=4.0)
-    assert (await tiered.attempts.claim("me")).person == ann
+    for user, inbox_updates in ((ann, "abc"), (bob, "x"), (eve, "z")):
+        await asked(tiered, user, inbox_updates, cost=4.0)
+    assert (await tiered.attempts.claim("me")).user == ann
     await store.line.pause_person(eve, paused=True)
-    stands = {one.person: one for one in await tiered.line.stands()}
-    assert stands == {ann: Stand(ann, 4.0, stands[ann].since, 1.0, 2, 8.0), bob: Stand(bob, 0.0, stands[bob].since, 2.0, 1, 4.0)}
+    stands = {one.user: one for one in await tiered.line.stands()}
+    assert stands == {
+        ann: UserBacklog(ann, 4.0, stands[ann].since, 1.0, 2, 8.0),
+        bob: UserBacklog(bob, 0.0, stands[bob].since, 2.0, 1, 4.0),
+    }
     assert stands[ann].since < stands[bob].since
 
 
@@ -131,7 +134,7 @@ async def test_how_everybody_stands(store):
 )
 async def test_what_is_held_back_is_not_painted(store, held):
     """While a person or their place is paused, nothing of theirs is begun: what waited, what comes, what is tried again or put back."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     jobs = await asked(store, ann, "abcd")
     back, left = [await store.attempts.claim(runner) for runner in ("me", "you")]
     failed = await store.attempts.claim("me")
@@ -153,8 +156,8 @@ async def test_what_is_held_back_is_not_painted(store, held):
 
 async def test_both_have_to_let_go(store):
     """A job that is held back by its person and by its place waits again when neither does; each says what it changed."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    mine, elsewhere = await accepted(store, ann), await accepted(store, ann, place="there")
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    mine, elsewhere = await accepted(store, ann), await accepted(store, ann, channel="there")
     his = await accepted(store, bob)
     assert set(await store.line.pause_person(ann, paused=True)) == {mine.id, elsewhere.id}
     assert await store.line.pause_person(ann, paused=True) == ()
@@ -169,8 +172,8 @@ async def test_both_have_to_let_go(store):
 async def test_a_place_can_be_paused_before_anybody_speaks_there(store):
     """A place that Easel hears of for the first time can be paused, and what is asked there then is held back."""
     assert await store.line.pause_place("web", "quiet", paused=True) == ()
-    ann = await person_of(store)
-    job = await accepted(store, ann, place="quiet")
+    ann = await user_of(store)
+    job = await accepted(store, ann, channel="quiet")
     assert await state_of(store, job) == PAUSED
     assert await store.jobs.cancel(job.id)
     assert await store.line.pause_place("web", "quiet", paused=False) == ()
@@ -179,7 +182,7 @@ async def test_a_place_can_be_paused_before_anybody_speaks_there(store):
 
 async def test_what_was_being_painted_goes_on(store):
     """A pause takes nothing from whoever is painting: it can be finished, and one who fell silent is followed by another."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     first, second = (await asked(store, ann, "ab")).values()
     one, two = await store.attempts.claim("me"), await store.attempts.claim("me")
     await hold(store, ann, by_person=True, by_place=True)
@@ -193,19 +196,19 @@ async def test_what_was_being_painted_goes_on(store):
 async def test_nobody_slips_through_a_pause(store, way):
     """Whatever is accepted, tried again or put back in the very moment of a pause is held back by it, and goes on after it."""
     for number in range(8):
-        ann = await person_of(store, f"ann {number}")
-        for letter in "abcd":
-            await accepted(store, ann, letter)
-        running = [await store.attempts.claim(f"runner {place}") for place in range(4)]
-        assert {job.person for job in running} == {ann}
+        ann = await user_of(store, f"ann {number}")
+        for inbox_update in "abcd":
+            await accepted(store, ann, inbox_update)
+        running = [await store.attempts.claim(f"runner {channel}") for channel in range(4)]
+        assert {job.user for job in running} == {ann}
         await store.attempts.fail(running[0], Problem("memory-spent"))
-        line, member = store.line, (ann, Address(*HERE))
+        line, member = store.line, (ann, MessageRef(*HERE))
         pause, whom = {"person": (line.pause_person, (ann,)), "place": (line.pause_place, HERE), "member": (line.pause_member, member)}[way]
         doing = [
             store.attempts.give_back(running[1]),
             store.attempts.leave("runner 2"),
             store.jobs.retry(running[0].id),
-            *(accepted(store, ann, letter) for letter in "ef"),
+            *(accepted(store, ann, inbox_update) for inbox_update in "ef"),
         ]
         doing.insert(number % 6, pause(*whom, paused=True))
         await asyncio.gather(*doing)
@@ -214,12 +217,12 @@ async def test_nobody_slips_through_a_pause(store, way):
         again = [pause(*whom, paused=False), accepted(store, ann, "g")]
         await asyncio.gather(*(again if number % 2 else reversed(again)))
         assert [job.state for job in await store.jobs.open_of(ann)].count(WAITING) == 6
-        assert [(await store.attempts.claim("me")).person for _ in range(6)] == [ann] * 6
+        assert [(await store.attempts.claim("me")).user for _ in range(6)] == [ann] * 6
 
 
 async def test_every_order_of_pauses_ends_where_it_should(store):
     """After any sequence of pauses of person, place and member, jobs wait where none is paused, and are held back otherwise."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     job = await accepted(store, ann)
     whats = ("by_person", "by_place", "as_member")
     steps = [{what: paused} for what in whats for paused in (True, False)]
@@ -234,13 +237,13 @@ async def test_every_order_of_pauses_ends_where_it_should(store):
 
 async def test_a_person_is_held_back_in_one_place_only(store):
     """Whoever is held back in one place is painted in others, and others are painted there."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
-    here, there, his = await accepted(store, ann), await accepted(store, ann, place="there"), await accepted(store, bob)
-    assert await store.line.pause_member(ann, Address(*HERE), paused=True) == (here.id,)
+    ann, bob = await user_of(store), await user_of(store, "bob")
+    here, there, his = await accepted(store, ann), await accepted(store, ann, channel="there"), await accepted(store, bob)
+    assert await store.line.pause_member(ann, MessageRef(*HERE), paused=True) == (here.id,)
     late = await accepted(store, ann)
     assert {await state_of(store, job) for job in (here, late)} == {PAUSED}
     assert {(await store.attempts.claim("me")).id for _ in range(2)} == {there.id, his.id}
     assert await store.attempts.claim("me") is None
-    assert set(await store.line.pause_member(ann, Address(*HERE), paused=False)) == {here.id, late.id}
-    assert await store.line.pause_member(ann, Address("web", "nowhere"), paused=False) == ()
+    assert set(await store.line.pause_member(ann, MessageRef(*HERE), paused=False)) == {here.id, late.id}
+    assert await store.line.pause_member(ann, MessageRef("web", "nowhere"), paused=False) == ()
     assert {(await store.attempts.claim("me")).id for _ in range(2)} == {here.id, late.id}

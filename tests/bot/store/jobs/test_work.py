@@ -1,17 +1,17 @@
 """What is in work: what a place is told next."""
 
-from bot.core.values import Address
-from tests.stores import accepted, done, painted, person_of, request_of
+from bot.core.values import MessageRef
+from tests.stores import accepted, done, painted, request_of, user_of
 
-HERE = Address("web", "here")
+HERE = MessageRef("web", "here")
 
 
 async def test_the_ends_that_a_place_is_told_next(store):
     """They are those of what is painted there and of what is not told yet: not of what waits, was told, or is elsewhere."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     assert await store.work.ends(HERE, 20) == ()
     await done(store, ann, pictures=[painted(0), painted(1)], request=request_of("two", count=2))
-    await done(store, ann, place="elsewhere")
+    await done(store, ann, channel="elsewhere")
     assert await store.work.ends(HERE, 20) == (2,)
     await accepted(store, ann)
     assert await store.work.ends(HERE, 20) == (2,)

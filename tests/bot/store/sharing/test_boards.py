@@ -8,23 +8,23 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.core.errors import BadInput
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.presets.template import Body
 from bot.store.sharing.presets import PUBLIC
 from bot.store.tables.sharing import BoardRow, PresetRow, ShareRow, VoteRow
-from tests.stores import ROUNDS, person_of
+from tests.stores import ROUNDS, user_of
 
-HERE, THERE = Address("web", "here"), Address("web", "there")
+HERE, THERE = MessageRef("web", "here"), MessageRef("web", "there")
 
 
-async def preset_of(store, person, name="placard", words="a cat"):
+async def preset_of(store, user, name="placard", words="a cat"):
     """Keep a preset of somebody's."""
-    return await store.presets.save(person, name, Body(prompt=words))
+    return await store.presets.save(user, name, Body(prompt=words))
 
 
-async def on(store, place):
+async def on(store, channel):
     """Return what is on the board of a place."""
-    return await store.boards.page([await store.boards.of(place) or ""], "new", 0, 1000)
+    return await store.boards.page([await store.boards.of(channel) or ""], "new", 0, 1000)
 
 
 async def row_of(store, preset):
@@ -33,12 +33,12 @@ async def row_of(store, preset):
         return await session.get(PresetRow, preset.id)
 
 
-@pytest.mark.parametrize("place", [HERE, None])
-async def test_an_archived_preset_is_its_makers_alone(store, place):
+@pytest.mark.parametrize("channel", [HERE, None])
+async def test_an_archived_preset_is_its_makers_alone(store, channel):
     """What was taken out of all lists stands on no board any more, and keeps nobody from its name; kept anew it is seen by nobody else."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     made = await preset_of(store, ann)
-    await store.presets.show(made, place)
+    await store.presets.show(made, channel)
     await store.presets.archive(made.id)
     assert await on(store, HERE) == ()
     again = await preset_of(store, ann, words="a private matter")
@@ -46,13 +46,13 @@ async def test_an_archived_preset_is_its_makers_alone(store, place):
     reader = await store.presets.reader(bob, HERE)
     assert await store.presets.find("placard", reader) is None
     assert await store.presets.listed(reader, "private", 0, 9) == ()
-    await store.presets.show(await preset_of(store, bob), place)
-    await store.presets.show(again, Address("web", "another"))
+    await store.presets.show(await preset_of(store, bob), channel)
+    await store.presets.show(again, MessageRef("web", "another"))
 
 
 async def test_archiving_leaves_a_free_name(store):
     """A preset that comes back from a board to a shelf where its name is taken is archived under another one."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
     async with store.database.write() as session:
@@ -63,13 +63,13 @@ async def test_archiving_leaves_a_free_name(store):
     assert (row.shelf, row.board_id, row.name, row.archived) == (ann, None, "placard-2", True)
 
 
-@pytest.mark.parametrize("place", [HERE, None])
-async def test_of_two_who_show_one_name_at_once_one_is_told(store, place):
+@pytest.mark.parametrize("channel", [HERE, None])
+async def test_of_two_who_show_one_name_at_once_one_is_told(store, channel):
     """Two presets of one name that are put on one shelf at the same moment: one stands there, the other's maker is told."""
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     for number in range(ROUNDS):
-        presets = [await preset_of(store, person, f"n{number}") for person in (ann, bob)]
-        shown = await asyncio.gather(*(store.presets.show(one, place) for one in presets), return_exceptions=True)
+        presets = [await preset_of(store, user, f"n{number}") for user in (ann, bob)]
+        shown = await asyncio.gather(*(store.presets.show(one, channel) for one in presets), return_exceptions=True)
         (refused,) = filter(None, shown)
         assert (type(refused), refused.problem.key) == (BadInput, "input-preset-taken-there")
         assert sorted([(await row_of(store, one)).shelf in (ann, bob) for one in presets]) == [False, True]
@@ -77,7 +77,7 @@ async def test_of_two_who_show_one_name_at_once_one_is_told(store, place):
 
 async def test_what_is_shared_at_once_is_there_once(store):
     """The same picture, prompt or preset that somebody shares several times at the same moment is on the board once."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(ROUNDS):
         made = await preset_of(store, ann, f"n{number}")
         shares = [store.boards.share(HERE, ann, f"w{number}", f'{{"prompt": "w{number}"}}') for _ in range(3)]
@@ -89,10 +89,10 @@ async def test_what_is_shared_at_once_is_there_once(store):
 
 async def test_nothing_is_lost_where_boards_are_joined_meanwhile(store):
     """Whatever is put on a board while it becomes one with another is on that one; nobody is refused."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(ROUNDS):
-        one, other = (Address("web", f"{name}{number}") for name in ("one", "other"))
-        boards = [await store.boards.opened(place) for place in (one, other)]
+        one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
+        boards = [await store.boards.opened(channel) for channel in (one, other)]
         presets = [await preset_of(store, ann, f"n{number}-{index}") for index in range(4)]
         shows = [store.presets.show(made, other) for made in presets]
         shares = [store.boards.share(other, ann, f"{number}-{index}", f'{{"prompt": "{number}-{index}"}}') for index in range(4)]
@@ -105,35 +105,35 @@ async def test_nothing_is_lost_where_boards_are_joined_meanwhile(store):
 
 async def test_a_name_is_found_on_the_board_that_it_came_to(store):
     """A preset whose name's letters change when their size does not count is found after its board became one with another."""
-    one, other, name = Address("web", "one"), Address("web", "other"), "\u0390\u03b4\u03c1\u03b1"
-    for who, place in (("ann", one), ("eve", other)):
-        person = await person_of(store, who)
-        await store.presets.show(await store.presets.save(person, name, Body(prompt=f"of {who}")), place)
+    one, other, name = MessageRef("web", "one"), MessageRef("web", "other"), "\u0390\u03b4\u03c1\u03b1"
+    for who, channel in (("ann", one), ("eve", other)):
+        user = await user_of(store, who)
+        await store.presets.show(await store.presets.save(user, name, Body(prompt=f"of {who}")), channel)
     assert await store.boards.join(await store.boards.opened(one), await store.boards.opened(other))
-    bob = await store.presets.reader(await person_of(store, "bob"), other)
+    bob = await store.presets.reader(await user_of(store, "bob"), other)
     found = [await store.presets.find(each, bob) for each in (name, name.upper(), f"{name}-2")]
     assert [each.body.prompt for each in found] == ["of ann", "of ann", "of eve"]
 
 
 async def test_boards_that_are_joined_from_both_sides_are_one(store):
     """Three groups that are joined with each other in all ways at once end on one board, with all that each of them had."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(ROUNDS):
-        places = [Address("web", f"{name}{number}") for name in ("a", "b", "c")]
-        for place in places:
-            await store.boards.share(place, ann, f"of {place.place}", f'{{"prompt": "{place.place}"}}')
-        a, b, c = [await store.boards.of(place) for place in places]
+        channels = [MessageRef("web", f"{name}{number}") for name in ("a", "b", "c")]
+        for channel in channels:
+            await store.boards.share(channel, ann, f"of {channel.channel}", f'{{"prompt": "{channel.channel}"}}')
+        a, b, c = [await store.boards.of(channel) for channel in channels]
         await asyncio.gather(*(store.boards.join(*pair) for pair in ((a, b), (b, a), (b, c), (c, b))))
-        boards = [await store.boards.of(place) for place in places]
+        boards = [await store.boards.of(channel) for channel in channels]
         if len(set(boards)) > 1:
             # Whoever names a board that has gone meanwhile joins nothing, and loses nothing.
             await store.boards.join(*sorted(set(boards)))
-        assert len(await on(store, places[0])) == 3
+        assert len(await on(store, channels[0])) == 3
 
 
 async def test_a_board_that_goes_takes_no_preset_along(store):
     """A preset that stood on a board which is gone from the database stays its maker's."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
     async with store.database.write() as session:
@@ -143,12 +143,12 @@ async def test_a_board_that_goes_takes_no_preset_along(store):
 
 async def test_what_stands_on_a_board_is_not_moved_to_another(store):
     """A preset that a group looks at does not silently go from there: it has to be taken back first; showing it twice changes nothing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
-    for place in (THERE, None):
+    for channel in (THERE, None):
         with pytest.raises(BadInput, match="input-preset-elsewhere"):
-            await store.presets.show(made, place)
+            await store.presets.show(made, channel)
     await store.presets.show(made, HERE)
     assert (await row_of(store, made)).board_id == await store.boards.of(HERE)
     await store.presets.hide(made.id)
@@ -160,12 +160,12 @@ async def test_what_stands_on_a_board_is_not_moved_to_another(store):
 async def test_groups_that_answer_each_other_at_once_are_joined(store):
     """Two groups that enter each other's codes, and then the answers, at the same moment look at one board; no code is left."""
     for number in range(ROUNDS // 2):
-        one, other = (Address("web", f"{name}{number}") for name in ("one", "other"))
-        codes = [await store.joining.invite(place) for place in (other, one)]
-        answers = await asyncio.gather(*(store.joining.enter(code, place) for code, place in zip(codes, (one, other), strict=True)))
+        one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
+        codes = [await store.joining.invite(channel) for channel in (other, one)]
+        answers = await asyncio.gather(*(store.joining.enter(code, channel) for code, channel in zip(codes, (one, other), strict=True)))
         assert [answer.joined for answer in answers] == [False, False]
         given = zip((answers[1].answer, answers[0].answer), (one, other), strict=True)
-        entered = await asyncio.gather(*(store.joining.enter(answer, place) for answer, place in given))
+        entered = await asyncio.gather(*(store.joining.enter(answer, channel) for answer, channel in given))
         assert [done.joined for done in entered if done is not None] == [True]
         assert await store.boards.of(one) == await store.boards.of(other)
         for answer in answers:
@@ -183,38 +183,38 @@ async def test_a_code_is_worth_something_until_it_joins(store):
 
 async def test_what_is_shared_while_a_place_leaves_is_on_one_board(store):
     """A place that leaves a board while somebody shares in it shares on the old one or on its own, and loses nothing."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for number in range(ROUNDS):
-        one, other = (Address("web", f"{name}{number}") for name in ("one", "other"))
-        assert await store.boards.join(*[await store.boards.opened(place) for place in (one, other)])
+        one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
+        assert await store.boards.join(*[await store.boards.opened(channel) for channel in (one, other)])
         made = await preset_of(store, ann, f"n{number}")
         shares = [store.boards.share(other, ann, word, f'{{"prompt": "{word}"}}') for word in ("a", "b", "c")]
-        parts = [store.boards.part(place) for place in (one, other)]
+        parts = [store.boards.part(channel) for channel in (one, other)]
         await asyncio.gather(store.presets.show(made, other), *shares, *parts)
         assert await store.boards.of(one) != await store.boards.of(other)
         assert len(await on(store, one)) + len(await on(store, other)) == 4
-        assert (await row_of(store, made)).board_id in [await store.boards.of(place) for place in (one, other)]
+        assert (await row_of(store, made)).board_id in [await store.boards.of(channel) for channel in (one, other)]
 
 
 async def test_votes_are_right_whoever_goes_meanwhile(store):
     """Who likes something while they are forgotten or joined with somebody: nobody waits in a circle, and the count is right."""
-    bob = await person_of(store, "bob")
+    bob = await user_of(store, "bob")
     code = (await store.boards.share(HERE, bob, "a red circle", "{}")).id
     for number in range(ROUNDS):
-        ann, eve = await person_of(store, f"ann{number}", "discord"), await person_of(store, f"eve{number}", "telegram")
-        for person in (ann, eve):
-            await store.boards.vote(code, person)
+        ann, eve = await user_of(store, f"ann{number}", "discord"), await user_of(store, f"eve{number}", "telegram")
+        for user in (ann, eve):
+            await store.boards.vote(code, user)
         assert await store.linking.ask(await store.linking.make(ann), eve)
-        await asyncio.gather(store.linking.join(ann, eve), *(store.boards.vote(code, person) for person in (bob, ann)))
+        await asyncio.gather(store.linking.join(ann, eve), *(store.boards.vote(code, user) for user in (bob, ann)))
         assert (await store.boards.get(code)).votes == await votes(store)
         await asyncio.gather(store.rights.forget(ann), store.boards.vote(code, bob), liked(store, code, ann))
         assert (await store.boards.get(code)).votes == await votes(store) == 0
 
 
-async def liked(store, code, person):
+async def liked(store, code, user):
     """Like something, as somebody who may be gone by then."""
     with suppress(IntegrityError):
-        await store.boards.vote(code, person)
+        await store.boards.vote(code, user)
 
 
 async def votes(store):

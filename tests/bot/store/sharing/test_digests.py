@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.store.database import Database
 from bot.store.sharing.digests import WEEK
 from bot.store.store import Store
@@ -15,26 +15,26 @@ from bot.store.tables.columns import now
 from bot.store.tables.sharing import DigestRow, ShareRow
 from bot.views.board_digest import SETTLING
 from tests.bot.store.linked import agreed
-from tests.stores import ROUNDS, accepted, done, person_of
+from tests.stores import ROUNDS, accepted, done, user_of
 
-GROUP, OTHER = Address("telegram", "-7", "5/3"), Address("telegram", "-8")
+GROUP, OTHER = MessageRef("telegram", "-7", "5/3"), MessageRef("telegram", "-8")
 
 
-async def wanted(store, place=GROUP, person=None, *, weeks=0.0):
+async def wanted(store, channel=GROUP, user=None, *, weeks=0.0):
     """Have a place want a digest that it was told last so many weeks ago, and nothing be so new that it is left to the next; return it."""
-    await store.digests.want(await store.people.place(place), place.message, person)
-    one = await store.digests.of(place)
+    await store.digests.want(await store.people.channel(channel), channel.message, user)
+    one = await store.digests.of(channel)
     ago = {"since": one.since - weeks * WEEK, "told": one.told - weeks * WEEK, "due": one.due - weeks * WEEK}
     async with store.database.write() as session:
-        await session.execute(update(DigestRow).where(DigestRow.place_id == one.place).values(ago))
+        await session.execute(update(DigestRow).where(DigestRow.place_id == one.channel).values(ago))
         for row in await session.scalars(select(ShareRow)):
             row.created -= 2 * SETTLING
-    return await store.digests.of(place)
+    return await store.digests.of(channel)
 
 
-async def shared(store, words, person, place=GROUP, **more):
+async def shared(store, words, user, channel=GROUP, **more):
     """Share a prompt, and return its code."""
-    return (await store.boards.share(place, person, words, f'{{"prompt": "{words}"}}', **more)).id
+    return (await store.boards.share(channel, user, words, f'{{"prompt": "{words}"}}', **more)).id
 
 
 async def news(store, most=5):
@@ -48,7 +48,7 @@ async def test_it_is_due_in_a_week(store):
     """A place that was switched on is told in a week, on the platforms that run here, and where in the place that was asked for."""
     assert await store.digests.of(GROUP) is None
     one = await wanted(store)
-    assert (one.address, one.person, one.since, one.due) == (GROUP, None, one.told, one.told + WEEK)
+    assert (one.address, one.user, one.since, one.due) == (GROUP, None, one.told, one.told + WEEK)
     assert await store.digests.due(["telegram"]) == ()
     due = await wanted(store, weeks=1.01)
     assert await store.digests.due(["telegram", "web"]) == (due,)
@@ -58,8 +58,8 @@ async def test_it_is_due_in_a_week(store):
 async def test_asking_again_changes_no_day(store):
     """Who switches on what is on changes only where it is told; who switches it off ends it."""
     one = await wanted(store, weeks=0.5)
-    await store.digests.want(one.place, "5/4", None)
-    assert await store.digests.of(GROUP) == msgspec.structs.replace(one, address=Address("telegram", "-7", "5/4"))
+    await store.digests.want(one.channel, "5/4", None)
+    assert await store.digests.of(GROUP) == msgspec.structs.replace(one, address=MessageRef("telegram", "-7", "5/4"))
     for _ in range(2):
         await store.digests.end(GROUP)
     assert await store.digests.of(GROUP) is None
@@ -109,7 +109,7 @@ async def test_what_could_not_be_told_is_given_back(store):
 
 async def test_the_best_of_what_is_new(store):
     """What is liked most comes first, then what is used most; all of it is counted, and what was there before is none of it."""
-    ann, eve = await person_of(store), await person_of(store, "eve")
+    ann, eve = await user_of(store), await user_of(store, "eve")
     old = await shared(store, "an old tree", ann)
     for words in ("a red circle", "a blue star", "a green boat"):
         await shared(store, words, ann)
@@ -125,7 +125,7 @@ async def test_the_best_of_what_is_new(store):
 
 async def test_what_is_gone_is_not_told(store):
     """What was removed, deleted or forgotten is no news, and neither is what is on another board."""
-    ann, eve = await person_of(store), await person_of(store, "eve")
+    ann, eve = await user_of(store), await user_of(store, "eve")
     await shared(store, "it stays", ann)
     await store.boards.change(await shared(store, "removed", ann), removed=True)
     (picture,) = await done(store, ann)
@@ -139,44 +139,44 @@ async def test_what_is_gone_is_not_told(store):
 
 async def test_who_is_forgotten_is_told_no_more(store):
     """A digest in somebody's own conversation goes with them; a group's stays."""
-    ann = await person_of(store, "9", "telegram")
-    await accepted(store, await person_of(store, "eve"), address=GROUP)
+    ann = await user_of(store, "9", "telegram")
+    await accepted(store, await user_of(store, "eve"), address=GROUP)
     await accepted(store, ann, address=GROUP)
     await wanted(store)
-    await wanted(store, Address("telegram", "9"), ann)
+    await wanted(store, MessageRef("telegram", "9"), ann)
     assert [row["person_id"] for row in (await store.rights.rows(ann))["digest"]] == [ann]
     await store.rights.forget(ann)
-    assert await store.digests.of(Address("telegram", "9")) is None
+    assert await store.digests.of(MessageRef("telegram", "9")) is None
     assert await store.digests.of(GROUP) is not None
 
 
 async def test_two_who_are_one_are_told_in_both_conversations(store):
     """What either had switched on stays on, for the one that they are; of one conversation there is one digest."""
-    ann, eve = await person_of(store, "9", "telegram"), await person_of(store, "eve")
-    await store.people.introduce(Caller("web", eve), (await store.people.one(eve)))
-    await wanted(store, Address("telegram", "9"), ann)
-    await wanted(store, Address("web", eve), eve)
+    ann, eve = await user_of(store, "9", "telegram"), await user_of(store, "eve")
+    await store.people.introduce(UserRef("web", eve), (await store.people.one(eve)))
+    await wanted(store, MessageRef("telegram", "9"), ann)
+    await wanted(store, MessageRef("web", eve), eve)
     assert await agreed(store, ann, eve)
-    assert (await store.digests.of(Address("telegram", "9"))).person == ann
-    assert (await store.digests.of(Address("web", ann))).person == ann
-    assert await store.digests.of(Address("web", eve)) is None
+    assert (await store.digests.of(MessageRef("telegram", "9"))).user == ann
+    assert (await store.digests.of(MessageRef("web", ann))).user == ann
+    assert await store.digests.of(MessageRef("web", eve)) is None
 
 
 async def test_who_parts_is_not_told_of_the_others_boards(store):
     """Where a platform takes a name for somebody new nothing is told any more until they ask for it; elsewhere it goes on."""
-    ann, eve = await person_of(store, "9", "telegram"), await person_of(store, "8", "discord")
+    ann, eve = await user_of(store, "9", "telegram"), await user_of(store, "8", "discord")
     assert await agreed(store, ann, eve)
-    places = Address("telegram", "9"), Address("discord", "8")
-    for place in places:
-        await wanted(store, place, ann)
-    assert await store.linking.part(ann, [Caller("discord", "8")])
-    assert [await store.digests.of(place) is not None for place in places] == [True, False]
+    channels = MessageRef("telegram", "9"), MessageRef("discord", "8")
+    for channel in channels:
+        await wanted(store, channel, ann)
+    assert await store.linking.part(ann, [UserRef("discord", "8")])
+    assert [await store.digests.of(channel) is not None for channel in channels] == [True, False]
 
 
 async def test_a_place_that_moved_is_told_in_the_new_one(store):
     """Where a platform calls a place otherwise its digest goes along, its message as it is called there; of two places one is told."""
-    new = Address("telegram", "-100")
-    await accepted(store, await person_of(store), address=new)
+    new = MessageRef("telegram", "-100")
+    await accepted(store, await user_of(store), address=new)
     one = await wanted(store)
     await store.people.moved(GROUP, new, lambda message: f"{message}, there")
     moved = await store.digests.of(new)

@@ -4,13 +4,13 @@ import pytest
 
 from bot.presets.template import Body
 from bot.store.sharing.presets import Reader
-from tests.stores import done, person_of
+from tests.stores import done, user_of
 
 
 @pytest.mark.parametrize("version", ["99999999999999999999", "9" * 5_000, "2", "x", "-1", "٣"])
 async def test_versions_that_there_are_not(store, version):
     """A version that a preset does not have finds nothing, however many digits it has."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await store.presets.save(ann, "poster", Body(prompt="a poster"))
     assert await store.presets.find(f"poster@{version}", Reader(ann)) is None
 
@@ -18,7 +18,7 @@ async def test_versions_that_there_are_not(store, version):
 @pytest.mark.parametrize("typed", ["bold", "𝐛𝐨𝐥𝐝", "BOLD", "tel", "𝐁𝐎𝐋𝐃"])
 async def test_letters_of_any_make_are_letters(store, typed):
     """Bold letters of mathematics and signs made of capitals are found by plain ones, and find them."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     (picture,) = await done(store, ann, "𝐁𝐨𝐥𝐝 ℡")
     (plain,) = await done(store, ann, "a bold tel")
     assert {one.id for one in await store.pictures.search(ann, typed, 1, 9)} == {picture.id, plain.id}
@@ -26,7 +26,7 @@ async def test_letters_of_any_make_are_letters(store, typed):
 
 async def test_one_and_several_find_each_other(store):
     """What is typed, finished or not, finds one and several of it, whichever was painted."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     for words in ("a movie", "two movies", "a house", "houses", "a cityscape", "cities"):
         await done(store, ann, words)
 
@@ -45,7 +45,7 @@ async def test_one_and_several_find_each_other(store):
 async def test_of_many_the_newest_are_ranked(store, monkeypatch, words):
     """Both databases look at the same presets where there are too many, the newest, and give them in one order on all pages."""
     monkeypatch.setattr("bot.store.sharing.preset_search._MOST_RANKED", 5)
-    ann, bob = await person_of(store), await person_of(store, "bob")
+    ann, bob = await user_of(store), await user_of(store, "bob")
     made = []
     for number, name in enumerate(("a", "B", "c-d", "ca", "Ä", "z", "y", "x")):
         made.append(await store.presets.save(ann if number % 2 else bob, name, Body(prompt="a red circle")))

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event, func, select
 
-from bot.core.values import Address
+from bot.core.values import MessageRef
 from bot.presets.template import Body, key_of
 from bot.store.sharing.preset import New, free_name
 from bot.store.tables.sharing import PresetVersionRow
-from tests.stores import person_of
+from tests.stores import user_of
 
-HERE = Address("web", "here")
+HERE = MessageRef("web", "here")
 
 
 def new(name, words, **more):
@@ -20,9 +20,9 @@ def new(name, words, **more):
     return New(name=name, body=Body(prompt=words), **more)
 
 
-async def words_of(store, person):
+async def words_of(store, user):
     """Return what a person's presets are, by their names."""
-    return {one.name: one.body.prompt for one in await store.presets.of_person(person)}
+    return {one.name: one.body.prompt for one in await store.presets.of_person(user)}
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def test_a_taken_name_gets_a_number(name, taken, free):
 
 async def test_many_are_kept_in_few_questions(store):
     """Whatever many presets are called they are kept in one go: the database is asked as often for three hundred as for three."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     with statements(store) as few:
         await store.presets.save_all(ann, [new("same", f"cat {number}") for number in range(3)])
     with statements(store) as many:
@@ -70,7 +70,7 @@ async def test_many_are_kept_in_few_questions(store):
 
 async def test_what_comes_in_twice_is_there_once(store):
     """A file that is taken in again changes nothing; what is different under a name gets a number; what was archived comes back."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     some = [new("calm", "a cat", tags=("Blue",)), new("calm", "a dog"), new("calm", "a dog"), new("loud", "a bird")]
     for _ in range(3):
         await store.presets.save_all(ann, some)
@@ -87,7 +87,7 @@ async def test_what_comes_in_twice_is_there_once(store):
 
 async def test_what_comes_in_at_once_is_all_there(store):
     """Files of one person that are taken in at the same moment, while they keep more by hand, are all kept, each name once."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     files = [[new(f"n{number}", f"{file} {number}") for number in range(5)] for file in ("a", "b", "c")]
     saves = [store.presets.save(ann, "n0", Body(prompt=f"by hand {number}")) for number in range(5)]
     await asyncio.gather(*(store.presets.save_all(ann, file) for file in files), *saves)
@@ -100,7 +100,7 @@ async def test_what_comes_in_at_once_is_all_there(store):
 
 async def test_versions_are_counted_one_by_one(store):
     """Ten who keep one name at the same moment make one preset with ten versions; tags and picture stay where nobody says others."""
-    ann = await person_of(store)
+    ann = await user_of(store)
     await store.presets.save(ann, "calm", Body(prompt="first"), tags=["Blue", "blue", "sea"])
     await asyncio.gather(*(store.presets.save(ann, "CALM", Body(prompt=f"{number}")) for number in range(9)))
     (one,) = await store.presets.of_person(ann)

@@ -6,15 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.presets.template import Body
 from bot.store.jobs.job import PAUSED
 from bot.store.tables.columns import now
-from bot.store.tables.core import LinkCodeRow, PersonRow
+from bot.store.tables.core import LinkCodeRow, UserRow
 from bot.store.users.tokens import digest
 from bot.store.users.users import OPERATOR
 from tests.bot.store.linked import HERE, agreed, count, holds_nothing_of, two
-from tests.stores import accepted, books_are_right, done, person_of, under, whole
+from tests.stores import accepted, books_are_right, done, under, user_of, whole
 
 
 @pytest.fixture
@@ -48,27 +48,27 @@ async def test_a_code_is_read_as_people_type_it(store):
 async def test_a_stolen_code_joins_nobody(store):
     """Whoever types a code has only asked: until its maker agrees to them, and to nobody else, nothing is anybody's."""
     ann, eve = await two(store)
-    thief = await person_of(store, "thief", "telegram")
+    thief = await user_of(store, "thief", "telegram")
     code = await store.linking.make(ann)
     assert await store.linking.ask(code, thief)
     assert not await store.linking.ask(code, eve)
     assert not await store.linking.join(thief, ann)
     assert not await store.linking.join(ann, eve)
     asked = await store.linking.asked(ann)
-    assert (asked.person.name, asked.known) == ("thief", (Caller("telegram", "thief"),))
+    assert (asked.user.name, asked.known) == ("thief", (UserRef("telegram", "thief"),))
     await store.linking.refuse(ann)
     assert not await store.linking.join(ann, thief)
-    assert (await store.people.find(Caller("telegram", "thief"))).id == thief
+    assert (await store.people.find(UserRef("telegram", "thief"))).id == thief
 
 
 async def test_whoever_asked_is_not_exchanged(store):
     """A button that agrees to one asker does not agree to the next one, of a newer code."""
     ann, eve = await two(store)
-    thief = await person_of(store, "thief", "telegram")
+    thief = await user_of(store, "thief", "telegram")
     await store.linking.ask(await store.linking.make(ann), eve)
     await store.linking.ask(await store.linking.make(ann), thief)
     assert not await store.linking.join(ann, eve)
-    assert await count(store, PersonRow) == 3
+    assert await count(store, UserRow) == 3
 
 
 async def test_a_code_is_used_once(store):
@@ -78,7 +78,7 @@ async def test_a_code_is_used_once(store):
     await store.linking.ask(code, eve)
     assert await store.linking.join(ann, eve)
     assert not await store.linking.join(ann, eve)
-    assert not await store.linking.ask(code, await person_of(store, "bob"))
+    assert not await store.linking.ask(code, await user_of(store, "bob"))
     assert await count(store, LinkCodeRow) == 0
 
 
@@ -109,9 +109,9 @@ async def test_nobody_is_joined_with_themselves(store):
 async def test_everything_comes_together_once(limited):
     """Of fifty who agree at once one joins: quotas, history and all else are one person's, and nothing is there twice."""
     ann, eve = await two(limited)
-    for person, place in ((ann, "guild"), (eve, "chat")):
-        await accepted(limited, person, credits=1000, place=place)
-        await done(limited, person, "a boat", [whole()], place=place)
+    for user, channel in ((ann, "guild"), (eve, "chat")):
+        await accepted(limited, user, credits=1000, channel=channel)
+        await done(limited, user, "a boat", [whole()], channel=channel)
     await limited.ledger.grant(ann, 500)
     await limited.ledger.grant(eve, 700)
     await limited.linking.ask(await limited.linking.make(ann), eve)
@@ -120,7 +120,7 @@ async def test_everything_comes_together_once(limited):
 
     assert sorted(joined) == [False] * 49 + [True]
     assert await holds_nothing_of(limited, eve)
-    assert {(await limited.people.find(Caller(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))} == {ann}
+    assert {(await limited.people.find(UserRef(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))} == {ann}
     assert len(await limited.pictures.search(ann, "boat", 1, 1000)) == 2
     assert len(await limited.jobs.open_of(ann)) == 2
     balance = await limited.ledger.balance(ann)
@@ -130,24 +130,24 @@ async def test_everything_comes_together_once(limited):
 
 async def test_of_fifty_who_type_it_at_once_one_asks(store):
     """A code is typed by one person, however many have it."""
-    ann = await person_of(store, "ann", "discord")
+    ann = await user_of(store, "ann", "discord")
     code = await store.linking.make(ann)
-    thieves = [await person_of(store, f"thief {number}", "telegram") for number in range(50)]
+    thieves = [await user_of(store, f"thief {number}", "telegram") for number in range(50)]
     asked = await asyncio.gather(*(store.linking.ask(code, thief) for thief in thieves))
     assert sum(asked) == 1
-    assert (await store.linking.asked(ann)).person.id == thieves[asked.index(True)]
+    assert (await store.linking.asked(ann)).user.id == thieves[asked.index(True)]
 
 
 async def test_two_who_agree_with_each_other_at_once(limited):
     """Where each made a code and each agrees, they are joined once, and nothing is lost."""
     ann, eve = await two(limited)
-    for person in (ann, eve):
-        await done(limited, person, "a boat", [whole()])
+    for user in (ann, eve):
+        await done(limited, user, "a boat", [whole()])
     await limited.linking.ask(await limited.linking.make(ann), eve)
     await limited.linking.ask(await limited.linking.make(eve), ann)
     both = await asyncio.gather(*(limited.linking.join(*pair) for pair in ((ann, eve), (eve, ann)) * 10))
     assert sum(both) == 1
-    (left,) = {(await limited.people.find(Caller(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))}
+    (left,) = {(await limited.people.find(UserRef(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))}
     assert len(await limited.pictures.search(left, "", 1, 1000)) == 2
 
 
@@ -161,11 +161,11 @@ async def test_a_name_leaves_as_somebody_new(limited):
     await limited.presets.save(eve, "poster", Body(settings={"steps": 3}))
     assert await agreed(limited, ann, eve)
 
-    new = await limited.linking.part(ann, [Caller("telegram", "eve")], "Eve")
+    new = await limited.linking.part(ann, [UserRef("telegram", "eve")], "Eve")
 
-    parted = await limited.people.find(Caller("telegram", "eve"))
+    parted = await limited.people.find(UserRef("telegram", "eve"))
     assert (parted.id, parted.name, parted.role, parted.tier) == (new, "Eve", "", "")
-    assert (await limited.people.find(Caller("discord", "ann"))).id == ann
+    assert (await limited.people.find(UserRef("discord", "ann"))).id == ann
     assert (len(await limited.pictures.search(new, "", 1, 1000)), len(await limited.pictures.search(ann, "", 1, 1000))) == (0, 1)
     assert await limited.presets.of_person(new) == ()
     balance = await limited.ledger.balance(new)
@@ -182,7 +182,7 @@ async def test_parting_again_and_again_makes_no_credits(limited):
             await accepted(limited, eve, credits=min(left, 3000))
             spent += 3000
         assert await agreed(limited, ann, eve)
-        eve = await limited.linking.part(ann, [Caller("telegram", "eve")])
+        eve = await limited.linking.part(ann, [UserRef("telegram", "eve")])
         assert await books_are_right(limited)
     assert spent == 9000
     assert (await limited.ledger.balance(eve)).left == 10_000 - spent
@@ -193,19 +193,19 @@ async def test_who_parts_is_still_held_back(store):
     ann, eve = await two(store)
     await store.line.pause_member(eve, HERE, paused=True)
     assert await agreed(store, ann, eve)
-    new = await store.linking.part(ann, [Caller("telegram", "eve")])
-    assert (await accepted(store, new, place="here")).state == PAUSED
+    new = await store.linking.part(ann, [UserRef("telegram", "eve")])
+    assert (await accepted(store, new, channel="here")).state == PAUSED
     await store.line.pause_person(ann, paused=True)
-    assert await store.linking.part(ann, [Caller("discord", "ann")]) is None
+    assert await store.linking.part(ann, [UserRef("discord", "ann")]) is None
 
 
 async def test_the_only_name_stays(store):
     """Whoever is known by one name, or would leave with all of them, stays; so of all who part at once one name is left."""
     ann, eve = await two(store)
-    assert await store.linking.part(ann, [Caller("discord", "ann")]) is None
-    assert await store.linking.part(ann, [Caller("telegram", "eve")]) is None
+    assert await store.linking.part(ann, [UserRef("discord", "ann")]) is None
+    assert await store.linking.part(ann, [UserRef("telegram", "eve")]) is None
     assert await agreed(store, ann, eve)
-    names = [Caller("discord", "ann"), Caller("telegram", "eve")]
+    names = [UserRef("discord", "ann"), UserRef("telegram", "eve")]
     assert await store.linking.part(ann, names) is None
     parted = await asyncio.gather(*(store.linking.part(ann, [names[number % 2]]) for number in range(10)))
     assert len([one for one in parted if one is not None]) == 1
@@ -213,12 +213,12 @@ async def test_the_only_name_stays(store):
 
 async def test_a_token_leaves_with_the_page_that_it_opens(store):
     """Whoever parts from the chat page takes the tokens along that let them in there: they open the page for the same person again."""
-    ann = await person_of(store, "ann", "discord")
+    ann = await user_of(store, "ann", "discord")
     secret = await store.tokens.create("Eve")
     eve = await store.tokens.holder(secret)
-    await store.people.introduce(Caller("web", eve.id), eve)
+    await store.people.introduce(UserRef("web", eve.id), eve)
     assert await agreed(store, ann, eve.id)
-    new = await store.linking.part(ann, [Caller("web", eve.id)])
+    new = await store.linking.part(ann, [UserRef("web", eve.id)])
     assert (await store.tokens.holder(secret)).id == new
-    assert (await store.people.find(Caller("token", "Eve"))).id == new
-    assert (await store.people.find(Caller("discord", "ann"))).id == ann
+    assert (await store.people.find(UserRef("token", "Eve"))).id == new
+    assert (await store.people.find(UserRef("discord", "ann"))).id == ann

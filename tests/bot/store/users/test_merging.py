@@ -7,17 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from bot.core.values import Caller
+from bot.core.values import UserRef
 from bot.presets.template import Body
 from bot.store.billing.ledger import HOLD, REFUND
 from bot.store.jobs.job import PAUSED, RUNNING, WAITING
 from bot.store.tables.columns import now
-from bot.store.tables.core import Base, FavouriteRow, IdentityRow, JobRow, LedgerRow, MembershipRow, PersonRow, SettingRow, TurnRow
+from bot.store.tables.core import AccountRow, Base, FavouriteRow, JobRow, LedgerRow, MembershipRow, SettingRow, TurnRow, UserRow
 from bot.store.tables.sharing import ShareRow
 from bot.store.users.merging import MOVED, PAIRED, RULED
 from bot.store.users.users import OPERATOR
 from tests.bot.store.linked import HERE, agreed, count, holds_nothing_of, two
-from tests.stores import accepted, books_are_right, change_person, done, new_job, person_of, under, whole
+from tests.stores import accepted, books_are_right, change_person, done, new_job, under, user_of, whole
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_books_that_one_of_them_has(limited):
     await accepted(limited, eve, credits=2500)
     assert await agreed(limited, ann, eve)
     assert (await limited.ledger.balance(ann)).left == 7500
-    bob = await person_of(limited, "bob")
+    bob = await user_of(limited, "bob")
     assert await agreed(limited, ann, bob)
     assert (await limited.ledger.balance(ann)).left == 7500
     assert await books_are_right(limited)
@@ -65,7 +65,7 @@ async def test_what_is_being_painted_is_painted_on(limited):
     (job,) = await limited.jobs.accept([new_job(eve, credits=0)], "a runner")
     waiting = await accepted(limited, eve, credits=4000)
     claimed = await limited.attempts.claim("b")
-    assert (claimed.id, claimed.person) == (waiting.id, eve)
+    assert (claimed.id, claimed.user) == (waiting.id, eve)
     assert await agreed(limited, ann, eve)
 
     assert await limited.attempts.beat("a runner", [job.id]) == {job.id}
@@ -73,7 +73,7 @@ async def test_what_is_being_painted_is_painted_on(limited):
     assert await limited.attempts.finish(claimed, [], 1.0)
 
     assert len(await limited.pictures.search(ann, "", 1, 1000)) == 1
-    assert (await limited.jobs.get(job.id)).person == ann
+    assert (await limited.jobs.get(job.id)).user == ann
     assert (await limited.ledger.balance(ann)).left == 10_000
     async with limited.database.read() as session:
         sums = select(func.sum(LedgerRow.amount)).where(LedgerRow.job_id == waiting.id, LedgerRow.kind.in_((HOLD, REFUND)))
@@ -97,7 +97,7 @@ async def test_what_was_cancelled_in_work_is_settled(limited):
 async def test_one_line_of_two(store):
     """What both wait for is one line, in the order in which it was asked for; its turn is as far as both were served together."""
     ann, eve = await two(store)
-    jobs = [await accepted(store, person, cost=4.0) for person in (ann, eve, ann, eve, eve)]
+    jobs = [await accepted(store, user, cost=4.0) for user in (ann, eve, ann, eve, eve)]
     async with store.database.write() as session:
         await session.execute(update(TurnRow).where(TurnRow.person_id == ann).values(tag=5.0))
         await session.execute(update(TurnRow).where(TurnRow.person_id == eve).values(tag=7.0, waiting=True))
@@ -109,8 +109,8 @@ async def test_one_line_of_two(store):
     assert [job.id for job in line[2:]] == [job.id for job in jobs[2:]]
     assert len({job.rank for job in line}) == 5
     (stand,) = await store.line.stands()
-    assert (stand.person, stand.tag, stand.jobs) == (ann, 12.0, 5)
-    claimed = [(await store.attempts.claim("me")).person for _ in range(5)]
+    assert (stand.user, stand.tag, stand.jobs) == (ann, 12.0, 5)
+    claimed = [(await store.attempts.claim("me")).user for _ in range(5)]
     assert claimed == [ann] * 5
 
 
@@ -128,19 +128,19 @@ async def test_a_key_of_both_means_two_requests(store):
 async def test_what_both_have_is_there_once(store):
     """Votes, reports, favourites and memberships of both in the same thing are one; a count of votes says so."""
     ann, eve = await two(store)
-    bob = await person_of(store, "bob")
+    bob = await user_of(store, "bob")
     shares = [await store.boards.share(HERE, bob, words, "{}") for words in ("a", "b")]
     other = (await store.boards.share(HERE, bob, "c", json.dumps({"prompt": "c"}))).id
     share = shares[0].id
-    for person in (ann, eve, bob):
-        await store.boards.vote(share, person)
+    for user in (ann, eve, bob):
+        await store.boards.vote(share, user)
     await store.boards.vote(other, eve)
-    for person in (ann, eve):
-        await store.boards.report(share, person, f"said by {person}")
+    for user in (ann, eve):
+        await store.boards.report(share, user, f"said by {user}")
     (picture,) = await done(store, bob)
     async with store.database.write() as session:
-        for person, folder in ((ann, "boats"), (eve, "ships")):
-            await session.execute(insert(FavouriteRow).values(person_id=person, picture_id=picture.id, folder=folder))
+        for user, folder in ((ann, "boats"), (eve, "ships")):
+            await session.execute(insert(FavouriteRow).values(person_id=user, picture_id=picture.id, folder=folder))
     assert await agreed(store, ann, eve)
     assert ((await store.boards.get(share)).votes, (await store.boards.get(other)).votes) == (2, 1)
     ((_, reasons),) = await store.boards.reported(shares[0].board, 5)
@@ -154,9 +154,9 @@ async def test_what_both_have_is_there_once(store):
 async def test_presets_stand_on_one_shelf(store):
     """Presets of both are one person's; one whose name is taken gets a number, and its versions stay."""
     ann, eve = await two(store)
-    for person, steps in ((ann, 11), (eve, 22)):
+    for user, steps in ((ann, 11), (eve, 22)):
         for name in ("Poster", f"of-{steps}"):
-            await store.presets.save(person, name, Body(settings={"steps": steps}))
+            await store.presets.save(user, name, Body(settings={"steps": steps}))
     await store.presets.save(eve, "poster-2", Body(settings={"steps": 3}))
     await store.presets.save(eve, "Poster", Body(settings={"steps": 23}))
     assert await agreed(store, ann, eve)
@@ -169,9 +169,9 @@ async def test_presets_stand_on_one_shelf(store):
 async def test_presets_on_boards_are_told_apart(store):
     """Of a name that both gave there is one of each afterwards, where it was and by a name of its own; it is found by that one."""
     ann, eve = await two(store)
-    for person, words in ((ann, "a cat"), (eve, "a dog")):
+    for user, words in ((ann, "a cat"), (eve, "a dog")):
         for name in ("poster", "card"):
-            await store.presets.save(person, name, Body(prompt=words), tags=["wall"])
+            await store.presets.save(user, name, Body(prompt=words), tags=["wall"])
     await store.presets.show(await store.presets.own(ann, "poster"), HERE)
     await store.presets.show(await store.presets.own(eve, "card"), HERE)
     assert await agreed(store, ann, eve)
@@ -200,7 +200,7 @@ async def test_a_name_is_the_same_however_its_letters_are_written(store):
     await store.settings.change(eve, {"preset": name})
     await store.presets.save(ann, name, Body(prompt="of Ann"))
     assert await agreed(store, ann, eve)
-    assert (await store.settings.of(ann, HERE)).person == {"preset": f"{name}-2#{meant.id}"}
+    assert (await store.settings.of(ann, HERE)).user == {"preset": f"{name}-2#{meant.id}"}
     assert (await store.presets.own(ann, f"{name}-2")).id == meant.id
 
 
@@ -212,7 +212,7 @@ async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference
     meant = await store.presets.save(eve, "mine", Body(prompt="of Eve"))
     await store.settings.change(eve, {"preset": reference.format(meant.id), "steps": 5})
     assert await agreed(store, ann, eve)
-    settled = (await store.settings.of(ann, HERE)).person
+    settled = (await store.settings.of(ann, HERE)).user
     assert settled == {"preset": f"mine-2#{meant.id}", "steps": 5}
     found = await store.presets.find(settled["preset"], await store.presets.reader(ann, HERE))
     assert found.body.prompt == "of Eve"
@@ -224,10 +224,10 @@ async def test_settings_of_who_agrees_win(store):
     await store.settings.change(ann, {"steps": 11})
     await store.settings.change(eve, {"steps": 22, "guidance": 3.0})
     assert await agreed(store, ann, eve)
-    assert (await store.settings.of(ann, HERE)).person == {"steps": 11, "guidance": 3.0}
-    bob = await person_of(store, "bob")
+    assert (await store.settings.of(ann, HERE)).user == {"steps": 11, "guidance": 3.0}
+    bob = await user_of(store, "bob")
     assert await agreed(store, bob, ann)
-    assert (await store.settings.of(bob, HERE)).person == {"steps": 11, "guidance": 3.0}
+    assert (await store.settings.of(bob, HERE)).user == {"steps": 11, "guidance": 3.0}
     assert await count(store, SettingRow) == 1
 
 
@@ -236,7 +236,7 @@ async def test_a_link_raises_nobody(store):
     ann, eve = await two(store)
     await store.people.appoint(eve, role=OPERATOR, tier="gold")
     assert await agreed(store, ann, eve)
-    joined = await store.people.find(Caller("telegram", "eve"))
+    joined = await store.people.find(UserRef("telegram", "eve"))
     assert (joined.id, joined.role, joined.tier) == (ann, "", "")
 
 
@@ -244,7 +244,7 @@ async def test_a_link_raises_nobody(store):
 async def test_whoever_is_held_back_stays_so(store, who):
     """Joining is no way around a moderator, neither for one's own jobs nor for those of the other name."""
     ann, eve = await two(store)
-    jobs = [await accepted(store, person) for person in (ann, eve)]
+    jobs = [await accepted(store, user) for user in (ann, eve)]
     await store.line.pause_person(ann if who == "maker" else eve, paused=True)
     assert await agreed(store, ann, eve)
     assert [(await store.jobs.get(job.id)).state for job in jobs] == [PAUSED, PAUSED]
@@ -257,7 +257,7 @@ async def test_whoever_is_held_back_stays_so(store, who):
 async def test_whoever_is_held_back_in_a_place_stays_so(store):
     """Held back in one place under one name is held back there under both, and nowhere else."""
     ann, eve = await two(store)
-    here, there = await accepted(store, ann, place="here"), await accepted(store, ann, place="there")
+    here, there = await accepted(store, ann, channel="here"), await accepted(store, ann, channel="there")
     await store.line.pause_member(ann, HERE, paused=False)
     await store.line.pause_member(eve, HERE, paused=True)
     assert await agreed(store, ann, eve)
@@ -267,33 +267,31 @@ async def test_whoever_is_held_back_in_a_place_stays_so(store):
 
 async def test_tokens_and_acts_come_along(store):
     """A token lets in who its person is now, and the audit names them too."""
-    ann = await person_of(store, "ann", "discord")
+    ann = await user_of(store, "ann", "discord")
     secret = await store.tokens.create("Eve")
     eve = (await store.tokens.holder(secret)).id
-    await store.audit.note(eve, "pause", person=eve)
+    await store.audit.note(eve, "pause", user=eve)
     assert await agreed(store, ann, eve)
     assert (await store.tokens.holder(secret)).id == ann
     (act,) = await store.audit.latest(1)
-    assert (act.actor, act.person) == (ann, ann)
+    assert (act.actor, act.user) == (ann, ann)
     assert (await store.tokens.holder(await store.tokens.create("Eve"))).id == ann
 
 
 async def test_all_of_one_person_is_given_and_forgotten(store):
     """After a link the rights of both names are one person's: one export has everything, and one forgetting leaves nothing."""
     ann, eve = await two(store)
-    for person in (ann, eve):
-        await done(store, person, "a boat")
+    for user in (ann, eve):
+        await done(store, user, "a boat")
     assert await agreed(store, ann, eve)
     rows = await store.rights.rows(ann)
     assert (len(rows["identity"]), len(rows["picture"])) == (2, 2)
     await store.rights.forget(ann)
-    assert (await count(store, PersonRow), await count(store, JobRow)) == (0, 0)
+    assert (await count(store, UserRow), await count(store, JobRow)) == (0, 0)
     # Both names are known to be forgotten, should a backup come back.
     async with store.database.write() as session:
-        await session.execute(insert(PersonRow).values(id="back", name="Eve"))
-        await session.execute(
-            insert(IdentityRow).values(platform="telegram", id="eve", person_id="back", created=now() - timedelta(days=1))
-        )
+        await session.execute(insert(UserRow).values(id="back", name="Eve"))
+        await session.execute(insert(AccountRow).values(platform="telegram", id="eve", person_id="back", created=now() - timedelta(days=1)))
     assert [one.id for one in await store.rights.returned()] == ["back"]
 
 
@@ -302,7 +300,7 @@ async def test_whoever_came_back_and_is_joined_stays(store):
     ann, eve = await two(store)
     await change_person(store, ann, created=now() - timedelta(days=9))
     await store.rights.forget(eve)
-    eve = await person_of(store, "eve", "telegram")
+    eve = await user_of(store, "eve", "telegram")
     assert await agreed(store, ann, eve)
     assert await store.rights.returned() == ()
 
@@ -313,13 +311,13 @@ async def test_requests_that_arrive_meanwhile_are_kept_or_refused(limited):
     await limited.linking.ask(await limited.linking.make(ann), eve)
     kept = []
 
-    async def ask(person):
+    async def ask(user):
         for _ in range(12):
             try:
-                kept.append((await accepted(limited, person, credits=100)).id)
+                kept.append((await accepted(limited, user, credits=100)).id)
             except Exception:
                 # Their person is another one by now: the database does not take it.
-                assert person == eve
+                assert user == eve
                 return
 
     async def paint():

@@ -8,28 +8,28 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.presets.template import Body
 from bot.store.jobs.job import RUNNING
 from bot.store.store import Store
 from bot.store.tables.columns import now
 from bot.store.tables.core import (
+    AccountRow,
     Base,
+    ChannelRow,
     CountedRow,
     FavouriteRow,
-    IdentityRow,
     InboxRow,
     JobRow,
     LedgerRow,
     MembershipRow,
-    PersonRow,
-    PlaceRow,
     TombstoneRow,
+    UserRow,
 )
 from bot.store.users.privacy import RULES
 from inference.contract.errors import Problem
-from inference.contract.provenance import Proof
-from tests.stores import accepted, books_are_right, done, new_job, on_board, painted, person_of, png, under
+from inference.contract.provenance import Provenance
+from tests.stores import accepted, books_are_right, done, new_job, on_board, painted, png, under, user_of
 
 #: What goes with a person; what belongs to it goes too.
 OWNED = ("person", "job", "picture", "preset", "share")
@@ -41,47 +41,47 @@ SECRETS = ("Ann Example", "ann-4711", "a purple secret", "--ann-line", "ann-key"
 @pytest.fixture
 def strict(store):
     """Give a store where everybody has credits, and so has every place."""
-    return under(store, 100_000, place=100_000)
+    return under(store, 100_000, channel=100_000)
 
 
 async def everything_of(store, name="Ann Example", id="ann-4711", words="a purple secret", colours=("purple", "plum", "pink")):
     """Let somebody leave a trace in every table; return their id and the files that are theirs alone."""
     holder = await store.tokens.holder(await store.tokens.create(name))
-    person = holder.id
-    await store.people.introduce(Caller("web", id, name), holder)
-    await store.people.introduce(Caller("telegram", f"{id}00", name), holder)
+    user = holder.id
+    await store.people.introduce(UserRef("web", id, name), holder)
+    await store.people.introduce(UserRef("telegram", f"{id}00", name), holder)
     file, thumbnail, source = [await store.files.put(png(one)) for one in colours]
     more = {"credits": 1000, "line": f"--{id.partition('-')[0]}-line", "wish": json.dumps({"prompt": words})}
-    shown = await done(store, person, words, [painted(file=file, thumbnail=thumbnail)], key=f"{id.partition('-')[0]}-key", **more)
+    shown = await done(store, user, words, [painted(file=file, thumbnail=thumbnail)], key=f"{id.partition('-')[0]}-key", **more)
     await store.handles.keep("telegram", {picture.id: f"handle of {picture.id}" for picture in shown})
-    await accepted(store, person, words, source=source, place=id, **more)
-    await accepted(store, person, words, place="group", **more)
-    (job,) = await store.jobs.accept([new_job(person, words, **more)], "a runner")
+    await accepted(store, user, words, source=source, channel=id, **more)
+    await accepted(store, user, words, channel="group", **more)
+    (job,) = await store.jobs.accept([new_job(user, words, **more)], "a runner")
     await store.attempts.fail(job, Problem("memory-spent", {"stage": "decode"}))
-    (job,) = await store.jobs.accept([new_job(person, words, **more)], "a runner")
-    assert await store.attempts.finish(job, [], 1.0, Proof(dtype="float32"))
-    await store.settings.change(person, {"negative": words})
-    await store.audit.note(person, "pause", person=person, place=await store.people.place(job.address), facts={"jobs": 3})
-    await shared_by(store, person, shown[0].id, words)
+    (job,) = await store.jobs.accept([new_job(user, words, **more)], "a runner")
+    assert await store.attempts.finish(job, [], 1.0, Provenance(dtype="float32"))
+    await store.settings.change(user, {"negative": words})
+    await store.audit.note(user, "pause", user=user, channel=await store.people.channel(job.address), facts={"jobs": 3})
+    await shared_by(store, user, shown[0].id, words)
     body = json.dumps({"message": {"from": {"id": f"{id}00"}, "text": words}}).encode()
     await store.inbox.take("telegram", [(name[:3], body)])
     async with store.database.write() as session:
-        place = await session.scalar(select(PlaceRow.id).where(PlaceRow.key == "group"))
-        await session.execute(insert(MembershipRow).values(person_id=person, place_id=place))
-        await session.execute(insert(CountedRow).values(use="a use", person_id=person, amount=0, day="2026-01-01"))
-    return person, {file, thumbnail, source}
+        channel = await session.scalar(select(ChannelRow.id).where(ChannelRow.key == "group"))
+        await session.execute(insert(MembershipRow).values(person_id=user, place_id=channel))
+        await session.execute(insert(CountedRow).values(use="a use", person_id=user, amount=0, day="2026-01-01"))
+    return user, {file, thumbnail, source}
 
 
-async def shared_by(store, person, picture, words):
+async def shared_by(store, user, picture, words):
     """Let somebody keep a preset and a favourite, and do all that can be done on a board; a code to be linked by is open."""
-    await store.presets.save(person, "poster", Body(prompt=words))
-    share = await store.boards.share(Address("web", "group"), person, words, json.dumps({"prompt": words}), picture=picture)
-    await store.boards.vote(share.id, person)
-    await store.boards.report(share.id, person, words)
-    await store.linking.make(person)
-    await store.digests.want(await store.people.place(Address("telegram", f"{person}00")), "", person)
+    await store.presets.save(user, "poster", Body(prompt=words))
+    share = await store.boards.share(MessageRef("web", "group"), user, words, json.dumps({"prompt": words}), picture=picture)
+    await store.boards.vote(share.id, user)
+    await store.boards.report(share.id, user, words)
+    await store.linking.make(user)
+    await store.digests.want(await store.people.channel(MessageRef("telegram", f"{user}00")), "", user)
     async with store.database.write() as session:
-        await session.execute(insert(FavouriteRow).values(person_id=person, picture_id=picture, folder=words))
+        await session.execute(insert(FavouriteRow).values(person_id=user, picture_id=picture, folder=words))
 
 
 async def dump(store):
@@ -120,10 +120,10 @@ def test_rules_agree_with_the_tables():
 
 async def test_all_that_is_kept_is_given(strict):
     """Every table that holds something of a person gives it, readable, without secrets, and nothing of anybody else."""
-    person, files = await everything_of(strict)
+    user, files = await everything_of(strict)
     await everything_of(strict, "Bob", "bob-1", "a green frog", ("green", "lime", "olive"))
 
-    rows = await strict.rights.rows(person)
+    rows = await strict.rights.rows(user)
     told = json.dumps(rows)
 
     assert set(rows) == set(RULES)
@@ -135,35 +135,35 @@ async def test_all_that_is_kept_is_given(strict):
     assert [job["proof"]["painted"]["dtype"] for job in rows["job"] if job["proof"]] == ["float32"]
     assert any(job["problem"] == {"key": "memory-spent", "facts": {"stage": "decode"}} for job in rows["job"])
     assert not {"digest", "runner"} & {column for found in rows.values() for row in found for column in row}
-    assert set(await strict.rights.files(person)) == files
+    assert set(await strict.rights.files(user)) == files
 
 
 async def test_nothing_is_left_of_who_is_forgotten(strict):
     """After forgetting neither a word nor a file of a person is left in any table, and others have all that they had."""
     await everything_of(strict, "Bob", "bob-1", "a green frog", ("green", "lime", "olive"))
     before, bobs_files = await dump(strict), await keys(strict)
-    person, files = await everything_of(strict)
+    user, files = await everything_of(strict)
 
-    forgotten = await strict.rights.forget(person)
+    forgotten = await strict.rights.forget(user)
 
     assert (forgotten.jobs, forgotten.pictures, forgotten.files) == (5, 1, len(files))
     after = await dump(strict)
     assert not [secret for secret in SECRETS if secret in after]
     assert await keys(strict) == bobs_files
     assert all(word in after for word in ("Bob", "bob-1", "a green frog"))
-    assert len(await strict.jobs.open_of((await strict.people.find(Caller("web", "bob-1"))).id)) == 2
+    assert len(await strict.jobs.open_of((await strict.people.find(UserRef("web", "bob-1"))).id)) == 2
     assert after.count("bob-1") == before.count("bob-1")
-    assert all(not found for name, found in (await strict.rights.rows(person)).items() if name != "audit")
+    assert all(not found for name, found in (await strict.rights.rows(user)).items() if name != "audit")
     assert await books_are_right(strict)
 
 
 async def test_the_credits_of_a_group_come_back(strict):
     """What a group had lent for requests that are not over is its own again."""
-    person = await person_of(strict)
-    await strict.jobs.accept([new_job(person, credits=5000, place="group")], "a runner")
-    await accepted(strict, await person_of(strict, "bob"), credits=1000, place="group")
+    user = await user_of(strict)
+    await strict.jobs.accept([new_job(user, credits=5000, channel="group")], "a runner")
+    await accepted(strict, await user_of(strict, "bob"), credits=1000, channel="group")
 
-    await strict.rights.forget(person)
+    await strict.rights.forget(user)
 
     assert await books_are_right(strict)
     async with strict.database.read() as session:
@@ -174,11 +174,11 @@ async def test_the_credits_of_a_group_come_back(strict):
 
 async def test_what_is_being_painted_stops(store):
     """A runner that paints for somebody who is forgotten meanwhile is told that it is no longer its job, and keeps nothing."""
-    person = await person_of(store)
-    (job,) = await store.jobs.accept([new_job(person)], "a runner")
+    user = await user_of(store)
+    (job,) = await store.jobs.accept([new_job(user)], "a runner")
     assert job.state == RUNNING
 
-    await store.rights.forget(person)
+    await store.rights.forget(user)
 
     assert await store.attempts.beat("a runner", [job.id]) == frozenset()
     assert not await store.attempts.finish(job, [painted()], 1.0)
@@ -188,53 +188,53 @@ async def test_what_is_being_painted_stops(store):
 
 async def test_places_of_others_stay(store):
     """A group where others paint stays, and so does one that is held back; the person's own conversation goes."""
-    ann, bob = await person_of(store, "ann"), await person_of(store, "bob")
-    for person, place in ((ann, "ann"), (ann, "group"), (bob, "group"), (ann, "held")):
-        await accepted(store, person, place=place)
+    ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
+    for user, channel in ((ann, "ann"), (ann, "group"), (bob, "group"), (ann, "held")):
+        await accepted(store, user, channel=channel)
     await store.line.pause_place("web", "held", paused=True)
     await store.line.pause_place("web", "ann", paused=True)
 
     await store.rights.forget(ann)
 
     async with store.database.read() as session:
-        assert sorted(await session.scalars(select(PlaceRow.key))) == ["group", "held"]
+        assert sorted(await session.scalars(select(ChannelRow.key))) == ["group", "held"]
     assert len(await store.jobs.open_of(bob)) == 1
 
 
 async def test_what_a_group_shares_outlives_who_painted_in_it(strict):
     """Where the one who painted is forgotten, the board of the others, their rules, digest and credits stay; of likes one is gone."""
-    ann, bob = await person_of(strict, "ann"), await person_of(strict, "bob")
-    groups = [Address("web", name) for name in ("sharing", "ruled", "told", "lent")]
-    await accepted(under(strict, place=5000), ann, address=groups[3], credits=100)
-    for place in groups[:3]:
-        await accepted(strict, ann, address=place)
-    await on_board(strict, ann, Address("web", "ann"))
+    ann, bob = await user_of(strict, "ann"), await user_of(strict, "bob")
+    groups = [MessageRef("web", name) for name in ("sharing", "ruled", "told", "lent")]
+    await accepted(under(strict, channel=5000), ann, address=groups[3], credits=100)
+    for channel in groups[:3]:
+        await accepted(strict, ann, address=channel)
+    await on_board(strict, ann, MessageRef("web", "ann"))
     _, code = await on_board(strict, bob, groups[0])
-    for person in (ann, bob):
-        await strict.boards.vote(code, person)
+    for user in (ann, bob):
+        await strict.boards.vote(code, user)
     await strict.settings.change(groups[1], {"steps": 9})
-    await strict.digests.want(await strict.people.place(groups[2]), "", None)
+    await strict.digests.want(await strict.people.channel(groups[2]), "", None)
 
     await strict.rights.forget(ann)
 
     async with strict.database.read() as session:
-        assert sorted(await session.scalars(select(PlaceRow.key))) == ["lent", "ruled", "sharing", "told"]
+        assert sorted(await session.scalars(select(ChannelRow.key))) == ["lent", "ruled", "sharing", "told"]
     assert (await strict.presets.own(bob, "calm")).shelf == await strict.boards.of(groups[0])
     assert (await strict.boards.get(code)).votes == 1
-    assert (await strict.settings.of(bob, groups[1])).place == {"steps": 9}
+    assert (await strict.settings.of(bob, groups[1])).channel == {"steps": 9}
     assert await strict.digests.of(groups[2]) is not None
-    assert await strict.boards.of(Address("web", "ann")) is None
+    assert await strict.boards.of(MessageRef("web", "ann")) is None
     assert await books_are_right(strict)
 
 
 async def test_letters_to_one_of_several_bots_are_found(store):
     """A letter that names somebody is theirs under the name of each bot of their platform, and says nothing of who acts on it."""
-    ann = (await store.people.person(Caller("telegram", "4711", "Ann"))).id
+    ann = (await store.people.user(UserRef("telegram", "4711", "Ann"))).id
     await store.inbox.take("telegram:7000000001", [("1", b'{"from":4711}')], "computer/1")
     await store.inbox.take("telegrams", [("2", b'{"from":4711}')])
-    (letter,) = (await store.rights.rows(ann))["inbox"]
-    assert letter["body"] == '{"from":4711}'
-    assert "runner" not in letter
+    (inbox_update,) = (await store.rights.rows(ann))["inbox"]
+    assert inbox_update["body"] == '{"from":4711}'
+    assert "runner" not in inbox_update
     await store.rights.forget(ann)
     assert await store.inbox.open("telegram:7000000001") == ()
     assert len(await store.inbox.open("telegrams")) == 1
@@ -242,7 +242,7 @@ async def test_letters_to_one_of_several_bots_are_found(store):
 
 async def test_files_that_others_need_stay(store):
     """A file that somebody else's picture is in too, or that their request starts from, is theirs as well."""
-    ann, bob = await person_of(store, "ann"), await person_of(store, "bob")
+    ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     shared, source, own = [await store.files.put(png(colour)) for colour in ("red", "green", "blue")]
     await done(store, ann, pictures=[painted(0, file=shared, thumbnail=own), painted(1, file=source, thumbnail=own)])
     await done(store, bob, pictures=[painted(file=shared, thumbnail=shared)])
@@ -254,14 +254,14 @@ async def test_files_that_others_need_stay(store):
 
 async def test_letters_that_name_somebody_else_stay(store):
     """Only letters of the person's own platforms that hold their id as a word are emptied; others wait on."""
-    person = (await store.people.person(Caller("telegram", "4711", "Ann"))).id
-    letters = [("1", b'{"from":4711}'), ("2", b'{"from":47110}'), ("3", b'{"from":14711}'), ("4", b'{"from":"x-4711"}')]
-    await store.inbox.take("telegram", letters)
+    user = (await store.people.user(UserRef("telegram", "4711", "Ann"))).id
+    inbox_updates = [("1", b'{"from":4711}'), ("2", b'{"from":47110}'), ("3", b'{"from":14711}'), ("4", b'{"from":"x-4711"}')]
+    await store.inbox.take("telegram", inbox_updates)
     await store.inbox.take("discord", [("1", b'{"from":4711}')])
 
-    await store.rights.forget(person)
+    await store.rights.forget(user)
 
-    assert [letter.update for letter in await store.inbox.open("telegram")] == ["2", "3", "4"]
+    assert [inbox_update.update for inbox_update in await store.inbox.open("telegram")] == ["2", "3", "4"]
     assert len(await store.inbox.open("discord")) == 1
     async with store.database.read() as session:
         emptied = await session.scalars(select(InboxRow.body).where(InboxRow.platform == "telegram", InboxRow.done.is_not(None)))
@@ -271,34 +271,34 @@ async def test_letters_that_name_somebody_else_stay(store):
 async def test_much_is_forgotten_in_batches(store, monkeypatch):
     """A long history goes in several transactions, wholly."""
     monkeypatch.setattr("bot.store.users.privacy._BATCH", 3)
-    person = await person_of(store)
-    await store.jobs.accept([new_job(person) for _ in range(10)])
+    user = await user_of(store)
+    await store.jobs.accept([new_job(user) for _ in range(10)])
 
-    assert (await store.rights.forget(person)).jobs == 10
-    assert await count(store, JobRow) == await count(store, PersonRow) == 0
+    assert (await store.rights.forget(user)).jobs == 10
+    assert await count(store, JobRow) == await count(store, UserRow) == 0
 
 
 async def test_who_is_not_there_is_forgotten_already(store):
     """Forgetting twice, and forgetting nobody, do nothing."""
-    person = await person_of(store)
-    await store.rights.forget(person)
+    user = await user_of(store)
+    await store.rights.forget(user)
 
-    forgotten = await store.rights.forget(person)
+    forgotten = await store.rights.forget(user)
 
     assert (forgotten.jobs, forgotten.pictures, forgotten.files) == (0, 0, 0)
 
 
 async def test_who_paints_on_while_forgotten_leaves_nothing(store):
     """Requests that arrive while their person is forgotten are refused or forgotten too, and others wait for nothing."""
-    ann, bob = await person_of(store, "ann"), await person_of(store, "bob")
+    ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
 
-    async def ask(person, place):
+    async def ask(user, channel):
         for _ in range(15):
             try:
-                await accepted(store, person, place=place)
+                await accepted(store, user, channel=channel)
             except Exception:
                 # Their person is gone: the database does not take it.
-                assert person == ann
+                assert user == ann
                 return
 
     async with asyncio.timeout(60):
@@ -306,39 +306,39 @@ async def test_who_paints_on_while_forgotten_leaves_nothing(store):
     await store.rights.forget(ann)
 
     assert len(await store.jobs.open_of(bob)) == 15
-    assert await store.people.find(Caller("web", "ann")) is None
+    assert await store.people.find(UserRef("web", "ann")) is None
     async with store.database.read() as session:
         assert set(await session.scalars(select(JobRow.person_id))) == {bob}
 
 
-async def restored(store, person, id, created):
+async def restored(store, user, id, created):
     """Put a person back as a backup would."""
     async with store.database.write() as session:
-        await session.execute(insert(PersonRow).values(id=person, name="Ann", created=created))
-        await session.execute(insert(IdentityRow).values(platform="web", id=id, person_id=person, created=created))
+        await session.execute(insert(UserRow).values(id=user, name="Ann", created=created))
+        await session.execute(insert(AccountRow).values(platform="web", id=id, person_id=user, created=created))
 
 
 @pytest.mark.parametrize("with_tombstones", [True, False], ids=["tombstones in the backup", "tombstones beside the pictures"])
 async def test_a_restored_backup_is_cleaned_again(store, with_tombstones):
     """Whoever was forgotten after a backup was made is found in it, also where the tables of the backup know nothing of that."""
-    person, bob = await person_of(store), await person_of(store, "bob")
-    await store.rights.forget(person)
+    user, bob = await user_of(store), await user_of(store, "bob")
+    await store.rights.forget(user)
     if not with_tombstones:
         async with store.database.write() as session:
             await session.execute(Base.metadata.tables["tombstone"].delete())
-    await restored(store, person, "ann", now() - timedelta(days=3))
+    await restored(store, user, "ann", now() - timedelta(days=3))
 
-    assert [one.id for one in await store.rights.returned()] == [person]
+    assert [one.id for one in await store.rights.returned()] == [user]
     assert await count(store, TombstoneRow) == 1
-    await store.rights.forget(person)
+    await store.rights.forget(user)
     assert await store.rights.returned() == ()
-    assert (await store.people.find(Caller("web", "bob"))).id == bob
+    assert (await store.people.find(UserRef("web", "bob"))).id == bob
 
 
 async def test_who_comes_back_by_themselves_stays(store):
     """Somebody who was forgotten and comes back is somebody new, and cleaning a backup leaves them alone."""
-    await store.rights.forget(await person_of(store))
-    again = await person_of(store)
+    await store.rights.forget(await user_of(store))
+    again = await user_of(store)
 
     assert await store.rights.returned() == ()
     await store.rights.forget(again)
@@ -350,7 +350,7 @@ async def test_who_comes_back_by_themselves_stays(store):
 
 async def test_tombstones_name_nobody(store):
     """What is kept of the forgotten, in the tables and beside the pictures, holds no id of any platform."""
-    await store.rights.forget((await store.people.person(Caller("telegram", "47114711", "Ann"))).id)
+    await store.rights.forget((await store.people.user(UserRef("telegram", "47114711", "Ann"))).id)
 
     assert "47114711" not in await dump(store)
     (name, words) = (await store.files.notes("forgotten")).popitem()
@@ -359,13 +359,13 @@ async def test_tombstones_name_nobody(store):
 
 async def test_it_works_with_pictures_elsewhere(database):
     """The same where the pictures are in an object store."""
-    from bot.store.images.blobs import Files
+    from bot.store.images.blobs import BlobStore
 
-    store = Store.of(database, Files(f"memory://{id(database)}"))
-    person, files = await everything_of(store)
-    assert (await store.rights.forget(person)).files == len(files)
+    store = Store.of(database, BlobStore(f"memory://{id(database)}"))
+    user, files = await everything_of(store)
+    assert (await store.rights.forget(user)).files == len(files)
     assert await keys(store) == set()
-    await restored(store, person, "ann-4711", now() - timedelta(days=3))
+    await restored(store, user, "ann-4711", now() - timedelta(days=3))
     async with database.write() as session:
-        await session.execute(update(PersonRow).values(name="Ann"))
-    assert [one.id for one in await store.rights.returned()] == [person]
+        await session.execute(update(UserRow).values(name="Ann"))
+    assert [one.id for one in await store.rights.returned()] == [user]

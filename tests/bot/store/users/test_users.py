@@ -10,12 +10,12 @@ from sqlalchemy import func, make_url, select
 
 from bot.core.errors import BadInput
 from bot.core.quota import Policy
-from bot.core.values import Address, Caller
+from bot.core.values import MessageRef, UserRef
 from bot.store.database import Database
 from bot.store.jobs.job import PAUSED, WAITING
-from bot.store.tables.core import Base, IdentityRow, PersonRow, PlaceRow, TokenRow
-from bot.store.users.users import People
-from tests.stores import SERVER, accepted, on_board, person_of
+from bot.store.tables.core import AccountRow, Base, ChannelRow, TokenRow, UserRow
+from bot.store.users.users import Users
+from tests.stores import SERVER, accepted, on_board, user_of
 
 
 async def count(store, table):
@@ -26,29 +26,29 @@ async def count(store, table):
 
 async def test_somebody_is_one_person(store):
     """Twenty first messages at once make one person, and who is known is found again by the same identity alone."""
-    caller = Caller("web", "1", "Ann")
+    caller = UserRef("web", "1", "Ann")
     assert await store.people.find(caller) is None
-    people = await asyncio.gather(*(store.people.person(caller) for _ in range(20)))
+    people = await asyncio.gather(*(store.people.user(caller) for _ in range(20)))
     assert len(set(people)) == 1
     assert people[0].name == "Ann"
-    renamed = await store.people.person(Caller("web", "1", "Anna"))
+    renamed = await store.people.user(UserRef("web", "1", "Anna"))
     assert (renamed.id, renamed.name) == (people[0].id, "Anna")
     assert await store.people.find(caller) == renamed
 
 
 async def test_a_name_is_no_identity(store):
     """What looks like an identity finds nobody by name, so nobody can be mistaken for another by what they call themselves."""
-    ann = await store.people.person(Caller("web", "1", "telegram:12345"))
+    ann = await store.people.user(UserRef("web", "1", "telegram:12345"))
     assert await store.people.named("telegram:12345") == ()
     assert [one.id for one in await store.people.named("web:1")] == [ann.id]
-    bob = await store.people.person(Caller("web", "2", "Bob"))
+    bob = await store.people.user(UserRef("web", "2", "Bob"))
     assert await store.people.named("bOB") == await store.people.named(bob.id) == (bob,)
 
 
 @pytest.mark.parametrize("reference", ["JÖRG", "jörg", "Jörg"])
 async def test_names_have_no_case_whatever_the_server_speaks(store, reference):
     """A name is found however it is written, nobody else's is, and a sign of the database's own stands for itself."""
-    joerg, _ = [(await store.people.person(Caller("web", name, name))).id for name in ("JÖrG", "JÜrG")]
+    joerg, _ = [(await store.people.user(UserRef("web", name, name))).id for name in ("JÖrG", "JÜrG")]
     assert [one.id for one in await store.people.named(reference)] == [joerg]
     assert await store.people.named("j_rg") == await store.people.named("J%") == await store.people.named("Jo\u0308rgen") == ()
 
@@ -64,8 +64,8 @@ async def test_names_have_no_case_where_the_server_knows_no_letters():
             async with Database(server.set(database=name).render_as_string(hide_password=False)) as database:
                 async with database.connect() as bare:
                     await bare.run_sync(Base.metadata.create_all)
-                people = People(database, Policy())
-                joerg = await people.person(Caller("web", "1", "JÖRG"))
+                people = Users(database, Policy())
+                joerg = await people.user(UserRef("web", "1", "JÖRG"))
                 assert await people.named("Jörg") == (joerg,)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -73,36 +73,36 @@ async def test_names_have_no_case_where_the_server_knows_no_letters():
 
 async def test_two_platforms_do_not_share_an_identity(store):
     """The same number on another platform is somebody else."""
-    caller = Caller("web", "1", "Ann")
-    people = [await store.people.person(caller)]
-    assert (await store.people.person(Caller("other", "1", "Ann"))).id != people[0].id
-    assert await count(store, PersonRow) == await count(store, IdentityRow) == 2
+    caller = UserRef("web", "1", "Ann")
+    people = [await store.people.user(caller)]
+    assert (await store.people.user(UserRef("other", "1", "Ann"))).id != people[0].id
+    assert await count(store, UserRow) == await count(store, AccountRow) == 2
 
 
 async def test_a_language_is_remembered_as_said_last(store):
     """What a platform says that somebody speaks is kept until it says something else; what they chose goes before, until taken back."""
-    ann = await store.people.person(Caller("web", "1", "Ann", language="de-AT"))
+    ann = await store.people.user(UserRef("web", "1", "Ann", language="de-AT"))
     assert ann.speaks() == "de-AT"
-    assert (await store.people.person(Caller("web", "1"))).speaks() == "de-AT"
-    assert (await store.people.person(Caller("web", "1", language="es"))).speaks() == "es"
+    assert (await store.people.user(UserRef("web", "1"))).speaks() == "de-AT"
+    assert (await store.people.user(UserRef("web", "1", language="es"))).speaks() == "es"
     await store.people.address_in(ann.id, "en")
-    assert (await store.people.person(Caller("web", "1", language="de"))).speaks() == "en"
+    assert (await store.people.user(UserRef("web", "1", language="de"))).speaks() == "en"
     await store.people.address_in(ann.id, "")
-    known = await store.people.find(Caller("web", "1"))
+    known = await store.people.find(UserRef("web", "1"))
     assert (known.name, known.speaks()) == ("Ann", "de")
 
 
 async def test_a_locale_is_short(store):
     """Of a locale that is none, however long, no more is kept than a locale has."""
-    assert len((await store.people.person(Caller("web", "1", language="x" * 5_000))).locale) < 100
+    assert len((await store.people.user(UserRef("web", "1", language="x" * 5_000))).locale) < 100
 
 
 async def test_a_place_is_one_place(store):
     """The first messages of several people in a new place, all at once, find it once."""
-    people = [await person_of(store, str(number)) for number in range(10)]
-    await asyncio.gather(*(accepted(store, person, place="new") for person in people))
-    await accepted(store, people[0], place="other")
-    assert await count(store, PlaceRow) == 2
+    people = [await user_of(store, str(number)) for number in range(10)]
+    await asyncio.gather(*(accepted(store, user, channel="new") for user in people))
+    await accepted(store, people[0], channel="other")
+    assert await count(store, ChannelRow) == 2
 
 
 async def test_a_token_lets_its_person_in(store):
@@ -130,31 +130,31 @@ async def test_a_name_is_one_person_however_many_tokens_are_made_at_once(store):
     secrets = await asyncio.gather(*(store.tokens.create("Ann") for _ in range(10)))
     assert len({await store.tokens.holder(secret) for secret in secrets}) == 1
     assert len(set(secrets)) == 10
-    assert await count(store, PersonRow) == 1
+    assert await count(store, UserRow) == 1
     with pytest.raises(BadInput, match="input-token-name"):
         await store.tokens.create(" ")
 
 
 async def test_a_place_that_moved_calls_its_messages_otherwise(store):
     """What belongs to a place belongs to the new one, its messages as they are called there; a second time nothing changes."""
-    ann = await person_of(store)
-    old, new = Address("web", "old", "7"), Address("web", "new", "8")
+    ann = await user_of(store)
+    old, new = MessageRef("web", "old", "7"), MessageRef("web", "new", "8")
     first, second = await accepted(store, ann, address=old), await accepted(store, ann, "a boat", address=new)
     for _ in range(2):
         await store.people.moved(old, new, lambda message: f"{message}, there")
-    assert (await store.jobs.get(first.id)).address == Address("web", "new", "7, there")
+    assert (await store.jobs.get(first.id)).address == MessageRef("web", "new", "7, there")
     assert (await store.jobs.get(second.id)).address == new
-    await store.people.moved(Address("web", "nowhere"), new, lambda _: "lost")
-    third = await accepted(store, ann, "a tree", address=Address("web", "alone", "9"))
-    await store.people.moved(third.address, Address("web", "free"), lambda _: "")
-    assert (await store.jobs.get(third.id)).address == Address("web", "free")
+    await store.people.moved(MessageRef("web", "nowhere"), new, lambda _: "lost")
+    third = await accepted(store, ann, "a tree", address=MessageRef("web", "alone", "9"))
+    await store.people.moved(third.address, MessageRef("web", "free"), lambda _: "")
+    assert (await store.jobs.get(third.id)).address == MessageRef("web", "free")
 
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known):
     """Board, rules and who is held back come along to a name that somebody used before; what was settled there since holds."""
-    ann, eve = await person_of(store), await person_of(store, "eve")
-    old, new = Address("web", "old"), Address("web", "new")
+    ann, eve = await user_of(store), await user_of(store, "eve")
+    old, new = MessageRef("web", "old"), MessageRef("web", "new")
     await accepted(store, ann, address=old)
     preset, _ = await on_board(store, ann, old)
     await store.settings.change(old, {"steps": 9, "guidance": 3.0})
@@ -169,15 +169,15 @@ async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known)
     words = {one.words for one in await store.boards.page([board], "new", 0, 9)}
     assert words == {"a blue {prompt}", "a red circle", *(["a blue star"] if known else [])}
     assert (await store.presets.own(ann, preset)).shelf == board
-    assert (await store.settings.of(ann, new)).place == {"steps": 7 if known else 9, "guidance": 3.0}
+    assert (await store.settings.of(ann, new)).channel == {"steps": 7 if known else 9, "guidance": 3.0}
     assert (await accepted(store, eve, address=new)).state == PAUSED
     assert (await accepted(store, ann, address=new)).state == WAITING
 
 
 async def test_a_place_that_is_held_back_stays_so_where_it_moves(store):
     """Nobody gets around being held back by a new name of the place."""
-    ann = await person_of(store)
-    old, new = Address("web", "old"), Address("web", "new")
+    ann = await user_of(store)
+    old, new = MessageRef("web", "old"), MessageRef("web", "new")
     await store.line.pause_place("web", "old", paused=True)
     await accepted(store, ann, address=new)
     await store.people.moved(old, new, lambda message: message)
