@@ -1,1 +1,1 @@
-"""Scripts of the repository; not part of the installed package."""
+"""Scripts for people who work on Easel; none of them ships."""
