@@ -249,7 +249,7 @@ def _laid_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
-    return "it is a folder" if isinstance(error, IsADirectoryError) else "it may not be read from here"
+    return "it is a folder" if isinstance(error, IsADirectoryError) else "access is denied"
 
 
 def _refuse_unknown_sections(environment: Mapping[str, str]) -> None:

@@ -29,11 +29,13 @@ from inference.contract.errors import InferenceError
 
 startup_gc.over()
 
-app = typer.Typer(name="easel", help="Easel paints from words.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-models = typer.Typer(help="The models that can paint.", no_args_is_help=True)
-tokens = typer.Typer(help="Tokens that let people into the chat page.", no_args_is_help=True)
-tables = typer.Typer(help="The tables of the store.", no_args_is_help=True)
-users = typer.Typer(help="The people that Easel knows.", no_args_is_help=True)
+app = typer.Typer(
+    name="easel", help="Paint pictures from descriptions.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+models = typer.Typer(help="List and inspect models.", no_args_is_help=True)
+tokens = typer.Typer(help="Create and revoke tokens for the chat page.", no_args_is_help=True)
+tables = typer.Typer(help="Check, upgrade and downgrade the database.", no_args_is_help=True)
+users = typer.Typer(help="List users and set their roles and tiers.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(users, name="person")
 app.add_typer(tokens, name="token")
@@ -41,7 +43,7 @@ app.add_typer(tables, name="db")
 
 T = TypeVar("T")
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="The configuration; easel.toml where it exists.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file; easel.toml if it exists.")]
 
 
 @contextmanager
@@ -77,22 +79,22 @@ def _configured(path: Path | None) -> configuration.Config:
 
 @app.command()
 def paint(
-    prompt: Annotated[str, typer.Argument(help="What to paint, in words; (word:1.3) makes a word count more, [word] less.")],
+    prompt: Annotated[str, typer.Argument(help="What the picture should show; (word:1.3) gives a word more weight, [word] less.")],
     *,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The PNG file; several pictures are numbered.")] = None,
-    negative: Annotated[str | None, typer.Option(help="What not to paint.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; more is slower.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How closely to follow the words.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="How the steps are taken, such as “euler a”.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed repeats a picture.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="PNG file to write; several pictures are numbered.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What the picture should not show.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; more take longer.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How closely to follow the prompt.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Scheduler (sampling method), such as “euler a”.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; the same seed repeats a picture.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in pixels.")] = None,
-    count: Annotated[int | None, typer.Option(help="How many pictures.")] = None,
+    count: Annotated[int | None, typer.Option(help="Number of pictures.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
-    strength: Annotated[float | None, typer.Option(help="How much of that picture is painted anew, 0 to 1.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which model paints; see `easel models list`.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How much of that picture to change, 0 to 1.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which model; see `easel models list`.")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Paint a picture from words, into a file."""
+    """Paint a picture from a description, into a file."""
     from rich.console import Console
 
     from adapters.cli import paint as painting
@@ -125,10 +127,10 @@ def paint(
 @app.command()
 def run(
     *,
-    show: Annotated[bool, typer.Option("--open", help="Open the chat page in the browser of this computer.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the chat page in this computer's browser.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Run everything that is configured; with no configuration the chat page on this computer."""
+    """Run everything that is configured; without a configuration, the chat page on this computer."""
     with _told():
         settings = _configured(config)
 
@@ -151,16 +153,16 @@ def _has_screen() -> bool:
 
 
 @tokens.command("create")
-def create_token(name: Annotated[str, typer.Argument(help="Whom the token lets in.")], config: ConfigFile = None) -> None:
-    """Make a token that lets somebody into the chat page; it is shown once."""
+def create_token(name: Annotated[str, typer.Argument(help="Name of the user.")], config: ConfigFile = None) -> None:
+    """Create a token for the chat page; it is shown only once."""
     with _told():
         settings = _configured(config)
         print(asyncio.run(_with_store(settings, lambda store: store.tokens.create(name))))
 
 
 @tokens.command("revoke")
-def revoke_tokens(name: Annotated[str, typer.Argument(help="Whose tokens end.")], config: ConfigFile = None) -> None:
-    """Take back every token of a name, at once."""
+def revoke_tokens(name: Annotated[str, typer.Argument(help="Name of the user.")], config: ConfigFile = None) -> None:
+    """Revoke all tokens of a user, effective at once."""
     with _told():
         settings = _configured(config)
         print(text("token-revoked", name=name, count=asyncio.run(_with_store(settings, lambda store: store.tokens.revoke(name)))))
@@ -168,7 +170,7 @@ def revoke_tokens(name: Annotated[str, typer.Argument(help="Whose tokens end.")]
 
 @users.command("list")
 def list_persons(config: ConfigFile = None) -> None:
-    """List the people whom Easel met last: id, name, role, tier, and how platforms know them."""
+    """List the latest users: id, name, role, tier, and their accounts."""
     from adapters.cli import users as people
 
     with _told():
@@ -177,13 +179,13 @@ def list_persons(config: ConfigFile = None) -> None:
 
 @users.command("set")
 def set_person(
-    user: Annotated[str, typer.Argument(help="Who: an id, or platform:id; `easel person list` shows them.")],
+    user: Annotated[str, typer.Argument(help="User: an id, or platform:id; see `easel person list`.")],
     *,
     role: Annotated[str | None, typer.Option(help="moderator, operator or none.")] = None,
-    tier: Annotated[str | None, typer.Option(help="A tier of the configuration, or none.")] = None,
+    tier: Annotated[str | None, typer.Option(help="A tier from the configuration, or none.")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make somebody a moderator or an operator, or put them into a tier."""
+    """Set the role or the tier of a user."""
     from adapters.cli import users as people
 
     with _told():
@@ -198,12 +200,12 @@ async def _with_store(settings: configuration.Config, act: Callable[[Store], Awa
 
 @app.command()
 def export(
-    user: Annotated[str, typer.Argument(help="Whose data: an id, platform:id, or a name that only one person has.")],
+    user: Annotated[str, typer.Argument(help="User: an id, platform:id, or a name that only one user has.")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The ZIP file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="ZIP file to write.")],
     config: ConfigFile = None,
 ) -> None:
-    """Write everything that is kept of a person into a file for them."""
+    """Export all data of a user into a file."""
     from adapters.cli import privacy
 
     with _told():
@@ -212,13 +214,13 @@ def export(
 
 @app.command()
 def forget(
-    user: Annotated[str, typer.Argument(help="Whom to forget: an id, platform:id, or a name that only one person has.")] = "",
+    user: Annotated[str, typer.Argument(help="User: an id, platform:id, or a name that only one user has.")] = "",
     *,
-    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="After restoring a backup: forget those in it who were forgotten since.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="After restoring a backup: delete users again who were deleted before.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Delete everything that is kept of a person, for good."""
+    """Permanently delete all data of a user."""
     from adapters.cli import privacy
 
     def forgotten(store: Store) -> Awaitable[str]:
@@ -231,8 +233,8 @@ def forget(
 
 
 @app.command("audit")
-def show_audit(*, most: Annotated[int, typer.Option(help="How many lines.", min=1)] = 50, config: ConfigFile = None) -> None:
-    """Show what moderators and operators did last."""
+def show_audit(*, most: Annotated[int, typer.Option(help="Number of lines.", min=1)] = 50, config: ConfigFile = None) -> None:
+    """Show the latest actions of moderators and operators."""
     from adapters.cli import audit
 
     with _told():
@@ -241,7 +243,7 @@ def show_audit(*, most: Annotated[int, typer.Option(help="How many lines.", min=
 
 @app.command("doctor")
 def examine(config: ConfigFile = None) -> None:
-    """Say what is configured, what is missing and what to type next."""
+    """Check the configuration and say what is missing and what to run next."""
     from adapters.cli import doctor
 
     with _told():
@@ -255,7 +257,7 @@ def examine(config: ConfigFile = None) -> None:
 
 @models.command("list")
 def list_models(config: ConfigFile = None) -> None:
-    """Show every model that can be asked for."""
+    """List all available models."""
     from rich.console import Console
     from rich.table import Table
 
@@ -271,8 +273,8 @@ def list_models(config: ConfigFile = None) -> None:
 
 
 @models.command()
-def inspect(path: Annotated[Path, typer.Argument(help="A model folder, or a .safetensors file.")]) -> None:
-    """Show what a model folder or file is, before anything of it is loaded."""
+def inspect(path: Annotated[Path, typer.Argument(help="Model folder or .safetensors file.")]) -> None:
+    """Show what a model folder or file is, without loading it."""
     from inference.models import registry
 
     with _told():
@@ -297,8 +299,8 @@ def inspect(path: Annotated[Path, typer.Argument(help="A model folder, or a .saf
 
 
 @tables.command("upgrade")
-def upgrade(revision: Annotated[str, typer.Argument(help="Up to which revision.")] = "head", config: ConfigFile = None) -> None:
-    """Bring the tables of the store up to date."""
+def upgrade(revision: Annotated[str, typer.Argument(help="Revision to upgrade to.")] = "head", config: ConfigFile = None) -> None:
+    """Upgrade the tables of the database."""
     from adapters.cli import database
 
     with _told():
@@ -308,10 +310,10 @@ def upgrade(revision: Annotated[str, typer.Argument(help="Up to which revision."
 # `-1` is a revision here, and no option.
 @tables.command("downgrade", context_settings={"ignore_unknown_options": True})
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="Down to which revision; base is none at all, and everything is gone.")],
+    revision: Annotated[str, typer.Argument(help="Revision to downgrade to; base deletes all tables and their data.")],
     config: ConfigFile = None,
 ) -> None:
-    """Bring the tables of the store back to an earlier revision."""
+    """Downgrade the tables of the database to an earlier revision."""
     from adapters.cli import database
 
     with _told():
@@ -320,7 +322,7 @@ def downgrade(
 
 @tables.command("check")
 def check(config: ConfigFile = None) -> None:
-    """Say whether the store can be reached and its tables are right."""
+    """Check that the database is reachable and its tables are right."""
     from adapters.cli import database
 
     with _told():
@@ -337,7 +339,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def easel(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False) -> None:
-    """Easel paints from words."""
+    """Paint pictures from descriptions."""
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ class DiscordAdapter:
         """Show how a job ended, after whatever of it is on its way."""
         self._open.pop(outgoing.card.job, None)
         if not await self._pace.settle(outgoing.card.job):
-            return Later("progress on its way", SETTLE_AGAIN_SECONDS)
+            return Later("progress pending", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(outgoing)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:

@@ -107,11 +107,11 @@ class Connection:
         except discord.LoginFailure:
             return "the token is not known"
         except discord.PrivilegedIntentsRequired:
-            return "intents that were not granted"
+            return "intents not granted"
         except discord.ConnectionClosed as error:
-            return f"closed with {error.code}"
+            return f"closed with code {error.code}"
         except discord.HTTPException as error:
-            return f"answered with {error.status}"
+            return f"HTTP {error.status}"
         except Exception as error:
             # Whatever the library stumbles over, the next connection is a new one.
             return type(error).__name__

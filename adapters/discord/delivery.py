@@ -106,7 +106,7 @@ class Sender:
         if ref.is_guest and outgoing.unsure:
             # It cannot look for what it may have said there, and whatever it said could be there twice.
             await self._ask(card, ref)
-            return Unknown("not heard of")
+            return Unknown("no confirmation")
         # An attempt may have arrived without anybody hearing of it.
         is_told = not ref.is_guest and (outgoing.unsure or not ref.message)
         message = await self._posts.find(channel, card.job, _wires(card)) if is_told else 0
@@ -115,7 +115,7 @@ class Sender:
         else:
             message = await self._anew(channel, ref, view, packed.files, outgoing.id)
         if not await self._cleared(card, channel, ref):
-            return Later("placeholder left", unsure=True)
+            return Later("placeholder still shown", unsure=True)
         await self._place(card, channel, ref, message)
         return Sent(str(message))
 
@@ -188,7 +188,7 @@ def later(error: discord.HTTPException) -> Later | Refused:
     if error.status in (403, 429):
         # The wall before Discord, which seldom says for how long; Discord itself the library waits for.
         told = error.response.headers.get("Retry-After", "")
-        return Later("turned away", seconds=min(float(told) if told.isdecimal() else _TURNED_AWAY_SECONDS, _TURNED_AWAY_SECONDS))
+        return Later("rate limited", seconds=min(float(told) if told.isdecimal() else _TURNED_AWAY_SECONDS, _TURNED_AWAY_SECONDS))
     if error.status >= 500 or error.status == 401:
         # Also where the bot's own token was changed, until it is told the new one.
         return Later(f"discord {error.status}", unsure=True)

@@ -51,7 +51,7 @@ async def who(section: Discord, seconds: float = SECONDS) -> Known:
         # What the library for HTTP raises tells of the connection's own error in its words.
         raise Away(str(getattr(error, "os_error", error)) or type(error).__name__) from None
     except (AttributeError, LookupError, TypeError, ValueError):
-        raise Away("what answers there is not Discord") from None
+        raise Away("the server there is not Discord") from None
 
 
 async def _asked(section: Discord) -> Known:

@@ -17,14 +17,14 @@ _DELIVERIES = (TODO, SENDING, SENT, UNKNOWN, GAVE_UP)
 
 #: Of each worker: a name, whether it only grows, what it is, and where it is found.
 _WORKER: tuple[tuple[str, bool, str, Callable[[WorkerStatus], float]], ...] = (
-    ("easel_worker_ready", False, "Whether the worker takes requests now.", lambda one: one.is_ready),
-    ("easel_worker_restarts", True, "How often the worker had to be started anew.", lambda one: one.restarts),
-    ("easel_worker_requests", False, "Requests that run or wait in the worker.", lambda one: one.load),
-    ("easel_worker_busy_seconds", False, "How long the worker's present operation has run.", lambda one: one.beat.busy_seconds),
-    ("easel_worker_batch_size_max", False, "The most pictures so far in one pass.", lambda one: one.beat.largest_batch),
-    ("easel_worker_models", False, "Models that are loaded.", lambda one: len(one.beat.models)),
-    ("easel_worker_memory_bytes", False, "Memory of the device that the worker has.", lambda one: one.beat.memory_bytes),
-    ("easel_worker_memory_size_bytes", False, "All memory of the device.", lambda one: one.beat.memory_size_bytes),
+    ("easel_worker_ready", False, "Whether the worker accepts jobs now.", lambda one: one.is_ready),
+    ("easel_worker_restarts", True, "Restarts of the worker.", lambda one: one.restarts),
+    ("easel_worker_requests", False, "Jobs running or waiting in the worker.", lambda one: one.load),
+    ("easel_worker_busy_seconds", False, "Age of the worker's current operation in seconds.", lambda one: one.beat.busy_seconds),
+    ("easel_worker_batch_size_max", False, "Largest batch of pictures in one pass so far.", lambda one: one.beat.largest_batch),
+    ("easel_worker_models", False, "Models loaded in the worker.", lambda one: len(one.beat.models)),
+    ("easel_worker_memory_bytes", False, "Device memory used by the worker.", lambda one: one.beat.memory_bytes),
+    ("easel_worker_memory_size_bytes", False, "Total memory of the device.", lambda one: one.beat.memory_size_bytes),
 )
 
 
@@ -53,23 +53,23 @@ class _Numbers(Collector):
 def _line(now: Snapshot) -> Iterator[Metric]:
     meters, errors = now.meters, now.errors
     queues = {state: now.queues.get(state, Queue(0, 0.0)) for state in OPEN}
-    yield _gauges("easel_queue_jobs", "Jobs that are not over yet.", "state", {state: one.jobs for state, one in queues.items()})
+    yield _gauges("easel_queue_jobs", "Unfinished jobs.", "state", {state: one.jobs for state, one in queues.items()})
     ages = {state: one.oldest for state, one in queues.items()}
-    yield _gauges("easel_queue_oldest_age_seconds", "Age of the oldest job that is not over yet.", "state", ages)
-    yield _one("easel_turn_clock_seconds", "The virtual time of the turns.", now.turns.clock)
-    yield _one("easel_turn_waiting_persons", "Persons who have something in line.", now.turns.waiting)
-    yield _one("easel_jobs_done", "Jobs that were painted here.", meters.done, grows=True)
-    yield _counts("easel_jobs_failed", "Jobs that failed here, by what went wrong.", "problem", meters.failed)
-    yield _one("easel_forecasts", "Forecasts that were compared with what came.", errors.count, grows=True)
-    yield _one("easel_forecast_error_seconds", "Seconds by which forecasts were off, summed up.", errors.seconds, grows=True)
-    yield _one("easel_forecast_wait_seconds", "Seconds that were really waited, summed up.", errors.waited, grows=True)
+    yield _gauges("easel_queue_oldest_age_seconds", "Age of the oldest unfinished job.", "state", ages)
+    yield _one("easel_turn_clock_seconds", "Virtual time of the fair queue.", now.turns.clock)
+    yield _one("easel_turn_waiting_persons", "Users with queued jobs.", now.turns.waiting)
+    yield _one("easel_jobs_done", "Jobs painted by this process.", meters.done, grows=True)
+    yield _counts("easel_jobs_failed", "Jobs that failed in this process, by error.", "problem", meters.failed)
+    yield _one("easel_forecasts", "ETAs compared with the actual wait.", errors.count, grows=True)
+    yield _one("easel_forecast_error_seconds", "Sum of the ETA errors in seconds.", errors.seconds, grows=True)
+    yield _one("easel_forecast_wait_seconds", "Sum of the actual waits in seconds.", errors.waited, grows=True)
     states = {one: now.deliveries.get(one, 0) for one in _DELIVERIES}
-    yield _gauges("easel_deliveries", "Results by how far they are on their way.", "state", states)
-    yield _counts("easel_deliveries_not_sent", "Attempts at deliveries that did not arrive.", "reason", meters.not_sent)
+    yield _gauges("easel_deliveries", "Deliveries by state.", "state", states)
+    yield _counts("easel_deliveries_not_sent", "Failed delivery attempts.", "reason", meters.not_sent)
 
 
 def _painting(now: Snapshot) -> Iterator[Metric]:
-    steps = GaugeMetricFamily("easel_step_seconds", "Learned time of one step of one picture.", labels=["model", "size", "batch"])
+    steps = GaugeMetricFamily("easel_step_seconds", "Measured time of one step of one picture.", labels=["model", "size", "batch"])
     for one in now.timings:
         steps.add_metric([one.model, f"{one.width}x{one.height}", str(one.batch)], one.seconds)
     yield steps
@@ -81,7 +81,7 @@ def _painting(now: Snapshot) -> Iterator[Metric]:
 def _process(now: Snapshot) -> Iterator[Metric]:
     yield _one("easel_memory_bytes", "Resident memory of the chat process.", now.memory_bytes)
     if now.free_bytes is not None:
-        yield _one("easel_files_free_bytes", "What the disk with the pictures has left.", now.free_bytes)
+        yield _one("easel_files_free_bytes", "Free space on the disk with the pictures.", now.free_bytes)
 
 
 def _one(name: str, what: str, value: float, *, grows: bool = False) -> Metric:

@@ -92,10 +92,10 @@ def target_of(link: str) -> Target:
     """Return a link as read; raises `BadInput` for anything but a plain http or https link to a named host or a plain address."""
     try:
         if not _LINK.fullmatch(link):
-            raise ValueError("signs that no link has")
+            raise ValueError("characters that no link has")
         parts = urlsplit(link)
         if parts.scheme not in _PORTS or not _NETLOC.fullmatch(parts.netloc):
-            raise ValueError("another scheme, somebody's name, or a host in disguise")
+            raise ValueError("another scheme, a user name, or a disguised host")
         query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
         path = quote(parts.path or "/", safe=_SAFE) + query
         return Target(parts.scheme, _host(parts.hostname or ""), parts.port or _PORTS[parts.scheme], path)

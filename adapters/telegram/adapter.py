@@ -128,7 +128,7 @@ class TelegramAdapter:
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Show how a job ended, after whatever of it is on its way."""
         if not await self._pace.settle(outgoing.card.job):
-            return Later("progress on its way", SETTLE_AGAIN_SECONDS)
+            return Later("progress pending", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(outgoing)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:

@@ -87,7 +87,7 @@ class Sender:
         """Show how a job ended, once."""
         lock = self._lock(outgoing.card.job)
         if lock.locked():
-            return Later("being placed", _PLACING_SECONDS)
+            return Later("message pending", _PLACING_SECONDS)
         async with lock:
             # Read here: its message may have appeared meanwhile.
             job = await self._store.jobs.get(outgoing.card.job)
@@ -146,7 +146,7 @@ class Sender:
         if missing and (len(card.pictures) > 1 or ref.album):
             if outgoing.unsure:
                 await self._ask(card, chat, ref)
-                return Unknown("not heard of")
+                return Unknown("no confirmation")
             ref = await self._ending.album(card.job, missing, chat, ref)
         if ref.message:
             try:

@@ -156,7 +156,7 @@ class Polling:
                 if not isinstance(error, Conflict):
                     log.warning("telegram.unheard reason=%s seconds=%.0f", type(error).__name__, pause)
                 elif time.monotonic() - told >= _TOLD_SECONDS:
-                    log.error("telegram.conflict another program asks with this token; stop it, or give it a token of its own")
+                    log.error("telegram.conflict another program uses this token; stop it, or give it its own token")
                     told = time.monotonic()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

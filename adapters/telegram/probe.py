@@ -46,4 +46,4 @@ async def who(section: Telegram, seconds: float = SECONDS) -> Known:
     except TelegramError as error:
         raise Away(type(error.__cause__ or error).__name__) from None
     except (AttributeError, LookupError, TypeError, ValueError):
-        raise Away("what answers there is not Telegram") from None
+        raise Away("the server there is not Telegram") from None

@@ -48,7 +48,7 @@ class FileDelivery:
 
     async def post(self, _address: MessageRef, _reply: Reply, _key: str) -> Outcome:
         """Say nothing: whoever typed there has gone."""
-        return Refused("nobody there")
+        return Refused("terminal closed")
 
 
 async def deliver(store: Store, job: Job) -> None:

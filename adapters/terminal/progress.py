@@ -74,5 +74,5 @@ def half_blocks(jpeg: bytes) -> Text:
 
 def _colour(image: Image.Image, left: int, top: int) -> str:
     pixel = image.getpixel((left, top))
-    assert isinstance(pixel, tuple), "an RGB image has tuples for pixels"
+    assert isinstance(pixel, tuple), "pixels of an RGB image are tuples"
     return "#{:02x}{:02x}{:02x}".format(*pixel)

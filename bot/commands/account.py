@@ -32,7 +32,7 @@ class ForgetMe(Params):
 
 @command
 async def me_export(ctx: Context, want: MeExport) -> Reply:
-    """Get all that is kept of you as a file: requests, pictures, presets, settings."""
+    """Get all your data as a file: jobs, pictures, presets, settings."""
     del want
     found = await data_export.handed(ctx.store, ctx.user.id)
     key = "me-export" if found.whole else "me-export-rows"
@@ -41,7 +41,7 @@ async def me_export(ctx: Context, want: MeExport) -> Reply:
 
 @command
 async def me_forget(ctx: Context, want: MeForget) -> Reply:
-    """Have everything about you deleted for good, on all your platforms; you are asked first."""
+    """Permanently delete all your data on all platforms, after a confirmation."""
     del want
     jobs, pictures = await ctx.store.rights.counts(ctx.user.id)
     platforms = {one.platform for one in await ctx.store.people.identities(ctx.user.id)} - {"token"}
@@ -51,7 +51,7 @@ async def me_forget(ctx: Context, want: MeForget) -> Reply:
 
 @button_command
 async def forget_me(ctx: Context, want: ForgetMe) -> Reply:
-    """Be forgotten, as you were asked."""
+    """Confirm that all your data is deleted."""
     if want.person != ctx.user.id:
         raise NotAllowed("denied-forget")
     if want.until < time():

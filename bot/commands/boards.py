@@ -93,7 +93,7 @@ class Fork(One):
 
 @command
 async def share(ctx: Context, want: Share) -> Reply:
-    """Put a picture of yours, or a prompt, on the board of this place."""
+    """Share one of your pictures, or a prompt, on this chat's board."""
     if (want.picture is None) == (want.prompt is None):
         raise BadInput("input-share")
     if want.picture is not None:
@@ -115,7 +115,7 @@ def _without(params: GenerationParams) -> str:
 
 @command
 async def board(ctx: Context, want: Board) -> Reply:
-    """Show what is on the board of this place; new, used or liked first."""
+    """Show this chat's board: newest, most used or most liked first."""
     page, order = want.page or 1, want.order or "new"
     boards = await ctx.store.boards.looked_at(ctx.user.id, ctx.address)
     count = await ctx.store.boards.count(boards)
@@ -137,7 +137,7 @@ async def board(ctx: Context, want: Board) -> Reply:
 
 @painting_command
 async def use(ctx: Context, want: Use) -> Reply:
-    """Paint what somebody shared, with a new seed; words of yours may follow its code."""
+    """Paint a shared item with a new seed; you can add words after its code."""
     code, words = template.split(want.code)
     shared = await get_shared(ctx, code)
     if shared.preset is None:
@@ -180,14 +180,14 @@ async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, s
 
 @command
 async def like(ctx: Context, want: One) -> Reply:
-    """Like what somebody shared; once more takes it back."""
+    """Like a shared item; use it again to remove your like."""
     votes = await ctx.store.boards.vote((await get_shared(ctx, want.code)).id, ctx.user.id)
     return Reply(text=text("like-done", count=votes or 0))
 
 
 @command
 async def keep(ctx: Context, want: Fork) -> Reply:
-    """Keep what somebody shared as a preset of yours."""
+    """Save a shared item as one of your presets."""
     shared = await get_shared(ctx, want.code)
     preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
@@ -202,7 +202,7 @@ def _body(params: GenerationParams) -> Body:
 
 @command
 async def pin(ctx: Context, want: Pin) -> Reply:
-    """Keep something on top of the board of this place, or no more."""
+    """Pin an item to the top of this chat's board, or unpin it with --off."""
     shared = await own_board(ctx, want.code)
     await ctx.store.boards.change(shared.id, pinned=not want.off)
     await ctx.audit("unpin" if want.off else "pin", user=shared.user)
@@ -211,7 +211,7 @@ async def pin(ctx: Context, want: Pin) -> Reply:
 
 @command
 async def remove(ctx: Context, want: One) -> Reply:
-    """Take something off the board: what you shared, or anything where you look after the place."""
+    """Remove an item from the board: your own, or any item as a moderator."""
     shared = await get_shared(ctx, want.code)
     if shared.user != ctx.user.id:
         await own_board(ctx, want.code)

@@ -44,7 +44,7 @@ class Rules(Params):
 
 @command
 async def group_link(ctx: Context, want: GroupLink) -> Reply:
-    """Look at one board together with another group, here or on another platform."""
+    """Share one board with another group, here or on another platform."""
     if not ctx.may_moderate:
         raise NotAllowed("denied-moderators")
     if want.code is None:
@@ -60,7 +60,7 @@ async def group_link(ctx: Context, want: GroupLink) -> Reply:
 
 @command
 async def group_unlink(ctx: Context, want: GroupUnlink) -> Reply:
-    """Have a board of its own for this place again; what was shared stays on the one that it leaves."""
+    """Stop sharing a board with the linked group. Existing posts stay on the shared board."""
     del want
     if not ctx.may_moderate:
         raise NotAllowed("denied-moderators")
@@ -72,7 +72,7 @@ async def group_unlink(ctx: Context, want: GroupUnlink) -> Reply:
 
 @command
 async def rules(ctx: Context, want: Rules) -> Reply:
-    """Show what members may ask for in this place; who looks after it changes that."""
+    """Show this chat's rules. Moderators can change them."""
     changes = _changes(ctx, want)
     without = forms.emptied(want.without, _SETTLED) | ({COVER} if want.cover == "off" else set())
     if changes or without:
@@ -144,7 +144,7 @@ class Switched(Params):
 
 @command
 async def digest(ctx: Context, want: Switched) -> Reply:
-    """Have what is new on the board told here once a week, on or off; in private that of all your groups."""
+    """Turn the weekly digest of this board on or off; in private chat, of all your groups."""
     # Whoever speaks as a group, where a platform lets them, is called as it is: a conversation is nobody's to look after.
     is_private = not ctx.moderates and await ctx.store.boards.is_private(ctx.user.id, ctx.address)
     if want.switch is not None:

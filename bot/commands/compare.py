@@ -28,7 +28,7 @@ class Compare(Params):
 
 @command
 async def compare(ctx: Context, want: Compare) -> Reply:
-    """Show two pictures side by side, and what differs in how they were painted."""
+    """Show two pictures side by side, with the settings that differ."""
     ids = want.pictures.replace(",", " ").split()
     if not 1 <= len(ids) <= 2 or len(set(ids)) < len(ids):
         raise BadInput("input-compare")

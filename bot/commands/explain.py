@@ -23,7 +23,7 @@ class Explain(GenerationParams):
 
 @command
 async def explain(ctx: Context, want: Explain) -> Reply:
-    """Show how a prompt is read and what it costs, without painting it."""
+    """Show how Easel reads a prompt and what it costs, without painting it."""
     params = want.model_copy(update={"seed": resolve.seed_for(want)})
     reading = resolve.reading_of(params, params.seed or 0)
     facts = [Fact(text(f"fact-{name}"), told) for name, told in _words(reading, want) if told]

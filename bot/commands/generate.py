@@ -67,13 +67,13 @@ class Vary(Params):
 
 @painting_command
 async def imagine(ctx: Context, want: Imagine) -> Reply:
-    """Paint a picture from words."""
+    """Paint a picture from a description."""
     return await _painted(ctx, want)
 
 
 @painting_command
 async def again(ctx: Context, want: Again) -> Reply:
-    """Paint a request once more, with a new seed."""
+    """Repeat a job with a new seed."""
     job = await ctx.job(want.job)
     if want.same:
         return _answer(ctx, await ctx.repeat(job))
@@ -82,7 +82,7 @@ async def again(ctx: Context, want: Again) -> Reply:
 
 @painting_form_command
 async def edit(ctx: Context, want: Edit) -> Reply:
-    """Change a request and paint it anew."""
+    """Change a job and paint it again."""
     job = await ctx.job(want.job)
     params = (await ctx.wish_of(job)).model_dump(exclude_none=True)
     changes = want.model_dump(exclude_none=True, exclude={"job", "without"})
@@ -134,7 +134,7 @@ def _form(ctx: Context, job_id: str, params: Mapping[str, Given]) -> Form:
 
 @painting_form_command
 async def branch(ctx: Context, want: Branch) -> Reply:
-    """Paint on from a picture: all that made it stays, its seed too, but for what you change."""
+    """Continue from a picture: its settings and seed stay, except what you change."""
     picture, job = await ctx.picture(want.picture)
     exact = resolve.pinned(await ctx.wish_of(job), job.request).model_copy(update=_as_painted(picture, job.request))
     params = exact.model_copy(update={"seed": picture.seed, "count": None}).model_dump(exclude_none=True)

@@ -17,7 +17,7 @@ class Help(Params):
 
 @command
 async def help(ctx: Context, want: Help) -> Reply:
-    """Show the commands, or all about one of them."""
+    """List the commands, or explain one command."""
     if want.command is None:
         shown = [one for one in ctx.app.commands.values() if not one.hidden]
         return Reply(text=text("help-all"), facts=tuple(Fact(f"/{one.name}", help_of(one)) for one in shown))

@@ -34,7 +34,7 @@ class Favourite(Params):
 
 @command
 async def history(ctx: Context, want: History) -> Reply:
-    """Show your pictures, newest first."""
+    """Show or search your pictures, newest first."""
     words, page = (want.words or "").strip(), want.page or 1
     query = history_query.read(words, now())
     found = await _found(ctx, query, page) if query != Query() or not words else SearchPage((), 0, False)
@@ -105,7 +105,7 @@ def _listed(words: str, page: int, label: str) -> tuple[Button, ...]:
 
 @command
 async def favourite(ctx: Context, want: Favourite) -> Reply:
-    """Mark a picture to find it again; once more takes the mark off, or moves it to another folder."""
+    """Add a picture to your favourites, move it to a folder, or remove it again."""
     picture, _ = await ctx.picture(want.picture)
     folder, words = history_query.folder(want.folder or "").casefold(), picture.words or text("paint-no-words")
     marked = await ctx.store.favourites.folder(ctx.user.id, picture.id)

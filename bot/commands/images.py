@@ -35,7 +35,7 @@ class Delete(Params):
 
 @command
 async def info(ctx: Context, want: Info) -> Reply:
-    """Tell all settings of a picture."""
+    """Show all settings of a picture."""
     picture, job = await ctx.picture(want.picture)
     told = {name: said for name, said in settings_of(picture, job).items() if said}
     facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in told.items())
@@ -67,14 +67,14 @@ def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
 
 @command
 async def original(ctx: Context, want: Original) -> Reply:
-    """Give a picture as a file, as it was painted."""
+    """Get a picture as its original file."""
     picture, _ = await ctx.picture(want.picture)
     return Reply(pictures=(job_card.shown(picture),), whole=True)
 
 
 @command
 async def delete(ctx: Context, want: Delete) -> Reply:
-    """Delete a picture of yours for good."""
+    """Delete one of your pictures permanently."""
     picture = await ctx.own_picture(want.picture)
     # The row first: should the rest fail, a file is left that nobody sees, and never a picture without its file.
     for file in await ctx.store.pictures.delete(picture.id):

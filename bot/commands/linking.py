@@ -50,7 +50,7 @@ class Unlink(Params):
 
 @command
 async def link(ctx: Context, want: Link) -> Reply:
-    """Be one person on several platforms: get a code here, type it there, agree here."""
+    """Connect your accounts: get a code here, enter it on the other platform, confirm here."""
     if want.code is None:
         code = await ctx.store.linking.make(ctx.user.id)
         return Reply(text=text("link-code", code=code, minutes=_MINUTES), buttons=(link_check.button("button-check"),))
@@ -61,7 +61,7 @@ async def link(ctx: Context, want: Link) -> Reply:
 
 @button_command
 async def link_check(ctx: Context, want: LinkCheck) -> Reply:
-    """Show who typed your code and wants to be one with you."""
+    """Show which account entered your code."""
     del want
     try:
         asked = await ctx.store.linking.asked(ctx.user.id)
@@ -81,7 +81,7 @@ def _who(asked: Asked) -> tuple[Fact, ...]:
 
 @button_command
 async def link_join(ctx: Context, want: LinkJoin) -> Reply:
-    """Be one person with whoever typed your code."""
+    """Link the account that entered your code."""
     if want.person == ctx.user.id or not await ctx.store.linking.join(ctx.user.id, want.person):
         raise NotAllowed("denied-link")
     known = await ctx.store.people.identities(ctx.user.id)
@@ -91,7 +91,7 @@ async def link_join(ctx: Context, want: LinkJoin) -> Reply:
 
 @button_command
 async def link_no(ctx: Context, want: LinkNo) -> Reply:
-    """Be one with nobody, and end your code."""
+    """Reject the link request and cancel your code."""
     del want
     await ctx.store.linking.refuse(ctx.user.id)
     return Reply(text=text("link-refused"))
@@ -99,7 +99,7 @@ async def link_no(ctx: Context, want: LinkNo) -> Reply:
 
 @command
 async def unlink(ctx: Context, want: Unlink) -> Reply:
-    """Be somebody new on a platform; history and presets stay with your other names."""
+    """Disconnect one platform; history and presets stay with your other accounts."""
     known = await ctx.store.people.identities(ctx.user.id)
     named = (want.platform or "").strip().casefold()
     leaving = [one for one in known if one.platform == named] if named else [one for one in known if _same(one, ctx.caller)]

@@ -25,7 +25,7 @@ class Report(One):
 
 @command
 async def report(ctx: Context, want: Report) -> Reply:
-    """Tell those who look after this place that something does not belong on its board."""
+    """Report a shared item to the moderators."""
     shared = await get_shared(ctx, want.code)
     await ctx.store.boards.report(shared.id, ctx.user.id, want.reason or "")
     return Reply(text=text("report-done"))
@@ -33,7 +33,7 @@ async def report(ctx: Context, want: Report) -> Reply:
 
 @command
 async def reports(ctx: Context, want: Board) -> Reply:
-    """Show what was reported on the board of this place."""
+    """Show the reported items on this chat's board."""
     del want
     here = await looked_after(ctx)
     found = await ctx.store.boards.reported(here, _MOST_REPORTED)
@@ -49,7 +49,7 @@ def _reported(one: Shared, why: Sequence[str]) -> str:
 
 @command
 async def dismiss(ctx: Context, want: One) -> Reply:
-    """Let something that was reported stay: its reports are forgotten."""
+    """Keep a reported item on the board and dismiss its reports."""
     shared = await own_board(ctx, want.code)
     count = await ctx.store.boards.dismiss(shared.id)
     await ctx.audit("dismiss", user=shared.user)
@@ -70,13 +70,13 @@ class Resume(Params):
 
 @command
 async def pause(ctx: Context, want: Pause) -> Reply:
-    """Hold the requests of this place, or of a person, back for now."""
+    """Pause the jobs of this chat, or of a user."""
     return await _changed(ctx, want.person, paused=True)
 
 
 @command
 async def resume(ctx: Context, want: Resume) -> Reply:
-    """Let the requests of this place, or of a person, go on."""
+    """Resume the jobs of this chat, or of a user."""
     return await _changed(ctx, want.person, paused=False)
 
 

@@ -83,7 +83,7 @@ class PresetOne(Params):
 
 @command
 async def preset_save(ctx: Context, want: PresetSave) -> Reply:
-    """Keep a prompt, or a picture's settings, under a name."""
+    """Save a prompt, or a picture's settings, as a preset."""
     name, template = _named(want)
     body, picture = Body(), None
     if want.picture is not None:
@@ -95,7 +95,7 @@ async def preset_save(ctx: Context, want: PresetSave) -> Reply:
 
 @form_command
 async def preset_keep(ctx: Context, want: PresetKeep) -> Reply:
-    """Keep the settings of a picture under a name, asked for in a form."""
+    """Save a picture's settings as a preset, with a form for its name."""
     kept = await ctx.own_picture(want.picture)
     if want.name is None:
         return Reply(
@@ -110,7 +110,7 @@ async def preset_keep(ctx: Context, want: PresetKeep) -> Reply:
 
 @command
 async def preset_edit(ctx: Context, want: PresetEdit) -> Reply:
-    """Change a preset of yours; pictures keep the version that they were made with."""
+    """Change one of your presets; existing pictures keep their version."""
     name, template = _named(want)
     found = await own(ctx, name)
     body = _changed(found.body, want, template)
@@ -129,7 +129,7 @@ async def preset_edit(ctx: Context, want: PresetEdit) -> Reply:
 
 @command
 async def preset_show(ctx: Context, want: PresetOne) -> Reply:
-    """Show what a preset is; name@2 shows an earlier version."""
+    """Show a preset; name@2 shows version 2 of it."""
     return await _shown(ctx, await seen(ctx, want.preset))
 
 

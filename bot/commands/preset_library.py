@@ -55,14 +55,14 @@ class PresetImport(Params):
 
 @command
 async def preset_fork(ctx: Context, want: PresetFork) -> Reply:
-    """Take a copy of a preset, to change it as you like."""
+    """Copy a preset, so that you can change it."""
     found = await seen(ctx, want.preset)
     return await copied(ctx, want.name or found.name, found.body, found, maker=found.maker)
 
 
 @command
 async def preset_share(ctx: Context, want: PresetShare) -> Reply:
-    """Show a preset of yours to this place, or to everybody."""
+    """Share one of your presets with this chat, or with everyone."""
     found = await own(ctx, want.preset)
     if want.off:
         await ctx.store.presets.hide(found.id)
@@ -77,7 +77,7 @@ async def preset_share(ctx: Context, want: PresetShare) -> Reply:
 
 @command
 async def preset_list(ctx: Context, want: PresetList) -> Reply:
-    """List the presets that you can paint with, the most used first."""
+    """List the presets that you can use, most used first."""
     page = want.page or 1
     reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     found = await ctx.store.presets.listed(reader, want.words or "", (page - 1) * PAGE, PAGE + 1)
@@ -97,7 +97,7 @@ def _more(words: str, page: int) -> tuple[str, tuple[Button, ...]]:
 
 @command
 async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
-    """Take a preset out of all lists; pictures made with it stay as they are."""
+    """Archive a preset; pictures made with it stay as they are."""
     found = await seen(ctx, want.preset)
     is_ours = found.user == ctx.user.id or ctx.user.role == OPERATOR
     moderates_here = ctx.may_moderate and found.shelf == await ctx.store.boards.of(ctx.address)
@@ -112,7 +112,7 @@ async def preset_delete(ctx: Context, want: PresetOne) -> Reply:
 
 @command
 async def preset_export(ctx: Context, want: PresetExport) -> Reply:
-    """Get your presets, or one that you can see, as a file."""
+    """Export all your presets, or a single preset, as a file."""
     found = (await seen(ctx, want.preset),) if want.preset else await ctx.store.presets.of_person(ctx.user.id)
     if not found:
         return Reply(text=text("preset-none", words=""))
@@ -122,7 +122,7 @@ async def preset_export(ctx: Context, want: PresetExport) -> Reply:
 
 @command
 async def preset_import(ctx: Context, want: PresetImport) -> Reply:
-    """Take in presets from a file of Easel, A1111, Fooocus or InvokeAI."""
+    """Import presets from an Easel, A1111, Fooocus or InvokeAI file."""
     if (want.file is None) == (want.text is None):
         raise BadInput("input-presets-nothing")
     read = interchange.read(want.file if want.file is not None else (want.text or "").encode())

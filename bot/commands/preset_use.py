@@ -93,7 +93,7 @@ class Fill(Params):
 
 @painting_command
 async def preset_use(ctx: Context, want: PresetUse) -> Reply:
-    """Paint with a preset: its name, then your words."""
+    """Paint with a preset: its name, then your prompt."""
     given: dict[str, Given] = want.model_dump(exclude_none=True, exclude={"preset"})
     if want.preset is None:
         if given:
@@ -145,7 +145,7 @@ def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given
 
 @painting_form_command
 async def fill(ctx: Context, want: Fill) -> Reply:
-    """Paint with a preset whose slots are asked for in a form."""
+    """Paint with a preset, filling in its slots in a form."""
     # Here and not above: what was shared can have slots too.
     from bot.commands import boards
 

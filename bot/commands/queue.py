@@ -45,7 +45,7 @@ class Cancel(Params):
 
 @command
 async def queue(ctx: Context, want: Queue) -> Reply:
-    """Show what of yours waits or is being painted."""
+    """Show your queued and running jobs."""
     del want
     jobs = await ctx.store.jobs.open_of(ctx.user.id)
     if not jobs:
@@ -74,7 +74,7 @@ async def _state(ctx: Context, job: Job) -> str:
 
 @command
 async def cancel(ctx: Context, want: Cancel) -> Reply:
-    """Take back a request that waits or is being painted."""
+    """Cancel a queued or running job."""
     job = await ctx.own_job(want.job)
     if not await ctx.store.jobs.cancel(job.id):
         return Reply(text=text("cancel-late"), buttons=(again.button("button-again", job=job.id),), refresh=(job.id,))
@@ -90,7 +90,7 @@ async def _noted(ctx: Context, act: str, job: Job) -> None:
 
 @command
 async def move(ctx: Context, want: Move) -> Reply:
-    """Move a waiting request within your own line."""
+    """Move a job within your own queue."""
     job = await ctx.own_job(want.job)
     if not await ctx.store.line.move(job, want.way or "first"):
         return Reply(text=text("move-not"), refresh=(job.id,))
@@ -100,7 +100,7 @@ async def move(ctx: Context, want: Move) -> Reply:
 
 @command
 async def retry(ctx: Context, want: Retry) -> Reply:
-    """Try a failed request once more, as it was."""
+    """Retry a failed job unchanged."""
     job = await ctx.own_job(want.job)
     if job.user != ctx.user.id:
         # Their credits would be spent.
@@ -114,7 +114,7 @@ async def retry(ctx: Context, want: Retry) -> Reply:
 
 @command
 async def resend(ctx: Context, want: Resend) -> Reply:
-    """Send the pictures of a request again that did not arrive."""
+    """Send the pictures of a job again if they did not arrive."""
     job = await ctx.own_job(want.job)
     if job.is_open or not await ctx.store.outbox.again(job.id):
         return Reply(text=text("resend-not"), refresh=(job.id,))

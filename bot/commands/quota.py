@@ -45,7 +45,7 @@ def _told(key: str, balance: Balance) -> list[Fact]:
 
 @command
 async def grant(ctx: Context, want: Grant) -> Reply:
-    """Give somebody credits that stay until they are used; without a number, show what they have."""
+    """Give a user credits that don't expire; without a number, show what they have."""
     if not ctx.may_operate:
         raise NotAllowed("denied-operators")
     user = await ctx.store.people.one(want.person)

@@ -52,7 +52,7 @@ class Settle(Settings):
 
 @command
 async def settings(ctx: Context, want: Settings) -> Reply:
-    """Show or change what holds where you leave something out."""
+    """Show or change your default options."""
     return await _settled(ctx, want)
 
 

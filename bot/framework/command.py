@@ -150,7 +150,7 @@ def _declared(run: Handler[P], *, hidden: bool = False, answer: Answer = Answer.
     said = (run.__doc__ or "").strip().splitlines()
     help_line = said[0].strip() if said else ""
     if not _NAME.fullmatch(name):
-        raise DeclarationError(f"{name} cannot be the name of a command: lower case letters, digits and _, up to 32")
+        raise DeclarationError(f"{name} can't be the name of a command: use up to 32 lower-case letters, digits and _")
     if not 1 <= len(help_line) <= MOST_HELP:
         raise DeclarationError(f"the first line of {name}'s docstring is its help and needs 1 to {MOST_HELP} characters")
     params_type = _params_type(run)
@@ -172,21 +172,21 @@ def _params_type(run: Handler[P]) -> type[P]:
 
 def _check_portable(name: str, params: tuple[Param, ...]) -> None:
     if len(params) > MOST_PARAMS:
-        raise DeclarationError(f"{name} has {len(params)} parameters; {MOST_PARAMS} is the most that every platform shows")
+        raise DeclarationError(f"{name} has {len(params)} parameters; every platform shows at most {MOST_PARAMS}")
     if [one.required for one in params] != sorted((one.required for one in params), reverse=True):
         raise DeclarationError(f"{name}: required parameters come first")
     names = [spelling for one in params for spelling in (one.name, *one.also)]
     if len(set(names)) < len(names):
         raise DeclarationError(f"{name}: two parameters share a name")
     if sum(one.kind in (Kind.PICTURE, Kind.FILE) for one in params) > 1:
-        raise DeclarationError(f"{name}: a message carries one picture or file, so one parameter takes one")
+        raise DeclarationError(f"{name}: a message carries only one picture or file, so only one parameter can take one")
 
 
 def _free(name: str, params: tuple[Param, ...]) -> str | None:
     """Return the parameter that takes free words: the one required text, or a text that comes first."""
     required = [one.name for one in params if one.required and one.kind is Kind.TEXT and not one.choices]
     if len(required) > 1:
-        raise DeclarationError(f"{name} has two required texts; which one are the words of a message?")
+        raise DeclarationError(f"{name} has two required texts; only one can take the words of a message")
     first = params[0] if params else None
     return next(iter(required), first.name if first is not None and first.kind is Kind.TEXT else None)
 
@@ -215,7 +215,7 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
             case Several():
                 bounds["several"] = True
             case annotated_types.Gt() | annotated_types.Lt() | annotated_types.MultipleOf():
-                raise DeclarationError(f"{command_name}: {name} has a bound that no platform shows; say it with ge and le")
+                raise DeclarationError(f"{command_name}: {name} has a bound that no platform shows; use ge and le")
             case _:
                 pass
     help_line = field.description or ""
@@ -259,5 +259,5 @@ def _kind(command_name: str, name: str, field: FieldInfo) -> tuple[Kind, tuple[s
         return Kind.TEXT, tuple(map(str, get_args(annotation)))
     kinds = {bool: Kind.YES_NO, int: Kind.WHOLE, float: Kind.REAL, str: Kind.TEXT}
     if annotation not in kinds:
-        raise DeclarationError(f"{command_name}: {name} is of a type that no platform knows how to ask for")
+        raise DeclarationError(f"{command_name}: {name} has a type that no platform can ask for")
     return kinds[annotation], ()

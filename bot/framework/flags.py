@@ -2,11 +2,11 @@ r"""Flags in a line of words: `a castle --ar 16:9 --steps 30 --no fog`.
 
 | you write | it means |
 |---|---|
-| `--name value`, `--name=value` | this value; anywhere in the line, also after a long dash, which phones make of two short ones |
-| `--name "several words"` | a value with blanks, in straight or curly quotes |
-| `--no fog, rain` | a value that may be a sentence or a long name needs no quotes: it goes on to the next flag |
-| `--name` | yes, where yes and no are all there is; `on` or `off` may follow |
-| `\--name` | no flag but words |
+| `--name value`, `--name=value` | set a value, anywhere in the line; a long dash works too, as phones turn `--` into one |
+| `--name "several words"` | a value with spaces, in straight or curly quotes |
+| `--no fog, rain` | a value that can be a sentence or a long name needs no quotes; it ends at the next flag |
+| `--name` | yes, for a yes-or-no option; `on` or `off` can follow |
+| `\--name` | plain text, not a flag |
 
 Names are read whatever their case, with `-` or `_`. A dash inside a word, alone or before a number is text.
 """

@@ -27,7 +27,7 @@ def form(
 ) -> Form:
     """Return a form over parameters of a command, in the order of `values`, which are what they have now. `title` is a key of the texts."""
     if len(values) > MOST_FIELDS:
-        raise DeclarationError(f"the form {title} has {len(values)} fields; {MOST_FIELDS} is the most that every platform shows")
+        raise DeclarationError(f"the form {title} has {len(values)} fields; every platform shows at most {MOST_FIELDS}")
     fields = (
         Asked(param=command.param(name), value="" if value is None else str(value), offered=tuple(offered.get(name, ())))
         for name, value in values.items()

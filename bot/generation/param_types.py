@@ -35,93 +35,85 @@ def _commands(offer: ModelCatalog) -> Sequence[str]:
     return offer.commands
 
 
-Prompt = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="What to paint, in words"), Several()]
-Negative = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="What not to paint"), Also("no")]
-OtherPrompt = Annotated[str | None, Field(max_length=MOST_WORDS, description="What to paint instead, in words"), Several()]
+Prompt = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="What the picture should show"), Several()]
+Negative = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="What the picture should not show"), Also("no")]
+OtherPrompt = Annotated[str | None, Field(max_length=MOST_WORDS, description="What the picture should show instead"), Several()]
 Source = Annotated[str | None, Field(description="A picture to start from"), PictureMark()]
-Strength = Annotated[float | None, Field(ge=0, le=1, description="How much of that picture is painted anew")]
+Strength = Annotated[float | None, Field(ge=0, le=1, description="How much of that picture to change")]
 Size = Annotated[
     str | None,
     Field(max_length=20, description="Width and height such as 768x512, or a shape such as 16:9"),
     Suggested(_shapes),
     Also("ar", "aspect"),
 ]
-Steps = Annotated[int | None, Field(ge=1, le=MOST_STEPS, description="Denoising steps; more is slower")]
-Guidance = Annotated[float | None, Field(ge=0, le=MOST_GUIDANCE, description="How closely to follow the words"), Also("cfg")]
+Steps = Annotated[int | None, Field(ge=1, le=MOST_STEPS, description="Denoising steps; more take longer")]
+Guidance = Annotated[float | None, Field(ge=0, le=MOST_GUIDANCE, description="How closely to follow the prompt"), Also("cfg")]
 Scheduler = Annotated[
-    str | None, Field(max_length=40, description="How the steps are taken, such as euler a"), Suggested(_schedulers), Also("sampler")
+    str | None, Field(max_length=40, description="Scheduler (sampling method), such as euler a"), Suggested(_schedulers), Also("sampler")
 ]
-Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="The same seed repeats a picture")]
-Count = Annotated[int | None, Field(ge=1, le=MOST_PICTURES, description="How many pictures"), Also("n")]
-Model = Annotated[str | None, Field(max_length=80, description="Which model paints"), Suggested(_models)]
+Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="Random seed; the same seed repeats a picture")]
+Count = Annotated[int | None, Field(ge=1, le=MOST_PICTURES, description="Number of pictures"), Also("n")]
+Model = Annotated[str | None, Field(max_length=80, description="Which model"), Suggested(_models)]
 
-PresetName = Annotated[str | None, Field(max_length=80, description="A preset to paint with, by its name"), Completed("preset")]
+PresetName = Annotated[str | None, Field(max_length=80, description="Preset name"), Completed("preset")]
 PresetWords = Annotated[
     str | None,
-    Field(min_length=1, max_length=MOST_WORDS, description="Its name, and words for it: slot:value, or anything else"),
+    Field(min_length=1, max_length=MOST_WORDS, description="Preset name, then your prompt; fill slots with slot:value"),
     Completed("preset"),
 ]
-PresetRest = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Words for it: slot:value, or anything else")]
-PresetNamed = Annotated[str, Field(min_length=1, max_length=80, description="Which preset, by its name"), Completed("preset")]
-SlotValue = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="What stands there in the prompt")]
-SlotWords = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Your own words")]
-SlotLetters = Annotated[str | None, Field(max_length=10, description="Which slots are asked for, a letter for each")]
-PresetVersion = Annotated[int | None, Field(ge=1, description="Which version of the preset")]
-SharedCode = Annotated[str | None, Field(max_length=_LONGEST_ID, description="What was shared, by its code")]
-NewPreset = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="A name of one word; the prompt may follow it")]
-Template = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="The prompt, with slots such as {title} or {title=a cat}")]
-SomePicture = Annotated[str | None, Field(max_length=_LONGEST_ID, description="A picture of yours to take everything from, by its id")]
-Locked = Annotated[str | None, Field(max_length=200, description="What nobody may change, by name, with commas between")]
-Ceilings = Annotated[str | None, Field(max_length=200, description="The most that others may set, such as steps=30, count=2")]
-Tags = Annotated[str | None, Field(max_length=200, description="Words to find it by, with commas between")]
-OtherName = Annotated[str | None, Field(max_length=32, description="What to call it")]
-Everybody = Annotated[bool | None, Field(description="For everybody who uses Easel here, not only for this place")]
+PresetRest = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Your prompt; fill slots with slot:value")]
+PresetNamed = Annotated[str, Field(min_length=1, max_length=80, description="Preset name"), Completed("preset")]
+SlotValue = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Text for this slot")]
+SlotWords = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Your prompt")]
+SlotLetters = Annotated[str | None, Field(max_length=10, description="Slots in the form, one letter each")]
+PresetVersion = Annotated[int | None, Field(ge=1, description="Version of the preset")]
+SharedCode = Annotated[str | None, Field(max_length=_LONGEST_ID, description="Code of the shared item")]
+NewPreset = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="One-word preset name; the prompt can follow it")]
+Template = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="Prompt, with slots such as {title} or {title=a cat}")]
+SomePicture = Annotated[str | None, Field(max_length=_LONGEST_ID, description="Id of one of your pictures to take the settings from")]
+Locked = Annotated[str | None, Field(max_length=200, description="Settings that can't be changed, separated by commas")]
+Ceilings = Annotated[str | None, Field(max_length=200, description="Upper limits for others, such as steps=30, count=2")]
+Tags = Annotated[str | None, Field(max_length=200, description="Search tags, separated by commas")]
+OtherName = Annotated[str | None, Field(max_length=32, description="Name of the preset")]
+Everybody = Annotated[bool | None, Field(description="For all users of this Easel, not only this chat")]
 FileFormat = Annotated[
-    Literal["easel", "a1111", "fooocus", "invokeai"] | None, Field(description="For which program; easel keeps everything")
+    Literal["easel", "a1111", "fooocus", "invokeai"] | None, Field(description="File format; only easel keeps everything")
 ]
-PresetFile = Annotated[bytes | None, Field(description="A file with presets: of Easel, A1111, Fooocus or InvokeAI"), FileMark()]
-PresetText = Annotated[str | None, Field(max_length=4_000, description="The content of such a file")]
-Code = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="What was shared, by its code")]
-CodeAndWords = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="The code of what was shared; words may follow it")]
-Order = Annotated[Literal["new", "used", "liked"] | None, Field(description="What comes first; new where nothing is said")]
-Reason = Annotated[str | None, Field(max_length=200, description="Why it does not belong there")]
-SharedWords = Annotated[str | None, Field(max_length=MOST_WORDS, description="A prompt to share alone, without a picture")]
-SharedPicture = Annotated[str | None, Field(max_length=_LONGEST_ID, description="A picture of yours to share, by its id")]
-LinkCode = Annotated[str | None, Field(max_length=80, description="The code that the other group was given")]
-PersonCode = Annotated[str | None, Field(max_length=80, description="The code that you were given on the other platform")]
-PlatformName = Annotated[str | None, Field(max_length=40, description="Which platform to leave; the one you write on, if left out")]
-PersonId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Who, by their id")]
-Until = Annotated[int, Field(ge=0, description="Until when this can be agreed to, in seconds of the clock")]
-Off = Annotated[bool | None, Field(description="Take it back")]
-Closed = Annotated[str | None, Field(max_length=300, description="Commands that members may not use in this place, with commas between")]
-PlaceMost = Annotated[
-    str | None, Field(max_length=200, description="The most that may be asked for in this place, such as steps=30, count=2")
+PresetFile = Annotated[bytes | None, Field(description="Preset file of Easel, A1111, Fooocus or InvokeAI"), FileMark()]
+PresetText = Annotated[str | None, Field(max_length=4_000, description="Content of a preset file, as text")]
+Code = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Code of the shared item")]
+CodeAndWords = Annotated[
+    str, Field(min_length=1, max_length=MOST_WORDS, description="Code of the shared item; your own words can follow it")
 ]
-PlaceCredits = Annotated[
-    float | None, Field(ge=0, le=1_000_000, description="The most credits that each member may use in this place on one day")
-]
-Cover = Annotated[
-    Literal["on", "off"] | None, Field(description="Whether pictures in this place are covered until somebody presses on them")
-]
-Switch = Annotated[Literal["on", "off"] | None, Field(description="Whether it is told; left out, it shows how that is now")]
-Without = Annotated[
-    str | None, Field(max_length=200, description="Settings of the request to leave to the model, by name, with commas between")
-]
-Unset = Annotated[str | None, Field(max_length=200, description="Settings to take back, by name, with commas between")]
-Language = Annotated[Literal["en", "de", "es"] | None, Field(description="The language that Easel speaks")]
-Here = Annotated[bool | None, Field(description="For everybody in this place, where you look after it")]
-Same = Annotated[bool | None, Field(description="The same seed too, for the same picture")]
+Order = Annotated[Literal["new", "used", "liked"] | None, Field(description="Sort order; new if left out")]
+Reason = Annotated[str | None, Field(max_length=200, description="Why it doesn't belong on the board")]
+SharedWords = Annotated[str | None, Field(max_length=MOST_WORDS, description="A prompt to share without a picture")]
+SharedPicture = Annotated[str | None, Field(max_length=_LONGEST_ID, description="Id of one of your pictures to share")]
+LinkCode = Annotated[str | None, Field(max_length=80, description="Code from the other group")]
+PersonCode = Annotated[str | None, Field(max_length=80, description="Code from the other platform")]
+PlatformName = Annotated[str | None, Field(max_length=40, description="Platform to disconnect; this platform if left out")]
+PersonId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="User id")]
+Until = Annotated[int, Field(ge=0, description="When this expires, in Unix time")]
+Off = Annotated[bool | None, Field(description="Undo it")]
+Closed = Annotated[str | None, Field(max_length=300, description="Commands that members can't use here, separated by commas")]
+PlaceMost = Annotated[str | None, Field(max_length=200, description="Upper limits in this chat, such as steps=30, count=2")]
+PlaceCredits = Annotated[float | None, Field(ge=0, le=1_000_000, description="Credits that each member can use in this chat per day")]
+Cover = Annotated[Literal["on", "off"] | None, Field(description="Hide pictures in this chat until tapped")]
+Switch = Annotated[Literal["on", "off"] | None, Field(description="Turn it on or off; left out, show whether it is on")]
+Without = Annotated[str | None, Field(max_length=200, description="Settings to leave to the model, separated by commas")]
+Unset = Annotated[str | None, Field(max_length=200, description="Settings to reset, separated by commas")]
+Language = Annotated[Literal["en", "de", "es"] | None, Field(description="Language of Easel's messages")]
+Here = Annotated[bool | None, Field(description="For everyone in this chat; only moderators can")]
+Same = Annotated[bool | None, Field(description="Use the same seed too, for the same picture")]
 
-JobId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Which request, by its id")]
-PictureId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Which picture, by its id")]
-Somebody = Annotated[str, Field(min_length=1, max_length=80, description="Who: a name, an id, or platform:id")]
-SomebodyOrHere = Annotated[str | None, Field(max_length=80, description="Who: a name, an id, or platform:id; nobody means this place")]
-Credits = Annotated[float | None, Field(ge=-1_000_000, le=1_000_000, description="How many credits; fewer than none takes some back")]
-Way = Annotated[Literal["first", "up", "down", "last"] | None, Field(description="Where to in your own line; first where nothing is said")]
-CommandName = Annotated[str | None, Field(max_length=40, description="A command to tell more about"), Suggested(_commands)]
-Words = Annotated[
-    str | None, Field(max_length=200, description="Words to look for; also model: preset: by: seed: before: in: is:favourite")
-]
-Pair = Annotated[str, Field(min_length=1, max_length=2 * _LONGEST_ID + 1, description="Which picture, or which two, by their ids")]
-Folder = Annotated[str | None, Field(max_length=40, description="A folder to keep it in")]
-Page = Annotated[int | None, Field(ge=1, le=10_000, description="Which page")]
+JobId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Job id; the buttons below a picture fill it in")]
+PictureId = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, description="Picture id; the buttons below a picture fill it in")]
+Somebody = Annotated[str, Field(min_length=1, max_length=80, description="User: a name, an id, or platform:id")]
+SomebodyOrHere = Annotated[str | None, Field(max_length=80, description="A name, an id, or platform:id; leave it out for this chat")]
+Credits = Annotated[float | None, Field(ge=-1_000_000, le=1_000_000, description="Number of credits; a negative number takes some back")]
+Way = Annotated[Literal["first", "up", "down", "last"] | None, Field(description="New position in your own queue; first if left out")]
+CommandName = Annotated[str | None, Field(max_length=40, description="Command to explain"), Suggested(_commands)]
+Words = Annotated[str | None, Field(max_length=200, description="Words to find; also model: preset: by: seed: before: in: is:favourite")]
+Pair = Annotated[str, Field(min_length=1, max_length=2 * _LONGEST_ID + 1, description="One or two picture ids, separated by a space")]
+Folder = Annotated[str | None, Field(max_length=40, description="Folder for it")]
+Page = Annotated[int | None, Field(ge=1, le=10_000, description="Page number")]

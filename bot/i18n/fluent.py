@@ -50,7 +50,7 @@ class Sentences:
     def _parsed(self, key: str) -> ast.Pattern:
         entry = FluentParser(with_spans=False).parse_entry(self._sources[key])
         if not isinstance(entry, ast.Message) or entry.value is None:
-            raise ValueError(f"the catalogue's {key} cannot be read")
+            raise ValueError(f"the catalogue's {key} can't be read")
         return entry.value
 
     def _told(self, pattern: ast.Pattern, facts: Mapping[str, Fact]) -> str:
@@ -94,7 +94,7 @@ def _value(expression: object, facts: Mapping[str, Fact]) -> Fact | None:
             return facts.get(expression.id.name)
         case ast.FunctionReference():
             return _FUNCTIONS[expression.id.name](_value(expression.arguments.positional[0], facts))
-    raise ValueError(f"the catalogue has a {type(expression).__name__}, which nobody needed yet")
+    raise ValueError(f"the catalogue has a {type(expression).__name__}, which is not supported")
 
 
 def _given(fact: Fact | None) -> str:

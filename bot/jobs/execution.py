@@ -57,7 +57,7 @@ async def attempt(
                     return ExecutionResult(tuple(sorted(painted, key=lambda one: one.index)), device_seconds, proof)
                 case Failed(problem):
                     raise InferenceError.of(problem)
-    raise RuntimeError("the engine ended without saying how")
+    raise RuntimeError("the engine ended without a result")
 
 
 class _Clock:

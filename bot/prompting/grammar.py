@@ -2,17 +2,17 @@ r"""The prompt grammar: one bounded, linear parser from what a person typed to w
 
 | you write | it means |
 |---|---|
-| `(word)` | counts 1.1 times as much; brackets in brackets multiply |
-| `[word]` | counts 1.1 times less |
-| `(word:1.3)` | counts 1.3 times as much |
-| `BREAK` | what follows starts a new part |
-| `(-bad hands -bad anatomy)` | what not to paint; a weight as in `(-fog:1.3)` holds for all of it |
-| `{red\|green\|blue}` | one of them, drawn anew each time |
+| `(word)` | has 1.1 times the weight; nested brackets multiply |
+| `[word]` | has its weight divided by 1.1 |
+| `(word:1.3)` | has 1.3 times the weight |
+| `BREAK` | starts a new part |
+| `(-bad hands -bad anatomy)` | belongs to the negative prompt; a weight as in `(-fog:1.3)` applies to all of it |
+| `{red\|green\|blue}` | one of them, picked at random each time |
 | `{image:LINK}`, or `{image}` and a link in the text | start from that picture |
-| `{image}` without a link | start from the attached picture, or the one that is replied to |
-| `a castle \|\| a skyline` | several prompts, each with flags of its own |
-| `<lora:name:0.8>`, `<concept>`, `__colour__` | understood, and refused until there is such a thing |
-| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` | the sign or the word itself |
+| `{image}` without a link | start from the attached picture, or from the picture that you reply to |
+| `a castle \|\| a skyline` | several prompts, each with its own flags |
+| `<lora:name:0.8>`, `<concept>`, `__colour__` | recognised, but not supported yet |
+| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` | the character or the word itself |
 
 One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
 left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.

@@ -127,7 +127,7 @@ async def _walk(database: Database, revision: str, step: "Callable[[Config], Non
             raise _refused(found.problems[0])
         step(alembic(connection))
         if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
-            raise AssertionError("a migration left rows that refer to nothing")
+            raise AssertionError("a migration left rows with broken foreign keys")
         return _state(connection)
 
     async with _told(database), database.connect() as connection:

@@ -3,13 +3,13 @@
 | you write | it finds |
 |---|---|
 | `red circle` | pictures with both words in their prompt, in any order |
-| `circ*` | words that begin like this |
-| `model:demo` | what this model painted |
-| `preset:poster` | what was painted with a preset of this name |
-| `by:Ann` | what somebody else had painted here; `by:me` is everything of your own |
-| `seed:7` | pictures of a seed |
-| `before:2026-11-20`, `before:7d` | what was painted before a day, or longer ago than so many days (`d`) or weeks (`w`) |
-| `is:favourite`, `in:best` | what you marked, and what of it you put into a folder |
+| `circ*` | words that begin with this |
+| `model:demo` | pictures painted by this model |
+| `preset:poster` | pictures painted with a preset of this name |
+| `by:Ann` | another user's pictures in this chat; `by:me` finds all of yours |
+| `seed:7` | pictures with this seed |
+| `before:2026-11-20`, `before:7d` | pictures from before a date, or older than a number of days (`d`) or weeks (`w`) |
+| `is:favourite`, `in:best` | your favourites, or those in one folder |
 """
 
 import re

@@ -126,7 +126,7 @@ def park(target: Target, arguments: Arguments, rows: int) -> Outputs:
     """Stop the running greenlet here until its call has been made, and return the answer."""
     running = getcurrent()
     if running.parent is None:
-        raise RuntimeError("a stand-in was called outside the studio")
+        raise RuntimeError("a stand-in was called outside the batch engine")
     answer: Outputs = running.parent.switch(Call(running, target, rows, arguments))
     return answer
 

@@ -97,20 +97,20 @@ async def linked(both):
     """Have the two become one, as people do it."""
     shown = await both.use("link")
     code = on_discord.read(shown).partition("/link ")[2].split()[0]
-    assert "agree there" in on_telegram.words_of(await both.say(f"/link {code}"))
+    assert "press Check and confirm" in on_telegram.words_of(await both.say(f"/link {code}"))
     asks = await both.click(shown, "Check")
     assert f"**telegram** {both.eve.id}" in on_discord.read(asks)
-    assert "one person now, on discord, telegram" in on_discord.read(await both.click(asks, "Join"))
+    assert "Your accounts are linked: discord, telegram" in on_discord.read(await both.click(asks, "Link accounts"))
     return code
 
 
 async def test_two_platforms_one_person(both):
-    """A code of one platform, typed on the other and agreed to on the first, makes one person; typed again it opens nothing."""
+    """A code of one platform, typed on the other and agreed to on the first, makes one person; typed again it wrong or has expired."""
     await both.say("/quota")
     code = await linked(both)
     assert len(set(await both.users())) == 1
-    assert "opens nothing" in on_telegram.words_of(await both.say(f"/link {code}"))
-    assert "somebody new" in on_telegram.words_of(await both.say("/unlink"))
+    assert "wrong or has expired" in on_telegram.words_of(await both.say(f"/link {code}"))
+    assert "is now separate" in on_telegram.words_of(await both.say("/unlink"))
     assert len(set(await both.users())) == 2
 
 
@@ -131,5 +131,5 @@ async def test_whoever_is_forgotten_is_told(both):
     await linked(both)
     asks = await both.use("me forget")
     assert "on discord, telegram" in on_discord.read(asks)
-    assert "Forgotten" in on_discord.read(await both.click(asks, "Forget me"))
+    assert "All your data is deleted" in on_discord.read(await both.click(asks, "Delete my data"))
     assert await both.users() == [None, None]

@@ -82,7 +82,7 @@ async def stage(tmp_path):
 
 async def joined(stage, channel, mod, group, boss):
     """Have a channel of Discord and a group of Telegram look at one board, as those who look after them do."""
-    code = (await stage.told(channel, mod, "group link")).split("/group link ")[1].split(".")[0]
+    code = (await stage.told(channel, mod, "group link")).split("/group link ")[1].split(" ")[0]
     answer = (await stage.heard(group, boss, f"/group_link {code}", "/group link")).split("/group link ")[1].split(" ")[0]
     assert "one board" in await stage.told(channel, mod, "group link", code=answer)
 
@@ -120,8 +120,8 @@ async def test_a_preset_goes_round(stage):
     board = await stage.heard(group, bob, "/board", "on the board")
     assert "a poster of cat in red" in board
     code = next(line for line in board.splitlines() if "a poster of cat in red" in line).rpartition(" · ")[2]
-    assert "One person likes it" in await stage.heard(group, bob, f"/like {code}", "like")
-    await stage.heard(group, bob, "/preset_fork placard --name mine", "yours now")
+    assert "1 like now" in await stage.heard(group, bob, f"/like {code}", "like")
+    await stage.heard(group, bob, "/preset_fork placard --name mine", "Copied")
     assert "placard by ann" in (await stage.heard(group, bob, "/preset_show mine", "mine")).lower()
 
     # Ann changes hers: the copy and the old picture stay as they were.

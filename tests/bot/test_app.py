@@ -115,34 +115,34 @@ async def test_links_are_fetched_where_that_is_allowed(tmp_path):
 #: What the issue lists as bad input, and what people do besides.
 BAD = [
     ("/imagin a dog", {}, "There is no command /imagin; did you mean /imagine?"),
-    ("/qqqqqq", {}, "There is no command /qqqqqq; /help lists them all."),
-    ("a dog --step 3", {}, "There is no flag --step; did you mean --steps? As plain words it is written \\--step."),
-    ("a dog --steps 3 --steps 4", {}, "--steps is given twice; leave one of them."),
-    ("a dog --no fog --negative rain", {}, "--negative is given twice; leave one of them."),
-    ("", {}, "There are no words to paint; write what the picture shows."),
-    ("/imagine", {}, "There are no words to paint; write what the picture shows."),
-    ("/imagine --steps 3", {}, "/imagine needs its prompt: What to paint, in words."),
-    ("a dog --prompt a cat", {}, "prompt is given twice; leave one of them."),
-    ("x" * 100_000, {}, "A line has at most 4000 characters; this one has 100000."),
-    ("x" * 2_001, {}, "A prompt has at most 2000 characters; this one has 2001."),
-    ("a||" * 9, {}, "One request has at most 8 prompts between ||; this one has 9."),
-    ("/queue now", {}, "/queue takes no words; you wrote now."),
-    ("/queue", {"picture": png()}, "/queue takes no picture; send it without one, or start from the picture with /imagine."),
-    ("/info abc", {"picture": png()}, "/info takes no picture; send it without one, or start from the picture with /imagine."),
-    ("a dog --image abc", {"picture": png()}, "image is given twice; leave one of them."),
-    ("a dog", {"picture": b"<svg/>"}, "That file is none of the kinds of picture that are read here: PNG, JPEG, WEBP."),
-    ("a dog {image}", {}, "The prompt has {image} in it, and no picture came along; attach one, or write {image:LINK}."),
-    ("a dog {image:https://example.com/a.png}", {}, "Links to pictures are not followed here; attach the picture itself."),
+    ("/qqqqqq", {}, "There is no command /qqqqqq. /help lists all commands."),
+    ("a dog --step 3", {}, "There is no flag --step; did you mean --steps? To use it as plain text, write \\--step."),
+    ("a dog --steps 3 --steps 4", {}, "--steps is given twice. Give it once."),
+    ("a dog --no fog --negative rain", {}, "--negative is given twice. Give it once."),
+    ("", {}, "The prompt is empty. Describe what the picture should show."),
+    ("/imagine", {}, "The prompt is empty. Describe what the picture should show."),
+    ("/imagine --steps 3", {}, "/imagine needs a value for prompt: What the picture should show."),
+    ("a dog --prompt a cat", {}, "prompt is given twice. Give it once."),
+    ("x" * 100_000, {}, "A message can have at most 4000 characters; this one has 100000."),
+    ("x" * 2_001, {}, "A prompt can have at most 2000 characters; this one has 2001."),
+    ("a||" * 9, {}, "One message can have at most 8 prompts, separated by ||; this one has 9."),
+    ("/queue now", {}, "/queue takes no text; you wrote now."),
+    ("/queue", {"picture": png()}, "/queue doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
+    ("/info abc", {"picture": png()}, "/info doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
+    ("a dog --image abc", {"picture": png()}, "image is given twice. Give it once."),
+    ("a dog", {"picture": b"<svg/>"}, "That file is not a supported picture. Use PNG, JPEG, WEBP."),
+    ("a dog {image}", {}, "The prompt contains {image}, but there is no picture. Attach one, or write {image:LINK}."),
+    ("a dog {image:https://example.com/a.png}", {}, "Easel doesn't open links here. Attach the picture instead."),
     (
         "a dog --strength 0.3",
         {},
-        "Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out.",
+        "Strength only works with a picture to start from. Add a picture, or leave strength out.",
     ),
     ("a dog --steps 600", {}, "steps must be from 1 to 60; you wrote 600."),
     ("a dog --model demmo", {}, "There is no model demmo; did you mean demo?"),
-    ("/again nowhere", {}, "There is no such request of yours."),
-    ("/info nowhere", {}, "There is no such picture of yours."),
-    ("/again", {}, "/again needs its job: Which request, by its id."),
+    ("/again nowhere", {}, "That job doesn't exist, or you don't have access to it."),
+    ("/info nowhere", {}, "That picture doesn't exist, or you don't have access to it."),
+    ("/again", {}, "/again needs a value for job: Job id; the buttons below a picture fill it in."),
 ]
 
 
@@ -259,4 +259,4 @@ async def test_no_line_does_more_than_be_refused(tmp_path_factory, line):
             await bot.say(line)
         except (BotError, InferenceError) as refused:
             told.append(tell(refused.problem))
-        assert not any("no words yet" in sentence for sentence in told)
+        assert not any("Something went wrong (" in sentence for sentence in told)

@@ -110,7 +110,7 @@ def test_configuration_is_frozen():
         ("[inference]\ndtyp = 1", "[inference] dtyp is not a setting; did you mean dtype?"),
         ("[inferense]\n", "inferense is not a setting; did you mean inference?"),
         ('dtype = "auto"', "dtype is not a setting; did you mean [inference] dtype?"),
-        ("qqq = 1", "qqq is not a setting. config.example.toml lists them all."),
+        ("qqq = 1", "qqq is not a setting. config.example.toml lists all settings."),
         ('[log]\nlevel = "loud"', "[log] level must be 'debug', 'info', 'warning' or 'error'; it is 'loud'."),
         ('[inference]\nmax_batch = "x"', "[inference] max_batch must be a whole number; it is 'x'."),
         ("[inference]\nmax_batch = 1.5", "[inference] max_batch must be a whole number; it is 1.5."),
@@ -122,7 +122,7 @@ def test_configuration_is_frozen():
         ("[inference]\nmodels_dir = 7", "[inference] models_dir must be text in quotes; it is 7."),
         ("[inference]\ndevices = 1", '[inference] devices must be a list of texts such as ["auto"]; it is 1.'),
         ("[inference]\ndevices = []", "[inference] devices must not be empty."),
-        ("inference = 1", "[inference] must be a section with keys of its own; it is 1."),
+        ("inference = 1", "[inference] must be a section with its own keys; it is 1."),
         ('[[models]]\nsource = "x"', "[[models]] 1: name is missing."),
         ('[[models]]\nname = "a"\nsource = "x"\n[[models]]\nname = ""\nsource = "y"', "[[models]] 2: name must not be empty."),
         ('[[models]]\nname = "a"\nsource = "x"\nstep = 4', "[[models]] 1: step is not a setting; did you mean steps?"),
@@ -139,7 +139,7 @@ def test_refusals(text, sentence):
         ("EASEL__INFERENCE__MAX_BATCH", "many", "EASEL__INFERENCE__MAX_BATCH must be a whole number; it is 'many'."),
         ("EASEL__INFERENCE__MAXBATCH", "4", "EASEL__INFERENCE__MAXBATCH is not a setting; did you mean max_batch?"),
         ("EASEL__INFERENC__MAX_BATCH", "4", "EASEL__INFERENC__MAX_BATCH is not a setting; did you mean EASEL__INFERENCE?"),
-        ("EASEL__WEB", "no", "EASEL__WEB must be a section with keys of its own; it is 'no'."),
+        ("EASEL__WEB", "no", "EASEL__WEB must be a section with its own keys; it is 'no'."),
         ("EASEL__WEB__PORT__NUMBER", "80", "[web] port must be a whole number; it is {'number': '80'}."),
     ],
 )
@@ -166,7 +166,7 @@ def test_unreadable_files():
             read(Path(name))
         said.append(tell(caught.value.problem))
     assert said == [
-        "There is no file none.toml.",
-        "The file . cannot be read: it is a folder.",
-        "The file bytes.toml cannot be read: it is not UTF-8 text.",
+        "The file none.toml does not exist.",
+        "The file . can't be read: it is a folder.",
+        "The file bytes.toml can't be read: it is not UTF-8 text.",
     ]

@@ -198,5 +198,5 @@ async def test_two_at_once_have_a_language_each():
 
     others = asyncio.Barrier(2)
     german, english = await asyncio.gather(talk("de-DE", others), talk("en-US", others))
-    assert (german, english) == (("als Nächstes dran", "la siguiente"), ("next in line", "la siguiente"))
+    assert (german, english) == (("als Nächstes dran", "la siguiente"), ("next in queue", "la siguiente"))
     assert spoken() == ENGLISH

@@ -49,15 +49,15 @@ async def states(bot, *jobs):
 async def test_without_limits_the_quota_says_so(bot):
     """Nobody is shown numbers that mean nothing."""
     reply = await bot.say("/quota")
-    assert (reply.text, facts(reply)) == ("There is no limit on what you paint.", {})
+    assert (reply.text, facts(reply)) == ("You have no credit limit.", {})
 
 
 async def test_requests_cost_credits(strict):
     """What is asked for is held at once, what does not fit is refused with the numbers, and a cancelled request costs nothing."""
     first = await strict.job(await strict.say(f"a red circle {HALF} --count 4"))
-    assert facts(await strict.say("/quota")) == {"today": "1 of 3 left", "here, together": "3 of 5 left"}
+    assert facts(await strict.say("/quota")) == {"today": "1 of 3 left", "this whole chat": "3 of 5 left"}
     told = await refusal(strict.say(f"a blue square {HALF} --count 4"))
-    assert told == "This costs 2 credits, and you have 1 left; 3 are yours again tomorrow."
+    assert told == "This costs 2 credits, and you have 1 left. You get 3 again tomorrow."
     assert await strict.open() == 1
     await strict.say(f"/cancel {first.id}")
     assert facts(await strict.say("/quota"))["today"] == "3 of 3 left"
@@ -67,23 +67,23 @@ async def test_requests_cost_credits(strict):
 async def test_a_place_has_credits_of_its_own(strict):
     """Who has enough left may still find that the others have used up what the place gets."""
     await strict.say(f"a red circle {HALF} --count 6")
-    assert "2 are left here" in await refusal(strict.say(f"a blue square {HALF} --count 6", who="bob"))
+    assert "this chat has 2 left" in await refusal(strict.say(f"a blue square {HALF} --count 6", who="bob"))
     assert facts(await strict.say("/quota", who="bob"))["today"] == "3 of 3 left"
 
 
 async def test_operators_grant_credits(strict):
     """A grant is spent after the day's own credits, is shown, and is written down; nobody else can grant."""
-    assert "those who run Easel" in await refusal(strict.say("/grant ada --credits 2"))
+    assert "Only the operator" in await refusal(strict.say("/grant ada --credits 2"))
     await strict.appointed("eve", role="operator")
     await strict.say("/quota")
     ada = await strict.appointed("ada")
     reply = await strict.say("/grant ada --credits 1.5", who="eve", key="once")
-    assert reply.text == f"Ada ({ada}) has 1.5 granted credits now."
+    assert reply.text == f"Ada ({ada}) now has 1.5 granted credits."
     assert await strict.say("/grant ada --credits 1.5", who="eve", key="once") == reply
     assert facts(await strict.say("/quota"))["granted"] == "1.5"
     await strict.say(f"a red circle {HALF} --count 8")
     assert facts(await strict.say("/quota"))["granted"] == "0.5"
-    assert "nobody that Easel knows" in await refusal(strict.say("/grant zoe --credits 1", who="eve"))
+    assert "Unknown user" in await refusal(strict.say("/grant zoe --credits 1", who="eve"))
     assert [one.act for one in await strict.store.audit.latest(10)] == ["grant"]
 
 
@@ -91,7 +91,7 @@ async def test_a_tier_changes_what_one_gets(strict):
     """A supporter without a limit is still held to the number of open requests of the tier."""
     await strict.appointed("ada", tier="supporter")
     await strict.say(f"a red circle {HALF} --count 6", where="elsewhere")
-    assert "One request of yours can be open at a time" in await refusal(strict.say("a blue square"))
+    assert "You can have one unfinished job at a time" in await refusal(strict.say("a blue square"))
 
 
 async def test_a_request_moves_in_its_own_line(bot):
@@ -100,17 +100,17 @@ async def test_a_request_moves_in_its_own_line(bot):
     (button,) = [one for one in (await bot.say("/queue")).buttons if one.wire.startswith("move:")]
     assert (await bot.press(button)).text == "Moved: a blue square"
     assert list(facts(await bot.say("/queue"))) == ["a blue square", "a red circle"]
-    assert "cannot be moved" in (await bot.say(f"/move {second.id} --way up")).text
-    assert "no such request" in await refusal(bot.say(f"/move {first.id} --way up", who="bob"))
+    assert "can't be moved" in (await bot.say(f"/move {second.id} --way up")).text
+    assert "That job doesn't exist" in await refusal(bot.say(f"/move {first.id} --way up", who="bob"))
 
 
 async def test_what_failed_can_be_tried_again(bot):
     """A failed request has a button that puts it into line again; one that did not fail has none."""
     job = await bot.job(await bot.say("a red circle"))
-    assert "did not fail" in (await bot.say(f"/retry {job.id}")).text
+    assert "didn't fail" in (await bot.say(f"/retry {job.id}")).text
     assert await bot.store.attempts.fail(await bot.store.attempts.claim("painter"), Problem("memory-spent"))
     assert await states(bot, job) == [FAILED]
-    assert (await bot.press(f"retry:{job.id}")).text == "In line again: a red circle"
+    assert (await bot.press(f"retry:{job.id}")).text == "Queued again: a red circle"
     assert await states(bot, job) == [WAITING]
 
 
@@ -120,18 +120,18 @@ async def test_what_did_not_arrive_can_be_sent_again(bot):
     assert "has arrived" in (await bot.say(f"/resend {job.id}")).text
     (delivery,) = await bot.store.outbox.claim("painter", [PLATFORM])
     assert await bot.store.outbox.unknown(delivery, "timeout")
-    assert (await bot.say(f"/resend {job.id}")).text == "Being sent again: a red circle"
+    assert (await bot.say(f"/resend {job.id}")).text == "Sending again: a red circle"
     assert [one.job for one in await bot.store.outbox.claim("painter", [PLATFORM])] == [job.id]
 
 
 async def test_who_looks_after_a_place_pauses_it(bot):
     """Everything of the place is held back, also what is asked for then, until it may go on; other places are not touched."""
     here, there = await bot.job(await bot.say("a red circle")), await bot.job(await bot.say("a blue square", where="elsewhere"))
-    assert "look after this place" in await refusal(bot.say("/pause"))
-    assert "1 request" in (await bot.say("/pause", who="bob", moderates=True)).text
+    assert "Only moderators" in await refusal(bot.say("/pause"))
+    assert "1 job" in (await bot.say("/pause", who="bob", moderates=True)).text
     late = await bot.job(await bot.say("a green star"))
     assert await states(bot, here, there, late) == [PAUSED, WAITING, PAUSED]
-    assert facts(await bot.say("/queue"))["a red circle"] == "held back by a moderator"
+    assert facts(await bot.say("/queue"))["a red circle"] == "paused by a moderator"
     assert (await bot.say("/resume", who="bob", moderates=True)).refresh == (here.id, late.id)
     assert await states(bot, here, late) == [WAITING, WAITING]
     assert [one.act for one in await bot.store.audit.latest(10)] == ["resume", "pause"]
@@ -155,7 +155,7 @@ async def test_moderators_cancel_what_is_asked_in_their_place(bot):
     """Somebody else's request is cancelled by who looks after its place, which is written down, and by nobody else."""
     job = await bot.job(await bot.say("a red circle"))
     for attempt in (bot.say(f"/cancel {job.id}", who="bob"), bot.say(f"/cancel {job.id}", who="bob", where="elsewhere", moderates=True)):
-        assert "no such request" in await refusal(attempt)
+        assert "That job doesn't exist" in await refusal(attempt)
     await bot.say(f"/cancel {job.id}", who="bob", moderates=True)
     assert await states(bot, job) == [CANCELLED]
     assert [one.act for one in await bot.store.audit.latest(10)] == ["cancel"]
@@ -163,12 +163,12 @@ async def test_moderators_cancel_what_is_asked_in_their_place(bot):
 
 async def test_an_explanation_names_the_price(bot):
     """What a request costs and how long it takes is told before anything is queued."""
-    assert facts(await bot.say(f"/explain a red circle {HALF} --count 4"))["costs"].startswith("2 credits, about ")
+    assert facts(await bot.say(f"/explain a red circle {HALF} --count 4"))["cost"].startswith("2 credits, about ")
 
 
 async def test_nothing_is_accepted_on_a_full_disk(tmp_path):
     """Where the disk is nearly full a request is refused before anything is kept, and other commands go on."""
     async with talk(tmp_path, least_free=2**62) as bot:
-        assert "no room" in await refusal(bot.say("a red circle"))
+        assert "no disk space" in await refusal(bot.say("a red circle"))
         assert await bot.open() == 0
-        assert (await bot.say("/queue")).text == "Nothing of yours is waiting."
+        assert (await bot.say("/queue")).text == "You have no queued or running jobs."

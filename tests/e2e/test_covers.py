@@ -8,7 +8,7 @@ WORDS = "a large red circle on a blue background"
 
 LINE = f"{WORDS} --steps 6"
 
-COVERED, AGAIN = "Covered picture: press to show it", "Cover again"
+COVERED, AGAIN = "Hidden picture: tap to show", "Hide again"
 
 
 @pytest.fixture(scope="module")

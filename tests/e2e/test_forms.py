@@ -14,7 +14,7 @@ def edited(chat, line):
     """Have a line painted and return the form that changes it."""
     chat.say(line)
     chat.button("Edit…", chat.ended(1))
-    form = chat.page.get_by_role("form", name="Change it and paint again")
+    form = chat.page.get_by_role("form", name="Change and paint again")
     form.wait_for()
     return form
 
@@ -66,7 +66,7 @@ def test_a_form_needs_no_pointer(open_chat):
     chat = open_chat()
     chat.say(f"{CIRCLE} --steps 2 --size 64x64")
     keys, opener = chat.page.keyboard, chat.ended(1).get_by_role("button", name="Edit…")
-    form = chat.page.get_by_role("form", name="Change it and paint again")
+    form = chat.page.get_by_role("form", name="Change and paint again")
     opener.press("Enter")
     form.wait_for()
     keys.press("Escape")
@@ -88,7 +88,7 @@ def test_a_form_takes_a_picture(chat):
     file = form.get_by_label("image")
     file.set_input_files({"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
     chat.button("Paint", form)
-    form.get_by_text("Pictures are taken as PNG, JPEG or WebP.").wait_for()
+    form.get_by_text("Pictures must be PNG, JPEG or WebP files.").wait_for()
     blue = io.BytesIO()
     Image.new("RGB", (128, 64), (30, 60, 200)).save(blue, "PNG")
     file.set_input_files({"name": "blue.png", "mimeType": "image/png", "buffer": blue.getvalue()})
@@ -97,6 +97,6 @@ def test_a_form_takes_a_picture(chat):
     painted = chat.painted(chat.ended(2))
     assert painted.shape[1] == pytest.approx(2 * painted.shape[0], rel=0.1)
     chat.button("Edit…", chat.ended(2))
-    form.get_by_text("this one stays unless you choose another").wait_for()
+    form.get_by_text("kept unless you choose another").wait_for()
     assert form.get_by_role("img", name="Source").evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 128
     chat.looked("form-kept")

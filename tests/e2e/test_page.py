@@ -55,7 +55,7 @@ def test_buttons_do_what_they_say(chat):
     chat.button("Keep", varied)
     chat.button("Delete", varied)
     chat.looked("asking")
-    chat.button("Delete for good", varied)
+    chat.button("Delete permanently", varied)
     chat.page.locator(".entry").nth(2).locator("img").wait_for(state="detached")
     # So many steps that no machine is done before it is looked at.
     chat.say("a green tree --steps 60 --count 16")
@@ -73,7 +73,7 @@ def test_the_queue_shows_what_waits_and_cancels_it(chat):
     chat.page.locator("#queue .wait", has_text="a green tree").wait_for()
     chat.looked("queue")
     chat.button("Cancel", chat.page.locator("#queue"))
-    chat.page.locator("#queue").get_by_text("Nothing is waiting.").wait_for()
+    chat.page.locator("#queue").get_by_text("No queued jobs.").wait_for()
     chat.look_back()
     sync_api.expect(chat.page.locator(".entry[data-state=cancelled]")).to_be_in_viewport()
 
@@ -102,7 +102,7 @@ def blue():
 def test_a_dropped_picture_is_painted_over(chat, blue):
     """A picture can be dropped in, is shown with its role, goes with the line, and what cannot be taken is said at once."""
     dropped(chat.page, b"<svg/>", "a.svg", "image/svg+xml")
-    assert chat.page.locator("#composer-problem").inner_text() == "Pictures are taken as PNG, JPEG or WebP."
+    assert chat.page.locator("#composer-problem").inner_text() == "Pictures must be PNG, JPEG or WebP files."
     dropped(chat.page, blue, "blue.png", "image/png")
     chat.page.get_by_text("128 × 128").wait_for()
     assert chat.page.locator("#attached-role").inner_text() == "Source"
@@ -205,8 +205,8 @@ def test_what_is_said_offline_is_kept_and_sent_once(chat):
     """A line that finds no connection waits, survives the page, and becomes one request when there is one."""
     chat.context.set_offline(True)
     chat.say("a purple heart --steps 2")
-    chat.page.get_by_text("kept, sends as soon as it can").wait_for()
-    chat.page.get_by_text("Offline.").wait_for()
+    chat.page.get_by_text("saved, will be sent when you are online").wait_for()
+    chat.page.get_by_text("You are offline.").wait_for()
     chat.looked("offline")
     chat.page.close()
     chat.context.set_offline(False)
@@ -256,10 +256,10 @@ def test_a_long_conversation_is_read_in_peace(open_chat):
     other = chat.opened()
     other.locator("#line").fill("a blue square --steps 1 --size 64x64")
     other.locator("#line").press("Enter")
-    chat.page.get_by_role("button", name="To the latest").wait_for()
+    chat.page.get_by_role("button", name="Jump to latest").wait_for()
     assert read.bounding_box()["y"] == pytest.approx(before, abs=2)
-    chat.page.get_by_role("button", name="To the latest").click()
-    sync_api.expect(chat.page.get_by_role("button", name="To the latest")).to_be_hidden()
+    chat.page.get_by_role("button", name="Jump to latest").click()
+    sync_api.expect(chat.page.get_by_role("button", name="Jump to latest")).to_be_hidden()
     sync_api.expect(entries.last).to_be_in_viewport()
 
 
@@ -325,11 +325,11 @@ def test_an_answer_goes_on_below_itself(chat):
     chat.say("/history")
     chat.button("More", chat.entry())
     sync_api.expect(chat.entry().locator(".reply .picture")).to_have_count(14)
-    chat.entry().get_by_text("11 to 14 of 14.").wait_for()
+    chat.entry().get_by_text("11 to 14 of 14 pictures.").wait_for()
     chat.page.locator("#line").focus()
     chat.page.keyboard.insert_text("x" * 5_000)
     chat.page.locator("#line").press("Enter")
-    chat.entry().get_by_text("A line has at most 4000 characters; this one has 5000.").wait_for()
+    chat.entry().get_by_text("A message can have at most 4000 characters; this one has 5000.").wait_for()
 
 
 def test_mistakes_are_told_where_they_were_made(chat):

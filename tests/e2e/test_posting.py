@@ -44,10 +44,10 @@ async def test_a_digest_appears_by_itself(tmp_path, page):
         await wanted(chat.store, MessageRef("web", address.channel), picture.user, weeks=1.01)
         assert await BoardDigests(chat.store, chat.adapter, ["web"]).look() == 1
         entry = page.locator("#entries > .entry[data-state=said]")
-        await entry.get_by_text("One new thing").wait_for()
+        await entry.get_by_text("One new item").wait_for()
         assert await entry.locator("img.shown").count() == 1
         await entry.get_by_role("button", name="Board", exact=True).click()
-        await entry.get_by_text("1 to 1 of 1 on the board").wait_for()
+        await entry.get_by_text("1 item on the board.").wait_for()
         await said(page, "a blue star")
         await page.locator("#entries > .entry").nth(2).wait_for()
         # As after a connection that was lost: what is there is compared with what the server says now.

@@ -20,14 +20,14 @@ DROP = """(line, [name, content]) => {
 def test_presets_are_taken_in_and_handed_over(chat):
     """A file goes with the command that reads it, chosen in its form, with the button, or dropped; what comes out is what came in."""
     line, attach = chat.page.locator("#line"), chat.page.locator("#attach")
-    came = chat.page.locator("#entries").get_by_text("One preset came in.")
+    came = chat.page.locator("#entries").get_by_text("1 preset imported.")
     sync_api.expect(attach).to_have_text("Add picture")
     line.fill("/preset import")
     sync_api.expect(attach).to_have_text("Add file")
     chat.press(chat.page.locator("#open-fields"))
     field = chat.page.get_by_label("file", exact=True)
     field.set_input_files({"name": "cat.png", "mimeType": "image/png", "buffer": b"meow"})
-    chat.page.get_by_text("Presets are taken from files that end in .json or .csv.").wait_for()
+    chat.page.get_by_text("Preset files must end in .json or .csv.").wait_for()
     field.set_input_files({"name": "styles.json", "mimeType": "application/json", "buffer": FILE.encode()})
     sync_api.expect(chat.page.locator("#attached-role")).to_have_text("styles.json")
     sync_api.expect(chat.page.locator("#attached-picture")).to_be_hidden()

@@ -349,7 +349,7 @@ def main() -> None:
     parser.add_argument("--vae-steps", type=int, default=Plan.vae_steps)
     parser.add_argument("--pictures", type=int, default=Plan.pictures)
     parser.add_argument("--sharpen-steps", type=int, default=Plan.sharpen_steps)
-    parser.add_argument("--start", type=Path, help="folder of a finished pipeline to go on from, instead of from nothing")
+    parser.add_argument("--start", type=Path, help="folder of a finished pipeline to continue from, instead of starting from scratch")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,12 +1,12 @@
-# Every sentence for people. A problem's key is a message's name, its facts are the variables.
-# A sentence says what is wrong and what would be right; no apologies, no exclamation marks.
-# GIVEN($fact) is "yes" where a fact is not empty.
+# Every sentence that users and operators see. An error's key is the name of its message, its facts are the variables.
+# An error says what is wrong and what to do; no apologies, no exclamation marks.
+# GIVEN($fact) is "yes" if a fact is not empty.
 
 ## Configuration
 
 config-unknown = { GIVEN($nearest) ->
     [yes] { $key } is not a setting; did you mean { $nearest }?
-   *[no] { $key } is not a setting. config.example.toml lists them all.
+   *[no] { $key } is not a setting. config.example.toml lists all settings.
 }
 config-missing = { $key } is missing.
 config-whole = { $key } must be a whole number; it is { $given }.
@@ -17,45 +17,45 @@ config-list = { $key } must be a list of texts such as ["auto"]; it is { $given 
 config-choice = { $key } must be { $expected }; it is { $given }.
 config-least = { $key } must be at least { $ge }; it is { $given }.
 config-most = { $key } must be at most { $le }; it is { $given }.
-config-webhook = { $key } with mode = "webhook" needs webhook_url and webhook_secret too.
+config-webhook = { $key } with mode = "webhook" also needs webhook_url and webhook_secret.
 config-address = { $key } must be an address such as https://example.org/api; it is { $given }.
 config-long = { $key } is too long.
 config-empty = { $key } must not be empty.
 config-time-zone = { $key } must be a time zone such as "Europe/Berlin"; it is { $given }.
-config-section = { $key } must be a section with keys of its own; it is { $given }.
-config-value = { $key } cannot be { $given }.
-config-file-missing = There is no file { $file }.
-config-file-unreadable = The file { $file } cannot be read: { $reason }.
+config-section = { $key } must be a section with its own keys; it is { $given }.
+config-value = { $key } can't be { $given }.
+config-file-missing = The file { $file } does not exist.
+config-file-unreadable = The file { $file } can't be read: { $reason }.
 config-file-broken = { $file } is not valid TOML: { $reason }.
-config-store = [store] url cannot be used; write sqlite+aiosqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME (known are { $offered }).
-config-files = [files] url cannot be used ({ $reason }); write a folder such as data/files, or an address such as s3://bucket/easel.
+config-store = [store] url is not valid. Write sqlite+aiosqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME (supported: { $offered }).
+config-files = [files] url is not valid ({ $reason }). Write a folder such as data/files, or an address such as s3://bucket/easel.
 
-## What people type and attach
+## User input
 
-input-prompt-long = A prompt has at most { $most } characters; this one has { $given }.
-input-prompt-deep = Brackets go at most { $most } deep; put the weight into one pair, such as (word:1.5).
-input-size = A size is written like 768x512; you wrote { $given }.
-input-strength-alone = Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out.
-input-file-missing = There is no file { $file }.
-input-file-unreadable = The file { $file } cannot be read.
+input-prompt-long = A prompt can have at most { $most } characters; this one has { $given }.
+input-prompt-deep = Brackets can be nested at most { $most } deep. Use one pair with a weight instead, such as (word:1.5).
+input-size = Write a size like 768x512; you wrote { $given }.
+input-strength-alone = Strength only works with a picture to start from. Add a picture, or leave strength out.
+input-file-missing = The file { $file } does not exist.
+input-file-unreadable = The file { $file } can't be read.
 words-unknown = { $count ->
-    [one] The model { $model } was not taught the word { $words }; it knows words such as { $known }.
-   *[other] The model { $model } was not taught the words { $words }; it knows words such as { $known }.
+    [one] The model { $model } doesn't know the word { $words }. It knows words such as { $known }.
+   *[other] The model { $model } doesn't know the words { $words }. It knows words such as { $known }.
 }
 
 ## Commands and their parameters
 
 input-command = { GIVEN($nearest) ->
     [yes] There is no command /{ $given }; did you mean /{ $nearest }?
-   *[no] There is no command /{ $given }; /help lists them all.
+   *[no] There is no command /{ $given }. /help lists all commands.
 }
 input-parameter = { GIVEN($nearest) ->
     [yes] /{ $command } has no { $given }; did you mean { $nearest }?
-   *[no] /{ $command } has no { $given }; /help { $command } lists what it has.
+   *[no] /{ $command } has no { $given }. /help { $command } lists its options.
 }
-input-missing = /{ $command } needs its { $name }: { $help }.
-input-long = { $name } has at most { $most } characters; this one has { $given }.
-input-choice = { $name } is one of { $offered }; you wrote { $given }.
+input-missing = /{ $command } needs a value for { $name }: { $help }.
+input-long = { $name } can have at most { $most } characters; yours has { $given }.
+input-choice = { $name } must be one of { $offered }; you wrote { $given }.
 input-range = { GIVEN($low) ->
     [yes] { GIVEN($high) ->
         [yes] { $name } must be from { $low } to { $high }; you wrote { $given }.
@@ -73,184 +73,190 @@ input-number = { $whole ->
        *[no] { $name } must be a number; you wrote { $given }.
     }
 }
-input-yes-no = { $name } is yes or no; you wrote { $given }.
-input-value = { $name } cannot be { $given }: { $help }.
-input-shape = A shape is written like 16:9 and is at most { $most } times as wide as it is high, or the other way; you wrote { $given }.
-input-prompt-empty = There are no words to paint; write what the picture shows.
-input-picture-none = /{ $command } takes no picture; send it without one, or start from the picture with /imagine.
-input-two-pictures = One request starts from one picture, and there are two; leave one out.
-input-filter = There is no filter { $given }:; there are { $offered }. To look for the words themselves leave out the colon.
-input-filter-empty = { $name }: has nothing behind it; write it without a blank, such as { $name }:value.
-input-filter-before = before: takes a day such as 2026-11-20, or how long ago, such as 7d or 2w; you wrote { $given }.
-input-beginning = The beginning of a word needs at least { $least } letters before the star; you wrote { $given }.
-input-compare = Two different pictures can be compared; name them by their ids, with a blank between.
-input-twice = { $name } is given twice; leave one of them.
-input-words = /{ $command } takes no words; you wrote { $given }.
-input-picture-unknown = { $given } is neither a link nor the id of a picture of yours. Attach the picture, or copy the id from its Info.
-input-form-old = That form was open for too long; choose the picture once more.
-input-picture-fetch = The picture did not arrive; send it once more.
-input-picture-gone = The picture to start from has been deleted; attach it again.
-input-image-missing = The prompt has {"{"}image{"}"} in it, and no picture came along; attach one, or write {"{"}image:LINK{"}"}.
-input-links-off = Links to pictures are not followed here; attach the picture itself.
-input-button = That button is from another version of Easel; typing the command works.
-denied-job = There is no such request of yours.
-denied-picture = There is no such picture of yours.
-denied-moderators = That is for those who look after this place.
-denied-operators = That is for those who run Easel.
-denied-cover = Pictures are covered everywhere: that is settled by those who run Easel, and no place takes it back.
-denied-form = That form is somebody else's; press the button that showed it to get one of your own.
-denied-channel = Whoever speaks as a channel is not known; ask as yourself.
-input-person = { $given } is nobody that Easel knows; write a name, an id, or platform:id.
-input-person-name = { $given } is a name, and names are chosen freely; write the id instead, which is { $id }.
-input-person-several = Several people are called { $given }; write an id, or platform:id.
-denied-disk = There is no room for new pictures at the moment; the operator has to free some.
+input-yes-no = { $name } must be yes or no; you wrote { $given }.
+input-value = { $name } can't be { $given }. Expected: { $help }.
+input-shape = Write a shape like 16:9, with neither side more than { $most } times the other; you wrote { $given }.
+input-prompt-empty = The prompt is empty. Describe what the picture should show.
+input-picture-none = /{ $command } doesn't take a picture. Leave it out, or use /imagine to start from the picture.
+input-two-pictures = A job can start from only one picture, but there are two. Leave one out.
+input-filter = There is no filter { $given }:. The filters are { $offered }. To search for the word itself, leave out the colon.
+input-filter-empty = { $name }: needs a value right after the colon, such as { $name }:value.
+input-filter-before = before: takes a date such as 2026-11-20, or an age such as 7d or 2w; you wrote { $given }.
+input-beginning = A search with a star needs at least { $least } letters before it; you wrote { $given }.
+input-compare = Give two different picture ids, separated by a space.
+input-twice = { $name } is given twice. Give it once.
+input-words = /{ $command } takes no text; you wrote { $given }.
+input-picture-unknown = { $given } is neither a link nor the id of one of your pictures. Attach the picture, or copy its id from Info.
+input-form-old = That form has expired. Choose the picture again.
+input-picture-fetch = The picture couldn't be downloaded. Send it again.
+input-picture-gone = The picture to start from has been deleted. Attach it again.
+input-image-missing = The prompt contains {"{"}image{"}"}, but there is no picture. Attach one, or write {"{"}image:LINK{"}"}.
+input-links-off = Easel doesn't open links here. Attach the picture instead.
+input-button = That button is from another version of Easel. Type the command instead.
+denied-job = That job doesn't exist, or you don't have access to it.
+denied-picture = That picture doesn't exist, or you don't have access to it.
+denied-moderators = Only moderators can do that here.
+denied-operators = Only the operator of this Easel can do that.
+denied-cover = Pictures are hidden behind a spoiler everywhere. The operator set this, and chats can't change it.
+denied-form = That form belongs to someone else. Press the button that opened it to get your own.
+denied-channel = Easel can't tell who you are while you post as a channel. Post as yourself.
+input-person = Unknown user { $given }. Use a name, an id, or platform:id.
+input-person-name = { $given } is a display name, which anyone can choose. Use the id instead: { $id }.
+input-person-several = Several users are called { $given }. Use an id, or platform:id.
+denied-disk = There is no disk space for new pictures. The operator has to free some.
 denied-open = { $most ->
-    [one] One request of yours can be open at a time; ask again when it is done.
-   *[other] { $most } requests of yours can be open at a time; ask again when one of them is done.
+    [one] You can have one unfinished job at a time. Try again when it is done.
+   *[other] You can have { $most } unfinished jobs at a time. Try again when one of them is done.
 }
 denied-credits = { $cost ->
-    [one] This costs { $cost } credit, and you have { $left } left; { $most } are yours again tomorrow.
-   *[other] This costs { $cost } credits, and you have { $left } left; { $most } are yours again tomorrow.
+    [one] This costs { $cost } credit, and you have { $left } left. You get { $most } again tomorrow.
+   *[other] This costs { $cost } credits, and you have { $left } left. You get { $most } again tomorrow.
 }
 denied-credits-day = { $cost ->
-    [one] This costs { $cost } credit, and a day has { $most }; fewer pictures, fewer steps or a smaller size cost less.
-   *[other] This costs { $cost } credits, and a day has { $most }; fewer pictures, fewer steps or a smaller size cost less.
+    [one] This costs { $cost } credit, but your daily limit is { $most }. Use fewer pictures, fewer steps or a smaller size.
+   *[other] This costs { $cost } credits, but your daily limit is { $most }. Use fewer pictures, fewer steps or a smaller size.
 }
 denied-credits-place = { $cost ->
-    [one] This costs { $cost } credit, and { $left } are left here; { $most } are there again tomorrow.
-   *[other] This costs { $cost } credits, and { $left } are left here; { $most } are there again tomorrow.
+    [one] This costs { $cost } credit, and this chat has { $left } left. It gets { $most } again tomorrow.
+   *[other] This costs { $cost } credits, and this chat has { $left } left. It gets { $most } again tomorrow.
 }
 denied-credits-here = { $cost ->
-    [one] This costs { $cost } credit. In this place everybody may use { $most } a day, and you have { $left } left here today.
-   *[other] This costs { $cost } credits. In this place everybody may use { $most } a day, and you have { $left } left here today.
+    [one] This costs { $cost } credit. In this chat each member can use { $most } a day, and you have { $left } left today.
+   *[other] This costs { $cost } credits. In this chat each member can use { $most } a day, and you have { $left } left today.
 }
 
 ## Jobs and their cards
 
-card-starting = about to begin
-card-next = next in line
-card-waiting = { $place } in line
+card-starting = starting
+card-next = next in queue
+card-waiting = { $place } in queue
 card-waiting-time = { $place }, about { $time }
-card-paused = held back by a moderator
+card-paused = paused by a moderator
 card-cancelled = cancelled
-card-failed = It did not work out.
+card-failed = Failed.
 card-deleted = deleted
 button-again = Again
 button-cancel = Cancel
 button-vary = Vary
 button-edit = Edit…
-form-edit = Change it and paint again
-form-branch = Paint on from this picture
+form-edit = Change and paint again
+form-branch = Continue from this picture
 button-info = Info
 button-favourite = Favourite
-button-unfavourite = No favourite
+button-unfavourite = Remove favourite
 button-favourites = Favourites
 button-branch = Branch…
 button-compare = Compare
-button-resend = Send it again
+button-resend = Send again
 button-own = Make your own
 button-delete = Delete
 button-more = More
-button-first = First
-button-retry = Try again
-queue-empty = Nothing of yours is waiting.
+button-first = Move to front
+button-retry = Retry
+queue-empty = You have no queued or running jobs.
 queue-open = { $count ->
-    [one] { $count } request of yours is open.
-   *[other] { $count } requests of yours are open.
+    [one] You have { $count } queued or running job.
+   *[other] You have { $count } queued or running jobs.
 }
-queue-running = being painted
+queue-running = painting
 cancel-done = Cancelled: { $words }
-cancel-late = That one has already ended, so there is nothing left to cancel.
+cancel-late = That job has already ended, so it can't be cancelled.
 move-done = Moved: { $words }
-move-not = That one cannot be moved there: it does not wait, or it is there already.
-retry-done = In line again: { $words }
-retry-not = That one did not fail, so there is nothing to try again.
-resend-done = Being sent again: { $words }
-resend-not = That one has arrived, or is on its way.
-quota-none = There is no limit on what you paint.
-quota-some = Your credits; a new day begins at midnight ({ $zone }).
+move-not = That job can't be moved there: it isn't waiting, or it is there already.
+retry-done = Queued again: { $words }
+retry-not = That job didn't fail, so there is nothing to retry.
+resend-done = Sending again: { $words }
+resend-not = That result has arrived or is on its way.
+quota-none = You have no credit limit.
+quota-some = Your credits. They reset at midnight ({ $zone }).
 quota-left = { $left } of { $most } left
 fact-today = today
-fact-here = you, here
-fact-place = here, together
+fact-here = you in this chat
+fact-place = this whole chat
 fact-granted = granted
 grant-done = { $extra ->
-    [one] { $name } has { $extra } granted credit now.
-   *[other] { $name } has { $extra } granted credits now.
+    [one] { $name } now has { $extra } granted credit.
+   *[other] { $name } now has { $extra } granted credits.
 }
-pause-place = Held back here: { $count ->
-    [one] { $count } request
-   *[other] { $count } requests
+pause-place = Paused in this chat: { $count ->
+    [one] { $count } job
+   *[other] { $count } jobs
 }, and all new ones.
-resume-place = Going on here: { $count ->
-    [one] { $count } request
-   *[other] { $count } requests
+resume-place = Resumed in this chat: { $count ->
+    [one] { $count } job
+   *[other] { $count } jobs
 }.
-pause-person = Held back for { $name }: { $count ->
-    [one] { $count } request
-   *[other] { $count } requests
+pause-person = Paused for { $name }: { $count ->
+    [one] { $count } job
+   *[other] { $count } jobs
 }, and all new ones.
-resume-person = Going on for { $name }: { $count ->
-    [one] { $count } request
-   *[other] { $count } requests
+resume-person = Resumed for { $name }: { $count ->
+    [one] { $count } job
+   *[other] { $count } jobs
 }.
 delete-done = Deleted: { $words }
 favourite-on = { GIVEN($folder) ->
-    [yes] Marked, in “{ $folder }”: { $words }
-   *[no] Marked: { $words }
+    [yes] Added to favourites, in folder “{ $folder }”: { $words }
+   *[no] Added to favourites: { $words }
 }
-favourite-off = No longer marked: { $words }
-compare-first = Nothing was painted before this one that it could be compared with; name two pictures by their ids.
-compare-same = Both were painted in the same way.
+favourite-off = Removed from favourites: { $words }
+compare-first = There is no earlier picture to compare with. Give two picture ids.
+compare-same = Both were painted with the same settings.
 compare-differs = { $first } → { $second }
-compare-nothing = nothing
+compare-nothing = not set
 compare-caption = seed { $seed } · { $steps } steps · { $model }
 history-page = { GIVEN($words) ->
-    [yes] { $first } to { $last } of { $count } with “{ $words }”.
-   *[no] { $first } to { $last } of { $count }.
+    [yes] { $count ->
+        [1] 1 picture matches “{ $words }”.
+       *[other] { $first } to { $last } of { $count } pictures matching “{ $words }”.
+    }
+   *[no] { $count ->
+        [1] You have 1 picture.
+       *[other] { $first } to { $last } of { $count } pictures.
+    }
 }
-history-next = For more, write /history { $words } --page { $page }
+history-next = For more, type /history { $words } --page { $page }
 history-none = { GIVEN($words) ->
-    [yes] No picture of yours has “{ $words }” in its prompt.
-   *[no] You have no pictures yet; write what you would like to see.
+    [yes] None of your pictures has “{ $words }” in its prompt.
+   *[no] You have no pictures yet. Describe one to paint it.
 }
-history-nothing = No picture that you may see here fits “{ $words }”.
-history-end = There is no page { $page }; there are pictures on earlier pages, { $count } in all.
+history-nothing = No pictures that you can see here match “{ $words }”.
+history-end = There is no page { $page }. All { $count } pictures are on earlier pages.
 card-compared = { $status }. { $verdict }
 device = { $device }, { $dtype }
 compared-same = { GIVEN($changes) ->
-    [yes] Identical to the first, though { $changes }.
-   *[no] Identical to the first.
+    [yes] Identical to the original, although { $changes }.
+   *[no] Identical to the original.
 }
 compared-other = { GIVEN($changes) ->
-    [yes] Not the same: { $changes }.
-   *[no] Not the same as the first, and nothing that is known of the two says why.
+    [yes] Not identical: { $changes }.
+   *[no] Not identical, and Easel can't tell why.
 }
-compared-unknown = Nothing was noted of how the first was painted, so the two cannot be compared.
-compared-asked = { $name } was asked for in another way
+compared-unknown = The original has no generation record, so the two can't be compared.
+compared-asked = { $name } was set differently
 compared-model = the model changed
 compared-file = the model file { $name } changed
 compared-files = { $count ->
-    [one] one more of its files changed
-   *[other] { $count } more of its files changed
+    [one] one more model file changed
+   *[other] { $count } more model files changed
 }
-compared-schedule = the scheduler’s settings changed
-compared-version = { $name } { $before } is now { $now }
-compared-is-now = { $before } is now { $now }
+compared-schedule = the scheduler's settings changed
+compared-version = { $name } changed from { $before } to { $now }
+compared-is-now = { $before } changed to { $now }
 compared-compiled = { $now ->
-    [1] the model is compiled now
-   *[other] the model is not compiled any more
+    [1] the model is now compiled
+   *[other] the model is no longer compiled
 }
-compared-memory = memory ran short for one of the two
-compared-batch = it was painted in batches of other sizes
-job-unreadable = This request was kept by another version of Easel and cannot be read; type it again.
-job-poison = This request was begun { $attempts } times and came to no end, so it is not tried again. A smaller picture or other words may do.
+compared-memory = one of the two ran short of memory
+compared-batch = the batch sizes differed
+job-unreadable = This job was saved by another version of Easel and can't be read. Send the prompt again.
+job-poison = This job failed { $attempts } times and won't be retried. Try a smaller size or a different prompt.
 
-## What is known of a picture
+## Picture details
 
 fact-prompt = prompt
-fact-negative = without
-fact-drawn = drawn
+fact-negative = negative
+fact-drawn = picked
 fact-model = model
 fact-size = size
 fact-seed = seed
@@ -259,13 +265,13 @@ fact-guidance = guidance
 fact-scheduler = scheduler
 fact-strength = strength
 fact-count = pictures
-fact-cost = costs
+fact-cost = cost
 fact-painted = painted
 fact-seconds = took
 fact-hash = model hash
-fact-versions = painted by
-fact-device = on
-fact-compared = compared
+fact-versions = software
+fact-device = device
+fact-compared = comparison
 fact-id = id
 fact-folders = your folders
 size = { $width } × { $height }
@@ -280,117 +286,120 @@ time-moment = { $year }-{ $month }-{ $day } { $time } UTC
 
 ## Help and explanation
 
-help-all = Write what you would like to see, or one of these. /help and a name tells all about one.
+help-all = Describe a picture, or use one of these commands. /help NAME explains a command.
 help-one = { $usage }: { $help }
 about-flag = flag
-about-needed = needed
+about-needed = required
 about-choices = one of { $offered }
-about-picture = attached, a link, or the id of a picture of yours
+about-picture = attach it, or give a link or the id of one of your pictures
 about-yes-no = yes or no
-about-such = there are { $offered }
+about-such = such as { $offered }
 about-also = also { $names }
-about-default = { $default } when left out
+about-default = default { $default }
 about-range = { $low } to { $high }
 about-least = at least { $low }
 about-most = at most { $high }
 docs-commands = Commands
-docs-commands-intro = Made from the declarations in bot/commands by python -m bot.commands.reference > docs/commands.md; a line without a command is a prompt for /imagine.
+docs-commands-intro = Generated from the declarations in bot/commands with python -m bot.commands.reference > docs/commands.md. A line without a command is a prompt for /imagine.
 docs-flags = Flags
-docs-flags-intro = Everything but the words themselves is said by flags, in any order.
+docs-flags-intro = Everything except the prompt is set with flags, in any order.
 docs-prompts = Prompts
-docs-prompts-intro = A prompt has up to { $most } characters; one request holds up to { $several } of them.
+docs-prompts-intro = A prompt can have up to { $most } characters; one message can hold up to { $several } prompts.
 docs-history = Searching
-docs-history-intro = /history takes words and filters in any order; a value with blanks stands in quotes.
+docs-history-intro = /history takes words and filters in any order. Put a value with spaces in quotes.
 docs-write = you write
 docs-means = it means
-input-preset-none = “none” means without a preset; no preset can be called that.
-input-preset-name = { $given } cannot be a preset’s name; a name is one word of letters, digits, - and _, up to 32.
+input-preset-none = “none” means “no preset”, so no preset can have that name. Choose another name.
+input-preset-name = { $given } can't be the name of a preset. Use one word of up to 32 letters, digits, - and _.
 input-preset-unknown = { GIVEN($nearest) ->
     [yes] There is no preset { $given } here; did you mean { $nearest }?
-   *[no] There is no preset { $given } here.
+   *[no] There is no preset { $given } here. /preset list shows the presets that you can use.
 }
-input-preset-locked = { $preset } keeps its own { $name }; take a copy with /preset fork { $preset } to change it.
-input-preset-most = { $preset } allows { $name } up to { $most }.
+input-preset-locked = The preset { $preset } locks { $name }. Copy it with /preset fork { $preset } to change that.
+input-preset-most = The preset { $preset } limits { $name } to { $most }.
 input-preset-words = { GIVEN($slots) ->
-    [yes] { $preset } takes no words of yours, only { $slots }.
-   *[no] { $preset } takes no words of yours.
+    [yes] The preset { $preset } takes no prompt of your own, only { $slots }.
+   *[no] The preset { $preset } takes no prompt of your own.
 }
-input-preset-slot = { $preset } needs { $name }; write /preset use { $preset } { $name }:"…".
-input-preset-other = { $name } has changed since that was asked; ask for it once more.
+input-preset-slot = The preset { $preset } needs { $name }. Type /preset use { $preset } { $name }:"…".
+input-preset-other = The preset { $name } has changed since this form was opened. Open it again.
 button-fill = Fill in…
 input-preset-empty = A preset needs a prompt, a negative prompt or a setting.
-input-preset-ceiling = { $given } is no ceiling; write steps=30.
-input-preset-over = { $name } has a ceiling of { $most } here, and its own value is above that.
-input-preset-row = { $given } holds something that is no preset.
-input-preset-taken = You have a preset { $name } already; choose another name.
-input-preset-taken-there = There is a preset { $name } there already; take a copy of yours under another name and share that.
-input-preset-elsewhere = { $name } stands elsewhere already; /preset share { $name } --off takes it back from there.
-input-presets-format = This is no file of presets that Easel knows: its own JSON, A1111’s styles.csv, Fooocus’ JSON or InvokeAI’s CSV.
-input-presets-large = A file of presets has at most { $most } bytes.
-input-presets-many = A file holds at most { $most } presets.
-input-presets-nothing = Attach one file of presets, or write its content after /preset import --text.
-denied-preset = There is no such preset of yours.
-preset-kept = { $name } is kept.
-preset-changed = { $name } is changed; this is version { $version }.
-preset-forked = { $name } is yours now, after { $maker }.
-preset-shared = { $name } is there for everybody in this place.
-preset-unshared = { $name } is yours alone again.
-preset-shared-everybody = { $name } is there for everybody.
+input-preset-ceiling = { $given } is not a limit. Write limits like steps=30.
+input-preset-over = The preset's own { $name } is above its limit of { $most }. Lower the value, or raise the limit.
+input-preset-row = { $given } contains something that is not a preset.
+input-preset-taken = You already have a preset { $name }. Choose another name.
+input-preset-taken-there = A preset named { $name } is already shared there. Copy yours under another name and share the copy.
+input-preset-elsewhere = { $name } is already shared in another chat. Unshare it first with /preset share { $name } --off.
+input-presets-format = Easel doesn't know this preset file. It reads its own JSON, A1111's styles.csv, Fooocus' JSON and InvokeAI's CSV.
+input-presets-large = A preset file can have at most { $most } bytes.
+input-presets-many = A preset file can have at most { $most } presets.
+input-presets-nothing = Attach one preset file, or write its content after /preset import --text.
+denied-preset = You have no such preset. /preset list shows the presets that you can use.
+preset-kept = Preset “{ $name }” saved.
+preset-changed = Preset “{ $name }” changed; this is version { $version }.
+preset-forked = Copied to your presets as “{ $name }”, based on one by { $maker }.
+preset-shared = Everyone in this chat can use “{ $name }” now.
+preset-unshared = Only you can use “{ $name }” now.
+preset-shared-everybody = Everyone can use “{ $name }” now.
 preset-none = { GIVEN($words) ->
-    [yes] No preset has “{ $words }” in its name, its tags or its prompt.
-   *[no] There are no presets yet; /preset save keeps one.
+    [yes] No preset has “{ $words }” in its name, tags or prompt.
+   *[no] There are no presets yet. /preset save makes one.
 }
-preset-list = What you can paint with:
-preset-next = For more, write /preset list { $words } --page { $page }
-preset-end = There is no page { $page }; the list ends before it.
+preset-list = Presets that you can use:
+preset-next = For more, type /preset list { $words } --page { $page }
+preset-end = There is no page { $page }; the list is shorter than that.
 preset-which = Which preset?
-preset-which-here = Which preset? Offered are those that everybody here sees; any other you can name: /preset use NAME.
+preset-which-here = Which preset? These are shared here; type /preset use NAME for any other.
 preset-line = { $words } · { $maker } · { $uses ->
     [one] used once
    *[other] used { $uses } times
 }
-preset-archived = { $name } is in no list any more; /preset save { $name } brings it back.
-preset-removed = { $name } is in no list any more.
+preset-archived = “{ $name }” is archived. /preset save { $name } restores it.
+preset-removed = “{ $name }” is archived.
 preset-exported = { $count ->
-    [one] One preset.
-   *[other] { $count } presets.
+    [one] 1 preset exported.
+   *[other] { $count } presets exported.
 }
 preset-imported = { $count ->
-    [one] One preset came in
-   *[other] { $count } presets came in
+    [one] 1 preset imported
+   *[other] { $count } presets imported
 }{ $refused ->
     [0] .
-   *[other] ; { $refused } could not be taken:
+   *[other] ; { $refused } couldn't be imported:
 }
-preset-nameless = without a name
+preset-nameless = no name
 preset-shown = { $name }, version { $version }, by { $maker }
 preset-after = { $name } by { $maker }
-somebody = somebody
-form-preset = Keep as a preset
+somebody = someone
+form-preset = Save as a preset
 button-use = Use
 button-fork = Copy
 button-archive = Archive
 button-preset = Save preset…
 fact-slots = slots
-fact-locked = fixed
-fact-most = at most
+fact-locked = locked
+fact-most = limits
 fact-tags = tags
-fact-after = after
+fact-after = based on
 fact-revisions = versions
-fact-uses = used
-explain-of-preset = { $value }, from the preset
-input-settled = That is settled and does not fit any more: { $reason } { GIVEN($here) ->
-    [yes] Whoever looks after this place takes it back with /settings --here --without { $name }.
-   *[no] /settings --without { $name } takes it back.
+fact-uses = uses
+explain-of-preset = { $value } (preset)
+input-settled = A saved default no longer works: { $reason } { GIVEN($here) ->
+    [yes] A moderator can reset it with /settings --here --without { $name }.
+   *[no] Reset it with /settings --without { $name }.
 }
 fact-preset = preset
-input-share = Say which picture or which prompt to share, one of the two.
-input-board-none = There is no board here yet; /share puts something on it.
-denied-share = Nothing is shared under this code.
-share-done = It is on the board. /use { $code } brings it to any other chat.
-board-none = Nothing is on the board here yet; /share puts something on it.
-board-end = There is no page { $page }; what is on the board ends before it.
-board-page = { $first } to { $last } of { $count } on the board.
+input-share = Give a picture or a prompt to share, not both.
+input-board-none = This chat has no board yet. /share puts the first item on it.
+denied-share = Nothing is shared under that code. Check the code.
+share-done = Shared on the board. /use { $code } paints it in any chat.
+board-none = The board is empty. /share puts something on it.
+board-end = There is no page { $page }; the board is shorter than that.
+board-page = { $count ->
+    [1] 1 item on the board.
+   *[other] { $first } to { $last } of { $count } items on the board.
+}
 board-line = { $words } · { $maker } · { $votes ->
     [one] 1 like
    *[other] { $votes } likes
@@ -400,62 +409,62 @@ board-line = { $words } · { $maker } · { $votes ->
 } · { $code }
 board-pinned = 📌
 like-done = { $count ->
-    [0] Nobody likes it now.
-    [one] One person likes it.
-   *[other] { $count } people like it.
+    [0] No likes now.
+    [one] 1 like now.
+   *[other] { $count } likes now.
 }
-report-done = Those who look after its board will see it.
+report-done = Reported to the moderators.
 report-line = { $count ->
     [one] reported once
    *[other] reported { $count } times
 }: { $line }
-reports = What was reported; /remove CODE takes it off the board, /dismiss CODE lets it stay.
-reports-none = Nothing was reported.
-report-reasons = { $line } · because: { $reasons }
+reports = Reported items. /remove CODE takes one off the board, /dismiss CODE keeps it.
+reports-none = There are no reports.
+report-reasons = { $line } · reasons: { $reasons }
 dismiss-done = { $count ->
-    [0] It was not reported.
-    [one] It stays on the board; its one report is forgotten.
-   *[other] It stays on the board; its { $count } reports are forgotten.
+    [0] That item has no reports.
+    [one] 1 report dismissed. The item stays on the board.
+   *[other] { $count } reports dismissed. The item stays on the board.
 }
-pin-done = It stays on top of the board.
-unpin-done = It stands among the others again.
-remove-done = It is off the board.
+pin-done = Pinned to the top of the board.
+unpin-done = Unpinned.
+remove-done = Removed from the board.
 button-like = Like
 button-share = Share
-rules = This holds for members in this place.
-rules-none = Nothing is closed, limited or covered in this place.
-input-always-open = { $name } is open to everybody, everywhere.
-denied-closed = /{ $name } is closed in this place.
-input-place-most = In this place { $name } can be up to { $most }.
-fact-closed = closed
-fact-paints = still open for painting
+rules = The rules for members of this chat:
+rules-none = This chat has no rules: no command is disabled, and nothing is limited or hidden.
+input-always-open = /{ $name } can't be disabled; everyone can always use it.
+denied-closed = /{ $name } is disabled in this chat.
+input-place-most = In this chat { $name } can be at most { $most }.
+fact-closed = disabled
+fact-paints = can still paint with
 fact-credits = credits
 rules-credits = { $credits } a day for each member
 fact-cover = pictures
-cover-here = covered until somebody presses on them
-cover-everywhere = covered until somebody presses on them, everywhere; that is settled by those who run Easel
-digest-on = What is new on the board is told here once a week; next on { $next }, if there is something.
-digest-on-yours = What is new on the boards of the groups where you paint is told here once a week; next on { $next }, if there is something.
-digest-off = What is new on the board is not told here by itself. Whoever looks after this place changes that with /digest on.
-digest-off-yours = What is new on the boards of the groups where you paint is not told here by itself; /digest on changes that.
-denied-digest = Easel itself is not in this place, but only its commands, so it can say nothing here by itself; invite it, or type /digest on in your own conversation with it.
+cover-here = hidden until tapped
+cover-everywhere = hidden until tapped, in all chats (set by the operator)
+digest-on = The weekly digest is on. Next one: { $next }, if there is anything new.
+digest-on-yours = The weekly digest of your groups is on. Next one: { $next }, if there is anything new.
+digest-off = The weekly digest is off. Moderators can turn it on with /digest on.
+digest-off-yours = The weekly digest of your groups is off. Turn it on with /digest on.
+denied-digest = Easel is not a member of this chat, so it can't post a digest here. Invite it, or type /digest on in a direct message to it.
 digest-news = { $count ->
-    [one] One new thing was shared this week.
-   *[other] { $count } new things were shared this week.
+    [one] One new item was shared this week.
+   *[other] { $count } new items were shared this week.
 }
 digest-news-since = { $count ->
-    [one] One new thing was shared since { $since }.
-   *[other] { $count } new things were shared since { $since }.
+    [one] One new item was shared since { $since }.
+   *[other] { $count } new items were shared since { $since }.
 }
-digest-best = These { $count } are the most liked and used of them.
-digest-end = /digest off ends this.
+digest-best = These { $count } are the most liked and used.
+digest-end = /digest off turns this digest off.
 button-board = Board
-group-code = In the other group, whoever looks after it types /group link { $code }. The code is good for an hour, once.
-group-answer = Now type /group link { $code } in the group that the first code is from. It is good for an hour, once.
-group-joined = Both groups look at one board now; /group unlink parts them again.
-group-parted = This place has a board of its own again. What was shared until now stays on the one that it left.
-input-group-alone = No other group looks at the board of this place.
-input-group-code = That code is none, was used, or is too old; /group link gives a new one.
+group-code = A moderator of the other group now types /group link { $code } there. The code works once, within an hour.
+group-answer = Now type /group link { $code } in the group that made the first code. It works once, within an hour.
+group-joined = Both groups share one board now. /group unlink separates them.
+group-parted = This chat has its own board again. Existing posts stay on the shared board.
+input-group-alone = This chat doesn't share its board with another group.
+input-group-code = That code is wrong or has expired. /group link makes a new one.
 gallery-title = Gallery
 gallery-chat = Chat
 gallery-order = Order
@@ -463,8 +472,8 @@ gallery-order-new = Newest
 gallery-order-used = Most used
 gallery-order-liked = Most liked
 gallery-pages = Pages
-gallery-before = Before
-gallery-none = Nothing is shared yet in the groups where you paint. /share puts something on their boards.
+gallery-before = Previous
+gallery-none = Nothing has been shared in your groups yet. /share puts something on their boards.
 gallery-by = { $maker } · { $votes ->
     [one] 1 like
    *[other] { $votes } likes
@@ -472,26 +481,26 @@ gallery-by = { $maker } · { $votes ->
     [one] used once
    *[other] used { $uses } times
 }
-settings-yours = This holds where you leave something out.
-settings-here = This holds in this place where nobody says otherwise; /settings --here --steps 30 changes it, --without steps takes it back.
-settings-kept = Settled.
+settings-yours = Your defaults, used whenever you don't set a value.
+settings-here = Defaults for this chat. Change one with /settings --here --steps 30, reset it with /settings --here --without steps.
+settings-kept = Saved.
 language-name = English
 fact-language = language
-form-settings = Your settings
+form-settings = Your defaults
 form-paint = Paint
-form-keep = Keep
+form-keep = Save
 button-settings = Change…
-explain-read = This is how it is read; nothing is painted yet.
-explain-refused = This cannot be painted: { $reason }
-explain-drawn = { $drawn } this time; each time anew without a seed
-explain-weight = { $words } ({ $weight } times)
+explain-read = This is how Easel reads it. Nothing is painted yet.
+explain-refused = This can't be painted: { $reason }
+explain-drawn = { $drawn } (random; set --seed to repeat)
+explain-weight = { $words } (weight { $weight })
 explain-part = { " " }| then |{ " " }
-explain-of-you = { $value }, from you
-explain-of-settings = { $value }, from your settings
-explain-of-place = { $value }, settled for this place
-explain-of-model = { $value }, the model’s own
-explain-of-picture = { $value }, after your picture
-explain-seed = drawn anew each time
+explain-of-you = { $value } (set by you)
+explain-of-settings = { $value } (your default)
+explain-of-place = { $value } (chat default)
+explain-of-model = { $value } (model default)
+explain-of-picture = { $value } (from your picture)
+explain-seed = random
 explain-cost = { $credits ->
     [one] { $credits } credit, about { $time }
    *[other] { $credits } credits, about { $time }
@@ -499,98 +508,98 @@ explain-cost = { $credits ->
 
 ## The grammar of prompts
 
-input-prompts-empty = There are no words to paint; write what the picture shows.
-input-prompts-many = One request has at most { $most } prompts between ||; this one has { $given }.
-input-prompt-choices = Alternatives such as {"{"}red|green{"}"} stand at most { $most } deep in one another.
-input-prompt-images = A prompt starts from one picture; leave one {"{"}image{"}"} in it.
-input-prompt-lora = { $given } asks for a LoRA, and there are none here yet; as plain words it is written { $plain }.
-input-prompt-concept = { $given } asks for a learned concept, and there are none here yet; as plain words it is written { $plain }.
-input-prompt-list = { $given } asks for a list of words, and there are none here yet; as plain words it is written { $plain }.
+input-prompts-empty = The prompt is empty. Describe what the picture should show.
+input-prompts-many = One message can have at most { $most } prompts, separated by ||; this one has { $given }.
+input-prompt-choices = Alternatives such as {"{"}red|green{"}"} can be nested at most { $most } deep.
+input-prompt-images = A prompt can start from only one picture. Keep only one {"{"}image{"}"}.
+input-prompt-lora = { $given } asks for a LoRA, which Easel doesn't support yet. To use it as plain text, write { $plain }.
+input-prompt-concept = { $given } asks for a textual inversion, which Easel doesn't support yet. To use it as plain text, write { $plain }.
+input-prompt-list = { $given } asks for a wildcard list, which Easel doesn't support yet. To use it as plain text, write { $plain }.
 
 ## Flags
 
-input-line-long = A line has at most { $most } characters; this one has { $given }.
+input-line-long = A message can have at most { $most } characters; this one has { $given }.
 input-flag-unknown = { GIVEN($nearest) ->
-    [yes] There is no flag --{ $given }; did you mean --{ $nearest }? As plain words it is written \--{ $given }.
-   *[no] There is no flag --{ $given }. There are: { $offered }. As plain words it is written \--{ $given }.
+    [yes] There is no flag --{ $given }; did you mean --{ $nearest }? To use it as plain text, write \--{ $given }.
+   *[no] There is no flag --{ $given }. The flags are { $offered }. To use it as plain text, write \--{ $given }.
 }
-input-flag-twice = --{ $name } is given twice; leave one of them.
-input-flag-value = --{ $given } needs a value after it: { $help }.
+input-flag-twice = --{ $name } is given twice. Give it once.
+input-flag-value = --{ $given } needs a value: { $help }.
 
 ## Links to pictures
 
-input-link-form = A link to a picture is written like https://example.com/picture.png, without a user name or unusual signs.
-input-link-unreachable = Nothing that may be fetched answers at { $host }; saving the picture and attaching it will do.
-input-link-redirects = That link leads on to others more than { $most } times; use the one where the picture itself is.
-input-link-no-picture = There is no PNG, JPEG or WebP picture behind that link; use the one where the picture itself is, or attach it.
-input-link-big = The picture behind that link has more than { $most } megabytes; a smaller copy will do.
-input-link-slow = The picture behind that link did not arrive within { $seconds } s; saving it and attaching it will do.
+input-link-form = Write a picture link like https://example.com/picture.png, without a user name or special characters.
+input-link-unreachable = Easel can't download anything from { $host }. Save the picture and attach it.
+input-link-redirects = That link redirects more than { $most } times. Use the direct link to the picture.
+input-link-no-picture = That link doesn't lead to a PNG, JPEG or WebP picture. Use the direct link to the picture, or attach it.
+input-link-big = The picture behind that link is larger than { $most } megabytes. Use a smaller copy.
+input-link-slow = The picture behind that link took longer than { $seconds } s. Save the picture and attach it.
 
 ## Source pictures
 
-picture-bytes = The picture has { $given } bytes; up to { $most } are taken. A smaller copy or a JPEG will do.
-picture-format = That file is none of the kinds of picture that are read here: { $offered }.
-picture-pixels = The picture is { $width } × { $height } pixels; up to { $most } pixels in all are taken (4000 × 4000, for example). A smaller copy will do.
-picture-parts = The picture file is cut into more than { $most } parts, which no ordinary one is. Saving it again in an image editor mends that.
-picture-scans = The JPEG is built of more than { $most } layers, which no ordinary one is. Saving it again in an image editor mends that.
-picture-broken = The { $format } file is damaged or breaks off. Saving or sending it again may mend that.
+picture-bytes = The picture has { $given } bytes; the limit is { $most }. Use a smaller copy or a JPEG.
+picture-format = That file is not a supported picture. Use { $offered }.
+picture-pixels = The picture is { $width } × { $height } pixels; the limit is { $most } pixels in all (4000 × 4000, for example). Use a smaller copy.
+picture-parts = The picture file has more than { $most } parts, far more than usual. Save it again in an image editor.
+picture-scans = The JPEG has more than { $most } layers, far more than usual. Save it again in an image editor.
+picture-broken = The { $format } file is damaged or incomplete. Save or send it again.
 
 ## What a model allows
 
 range-number = { $name } must be from { $low } to { $high }; you wrote { $given }.
-range-multiple = { $name } must be a multiple of { $multiple }; you wrote { $given }, and { $nearest } is the nearest.
-range-pixels = { $width } × { $height } is more than this model paints: { $most } pixels in all.
+range-multiple = { $name } must be a multiple of { $multiple }; you wrote { $given }. The nearest is { $nearest }.
+range-pixels = { $width } × { $height } is too large for this model; the limit is { $most } pixels in all.
 range-no-steps = { $steps ->
-    [one] With { $steps } step and strength { $strength } nothing is painted; strength must be at least { $least }.
-   *[other] With { $steps } steps and strength { $strength } nothing is painted; strength must be at least { $least }.
+    [one] With { $steps } step, strength { $strength } changes nothing. Use a strength of at least { $least }.
+   *[other] With { $steps } steps, strength { $strength } changes nothing. Use a strength of at least { $least }.
 }
 range-dtype = dtype must be one of { $offered }; it is { $given }.
 unknown-model = { GIVEN($nearest) ->
     [yes] There is no model { $given }; did you mean { $nearest }?
-   *[no] There is no model { $given }. There are: { $offered }.
+   *[no] There is no model { $given }. The models are { $offered }.
 }
 unknown-scheduler = { GIVEN($nearest) ->
     [yes] This model has no scheduler { $given }; did you mean { $nearest }?
-   *[no] This model has no scheduler { $given }. It has: { $offered }.
+   *[no] This model has no scheduler { $given }. Its schedulers are { $offered }.
 }
 
-## Models that cannot be used
+## Models that can't be used
 
-model-missing = { $path } is not there or cannot be read. Put the model there, or correct its path in the configuration.
+model-missing = { $path } does not exist or can't be read. Put the model there, or correct the path in the configuration.
 model-folder-missing = The models folder { $path } does not exist. Create it, or correct models_dir in the configuration.
-model-name = { $path } cannot be the name of a model. Use up to 80 letters, digits, spaces and . _ + - ( ), each name once.
-model-outside = { $path } is or holds a link that leaves the models folder. Move the files in, or name their own path in the configuration.
-model-pickled = { $path } holds pickled weights, which can run any code when they are opened. Use the model's .safetensors file, or convert it elsewhere.
-model-unreadable = { $path } is not a readable safetensors file or model configuration. Fetch it again.
-model-truncated = { $path } ends too early: it has { $bytes } bytes and says it should have { $promised }. Fetch it again.
-model-pointer = { $path } is a Git LFS pointer and not the weights themselves. Fetch the file with git lfs pull or from its page.
-model-unfamiliar = { $path } is not a model of Stable Diffusion 1, 2, XL or 3. LoRAs, ControlNets and parts of a model do not belong here.
-model-refiner = { $path } is an SDXL refiner, which cannot paint alone. Use an SDXL base model.
+model-name = { $path } can't be the name of a model. Names are unique and have up to 80 letters, digits, spaces and . _ + - ( ).
+model-outside = { $path } is or contains a link that leads out of the models folder. Move the files in, or set their own path in the configuration.
+model-pickled = { $path } contains pickled weights, which can run any code when they are loaded. Use the model's .safetensors file, or convert it elsewhere.
+model-unreadable = { $path } is not a readable safetensors file or model configuration. Download it again.
+model-truncated = { $path } is incomplete: it has { $bytes } of { $promised } bytes. Download it again.
+model-pointer = { $path } is a Git LFS pointer, not the weights. Download the file with git lfs pull or from its web page.
+model-unfamiliar = { $path } is not a Stable Diffusion 1, 2, XL or 3 model. LoRAs, ControlNets and parts of a model can't be used as models.
+model-refiner = { $path } is an SDXL refiner, which can't paint on its own. Use an SDXL base model.
 model-mode = { $path } takes { $channels } input channels, as models for inpainting or editing do. Use the plain model of the same family.
-model-ema-names = { $path } holds nothing but averaged weights under their training names. Use the EMA-only file that its maker prepared for painting.
-model-not-folder = { $path } is a folder without model_index.json. Name the folder of a whole diffusers model, or a .safetensors file.
-model-part-missing = { $path } lacks its part { $part }. Fetch the model again, or give a config folder that holds this part.
-model-variant = { $path } holds its parts in variants that do not belong together. Fetch all of one variant: plain, fp16 or bf16.
-model-class = { $path } asks for { $given } as its { $part }, which Easel does not make. Use a stock Stable Diffusion 1, 2, XL or 3 model.
-model-prediction = { $path } would predict “{ $given }”, which its family cannot. Predictions are { $offered }; flow belongs to Stable Diffusion 3.
-model-card = { $path } cannot be used as a model's card: { $reason }.
-model-family = The model { $name } needs a family, one of { $offered }. Write it in its table of the configuration.
-model-other-family = The model { $name } was to be of family { $given }, and what was found is { $found }.
-model-config-needed = { $path } is a single file and holds no tokenizer. Give the model { $name } a config: a diffusers folder of { $family }.
-model-not-fetched = The model { $source } is not on this computer: { $reason }. Fetch it beforehand, or allow downloads in the configuration.
-model-broken = { $path } could not be loaded: { $reason }.
-model-incomplete = { $path } lacks some of its weights. Fetch it again.
+model-ema-names = { $path } contains only EMA weights under their training names. Use the EMA-only file that its publisher provides for inference.
+model-not-folder = { $path } is a folder without model_index.json. Use the folder of a complete diffusers model, or a .safetensors file.
+model-part-missing = { $path } lacks the part { $part }. Download the model again, or set config to a folder that has this part.
+model-variant = { $path } has parts of different variants. Download all parts of one variant: plain, fp16 or bf16.
+model-class = { $path } needs { $given } as its { $part }, which Easel doesn't support. Use a standard Stable Diffusion 1, 2, XL or 3 model.
+model-prediction = { $path } asks for the prediction “{ $given }”, which its family doesn't support. Supported are { $offered }; flow works only with Stable Diffusion 3.
+model-card = { $path } is not a valid model card: { $reason }.
+model-family = The model { $name } needs a family, one of { $offered }. Set it in the model's table in the configuration.
+model-other-family = The model { $name } is configured as family { $given }, but its files are { $found }. Correct the family in the configuration.
+model-config-needed = { $path } is a single file without a tokenizer. Set config for the model { $name } to a diffusers folder of { $family }.
+model-not-fetched = The model { $source } is not on this computer: { $reason }. Download it first, or allow downloads in the configuration.
+model-broken = { $path } can't be loaded: { $reason }.
+model-incomplete = { $path } lacks some of its weights. Download it again.
 
 ## Where pictures go
 
-output-folder-missing = There is no folder { $folder } to put the picture into.
-output-folder-unwritable = Nothing can be written into the folder { $folder }.
-output-file-unwritable = The file { $file } may not be overwritten.
-output-is-folder = { $file } is a folder; name a file in it.
-output-not-png = Easel writes PNG files, which keep the settings inside; name the file { $right }.
-output-unkept = The picture could not be kept: { $reason }.
-output-file-failed = { $file } could not be written: { $reason }.
-output-failed = The picture could not be written to { $file }: { $reason }.
+output-folder-missing = The folder { $folder } for the picture does not exist. Create it, or choose another.
+output-folder-unwritable = The folder { $folder } is not writable. Choose another, or change its permissions.
+output-file-unwritable = The file { $file } can't be overwritten. Choose another name.
+output-is-folder = { $file } is a folder. Give the name of a file in it.
+output-not-png = Easel writes PNG files, which contain the settings. Name the file { $right }.
+output-unkept = The picture couldn't be saved: { $reason }.
+output-file-failed = { $file } couldn't be written: { $reason }.
+output-failed = The picture couldn't be written to { $file }: { $reason }.
 
 ## Painting in a terminal
 
@@ -605,109 +614,109 @@ paint-result-several = { $prompt } · { $count } pictures · { $steps ->
     [one] { $steps } step
    *[other] { $steps } steps
 } · seeds { $seed } to { $last } · { $seconds } s
-paint-no-words = no words
+paint-no-words = no prompt
 paint-cancelled = Cancelled.
-paint-left = This picture is left to easel run, which paints it and writes it into its file.
+paint-left = Another Easel process has taken over this picture. easel run paints it and writes its file.
 time-seconds = { $seconds } s
 time-minutes = { $minutes } min
 time-hours = { $hours } h
 
-## Running, and letting people in
+## Running and access
 
-input-token-name = A token needs a name: the name of the person it lets in.
-input-one-prompt = easel paint takes one prompt at a time; a command for each paints them all.
-person-none = Easel knows nobody yet.
+input-token-name = A token needs a name: the name of its user.
+input-one-prompt = easel paint takes one prompt. Run it once for each.
+person-none = There are no users yet.
 person-set = { $name }: role { $role }, tier { $tier }.
 run-ending = { $count ->
-    [one] One picture is being finished; press Ctrl-C again to stop at once.
-   *[other] { $count } pictures are being finished; press Ctrl-C again to stop at once.
+    [one] Finishing one picture. Press Ctrl-C again to stop at once.
+   *[other] Finishing { $count } pictures. Press Ctrl-C again to stop at once.
 }
 run-web = The chat page is at { $address }
 token-revoked = { $count ->
-    [0] There was no token of { $name }.
-    [one] One token of { $name } was taken back.
-   *[other] { $count } tokens of { $name } were taken back.
+    [0] { $name } has no tokens.
+    [one] 1 token of { $name } revoked.
+   *[other] { $count } tokens of { $name } revoked.
 }
 
-## What belongs to people
+## Personal data
 
-export-done = { $file } holds what is kept of { $name }: { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+export-done = { $file } contains all data of { $name }: { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 }, { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
 }.
-forget-ask = Forget { $name } for good, with { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+forget-ask = Permanently delete all data of { $name }, including { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 } and { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
 }?
-forget-done = Forgotten: { $name }, with { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+forget-done = Deleted all data of { $name }, including { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 } and { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
 }.
-forget-not = Nothing was forgotten.
-forget-none = Nobody who was forgotten is back.
-input-forget-whom = Write whom to forget; or, after a backup was restored, --again and nobody.
-input-forget-yes = Nobody is here to be asked; write --yes to forget somebody without a question.
-audit-none = Nobody has done anything yet that is noted here.
-link-code = On the other platform, type /link { $code } within { $minutes } minutes, once. Then press Check here: nothing is joined before you agree.
-link-waits = Nobody has typed the code yet.
-link-typed = Asked. Press Check where the code is from, and agree there. Then you are one person: history, presets and settings come together, and today’s credits count once.
+forget-not = Nothing was deleted.
+forget-none = No deleted users were found.
+input-forget-whom = Give the user to forget, or use --again alone after restoring a backup.
+input-forget-yes = There is no terminal to confirm in. Add --yes to delete without a question.
+audit-none = The audit log is empty.
+link-code = On the other platform, type /link { $code } within { $minutes } minutes; it works once. Then press Check here. Nothing is linked until you confirm.
+link-waits = The code has not been entered yet.
+link-typed = Request sent. Go back to where you got the code, press Check and confirm. Then your accounts share history, presets, settings and one credit limit.
 link-asks = { GIVEN($role) ->
-    [yes] Is this you? Then all that is yours is theirs too, your role as { $role } included, and all that is theirs is yours. If it is not you, press No.
-   *[no] Is this you? Then all that is yours is theirs too, and all that is theirs is yours. If it is not you, press No.
+    [yes] Is this your other account? Linking merges history, presets and settings, and shares your role as { $role }. If it isn't yours, press No.
+   *[no] Is this your other account? Linking merges history, presets and settings. If it isn't yours, press No.
 }
-link-nameless = without a name
-link-joined = Joined: you are one person now, on { $platforms }.
-link-refused = Nobody was joined, and the code has ended.
-input-link-code = That code opens nothing; /link gives a new one.
-denied-link = Nobody waits to be one with you; /link gives a new code.
-unlink-done = You are somebody new now on { $gone }. History and presets stay with you on { $left }; what was used of today’s credits counts for both.
-input-unlink = You are not known on { $given }; you are on { $offered }.
-denied-unlink = That is the only name that you are known by, so there is nothing to part.
-denied-person-new = What Easel knows you as has just changed; ask for that once more.
-me-export = This is all that is kept of you: { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+link-nameless = no name
+link-joined = Your accounts are linked: { $platforms }.
+link-refused = Accounts were not linked. The code is no longer valid.
+input-link-code = That code is wrong or has expired. /link makes a new one.
+denied-link = No pending link request. Use /link to get a new code.
+unlink-done = Your { $gone } account is now separate. History and presets stay with { $left }. Today's credit use counts for both.
+input-unlink = You have no linked account on { $given }. Your accounts: { $offered }.
+denied-unlink = This is your only linked account, so there is nothing to unlink.
+denied-person-new = Your account was linked or unlinked just now. Send that again.
+me-export = Everything that is stored about you: { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 }, { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
 }.
-me-export-rows = This is all that is kept of you but the pictures themselves, which are too large together: { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+me-export-rows = Everything that is stored about you except the picture files, which are too large together: { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 }, { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
-}. Whoever runs Easel can hand over all of it with easel export.
-denied-export = What is kept of you is too much for a message; whoever runs Easel can hand it over with easel export.
-me-forget-ask = Forget you for good on { $platforms }, with { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+}. Ask the operator for a full copy, made with easel export.
+denied-export = Your data is too large for a message. Ask the operator for a copy, made with easel export.
+me-forget-ask = Permanently delete all your data on { $platforms }, including { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 } and { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
-}? Nothing of it comes back. What was posted in chats stays there until you delete it.
-me-forgotten = Forgotten, with { $jobs ->
-    [one] { $jobs } request
-   *[other] { $jobs } requests
+}? This can't be undone. Messages in chats stay until you delete them.
+me-forgotten = All your data is deleted, including { $jobs ->
+    [one] { $jobs } job
+   *[other] { $jobs } jobs
 } and { $pictures ->
     [one] { $pictures } picture
    *[other] { $pictures } pictures
-}. If you write again, you are somebody new.
-denied-forget = That question was for somebody else; /me forget asks you.
-input-forget-late = That question is too old; /me forget asks it anew.
+}. If you write again, you start as a new user.
+denied-forget = That question was for someone else. /me forget asks you.
+input-forget-late = That question has expired. Type /me forget again.
 button-check = Check
-button-join = Join
+button-join = Link accounts
 button-join-no = No
-button-forget = Forget me
+button-forget = Delete my data
 fact-name = name
 
 ## Models in a terminal
@@ -715,9 +724,9 @@ fact-name = name
 models-name = name
 models-title = title
 models-family = family
-models-kind = kept as
+models-kind = format
 models-variant = variant
-models-prediction = predicts
+models-prediction = prediction
 models-precision = precision
 models-megabytes = megabytes
 models-size = size
@@ -732,78 +741,78 @@ doctor-state-note = note
 doctor-state-problem = problem
 doctor-python = Python { $version }
 doctor-config = The configuration is { $file }.
-doctor-no-config = There is no easel.toml here, so everything has its default; config.example.toml shows what can be set.
+doctor-no-config = There is no easel.toml here, so every setting has its default. config.example.toml lists all settings.
 doctor-library = { $name } { $version }
-doctor-library-missing = { $name } is not installed; type: pip install -c requirements.lock -e .
+doctor-library-missing = { $name } is not installed. Run: pip install -c requirements.lock -e .
 doctor-gpu = GPU: { $name }
-doctor-gpu-unused = There is a GPU, but the installed torch is the build for processors; install the CUDA build of the same version to use it.
-doctor-gpu-missing = The configuration names the devices { $devices }, but no NVIDIA GPU answers; set [inference] devices to ["auto"] or mend the driver.
-doctor-processor = No NVIDIA GPU answers; the processor paints, which is quick with the demo model and slow with large ones.
+doctor-gpu-unused = There is a GPU, but the installed torch is the CPU build. Install the CUDA build of the same version to use the GPU.
+doctor-gpu-missing = The configuration lists the devices { $devices }, but no NVIDIA GPU was found. Set [inference] devices to ["auto"], or fix the driver.
+doctor-processor = No NVIDIA GPU was found, so Easel paints on the CPU: fast with the demo model, slow with large models.
 doctor-model = Model { $name } ({ $family }): { $source }
-doctor-models-folder-missing = There is no models folder { $folder }; make it and put models there, and they are found by themselves.
-doctor-store = The store { $store } is up to date.
-doctor-store-blank = The store { $store } will be made at the first start.
+doctor-models-folder-missing = There is no { $folder } folder yet. Create it and put models in; Easel finds them.
+doctor-store = The database { $store } is up to date.
+doctor-store-blank = The database { $store } will be created at the first start.
 doctor-page = The chat page will be at { $address }
-doctor-page-login = The chat page will be at { $address } and ask for a token: easel token create NAME
-doctor-folder = Pictures can be written into { $folder }.
+doctor-page-login = The chat page will be at { $address } and ask for a token. Create one with: easel token create NAME
+doctor-folder = Pictures can be written to { $folder }.
 doctor-next = Next: easel run
-doctor-next-mend = Next: mend what is marked as a problem, then type easel doctor again.
+doctor-next-mend = Next: fix the problems above, then run easel doctor again.
 
 ## The engine
 
 memory-smaller = Painted at { $width } × { $height } instead of { $asked }: there was not enough memory for more.
-memory-spent = { $width } × { $height } does not fit into the memory of this device. A smaller picture will do.
-worker-died = The process that paints on { $device } ended in the middle, and a new one has been started. Ask again.
-worker-hung = The process that paints on { $device } did nothing for { $seconds } s and has been started anew. Ask again.
-worker-garbled = The process that paints said something that makes no sense and has been started anew. Ask again.
-worker-start = The process that paints cannot start ({ $kind }); easel doctor may say why.
+memory-spent = { $width } × { $height } doesn't fit into this device's memory. Use a smaller size.
+worker-died = The image worker on { $device } stopped unexpectedly and was restarted. Try again.
+worker-hung = The image worker on { $device } did not respond for { $seconds } s and was restarted. Try again.
+worker-garbled = The image worker returned an invalid response and was restarted. Try again.
+worker-start = The image worker can't start ({ $kind }). easel doctor may show why.
 
 ## The web adapter
 
-config-port = Port { $port } of { $host } is taken by another program; set another one with port in [web], or end that program.
-config-listen = The web chat cannot listen at { $host }, port { $port }: { $reason }. Correct host and port in [web].
+config-port = Port { $port } on { $host } is in use by another program. Set another port in [web], or stop that program.
+config-listen = The chat page can't listen on { $host }, port { $port }: { $reason }. Correct host and port in [web].
 config-public-url = [web] public_url must be an address such as https://easel.example; it is { $given }.
-web-host = This server does not answer to the name { $host }. Whoever runs it can set [web] public_url to the address that people use.
-web-origin = That came from a page of another site. Only Easel's own page may send something here.
-web-large = A picture may have up to { $most } MB and a line up to { $line } characters; this was more.
-web-form = What was sent is not a whole form. Send it once more.
+web-host = This server does not answer to the name { $host }. The operator can set [web] public_url to the address that people use.
+web-origin = That came from a page of another site. Use Easel's own page.
+web-large = A picture can have up to { $most } MB and a message up to { $line } characters; this was more.
+web-form = The form was incomplete. Send it again.
 web-login = You are not logged in. Log in with your token.
-web-reload = This page is from an earlier visit. Load it again.
-web-metrics = The numbers are for whoever runs this Easel: send a token with them, as Authorization: Bearer TOKEN.
-web-tries = There were many wrong tokens. Wait a minute and try again.
-web-token = This token opens nothing; it may have been revoked. Whoever runs this Easel makes a new one.
-web-file = There is no such picture here.
+web-reload = This page is out of date. Reload it.
+web-metrics = Metrics need a token: send the header Authorization: Bearer TOKEN.
+web-tries = Too many wrong tokens. Wait a minute and try again.
+web-token = That token doesn't work. Ask the operator for a new one.
+web-file = That picture doesn't exist, or you don't have access to it.
 web-nothing = There is nothing at this address.
-fault-web = Something went wrong here that nobody foresaw. Its incident { $incident } is in the log.
+fault-web = Something went wrong. The operator can find it in the log under { $incident }.
 example-1 = a large red circle on a blue background
 example-2 = a house by the sea at sunset
 example-3 = a yellow star above a purple heart
-input-line-empty = The line is empty; write what the picture shows, or a command such as /help.
+input-line-empty = The message is empty. Describe a picture, or type a command such as /help.
 
 ## Defects
 
-fault-untold = Something went wrong that has no words yet: { $key }.
-fault-incident = Something went wrong inside Easel that nobody foresaw. The details are in { $file }.
-fault-unexpected = Something went wrong while painting that nobody foresaw. Its incident { $incident } is in the log.
+fault-untold = Something went wrong ({ $key }).
+fault-incident = Something went wrong inside Easel. The details are in { $file }.
+fault-unexpected = Something went wrong while painting. The operator can find it in the log under { $incident }.
 
 ## The web chat
 
 page-name = Easel
-page-skip = To the message
+page-skip = Skip to the message box
 page-conversation = Conversation
 page-panel = Queue and history
 page-queue = Queue
-page-queue-empty = Nothing is waiting.
+page-queue-empty = No queued jobs.
 page-history = History
 page-search = Search your pictures
-page-noscript = This page needs JavaScript; the command line paints without it.
-page-said = The news of the week
+page-noscript = This page needs JavaScript. The command line works without it.
+page-said = Weekly digest
 page-earlier = Show earlier
-page-latest = To the latest
+page-latest = Jump to latest
 page-empty = What would you like to see?
-page-empty-how = Write it in your own words. A line that begins with / is a command, and -- sets a value.
+page-empty-how = Describe it in your own words. A line that starts with / is a command, and -- sets a value.
 page-line = Message
-page-placeholder = What to paint
+page-placeholder = Describe a picture
 page-form = Settings
 page-attach = Add picture
 page-attach-file = Add file
@@ -817,122 +826,122 @@ page-download = Download
 page-before = Previous
 page-after = Next
 page-picture-at = { $n } of { $of }
-page-cover = Covered picture: press to show it
-page-cover-short = Covered
-page-cover-again = Cover again
+page-cover = Hidden picture: tap to show
+page-cover-short = Hidden
+page-cover-again = Hide again
 page-sending = sending
-page-kept = kept, sends as soon as it can
+page-kept = saved, will be sent when you are online
 page-edit = Edit
 page-discard = Discard
-page-delete-ask = Delete for good?
-page-delete-yes = Delete for good
+page-delete-ask = Delete permanently?
+page-delete-yes = Delete permanently
 page-delete-no = Keep
 page-progress = Progress
-page-offline = Offline. What you send is kept.
-page-press-away = There is no connection; press it again when it is back.
-page-logged-out = You are logged out. Log in again to go on.
-page-broken = The answer could not be read. Send it once more.
+page-offline = You are offline. Messages are saved and sent later.
+page-press-away = You are offline. Press it again when you are back online.
+page-logged-out = You are logged out. Log in again to continue.
+page-broken = The answer couldn't be read. Send it again.
 page-picture-role = Source
-page-picture-kept = this one stays unless you choose another
-page-picture-large = The picture has { $given } MB; up to { $most } MB are taken. A smaller copy or a JPEG will do.
-page-picture-kind = Pictures are taken as PNG, JPEG or WebP.
-page-file-kind = Presets are taken from files that end in .json or .csv.
+page-picture-kept = kept unless you choose another
+page-picture-large = The picture has { $given } MB; the limit is { $most } MB. Use a smaller copy or a JPEG.
+page-picture-kind = Pictures must be PNG, JPEG or WebP files.
+page-file-kind = Preset files must end in .json or .csv.
 page-range = { $low } to { $high }
 page-drop = Drop the picture to start from it
-page-drop-file = Drop the file to take it in
+page-drop-file = Drop the file to import it
 page-yes = yes
 page-no = no
 page-login = Log in
 page-login-title = Log in
-page-login-how = Whoever runs this Easel gives you a token, made with: easel token create NAME
+page-login-how = Ask the operator of this Easel for a token. They make one with: easel token create NAME
 page-login-token = Token
 page-logout = Log out
 page-back = Back to the chat
 
 ## The database
 
-db-folder = The folder { $folder } for the database cannot be made: { $reason }.
-db-unusable = The database { $database } cannot be used: { $reason }.
-db-behind = The tables are those of the older revision { $current }; make a backup, then type easel db upgrade to bring them to { $head }.
-db-ahead = The tables are those of revision { $current }, which is newer than this Easel ({ $head }). Update Easel, or name another database.
-db-current = { $database } has the tables that this Easel needs, of revision { $current }.
-db-blank = { $database } has no tables yet; they are made when Easel first starts, or by easel db upgrade.
-db-differs = { $database } has the right revision, but its tables differ from it: { $where }. Bring back a backup, or mend them by hand.
+db-folder = The folder { $folder } for the database can't be created: { $reason }.
+db-unusable = The database { $database } can't be used: { $reason }.
+db-behind = The database is at the older revision { $current }. Make a backup, then run easel db upgrade to bring it to { $head }.
+db-ahead = The database is at revision { $current }, which is newer than this Easel ({ $head }). Update Easel, or use another database.
+db-current = { $database } is up to date, at revision { $current }.
+db-blank = { $database } has no tables yet. Easel creates them at its first start, or run easel db upgrade.
+db-differs = { $database } has the right revision, but its tables differ from it: { $where }. Restore a backup, or repair the tables by hand.
 db-moved = { GIVEN($after) ->
     [yes] { GIVEN($before) ->
         [yes] { $database } went from revision { $before } to { $after }.
-       *[no] { $database } has its tables now, of revision { $after }.
+       *[no] { $database } now has its tables, at revision { $after }.
     }
-   *[no] { $database } has no tables any more.
+   *[no] { $database } no longer has any tables.
 }
 db-stayed = { GIVEN($after) ->
-    [yes] { $database } is at revision { $after } already.
-   *[no] { $database } has no tables, and stays so.
+    [yes] { $database } is already at revision { $after }.
+   *[no] { $database } has no tables; nothing changed.
 }
-db-foreign = The database has tables of Easel's names that Easel did not make. Name a database of its own, or an empty one.
-input-revision = There is no way to the revision { $given }. There are: { $offered }.
+db-foreign = The database has tables with Easel's names that Easel did not create. Use a separate or an empty database.
+input-revision = There is no way to revision { $given }. The revisions are { $offered }.
 
 ## Telegram
 
-run-telegram = Telegram is being connected to: { $address }
-telegram-start = I am { $name }, and I paint.
+run-telegram = Connecting to Telegram: { $address }
+telegram-start = I am { $name }. I paint pictures from your descriptions.
 telegram-start-words = Write what you want to see, such as: a red circle on a blue background.
-telegram-start-picture = To start from a picture, send it with the words, or answer it with them. /help tells more.
-telegram-help-start = Say hello, and how this works
-telegram-ask = /{ $command }: { $help }?
-telegram-picture = Answer your picture with the words for what is to become of it.
-telegram-edited = That message is being painted as it was; press Edit… below its picture to change it.
-telegram-channel = In a channel nobody can have a queue; ask in a group or in a private chat.
-telegram-private = That is answered in a private chat, and Easel may not write to you there yet.
+telegram-start-picture = To start from a picture, send it with a caption, or reply to it with a description. /help shows more.
+telegram-help-start = Show how Easel works
+telegram-ask = /{ $command } needs: { $help }
+telegram-picture = Reply to your picture and describe what to make of it.
+telegram-edited = That message is already being painted as it was. To change it, press Edit… below its picture.
+telegram-channel = Easel can't take jobs in a channel. Ask in a group or in a private chat.
+telegram-private = The answer is private, but Easel may not write to you yet. Open the chat and press Start.
 telegram-open = Open the chat
 telegram-sent-privately = Sent to you privately.
-telegram-gone = That message is too old to press anything in it.
+telegram-gone = That message is too old; its buttons no longer work.
 telegram-done = Done.
-telegram-nobody = That is for one person alone, and nobody is seen to ask for it here; open the chat and ask there.
-telegram-refused = Telegram did not take the result; /history has it.
-telegram-unsaid = Telegram did not take the answer; try again in a minute.
-telegram-link = The link asks for this: { $line }
-telegram-closed = This could not be posted where it was asked for.
-telegram-no-photo = Telegram takes no picture of this size; it is in the history.
-telegram-unsure = The pictures may not have arrived: { $words }. Press the button if they have not.
-telegram-broke = Something went wrong inside Easel that nobody foresaw. Whoever runs it finds it in the log under { $code }.
-telegram-form-answer = Press what you want to change, or answer this message with new words.
-telegram-form-words = Answer the message with the { $name }; in an answer --name value sets any other field.
-telegram-form-long = These settings are too long to be changed in Telegram; copy the words and send them anew.
+telegram-nobody = The answer is private, but you are posting anonymously. Open the chat and ask there.
+telegram-refused = Telegram rejected the result. You can find it in /history.
+telegram-unsaid = Telegram rejected the answer. Try again in a minute.
+telegram-link = This link asks Easel to run: { $line }
+telegram-closed = Easel couldn't post this in the chat where you asked for it.
+telegram-no-photo = Telegram can't show a picture of this size. You can find it in /history.
+telegram-unsure = The pictures may not have arrived: { $words }. If they haven't, press the button.
+telegram-broke = Something went wrong inside Easel. The operator can find it in the log under { $code }.
+telegram-form-answer = Press what you want to change, or reply to this message with a new prompt.
+telegram-form-words = Reply to the message with the { $name }. To set any other field, write --name value.
+telegram-form-long = These settings are too long to change in Telegram. Copy the prompt and send it as a new message.
 telegram-inline-preset = Paint with { $name }
-telegram-inline-none = Nothing painted yet: open the chat
-telegram-inline-covered = Pictures are covered: open the chat
+telegram-inline-none = No pictures yet: open the chat
+telegram-inline-covered = Pictures are hidden: open the chat
 button-original = Original
 doctor-telegram = Telegram: this is { $name }, at { $link }
-doctor-telegram-privacy = Privacy mode is off there: Telegram sends every message of its groups to the bot, which needs none but commands. BotFather turns it on with /setprivacy.
-doctor-telegram-webhook = Telegram brings its news to another address; polling takes that away when Easel starts.
-doctor-telegram-refused = Telegram does not know this token; ask BotFather for it again and put it into [telegram] token.
-doctor-telegram-away = Telegram could not be asked at { $address }: { $reason }. Look at [telegram] api_base and at this computer's network.
+doctor-telegram-privacy = Privacy mode is off: Telegram sends the bot every message in its groups, although it needs only commands. Turn it on with /setprivacy in BotFather.
+doctor-telegram-webhook = Telegram sends updates to a webhook at another address. With mode = "polling", Easel removes that webhook when it starts.
+doctor-telegram-refused = Telegram rejected the token. Copy it again from BotFather into [telegram] token.
+doctor-telegram-away = Telegram can't be reached at { $address }: { $reason }. Check [telegram] api_base and this computer's network.
 
 ## Discord
 
-run-discord = Discord is being connected to: { $address }
-discord-age = Painting is only for age-restricted channels here; with /imagine it may also be asked for in a direct message.
-discord-broke = Something went wrong inside Easel that nobody foresaw. Whoever runs it finds it in the log under { $code }.
+run-discord = Connecting to Discord: { $address }
+discord-age = Painting works only in age-restricted channels here. You can also use /imagine in a direct message.
+discord-broke = Something went wrong inside Easel. The operator can find it in the log under { $code }.
 discord-done = Done.
 discord-more = { $count ->
     [one] one more is in /history
    *[other] { $count } more are in /history
 }
 discord-pick = { $label }…
-discord-below = The picture will come in a message of its own.
-discord-too-large = Discord takes no picture of this size here; it is in the history.
-discord-closed = This could not be posted where it was asked for.
+discord-below = The picture will come in a separate message.
+discord-too-large = Discord can't show a picture of this size here. You can find it in /history.
+discord-closed = Easel couldn't post this in the channel where you asked for it.
 discord-range = { $low } to { $high }
-discord-unsure = Your picture may not have arrived: { $words }. Press the button if it has not.
-discord-private = That is answered in a direct message, and yours are closed to Easel.
-discord-no-answer = Easel may not write where you asked for a picture; a moderator has to let it, or ask for it here.
+discord-unsure = Your picture may not have arrived: { $words }. If it hasn't, press the button.
+discord-private = The answer is a direct message, but you don't accept direct messages from Easel. Allow them and try again.
+discord-no-answer = Easel can't post in the channel where you asked for a picture. Ask a moderator to allow it, or ask here.
 discord-menu-source = Use as source
 discord-menu-info = Info
 discord-menu-again = Again
-discord-menu-none = There is no picture of Easel in that message.
-discord-menu-no-picture = There is no picture in that message.
+discord-menu-none = That message has no picture from Easel.
+discord-menu-no-picture = That message has no picture.
 doctor-discord = Discord: this is { $name }. Invite it with { $invite }
-doctor-discord-refused = Discord does not know this token; copy it again from the Bot page of the developer portal into [discord] token.
-doctor-discord-away = Discord could not be asked at { $address }: { $reason }. Look at [discord] api_base and at this computer's network.
-doctor-discord-elsewhere = Discord sends commands and presses to an Interactions Endpoint URL and not to Easel; empty that field in the developer portal.
+doctor-discord-refused = Discord rejected the token. Copy it again from the Bot page of the developer portal into [discord] token.
+doctor-discord-away = Discord can't be reached at { $address }: { $reason }. Check [discord] api_base and this computer's network.
+doctor-discord-elsewhere = Discord sends interactions to an Interactions Endpoint URL instead of Easel. Clear that field in the developer portal.

@@ -59,7 +59,7 @@ class BlobStore:
         """Return the key that a picture is kept under, kept or not; raises `ValueError` for what is none."""
         kind = next((kind for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
         if kind is None:
-            raise ValueError("only PNG, JPEG and WebP files are kept")
+            raise ValueError("only PNG, JPEG and WebP files are stored")
         return f"{hashlib.sha256(data).hexdigest()}.{kind}"
 
     async def put(self, data: bytes) -> str:

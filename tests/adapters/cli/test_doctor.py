@@ -64,7 +64,7 @@ async def test_a_token_that_discord_does_not_know(discord, examined, token):
     assert code == 2
     (line,) = (line for line in said.splitlines() if "Discord" in line)
     assert line.startswith("problem ")
-    assert "does not know this token" in line
+    assert "rejected the token" in line
 
 
 async def test_nobody_answers(examined, unused_port):
@@ -73,7 +73,7 @@ async def test_nobody_answers(examined, unused_port):
     assert code == 1
     (line,) = (line for line in said.splitlines() if "Discord" in line)
     assert line.startswith("problem ")
-    assert f"could not be asked at http://127.0.0.1:{unused_port}/api/v10" in line
+    assert f"can't be reached at http://127.0.0.1:{unused_port}/api/v10" in line
     assert "Connect call failed" in line
 
 

@@ -110,25 +110,25 @@ def test_paint_several(easel, tmp_path):
 def test_unknown_words_are_named(easel, tmp_path):
     """Words that the model was not taught are named with others to try, and a picture is painted all the same."""
     done = easel("paint", "a red dragon", "--seed", "1", "--steps", "1")
-    assert done.stderr.startswith("The model demo was not taught the word dragon; it knows words such as ")
+    assert done.stderr.startswith("The model demo doesn't know the word dragon. It knows words such as ")
     assert done.returncode == 0
     assert (tmp_path / "a-red-dragon-1.png").exists()
 
 
-NO_PICTURE = "Strength says how much of a picture is painted anew, so it needs a picture: add one, or leave strength out."
+NO_PICTURE = "Strength only works with a picture to start from. Add a picture, or leave strength out."
 
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["x", "--size", "big"], 2, "A size is written like 768x512; you wrote big."),
+        (["x", "--size", "big"], 2, "Write a size like 768x512; you wrote big."),
         (["x", "--strength", "0.5"], 2, NO_PICTURE),
-        (["x", "--image", "none.png"], 2, "There is no file none.png."),
-        (["x", "--config", "none.toml"], 2, "There is no file none.toml."),
-        (["x", "-o", "none/x.png"], 2, "There is no folder none to put the picture into."),
-        (["x", "-o", "."], 2, ". is a folder; name a file in it."),
-        (["x", "-o", "x.jpg"], 2, "Easel writes PNG files, which keep the settings inside; name the file x.png."),
-        (["x" * 2001], 2, "A prompt has at most 2000 characters; this one has 2001."),
+        (["x", "--image", "none.png"], 2, "The file none.png does not exist."),
+        (["x", "--config", "none.toml"], 2, "The file none.toml does not exist."),
+        (["x", "-o", "none/x.png"], 2, "The folder none for the picture does not exist. Create it, or choose another."),
+        (["x", "-o", "."], 2, ". is a folder. Give the name of a file in it."),
+        (["x", "-o", "x.jpg"], 2, "Easel writes PNG files, which contain the settings. Name the file x.png."),
+        (["x" * 2001], 2, "A prompt can have at most 2000 characters; this one has 2001."),
     ],
 )
 def test_refusals(easel, tmp_path, words, code, sentence):
@@ -171,7 +171,7 @@ def test_a_request_that_fails(easel, tmp_path):
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
     done = easel("paint", "a house", "--image", "half.png", "-o", "house.png")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "The PNG file is damaged or breaks off. Saving or sending it again may mend that.\n"
+    assert done.stderr == "The PNG file is damaged or incomplete. Save or send it again.\n"
     assert not (tmp_path / "house.png").exists()
 
 
@@ -238,7 +238,7 @@ def test_a_picture_that_another_runner_takes(environment, tmp_path):
         with contextlib.suppress(sqlite3.OperationalError):
             taken = in_store(tmp_path, "UPDATE job SET runner = 'a server', attempt = 2, lease = '2999-01-01 00:00:00.000000'")[0]
     _, told = easel.communicate(timeout=PATIENCE)
-    assert (easel.returncode, told) == (1, "This picture is left to easel run, which paints it and writes it into its file.\n")
+    assert (easel.returncode, told) == (1, "Another Easel process has taken over this picture. easel run paints it and writes its file.\n")
     assert in_store(tmp_path, "SELECT state, runner FROM job")[1] == [("running", "a server")]
 
 
@@ -257,7 +257,7 @@ def test_inspect(easel):
     shown = easel("models", "inspect", str(WEIGHTS))
     assert shown.returncode == 0
     assert re.search(r"^family +sd1$", shown.stdout, re.MULTILINE)
-    assert re.search(r"^kept as +folder$", shown.stdout, re.MULTILINE)
+    assert re.search(r"^format +folder$", shown.stdout, re.MULTILINE)
 
 
 def test_doctor(easel, tmp_path):
@@ -266,7 +266,7 @@ def test_doctor(easel, tmp_path):
     assert told.returncode == 0
     assert "torch 2.13.0" in told.stdout
     assert "Model demo (sd1)" in told.stdout
-    assert "The store data/easel.db will be made at the first start." in told.stdout
+    assert "The database data/easel.db will be created at the first start." in told.stdout
     assert "The chat page will be at http://127.0.0.1:8000/" in told.stdout
     assert told.stdout.splitlines()[-1] == "Next: easel run"
     assert pictures(tmp_path) == []
@@ -280,8 +280,8 @@ def test_doctor(easel, tmp_path):
         ('[inference]\ndefault_model = "dmeo"', "dmeo", 2),
         ('[[models]]\nname = "a"\nsource = "nowhere"', "nowhere", 3),
         ('[inference]\ndevices = ["cuda:0"]', "cuda:0", 1),
-        ('[store]\nurl = "postgresql+psycopg://bob:s3cret@host:x/d"', "[store] url cannot be used", 2),
-        ('[files]\nurl = "nonsense://x"', "[files] url cannot be used", 2),
+        ('[store]\nurl = "postgresql+psycopg://bob:s3cret@host:x/d"', "[store] url is not valid", 2),
+        ('[files]\nurl = "nonsense://x"', "[files] url is not valid", 2),
     ],
 )
 def test_doctor_finds(easel, tmp_path, text, sentence, code):
@@ -307,7 +307,7 @@ def test_a_defect_is_kept_for_later(tmp_path):
     )
     (trace,) = tmp_path.glob("easel-*.log")
     assert done.returncode == 1
-    assert done.stderr == f"Something went wrong inside Easel that nobody foresaw. The details are in {trace}.\n"
+    assert done.stderr == f"Something went wrong inside Easel. The details are in {trace}.\n"
     assert "ZeroDivisionError" in trace.read_text()
 
 

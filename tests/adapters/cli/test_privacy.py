@@ -41,7 +41,7 @@ async def test_an_export_has_everything(store, ann, tmp_path):
     file = tmp_path / "ann.zip"
     said = await privacy.exported(store, "web:ann", file)
 
-    assert said == f"{file} holds what is kept of Ann \\x1b[2J: 2 requests, 2 pictures."
+    assert said == f"{file} contains all data of Ann \\x1b[2J: 2 jobs, 2 pictures."
     with zipfile.ZipFile(file) as archive:
         data = json.loads(archive.read("data.json"))
         tables = data["tables"]
@@ -73,12 +73,12 @@ async def test_forgetting_is_asked_for(store):
     def answer(agrees):
         return lambda question: asked.append(question) or agrees
 
-    assert await privacy.forgotten(store, "web:ann", answer(False)) == "Nothing was forgotten."
+    assert await privacy.forgotten(store, "web:ann", answer(False)) == "Nothing was deleted."
     assert await store.people.find(UserRef("web", "ann")) is not None
     said = await privacy.forgotten(store, "web:ann", answer(True))
 
-    assert asked == ["Forget Ann \\x1b[2J for good, with 2 requests and 2 pictures?"] * 2
-    assert said == "Forgotten: Ann \\x1b[2J, with 2 requests and 2 pictures."
+    assert asked == ["Permanently delete all data of Ann \\x1b[2J, including 2 jobs and 2 pictures?"] * 2
+    assert said == "Deleted all data of Ann \\x1b[2J, including 2 jobs and 2 pictures."
     assert await store.people.find(UserRef("web", "ann")) is None
     assert (await store.audit.latest(1))[0].act == "forget"
 
@@ -86,12 +86,12 @@ async def test_forgetting_is_asked_for(store):
 async def test_forgetting_again_after_a_restore(store, ann):
     """Those who are back with a backup are forgotten by one command, and where nobody is, it says so."""
     await privacy.forgotten(store, ann, lambda _: True)
-    assert await privacy.forgotten_again(store) == "Nobody who was forgotten is back."
+    assert await privacy.forgotten_again(store) == "No deleted users were found."
     async with store.database.write() as session:
         await session.execute(insert(UserRow).values(id=ann, name="Ann"))
         await session.execute(insert(AccountRow).values(platform="web", id="ann", person_id=ann, created=now() - timedelta(days=1)))
 
-    assert await privacy.forgotten_again(store) == "Forgotten: Ann, with 0 requests and 0 pictures."
+    assert await privacy.forgotten_again(store) == "Deleted all data of Ann, including 0 jobs and 0 pictures."
     assert await store.people.find(UserRef("web", "ann")) is None
 
 
@@ -122,7 +122,7 @@ async def test_without_a_terminal_nobody_is_forgotten_by_mistake():
 
 async def test_the_audit_is_read(store):
     """Each act is a line with names where there are some; what people call themselves moves no cursor."""
-    assert await audit.listed(store, 10) == "Nobody has done anything yet that is noted here."
+    assert await audit.listed(store, 10) == "The audit log is empty."
     ann, bob = await user_of(store, "ann"), (await store.people.user(UserRef("web", "bob", "Bob\n\x1b[2J"))).id
     await store.audit.note(ann, "pause", user=bob, facts={"jobs": 3})
     await store.audit.note("terminal", "forget")
@@ -155,13 +155,13 @@ def test_the_commands_do_it(tmp_path):
         run = subprocess.run(command, cwd=tmp_path, env=plain, check=False, **how)
         return run.returncode, run.stdout + run.stderr
 
-    assert easel("export", "Ann", "-o", "ann.zip") == (0, "ann.zip holds what is kept of Ann: 1 request, 1 picture.\n")
+    assert easel("export", "Ann", "-o", "ann.zip") == (0, "ann.zip contains all data of Ann: 1 job, 1 picture.\n")
     assert zipfile.is_zipfile(tmp_path / "ann.zip")
-    assert easel("forget", "Ann") == (2, "Nobody is here to be asked; write --yes to forget somebody without a question.\n")
-    assert easel("forget") == (2, "Write whom to forget; or, after a backup was restored, --again and nobody.\n")
-    assert easel("forget", "ann", "--yes")[1] == "Forgotten: Ann, with 1 request and 1 picture.\n"
+    assert easel("forget", "Ann") == (2, "There is no terminal to confirm in. Add --yes to delete without a question.\n")
+    assert easel("forget") == (2, "Give the user to forget, or use --again alone after restoring a backup.\n")
+    assert easel("forget", "ann", "--yes")[1] == "Deleted all data of Ann, including 1 job and 1 picture.\n"
     assert easel("forget", "Ann", "--yes")[0] == 2
-    assert easel("forget", "--again") == (0, "Nobody who was forgotten is back.\n")
+    assert easel("forget", "--again") == (0, "No deleted users were found.\n")
     code, told = easel("audit")
     assert code == 0
     assert [line.split("  ")[2] for line in told.splitlines()] == ["forget", "export"]

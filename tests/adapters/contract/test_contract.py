@@ -218,7 +218,7 @@ async def test_presets_travel_as_files(stage, names):
     words = 'a "blue": {prompt}, \\(yes\\)\nby the sea'
     theirs = json.dumps([{"name": "keepsake", "prompt": words, "negative_prompt": "fog"}]).encode()
     async with stage.user(names[0]) as ada, stage.user(names[1]) as bob:
-        assert "One preset came in" in (await ada.say("/preset import", file=("styles.json", theirs))).said
+        assert "1 preset imported" in (await ada.say("/preset import", file=("styles.json", theirs))).said
         await ada.say("/preset export keepsake")
         name, data = await ada.handed()
         assert json.loads(data)["presets"] == [{"name": "keepsake", "prompt": words, "negative": "fog", "tags": []}]
@@ -229,7 +229,7 @@ async def test_presets_travel_as_files(stage, names):
         for broken in (png("red"), b"\xff\xfe", b"[" * 100_000, b"[" + b" " * 1_000_001 + b"]", b'[{"name": 3}]' * 2):
             heard = await bob.say("/preset import", file=("presets.json", broken))
             assert heard.is_refused
-            assert "came in" not in heard.said
+            assert "imported" not in heard.said
         assert len(await stage.store.presets.of_person((await stage.store.jobs.get(job)).user)) == 1
 
 
@@ -283,7 +283,7 @@ async def test_a_digest_comes_where_it_was_asked_for(stage, names):
         await wanted(stage.store, one.address, one.user, weeks=1.01)
         telling = BoardDigests(stage.store, stage.adapter, [stage.world.platform])
         assert [await telling.look(), await telling.look()] == [1, 0]
-        assert "a red circle" in await ada.hears("One new thing")
+        assert "a red circle" in await ada.hears("One new item")
 
 
 async def until_told(stage, job, state="sent"):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FILE = json.dumps([{"name": "keepsake", "prompt": "a blue {prompt}", "negative_prompt": ""}]).encode()
 
-CAME = "One preset came in."
+CAME = "1 preset imported."
 
 
 async def test_an_attached_file(chat):

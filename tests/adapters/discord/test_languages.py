@@ -84,7 +84,7 @@ async def test_a_channel_has_a_language_of_its_own(chat):
         use = await user.use(channel, "imagine", prompt="a red circle", steps=1)
         await chat.pictures(channel, number)
         assert "1 Schritt · Seed" in read(use.message)
-    assert "Paint a picture from words." in read(await told(await bob.use(bob.dm(), "help")))
+    assert "Paint a picture from a description." in read(await told(await bob.use(bob.dm(), "help")))
 
 
 async def test_commands_are_listed_in_every_language(chat):

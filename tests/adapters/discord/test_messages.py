@@ -30,14 +30,14 @@ async def test_a_mention_without_words(chat):
     """Who only mentions the bot is told what is missing."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT>")
-    await chat.discord.until(lambda: "no words to paint" in str([one.texts() for one in said(chat, channel)]))
+    await chat.discord.until(lambda: "The prompt is empty" in str([one.texts() for one in said(chat, channel)]))
 
 
 async def test_private_commands_after_a_mention(chat):
     """What can be typed as a command can be written after a mention too; what is its person's alone is answered to them alone."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> /queue")
-    await chat.discord.until(lambda: "Nothing of yours is waiting" in str([one.texts() for one in said(chat, ann.dm())]))
+    await chat.discord.until(lambda: "You have no queued or running jobs" in str([one.texts() for one in said(chat, ann.dm())]))
     assert said(chat, channel) == []
 
 
@@ -115,5 +115,5 @@ async def test_a_place_where_it_may_not_write(chat):
     channel, ann, _ = chat.channel()
     channel.deny("send_messages")
     await ann.say(channel, "<@BOT> a red circle")
-    await chat.discord.until(lambda: "may not write" in str([one.texts() for one in said(chat, ann.dm())]))
+    await chat.discord.until(lambda: "can't post" in str([one.texts() for one in said(chat, ann.dm())]))
     assert said(chat, channel) == []

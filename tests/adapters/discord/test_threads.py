@@ -11,7 +11,7 @@ from tests.adapters.discord.chat import told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TOO_MANY = "steps can be up to 6"
+TOO_MANY = "steps can be at most 6"
 
 
 async def ruled(chat, kind):

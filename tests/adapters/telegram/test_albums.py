@@ -54,7 +54,7 @@ async def test_a_question_stays_while_pictures_are_deleted(chat):
     await chat.answer(dm, said)
     await asyncio.sleep(0.5)
     assert "may not have arrived" in words_of(question)
-    assert "Send it again" in dict(question.buttons())
+    assert "Send again" in dict(question.buttons())
 
 
 async def test_the_picture_that_was_deleted_goes(chat):
@@ -63,7 +63,7 @@ async def test_the_picture_that_was_deleted_goes(chat):
     question, job = await asked(chat, dm, ann)
     first, second, *_ = (await chat.store.pictures.of_jobs([job]))[job]
     await ann.say(dm, f"/delete {first.id}")
-    await ann.press(question, "Send it again")
+    await ann.press(question, "Send again")
     album = await chat.telegram.until(lambda: found if len(found := [one for one in chat.answers(dm) if one.photo]) == 3 else None)
     await chat.telegram.until(lambda: "Delete 2" in dict(question.buttons()))
     await ann.press(question, "Delete 2")
@@ -121,7 +121,7 @@ async def test_an_album_that_comes_privately_comes_once(chat):
     assert fault.hits == 1
     assert len([one for one in chat.answers(ann.dm()) if one.photo]) == 3
     private = next(one for one in chat.answers(ann.dm()) if "Again" in dict(one.buttons()))
-    assert "could not be posted" in words_of(private)
+    assert "couldn't post this" in words_of(private)
     await ann.press(private, "Delete 1")
     await chat.telegram.until(lambda: len([one for one in chat.answers(ann.dm()) if one.photo]) == 2)
 

@@ -21,7 +21,7 @@ async def covered(chat):
     ann, _ = await chat.started()
     group = chat.telegram.group("Studio", ann)
     await ann.promote(group)
-    await ruled(chat, ann, group, "on", "covered until")
+    await ruled(chat, ann, group, "on", "hidden until")
     return ann, group
 
 

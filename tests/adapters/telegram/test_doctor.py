@@ -48,7 +48,7 @@ async def test_a_token_that_telegram_does_not_know(telegram, examined, token):
     """A token that is wrong, or none at all, is a problem of the configuration."""
     ((code, said),) = await examined(telegram, token=token)
     assert code == 2
-    assert "does not know this token" in said
+    assert "rejected the token" in said
 
 
 async def test_nobody_answers(telegram, examined):
@@ -66,7 +66,7 @@ async def test_what_stands_in_the_way_is_noted(telegram, examined):
     telegram.updates.webhook.url = "http://127.0.0.1:1/elsewhere"
     said = " ".join(one for _, one in await examined(telegram))
     assert "/setprivacy" in said
-    assert "polling takes that away" in said
+    assert "Easel removes that webhook" in said
 
 
 async def test_silence_ends():

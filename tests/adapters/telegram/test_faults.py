@@ -81,10 +81,10 @@ async def test_an_album_that_goes_wrong(chat, kind):
         arrived = 3 if kind in ("timeout-after-success", "half") else 0
         assert fault.hits == 1
         assert len([one for one in chat.answers(dm) if one.photo]) == pictures + arrived
-        job = dict(question.buttons())["Send it again"].partition(":")[2]
+        job = dict(question.buttons())["Send again"].partition(":")[2]
         assert (await told(chat, job)).state == UNKNOWN
         if not arrived:
-            await ann.press(question, "Send it again")
+            await ann.press(question, "Send again")
             await chat.telegram.until(lambda pictures=pictures: len([one for one in chat.answers(dm) if one.photo]) == pictures + 3)
             await chat.telegram.until(lambda question=question: "3 pictures" in words_of(question))
 

@@ -23,11 +23,11 @@ async def test_a_form_is_whose_press_made_it(chat):
     form = await form_of(chat, group)
     before = words_of(form)
     said = await eve.say(group, "rude words", reply_to=form)
-    assert "somebody else's" in words_of(await chat.answer(group, said))
+    assert "someone else" in words_of(await chat.answer(group, said))
     for button in ("Steps", "Paint"):
         answer = await (await eve.press(form, button)).answered()
         assert answer.show_alert
-        assert "somebody else's" in answer.text
+        assert "someone else" in answer.text
     assert words_of(form) == before
     await ann.press(form, "Paint")
     again = (await chat.pictures(group, 2))[-1]
@@ -104,6 +104,6 @@ async def test_settings_are_changed_privately(chat):
     wire = dict(shown.buttons())["Change…"]
     message.reply_markup = {"inline_keyboard": [[{"text": "Change…", "callback_data": wire}]]}
     await bob.press(message, "Change…")
-    await form_of(chat, bob.dm(), "Keep")
+    await form_of(chat, bob.dm(), "Save")
     assert len(chat.answers(group)) == 1
     assert await chat.store.people.find(UserRef("telegram", str(bob.id))) is not None

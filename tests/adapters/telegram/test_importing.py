@@ -15,7 +15,7 @@ async def test_a_file_that_is_answered(chat, name):
     ann, dm = await chat.started()
     sent = await ann.document(dm, FILE, name)
     said = await ann.say(dm, "/preset_import", reply_to=sent)
-    assert words_of(await chat.answer(dm, said)) == "One preset came in."
+    assert words_of(await chat.answer(dm, said)) == "1 preset imported."
     await ann.say(dm, "/preset_use keepsake circle")
     assert (await chat.job((await chat.pictures(dm))[0])).request.prompt.text == "a blue circle"
 
@@ -34,7 +34,7 @@ async def test_nothing_to_take_in(chat):
     """The command alone says what it needs; so it does in answer to a picture."""
     ann, dm = await chat.started()
     said = await ann.say(dm, "/preset_import")
-    assert "Attach one file" in words_of(await chat.answer(dm, said))
+    assert "Attach one preset file" in words_of(await chat.answer(dm, said))
 
 
 async def test_in_a_group_it_is_taken_in_privately(chat):
@@ -43,7 +43,7 @@ async def test_in_a_group_it_is_taken_in_privately(chat):
     bob = chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.document(group, FILE, "styles.json", caption="/preset_import")
-    await chat.telegram.until(lambda: any("came in" in words_of(one) for one in chat.answers(ann.dm())))
+    await chat.telegram.until(lambda: any("imported" in words_of(one) for one in chat.answers(ann.dm())))
     assert chat.answers(group) == []
     said = await bob.say(group, "/preset_use keepsake circle")
     assert "There is no preset keepsake" in words_of(await chat.answer(group, said))

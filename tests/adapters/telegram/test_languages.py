@@ -67,7 +67,7 @@ async def test_a_group_has_a_language_of_its_own(chat):
         await user.say(group, "/imagine a red circle --steps 1 --size 64x64")
         assert "1 Schritt · Seed" in words_of((await chat.pictures(group, number))[-1])
     asked = await bob.say(his, "/help")
-    assert "Paint a picture from words." in words_of(await chat.answer(his, asked))
+    assert "Paint a picture from a description." in words_of(await chat.answer(his, asked))
 
 
 async def test_the_first_card_is_in_the_language_of_the_group(chat):

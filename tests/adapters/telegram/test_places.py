@@ -208,7 +208,7 @@ async def test_presets_are_offered_where_one_types(chat):
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.start()
     said = await ann.say(ann.dm(), "/preset save calm a blue {prompt} by the sea --steps 1 --size 64x64")
-    await chat.answer(ann.dm(), said, "is kept")
+    await chat.answer(ann.dm(), said, "saved")
     (result,) = await ann.inline("cal red circle", chat_type="supergroup")
     assert result["title"] == "Paint with calm"
     await ann.choose(result, group, "cal red circle")

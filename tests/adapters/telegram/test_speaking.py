@@ -46,7 +46,7 @@ async def test_who_speaks_as_a_channel_is_asked_to_be_themselves(chat):
     group = chat.telegram.supergroup("Studio", eve)
     channel = chat.telegram.channel("news", eve)
     said = await eve.say(group, f"/imagine a boat {SMALL}", as_chat=channel)
-    assert "ask as yourself" in words_of(await chat.answer(group, said))
+    assert "Post as yourself" in words_of(await chat.answer(group, said))
     assert await chat.store.people.find(UserRef("telegram", str(channel.id))) is None
     await eve.say(group, "good morning", as_chat=channel)
     await eve.say(group, f"/imagine a boat {SMALL}")
@@ -72,15 +72,15 @@ async def test_who_looks_after_a_group_is_asked_for_again_soon(chat, monkeypatch
 
 @pytest.mark.parametrize("line", ["/queue", "/help", "/settings", "/preset list"])
 async def test_a_command_in_answer_to_a_picture(chat, line):
-    """A command that takes no picture does without the one that it answers, which is not even fetched."""
+    """A command that doesn't take a picture does without the one that it answers, which is not even fetched."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
     said = await ann.say(dm, line, reply_to=message)
-    assert "takes no picture" not in words_of(await chat.answer(dm, said))
+    assert "doesn't take a picture" not in words_of(await chat.answer(dm, said))
     assert not chat.telegram.asked("getFile")
     said = await ann.photo(dm, png("red"), caption="/queue")
-    assert "takes no picture" in words_of(await chat.answer(dm, said))
+    assert "doesn't take a picture" in words_of(await chat.answer(dm, said))
 
 
 async def test_an_album_with_words_is_answered_once(chat):

@@ -101,7 +101,7 @@ async def test_what_comes_too_late_for_a_press_is_said_in_a_message(chat, monkey
     chat.adapter._letters._act.__self__._people.forget(group.id)
     press = await bob.press(message, "Delete")
     assert not (await press.answered()).text
-    await chat.telegram.until(lambda: any("no such picture" in words_of(one) for one in chat.answers(bob.dm())))
+    await chat.telegram.until(lambda: any("That picture doesn't exist" in words_of(one) for one in chat.answers(bob.dm())))
     assert len(chat.answers(group)) == 1
 
 

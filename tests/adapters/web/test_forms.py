@@ -85,7 +85,7 @@ async def test_a_form_brings_a_picture(chat):
 @pytest.mark.parametrize(
     ("fields", "picture", "told"),
     [
-        ({"prompt": ""}, None, "There are no words to paint"),
+        ({"prompt": ""}, None, "The prompt is empty"),
         ({"steps": "600"}, None, "steps must be from 1 to 60; you wrote 600."),
         ({"prompt": "a" * 500_000}, None, "this one has 500000."),
         ({"colour": "red"}, None, "another version of Easel"),

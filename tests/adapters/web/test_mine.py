@@ -41,10 +41,10 @@ async def linked(one, other):
     """Have what two browsers are be one person, as people do it."""
     code = await one.say("/link")
     typed = re.search(r"/link ([0-9A-Z-]+)", said(code))[1]
-    assert "agree there" in said(await other.say(f"/link {typed}"))
+    assert "press Check and confirm" in said(await other.say(f"/link {typed}"))
     asks = await one.press(wires(code)[0])
     answer = await one.press(wires(asks)[0])
-    assert "Joined" in said(answer)
+    assert "Your accounts are linked" in said(answer)
 
 
 async def test_two_browsers_are_one_person(chat):
@@ -52,10 +52,10 @@ async def test_two_browsers_are_one_person(chat):
     async with chat.browser() as home, chat.browser() as work:
         await home.job("a red circle")
         await linked(home, work)
-        assert "1 request of yours is open" in said(await work.say("/queue"))
-        assert "somebody new" in said(await work.say("/unlink"))
-        assert "Nothing of yours" in said(await work.say("/queue"))
-        assert "1 request of yours is open" in said(await home.say("/queue"))
+        assert "You have 1 queued or running job." in said(await work.say("/queue"))
+        assert "is now separate" in said(await work.say("/unlink"))
+        assert "You have no queued or running jobs" in said(await work.say("/queue"))
+        assert "You have 1 queued or running job." in said(await home.say("/queue"))
 
 
 async def test_a_file_is_a_link(chat):
@@ -84,7 +84,7 @@ async def test_tokens_follow_their_person(closed):
         other = await bob.job("a blue star")
         await linked(ann, bob)
         assert [other in await browser.open() for browser in (ann, bob)] == [True, True]
-        assert "2 requests of yours are open" in said(await bob.say("/queue"))
+        assert "You have 2 queued or running jobs." in said(await bob.say("/queue"))
         assert (await bob.say("/unlink")).status_code == 422
 
 
@@ -95,6 +95,6 @@ async def test_whoever_is_forgotten_is_told_and_out(closed):
         await browser.log_in(secret)
         asks = await browser.say("/me forget")
         assert "data-ask" in said(asks)
-        assert "Forgotten" in said(await browser.press(wires(asks)[0]))
+        assert "All your data is deleted" in said(await browser.press(wires(asks)[0]))
         assert (await browser.say("/queue")).status_code == 401
     assert await closed.store.people.latest(5) == ()

@@ -35,7 +35,7 @@ async def subscribed(chat, browser):
     await chat.paint("red")
     (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
     await browser.press(f"share::{picture.id}")
-    assert "once a week" in (await browser.say("/digest on")).text
+    assert "is on" in (await browser.say("/digest on")).text
     return job, (await chat.store.jobs.get(job)).address
 
 
@@ -46,7 +46,7 @@ async def test_an_open_page_is_told_at_once(chat):
         entry = await told(chat, address)
         (said,) = await page.until(lambda: page.of("said"))
         assert said["id"] == entry
-        assert "One new thing" in said["html"]
+        assert "One new item" in said["html"]
         assert 'data-wire="board:new"' in said["html"]
         (thumbnail,) = re.findall(r'src="(/files/[^"]+)"', said["html"])
         assert (await ada.client.get(thumbnail)).status_code == 200

@@ -33,7 +33,7 @@ def told(reply):
 async def test_words_that_the_model_does_not_know_are_mentioned(bot):
     """Painting goes on, and the answer says which words mean nothing to the model."""
     reply = await bot.say("a red unicorn (-fog)")
-    assert "was not taught the words unicorn, fog" in reply.text
+    assert "doesn't know the words unicorn, fog" in reply.text
     assert reply.jobs
     assert (await bot.say("a red circle")).text == ""
 
@@ -76,9 +76,9 @@ async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
     done = await bot.store.jobs.get(same.id)
     kept = (await bot.store.pictures.of_jobs([done.id]))[done.id]
     assert done.evidence == JobProvenance(proof, First(proof))
-    assert job_card.job_view(done, kept).status.endswith(" s. Identical to the first.")
+    assert job_card.job_view(done, kept).status.endswith(" s. Identical to the original.")
     facts = told(await bot.say(f"/info {kept[0].id}", who="bob"))
-    assert (facts["model hash"], facts["on"], facts["compared"]) == ("ababababab", "cpu, float32", "Identical to the first.")
+    assert (facts["model hash"], facts["device"], facts["comparison"]) == ("ababababab", "cpu, float32", "Identical to the original.")
 
 
 async def test_again_is_for_the_place(bot):
@@ -123,7 +123,7 @@ async def test_info_tells_all_settings(bot):
         facts.items()
         >= {
             "prompt": "a (red:1.2) circle",
-            "without": "fog",
+            "negative": "fog",
             "model": "demo",
             "size": "128 × 64",
             "seed": "4294967295",
@@ -176,16 +176,16 @@ async def test_a_deleted_source_is_said(bot):
 
 async def test_queue_shows_one_s_own(bot):
     """The queue lists what is open and one's own, with its place in line and a button to take it back."""
-    assert (await bot.say("/queue")).text == "Nothing of yours is waiting."
+    assert (await bot.say("/queue")).text == "You have no queued or running jobs."
     await bot.say("a cat", who="bob")
     await bot.say("a red circle || a blue square")
     reply = await bot.say("/queue")
-    assert reply.text == "2 requests of yours are open."
-    assert told(reply) == {"a red circle": "2nd in line, about 1 s", "a blue square": "3rd in line, about 1 s"}
+    assert reply.text == "You have 2 queued or running jobs."
+    assert told(reply) == {"a red circle": "2nd in queue, about 1 s", "a blue square": "3rd in queue, about 1 s"}
     await bot.press(reply.buttons[0])
-    assert told(await bot.say("/queue")) == {"a blue square": "2nd in line, about 1 s"}
+    assert told(await bot.say("/queue")) == {"a blue square": "2nd in queue, about 1 s"}
     await bot.store.attempts.claim("painter")
-    assert "being painted" in {*told(await bot.say("/queue", who="bob")).values(), *told(await bot.say("/queue")).values()}
+    assert "painting" in {*told(await bot.say("/queue", who="bob")).values(), *told(await bot.say("/queue")).values()}
 
 
 async def test_cancel_is_for_owners(bot):
@@ -208,10 +208,10 @@ async def test_history_page_by_page(bot):
     await bot.painted("a red circle --seed 100 --size 64x64")
     await bot.painted("a blue square --count 13 --seed 1 --size 64x64")
     first = await bot.say("/history")
-    assert first.text == "1 to 10 of 14."
+    assert first.text == "1 to 10 of 14 pictures."
     assert len(first.pictures) == 10
     second = await bot.press(first.buttons[0])
-    assert second.text == "11 to 14 of 14."
+    assert second.text == "11 to 14 of 14 pictures."
     assert second.buttons == ()
     assert {one.id for one in first.pictures}.isdisjoint(one.id for one in second.pictures)
     assert second.pictures[-1].words == "a red circle"
@@ -223,9 +223,9 @@ async def test_history_finds_words(bot):
     await bot.painted("a red circle: 100%_ --size 64x64 --count 13")
     await bot.painted("a blue square --size 64x64")
     found = await bot.say("/history CIRCLE: 100%_")
-    assert found.text == "1 to 10 of 13 with “CIRCLE: 100%_”."
-    assert (await bot.press(found.buttons[0])).text == "11 to 13 of 13 with “CIRCLE: 100%_”."
-    assert (await bot.say("/history circle blue")).text == "No picture of yours has “circle blue” in its prompt."
+    assert found.text == "1 to 10 of 13 pictures matching “CIRCLE: 100%_”."
+    assert (await bot.press(found.buttons[0])).text == "11 to 13 of 13 pictures matching “CIRCLE: 100%_”."
+    assert (await bot.say("/history circle blue")).text == "None of your pictures has “circle blue” in its prompt."
     long = await bot.say(f"/history {'circle ' * 9}red")
     assert long.buttons == ()
     assert "/history circle circle" in long.text
@@ -236,42 +236,42 @@ async def test_explain_tells_how_it_is_read(bot):
     """Explain shows the words with their weights, what is kept out, what was drawn, each setting and whose it is, and the cost."""
     reply = await bot.say("/explain a (red:1.3) {circle|square} BREAK a dog (-fog) --steps 20 --ar 16:9 --seed 3 --n 2")
     facts = told(reply)
-    drawn = facts["drawn"]
+    drawn = facts["picked"]
     assert drawn in ("circle", "square")
-    assert facts["prompt"] == f"a · red (1.3 times) · {drawn} | then | a dog"
-    assert facts["without"] == "fog"
-    assert facts["steps"] == "20, from you"
-    assert facts["model"] == "demo, the model’s own"
-    assert facts["size"].endswith(", from you")
-    assert (facts["seed"], facts["pictures"]) == ("3, from you", "2")
-    assert facts["costs"].startswith("0.")
-    assert facts["costs"].endswith(" credits, about 1 s")
-    assert "was not taught the words dog, fog" in reply.text
-    assert "nothing is painted yet" in reply.text
+    assert facts["prompt"] == f"a · red (weight 1.3) · {drawn} | then | a dog"
+    assert facts["negative"] == "fog"
+    assert facts["steps"] == "20 (set by you)"
+    assert facts["model"] == "demo (model default)"
+    assert facts["size"].endswith("(set by you)")
+    assert (facts["seed"], facts["pictures"]) == ("3 (set by you)", "2")
+    assert facts["cost"].startswith("0.")
+    assert facts["cost"].endswith(" credits, about 1 s")
+    assert "doesn't know the words dog, fog" in reply.text
+    assert "Nothing is painted yet" in reply.text
     assert await bot.open() == 0
 
 
 async def test_explain_tells_what_is_not_given(bot):
     """What nobody gave is drawn anew or the model's own."""
     facts = told(await bot.say("/explain a {red|blue} circle"))
-    assert facts["drawn"].endswith("this time; each time anew without a seed")
-    assert facts["seed"] == "drawn anew each time"
-    assert facts["scheduler"].endswith("the model’s own")
+    assert facts["picked"].endswith("(random; set --seed to repeat)")
+    assert facts["seed"] == "random"
+    assert facts["scheduler"].endswith("(model default)")
     assert "strength" not in facts
 
 
 async def test_explain_tells_what_is_refused(bot):
     """What could not be painted is said with the words that were understood; several prompts are explained one after the other."""
     reply = await bot.say("/explain a (red:2) circle --size 1x1 || a dog")
-    assert reply.text.startswith("This cannot be painted: width must be from 64")
-    assert [fact.told for fact in reply.facts if fact.name == "prompt"] == ["a · red (2 times) · circle", "a dog"]
+    assert reply.text.startswith("This can't be painted: width must be from 64")
+    assert [fact.told for fact in reply.facts if fact.name == "prompt"] == ["a · red (weight 2) · circle", "a dog"]
 
 
 async def test_explain_keeps_nothing(bot):
     """A picture that comes with a question is looked at and not kept."""
     facts = told(await bot.say("/explain a dog --strength 0.4", picture=png(64, 128)))
-    assert facts["size"].endswith("after your picture")
-    assert facts["strength"] == "0.4, from you"
+    assert facts["size"].endswith("(from your picture)")
+    assert facts["strength"] == "0.4 (set by you)"
     assert not bot.files.exists()
 
 
@@ -279,13 +279,13 @@ async def test_help_lists_every_command(bot):
     """Help shows each command with its line; with a name, whether or not with its slash, everything about that one."""
     listed = told(await bot.say("/help"))
     assert list(listed) == ["/" + one.name for one in COMMANDS if not one.hidden]
-    assert listed["/imagine"] == "Paint a picture from words."
+    assert listed["/imagine"] == "Paint a picture from a description."
     one = await bot.say("/help /imagine")
-    assert one.text == "/imagine <prompt> [--flag …]: Paint a picture from words."
+    assert one.text == "/imagine <prompt> [--flag …]: Paint a picture from a description."
     facts = told(one)
-    assert facts["--steps …"] == "Denoising steps; more is slower · 1 to 60"
-    assert facts["--negative …"] == "What not to paint · also --no"
-    assert facts["--model …"] == "Which model paints · there are demo"
+    assert facts["--steps …"] == "Denoising steps; more take longer · 1 to 60"
+    assert facts["--negative …"] == "What the picture should not show · also --no"
+    assert facts["--model …"] == "Which model · such as demo"
     with pytest.raises(BadInput, match="nearest=imagine"):
         await bot.say("/help imagin")
 

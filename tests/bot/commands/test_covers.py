@@ -76,7 +76,7 @@ async def test_a_preset_of_a_covered_board_is_covered(bot):
 async def test_the_rule_is_shown_and_taken_back(bot):
     """The rules of a place name it while it holds, both ways take it back, and both are written down."""
     for line in ("/rules --cover off", "/rules --without cover"):
-        assert "covered" in told(await bot.say("/rules --cover on", "mod", moderates=True))["pictures"]
+        assert "hidden" in told(await bot.say("/rules --cover on", "mod", moderates=True))["pictures"]
         assert "pictures" in told(await bot.say("/rules"))
         assert not told(await bot.say(line, "mod", moderates=True))
         assert not told(await bot.say("/rules"))
@@ -98,8 +98,8 @@ async def test_what_holds_everywhere_no_place_takes_back(strict):
     for line in ("/rules --cover off", "/rules --without cover"):
         with pytest.raises(NotAllowed) as refused:
             await strict.say(line, "mod", moderates=True)
-        assert "those who run Easel" in tell(refused.value.problem)
-    assert "those who run Easel" in told(await strict.say("/rules"))["pictures"]
+        assert "The operator" in tell(refused.value.problem)
+    assert "the operator" in told(await strict.say("/rules"))["pictures"]
     await strict.say(f"/share --picture {picture.id}")
     assert await shown(strict, "/board") == [True]
     for where in ("studio", "elsewhere"):

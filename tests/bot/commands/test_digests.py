@@ -53,15 +53,15 @@ async def shared(bot, words, who="ada", where="studio"):
 
 async def test_a_groups_is_for_who_looks_after_it(bot):
     """Everybody sees whether a group is told; who looks after it switches that, which is written down, and nobody else."""
-    assert "not told here" in (await bot.say("/digest", "eve")).text
+    assert "is off" in (await bot.say("/digest", "eve")).text
     for line in ("/digest on", "/digest off"):
         with pytest.raises(NotAllowed):
             await bot.say(line, "eve")
-    assert "once a week" in (await bot.say("/digest on", "mod", moderates=True)).text
+    assert "is on" in (await bot.say("/digest on", "mod", moderates=True)).text
     one = await bot.store.digests.of(MessageRef(PLATFORM, "studio"))
     assert one.user is None
     assert f"{one.due:%Y-%m-%d %H:%M}" in (await bot.say("/digest", "eve")).text
-    assert "not told here" in (await bot.say("/digest --switch off", "mod", moderates=True)).text
+    assert "is off" in (await bot.say("/digest --switch off", "mod", moderates=True)).text
     assert await bot.store.digests.of(MessageRef(PLATFORM, "studio")) is None
     assert [one.act for one in await bot.store.audit.latest(5)] == ["digest", "digest"]
 
@@ -69,7 +69,7 @@ async def test_a_groups_is_for_who_looks_after_it(bot):
 async def test_in_private_everybody_subscribes(bot):
     """In the conversation with the bot alone anybody switches it for themselves, and nothing of that is written down."""
     assert "/digest on" in (await bot.say("/digest", "eve", "eve")).text
-    assert "groups where you paint" in (await bot.say("/digest on", "eve", "eve")).text
+    assert "digest of your groups is on" in (await bot.say("/digest on", "eve", "eve")).text
     one = await bot.store.digests.of(MessageRef(PLATFORM, "eve"))
     assert one.user == (await bot.store.people.find(UserRef(PLATFORM, "eve"))).id
     with pytest.raises(NotAllowed):
@@ -93,7 +93,7 @@ async def test_a_week_is_told(bot):
     code = await shared(bot, "a red circle", "bob")
     await bot.say(f"/like {code}", "eve")
     reply = await heard(bot)
-    assert "7 new things" in reply.text
+    assert "7 new items" in reply.text
     assert "These 5" in reply.text
     assert [one.name for one in reply.facts] == ["1", "2", "3", "4", "5"]
     assert reply.facts[0].told == f"a red circle · Bob · 1 like · used 0 times · {code}"
@@ -111,7 +111,7 @@ async def test_nothing_new_is_not_told(bot):
     await bot.say(f"/remove {code}", "mod", moderates=True)
     assert await heard(bot) is None
     await shared(bot, "a blue star")
-    assert "One new thing" in (await heard(bot)).text
+    assert "One new item" in (await heard(bot)).text
     await bot.store.digests.end(MessageRef(PLATFORM, "studio"))
     one = await wanted(bot.store, MessageRef(PLATFORM, "studio"))
     assert await board_digest.told(bot.store, one.next()) is None
@@ -121,7 +121,7 @@ async def test_more_than_a_week_is_not_called_one(bot):
     """After weeks in which Easel did not run it is said since when things are new."""
     await shared(bot, "a red circle")
     one = await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=5.2)
-    assert (await board_digest.told(bot.store, one.next())).text == f"One new thing was shared since {one.told:%Y-%m-%d %H:%M} UTC."
+    assert (await board_digest.told(bot.store, one.next())).text == f"One new item was shared since {one.told:%Y-%m-%d %H:%M} UTC."
 
 
 async def test_what_is_shared_while_it_is_told_is_told_next(bot):
@@ -142,7 +142,7 @@ async def test_presets_that_are_gone_are_not_told(bot):
     await bot.say("/preset delete archived")
     await bot.say("/preset share private --off")
     reply = await heard(bot)
-    assert "One new thing" in reply.text
+    assert "One new item" in reply.text
     assert "an open {prompt}" in told(reply)
 
 
@@ -173,7 +173,7 @@ async def test_a_group_hears_of_its_own_board_alone(bot):
 async def test_it_is_in_the_language_of_the_place(bot):
     """A group is told in its own language, a person in theirs, everybody else in English."""
     await shared(bot, "a red circle")
-    assert "One new thing" in (await heard(bot)).text
+    assert "One new item" in (await heard(bot)).text
     await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"language": "de"})
     assert "Diese Woche" in (await heard(bot)).text
     await bot.say("/imagine a dog", "eve")

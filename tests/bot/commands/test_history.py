@@ -34,11 +34,11 @@ async def test_filters_narrow_history(bot):
     await bot.painted("a blue circle --seed 6 --size 64x64")
     assert [one.words for one in (await bot.say("/history circle seed:5")).pictures] == ["a red circle"]
     assert len((await bot.say("/history model:demo")).pictures) == 2
-    assert (await bot.say("/history model:other red")).text == "No picture that you may see here fits “model:other red”."
-    assert (await bot.say("/history before:1d")).text == "No picture that you may see here fits “before:1d”."
-    assert (await bot.say("/history before:2999-01-01")).text == "1 to 2 of 2 with “before:2999-01-01”."
-    assert (await bot.say("/history ☂")).text == "No picture of yours has “☂” in its prompt."
-    assert (await bot.say("/history /")).text == "No picture of yours has “/” in its prompt."
+    assert (await bot.say("/history model:other red")).text == "No pictures that you can see here match “model:other red”."
+    assert (await bot.say("/history before:1d")).text == "No pictures that you can see here match “before:1d”."
+    assert (await bot.say("/history before:2999-01-01")).text == "1 to 2 of 2 pictures matching “before:2999-01-01”."
+    assert (await bot.say("/history ☂")).text == "None of your pictures has “☂” in its prompt."
+    assert (await bot.say("/history /")).text == "None of your pictures has “/” in its prompt."
     with pytest.raises(BadInput, match="input-filter"):
         await bot.say("/history colour:red")
 
@@ -50,7 +50,7 @@ async def test_others_pictures_are_found_where_they_were_shown(bot):
     assert "no pictures yet" in (await bot.say("/history")).text
     assert [one.words for one in (await bot.say("/history by:bob red")).pictures] == ["a red boat"]
     assert (await bot.say("/history by:bob", where="elsewhere")).pictures == ()
-    assert (await bot.say("/history by:nobody")).text == "No picture that you may see here fits “by:nobody”."
+    assert (await bot.say("/history by:nobody")).text == "No pictures that you can see here match “by:nobody”."
     assert len((await bot.say("/history by:me", who="bob")).pictures) == 2
 
 
@@ -59,8 +59,8 @@ async def test_more_than_is_counted(bot, monkeypatch):
     monkeypatch.setattr("bot.store.images.search.MOST_COUNTED", 12)
     await bot.painted("a red circle --count 13 --size 64x64")
     first = await bot.say("/history red")
-    assert first.text == "1 to 10 of 12+ with “red”."
-    assert (await bot.press(first.buttons[0])).text == "11 to 13 of 12+ with “red”."
+    assert first.text == "1 to 10 of 12+ pictures matching “red”."
+    assert (await bot.press(first.buttons[0])).text == "11 to 13 of 12+ pictures matching “red”."
 
 
 async def test_favourites(bot):
@@ -68,14 +68,14 @@ async def test_favourites(bot):
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.painted("a blue square --size 64x64")
     info = await bot.say(f"/info {picture.id}")
-    assert (await bot.press(button(info, "button-favourite"))).text == "Marked: a red circle"
+    assert (await bot.press(button(info, "button-favourite"))).text == "Added to favourites: a red circle"
     assert [one.id for one in (await bot.say("/history is:favourite")).pictures] == [picture.id]
     moved = await bot.say(f'/favourite {picture.id} --folder "The  Best"')
-    assert moved.text == "Marked, in “the best”: a red circle"
+    assert moved.text == "Added to favourites, in folder “the best”: a red circle"
     assert [one.id for one in (await bot.press(moved.buttons[0])).pictures] == [picture.id]
     assert told(await bot.say("/history in:none")) == {"your folders": "the best"}
     off = await bot.press(button(await bot.say(f"/info {picture.id}"), "button-unfavourite"))
-    assert off.text == "No longer marked: a red circle"
+    assert off.text == "Removed from favourites: a red circle"
     assert (await bot.say("/history is:favourite")).pictures == ()
 
 
@@ -137,8 +137,8 @@ async def test_compare_takes_the_one_before(bot):
     _, (second,) = await bot.painted("a red circle --seed 5 --size 64x64")
     reply = await bot.press(button(await bot.say(f"/info {second.id}"), "button-compare"))
     assert [one.id for one in reply.pictures] == [first.id, second.id]
-    assert reply.text == "Both were painted in the same way."
-    assert "Nothing was painted before" in (await bot.say(f"/compare {first.id}")).text
+    assert reply.text == "Both were painted with the same settings."
+    assert "There is no earlier picture" in (await bot.say(f"/compare {first.id}")).text
 
 
 @pytest.mark.parametrize("said", ["{0} {0}", "{0} {0} {0}"])

@@ -84,18 +84,18 @@ async def test_two_names_become_one_person(bot, ada, eve):
     await ada.say("/imagine a red circle --size 64x64")
     await eve.say("/imagine a blue star --size 64x64")
     code, check = await ada.code()
-    assert (await ada.press(check)).text == "Nobody has typed the code yet."
+    assert (await ada.press(check)).text == "The code has not been entered yet."
 
-    assert "agree there" in (await eve.say(f"/link {code}")).text
+    assert "press Check and confirm" in (await eve.say(f"/link {code}")).text
     assert (await ada.user()).id != (await eve.user()).id
 
     asks = await ada.press(check)
     assert [(one.name, one.told) for one in asks.facts] == [("name", "Eve"), ("two", "eve")]
     join, no = asks.buttons
     assert (join.careful, no.careful) == (True, False)
-    assert (await ada.press(join)).text == "Joined: you are one person now, on one, two."
+    assert (await ada.press(join)).text == "Your accounts are linked: one, two."
     assert (await ada.user()).id == (await eve.user()).id
-    assert [reply.text for reply in (await ada.say("/queue"), await eve.say("/queue"))] == ["2 requests of yours are open."] * 2
+    assert [reply.text for reply in (await ada.say("/queue"), await eve.say("/queue"))] == ["You have 2 queued or running jobs."] * 2
     assert (await ada.say("/quota")).facts == (await eve.say("/quota")).facts
     (act,) = await bot.store.audit.latest(1)
     assert (act.act, act.facts) == ("link", {"platforms": "one, two"})
@@ -128,7 +128,7 @@ async def test_a_stolen_code_is_refused(bot, ada, eve):
     for button in asks.buttons[:1]:
         with pytest.raises(NotAllowed):
             await thief.press(button)
-    assert "the code has ended" in (await ada.press(asks.buttons[1])).text
+    assert "no longer valid" in (await ada.press(asks.buttons[1])).text
     with pytest.raises(NotAllowed):
         await ada.press(asks.buttons[0])
     with pytest.raises(BadInput, match="input-link-code"):
@@ -166,7 +166,7 @@ async def test_whoever_has_a_role_is_told_what_they_share(ada, eve):
     code, check = await ada.code()
     await eve.say(f"/link {code}")
     asks = await ada.press(check)
-    assert "your role as operator included" in asks.text
+    assert "your role as operator" in asks.text
     await ada.press(asks.buttons[0])
     assert (await eve.user()).role == OPERATOR
 
@@ -177,10 +177,10 @@ async def test_parting_makes_somebody_new(bot, ada, eve):
     await eve.say("/imagine a blue star --size 64x64")
     await ada.linked(eve)
     before = await bot.store.ledger.balance((await ada.user()).id)
-    assert "somebody new now on two" in (await eve.say("/unlink")).text
+    assert "Your two account is now separate" in (await eve.say("/unlink")).text
     assert (await ada.user()).id != (await eve.user()).id
-    assert (await eve.say("/queue")).text == "Nothing of yours is waiting."
-    assert (await ada.say("/queue")).text == "1 request of yours is open."
+    assert (await eve.say("/queue")).text == "You have no queued or running jobs."
+    assert (await ada.say("/queue")).text == "You have 1 queued or running job."
     assert (await bot.store.ledger.balance((await eve.user()).id)).left == before.left < 10_000
     with pytest.raises(NotAllowed, match="denied-unlink"):
         await eve.say("/unlink")
@@ -229,7 +229,7 @@ async def test_all_that_is_kept_is_handed_over(bot, eve):
     await zoe.linked(eve)
     reply = await eve.say("/me export")
     (file,) = reply.files
-    assert reply.text == "This is all that is kept of you: 1 request, 1 picture."
+    assert reply.text == "Everything that is stored about you: 1 job, 1 picture."
     assert (file.name, len(file.data) <= MOST_FILE) == ("easel-export.zip", True)
     with zipfile.ZipFile(io.BytesIO(file.data)) as opened:
         tables = json.loads(opened.read("data.json"))["tables"]
@@ -245,7 +245,7 @@ async def test_pictures_that_are_too_large_are_left_out(bot, monkeypatch):
     # Moments in it take a few bytes more or less each time; the pictures take hundreds.
     monkeypatch.setattr(data_export, "MOST_FILE", rows - 100)
     reply = await bot.say("/me export", "zoe")
-    assert "but the pictures themselves" in reply.text
+    assert "except the picture files" in reply.text
     assert "2 pictures" in reply.text
     with zipfile.ZipFile(io.BytesIO(reply.files[0].data)) as opened:
         assert opened.namelist() == ["data.json"]
@@ -262,14 +262,15 @@ async def test_forgetting_asks_first(bot, ada, eve):
     zoe = Name(bot, "test", "zoe")
     await zoe.linked(eve)
     asks = await eve.say("/me forget")
-    assert asks.text.startswith("Forget you for good on test, two, with 1 request and 1 picture?")
+    assert asks.text.startswith("Permanently delete all your data on test, two, including 1 job and 1 picture?")
     (button,) = asks.buttons
     assert button.careful
     assert await people(bot) == 1
     with pytest.raises(NotAllowed, match="denied-forget"):
         await ada.press(button)
 
-    assert (await zoe.press(button)).text == "Forgotten, with 1 request and 1 picture. If you write again, you are somebody new."
+    reply = await zoe.press(button)
+    assert reply.text == "All your data is deleted, including 1 job and 1 picture. If you write again, you start as a new user."
 
     async with bot.store.database.read() as session:
         tables = [table for table in Base.metadata.sorted_tables if table.name != "tombstone"]

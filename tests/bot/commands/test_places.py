@@ -110,11 +110,11 @@ async def test_each_member_has_so_many_credits_a_day(bot):
     assert (act.act, act.facts) == ("rules", {"names": "credits"})
     await bot.say(ONE)
     await bot.say(ONE, "eve")
-    assert told(await bot.say("/quota"))["you, here"] == "1.5 of 2.5 left"
+    assert told(await bot.say("/quota"))["you in this chat"] == "1.5 of 2.5 left"
     assert told(await bot.say("/quota", where="elsewhere")) == {}
     with pytest.raises(NotAllowed) as refused:
         await bot.say(TWO)
-    said = "This costs 2 credits. In this place everybody may use 2.5 a day, and you have 1.5 left here today."
+    said = "This costs 2 credits. In this chat each member can use 2.5 a day, and you have 1.5 left today."
     assert tell(refused.value.problem) == said
     assert (await bot.say(TWO, where="elsewhere")).jobs
     with pytest.raises(NotAllowed, match="denied-credits-here"):
@@ -142,4 +142,4 @@ async def test_quota_shows_what_is_tighter_too(tmp_path):
     async with talk(tmp_path, policy=Policy(tiers={"": Tier(credits=5000)})) as bot:
         await bot.say("/rules --credits 2", "mod", moderates=True)
         await bot.say(ONE)
-        assert told(await bot.say("/quota")) == {"today": "4 of 5 left", "you, here": "1 of 2 left"}
+        assert told(await bot.say("/quota")) == {"today": "4 of 5 left", "you in this chat": "1 of 2 left"}

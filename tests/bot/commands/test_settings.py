@@ -29,7 +29,7 @@ async def request(bot, line, who="ada", where="studio", **more):
 async def test_what_is_settled_holds_where_nothing_is_given(bot):
     """Settings are used by every request of their person, and by nobody else's; what is given goes before."""
     reply = await bot.say("/settings --steps 11 --guidance 3.5 --ar 1:2 --n 2 --no fog")
-    assert "Settled." in reply.text
+    assert "Saved." in reply.text
     mine = await request(bot, "/imagine a red circle")
     assert (mine.steps, mine.guidance, mine.count, mine.negative.text) == (11, 3.5, 2, "fog")
     assert mine.height > 1.5 * mine.width
@@ -62,24 +62,24 @@ async def test_explain_says_who_decided(bot):
     await bot.say("/settings --here --guidance 2 --steps 9 --n 3", "mod", moderates=True)
     await bot.say("/settings --steps 11 --no fog")
     facts = told(await bot.say("/explain a red circle --scheduler ddim"))
-    assert facts["steps"] == "11, from your settings"
-    assert facts["guidance"] == "2, settled for this place"
-    assert facts["pictures"] == "3, settled for this place"
-    assert facts["scheduler"] == "ddim, from you"
-    assert facts["model"] == "demo, the model’s own"
-    assert facts["without"] == "fog"
+    assert facts["steps"] == "11 (your default)"
+    assert facts["guidance"] == "2 (chat default)"
+    assert facts["pictures"] == "3 (chat default)"
+    assert facts["scheduler"] == "ddim (set by you)"
+    assert facts["model"] == "demo (model default)"
+    assert facts["negative"] == "fog"
 
 
 async def test_settings_are_shown_and_taken_back(bot):
     """Without a word all that holds is shown; what is taken back is the model's own again, and the rest stays."""
     await bot.say("/settings --steps 11 --guidance 3")
     shown = told(await bot.say("/settings"))
-    assert (shown["steps"], shown["guidance"]) == ("11, from your settings", "3, from your settings")
+    assert (shown["steps"], shown["guidance"]) == ("11 (your default)", "3 (your default)")
     assert "seed" not in shown
     await bot.say("/settings --without steps")
     shown = told(await bot.say("/settings"))
-    assert shown["steps"].endswith("the model’s own")
-    assert shown["guidance"] == "3, from your settings"
+    assert shown["steps"].endswith("(model default)")
+    assert shown["guidance"] == "3 (your default)"
 
 
 async def test_they_can_be_filled_in(bot):
@@ -89,8 +89,8 @@ async def test_they_can_be_filled_in(bot):
     assert {one.param.name: one.value for one in form.fields} == {"steps": "11", "guidance": "", "size": "64x64", "count": "", "model": ""}
     filled = {"steps": "", "guidance": "4", "size": "64x64", "count": "2", "model": "demo"}
     shown = told(await bot.press(form.wire, filled=filled))
-    assert shown["guidance"] == "4, from your settings"
-    assert shown["steps"].endswith("the model’s own")
+    assert shown["guidance"] == "4 (your default)"
+    assert shown["steps"].endswith("(model default)")
     (of_form,) = {(await request(bot, "/imagine a red circle")).count}
     assert of_form == 2
 
@@ -111,7 +111,7 @@ async def test_what_could_not_be_painted_is_refused(bot, line, said):
     with pytest.raises((BadInput, InferenceError)) as refused:
         await bot.say(line)
     assert said in refused.value.problem.key
-    assert "Settled" not in (await bot.say("/settings")).text
+    assert "Saved" not in (await bot.say("/settings")).text
     assert (await request(bot, "/imagine a red circle")).steps > 1
 
 
@@ -223,10 +223,10 @@ async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
 async def test_what_is_left_to_paint_with_is_told(bot):
     """Whoever closes one way of painting is told of the others."""
     reply = await bot.say("/rules --closed imagine, queue", "mod", moderates=True)
-    assert "preset use" in told(reply)["still open for painting"]
-    assert "imagine" not in told(reply)["still open for painting"].split(", ")
+    assert "preset use" in told(reply)["can still paint with"]
+    assert "imagine" not in told(reply)["can still paint with"].split(", ")
     reply = await bot.say("/rules --closed queue", "mod", moderates=True)
-    assert "still open for painting" not in told(reply)
+    assert "can still paint with" not in told(reply)
 
 
 async def test_a_model_that_went_is_nobodys_wish(bot):
@@ -234,4 +234,4 @@ async def test_a_model_that_went_is_nobodys_wish(bot):
     user = await bot.appointed("ada")
     await bot.store.settings.change(user, {"model": "gone", "steps": 9})
     assert (await request(bot, "/imagine a red circle")).steps == 9
-    assert told(await bot.say("/settings"))["model"] == "demo, the model’s own"
+    assert told(await bot.say("/settings"))["model"] == "demo (model default)"

@@ -74,13 +74,13 @@ async def test_an_emptied_field_is_left_to_the_model(bot):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"prompt": ""}, "There are no words to paint; write what the picture shows."),
-        ({"prompt": " \n "}, "There are no words to paint; write what the picture shows."),
+        ({"prompt": ""}, "The prompt is empty. Describe what the picture should show."),
+        ({"prompt": " \n "}, "The prompt is empty. Describe what the picture should show."),
         ({"steps": "600"}, "steps must be from 1 to 60; you wrote 600."),
         ({"steps": "many"}, "steps must be a whole number from 1 to 60; you wrote many."),
-        ({"size": "large"}, "A size is written like 768x512; you wrote large."),
-        ({"prompt": "a" * 5_000}, "prompt has at most 4000 characters; this one has 5000."),
-        ({"colour": "red"}, "That button is from another version of Easel; typing the command works."),
+        ({"size": "large"}, "Write a size like 768x512; you wrote large."),
+        ({"prompt": "a" * 5_000}, "prompt can have at most 4000 characters; yours has 5000."),
+        ({"colour": "red"}, "That button is from another version of Easel. Type the command instead."),
     ],
 )
 async def test_mistakes_in_a_form_are_told(bot, changes, told):
@@ -173,7 +173,7 @@ def test_a_form_has_few_fields():
     """A form that some platform could not show whole is refused when it is made, and so is a field that the command does not have."""
     names = ("prompt", "negative", "size", "steps", "guidance", "scheduler")
     assert len(forms.form(imagine, "form-edit", "imagine", dict.fromkeys(names[:5]), {}).fields) == 5
-    with pytest.raises(DeclarationError, match="5 is the most"):
+    with pytest.raises(DeclarationError, match="at most 5"):
         forms.form(imagine, "form-edit", "imagine", dict.fromkeys(names), {})
     with pytest.raises(KeyError):
         forms.form(again, "form-edit", "again", {"prompt": ""}, {})

@@ -79,12 +79,12 @@ def test_seeds_leave_room_for_every_picture():
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"strength": 0.5}, "needs a picture"),
-        ({"prompt": "(-a dog)"}, "no words to paint"),
-        ({"prompt": " () "}, "no words to paint"),
-        ({"size": "big"}, "written like 768x512"),
-        ({"size": "0:3"}, "written like 16:9"),
-        ({"size": "9:1"}, "at most 4 times"),
+        ({"strength": 0.5}, "Add a picture"),
+        ({"prompt": "(-a dog)"}, "The prompt is empty"),
+        ({"prompt": " () "}, "The prompt is empty"),
+        ({"size": "big"}, "Write a size like 768x512"),
+        ({"size": "0:3"}, "Write a shape like 16:9"),
+        ({"size": "9:1"}, "more than 4 times"),
         ({"size": "1x1"}, "width must be from 64"),
         ({"size": "70x64"}, "must be a multiple of"),
         ({"scheduler": "eulr"}, "did you mean euler"),

@@ -40,7 +40,7 @@ def test_other_texts_are_refused(text):
     """What is no size is refused with an example of one."""
     with pytest.raises(BadInput) as caught:
         read_size(text)
-    assert tell(caught.value.problem) == f"A size is written like 768x512; you wrote {text}."
+    assert tell(caught.value.problem) == f"Write a size like 768x512; you wrote {text}."
 
 
 def test_shape_is_kept():

@@ -120,4 +120,4 @@ def test_nearest_is_said_where_there_is_one():
 
 def test_a_key_without_a_sentence_still_says_which():
     """Should a sentence be missing, the person is told the key rather than nothing."""
-    assert translate.tell(Problem("no-such-key")) == "Something went wrong that has no words yet: no-such-key."
+    assert translate.tell(Problem("no-such-key")) == "Something went wrong (no-such-key)."

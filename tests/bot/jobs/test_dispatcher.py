@@ -192,7 +192,7 @@ async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
     async with dispatching(store, script, wall):
         last = await wall.until(job.id, FAILED)
     assert len(script.begun) == 2
-    assert "Ask again" in last.status
+    assert "Try again" in last.status
     assert (await store.jobs.get(job.id)).problem == DIED.problem
 
 
@@ -231,7 +231,7 @@ async def test_other_failures_are_told_at_once(store, wall, play, key):
     assert script.begun.count("bad") == 1
     assert (await store.jobs.get(job.id)).problem.key == key
     assert last.status
-    assert "no words yet" not in last.status
+    assert "Something went wrong (" not in last.status
 
 
 async def test_leaving_gives_running_jobs_back(store, wall):

@@ -103,11 +103,11 @@ async def test_fifty_pictures_again_after_a_restart_are_identical(shop, store):
 
     assert sum(len(card.pictures) for card in first) == 50
     assert len(sat) > 10
-    assert {card.status.partition(" s. ")[2] for card in again} == {"Identical to the first."}
+    assert {card.status.partition(" s. ")[2] for card in again} == {"Identical to the original."}
     assert [[one.file for one in card.pictures] for card in again] == [[one.file for one in card.pictures] for card in shuffled]
-    assert info["compared"] == "Identical to the first."
+    assert info["comparison"] == "Identical to the original."
     assert len(info["model hash"]) == 10
-    assert info["painted by"].startswith("torch ")
+    assert info["software"].startswith("torch ")
     assert info["on"].endswith(", float32")
 
 
@@ -125,6 +125,6 @@ async def test_a_changed_model_file_is_named(shop, store, tmp_path):
     async with shop(model) as other:
         (again,) = await other.painted(f"/again {first.job} --same")
 
-    assert again.status.endswith(" s. Not the same: the model file unet/diffusion_pytorch_model.safetensors changed.")
+    assert again.status.endswith(" s. Not identical: the model file unet/diffusion_pytorch_model.safetensors changed.")
     assert [one.seed for one in again.pictures] == [5, 6]
     assert f"Model hash: {made_of.sha256[:10]}, Model: mine" in written

@@ -32,7 +32,7 @@ async def request(bot, line, who="ada", where="studio", **more):
 async def test_a_preset_is_kept_and_painted_with(bot):
     """What is kept under a name fills in what is left out; what is given goes before, and words go where the preset wants them."""
     reply = await bot.say("/preset save calm a blue {prompt} by the sea --steps 9 --guidance 2 --no fog --tags sea, soft")
-    assert reply.text == "calm is kept."
+    assert reply.text == "Preset “calm” saved."
     found = await request(bot, "/preset use calm circle")
     assert (found.prompt.text, found.negative.text, found.steps, found.guidance) == ("a blue circle by the sea", "fog", 9, 2.0)
     changed = await request(bot, "/preset use calm circle --steps 5 --no rain")
@@ -156,7 +156,7 @@ async def test_versions_are_never_lost(bot):
     assert told(await bot.say("/preset show calm@1"))["prompt"] == "a blue {prompt}"
     assert '"preset":"calm@1#' in first.params
     shown = told(await bot.say("/preset show calm"))
-    assert (shown["steps"], shown["versions"], shown["used"]) == ("9", "2", "3")
+    assert (shown["steps"], shown["versions"], shown["uses"]) == ("9", "2", "3")
 
 
 async def test_a_picture_becomes_a_preset(bot):
@@ -165,7 +165,7 @@ async def test_a_picture_becomes_a_preset(bot):
     form = (await bot.press(f"preset_keep:{picture.id}")).form
     reply = await bot.press(form.wire, filled={"name": "dots", "tags": "round"})
     shown = told(reply)
-    assert (shown["steps"], shown["size"], shown["without"], shown["tags"]) == ("7", "64x64", "fog", "round")
+    assert (shown["steps"], shown["size"], shown["negative"], shown["tags"]) == ("7", "64x64", "fog", "round")
     assert reply.pictures[0].id == picture.id
     assert (await request(bot, "/preset use dots")).prompt.text == "a red circle"
     await bot.say(f"/preset save spots --picture {picture.id} --steps 3")
@@ -223,7 +223,7 @@ async def test_a_copy_has_its_credit(bot):
     await bot.say("/preset fork calm --name wild", "eve")
     await bot.say("/preset edit wild a red {prompt}", "eve")
     shown = await bot.say("/preset show wild", "eve")
-    assert told(shown)["after"] == "calm by Ada"
+    assert told(shown)["based on"] == "calm by Ada"
     assert (await request(bot, "/preset use calm circle")).prompt.text == "a blue circle"
     with pytest.raises(NotAllowed):
         await bot.say("/preset edit calm a green {prompt}", "eve")
@@ -256,7 +256,7 @@ async def test_a_group_has_a_default_preset(bot):
     await bot.say("/settings --here --preset house", "mod", moderates=True)
     assert (await request(bot, "/imagine a red circle", "eve")).prompt.text == "a red circle in a house"
     assert (await request(bot, "/imagine a red circle --preset none", "eve")).prompt.text == "a red circle"
-    assert told(await bot.say("/explain a red circle", "eve"))["steps"] == "5, from the preset"
+    assert told(await bot.say("/explain a red circle", "eve"))["steps"] == "5 (preset)"
 
 
 async def test_some_come_with_easel(bot):

@@ -341,7 +341,7 @@ async def test_tables_of_others_are_left_alone(fresh):
     await change(fresh, "CREATE TABLE job (id INTEGER)")
     assert (await schema.state(fresh)).standing == "foreign"
     for refused in (schema.prepare(fresh), schema.upgrade(fresh)):
-        assert "did not make" in await said_by(refused)
+        assert "did not create" in await said_by(refused)
     await change(fresh, "DROP TABLE job")
     await schema.prepare(fresh)
     assert await schema.differences(fresh) == ()

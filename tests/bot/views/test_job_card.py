@@ -33,7 +33,7 @@ async def test_while_it_waits(bot):
     """A waiting card says whose turn it is, and can be cancelled."""
     job = await bot.job(await bot.say("a red circle"))
     first, third = job_card.job_view(job), job_card.job_view(job, forecast=Forecast(2, 40.4))
-    assert (first.status, third.status) == ("next in line", "3rd in line, about 40 s")
+    assert (first.status, third.status) == ("next in queue", "3rd in queue, about 40 s")
     assert labels(first.buttons) == ["Cancel"]
     assert first.is_open
     assert first.buttons[0].careful
@@ -44,7 +44,7 @@ async def test_while_it_runs(bot):
     """A running card says which step it is at and how long it takes, and shows no progress once it has ended."""
     job = await bot.job(await bot.say("a red circle"))
     running = msgspec.structs.replace(job, state="running")
-    assert job_card.job_view(running).status == "about to begin"
+    assert job_card.job_view(running).status == "starting"
     shown = job_card.job_view(running, progress=Progress(12, 20, 4.2, b"jpeg"))
     assert shown.status == "step 12 of 20, about 4 s"
     assert shown.progress is not None
@@ -79,8 +79,8 @@ async def test_buttons_work_for_ever(bot):
     ("state", "problem", "status"),
     [
         ("cancelled", None, "cancelled"),
-        ("failed", None, "It did not work out."),
-        ("failed", Problem("memory-spent", {"width": 64, "height": 64}), "64 × 64 does not fit into the memory of this device."),
+        ("failed", None, "Failed."),
+        ("failed", Problem("memory-spent", {"width": 64, "height": 64}), "64 × 64 doesn't fit into this device's memory."),
         ("done", None, "deleted"),
     ],
 )
@@ -89,7 +89,7 @@ async def test_when_there_is_nothing_to_show(bot, state, problem, status):
     job = await bot.job(await bot.say("a red circle"))
     shown = job_card.job_view(msgspec.structs.replace(job, state=state, problem=problem))
     assert shown.status.startswith(status)
-    assert labels(shown.buttons) == [*(["Try again"] if state == "failed" else []), "Again", "Edit…"]
+    assert labels(shown.buttons) == [*(["Retry"] if state == "failed" else []), "Again", "Edit…"]
 
 
 async def test_buttons_stand_in_one_order(bot):
@@ -97,4 +97,4 @@ async def test_buttons_stand_in_one_order(bot):
     job, pictures = await bot.painted("a red circle")
     shown = job_card.job_view(msgspec.structs.replace(job, state="failed"), pictures)
     whole = in_order([*shown.pictures[0].buttons, *shown.buttons])
-    assert labels(whole) == ["Try again", "Again", "Vary", "Edit…", "Info", "Delete"]
+    assert labels(whole) == ["Retry", "Again", "Vary", "Edit…", "Info", "Delete"]

@@ -29,32 +29,29 @@ def said(first=FIRST, asked=(), **changes):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "Identical to the first."),
-        ({"versions": {"torch": "2.14.0", "easel": "1.0"}}, "Identical to the first, though torch 2.13.0 is now 2.14.0."),
-        ({"pictures": OTHER}, "Not the same as the first, and nothing that is known of the two says why."),
-        (
-            {"pictures": (ImageProvenance("red", "2.0x4"), ImageProvenance("green", "8.0x4"))},
-            "Not the same: it was painted in batches of other sizes.",
-        ),
+        ({}, "Identical to the original."),
+        ({"versions": {"torch": "2.14.0", "easel": "1.0"}}, "Identical to the original, although torch changed from 2.13.0 to 2.14.0."),
+        ({"pictures": OTHER}, "Not identical, and Easel can't tell why."),
+        ({"pictures": (ImageProvenance("red", "2.0x4"), ImageProvenance("green", "8.0x4"))}, "Not identical: the batch sizes differed."),
         (
             {"pictures": OTHER, "files": FIRST.files | {"vae/model.safetensors": "9"}, "model": "f", "dtype": "bfloat16"},
-            "Not the same: the model file vae/model.safetensors changed, float32 is now bfloat16.",
+            "Not identical: the model file vae/model.safetensors changed, float32 changed to bfloat16.",
         ),
-        ({"pictures": OTHER, "model": "f"}, "Not the same: the model changed."),
+        ({"pictures": OTHER, "model": "f"}, "Not identical: the model changed."),
         (
             {"pictures": OTHER, "files": {"new.safetensors": "1"}, "model": "f"},
-            "Not the same: the model file new.safetensors changed, the model file unet/model.safetensors changed, "
-            "the model file vae/model.safetensors changed, 2 more of its files changed.",
+            "Not identical: the model file new.safetensors changed, the model file unet/model.safetensors changed, "
+            "the model file vae/model.safetensors changed, 2 more model files changed.",
         ),
         (
             {"pictures": OTHER, "scheduler": "HeunDiscreteScheduler", "schedule": "6", "device": "cuda NVIDIA H100"},
-            "Not the same: EulerDiscreteScheduler is now HeunDiscreteScheduler, cpu AVX2, 2 threads is now cuda NVIDIA H100.",
+            "Not identical: EulerDiscreteScheduler changed to HeunDiscreteScheduler, cpu AVX2, 2 threads changed to cuda NVIDIA H100.",
         ),
-        ({"pictures": OTHER, "schedule": "6"}, "Not the same: the scheduler’s settings changed."),
-        ({"pictures": OTHER, "compiled": True}, "Not the same: the model is compiled now."),
-        ({"pictures": OTHER, "eased": ("tiles",)}, "Not the same: memory ran short for one of the two."),
-        ({"pictures": OTHER, "asked": ("prompt",)}, "Not the same: prompt was asked for in another way."),
-        ({"first": None}, "Nothing was noted of how the first was painted, so the two cannot be compared."),
+        ({"pictures": OTHER, "schedule": "6"}, "Not identical: the scheduler's settings changed."),
+        ({"pictures": OTHER, "compiled": True}, "Not identical: the model is now compiled."),
+        ({"pictures": OTHER, "eased": ("tiles",)}, "Not identical: one of the two ran short of memory."),
+        ({"pictures": OTHER, "asked": ("prompt",)}, "Not identical: prompt was set differently."),
+        ({"first": None}, "The original has no generation record, so the two can't be compared."),
     ],
 )
 def test_what_is_said_of_a_repeat(changes, told):

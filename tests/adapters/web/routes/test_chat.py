@@ -44,7 +44,7 @@ async def test_the_same_line_twice_is_one_job(chat):
         ("   \n ", "empty"),
         ("/", "/"),
         ("a" * 5_000, "5000"),
-        ("a" * 100_000, "A line has at most 4000 characters; this one has 100000."),
+        ("a" * 100_000, "A message can have at most 4000 characters; this one has 100000."),
     ],
 )
 async def test_mistakes_are_told(chat, line, told):

@@ -86,7 +86,7 @@ async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
         broken.setattr(os, "fsync", full)
         with pytest.raises(BadOutput) as refused:
             await files.put(png())
-    assert tell(refused.value.problem) == "The picture could not be kept: No space left on device."
+    assert tell(refused.value.problem) == "The picture couldn't be saved: No space left on device."
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     key = await files.put(png())
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [key]
