@@ -29,8 +29,8 @@ async def test_a_reply_is_in_the_language_of_who_asks(bot):
     """Whoever speaks German is answered in German, with help lines too, and whoever speaks Spanish in Spanish."""
     german, _ = await ask(bot, "help", "de-AT", "ada")
     spanish, _ = await ask(bot, "help", "es-419", "eve")
-    assert {one.told for one in german.facts} >= {"Male ein Bild aus Worten."}
-    assert {one.told for one in spanish.facts} >= {"Pinta una imagen a partir de palabras."}
+    assert {one.told for one in german.facts} >= {"Male ein Bild nach deiner Beschreibung."}
+    assert {one.told for one in spanish.facts} >= {"Pinta una imagen a partir de tu descripción."}
 
 
 async def test_what_is_wrong_is_said_in_the_language_too(bot):
@@ -38,7 +38,7 @@ async def test_what_is_wrong_is_said_in_the_language_too(bot):
     with pytest.raises(BadInput) as refused:
         await ask(bot, "info", "de", "ada", "de")
     with speaking("de"):
-        assert tell(refused.value.problem) == "/info braucht noch picture: Welches Bild, nach seiner ID."
+        assert tell(refused.value.problem) == "Bei /info fehlt noch picture: ID des Bildes."
 
 
 async def test_what_was_said_before_is_remembered(bot):
@@ -60,7 +60,7 @@ async def test_a_chosen_language_goes_before_the_platforms(bot):
     """What somebody settles holds at once, over what their platform says, until they take it back."""
     chosen, at_once = await ask(bot, "settings", "de", "ada", "de", language="es")
     assert (at_once, chosen.text.splitlines()[0]) == ("es", "Guardado.")
-    assert {one.name: one.told for one in chosen.facts}["idioma"] == "español, de tus ajustes"
+    assert {one.name: one.told for one in chosen.facts}["idioma"] == "español (de tus ajustes)"
     assert (await ask(bot, "queue", "de", said="de"))[1] == "es"
     back, now = await ask(bot, "settings", "de", said="de", without="language")
     assert (now, {one.name: one.told for one in back.facts}["Sprache"]) == ("de", "Deutsch")

@@ -20,9 +20,9 @@ async def test_somebody_german_is_spoken_to_in_german(chat):
     """Help, refusals, forms and buttons are in German."""
     channel, ann, _ = chat.channel()
     use = await german(ann).use(channel, "help")
-    assert "Male ein Bild aus Worten." in read(await told(use))
+    assert "Male ein Bild nach deiner Beschreibung." in read(await told(use))
     use = await ann.use(channel, "imagine", prompt="a red circle", size="enormous")
-    assert "du hast enormous geschrieben" in read(await told(use))
+    assert "du hast enormous angegeben" in read(await told(use))
     await ann.use(channel, "imagine", prompt="a red circle", steps=1)
     (shown,) = await chat.pictures(channel)
     assert [label for label, _, _ in shown.buttons()] == ["Nochmal", "Variieren", "Ändern…", "Info", "Löschen"]
@@ -78,8 +78,8 @@ async def test_a_channel_has_a_language_of_its_own(chat):
     eva = chat.discord.user("eva").join(channel.guild)
     mod.join(channel.guild, permissions="manage_messages")
     await told(await eva.use(channel, "settings", language="es"))
-    assert "Deutsch, für diesen Ort festgelegt" in read(await told(await mod.use(channel, "settings", language="de", here=True)))
-    for number, (user, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+    assert "Deutsch (Vorgabe dieses Chats)" in read(await told(await mod.use(channel, "settings", language="de", here=True)))
+    for number, (user, refusal) in enumerate(((bob, "du hast enormous angegeben"), (eva, "has escrito enormous")), 1):
         assert refusal in read(await told(await user.use(channel, "imagine", prompt="a red circle", size="enormous")))
         use = await user.use(channel, "imagine", prompt="a red circle", steps=1)
         await chat.pictures(channel, number)
@@ -92,10 +92,10 @@ async def test_commands_are_listed_in_every_language(chat):
     listed = {(one["type"], one["name"]): one for one in chat.discord.commands}
     imagine, source = listed[1, "imagine"], listed[3, "Use as source"]
     assert imagine["description_localizations"] == {
-        "de": "Male ein Bild aus Worten.",
-        **dict.fromkeys(("es-ES", "es-419"), "Pinta una imagen a partir de palabras."),
+        "de": "Male ein Bild nach deiner Beschreibung.",
+        **dict.fromkeys(("es-ES", "es-419"), "Pinta una imagen a partir de tu descripción."),
     }
     steps = next(one for one in imagine["options"] if one["name"] == "steps")
     assert steps["description_localizations"]["de"].startswith("Schritte")
     assert not imagine.get("name_localizations")
-    assert source["name_localizations"][str(Locale.german)] == "Als Ausgangsbild nehmen"
+    assert source["name_localizations"][str(Locale.german)] == "Als Ausgangsbild verwenden"

@@ -20,7 +20,7 @@ async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
     eva, dm, greeting = await started(chat, "eva", "es")
     assert "pinto" in greeting
     asked = await eva.say(dm, "/help")
-    assert "Pinta una imagen a partir de palabras." in words_of(await chat.answer(dm, asked))
+    assert "Pinta una imagen a partir de tu descripción." in words_of(await chat.answer(dm, asked))
     refused = await eva.say(dm, "a red circle --size enormous")
     assert "has escrito enormous" in words_of(await chat.answer(dm, refused))
     await eva.say(dm, "a red circle --steps 1 --size 64x64")
@@ -60,8 +60,8 @@ async def test_a_group_has_a_language_of_its_own(chat):
     group.add(mod, "administrator")
     await chat.answer(hers, await eva.say(hers, "/settings --language es"))
     await mod.say(group, "/settings --here --language de")
-    await chat.telegram.until(lambda: any("Deutsch, für diesen Ort festgelegt" in words_of(one) for one in chat.answers(mod.dm())))
-    for number, (user, refusal) in enumerate(((bob, "du hast enormous geschrieben"), (eva, "has escrito enormous")), 1):
+    await chat.telegram.until(lambda: any("Deutsch (Vorgabe dieses Chats)" in words_of(one) for one in chat.answers(mod.dm())))
+    for number, (user, refusal) in enumerate(((bob, "du hast enormous angegeben"), (eva, "has escrito enormous")), 1):
         refused = await user.say(group, "/imagine a red circle --size enormous")
         assert refusal in words_of(await chat.answer(group, refused))
         await user.say(group, "/imagine a red circle --steps 1 --size 64x64")
@@ -94,6 +94,6 @@ async def test_menus_are_there_in_every_language(chat):
         user = chat.telegram.user("one", language=language)
         listed = chat.telegram.commands_for(user, user.dm())
         helps[language] = {one["command"]: one["description"] for one in listed}
-    assert helps["de"]["queue"] == "Zeige, was von dir wartet oder gemalt wird."
-    assert helps["es"]["queue"] == "Muestra lo tuyo que espera o se está pintando."
+    assert helps["de"]["queue"] == "Zeige deine wartenden und laufenden Aufträge."
+    assert helps["es"]["queue"] == "Muestra tus peticiones en espera y en curso."
     assert helps["en"].keys() == helps["de"].keys() == helps["es"].keys()

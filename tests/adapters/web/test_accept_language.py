@@ -45,11 +45,11 @@ async def test_the_page_is_in_the_language_of_the_browser(chat):
         assert '<html lang="de">' in page
         assert "Was möchtest du sehen?" in page
         commands = {one["name"]: one["help"] for one in (await ada.client.get("/commands")).json()}
-        assert commands["imagine"] == "Male ein Bild aus Worten."
+        assert commands["imagine"] == "Male ein Bild nach deiner Beschreibung."
         refused = (await ada.say("a red circle --size enormous")).json()
-        assert "du hast enormous geschrieben" in refused["error"]
-        assert "Wie genau den Worten gefolgt wird" in (await ada.press("settle")).json()["form"]
-        assert "Unter dieser Adresse ist nichts." in (await ada.client.get("/nowhere", headers={"accept": "text/html"})).text
+        assert "du hast enormous angegeben" in refused["error"]
+        assert "Wie genau das Bild dem Prompt folgt" in (await ada.press("settle")).json()["form"]
+        assert "Unter dieser Adresse gibt es nichts." in (await ada.client.get("/nowhere", headers={"accept": "text/html"})).text
 
 
 async def test_numbers_in_fields_are_for_machines(chat):
@@ -57,7 +57,7 @@ async def test_numbers_in_fields_are_for_machines(chat):
     async with chat.browser(**speaks("de")) as ada:
         shown = (await ada.say("/settings --guidance 7,5")).json()["reply"]
         settle = (await ada.press("settle")).json()["form"]
-    assert "7,5, aus deinen Einstellungen" in shown
+    assert "7,5 (deine Vorgabe)" in shown
     assert 'value="7.5"' in settle
 
 
@@ -83,7 +83,7 @@ async def test_a_chosen_language_is_the_pages(chat):
     async with chat.browser(**speaks("en")) as ada:
         await ada.job("a red circle --steps 2")
         await chat.paint("red")
-        assert "Gemerkt." in (await ada.say("/settings --language de")).json()["reply"]
+        assert "Gespeichert." in (await ada.say("/settings --language de")).json()["reply"]
         page = await ada.open()
         async with ada.listening() as events:
             job = await ada.job("a blue star --steps 2")
@@ -100,4 +100,4 @@ async def test_whoever_is_not_let_in_is_told_so_in_their_language(chat):
         page = await client.get(f"http://127.0.0.1:{closed.port}/login")
         wrong = await client.post(f"http://127.0.0.1:{closed.port}/login", data={"token": "nonsense"})
     assert '<html lang="es">' in page.text
-    assert "Este token no abre nada" in wrong.text
+    assert "Ese token no es válido" in wrong.text

@@ -52,7 +52,7 @@ async def test_a_choice_of_ones_own_goes_before_it(bot):
     await german(bot)
     assert (await ask(bot, "queue", "eva"))[1] == "es"
     reply, language = await ask(bot, "settings", "eva", without="language")
-    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch, für diesen Ort festgelegt")
+    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch (Vorgabe dieses Chats)")
 
 
 async def test_what_everybody_sees_is_in_the_language_of_the_place(bot):
@@ -71,12 +71,12 @@ async def test_the_language_is_shown_with_who_decided_it(bot):
     assert told(await bot.say("/settings"))["language"] == "English"
     assert "language" not in told(await bot.say("/settings --here", "mod", moderates=True))
     reply, language = await ask(bot, "settings", "mod", moderates=True, language="de", here=True)
-    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch, für diesen Ort festgelegt")
-    assert told((await ask(bot, "settings", "ann"))[0])["Sprache"] == "Deutsch, für diesen Ort festgelegt"
+    assert (language, told(reply)["Sprache"]) == ("de", "Deutsch (Vorgabe dieses Chats)")
+    assert told((await ask(bot, "settings", "ann"))[0])["Sprache"] == "Deutsch (Vorgabe dieses Chats)"
     reply, _ = await ask(bot, "settings", "mod", moderates=True, language="es")
-    assert told(reply)["idioma"] == "español, de tus ajustes"
+    assert told(reply)["idioma"] == "español (de tus ajustes)"
     reply, _ = await ask(bot, "settings", "mod", moderates=True, here=True)
-    assert told(reply)["idioma"] == "Deutsch, fijado para este lugar"
+    assert told(reply)["idioma"] == "Deutsch (de los ajustes de este chat)"
 
 
 async def test_the_language_of_a_place_is_taken_back(bot):
