@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from inference.contract.model_info import ModelInfo
+from inference.contract.modes import MODES
 from inference.contract.request import Event, Failed, Picture, PictureRequest
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
@@ -23,7 +24,7 @@ from inference.worker.environment import prepare
 
 prepare()
 
-from inference.models.families.traits import FAMILIES  # noqa: E402  # the libraries behind these read what `prepare` has set
+from inference.models.families import FAMILIES  # noqa: E402  # the libraries behind these read what `prepare` has set
 from inference.worker.model_loader import load  # noqa: E402
 from inference.worker.schedulers import make  # noqa: E402
 
@@ -101,15 +102,15 @@ class Stock:
         self._loaded = load(model_info, dtype)
         self._loaded.to(torch.device(device))
         family = FAMILIES[model_info.family]
-        self._text = self._loaded.pipeline(family.text_to_image)
-        self._image = self._loaded.pipeline(family.image_to_image)
+        self._text = self._loaded.pipeline(family.pipeline(MODES["txt2img"]))
+        self._image = self._loaded.pipeline(family.pipeline(MODES["img2img"]))
 
     def paint(self, request: PictureRequest) -> Pixels:
         """Paint one picture as anybody would with diffusers: words in, picture out."""
         pipeline, more = self._text, {"width": request.width, "height": request.height}
-        if request.source is not None:
+        if request.inputs:
             pipeline = self._image
-            more = {"image": Image.open(io.BytesIO(request.source)).convert("RGB"), "strength": request.strength}
+            more = {"image": Image.open(io.BytesIO(request.inputs[0].data)).convert("RGB"), "strength": request.strength}
         pipeline.scheduler = make(request.scheduler, self._loaded.scheduler_config)
         painted = pipeline(
             request.prompt.text,

@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.asking import Asking, Stock, demo, farthest
 from benchmarks.measure import race, report
+from inference.contract.inputs import Input, Role
 from inference.contract.model_info import ModelInfo
 from inference.contract.request import PictureRequest, Prompt
 from inference.contract.settings import EngineSettings
@@ -33,7 +34,7 @@ def mixed(model_info: ModelInfo, width: int, height: int, source: bytes) -> list
             guidance=5.0,
             scheduler=SCHEDULERS[number % len(SCHEDULERS)],
             seed=100 + number,
-            source=source if number % 4 == 3 else None,
+            inputs=(Input(Role.INIT, source),) if number % 4 == 3 else (),
             strength=0.6,
             share=f"person {number}",
         )

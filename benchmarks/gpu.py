@@ -113,7 +113,7 @@ def matrix_rate(device: str) -> float:
 def _requests(model_info: ModelInfo) -> list[PictureRequest]:
     side = model_info.defaults.width
     # Without image to image: a random autoencoder makes no source worth painting over.
-    return [request for request in mixed(model_info, side, side, b"") if request.source is None]
+    return [request for request in mixed(model_info, side, side, b"") if not request.inputs]
 
 
 def measured(name: str, pipeline: Any, folder: Path, device: str) -> dict[str, object]:

@@ -240,8 +240,8 @@ class LocalEngine:
         if request.model not in self._passports:
             raise not_offered("model", request.model, tuple(self._passports))
         self._passports[request.model].check(request)
-        if request.source is not None:
-            check_bytes(request.source)
+        for given in request.inputs:
+            check_bytes(given.data)
         worker = min(self.workers, key=lambda one: (one.broken is not None, request.model not in one.beat.models, one.load))
         async with contextlib.aclosing(worker.run(next(self._numbers), request)) as events:
             async for event in events:

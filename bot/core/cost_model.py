@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import msgspec
 
+from inference.contract.inputs import Role
+from inference.contract.modes import mode_of
 from inference.contract.request import PictureRequest
 
 #: What one credit buys: so many steps of a picture of so many pixels, by a model of factor 1.
@@ -118,9 +120,8 @@ def picture_steps(request: PictureRequest, *, has_source: bool | None = None) ->
 
     Image to image makes only the last `strength` of them. Where the source is kept elsewhere, `has_source` says whether there is one.
     """
-    from_source = request.source is not None if has_source is None else has_source
-    steps = min(request.steps, int(request.steps * request.strength)) if from_source else request.steps
-    return request.count * steps
+    roles = None if has_source is None else (Role.INIT,) * has_source
+    return request.count * mode_of(request, roles).steps(request)
 
 
 def _bucket(batch: int) -> int:

@@ -11,6 +11,7 @@ from bot.generation import sizes
 from bot.generation.params import GenerationParams
 from bot.prompting import grammar
 from bot.prompting.grammar import Reading
+from inference.contract.inputs import Input, Role
 from inference.contract.model_info import MAX_SEED, ModelInfo
 from inference.contract.request import PictureRequest, Prompt
 from inference.images.validation import Header
@@ -67,7 +68,7 @@ def request_of(
     if params.strength is not None:
         request = msgspec.structs.replace(request, strength=params.strength)
     # Only whether there is a source matters to the check, not what is in it.
-    model_info.check(request if source is None else msgspec.structs.replace(request, source=b""))
+    model_info.check(request if source is None else msgspec.structs.replace(request, inputs=(Input(Role.INIT),)))
     return request
 
 

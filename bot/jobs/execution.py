@@ -21,6 +21,7 @@ from bot.store.store import Store
 from bot.views.job_card import Progress
 from inference.contract.engine import Engine
 from inference.contract.errors import InferenceError, Problem
+from inference.contract.inputs import Input, Role
 from inference.contract.provenance import Provenance
 from inference.contract.request import Done, Failed, Note, Picture, Step
 
@@ -41,7 +42,7 @@ async def attempt(
     Raises `BotError` or `InferenceError` where it failed. Being cancelled cancels the work at its next step.
     """
     # Whose turn it takes is whose job it is now: two persons may have become one since it was accepted.
-    request = msgspec.structs.replace(job.request, source=await _source(job, files), share=job.user)
+    request = msgspec.structs.replace(job.request, inputs=await _inputs(job, files), share=job.user)
     painted: list[Painted] = []
     clock = _Clock()
     async with contextlib.aclosing(engine.run(request)) as events:
@@ -76,11 +77,11 @@ class _Clock:
         return Progress(step.n, step.of, left, self._preview)
 
 
-async def _source(job: Job, files: BlobStore) -> bytes | None:
+async def _inputs(job: Job, files: BlobStore) -> tuple[Input, ...]:
     if job.source is None:
-        return None
+        return ()
     try:
-        return await files.get(job.source)
+        return (Input(Role.INIT, await files.get(job.source)),)
     except FileNotFoundError:
         raise BotError("input-picture-gone") from None
 

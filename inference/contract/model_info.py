@@ -1,12 +1,12 @@
 """A model's passport: what it is, and what may be asked of it. Free of torch, so every process can read it."""
 
 import difflib
-import math
 import re
 
 import msgspec
 
 from inference.contract.errors import NotOffered, OutOfRange
+from inference.contract.modes import mode_of
 from inference.contract.request import PictureRequest, Prompt
 
 #: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
@@ -43,7 +43,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `family` is one of sd1, sd2, sdxl, sd3; `kind` says how it lies on disk (folder, file, hub); `prediction` is what its
     denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Fingerprint` says,
-    once it has been loaded. `words` is every word that it knows, where that is known.
+    once it has been loaded. `variant` says which set of weights it holds (full, ema-only, pruned) or what it was made for
+    (inpainting). `modes` are the modes that it can do, all modes if empty. `words` is every word that it knows, where that is known.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
     title: str = ""
     words: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
 
     def check(self, request: PictureRequest) -> None:
         """Raise `OutOfRange` or `NotOffered` where this model cannot do what the request says."""
@@ -77,10 +79,15 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
                 raise OutOfRange("range-multiple", name=side, given=pixels, multiple=limits.multiple, nearest=nearest)
         if request.width * request.height > limits.most_pixels:
             raise OutOfRange("range-pixels", width=request.width, height=request.height, most=limits.most_pixels)
-        if request.source is not None and int(request.steps * request.strength) < 1:
-            raise OutOfRange("range-no-steps", steps=request.steps, strength=request.strength, least=math.ceil(100 / request.steps) / 100)
+        self._check_mode(request)
         if request.scheduler not in self.schedulers:
             raise not_offered("scheduler", request.scheduler, self.schedulers)
+
+    def _check_mode(self, request: PictureRequest) -> None:
+        mode = mode_of(request)
+        if self.modes and mode.name not in self.modes:
+            raise NotOffered("unknown-mode-here", model=self.name, given=mode.name, offered=", ".join(self.modes))
+        mode.check(request)
 
     def unknown_words(self, prompt: Prompt) -> tuple[str, ...]:
         """Return the words of a prompt that this model was never taught; empty where its vocabulary is open."""

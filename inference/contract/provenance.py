@@ -3,7 +3,7 @@
 import msgspec
 
 #: Of a request what says nothing about its pictures: who asked, and what they wanted to watch.
-_BESIDE = frozenset({"source", "share", "weight", "previews", "bucket", "seats"})
+_BESIDE = frozenset({"inputs", "share", "weight", "previews", "bucket", "seats"})
 
 
 class ImageProvenance(msgspec.Struct, frozen=True):

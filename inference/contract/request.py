@@ -3,6 +3,7 @@
 import msgspec
 
 from inference.contract.errors import Problem
+from inference.contract.inputs import Input, Role
 from inference.contract.provenance import Provenance
 
 
@@ -31,8 +32,9 @@ class Prompt(msgspec.Struct, frozen=True):
 class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, complete: nothing is left to guess, so the same value gives the same pictures.
 
-    Picture `i` of `count` is painted with seed `seed + i`. `source` (an encoded picture) makes it image to image, where
-    `strength` 0..1 says how much is painted anew. `share` names who pays for the time (requests of one share split one
+    Picture `i` of `count` is painted with seed `seed + i`. `inputs` are the pictures that it is given; `mode` names the way to
+    paint, and if it is empty the inputs decide (`modes.mode_of`): requests stored before there were modes have none. `strength`
+    0..1 says how much of an init picture is repainted. `share` names who pays for the time (requests of one share split one
     turn), `weight` how large that turn is. `bucket` fixes the number of rows of every forward pass, so that a picture does not
     depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in its passes when it
     was painted before, as `ImageProvenance` has them: there it sits again, and is the same to the last bit.
@@ -48,7 +50,8 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str
     seed: int
     count: int = 1
-    source: bytes | None = None
+    mode: str = ""
+    inputs: tuple[Input, ...] = ()
     strength: float = 0.6
     previews: bool = False
     allow_smaller: bool = False
@@ -56,6 +59,11 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     bucket: int = 0
     seats: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Return the role of each input, in order."""
+        return tuple(given.role for given in self.inputs)
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):

@@ -1,4 +1,4 @@
-"""Source pictures from strangers into plain RGB. Runs in the worker process alone: decoders are where attacks arrive."""
+"""Input pictures from strangers into plain pixels. Runs in the worker process alone: decoders are where attacks arrive."""
 
 import io
 import warnings
@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from inference.contract.errors import BadPicture
+from inference.contract.inputs import Input, Role
 from inference.images.validation import check_bytes, check_pixels
 
 _ORIENTATION = 0x0112
@@ -37,6 +38,12 @@ def read(data: bytes, size: tuple[int, int] | None = None) -> Image.Image:
         raise
     except Exception as error:  # Pillow raises OSError, ValueError, SyntaxError, struct.error, EOFError and more for bad files.
         raise BadPicture("picture-broken", format=header.format) from error
+
+
+def read_input(given: Input, size: tuple[int, int]) -> Image.Image:
+    """Return an input as a mode is given it: a mask in grey and a reference at its own size, all others as `read` has them."""
+    image = read(given.data, None if given.role is Role.REFERENCE else size)
+    return image.convert("L") if given.role is Role.MASK else image
 
 
 def _decoded(data: bytes, kind: str, size: tuple[int, int] | None) -> Image.Image:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from inference.contract.inputs import Role
 from inference.contract.model_info import ModelInfo
+from inference.contract.modes import mode_of
 from inference.contract.request import PictureRequest
 from inference.images.encode import Chunk, international, text
 
@@ -60,15 +62,14 @@ def chunks(
     request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
 ) -> tuple[Chunk, ...]:
     """Return all that is written into one finished picture; `seed`, `size` (width, height) and `seats` are this picture's own."""
-    source_given = request.source is not None
     return (
-        text(INFOTEXT_KEYWORD, parameters(request, model_info, seed, size, source_given)),
+        text(INFOTEXT_KEYWORD, parameters(request, model_info, seed, size)),
         text(SETTINGS_KEYWORD, settings_json(request, model_info, seed, size, versions, seats=seats)),
-        international(XMP_KEYWORD, xmp(composite=source_given)),
+        international(XMP_KEYWORD, xmp(composite=Role.INIT in request.roles)),
     )
 
 
-def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], source_given: bool) -> str:
+def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int]) -> str:
     """Return the settings as A1111's text, which most tools read: the prompts, then one line of pairs.
 
     Words of a prompt that readers would take for settings get a space before their colon, so nobody can pretend settings.
@@ -83,7 +84,7 @@ def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: 
         "Size": f"{size[0]}x{size[1]}",
         "Model hash": model_info.sha256[:10],
         "Model": model_info.name,
-        **({"Denoising strength": f"{request.strength:g}"} if source_given else {}),
+        **({"Denoising strength": f"{request.strength:g}"} if "strength" in mode_of(request).fields else {}),
         # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
         "RNG": "CPU",
         "Version": f"Easel {version()}",
@@ -100,18 +101,24 @@ def settings_json(
 ) -> str:
     """Return everything that is needed to paint this picture again, as ASCII JSON.
 
-    The source picture stays out, and so does who asked and where the model lies on the disk: pictures are shown to others.
+    The input pictures stay out, and so does who asked and where the model lies on the disk: pictures are shown to others.
     """
-    asked = msgspec.to_builtins(msgspec.structs.replace(request, source=None))
+    asked = msgspec.to_builtins(msgspec.structs.replace(request, inputs=()))
     # Seats that were asked for are no part of what is painted: those that it had stand with the picture.
-    for beside in ("source", "share", "weight", "previews", "seats"):
+    for beside in ("inputs", "share", "weight", "previews", "seats"):
         del asked[beside]
     return json.dumps(
         {
             "version": version(),
             "request": asked,
-            "picture": {"seed": seed, "width": size[0], "height": size[1], "from_source": request.source is not None}
-            | ({"seats": seats} if seats else {}),
+            "picture": {
+                "seed": seed,
+                "width": size[0],
+                "height": size[1],
+                "mode": mode_of(request).name,
+                "from_source": Role.INIT in request.roles,
+                **({"seats": seats} if seats else {}),
+            },
             "model": {
                 "name": model_info.name,
                 "family": model_info.family,

@@ -40,7 +40,7 @@ def identity_of(found: Inspection, config: Path | None = None, remembered: Path 
     hashes = {name: sha256_of(path, remembered) for name, path in sorted(own.items())}
     whole = hashes[found.path.name] if found.kind == "file" else hashlib.sha256(msgspec.json.encode(sorted(hashes.items()))).hexdigest()
     if config is not None:
-        borrowed = _loaded_from(config, _lent(config, parts_in(read_header(found.path))))
+        borrowed = _loaded_from(config, _lent(config, parts_in(read_header(found.path), found.family)))
         hashes |= {f"{config.name}/{name}": sha256_of(path, remembered) for name, path in sorted(borrowed.items())}
     return Fingerprint(whole, {name: digest[:_DIGITS] for name, digest in hashes.items()})
 

@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 
 from inference.contract.errors import BadModel
-from inference.models.families.traits import COMPONENTS, FAMILIES, IGNORED, SCHEDULERS_OF, Family
+from inference.contract.modes import MODES
+from inference.models.families import FAMILIES
+from inference.models.families.base import IGNORED, SCHEDULERS_OF, Family, Shape
+from inference.models.families.original_unet import REFINER_WIDTH, channels, cross_width
 from inference.models.model_card import ModelCard, read_capped, read_card
 from inference.models.safetensors_file import PICKLED, Header, precision_of, read_header
 
@@ -18,24 +21,10 @@ INDEX = "model_index.json"
 #: No model paints larger squares; a configuration that says so is broken.
 MOST_SIDE = 2**14
 
-_UNET = "model.diffusion_model."
-_CROSS = re.compile(r"model\.diffusion_model\.input_blocks\.\d+\.1\.transformer_blocks\.0\.attn2\.to_k\.weight")
-
-#: What the words are to the denoiser of an original file: the width of its cross-attention tells the family.
-_WIDTHS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
-_REFINER = 1280
+#: What a model was made for that takes a mask and the masked picture beside the latents, and the modes that it can do.
+INPAINTING, _INPAINTING_MODES = "inpainting", ("inpaint",)
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
-
-#: Prefixes under which an original file keeps its parts.
-_PREFIXES = {
-    "vae": ("first_stage_model.", "vae."),
-    "text_encoder": (
-        "cond_stage_model.", "conditioner.embedders.0.transformer.", "text_encoders.clip_l.transformer.",
-    ),
-    "text_encoder_2": ("conditioner.embedders.1.model.", "text_encoders.clip_g.transformer."),
-    "text_encoder_3": ("text_encoders.t5xxl.transformer.",),
-}  # fmt: skip
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +36,14 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str
     side: int
     multiple: int
+    is_inpainting: bool = False
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What a model on disk turned out to be.
 
     `weights` are the denoiser's files, `loaded` those of all networks, `branch` the variant to load ("fp16"). `told` is false where
-    the prediction is only what is usual in the family.
+    the prediction is only what is usual in the family. `variant` is `INPAINTING` or says which set of weights it holds.
     """
 
     family: Family
@@ -72,6 +62,13 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     branch: str = ""
     title: str = ""
     card: ModelCard = ModelCard()
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Return the names of the modes that this model can do."""
+        if self.variant == INPAINTING:
+            return _INPAINTING_MODES
+        return tuple(mode.name for mode in MODES.values() if self.family.pipeline(mode))
 
 
 def look(path: Path) -> Inspection:
@@ -92,7 +89,7 @@ def read_settings(folder: Path) -> ConfigFile:
     index = _json(folder / INDEX)
     family = _family_of(folder, index)
     parts = _parts(folder, index, family)
-    side, factor = _sizes(folder, family)
+    shape = _shape(folder, family)
     scheduler = _json(folder / "scheduler" / "scheduler_config.json")
     prediction = "flow" if "FlowMatch" in parts["scheduler"] else str(scheduler.get("prediction_type", "epsilon"))
     check_prediction(folder, family, prediction)
@@ -101,8 +98,9 @@ def read_settings(folder: Path) -> ConfigFile:
         parts=parts,
         prediction=prediction,
         scheduler=parts["scheduler"],
-        side=side,
-        multiple=factor * family.patch,
+        side=shape.side,
+        multiple=shape.factor * family.patch,
+        is_inpainting=_is_inpainting(folder, shape.channels, shape.latents),
     )
 
 
@@ -111,21 +109,22 @@ def parts_of(folder: Path) -> tuple[str, ...]:
     return tuple(read_settings(folder).parts)
 
 
-def _sizes(folder: Path, family: Family) -> tuple[int, int]:
-    """Return the side of a native picture and of a latent position, in pixels."""
+def _shape(folder: Path, family: Family) -> Shape:
     denoiser, vae = _json(folder / family.denoiser / "config.json"), _json(folder / "vae" / "config.json")
     try:
-        factor = 2 ** (len(vae["block_out_channels"]) - 1)
-        size = denoiser["sample_size"]
-        side = factor * int(max(size) if isinstance(size, list) else size)
-        channels = int(denoiser["in_channels"])
+        shape = family.shape(denoiser, vae)
     except (KeyError, TypeError, ValueError) as error:
         raise BadModel("model-unreadable", path=str(folder)) from error
-    if channels != vae.get("latent_channels"):
-        raise BadModel("model-mode", path=str(folder), channels=channels)
-    if not factor <= side <= MOST_SIDE:
+    if not shape.factor <= shape.side <= MOST_SIDE:
         raise BadModel("model-unreadable", path=str(folder))
-    return side, factor
+    return shape
+
+
+def _is_inpainting(path: Path, channels: int, latents: int) -> bool:
+    """Return whether a denoiser takes a mask and a masked picture; raises `BadModel` if it takes anything else beside its latents."""
+    if channels not in (latents, 2 * latents + 1):
+        raise BadModel("model-mode", path=str(path), channels=channels)
+    return channels != latents
 
 
 def check_prediction(path: Path, family: Family, prediction: str) -> None:
@@ -145,29 +144,29 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _family_of(folder: Path, index: Mapping[str, Any]) -> Family:
-    kind = index.get("_class_name")
-    accepted = [family for family in FAMILIES.values() if kind in family.accepted]
-    if not accepted:
-        raise BadModel("model-class", path=str(folder), part="pipeline", given=str(kind))
-    if len(accepted) == 1:
-        return accepted[0]
-    # 1.x and 2.x share their pipeline; 2.x reads the wider text encoder.
-    width = _json(folder / "unet" / "config.json").get("cross_attention_dim")
-    return FAMILIES["sd2" if width == 1024 else "sd1"]
+    kind = str(index.get("_class_name"))
+    accepting = [family for family in FAMILIES.values() if family.accepts(kind)]
+    if len(accepting) > 1:
+        # Some families share their pipelines and differ in their denoiser.
+        denoiser = _json(folder / accepting[0].denoiser / "config.json")
+        accepting = [family for family in accepting if family.in_configuration(denoiser)]
+    if not accepting:
+        raise BadModel("model-class", path=str(folder), part="pipeline", given=kind)
+    return accepting[0]
 
 
 def _parts(folder: Path, index: Mapping[str, Any], family: Family) -> dict[str, str]:
     """Return the class of each component that is to be loaded."""
+    classes = {**family.components, **family.optional}
     parts: dict[str, str] = {}
     for name, value in index.items():
         if name.startswith("_") or name in IGNORED or not isinstance(value, list) or value == [None, None]:
             continue
         pair = tuple(str(word) for word in value)
-        known = pair in COMPONENTS.get(name, ()) if name != "scheduler" else _is_scheduler(pair)
-        if not known or name not in (*family.components, *family.optional):
+        if not (_is_scheduler(pair) if name == "scheduler" else pair in classes.get(name, ())):
             raise BadModel("model-class", path=str(folder), part=name, given=".".join(pair))
         parts[name] = pair[1]
-    for name in (*family.components, *parts):
+    for name in (*family.components, "scheduler", *parts):
         if name not in parts or not (folder / name).is_dir():
             raise BadModel("model-part-missing", path=str(folder), part=name)
     return parts
@@ -195,7 +194,7 @@ def read_folder(folder: Path) -> Inspection:
         prediction=settings.prediction,
         precision=precision_of(tensor for header in headers for tensor in header.tensors.values()),
         bytes=sum(path.stat().st_size for paths in chosen.values() for path in paths),
-        variant="full" if "non_ema" in sets[family.denoiser] else "pruned",
+        variant=_variant_of(settings, sets[family.denoiser]),
         side=settings.side,
         multiple=settings.multiple,
         weights=chosen[family.denoiser],
@@ -204,6 +203,12 @@ def read_folder(folder: Path) -> Inspection:
         branch=branch,
         card=read_card(folder),
     )
+
+
+def _variant_of(settings: ConfigFile, weights: Mapping[str, object]) -> str:
+    if settings.is_inpainting:
+        return INPAINTING
+    return "full" if "non_ema" in weights else "pruned"
 
 
 _NAME = re.compile(r"(?:diffusion_pytorch_model|model)(?:-\d{5}-of-\d{5})?(?:\.(\w+))?(?:-\d{5}-of-\d{5})?\.safetensors")
@@ -234,12 +239,11 @@ def read_file(path: Path) -> Inspection:
         kind="file",
         path=path,
         prediction=prediction,
-        precision=precision_of(tensor for name, tensor in header.tensors.items() if name.startswith(_UNET)),
+        precision=precision_of(tensor for name, tensor in header.tensors.items() if name.startswith(family.prefix)),
         bytes=path.stat().st_size,
-        variant=_variant_in(path, header),
-        # An SD 2 file that predicts noise is the 512 base model or made from it.
-        side=512 if family.name == "sd2" and prediction == "epsilon" else family.native,
-        multiple=8 * family.patch,
+        variant=INPAINTING if _is_inpainting(path, family.channels_in_file(header), family.latents) else _variant_in(path, header),
+        side=family.side(prediction),
+        multiple=family.factor * family.patch,
         weights=(path,),
         loaded=(path,),
         told=bool(told),
@@ -248,20 +252,14 @@ def read_file(path: Path) -> Inspection:
 
 
 def _family_in(path: Path, header: Header) -> Family:
-    tensors = header.tensors
-    if f"{_UNET}joint_blocks.0.x_block.attn.qkv.weight" in tensors:
-        return FAMILIES["sd3"]
-    width = next((tensor.shape[-1] for name, tensor in tensors.items() if tensor.shape and _CROSS.fullmatch(name)), 0)
-    entrance = tensors.get(f"{_UNET}input_blocks.0.0.weight")
-    if width == _REFINER:
+    for family in FAMILIES.values():
+        if family.in_file(header):
+            return family
+    if cross_width(header) == REFINER_WIDTH:
         raise BadModel("model-refiner", path=str(path))
-    if entrance is None and any(name.startswith("model_ema.diffusion_model") for name in tensors):
+    if not channels(header) and any(name.startswith("model_ema.diffusion_model") for name in header.tensors):
         raise BadModel("model-ema-names", path=str(path))
-    if entrance is None or width not in _WIDTHS or len(entrance.shape) != 4:
-        raise BadModel("model-unfamiliar", path=str(path))
-    if entrance.shape[1] != 4:
-        raise BadModel("model-mode", path=str(path), channels=entrance.shape[1])
-    return FAMILIES[_WIDTHS[width]]
+    raise BadModel("model-unfamiliar", path=str(path))
 
 
 def _prediction_in(header: Header) -> str:
@@ -287,6 +285,6 @@ def _variant_in(path: Path, header: Header) -> str:
     return "ema-only" if averaged or named else "pruned"
 
 
-def parts_in(header: Header) -> frozenset[str]:
+def parts_in(header: Header, family: Family) -> frozenset[str]:
     """Return which components an original file holds beside its denoiser."""
-    return frozenset(part for part, prefixes in _PREFIXES.items() if any(name.startswith(prefixes) for name in header.tensors))
+    return frozenset(part for part, prefixes in family.prefixes.items() if any(name.startswith(prefixes) for name in header.tensors))

@@ -11,7 +11,8 @@ import msgspec
 
 from inference.contract.errors import BadModel, Problem
 from inference.contract.model_info import Defaults, Limits, ModelInfo, not_offered
-from inference.models.families.traits import FAMILIES, Family
+from inference.models.families import FAMILIES
+from inference.models.families.base import Family
 from inference.models.inspect import Inspection, check_prediction, look, read_settings
 from inference.models.safetensors_file import PICKLED
 
@@ -134,7 +135,7 @@ def _on_hub(entry: ModelEntry) -> Inspection:
         bytes=0,
         variant="",
         side=family.native,
-        multiple=8 * family.patch,
+        multiple=family.factor * family.patch,
         weights=(),
     )
 
@@ -162,6 +163,7 @@ def _passport(entry: ModelEntry, found: Inspection) -> ModelInfo:
         variant=found.variant,
         title=entry.title or found.card.title or found.title,
         words=found.card.words,
+        modes=found.modes,
     )
 
 

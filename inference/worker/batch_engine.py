@@ -37,7 +37,7 @@ Tell = Callable[[int, Event], None]
 
 @dataclass(frozen=True)
 class _Ready:
-    """A request whose source picture has been read."""
+    """A request whose input pictures have been read."""
 
     job: RunningRequest
 
@@ -77,7 +77,7 @@ class BatchEngine:
         """Take a request; events about it are told under `number`."""
         job = RunningRequest(number, request, self._passports[request.model], lambda event: self._tell(number, event))
         self._preparing[number] = job
-        self._files.read_source(job, lambda: self._inbox.put(_Ready(job)))
+        self._files.read_inputs(job, lambda: self._inbox.put(_Ready(job)))
 
     def cancel(self, number: int) -> None:
         """Stop a request at its next step, without another word about it."""
@@ -191,7 +191,7 @@ class BatchEngine:
         try:
             words = self.ladder.read(easel, part.request)
             part.eased = {"words"} if easel.reads_on_cpu else set()
-            return easel.paint(part.request, words, part.index, part.job.source, stepped)
+            return easel.paint(part.request, words, part.index, part.job.pictures, stepped)
         except Exception as error:
             return error
 

@@ -9,7 +9,7 @@ from inference.contract.errors import OutOfRange
 from inference.contract.model_info import ModelInfo
 from inference.contract.protocol import Begin
 from inference.contract.settings import EngineSettings
-from inference.models.families.traits import FAMILIES
+from inference.models.families import FAMILIES
 from inference.worker.batch_engine import BatchEngine, Tell
 from inference.worker.model_cache import ModelCache, budgets
 from inference.worker.model_loader import Loaded, load

@@ -30,7 +30,7 @@ def problem_of(error: Exception, number: int) -> Problem:
 
 
 class ImageIO:
-    """Reads source pictures, writes finished ones and previews."""
+    """Reads input pictures, writes finished ones and previews."""
 
     def __init__(self, bench: ProvenanceRecorder) -> None:
         self._bench = bench
@@ -38,13 +38,14 @@ class ImageIO:
         self._reading = ThreadPoolExecutor(1, "reading")
         self._writing = ThreadPoolExecutor(2, "writing")
 
-    def read_source(self, job: RunningRequest, done: Callable[[], None]) -> None:
-        """Read a job's source picture, which comes from a stranger; `done` is called when it is there or the job has failed."""
+    def read_inputs(self, job: RunningRequest, done: Callable[[], None]) -> None:
+        """Read a job's input pictures, which come from strangers; `done` is called when they are there or the job has failed."""
 
         def read() -> None:
             try:
-                if job.request.source is not None:
-                    job.source = decode.read(job.request.source, (job.request.width, job.request.height))
+                size = (job.request.width, job.request.height)
+                for given in job.request.inputs:
+                    job.pictures[given.role] = (*job.pictures.get(given.role, ()), decode.read_input(given, size))
             except Exception as error:
                 job.fail(problem_of(error, job.id))
             done()

@@ -19,7 +19,9 @@ from safetensors import SafetensorError
 
 from inference.contract.errors import BadModel
 from inference.contract.model_info import ModelInfo
-from inference.models.families.traits import FAMILIES, IGNORED, Family
+from inference.contract.modes.txt2img import TXT2IMG
+from inference.models.families import FAMILIES
+from inference.models.families.base import IGNORED, Family
 from inference.models.hashing import Fingerprint, begin, unknown
 from inference.models.inspect import ConfigFile, Inspection, look, parts_in, read_settings
 from inference.models.safetensors_file import read_header
@@ -63,14 +65,14 @@ class Loaded:
     def pipeline(self, kind: str) -> Any:
         """Return a stock pipeline of this class name around the components, with a scheduler of the model's own kind."""
         scheduler = getattr(diffusers, self.scheduler).from_config(self.scheduler_config)
-        made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **_extras(FAMILIES[self.model_info.family]))
+        made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **FAMILIES[self.model_info.family].extras)
         made.set_progress_bar_config(disable=True)
         return made
 
     @cached_property
     def text_pipeline(self) -> Any:
         """Return the stock text-to-image pipeline."""
-        return self.pipeline(FAMILIES[self.model_info.family].text_to_image)
+        return self.pipeline(FAMILIES[self.model_info.family].pipeline(TXT2IMG))
 
 
 def _align(part: torch.nn.Module) -> None:
@@ -112,14 +114,14 @@ def _check_family(model_info: ModelInfo, family: Family) -> None:
 def _from_folder(found: Inspection, dtype: torch.dtype) -> Any:
     family, parts = found.family, read_settings(found.path).parts
     lacking = {part: None for part in family.optional if part not in parts}
-    return getattr(diffusers, family.text_to_image).from_pretrained(
+    return _text_to_image(family).from_pretrained(
         found.path,
         # Without it fp16 files come mixed: the denoiser in fp32, the text encoder in fp16 (diffusers 0.42).
         dtype=dtype,
         variant=found.branch or None,
         use_safetensors=True,
         local_files_only=True,
-        **_extras(family),
+        **family.extras,
         **lacking,
     )
 
@@ -138,12 +140,12 @@ def _from_file(model_info: ModelInfo, found: Inspection, folder: Path, dtype: to
     settings = read_settings(folder)
     _check_family(model_info, settings.family)
     header = read_header(found.path)
-    pipeline = getattr(diffusers, found.family.text_to_image).from_single_file(
+    pipeline = _text_to_image(found.family).from_single_file(
         str(found.path),
         config=str(folder),
         dtype=dtype,
         local_files_only=True,
-        **_extras(found.family),
+        **found.family.extras,
         **_from_elsewhere(found, folder, settings, dtype),
     )
     if pipeline.components.get("text_encoder_3") is not None:
@@ -160,7 +162,7 @@ def _from_elsewhere(found: Inspection, folder: Path, settings: ConfigFile, dtype
 
     diffusers would look there for text encoders, but makes an autoencoder of whatever keys it finds (0.42).
     """
-    family, held = found.family, parts_in(read_header(found.path))
+    family, held = found.family, parts_in(read_header(found.path), found.family)
     parts: dict[str, Any] = {part: None for part in family.optional if part not in settings.parts}
     for part, kind in settings.parts.items():
         if part in held or part not in ("vae", "text_encoder", "text_encoder_2", "text_encoder_3"):
@@ -182,18 +184,15 @@ def _fetched(family: Family, repository: str, downloads: bool, *, configs_only: 
     try:
         if configs_only:
             return Path(snapshot_download(repository, allow_patterns=_CONFIGS, local_files_only=not downloads))
-        kind = getattr(diffusers, family.text_to_image)
-        return Path(kind.download(repository, use_safetensors=True, local_files_only=not downloads, **_extras(family)))
+        kind = _text_to_image(family)
+        return Path(kind.download(repository, use_safetensors=True, local_files_only=not downloads, **family.extras))
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise BadModel("model-not-fetched", source=repository, allowed=int(downloads), reason=_first_line(error)) from error
 
 
-def _extras(family: Family) -> dict[str, Any]:
-    """Return the arguments that keep out what is never loaded: picture checkers, image prompts, invisible watermarks."""
-    none: dict[str, Any] = {"feature_extractor": None, "image_encoder": None}
-    if family.name == "sd3":
-        return none
-    return none | ({"add_watermarker": False} if family.name == "sdxl" else {"safety_checker": None, "requires_safety_checker": False})
+def _text_to_image(family: Family) -> Any:
+    """Return the pipeline class with which the models of a family are loaded, whatever they paint with afterwards."""
+    return getattr(diffusers, family.pipeline(TXT2IMG))
 
 
 @contextmanager

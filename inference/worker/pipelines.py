@@ -4,15 +4,17 @@ import copy
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
+from inference.contract.modes import mode_of
+from inference.contract.modes.base import Images
 from inference.contract.request import PictureRequest, Prompt
-from inference.models.families.traits import FAMILIES
+from inference.models.families import FAMILIES
 from inference.worker.batching import Autoencoder, Call, Denoiser
 from inference.worker.model_loader import Loaded
 from inference.worker.preview import PreviewColours, estimate
@@ -39,20 +41,26 @@ def _remember_signatures(denoiser: Any) -> None:
             attend.__signature__ = inspect.signature(attend)
 
 
+@cache
+def _parameters(call: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of what a pipeline can be told; asked once for each class, because `inspect` is slow."""
+    return frozenset(inspect.signature(call).parameters)
+
+
 class PipelineRunner:
     """A loaded model made ready to paint: pipelines whose networks are stand-ins, and what it remembers."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self.loaded, self.device = loaded, device
-        self._traits = FAMILIES[loaded.model_info.family]
+        self._family = FAMILIES[loaded.model_info.family]
         name = loaded.model_info.name
         vae = loaded.components["vae"]
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             # This autoencoder overflows in float16 and paints black.
             vae.to(torch.float32)
-        _remember_signatures(loaded.components[self._traits.denoiser])
+        _remember_signatures(loaded.components[self._family.denoiser])
         self.networks = {
-            self._traits.denoiser: Denoiser(loaded.components[self._traits.denoiser], name, device),
+            self._family.denoiser: Denoiser(loaded.components[self._family.denoiser], name, device),
             "vae": Autoencoder(vae, name, device),
         }
         self._pipelines: dict[str, Any] = {}
@@ -67,7 +75,7 @@ class PipelineRunner:
     @property
     def dtype(self) -> str:
         """Return what the denoiser reckons in, such as `bfloat16`."""
-        return str(self.networks[self._traits.denoiser].network.dtype).removeprefix("torch.")
+        return str(self.networks[self._family.denoiser].network.dtype).removeprefix("torch.")
 
     def _pipeline(self, kind: str, scheduler: str) -> Any:
         """Return a pipeline of this kind with a scheduler of its own; everything else is shared."""
@@ -97,7 +105,7 @@ class PipelineRunner:
 
     def embed(self, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words; called on the device thread."""
-        key = (request.prompt, request.negative, request.guidance > 1)
+        key = (request.prompt, request.negative, self._family.is_guided(request.guidance))
         if key not in self._embedded:
             embedded = self._reader.embed(*key)
             self._embedded[key] = {name: value.to(self.device) for name, value in embedded.items()}
@@ -106,27 +114,27 @@ class PipelineRunner:
         self._embedded.move_to_end(key)
         return self._embedded[key]
 
-    def paint(self, request: PictureRequest, words: Embedded, index: int, source: Image | None, on_step: Stepped) -> Pixels:
+    def paint(self, request: PictureRequest, words: Embedded, index: int, pictures: Images, on_step: Stepped) -> Pixels:
         """Paint picture `index` of a request; runs in a greenlet and parks at every network call.
 
-        `on_step(n, of)` is called after each of the scheduler's steps. Noise comes from a generator of this picture alone, on
-        the CPU and in float32, so that a seed means the same beside any neighbours and on any device.
+        `pictures` are its inputs by role. `on_step(n, of)` is called after each of the scheduler's steps. Noise comes from a
+        generator of this picture alone, on the CPU and in float32, so that a seed means the same beside any neighbours and on any
+        device.
         """
         rng = torch.Generator("cpu").manual_seed(request.seed + index)
-        kind = self._traits.text_to_image if source is None else self._traits.image_to_image
-        pipeline = self._pipeline(kind, request.scheduler)
+        mode = mode_of(request)
+        pipeline = self._pipeline(self._family.pipeline(mode), request.scheduler)
 
         def stepped(pipe: Any, step: int, _time: object, kept: dict[str, Tensor]) -> dict[str, Tensor]:
             on_step(step + 1, pipe.num_timesteps)
             return kept
 
-        # Stock image-to-image takes the size from the picture; SD3's wants to be told all the same.
-        sized = source is None or self.loaded.model_info.family == "sd3"
-        shape = {"width": request.width, "height": request.height} if sized else {}
+        # Some pipelines take the size from the picture that they start from and cannot be told another.
+        known, size = _parameters(type(pipeline).__call__), {"width": request.width, "height": request.height}
         painted = pipeline(
             **words,
-            **shape,
-            **({} if source is None else {"image": source, "strength": request.strength}),
+            **{name: side for name, side in size.items() if name in known},
+            **mode.arguments(request, pictures),
             num_inference_steps=request.steps,
             guidance_scale=request.guidance,
             generator=rng,

@@ -61,7 +61,8 @@ def estimate(arguments: Mapping[str, Any], answer: Tensor, guidance: float, pred
     sample = arguments["sample"] if "sample" in arguments else arguments["hidden_states"]
     time = torch.as_tensor(arguments["timestep"]).float().reshape(-1)[0].cpu()
     predicted = answer[0] if len(answer) == 1 else answer[0] + guidance * (answer[1] - answer[0])
-    noisy: Tensor = sample[0].float()
+    # An inpainting denoiser is given the mask and the masked picture behind the latents.
+    noisy: Tensor = sample[0][: len(predicted)].float()
     if alphas is None:
         clean: Tensor = noisy - time / 1000 * predicted
         return clean

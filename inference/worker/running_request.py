@@ -10,7 +10,9 @@ from greenlet import greenlet
 from PIL.Image import Image
 
 from inference.contract.errors import Problem
+from inference.contract.inputs import Role
 from inference.contract.model_info import ModelInfo
+from inference.contract.modes import mode_of
 from inference.contract.provenance import Provenance, joined
 from inference.contract.request import Done, Event, Failed, Picture, PictureRequest, Step
 from inference.worker.batch_slots import Asked, BatchSlot, read
@@ -83,7 +85,7 @@ class RunningRequest:
     request: PictureRequest
     model_info: ModelInfo
     tell: Callable[[Event], None]
-    source: Image | None = None
+    pictures: dict[Role, tuple[Image, ...]] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     ended: bool = False
     device_seconds: float = 0.0
@@ -95,9 +97,8 @@ class RunningRequest:
 
     @property
     def steps(self) -> int:
-        """Steps of one picture: image to image runs only the last `strength` of them."""
-        wanted = self.request
-        return wanted.steps if self.source is None else min(wanted.steps, int(wanted.steps * wanted.strength))
+        """Steps of one picture, as its mode counts them."""
+        return mode_of(self.request).steps(self.request)
 
     def stepped(self, preview: bytes | None = None) -> None:
         """Tell how far the whole request is, if a step was completed or there is something to see."""

@@ -10,16 +10,12 @@ from compel.embeddings_provider import EmbeddingsProvider, ReturnedEmbeddingsTyp
 from torch import Tensor
 
 from inference.contract.request import Fragment, Prompt
+from inference.models.families import FAMILIES
+from inference.models.families.base import ClipText, StockText
 from inference.worker.model_loader import Loaded
 
 #: The keyword arguments with which the pipelines take embeddings.
 Embedded = dict[str, Tensor]
-
-_KINDS = {
-    "sd1": ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED,
-    "sd2": ReturnedEmbeddingsType.LAST_HIDDEN_STATES_NORMALIZED,
-    "sdxl": ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED,
-}
 
 
 class TextEncoder:
@@ -27,10 +23,11 @@ class TextEncoder:
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self._loaded, self._device = loaded, device
-        self._providers = [] if loaded.model_info.family == "sd3" else self._clip_providers()
+        self._text = FAMILIES[loaded.model_info.family].text
+        self._providers = self._clip_providers(self._text) if isinstance(self._text, ClipText) else []
 
-    def _clip_providers(self) -> list[EmbeddingsProvider]:
-        parts, kind = self._loaded.components, _KINDS[self._loaded.model_info.family]
+    def _clip_providers(self, text: ClipText) -> list[EmbeddingsProvider]:
+        parts, kind = self._loaded.components, ReturnedEmbeddingsType[text.states]
         pairs = [(parts[f"tokenizer{end}"], parts[f"text_encoder{end}"]) for end in ("", "_2") if parts.get(f"text_encoder{end}")]
         return [
             EmbeddingsProvider(tokenizer, encoder, truncate=False, returned_embeddings_type=kind, device=self._device)
@@ -39,8 +36,8 @@ class TextEncoder:
 
     def embed(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
         """Return the embeddings of a prompt, in float32, and of its negative where guidance needs one."""
-        if self._loaded.model_info.family == "sd3":
-            return self._embed_sd3(prompt, negative, guided)
+        if isinstance(self._text, StockText):
+            return self._stock(self._text, prompt, negative, guided)
         words = self._weighted(prompt)
         embedded = {"prompt_embeds": words}
         if guided:
@@ -49,7 +46,7 @@ class TextEncoder:
                 unwanted = torch.zeros_like(unwanted)
             length = max(words.shape[1], unwanted.shape[1])
             embedded = {"prompt_embeds": self._longer(words, length), "negative_prompt_embeds": self._longer(unwanted, length)}
-        if len(self._providers) > 1:
+        if self._text.pooled:
             embedded |= self._pooled(prompt, negative, guided)
         return embedded
 
@@ -97,12 +94,11 @@ class TextEncoder:
             pooled["negative_pooled_prompt_embeds"] = unwanted
         return pooled
 
-    def _embed_sd3(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
-        """Return what the stock pipeline makes of the plain words: weights have no agreed meaning for three encoders."""
+    def _stock(self, text: StockText, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
+        """Return what the stock pipeline makes of the plain words."""
         pipeline: Any = self._loaded.text_pipeline
-        names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-        words, unwanted = self._spoken(prompt), self._spoken(negative)
-        made = pipeline.encode_prompt(
-            words, words, words, negative_prompt=unwanted, device=self._device, do_classifier_free_guidance=guided
-        )
-        return {name: value.float() for name, value in zip(names, made, strict=True) if value is not None}
+        given: dict[str, Any] = dict.fromkeys(text.prompts, self._spoken(prompt))
+        if text.negatives:
+            given |= dict.fromkeys(text.negatives, self._spoken(negative)) | {"do_classifier_free_guidance": guided}
+        made = pipeline.encode_prompt(**given, device=self._device)
+        return {name: value.float() for name, value in zip(text.results, made, strict=True) if name and value is not None}

@@ -70,7 +70,7 @@ async def test_attached_pictures_are_kept_and_start_from(bot):
     job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png(64, 128)))
     assert await bot.store.files.get(job.source) == png(64, 128)
     assert job.request.height > job.request.width
-    assert (job.request.source, job.request.strength) == (None, 0.5)
+    assert (job.request.inputs, job.request.strength) == ((), 0.5)
 
 
 async def test_pictures_are_named_by_id(bot):

@@ -10,6 +10,7 @@ from contextlib import aclosing
 import pytest
 
 from inference.contract.errors import InferenceError, NotOffered, OutOfRange, Problem
+from inference.contract.inputs import Input, Role
 from inference.contract.protocol import Told, decode_from_worker, frame, length_of
 from inference.contract.request import Done, Failed, Picture, Step
 from inference.contract.settings import EngineSettings
@@ -105,7 +106,7 @@ async def test_what_cannot_be_done_is_refused_before_it_is_queued():
         (asked(count=0), OutOfRange),
         (asked(width=130), OutOfRange),
         (asked(guidance=float("nan")), OutOfRange),
-        (asked(source=b"x" * 100, strength=0.01), OutOfRange),
+        (asked(inputs=(Input(Role.INIT, b"x" * 100),), strength=0.01), OutOfRange),
     ):
         with pytest.raises(kind):
             await told(engine, request)

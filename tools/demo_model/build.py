@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from inference.contract.model_info import Defaults, Limits
 from inference.demo.words import known_words
-from inference.models.families.traits import DIFFUSION_SCHEDULERS
+from inference.models.families.base import DIFFUSION_SCHEDULERS
 from inference.models.model_card import ModelCard
 
 #: Side of the pictures that the model was trained on, in pixels, and of a latent position.

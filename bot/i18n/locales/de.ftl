@@ -548,6 +548,7 @@ range-no-steps = { $steps ->
    *[other] Mit { $steps } Schritten und Stärke { $strength } ändert sich nichts; die Stärke muss mindestens { $least } sein.
 }
 range-dtype = Für dtype sind möglich: { $offered }; angegeben ist { $given }.
+range-inputs = Für { $mode } muss die Zahl der Bilder der Art { $role } { $wanted } sein; du hast { $given } angegeben.
 unknown-model = { GIVEN($nearest) ->
     [yes] Das Modell { $given } gibt es nicht; meintest du { $nearest }?
    *[no] Das Modell { $given } gibt es nicht. Möglich sind: { $offered }.
@@ -556,6 +557,8 @@ unknown-scheduler = { GIVEN($nearest) ->
     [yes] Dieses Modell hat keinen Scheduler { $given }; meintest du { $nearest }?
    *[no] Dieses Modell hat keinen Scheduler { $given }. Möglich sind: { $offered }.
 }
+unknown-mode = Easel hat keinen Modus für { $given }. Es gibt: { $offered }.
+unknown-mode-here = Das Modell { $model } kann kein { $given }; es braucht { $offered }.
 
 ## Unbrauchbare Modelle
 
@@ -569,7 +572,7 @@ model-truncated = { $path } ist unvollständig: Die Datei hat { $bytes } Byte un
 model-pointer = { $path } ist nur ein Git-LFS-Zeiger und enthält keine Gewichte. Hole die Datei mit git lfs pull oder lade sie von ihrer Seite herunter.
 model-unfamiliar = { $path } ist kein Modell von Stable Diffusion 1, 2, XL oder 3. LoRAs, ControlNets und einzelne Teile eines Modells gehören nicht hierher.
 model-refiner = { $path } ist ein SDXL-Refiner und kann allein nicht malen. Nimm ein SDXL-Basismodell.
-model-mode = { $path } hat { $channels } Eingangskanäle wie ein Modell zum Inpainting oder Bearbeiten. Nimm das normale Modell derselben Familie.
+model-mode = { $path } nimmt { $channels } Eingangskanäle, wie Modelle zum Bearbeiten nach Anweisung oder Tiefe. Nimm das einfache Modell derselben Familie.
 model-ema-names = { $path } enthält nur gemittelte Gewichte unter ihren Trainingsnamen. Nimm die EMA-only-Datei, die zum Malen vorgesehen ist.
 model-not-folder = { $path } ist ein Ordner ohne model_index.json. Gib den Ordner eines vollständigen diffusers-Modells oder eine .safetensors-Datei an.
 model-part-missing = In { $path } fehlt { $part }. Lade das Modell noch einmal herunter oder gib einen config-Ordner an, der diesen Teil enthält.

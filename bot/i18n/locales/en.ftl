@@ -554,6 +554,7 @@ range-no-steps = { $steps ->
    *[other] With { $steps } steps, strength { $strength } changes nothing. Use a strength of at least { $least }.
 }
 range-dtype = dtype must be one of { $offered }; it is { $given }.
+range-inputs = For { $mode }, the number of { $role } pictures must be { $wanted }; you gave { $given }.
 unknown-model = { GIVEN($nearest) ->
     [yes] There is no model { $given }; did you mean { $nearest }?
    *[no] There is no model { $given }. The models are { $offered }.
@@ -562,6 +563,8 @@ unknown-scheduler = { GIVEN($nearest) ->
     [yes] This model has no scheduler { $given }; did you mean { $nearest }?
    *[no] This model has no scheduler { $given }. Its schedulers are { $offered }.
 }
+unknown-mode = Easel has no mode for { $given }. Its modes are: { $offered }.
+unknown-mode-here = The model { $model } doesn't do { $given }; it needs { $offered }.
 
 ## Models that can't be used
 
@@ -575,7 +578,7 @@ model-truncated = { $path } is incomplete: it has { $bytes } of { $promised } by
 model-pointer = { $path } is a Git LFS pointer, not the weights. Download the file with git lfs pull or from its web page.
 model-unfamiliar = { $path } is not a Stable Diffusion 1, 2, XL or 3 model. LoRAs, ControlNets and parts of a model can't be used as models.
 model-refiner = { $path } is an SDXL refiner, which can't paint on its own. Use an SDXL base model.
-model-mode = { $path } takes { $channels } input channels, as models for inpainting or editing do. Use the plain model of the same family.
+model-mode = { $path } takes { $channels } input channels, as models for editing by instruction or by depth do. Use the plain model of the same family.
 model-ema-names = { $path } contains only EMA weights under their training names. Use the EMA-only file that its publisher provides for inference.
 model-not-folder = { $path } is a folder without model_index.json. Use the folder of a complete diffusers model, or a .safetensors file.
 model-part-missing = { $path } lacks the part { $part }. Download the model again, or set config to a folder that has this part.

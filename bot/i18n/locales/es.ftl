@@ -575,6 +575,7 @@ range-no-steps = { $steps ->
    *[other] Con { $steps } pasos e intensidad { $strength } no cambia nada; la intensidad debe ser como mínimo { $least }.
 }
 range-dtype = dtype debe ser uno de { $offered }, pero es { $given }.
+range-inputs = Para { $mode }, el número de imágenes de tipo { $role } tiene que ser { $wanted }; has dado { $given }.
 unknown-model = { GIVEN($nearest) ->
     [yes] No existe el modelo { $given }; ¿querías decir { $nearest }?
    *[no] No existe el modelo { $given }. Puedes usar: { $offered }.
@@ -583,6 +584,8 @@ unknown-scheduler = { GIVEN($nearest) ->
     [yes] Este modelo no tiene el scheduler { $given }; ¿querías decir { $nearest }?
    *[no] Este modelo no tiene el scheduler { $given }. Puedes usar: { $offered }.
 }
+unknown-mode = Easel no tiene ningún modo para { $given }. Hay: { $offered }.
+unknown-mode-here = El modelo { $model } no hace { $given }; necesita { $offered }.
 
 ## Modelos que no se pueden usar
 
@@ -596,7 +599,7 @@ model-truncated = { $path } está incompleto: tiene { $bytes } bytes y debería 
 model-pointer = { $path } es solo un puntero de Git LFS y no contiene los pesos. Descarga el archivo con git lfs pull o desde su página.
 model-unfamiliar = { $path } no es un modelo de Stable Diffusion 1, 2, XL o 3. Los LoRA, los ControlNet y las partes sueltas de un modelo no van aquí.
 model-refiner = { $path } es un refiner de SDXL, que no puede pintar solo. Usa un modelo base de SDXL.
-model-mode = { $path } tiene { $channels } canales de entrada, como los modelos de inpainting o de edición. Usa el modelo normal de la misma familia.
+model-mode = { $path } acepta { $channels } canales de entrada, como los modelos de edición por instrucciones o por profundidad. Usa el modelo normal de la misma familia.
 model-ema-names = { $path } solo contiene pesos promediados con sus nombres de entrenamiento. Usa el archivo EMA-only que su autor preparó para pintar.
 model-not-folder = { $path } es una carpeta sin model_index.json. Indica la carpeta de un modelo diffusers completo o un archivo .safetensors.
 model-part-missing = A { $path } le falta la parte { $part }. Descarga el modelo otra vez o indica una carpeta config que la contenga.

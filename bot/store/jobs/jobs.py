@@ -231,7 +231,7 @@ def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str
         "key": new.key,
         "line": new.line,
         "params": new.params,
-        "request": msgspec.msgpack.encode(msgspec.structs.replace(new.request, source=None)),
+        "request": msgspec.msgpack.encode(msgspec.structs.replace(new.request, inputs=())),
         "source": new.source,
         "model": new.request.model,
         "cost": new.cost,

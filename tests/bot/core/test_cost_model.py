@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.cost_model import BATCHES, MOST_OFF, NEWEST, Costs, Timing, credits, picture_steps
+from inference.contract.inputs import Input, Role
 from inference.contract.request import PictureRequest, Prompt
 
 sides = st.integers(8, 256).map(lambda eighths: eighths * 8)
 steps = st.integers(1, 60)
 factors = st.integers(1, 10_000).map(lambda thousandths: thousandths / 1000)
 seconds = st.floats(1e-4, 10)
+
+#: A picture to start from.
+SOURCE = (Input(Role.INIT, b"a picture"),)
 
 
 def asked(**changes):
@@ -63,9 +67,9 @@ def test_credits_are_exact(images, number, width, height, factor):
         (asked(), 30),
         (asked(count=4), 120),
         (asked(strength=0.5), 30),
-        (asked(strength=0.5, source=b"a picture"), 15),
-        (asked(strength=0.55, steps=7, count=3, source=b"a picture"), 9),
-        (asked(strength=1.0, source=b"a picture"), 30),
+        (asked(strength=0.5, inputs=SOURCE), 15),
+        (asked(strength=0.55, steps=7, count=3, inputs=SOURCE), 9),
+        (asked(strength=1.0, inputs=SOURCE), 30),
     ],
 )
 def test_picture_steps(request_, expected):
@@ -76,7 +80,7 @@ def test_picture_steps(request_, expected):
 def test_a_source_that_is_kept_elsewhere_counts():
     """A request without its source is told whether it has one."""
     assert picture_steps(asked(strength=0.5), has_source=True) == 15
-    assert picture_steps(asked(strength=0.5, source=b"a picture"), has_source=False) == 30
+    assert picture_steps(asked(strength=0.5, inputs=SOURCE), has_source=False) == 30
 
 
 def test_with_nothing_known_a_credit_takes_a_second():

@@ -59,7 +59,7 @@ def test_a_source_gives_its_shape(model_info):
     """Without a size the picture has the shape of the one that it starts from."""
     request = request_of(model_info, source=Header("PNG", 300, 600), strength=0.4)
     assert 1.6 < request.height / request.width < 2.4
-    assert (request.strength, request.source) == (0.4, None)
+    assert (request.strength, request.inputs) == (0.4, ())
 
 
 def test_alternatives_are_drawn_by_the_seed():

@@ -18,6 +18,7 @@ from bot.store.jobs.jobs import Jobs
 from bot.store.tables.columns import now
 from bot.store.tables.core import JobRow
 from inference.contract.errors import InferenceError, Problem
+from inference.contract.inputs import Input, Role
 from inference.contract.request import Failed, Note, Picture, Step
 from tests.dispatching import DIED, PAINTED, Script, Told, Wall, dispatching, picture, until
 from tests.stores import accepted, new_job, png, run_out, user_of
@@ -91,7 +92,7 @@ async def test_the_source_is_given_to_the_engine(store, wall):
 
     class Looking(Script):
         def run(self, request):
-            seen.append(request.source)
+            seen.append(request.inputs)
             return super().run(request)
 
     ann = await user_of(store)
@@ -100,7 +101,7 @@ async def test_the_source_is_given_to_the_engine(store, wall):
     async with dispatching(store, Looking(), wall):
         await wall.until(there.id, DONE)
         told = (await wall.until(gone.id, FAILED)).status
-    assert seen == [png()]
+    assert seen == [(Input(Role.INIT, png()),)]
     assert "picture" in told
 
 

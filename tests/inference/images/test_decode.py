@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from inference.contract.errors import BadPicture
-from inference.images.decode import read
+from inference.contract.inputs import Input, Role
+from inference.images.decode import read, read_input
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -255,3 +256,14 @@ def test_the_middle_is_kept() -> None:
     wide.paste("red", (30, 0, 60, 30))
     middle = np.asarray(read(encoded(wide, "PNG"), (30, 30)))
     assert (middle == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("role", "mode", "size"),
+    [(Role.INIT, "RGB", (16, 16)), (Role.MASK, "L", (16, 16)), (Role.CONTROL, "RGB", (16, 16)), (Role.REFERENCE, "RGB", (24, 12))],
+)
+def test_a_role_decides_how_an_input_is_read(role: Role, mode: str, size: tuple[int, int]) -> None:
+    """A mask is grey, a reference keeps its own size, and every other input fills the size of the picture."""
+    image = read_input(Input(role, encoded(Image.new("RGB", (24, 12), "white"), "PNG")), (16, 16))
+    assert (image.mode, image.size) == (mode, size)
+    assert image.getpixel((3, 3)) in (255, (255, 255, 255))

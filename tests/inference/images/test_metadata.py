@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 from sd_parsers import ParserManager
 from sd_parsers.data import PromptInfo
 
+from inference.contract.inputs import Input, Role
 from inference.contract.model_info import Defaults, Limits, ModelInfo
 from inference.contract.request import Fragment, PictureRequest, Prompt
 from inference.images.encode import png
@@ -84,7 +85,7 @@ def test_another_reader_finds_every_setting() -> None:
 
 def test_the_text_is_that_of_a1111() -> None:
     """The text has the lines, names and order that readers look for."""
-    prompt, negative, pairs = parameters(REQUEST, PASSPORT, 7, (128, 96), source_given=False).split("\n")
+    prompt, negative, pairs = parameters(REQUEST, PASSPORT, 7, (128, 96)).split("\n")
     assert prompt == "a red circle, (soft:1.2)"
     assert negative == "Negative prompt: blurry, text"
     assert pairs.startswith("Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 7, Size: 128x96, Model hash: ")
@@ -94,7 +95,7 @@ def test_the_text_is_that_of_a1111() -> None:
 
 def test_image_to_image_says_its_strength() -> None:
     """A picture painted over another one names the denoising strength."""
-    image = written(asked("a cat", source=b"secret bytes", strength=0.45))
+    image = written(asked("a cat", inputs=(Input(Role.INIT, b"secret bytes"),), strength=0.45))
     assert read_back(image).metadata["Denoising strength"] == "0.45"
 
 
@@ -107,7 +108,7 @@ def test_every_scheduler_has_a_name_elsewhere() -> None:
 @pytest.mark.parametrize("name", ["a, b", "a: b", 'say "cheese"', "Steps: 3, Seed: 4"])
 def test_a_model_name_with_signs_is_quoted(name: str) -> None:
     """A value with a comma, colon or quotation mark is a JSON string, as A1111 writes it, so it adds no setting."""
-    pairs = parameters(REQUEST, msgspec.structs.replace(PASSPORT, name=name), 7, (128, 96), source_given=False).split("\n")[-1]
+    pairs = parameters(REQUEST, msgspec.structs.replace(PASSPORT, name=name), 7, (128, 96)).split("\n")[-1]
     assert f"Model: {json.dumps(name)}, RNG" in pairs
 
 
@@ -139,12 +140,12 @@ def test_the_json_is_complete() -> None:
     assert msgspec.convert(kept["request"], PictureRequest) == msgspec.structs.replace(REQUEST, share="")
     assert kept["model"]["sha256"] == PASSPORT.sha256
     assert kept["versions"] == VERSIONS
-    assert kept["picture"] == {"seed": 9, "width": 128, "height": 96, "from_source": False}
+    assert kept["picture"] == {"seed": 9, "width": 128, "height": 96, "mode": "txt2img", "from_source": False}
 
 
 def test_nothing_private_is_written() -> None:
     """Who asked, the source picture and the place of the model on the disk are nowhere in the file."""
-    request = asked("a cat", source=b"secret bytes")
+    request = asked("a cat", inputs=(Input(Role.INIT, b"secret bytes"),))
     joined = b"".join(chunk.data for chunk in chunks(request, PASSPORT, 7, (128, 96), VERSIONS))
     for private in (b"4711", b"secret", b"c2VjcmV0", b"/srv"):
         assert private not in joined
@@ -162,4 +163,4 @@ def test_the_packet_says_that_a_model_painted_it(composite: bool, kind: str) -> 
 def test_readers_of_xmp_find_the_packet() -> None:
     """The packet stands where the XMP specification wants it in PNG, in the kind that fits the request."""
     assert ">http://cv.iptc.org/newscodes/digitalsourcetype/trained" in written(REQUEST).info["XML:com.adobe.xmp"]
-    assert "/compositeWith" in written(asked("a cat", source=b"x")).info["XML:com.adobe.xmp"]
+    assert "/compositeWith" in written(asked("a cat", inputs=(Input(Role.INIT, b"x"),))).info["XML:com.adobe.xmp"]

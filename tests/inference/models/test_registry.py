@@ -14,8 +14,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from inference.contract.errors import BadModel, NotOffered
+from inference.contract.errors import BadModel, NotOffered, Problem
+from inference.contract.modes import MODES
+from inference.contract.request import PictureRequest, Prompt
 from inference.models.registry import ModelEntry, inspect, read_catalogue, scan
 from inference.models.safetensors_file import HASHES, read_header, sha256_of
 
@@ -144,14 +147,14 @@ def test_velocity_marks(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "key"),
     [
-        (original(768, channels=9), "model-mode"),
+        (original(768, channels=8), "model-mode"),
         (original(1280), "model-refiner"),
         ({"lora_unet_down.lora_up.weight": (4, 4)}, "model-unfamiliar"),
         ({"model_ema.diffusion_modelinput_blocks00weight": (4, 4)}, "model-ema-names"),
     ],
 )
 def test_files_that_are_not_offered(tmp_path, shapes, key):
-    """Inpainting models, refiners and LoRAs are each refused as what they are."""
+    """Models for editing by instruction, refiners and LoRAs are each refused as what they are."""
     assert problem(write_weights(tmp_path / "a.safetensors", shapes)) == key
 
 
@@ -262,14 +265,45 @@ def test_broken_folders(tmp_path):
     (partial / "text_encoder" / "model.safetensors").unlink()
     unread = write_model(tmp_path / "unread")
     write_json(unread / "vae" / "config.json", {"block_out_channels": 4})
-    inpainting = write_model(tmp_path / "inpainting")
-    write_json(inpainting / "unet" / "config.json", {"sample_size": 64, "in_channels": 9})
+    instructed = write_model(tmp_path / "instructed")
+    write_json(instructed / "unet" / "config.json", {"sample_size": 64, "in_channels": 8})
 
     assert problem(tmp_path / "empty") == "model-not-folder"
     assert problem(pickled) == "model-pickled"
     assert problem(partial) == "model-part-missing"
     assert problem(unread) == "model-unreadable"
-    assert problem(inpainting) == "model-mode"
+    assert problem(instructed) == "model-mode"
+
+
+def inpainters(folder):
+    """Write inpainting checkpoints of each layout and return their passports."""
+    whole = write_model(folder / "whole", _class_name="StableDiffusionInpaintPipeline")
+    write_json(whole / "unet" / "config.json", {"sample_size": 64, "in_channels": 9, "cross_attention_dim": 768})
+    joint = {
+        f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4608, 1536),
+        f"{UNET}x_embedder.proj.weight": (1536, 33, 2, 2),
+    }
+    files = {"unet": original(2048, channels=9), "transformer": joint}
+    return [inspect(whole), *(inspect(write_weights(folder / f"{name}.safetensors", shapes)) for name, shapes in files.items())]
+
+
+def test_inpainting_models_are_recognised(tmp_path):
+    """A denoiser that takes a mask and a masked picture beside its latents is known by that, and says which mode it needs."""
+    request = PictureRequest(
+        prompt=Prompt.plain("a cat"), model="a", width=1024, height=1024, steps=4, guidance=4.0, scheduler="euler", seed=1
+    )
+    for model_info in inpainters(tmp_path):
+        assert (model_info.variant, model_info.modes) == ("inpainting", ("inpaint",))
+        usual = model_info.defaults
+        with pytest.raises(NotOffered) as refused:
+            model_info.check(replace(request, width=usual.width, height=usual.height, scheduler=usual.scheduler))
+        assert refused.value.problem == Problem("unknown-mode-here", {"model": model_info.name, "given": "txt2img", "offered": "inpaint"})
+
+
+def test_plain_models_do_every_mode(tmp_path):
+    """A model without channels of its own does every mode that its family has a pipeline for."""
+    model_info = inspect(write_model(tmp_path / "painter"))
+    assert (model_info.variant, model_info.modes) == ("pruned", tuple(MODES))
 
 
 def test_card(tmp_path):
@@ -422,7 +456,7 @@ def test_hash_is_remembered(tmp_path):
 
 def test_catalogue_is_free_of_torch():
     """The chat process reads the catalogue without importing the libraries that paint."""
-    code = "import sys, inference.catalogue; sys.exit(bool({'torch', 'diffusers', 'transformers', 'numpy'} & set(sys.modules)))"
+    code = "import sys, inference.models.registry; sys.exit(bool({'torch', 'diffusers', 'transformers', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "PYTHONPATH": os.getcwd()})
 
     assert done.returncode == 0

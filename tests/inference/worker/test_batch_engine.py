@@ -1,13 +1,18 @@
 """The studio: batches that change nothing, fairness between steps, cancel, and failures that stay where they belong."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
 
+from inference.contract.inputs import Input, Role
 from inference.contract.request import Done, Failed
+from inference.worker import batch_engine as engine_module
 from inference.worker.batch_slots import read
 from inference.worker.batching import Call
+from inference.worker.fair_share import FairShare
 from inference.worker.schedulers import make
 from tests.room import PASSPORT, asked, pixels, room
 
@@ -111,10 +116,9 @@ def test_image_to_image_changes_more_with_strength(batch_engine):
     source = batch_engine.paint(asked(steps=8))[0].events
     image = next(event.image for event in source if hasattr(event, "image"))
     before = next(iter(batch_engine.paint(asked(steps=8))[0].pictures))
+    start = {"steps": 10, "inputs": (Input(Role.INIT, image),)}
     changed = [
-        np.abs(
-            batch_engine.paint(asked("a green star", steps=10, source=image, strength=strength))[0].pictures[0].astype(int) - before
-        ).mean()
+        np.abs(batch_engine.paint(asked("a green star", **start, strength=strength))[0].pictures[0].astype(int) - before).mean()
         for strength in (0.2, 0.5, 0.9)
     ]
 
@@ -192,6 +196,30 @@ def test_cancel_stops_at_the_next_step(batch_engine, counted):
     assert batch_engine.batch_engine.running == 0
 
 
+def test_twice_the_weight_gets_twice_the_device_time(monkeypatch):
+    """While two shares have more work than one pass holds, weight 2 gets twice the device time of weight 1, within a tenth."""
+    # Every pass takes one unit of time, so that a busy machine changes nothing.
+    ticks = itertools.count()
+    monkeypatch.setattr(engine_module, "perf_counter", lambda: float(next(ticks)))
+    charged = []
+
+    class Charging(FairShare):
+        def charge(self, share, seconds, weight):
+            charged.append((share, seconds))
+            super().charge(share, seconds, weight)
+
+    with room(max_batch=1) as opened:
+        opened.batch_engine._shares = Charging()
+        work = {"count": 3, "steps": 14}
+        heavy, light = opened.paint(asked(share="heavy", weight=2.0, **work), asked("a blue star", share="light", **work))
+    assert isinstance(heavy.end, Done)
+    assert isinstance(light.end, Done)
+    names = [name for name, _ in charged]
+    both = charged[names.index("light") : len(names) - names[::-1].index("heavy")]
+    device_time = {share: sum(seconds for name, seconds in both if name == share) for share in ("heavy", "light")}
+    assert device_time["heavy"] / device_time["light"] == pytest.approx(2.0, rel=0.1)
+
+
 @pytest.mark.usefixtures("generous")
 def test_requests_join_and_leave_at_any_step(batch_engine, counted):
     """A short request that arrives later shares passes with the long one and ends before it."""
@@ -264,7 +292,7 @@ def test_the_autoencoder_falls_back_to_tiles(stage, rung):
             return run(sample, *given, **named)
 
         network.forward = forward
-        outcome = opened.paint(asked(width=256, height=256, source=image if stage == "encode" else None))[0]
+        outcome = opened.paint(asked(width=256, height=256, inputs=(Input(Role.INIT, image),) if stage == "encode" else ()))[0]
         network.forward = run
         climbed = opened.batch_engine.ladder.climbed
 
@@ -315,7 +343,7 @@ def test_a_defect_in_one_request_leaves_the_others(batch_engine, monkeypatch):
 
 def test_a_broken_source_fails_before_it_costs_anything(batch_engine):
     """A source that is no picture is refused with its reason, and no step is run."""
-    (outcome,) = batch_engine.paint(asked(source=b"GIF89a not a picture"))
+    (outcome,) = batch_engine.paint(asked(inputs=(Input(Role.INIT, b"GIF89a not a picture"),)))
 
     assert isinstance(outcome.end, Failed)
     assert outcome.end.problem.key.startswith("picture-")

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from inference.contract.errors import BadModel
 from inference.contract.model_info import ModelInfo
-from inference.models.families.traits import FAMILIES
+from inference.contract.modes import MODES
+from inference.models.families import FAMILIES
 from inference.models.registry import ModelEntry, inspect, read_catalogue
 from inference.worker.environment import prepare
 from inference.worker.model_loader import Loaded, load
@@ -62,7 +63,7 @@ def sd1(pairs: dict[str, Pair]) -> Pair:
 def paint(loaded: Loaded, source: Image.Image | None = None) -> np.ndarray:
     """Paint two steps with the stock pipeline, from words or from a picture."""
     family = FAMILIES[loaded.model_info.family]
-    pipeline = loaded.pipeline(family.text_to_image if source is None else family.image_to_image)
+    pipeline = loaded.pipeline(family.pipeline(MODES["txt2img" if source is None else "img2img"]))
     size = {"width": SIDE, "height": SIDE} if source is None or family.name == "sd3" else {}
     start = {} if source is None else {"image": source, "strength": 1.0}
     rng = torch.Generator().manual_seed(1)
@@ -238,7 +239,8 @@ def test_hub_id(sd1, tmp_path, monkeypatch):
 def test_quiet_start():
     """With the environment prepared, importing and loading say nothing."""
     code = (
-        "from inference.worker.environment import prepare; prepare(); import inference.loading; from transformers import CLIPImageProcessor"
+        "from inference.worker.environment import prepare; prepare();"
+        " import inference.worker.model_loader; from transformers import CLIPImageProcessor"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()}

@@ -3,8 +3,9 @@
 import pytest
 
 from inference.contract.errors import NotOffered
+from inference.contract.inputs import Input, Role
 from inference.contract.request import Done
-from inference.models.families.traits import DIFFUSION_SCHEDULERS, FLOW_SCHEDULERS
+from inference.models.families.base import DIFFUSION_SCHEDULERS, FLOW_SCHEDULERS
 from inference.worker.model_loader import load
 from inference.worker.schedulers import RECIPES, make
 from tests import tiny_models
@@ -42,7 +43,9 @@ def test_flow_schedulers_paint(scheduler, tmp_path):
         request = asked(model=model_info.name, width=side, height=side, steps=3, scheduler=scheduler)
         first = opened.paint(request)[0]
         image = next(event.image for event in first.events if hasattr(event, "image"))
-        second = opened.paint(asked(model=model_info.name, width=side, height=side, steps=4, scheduler=scheduler, source=image))[0]
+        second = opened.paint(
+            asked(model=model_info.name, width=side, height=side, steps=4, scheduler=scheduler, inputs=(Input(Role.INIT, image),))
+        )[0]
 
     assert isinstance(first.end, Done)
     assert isinstance(second.end, Done)

@@ -8,6 +8,7 @@ from bot.core.values import MessageRef
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
 from bot.store.tables.columns import now
 from inference.contract.errors import Problem
+from inference.contract.inputs import Input, Role
 from tests.stores import accepted, new_job, painted, request_of, run_out, user_of
 
 
@@ -19,7 +20,7 @@ async def states(store, *jobs):
 async def test_what_was_accepted_comes_back_whole(store):
     """A job keeps every word and number of what was asked, but for the bytes of its source, which are a file."""
     ann = await user_of(store)
-    request = request_of("crème brûlée 🍮", seed=2**32 - 1, source=b"\x89PNG", share=ann)
+    request = request_of("crème brûlée 🍮", seed=2**32 - 1, inputs=(Input(Role.INIT, b"\x89PNG"),), share=ann)
     new = new_job(
         ann, address=MessageRef("web", "here", "message 3"), line="/imagine", params='{"a": 1}', request=request, source="x.png", key="k"
     )
@@ -28,7 +29,7 @@ async def test_what_was_accepted_comes_back_whole(store):
     assert (job.state, job.attempt, job.tries, job.is_open) == (WAITING, 0, 0, True)
     assert (job.user, job.address, job.line, job.params, job.source) == (new.user, new.address, new.line, new.params, new.source)
     assert job.request.prompt == request.prompt
-    assert job.request.source is None
+    assert job.request.inputs == ()
     assert (job.request.seed, job.request.share) == (request.seed, request.share)
     assert abs((now() - job.created).total_seconds()) < 60
 

@@ -1,0 +1,67 @@
+"""Modes in the engine: a mode is a value, and its inputs reach the stock pipeline that it names."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from inference.contract.inputs import Input, Role
+from inference.contract.modes import MODES
+from inference.contract.modes.base import Mode, Needs
+from inference.models.registry import inspect
+from inference.worker.model_loader import load
+from inference.worker.schedulers import make
+from tests import tiny_models
+from tests.room import asked, room
+
+
+def arguments(request, pictures):
+    """Return what stock inpainting is given."""
+    return {"image": pictures[Role.INIT][0], "mask_image": pictures[Role.MASK][0], "strength": request.strength}
+
+
+#: What a file of its own would hold for one more mode.
+INPAINT = Mode(
+    name="inpaint", inputs=(Needs(Role.INIT), Needs(Role.MASK)), fields=frozenset({"strength"}), pipeline="Inpaint", arguments=arguments
+)
+
+
+def png(image):
+    """Return a picture as a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def model_info(tmp_path):
+    """A tiny model of Stable Diffusion 1."""
+    return inspect(tiny_models.write_folder(tiny_models.make("sd1"), tmp_path / "tiny"))
+
+
+def test_a_new_mode_is_a_value_and_a_name(model_info, monkeypatch):
+    """A mode that nothing in the engine knows paints as its stock pipeline does, from inputs of two roles."""
+    monkeypatch.setitem(MODES, "inpaint", INPAINT)
+    side = model_info.defaults.width
+    start, mask = Image.new("RGB", (side, side), "red"), Image.new("L", (side, side))
+    ImageDraw.Draw(mask).rectangle((0, 0, side // 2, side), fill=255)
+    request = asked(
+        model=model_info.name, width=side, height=side, inputs=(Input(Role.MASK, png(mask)), Input(Role.INIT, png(start))), strength=1.0
+    )
+    with room({model_info.name: model_info}) as opened:
+        outcome = opened.paint(request)[0]
+
+    loaded = load(model_info, torch.float32)
+    stock = loaded.pipeline("StableDiffusionInpaintPipeline")
+    stock.scheduler = make(request.scheduler, loaded.scheduler_config)
+    told = {"num_inference_steps": request.steps, "guidance_scale": request.guidance, "output_type": "np"}
+    rng = torch.Generator().manual_seed(request.seed)
+    expected = stock(
+        request.prompt.text, image=start, mask_image=mask, strength=1.0, width=side, height=side, generator=rng, **told
+    ).images[0]
+    assert np.abs(outcome.pictures[0] - expected * 255).max() <= 2
+    picture = next(event.image for event in outcome.events if hasattr(event, "image"))
+    assert json.loads(Image.open(io.BytesIO(picture)).text["easel"])["picture"]["mode"] == "inpaint"
