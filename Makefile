@@ -6,15 +6,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PATHS := adapters benchmarks bot inference migrations tests tools
 
-.PHONY: run test check format docs bench crash load install lock clean
+.PHONY: run test test-all check format docs bench crash load install lock clean
 
 ## Run everything that is configured (by default the chat page) and open the chat page.
 run: $(INSTALLED)
 	@$(BIN)/easel run --open
 
-## Run every test.
+## Run every test; the sweeps, the races and the histories are thinned.
 test: $(INSTALLED)
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+## Run every test as thoroughly as it can be run, on both databases; this takes about three times as long.
+test-all: export EASEL_TEST_ALL := 1
+test-all: test
 
 ## Check lint, formatting, types and the direction of imports.
 check: $(INSTALLED)

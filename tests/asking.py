@@ -11,10 +11,15 @@ from inference.supervisor import LocalEngine
 
 async def paint_one():
     """Return the name of the last event of a request to the demo model."""
-    model_infos = read_catalogue([], None, WEIGHTS)
+    async with LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS)) as engine:
+        return await warmed(engine)
+
+
+async def warmed(engine):
+    """Paint one picture, and return the name of its last event: no request after it waits until libraries and model are there."""
     prompt = Prompt.plain("a red circle")
     request = PictureRequest(prompt=prompt, model="demo", width=128, height=128, steps=2, guidance=4.0, scheduler="euler", seed=1)
-    async with LocalEngine(EngineSettings(devices=("cpu",)), model_infos) as engine, aclosing(engine.run(request)) as events:
+    async with aclosing(engine.run(request)) as events:
         async for event in events:
             last = type(event).__name__
     return last

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from uuid import uuid4
 
 import msgspec
@@ -16,10 +16,12 @@ import psycopg
 import pytest
 from PIL import Image
 from sqlalchemy import make_url, update
+from sqlalchemy.util import LRUCache
 
 from bot.core.quota import Policy, Tier
 from bot.core.values import MessageRef, UserRef, new_id
 from bot.presets.template import Body
+from bot.store import database as session
 from bot.store import schema
 from bot.store.billing import ledger
 from bot.store.database import Database
@@ -30,34 +32,79 @@ from bot.store.tables.columns import now
 from bot.store.tables.core import Base, JobRow, UserRow
 from inference.contract.request import PictureRequest, Prompt
 
+#: Whether everything is tried that is worth trying: `make test-all`. Otherwise the sweeps and races are thinned, and what has no SQL
+#: of its own that the databases could take differently runs on SQLite alone.
+ALL = os.environ.get("EASEL_TEST_ALL") == "1"
+
 #: Names the PostgreSQL server to test with, as `[store] url` would; without it the tests of PostgreSQL are skipped.
 SERVER = "EASEL_TEST_POSTGRES_URL"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
+def server(request):
+    """Give the kind of database that a test runs on."""
+    return request.param
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if ALL else ["sqlite"])
+def usual_server(request):
+    """Give the kind of database for tests of what is above the SQL; imported as `server` in their file or folder."""
+    return request.param
+
+
+@pytest.fixture
+def url(server, tmp_path):
     """Give the address of a blank database that goes when the test is over."""
-    with blank(request.param, tmp_path) as address:
+    with blank(server, tmp_path) as address:
         yield address
 
 
 @pytest.fixture
-async def database(url):
-    """Give a database with its tables."""
-    is_sqlite = url.startswith("sqlite")
-    if is_sqlite:
-        ready_made(url.partition("///")[2])
-    async with Database(url) as opened:
-        if not is_sqlite:
-            async with opened.connect() as connection:
-                await connection.run_sync(Base.metadata.create_all)
-        yield opened
+async def database(server, tmp_path):
+    """Give a database with its tables, which are empty."""
+    with emptied(server, tmp_path) as address:
+        async with Database(address) as opened:
+            yield opened
 
 
 @pytest.fixture
 def store(database, tmp_path):
     """Give an empty store."""
     return Store.of(database, BlobStore(str(tmp_path / "files")))
+
+
+class _Compiled(LRUCache):
+    """Statements that were compiled, by database and no longer by engine: each test opens an engine of its own."""
+
+    def __getitem__(self, key):
+        return super().__getitem__(_without_engine(key))
+
+    def __setitem__(self, key, compiled):
+        super().__setitem__(_without_engine(key), compiled)
+
+    def get(self, key, default=None):
+        """Return what is known of a statement."""
+        return super().get(_without_engine(key), default)
+
+
+def _without_engine(key):
+    """Return the key of a compiled statement with the name of its dialect; the dialect itself belongs to one engine."""
+    return key[0].name, *key[1:]
+
+
+@contextmanager
+def compiled_once():
+    """Have all databases of this process share what they have compiled: that takes half the time of many tests."""
+    compiled, create = _Compiled(5000), session.create_async_engine
+
+    def create_with_it(*given, **more):
+        engine = create(*given, **more)
+        engine.sync_engine._compiled_cache = compiled
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_async_engine", create_with_it)
+        yield
 
 
 @cache
@@ -69,11 +116,14 @@ def _made():
             await schema.prepare(database)
 
     with TemporaryDirectory() as folder:
-        # In a thread: whoever needs it may be inside a loop.
-        made = Thread(target=lambda: asyncio.run(make(f"{folder}/easel.db")))
-        made.start()
-        made.join()
+        _beside(make, f"{folder}/easel.db")
         return Path(folder, "easel.db").read_bytes()
+
+
+def _beside(doing, *given):
+    """Run a coroutine function in a loop of its own, also inside another loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(doing(*given))).result()
 
 
 def ready_made(file):
@@ -84,12 +134,16 @@ def ready_made(file):
         file.write_bytes(_made())
 
 
-#: Ends whoever holds a table of a schema.
-_LET_GO = """
-    SELECT pg_terminate_backend(held.pid) FROM (
-        SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE relnamespace = to_regnamespace(%s)
-    ) AS held WHERE held.pid <> pg_backend_pid()
-"""
+@contextmanager
+def emptied(kind, folder):
+    """Give the address of a database with its tables, in which nothing is."""
+    if kind == "sqlite":
+        file = Path(folder, f"{new_id()}.db")
+        ready_made(file)
+        yield f"sqlite+aiosqlite:///{file}"
+        return
+    with _own().emptied() as address:
+        yield address
 
 
 @contextmanager
@@ -98,18 +152,97 @@ def blank(kind, folder):
     if kind == "sqlite":
         yield f"sqlite+aiosqlite:///{folder}/{new_id()}.db"
         return
-    if SERVER not in os.environ:
-        pytest.skip(f"{SERVER} names no PostgreSQL server")
-    server, schema = make_url(os.environ[SERVER]), f"test_{uuid4().hex}"
-    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'CREATE SCHEMA "{schema}"')
+    with _own().blank() as address:
+        yield address
+
+
+#: Ends the connections that hold a table of a schema.
+_LET_GO = """
+    SELECT pg_terminate_backend(held.pid) FROM (
+        SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+        WHERE relnamespace = to_regnamespace(%s) AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS held WHERE held.pid <> pg_backend_pid()
+"""
+
+
+class _Own:
+    """The database of this process on the PostgreSQL server: its tables are made once, and emptied after each test."""
+
+    #: The schema with the tables that are made once.
+    READY = "ready"
+
+    def __init__(self, server):
+        self.server = server
+        self.name = f"easel_test_{uuid4().hex}"
+        with self._connected(server) as connection:
+            connection.execute(f'CREATE DATABASE "{self.name}"')
+            # Nothing that the tests promise needs the server's disk.
+            connection.execute(f'ALTER DATABASE "{self.name}" SET synchronous_commit = off')
+        self.connection = self._connected(server.set(database=self.name))
+        self._is_made = self._is_taken = False
+
+    def _connected(self, address):
+        plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(plain, autocommit=True)
+
+    def _address(self, schema):
+        own = self.server.set(database=self.name).update_query_dict({"options": f"-csearch_path={schema}"})
+        return own.render_as_string(hide_password=False)
+
+    @contextmanager
+    def blank(self):
+        """Give the address of a blank schema."""
+        schema = f"test_{uuid4().hex}"
+        self.connection.execute(f'CREATE SCHEMA "{schema}"')
         try:
-            yield server.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+            yield self._address(schema)
         finally:
             # A connection that a cancelled task is still giving back holds its locks as long as we would wait for them here.
-            connection.execute(_LET_GO, [schema])
-            connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+            self.connection.execute(_LET_GO, [schema])
+            self.connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+    @contextmanager
+    def emptied(self):
+        """Give the address of the tables that are made once, while they are empty."""
+        assert not self._is_taken, "another test of this process uses these tables"
+        if not self._is_made:
+            self.connection.execute(f"CREATE SCHEMA {self.READY}")
+            _beside(self._make)
+            self._is_made = True
+        self._is_taken = True
+        try:
+            yield self._address(self.READY)
+        finally:
+            self.connection.execute(_LET_GO, [self.READY])
+            # TRUNCATE makes a new file for each table and each index, and takes forty times as long. No table counts its rows.
+            tables = (f'DELETE FROM {self.READY}."{table.name}"' for table in reversed(Base.metadata.sorted_tables))
+            self.connection.execute("; ".join(tables))
+            self._is_taken = False
+
+    async def _make(self):
+        async with Database(self._address(self.READY)) as database, database.connect() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+
+    def drop(self):
+        """Leave nothing on the server."""
+        self.connection.close()
+        with self._connected(self.server) as connection:
+            connection.execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
+
+
+@cache
+def _own():
+    """Return this process's database on the PostgreSQL server; skip the test if no server is named."""
+    if SERVER not in os.environ:
+        pytest.skip(f"{SERVER} names no PostgreSQL server")
+    return _Own(make_url(os.environ[SERVER]))
+
+
+def tidy():
+    """Remove this process's database from the PostgreSQL server, if there is one."""
+    if _own.cache_info().currsize:
+        _own().drop()
+        _own.cache_clear()
 
 
 def request_of(words="a red circle", **changes):
@@ -169,12 +302,17 @@ async def linked(store, channel):
 
 async def run_out(store, job_id):
     """Let time pass until a job's lease is over."""
-    async with store.database.write() as session:
-        await session.execute(update(JobRow).where(JobRow.id == job_id).values(lease=now() - timedelta(seconds=1)))
+    async with store.database.write() as writing:
+        await writing.execute(update(JobRow).where(JobRow.id == job_id).values(lease=now() - timedelta(seconds=1)))
 
 
 #: How often a race is run where that takes its time; the brief of a nightly run is 200.
-ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "20" if ALL else "8"))
+
+
+def tries(whole):
+    """Return how many of so many random histories are tried."""
+    return whole if ALL else max(20, whole // 5)
 
 
 def under(store, credits=None, *, channel=None, tiers=None, **more):
@@ -190,8 +328,8 @@ def whole(index=0):
 
 async def change_person(store, user, **changed):
     """Change the row of a person."""
-    async with store.database.write() as session:
-        await session.execute(update(UserRow).where(UserRow.id == user).values(**changed))
+    async with store.database.write() as writing:
+        await writing.execute(update(UserRow).where(UserRow.id == user).values(**changed))
 
 
 async def books_are_right(store):

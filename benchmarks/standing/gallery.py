@@ -7,6 +7,7 @@ tenth of all pictures, half of all presets stand where everybody looks.
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 
 import msgspec
 from sqlalchemy import text
@@ -45,12 +46,19 @@ def word(rank: int) -> str:
     return spoken
 
 
-def prompts(seed: int = 7) -> list[dict[str, object]]:
-    """Return prompts of words that are as unevenly spread as in a language, with what they are found by."""
+def prompts(seed: int = 7, rows: int = _PROMPTS) -> list[dict[str, object]]:
+    """Return prompts of words as unevenly spread as in a language, with their terms: as many as so many rows have."""
+    used = {_prompt_of(row) for row in range(rows + 1)}
     chance, ranks = random.Random(seed), range(WORDS)
-    weights = [1 / (rank + 1) for rank in ranks]
-    made = (" ".join(map(word, chance.choices(ranks, weights, k=_LONG))) for _ in range(_PROMPTS))
-    return [{"n": number, "words": one, "terms": " ".join(search_terms.words_of(one))} for number, one in enumerate(made)]
+    # Added up here once: `choices` would do it for each prompt.
+    weights = list(accumulate(1 / (rank + 1) for rank in ranks))
+    made = (" ".join(map(word, chance.choices(ranks, cum_weights=weights, k=_LONG))) for _ in range(_PROMPTS))
+    return [{"n": number, "words": one, "terms": " ".join(search_terms.words_of(one))} for number, one in enumerate(made) if number in used]
+
+
+def _prompt_of(row: int) -> int:
+    """Return the number of the prompt that a row has."""
+    return row % _PROMPTS * 7919 % _PROMPTS
 
 
 @asynccontextmanager

@@ -14,12 +14,12 @@ from bot.store import schema
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
-from tests.stores import url
+from tests.stores import ALL, server, url
 
-__all__ = ["url"]
+__all__ = ["server", "url"]
 
 #: Rounds of each test that have to succeed; the brief of a nightly run is 200.
-ROUNDS = int(os.environ.get("EASEL_TEST_LATE_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("EASEL_TEST_LATE_ROUNDS", "2" if ALL else "1"))
 
 LEASE = 1.2
 

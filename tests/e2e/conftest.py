@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.stores import ALL
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -34,16 +37,20 @@ WIDTHS = {
 SCREENSHOTS = os.environ.get("EASEL_TEST_SCREENSHOTS")
 
 
-@pytest.fixture(scope="module")
-def settings():
-    """Return what a file's tests have in the configuration beside the rest."""
-    return ""
+#: How a page is looked at where that matters: each width by day and by night, or both of each in two looks.
+LOOKS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")] if ALL else [(390, "light"), (1280, "dark")]
 
 
-@pytest.fixture(scope="module")
-def easel(tmp_path_factory, settings):
-    """Run Easel and return the address of its page."""
-    folder = tmp_path_factory.mktemp("easel")
+@pytest.fixture(scope="session")
+def easel(tmp_path_factory):
+    """Run Easel, once for everybody who changes nothing of its configuration, and return the address of its page."""
+    with served(tmp_path_factory.mktemp("easel")) as address:
+        yield address
+
+
+@contextmanager
+def served(folder, settings=""):
+    """Run Easel with something more in its configuration, and give the address of its page."""
     config = folder / "easel.toml"
     config.write_text(
         f'[web]\nport = 0\n[store]\nurl = "sqlite+aiosqlite:///{folder / "easel.db"}"\n[files]\nurl = "{folder / "files"}"\n'
@@ -163,13 +170,14 @@ def open_chat(browser, easel):
     assert not [one for chat in chats for one in chat.complaints if not one.startswith("Failed to load resource")]
 
 
-@pytest.fixture(params=WIDTHS)
+@pytest.fixture(params=WIDTHS if ALL else [None])
 def width(request):
-    """Return the width of what the page is seen on: what people do must work on a phone and on a desk."""
-    return request.param
+    """Return the width of what the page is seen on: each test of a file has the other one than the test before it, or both."""
+    tests = [name for name in vars(request.module) if name.startswith("test_")]
+    return request.param or list(WIDTHS)[tests.index(request.function.__name__) % 2]
 
 
 @pytest.fixture
 def chat(open_chat, width):
-    """Open the page on a phone, and then on a desk."""
+    """Open the page on a phone or on a desk."""
     return open_chat(width)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.e2e.conftest import served
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
 
 WORDS = "a large red circle on a blue background"
@@ -12,9 +14,10 @@ COVERED, AGAIN = "Hidden picture: tap to show", "Hide again"
 
 
 @pytest.fixture(scope="module")
-def settings():
-    """Have pictures covered everywhere."""
-    return "[safety]\ncover = true\n"
+def easel(tmp_path_factory):
+    """Run an Easel that covers pictures everywhere, and return the address of its page."""
+    with served(tmp_path_factory.mktemp("easel"), "[safety]\ncover = true\n") as address:
+        yield address
 
 
 def lid(within):

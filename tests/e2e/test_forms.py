@@ -5,6 +5,8 @@ import io
 import pytest
 from PIL import Image
 
+from tests.e2e.conftest import LOOKS
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
 
 CIRCLE = "a large red circle on a blue background"
@@ -19,7 +21,7 @@ def edited(chat, line):
     return form
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_a_request_is_changed_and_painted_again(open_chat, width, scheme):
     """Edit… shows what was asked for, what is changed in it becomes a new entry, and what is left as it was stays."""
     chat = open_chat(width, color_scheme=scheme)

@@ -7,6 +7,8 @@ import re
 import pytest
 from PIL import Image
 
+from tests.e2e.conftest import LOOKS
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright to drive a browser with")
 
 MOST_BYTES_OF_PAGE = 100_000
@@ -346,7 +348,7 @@ def test_mistakes_are_told_where_they_were_made(chat):
     assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 2 --size 64x64"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_every_width_and_light_has_its_page(open_chat, width, scheme):
     """On a phone and on a desk, by day and by night, nothing is wider than the window and everything can be reached."""
     chat = open_chat(width, color_scheme=scheme)

@@ -18,6 +18,8 @@ V2 = 1 << 15
 @pytest.fixture
 async def discord(monkeypatch):
     async with Discord() as started:
+        # Whether a bot is too late is tested below; here a busy computer must not be.
+        started.clock(ack=60.0)
         monkeypatch.setattr(library.http.Route, "BASE", started.api_base)
         monkeypatch.setattr(library.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(started.gateway_url))
         monkeypatch.setattr(library.asset.Asset, "BASE", started.cdn_base)

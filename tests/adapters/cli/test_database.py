@@ -7,9 +7,9 @@ from adapters.cli import database, exit_codes
 from bot.core.errors import BadInput, BadStore
 from bot.store import schema
 from bot.store.database import Database
-from tests.stores import url
+from tests.stores import server, url
 
-__all__ = ["url"]
+__all__ = ["server", "url"]
 
 
 async def change(url, statement):

@@ -21,8 +21,9 @@ from bot.store.store import Store
 from bot.store.tables.columns import now
 from bot.store.tables.core import AccountRow, UserRow
 from tests.stores import accepted, database, done, painted, png, store, url, user_of
+from tests.stores import usual_server as server
 
-__all__ = ["database", "store", "url"]
+__all__ = ["database", "server", "store", "url"]
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from inference.supervisor import LocalEngine
 from tests.adapters.contract.drivers import WORLDS
 from tests.adapters.contract.talker import World
 from tests.adapters.web.chat import png
+from tests.asking import warmed
 from tests.bot.store.sharing.test_digests import wanted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,6 +57,7 @@ class Stage:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine():
     async with LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS)) as started:
+        await warmed(started)
         yield started
 
 

@@ -23,6 +23,10 @@ from tests.adapters.web.chat import config, png
 from tests.emulators.discord import Discord
 from tests.emulators.discord.library import discord as library
 
+#: Seconds for a first answer. Discord's three are too few for a computer that runs several tests: what comes late is told to nobody,
+#: and a test would wait in vain for it.
+UNHURRIED = 120.0
+
 
 @asynccontextmanager
 async def quick(**more):
@@ -38,6 +42,7 @@ async def quick(**more):
             patch.setattr(owner, name, getattr(owner, name))
         async with Discord(**more) as discord:
             discord.bucket(None)
+            discord.clock(ack=UNHURRIED)
             yield discord
             assert discord.rejected == []
 

@@ -13,7 +13,7 @@ import pytest
 from adapters.base import Adapter, Bot
 from adapters.bootstrap import Router, model_infos, opened
 from adapters.discord import adapter as adapting
-from adapters.discord import api, connection, message_ref
+from adapters.discord import api, connection, message_ref, replies
 from adapters.discord import delivery as sending
 from adapters.registry import REGISTRY
 from adapters.shared import card_throttle
@@ -31,8 +31,11 @@ from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
 from inference.models.registry import read_catalogue
 from inference.supervisor import LocalEngine
+from tests.adapters.discord.chat import UNHURRIED
+from tests.asking import warmed
 from tests.emulators.discord import Discord, Message, world
 from tests.running import on_one_core
+from tests.stores import ALL
 
 #: How often what can go wrong goes wrong.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
@@ -40,6 +43,16 @@ ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
 #: A picture that is painted at once.
 SMALL = {"size": "64x64", "steps": 2, "scheduler": "euler"}
 WORDS = "--size 64x64 --steps 2 --scheduler euler"
+
+
+def some(cases, every):
+    """Return each so-manieth of many ways to go wrong; all of them if everything is tried, or rounds are asked for."""
+    return list(cases) if ALL or "EASEL_TEST_ROUNDS" in os.environ else list(cases)[::every]
+
+
+def named(one):
+    """Return what a case is called in the name of its test."""
+    return getattr(one, "__name__", str(one))
 
 
 class Hasty:
@@ -143,7 +156,7 @@ class Stage:
             found = await self.store.outbox.of_job(job)
             return found if found is not None and found.state in (SENT, UNKNOWN, GAVE_UP) else None
 
-        return await self.discord.until(over, 40.0)
+        return await self.discord.until(over)
 
     async def tried(self, job, times):
         """Wait until so many attempts to deliver a job have ended without success."""
@@ -200,6 +213,7 @@ def hurried(*, message_seconds=0.02):
         patch.setattr(adapting, "Connection", partial(connection.Connection, first_pause=0.05))
         patch.setattr(connection, "LONGEST_PAUSE", 0.2)
         patch.setattr(adapting, "_LOOK_SECONDS", 0.1)
+        patch.setattr(replies, "_ACKNOWLEDGE_SECONDS", UNHURRIED)
         patch.setattr(sending, "_TURNED_AWAY_SECONDS", 0.1)
         patch.setattr(delivery, "_LONGEST_PAUSE", 0.05)
         yield clock
@@ -207,11 +221,12 @@ def hurried(*, message_seconds=0.02):
 
 @asynccontextmanager
 async def painting():
-    """Give an engine."""
+    """Give an engine that has painted."""
     async with AsyncExitStack() as stack:
         with on_one_core():
             engine = LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS))
             await stack.enter_async_context(engine)
+        await warmed(engine)
         yield engine
 
 
@@ -221,6 +236,7 @@ async def staged(engine, folder, *, message_seconds=0.02):
     with hurried(message_seconds=message_seconds) as clock:
         async with Discord() as discord:
             discord.bucket(None)
+            discord.clock(ack=UNHURRIED)
             settings = Config(
                 discord=Section(token=discord.token, api_base=discord.api_base),
                 store=StoreSection(url=f"sqlite+aiosqlite:///{folder}/easel.db"),

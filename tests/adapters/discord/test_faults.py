@@ -1,11 +1,13 @@
 """What goes wrong between Easel and Discord: every picture is shown once, or told of, whatever it is."""
 
+from itertools import product
+
 import pytest
 import pytest_asyncio
 
 from bot.store.jobs.outbox import GAVE_UP, SENT
 from tests.adapters.discord.chat import WorkerStatus
-from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, staged
+from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, named, some, staged
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.parametrize("number", range(ROUNDS))]
 
@@ -88,8 +90,7 @@ async def direct(way):
     return job, "POST", f"/channels/{way.ann.dm().id}/messages$"
 
 
-@pytest.mark.parametrize("taken", [by_token, own, anew, direct], ids=lambda one: one.__name__)
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize(("kind", "taken"), some(product(KINDS, [by_token, own, anew, direct]), 5), ids=named)
 async def test_a_result_that_goes_wrong(stage, kind, taken, number):
     """Whatever goes wrong while a result is brought, it is seen once, or it is known that it was not and the picture is kept."""
     way = Way(stage)
@@ -122,7 +123,7 @@ UNHEARD = ((404, 10062), (404, 10015), (400, 40060), (401, 0))
 ACKNOWLEDGED = (500, 503, "reset", "timeout-after-success")
 
 
-@pytest.mark.parametrize("kind", UNHEARD + ACKNOWLEDGED, ids=str)
+@pytest.mark.parametrize("kind", some(UNHEARD + ACKNOWLEDGED, 3), ids=str)
 async def test_an_acknowledgement_that_goes_wrong(stage, kind, number):
     """However the first answer to a request goes, its picture is seen once, and no promise of another one stays."""
     channel, ann = stage.scene("ann")
@@ -135,7 +136,7 @@ async def test_an_acknowledgement_that_goes_wrong(stage, kind, number):
     await undisturbed(stage)
 
 
-@pytest.mark.parametrize("kind", UNHEARD + ACKNOWLEDGED, ids=str)
+@pytest.mark.parametrize("kind", some(UNHEARD + ACKNOWLEDGED, 3), ids=str)
 async def test_a_press_that_goes_wrong(stage, kind, number):
     """A button whose acknowledgement goes wrong says what it says once or not at all, and works when it is pressed again."""
     channel, ann = stage.scene("ann")
@@ -154,7 +155,7 @@ async def test_a_press_that_goes_wrong(stage, kind, number):
     await undisturbed(stage)
 
 
-@pytest.mark.parametrize("kind", ACKNOWLEDGED, ids=str)
+@pytest.mark.parametrize("kind", some(ACKNOWLEDGED, 3), ids=str)
 async def test_a_mistake_that_is_hard_to_tell(stage, kind, number):
     """Somebody's mistake is told to them alone, also where nobody heard that their request was acknowledged."""
     channel, ann = stage.scene("ann")
@@ -167,7 +168,7 @@ async def test_a_mistake_that_is_hard_to_tell(stage, kind, number):
     await undisturbed(stage)
 
 
-@pytest.mark.parametrize("kind", [500, 503, "reset", "timeout-after-success"], ids=str)
+@pytest.mark.parametrize("kind", some(ACKNOWLEDGED, 3), ids=str)
 async def test_a_message_that_is_hard_to_answer(stage, kind, number):
     """A request in words whose answer goes wrong is answered all the same, and once."""
     channel, ann = stage.scene("ann")

@@ -1,5 +1,7 @@
 """Results that come when the place they were asked for from cannot be answered as it was: later, elsewhere, or not at all."""
 
+from itertools import product
+
 import pytest
 import pytest_asyncio
 
@@ -8,7 +10,8 @@ from adapters.discord import api as posts
 from adapters.discord import message_ref, replies
 from bot.i18n.translate import text
 from bot.store.jobs.outbox import GAVE_UP, SENT
-from tests.adapters.discord.stage import SMALL, WORDS, painting, staged
+from tests.adapters.discord.chat import UNHURRIED, WorkerStatus
+from tests.adapters.discord.stage import SMALL, WORDS, named, some, staged
 from tests.emulators.discord import server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,14 +21,9 @@ LATE, ALMOST = 16 * 60.0, 14.2 * 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine():
-    async with painting() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def standing(engine, tmp_path_factory):
-    async with staged(engine, tmp_path_factory.mktemp("bot")) as stage:
+async def standing(tmp_path_factory):
+    # When it is painted matters here, and not what.
+    async with staged(WorkerStatus(), tmp_path_factory.mktemp("bot")) as stage:
         yield stage
 
 
@@ -34,7 +32,7 @@ def stage(standing):
     yield standing
     standing.gate.open()
     standing.discord.api.faults.clear()
-    standing.discord.clock()
+    standing.discord.clock(ack=UNHURRIED)
 
 
 async def asked(stage, user, channel):
@@ -61,7 +59,7 @@ async def in_history(stage, user, channel):
 
 async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
     """A job that outlives the token of its interaction is delivered as a message of the channel, once, and its card goes."""
-    stage.discord.clock(token=2.0)
+    stage.discord.clock(ack=UNHURRIED, token=2.0)
     for module in (message_ref, replies, posts):
         monkeypatch.setattr(module, "TOKEN_SECONDS", 2)
     for module in (message_ref, adapting):
@@ -77,8 +75,7 @@ async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
     assert card.is_deleted
 
 
-@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 503, "cloudflare"])
-@pytest.mark.parametrize("is_long", [False, True], ids=["soon", "after minutes"])
+@pytest.mark.parametrize(("kind", "is_long"), some(product(["timeout-after-success", "reset", 503, "cloudflare"], [False, True]), 3))
 async def test_late_and_not_heard_of(stage, monkeypatch, kind, is_long):
     """A late result is there once also where nobody heard whether it arrived, however long that was ago."""
     channel, ann = stage.scene("ann")
@@ -94,7 +91,7 @@ async def test_late_and_not_heard_of(stage, monkeypatch, kind, is_long):
     assert use.message is None
 
 
-@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, 503, "cloudflare"])
+@pytest.mark.parametrize("kind", some(["timeout-after-success", "reset", 500, 503, "cloudflare"], 2))
 async def test_a_card_that_does_not_go(stage, kind):
     """The card that a late result takes the place of is taken away, also where that goes wrong at first."""
     channel, ann = stage.scene("ann")
@@ -206,9 +203,9 @@ def deleted(stage, channel):
 CLOSED = (archived, denied, hidden, no_files, removed, deleted)
 
 
-@pytest.mark.parametrize("close", CLOSED, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("is_dm_closed", [False, True], ids=["told directly", "told nowhere"])
-@pytest.mark.parametrize("kind", [None, "timeout-after-success"], ids=str)
+@pytest.mark.parametrize(
+    ("close", "is_dm_closed", "kind"), some(product(CLOSED, [False, True], [None, "timeout-after-success"]), 3), ids=named
+)
 async def test_a_place_that_closes(stage, monkeypatch, close, is_dm_closed, kind):
     """What cannot be shown where it was asked for comes by direct message, once; where not even that is taken, history has it."""
     channel, ann = stage.scene("ann")
@@ -228,7 +225,7 @@ async def test_a_place_that_closes(stage, monkeypatch, close, is_dm_closed, kind
     await in_history(stage, ann, stage.scene("bob")[0])
 
 
-@pytest.mark.parametrize("close", [archived, hidden, no_files, removed, deleted], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("close", some([archived, hidden, no_files, removed, deleted], 2), ids=named)
 async def test_a_place_that_closes_to_words(stage, close):
     """The same where it was asked for in words, so that the card was never opened by a token."""
     channel, ann = stage.scene("ann")

@@ -19,6 +19,8 @@ from bot.i18n.translate import text
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.views import job_card
 from tests.adapters.discord.chat import configured, open_chat, quick, read, told
+from tests.adapters.discord.stage import Hasty
+from tests.emulators.discord.library import discord as library
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,8 +29,10 @@ NEWS = Reply(text="This came by itself", facts=(Fact("1", "hello @everyone and <
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def faulty(chat):
-    """A bot whose Discord refuses nothing any more when the test is over."""
-    yield chat
+    """A bot whose library tries again at once, and whose Discord refuses nothing any more when the test is over."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library.http, "asyncio", Hasty())
+        yield chat
     chat.discord.api.faults.clear()
 
 

@@ -19,8 +19,9 @@ from inference.supervisor import Worker
 from inference.worker.main import memory_of
 from tests.dispatching import Script, Wall, dispatching
 from tests.stores import accepted, database, store, url, user_of
+from tests.stores import usual_server as server
 
-__all__ = ["database", "store", "url"]
+__all__ = ["database", "server", "store", "url"]
 
 
 def worker(device="cpu"):

@@ -41,6 +41,8 @@ async def quick(**more):
         patch.setattr("adapters.telegram.update_inbox.FIRST_PAUSE", 0.05)
         patch.setattr("adapters.telegram.polling.BEAT_SECONDS", 0.2)
         async with Telegram(**more) as telegram:
+            # What a busy computer answers late is no fault of the bot.
+            telegram.callback_seconds = telegram.inline_seconds = 120.0
             yield telegram
             assert telegram.rejected == []
 

@@ -12,6 +12,7 @@ from inference.demo import WEIGHTS
 from inference.models.registry import read_catalogue
 from inference.supervisor import LocalEngine
 from tests.adapters.web.chat import open_chat
+from tests.asking import warmed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,6 +23,7 @@ SHAPES = ("circle", "square")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine():
     async with LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS)) as started:
+        await warmed(started)
         yield started
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.core.fair_queue import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
 from tests.lines import MODELS, Gaps, Lines, Trace, Walk
+from tests.stores import tries
 
 #: What binary fractions may add up to over a trace.
 HAIR = 1e-6
@@ -82,7 +83,7 @@ def test_tags():
     assert corrected(13.0, 6.0, 4.0, 2.0) == served(10.0, 4.0, 2.0)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=tries(1000))
 @given(trace=traces())
 def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
     """Local invariant: a tag that is served is at most the window above the smallest; and a device is idle only without work."""
@@ -97,7 +98,7 @@ def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
     assert Walk(trace, watch).go().begun
 
 
-@settings(max_examples=1000)
+@settings(max_examples=tries(1000))
 @given(trace=traces())
 def test_two_who_both_wait_are_served_alike(trace):
     """Global invariant: what any two are charged while both wait differs by no more than the bound, whatever goes wrong."""
@@ -106,7 +107,7 @@ def test_two_who_both_wait_are_served_alike(trace):
     assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(trace=traces(devices=1, models=1, window=0.0, cancels=0.0, off=0.0))
 def test_the_bound_is_that_of_start_time_fair_queueing(trace):
     """Without a window and with costs as estimated, the gap is at most the dearest job of either over their weights."""
@@ -116,7 +117,7 @@ def test_the_bound_is_that_of_start_time_fair_queueing(trace):
     assert all(gap <= dearest[one] + dearest[other] + HAIR for (one, other), gap in gaps.widest.items())
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(trace=traces(weights=(1.0,) * (2 * HEADS), length=120))
 def test_more_people_than_are_looked_at(trace):
     """Where more persons wait than are looked at, the smallest tags are among those who are."""
@@ -125,7 +126,7 @@ def test_more_people_than_are_looked_at(trace):
     assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(trace=traces(length=200))
 def test_no_job_is_overtaken_for_ever(trace):
     """Within a person's own line, only so many later jobs go before an earlier one as the reach has."""
@@ -174,7 +175,7 @@ def wait_of_newcomer(flood, seed):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 def test_a_newcomer_waits_no_longer_for_a_longer_flood(seed):
     """Who arrives idle waits for a bounded share of each other person, whatever those have in line."""
     waited = wait_of_newcomer(30, seed)
@@ -195,7 +196,7 @@ def test_somebody_who_was_away_has_saved_nothing_up():
     assert served_now.count("ben") == 10
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(trace=traces())
 def test_a_restart_keeps_the_order(trace):
     """Lines and tags that were written down and read again give the same order, even where the clock was lost."""

@@ -41,11 +41,11 @@ async def with_news(store, *channels):
         await wanted(store, channel, weeks=1.01)
 
 
-async def test_one_of_several_processes_tells(url, database):
+async def test_one_of_several_processes_tells(database):
     """Three processes look at the same moment, again and again; every place is told once, with the key that its digest is known by."""
     channels = [MessageRef("telegram", f"-{number}") for number in range(5)]
     voice = Voice()
-    async with Database(url) as second, Database(url) as third:
+    async with Database(database.url) as second, Database(database.url) as third:
         stores = [Store.of(one, None) for one in (database, second, third)]
         await with_news(stores[0], *channels)
         said = await asyncio.gather(*(BoardDigests(store, voice, ["telegram"]).look() for store in stores * 2))

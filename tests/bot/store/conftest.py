@@ -1,5 +1,5 @@
 """What the tests of the store share."""
 
-from tests.stores import database, store, url
+from tests.stores import database, server, store, url
 
-__all__ = ["database", "store", "url"]
+__all__ = ["database", "server", "store", "url"]

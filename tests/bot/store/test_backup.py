@@ -18,7 +18,7 @@ from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.core import JobRow
-from tests.stores import SERVER, blank, new_job, under, user_of, whole
+from tests.stores import blank, new_job, under, user_of, whole
 
 #: How many ask at once, each in a place of their own and in one that they share.
 _ASKERS = 4
@@ -118,7 +118,7 @@ async def test_a_dump_of_postgresql_under_load_is_whole(tmp_path):
     folder, restored = tools(), f"easel_restored_{uuid4().hex}"
     with blank("postgresql", tmp_path) as url:
         name = make_url(url).query["options"].removeprefix("-csearch_path=")
-        plain = make_url(os.environ[SERVER]).set(drivername="postgresql")
+        plain = make_url(url).set(drivername="postgresql", query={})
         other = plain.set(database=restored)
 
         def run(tool, *words):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from bot.store import database_notify
 from bot.store.database import Database
@@ -13,7 +13,7 @@ from bot.store.store import Store
 from tests.dispatching import PAINTED, Script, Wall, dispatching, until
 from tests.stores import accepted, user_of
 
-pytestmark = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+pytestmark = pytest.mark.parametrize("server", ["postgresql"])
 
 #: Nobody looks by themselves while a test lasts.
 NEVER = {"poll_seconds": 3600.0, "beat_seconds": 3600.0}
@@ -26,9 +26,14 @@ async def neighbour(store):
         yield Store.of(database, store.files, store.policy)
 
 
-async def listening():
-    """Wait until everybody listens: it is the first thing that they do."""
-    await asyncio.sleep(0.5)
+async def listening(store, count=2):
+    """Wait until so many connections listen, as the server sees it."""
+    listens = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN easel' AND state = 'idle'")
+    async with asyncio.timeout(60), store.database.engine.connect() as connection:
+        while await connection.scalar(listens) < count:  # nobody announces it
+            # Within one transaction the answer stays the same.
+            await connection.rollback()
+            await asyncio.sleep(0.01)
 
 
 async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
@@ -39,9 +44,9 @@ async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
         dispatching(store, Script(), here, most=0, **NEVER),
         dispatching(other, Script(), there, platforms=[], **NEVER),
     ):
-        await listening()
+        await listening(store)
         job = await accepted(store, await user_of(store))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await here.until(job.id, DONE)
     assert (await store.outbox.of_job(job.id)).state == "sent"
 
@@ -54,9 +59,9 @@ async def test_pages_of_every_process_see_the_end(store):
         dispatching(store, Script(), here, most=0, **NEVER),
         dispatching(other, Script(), there, **NEVER),
     ):
-        await listening()
+        await listening(store)
         job = await accepted(store, await user_of(store))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(here.until(job.id, DONE), there.until(job.id, DONE))
     assert {card.state for card in here.of(job.id)} <= {RUNNING, DONE}
 
@@ -70,9 +75,9 @@ async def test_a_cancellation_reaches_who_paints(store):
         dispatching(store, Script(), here, most=0, **NEVER) as mine,
         dispatching(other, script, there, platforms=[], **NEVER),
     ):
-        await listening()
+        await listening(store)
         job = await accepted(store, await user_of(store), "endless")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await script.running.wait()
             assert await store.jobs.cancel(job.id)
             mine.wake()
@@ -82,12 +87,14 @@ async def test_a_cancellation_reaches_who_paints(store):
 
 async def test_who_listens_leaves_no_odd_connection(store):
     """After an ear that breaks, every connection has transactions again: what is not kept as a whole is not kept."""
+    heard = asyncio.Event()
 
     def broken(_news):
+        heard.set()
         raise ZeroDivisionError
 
     ear = asyncio.create_task(database_notify.listen(store.database, broken))
-    await asyncio.sleep(0.5)
+    await heard.wait()
     for _ in range(10):
         with contextlib.suppress(ZeroDivisionError):
             async with store.database.write() as session:

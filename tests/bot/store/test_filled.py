@@ -21,7 +21,7 @@ async def test_a_crowd_is_served(url, tmp_path, all_wait):
 
 async def test_a_gallery_is_searched(url, tmp_path):
     """Of many pictures and presets that the database made itself those with a word are found."""
-    async with filled(url, 400, prompts()) as database:
+    async with filled(url, 400, prompts(rows=400)) as database:
         store = Store.of(database, BlobStore(str(tmp_path)))
         found = await store.finding.pictures(SearchQuery(user="p0", people=("p0",), words=("zq20",)), 1, 10)
         assert [one.id for one in found.pictures] == ["x20"]

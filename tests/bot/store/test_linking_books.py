@@ -13,9 +13,8 @@ from bot.core.values import UserRef
 from bot.store.billing import carryover, ledger
 from bot.store.database import Database
 from bot.store.store import Store
-from bot.store.tables.core import Base
 from tests.bot.store.books import Books
-from tests.stores import blank, books_are_right, new_job, user_of
+from tests.stores import books_are_right, emptied, new_job, user_of
 
 NOON, DAY = datetime(2026, 11, 21, 12, tzinfo=UTC), timedelta(days=1)
 
@@ -137,17 +136,9 @@ def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
             await history.step(*step)
 
     numbers = iter(range(10**9))
-    with blank(kind, tmp_path) as url, asyncio.Runner() as loop:
-        store = loop.run(opened(url))
+    with emptied(kind, tmp_path) as url, asyncio.Runner() as loop:
+        store = Store.of(Database(url), None, RULES)
         try:
             live()
         finally:
             loop.run(store.database.__aexit__(None, None, None))
-
-
-async def opened(url):
-    """Return a store with its tables in a blank database."""
-    database = Database(url)
-    async with database.connect() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    return Store.of(database, None, RULES)

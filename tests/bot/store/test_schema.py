@@ -423,7 +423,7 @@ async def test_who_may_not_make_tables_is_told(url):
     if not url.startswith("postgresql"):
         pytest.skip("SQLite has no roles")
     server = make_url(url)
-    role, plain = f"role_{os.getpid()}", make_url(os.environ[SERVER]).set(drivername="postgresql").render_as_string(hide_password=False)
+    role, plain = f"role_{os.getpid()}", server.set(drivername="postgresql", query={}).render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN")
         try:

@@ -18,9 +18,8 @@ from bot.store.database import Database
 from bot.store.jobs.job import DONE, OPEN, PAUSED, RUNNING, WAITING, Job
 from bot.store.jobs.outbox import SENDING, TODO, Delivery
 from bot.store.store import Store
-from bot.store.tables.core import Base
 from tests.bot.store.books import Books
-from tests.stores import blank, user_of
+from tests.stores import emptied, user_of
 
 NAMES, PLACES = ("ann", "bob", "eve"), ("here", "there")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -69,12 +68,8 @@ class World(RuleBasedStateMachine):
         # Nothing that these tests promise needs a disk.
         memory = Path("/dev/shm")
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
-        self.blank = blank(self.kind, self.folder.name)
-        self.url = self.blank.__enter__()
-        if self.kind != "sqlite":
-            address = make_url(self.url)
-            options = {"options": f"{address.query['options']} -csynchronous_commit=off"}
-            self.url = address.update_query_dict(options).render_as_string(hide_password=False)
+        self.emptied = emptied(self.kind, self.folder.name)
+        self.url = self.emptied.__enter__()
         self.clock = mock.patch.object(ledger, "now", self.moment)
         self.clock.start()
         self.day, self.allowed, self.place_allowed, self.ranks = 0, 10_000, None, 0
@@ -91,7 +86,7 @@ class World(RuleBasedStateMachine):
         #: Whether less was allowed than before, on any day.
         self.is_cut = False
         self.database = None
-        self.run(self.open(create=True))
+        self.run(self.open())
         address = make_url(self.url)
         if self.kind == "sqlite":
             self.eyes = sqlite3.connect(address.database, isolation_level=None)
@@ -105,14 +100,11 @@ class World(RuleBasedStateMachine):
         """Wait for something."""
         return self.loop.run(doing)
 
-    async def open(self, *, create=False):
+    async def open(self):
         """Open the store, anew where it was open."""
         if self.database is not None:
             await self.database.__aexit__(None, None, None)
         self.database = Database(self.url)
-        if create:
-            async with self.database.connect() as connection:
-                await connection.run_sync(Base.metadata.create_all)
         self.govern()
 
     def moment(self):
@@ -134,7 +126,7 @@ class World(RuleBasedStateMachine):
         self.eyes.close()
         self.run(self.database.__aexit__(None, None, None))
         self.clock.stop()
-        self.blank.__exit__(None, None, None)
+        self.emptied.__exit__(None, None, None)
         self.folder.cleanup()
         self.loop.close()
 

@@ -25,6 +25,9 @@ MIB = 1024 * 1024
 # What everybody without a picture of their own is shown by: 64 pixels square, all black.
 PORTRAIT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAD0lEQVR42mNgGAWjgHwAAAJAAAHgTR1EAAAAAElFTkSuQmCC")
 
+#: What is waited for is announced; only what never comes takes so long.
+PATIENCE = 90.0
+
 
 class Discord:
     """An emulated Discord on this machine: `async with Discord() as discord`."""
@@ -201,7 +204,7 @@ class Discord:
         """Wake those who wait for something."""
         self._pulse.set()
 
-    async def until(self, condition, timeout=20.0):  # noqa: ASYNC109 - says in its error what happened meanwhile
+    async def until(self, condition, timeout=PATIENCE):  # noqa: ASYNC109 - says in its error what happened meanwhile
         """Wait until a condition holds and return what it returned; it may be a coroutine function."""
         deadline = time.monotonic() + timeout
         while True:
@@ -217,7 +220,7 @@ class Discord:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pulse.wait(), min(left, 0.05))
 
-    async def ready(self, timeout=20.0):  # noqa: ASYNC109 - as above
+    async def ready(self, timeout=PATIENCE):  # noqa: ASYNC109 - as above
         """Wait until the bot is connected on every shard."""
         await self.until(self.gateway.is_ready, timeout)
         await asyncio.gather(*(one.sent() for one in list(self.gateway.sockets)))

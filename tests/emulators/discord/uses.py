@@ -47,9 +47,9 @@ class Use:
         """Whether the bot answered in time."""
         return self.kind is not None
 
-    async def answered(self, timeout=3.0):  # noqa: ASYNC109 - says how long a person waits
+    async def answered(self, timeout=None):  # noqa: ASYNC109 - says how long a person waits
         """Wait for the answer and return its type."""
-        return await self.discord.until(lambda: self.kind, timeout)
+        return await self.discord.until(lambda: self.kind, timeout or self.discord.ack_seconds)
 
     @property
     def message(self):

@@ -128,7 +128,7 @@ class Person(User):
         self.telegram.updates.add("callback_query", press.payload(), about=press, key=self.id)
         return press
 
-    async def inline(self, query, *, offset="", chat_type="sender", timeout=10.0):  # noqa: ASYNC109 - says how long a person waits
+    async def inline(self, query, *, offset="", chat_type="sender", timeout=90.0):  # noqa: ASYNC109 - says how long a person waits
         """Type `@bot query` somewhere, and return what the bot proposes: a list with a `next_offset`."""
         assert self.telegram.is_inline, "The bot has no inline mode"
         asked = Query(self.telegram, self, query, offset, chat_type)

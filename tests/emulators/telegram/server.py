@@ -21,6 +21,9 @@ from tests.emulators.telegram.world import ANONYMOUS, CHANNEL_BOT, Chat, Ids, Us
 
 MIB = 1024 * 1024
 
+#: What is waited for is announced; only what never comes takes so long.
+PATIENCE = 90.0
+
 
 class Telegram:
     """An emulated Telegram on this machine: `async with Telegram() as telegram`."""
@@ -256,7 +259,7 @@ class Telegram:
         """Wake those who wait for something."""
         self._pulse.set()
 
-    async def until(self, condition, timeout=20.0):  # noqa: ASYNC109 - says in its error what happened meanwhile
+    async def until(self, condition, timeout=PATIENCE):  # noqa: ASYNC109 - says in its error what happened meanwhile
         """Wait until a condition holds and return what it returned; it may be a coroutine function."""
         deadline = time.monotonic() + timeout
         while True:
@@ -272,6 +275,6 @@ class Telegram:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pulse.wait(), min(left, 0.05))
 
-    async def ready(self, timeout=20.0):  # noqa: ASYNC109 - as above
+    async def ready(self, timeout=PATIENCE):  # noqa: ASYNC109 - as above
         """Wait until the bot asks for updates or has them sent."""
         await self.until(lambda: self.updates.is_polled or self.updates.webhook.url, timeout)

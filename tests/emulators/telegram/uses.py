@@ -41,7 +41,7 @@ class Press:
         self.answer, self.answered_after = answer, time.monotonic() - self.began
         return True
 
-    async def answered(self, timeout=10.0):  # noqa: ASYNC109 - says how long a person waits
+    async def answered(self, timeout=90.0):  # noqa: ASYNC109 - says how long a person waits
         """Wait for the answer and return it."""
         return await self.telegram.until(lambda: self.answer, timeout)
 

@@ -20,7 +20,7 @@ from bot.store.store import Store
 from bot.store.tables.core import ChannelRow, CreditAccountRow, JobRow, LedgerRow, UserRow
 from inference.contract.errors import Problem
 from tests.bot.store.books import Books
-from tests.stores import ROUNDS, accepted, blank, books_are_right, change_person, new_job, under, user_of, whole
+from tests.stores import ROUNDS, accepted, books_are_right, change_person, emptied, new_job, under, user_of, whole
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -461,17 +461,9 @@ def test_any_history_is_exact(kind, examples, tmp_path, clock):
             await history.step(what, value)
 
     numbers = iter(range(10**9))
-    with blank(kind, tmp_path) as url, asyncio.Runner() as loop:
-        opened = loop.run(opening(url))
+    with emptied(kind, tmp_path) as url, asyncio.Runner() as loop:
+        opened = Store.of(Database(url), None)
         try:
             live()
         finally:
             loop.run(opened.database.__aexit__(None, None, None))
-
-
-async def opening(url):
-    """Return a store with its tables in a blank database."""
-    database = Database(url)
-    async with database.connect() as connection:
-        await connection.run_sync(CreditAccountRow.metadata.create_all)
-    return Store.of(database, None)

@@ -5,6 +5,9 @@ import asyncio
 import pytest
 
 from tests.stores import accepted, done, painted, user_of
+from tests.stores import usual_server as server
+
+__all__ = ["server"]
 
 
 async def found(store, user, words, page=1, most=50):

@@ -79,9 +79,9 @@ async def test_the_next_is_on_the_same_day(store, weeks, ahead):
     assert await store.digests.due(["telegram"]) == ()
 
 
-async def test_of_many_who_take_it_at_once_one_does(url, database):
+async def test_of_many_who_take_it_at_once_one_does(database):
     """Several processes, each with connections of its own, see that it is due; one of them takes it, however often they try."""
-    async with Database(url) as second, Database(url) as third:
+    async with Database(database.url) as second, Database(database.url) as third:
         stores = [Store.of(one, None) for one in (database, second, third)]
         for _ in range(max(3, ROUNDS // 4)):
             one = await wanted(stores[0], weeks=1.1)

@@ -11,6 +11,9 @@ from bot.presets.template import Body, key_of
 from bot.store.sharing.preset import New, free_name
 from bot.store.tables.sharing import PresetVersionRow
 from tests.stores import user_of
+from tests.stores import usual_server as server
+
+__all__ = ["server"]
 
 HERE = MessageRef("web", "here")
 

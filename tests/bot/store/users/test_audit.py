@@ -6,6 +6,9 @@ from bot.core.values import MessageRef
 from bot.store.tables.core import UserRow
 from bot.store.users.users import User
 from tests.stores import user_of
+from tests.stores import usual_server as server
+
+__all__ = ["server"]
 
 
 async def test_acts_are_remembered(store):
