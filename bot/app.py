@@ -13,6 +13,7 @@ from bot.commands.layering import Layering, Run
 from bot.core import cost_model
 from bot.core.cost_model import Costs
 from bot.core.errors import BadInput, BotError, NotAllowed
+from bot.core.fair_queue import Forecast
 from bot.core.suggest import nearest
 from bot.core.values import Given, Invocation, MessageRef, UserRef, writable
 from bot.framework import forms
@@ -26,7 +27,6 @@ from bot.generation.model_catalog import ModelCatalog
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import speak, tell
 from bot.jobs.eta import EtaService
-from bot.jobs.forecast import Forecast
 from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
 from bot.store.users.users import User

@@ -8,7 +8,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from adapters.shared.health import Snapshot, WorkerStatus
+from adapters.observability.snapshot import Snapshot, WorkerStatus
 from bot.store.jobs.job import OPEN
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
 from bot.store.jobs.queue import Queue

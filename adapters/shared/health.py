@@ -2,19 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import psutil
 
-from bot.core.cost_model import Timing
-from bot.jobs.counters import Counters
+from adapters.observability.snapshot import Snapshot, WorkerStatus
 from bot.jobs.dispatcher import Dispatcher
-from bot.jobs.eta import EtaErrors
-from bot.store.jobs.queue import Queue, Turns
 from bot.store.store import Store
-from inference.contract.protocol import Beat
 from inference.supervisor import Worker
 
 log = logging.getLogger("easel.operation")
@@ -24,30 +19,6 @@ _PATIENCE_SECONDS = 3.0
 
 #: So many learned times are told, those that were measured most often: each is a series of its own for whoever collects them.
 _MOST_TIMINGS = 200
-
-
-class WorkerStatus(msgspec.Struct, frozen=True):
-    """A worker as it is now."""
-
-    device: str
-    is_ready: bool
-    load: int
-    restarts: int
-    beat: Beat
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All numbers at one moment."""
-
-    queues: Mapping[str, Queue]
-    turns: Turns
-    deliveries: Mapping[str, int]
-    timings: tuple[Timing, ...]
-    errors: EtaErrors
-    meters: Counters
-    workers: tuple[WorkerStatus, ...]
-    memory_bytes: int
-    free_bytes: int | None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from bot.framework import forms
 from bot.framework.command import Answer, command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
+from bot.generation.defaults import CLOSED, COVER, CREDITS, MOST
 from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Switch, Unset
 from bot.i18n.translate import moment, text
-from bot.store.users.settings import CLOSED, COVER, CREDITS, MOST
 
 #: What nobody is kept from: asking what there is, and what is theirs by right.
 _ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})

@@ -1,36 +1,35 @@
 """What a command's handler has: who asks, where, and the parts of the bot that it may use."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from bot.commands.inputs import Sources
+from bot.commands.layering import Layering
 from bot.core import limits
 from bot.core.errors import BadInput, NotAllowed
+from bot.core.fair_queue import Forecast
 from bot.core.limits import WHOLE
 from bot.core.provenance import First
 from bot.core.values import MessageRef, UserRef, new_id
 from bot.framework.binding import Raw, bind
 from bot.framework.command import Command
-from bot.framework.params import Params
+from bot.framework.params import Param, Params
 from bot.generation import defaults, resolve
-from bot.generation.defaults import Origin
+from bot.generation.defaults import Origin, SavedDefaults
+from bot.generation.model_catalog import ModelCatalog
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import spoken
 from bot.prompting.grammar import Reading
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
-from bot.store.users.settings import SavedDefaults
 from bot.store.users.users import OPERATOR, User
 from inference.contract.model_info import ModelInfo
 from inference.contract.provenance import differences
 from inference.contract.request import PictureRequest
-
-if TYPE_CHECKING:
-    from bot.app import App
 
 P = TypeVar("P", bound=Params)
 
@@ -44,11 +43,38 @@ class Read(msgspec.Struct, frozen=True):
     params: GenerationParams
 
 
+class Bot(Protocol):
+    """What handlers use of the application (`bot.app.App`)."""
+
+    commands: dict[str, Command[Any]]
+    store: Store
+    offer: ModelCatalog
+    layering: Layering
+    foresee: Callable[[Job], Awaitable[Forecast]]
+    least_free: int
+
+    def find(self, name: str) -> Command[Any]:
+        """Return a command by name; raises `BadInput`."""
+        ...
+
+    async def read(self, params: GenerationParams, sources: Sources | None = None) -> "Read":
+        """Return parameters as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`."""
+        ...
+
+    def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
+        """Return the device seconds that a request is estimated to take."""
+        ...
+
+    def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
+        """Return values for a parameter that begin with or contain what was typed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What a command's handler has: who asks, where, and the parts of the bot that it may use."""
 
-    app: "App"
+    app: Bot
     user: User
     address: MessageRef
     line: str

@@ -11,13 +11,12 @@ from bot.core.values import Given, MessageRef
 from bot.framework.binding import Raw
 from bot.framework.command import Command
 from bot.generation import defaults
-from bot.generation.defaults import Layer
+from bot.generation.defaults import Layer, SavedDefaults
 from bot.generation.model_catalog import ModelCatalog
 from bot.generation.params import GenerationParams
 from bot.presets import template
 from bot.store.sharing.presets import Preset
 from bot.store.store import Store
-from bot.store.users.settings import SavedDefaults
 
 #: What is said in the place of a preset to paint without the group's.
 NO_PRESET = template.NO_PRESET

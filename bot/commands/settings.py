@@ -17,10 +17,9 @@ from bot.framework.command import command, form_command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation import defaults
-from bot.generation.defaults import SETTABLE, Origin
+from bot.generation.defaults import LANGUAGE, SETTABLE, Origin, SavedDefaults
 from bot.generation.param_types import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
 from bot.i18n.translate import speak, speaking, spoken, tell, text
-from bot.store.users.settings import LANGUAGE, SavedDefaults
 from inference.contract.errors import InferenceError
 
 #: Whatever is read with the settings, to see whether it can be painted with them.

@@ -104,3 +104,10 @@ def _ready(line: Sequence[Waiting], loaded: Collection[str], reach: int) -> int 
         if job.passed >= reach:
             return None
     return None
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What stands before a waiting job: `ahead` jobs, and the `seconds` until it is painted; None where nobody can say."""
+
+    ahead: int
+    seconds: float | None

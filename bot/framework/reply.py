@@ -1,13 +1,9 @@
 """What a person gets back at once: a sentence, facts, small pictures, buttons. Neutral, frozen, free of any platform."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
+from bot.framework.params import Param
 from bot.i18n.translate import text
-
-if TYPE_CHECKING:
-    from bot.framework.params import Param
 
 #: The smallest limit there is among platforms for what a button may carry, in bytes.
 MOST_WIRE = 64
@@ -63,7 +59,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     `label` is what people call it where that is no name of ours; what is written there is taken as it is.
     """
 
-    param: "Param"
+    param: Param
     value: str = ""
     offered: tuple[str, ...] = ()
     label: str = ""

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import math
+import sys
+from collections.abc import Sequence
 from time import monotonic
 
 import msgspec
 
 from bot.core.cost_model import Costs, Timing, picture_steps
-from bot.jobs.forecast import Forecast, busy_seconds, forecast
+from bot.core.fair_queue import Forecast
 from bot.store.jobs.job import Job
 from bot.store.jobs.queue import UserBacklog
 from bot.store.store import Store
@@ -131,3 +134,33 @@ class CostLearner:
         except Exception as error:
             self._new = new | self._new
             log.error("jobs.keep_failed reason=%s", type(error).__name__)
+
+
+def busy_seconds(works: Sequence[tuple[float, float]], devices: int) -> float:
+    """Return the device seconds that are left of what is in work: pairs of estimated device seconds and seconds since it began."""
+    # They share the devices, so each has had its part of the time. What takes longer than thought is about to end.
+    part = min(1.0, devices / max(1, len(works)))
+    return sum(max(cost - elapsed * part, 0.1 * cost) for cost, elapsed in works)
+
+
+def forecast(stands: Sequence[UserBacklog], user: str, before: tuple[int, float], cost: float, busy: float, devices: int) -> Forecast:
+    """Return the forecast of a job that costs so many device seconds.
+
+    `before` are its person's own jobs before it (how many, device seconds), `busy` the device seconds in work. Each other person
+    goes before it with as many jobs as begin at a smaller virtual time (`bot.core.fair_queue`).
+    """
+    count, seconds = before
+    # Who is not seen yet has just come: they enter at the clock, behind all who stand there already.
+    newcomer = UserBacklog(user, min((one.tag for one in stands), default=0.0), sys.maxsize, 1.0, 1, cost)
+    own = next((one for one in stands if one.user == user), newcomer)
+    start = own.tag + seconds / own.weight
+    for other in stands:
+        if other.user != user and other.tag <= start:
+            mean = max(other.cost / other.jobs, 1e-9)
+            turns = (start - other.tag) * other.weight / mean
+            # Where both would begin at the same virtual time, whoever came first does.
+            is_first = turns == int(turns) and other.since < own.since
+            sooner = min(other.jobs, math.ceil(turns) + is_first)
+            count, seconds = count + sooner, seconds + sooner * mean
+    # What goes before is shared by all devices; the job itself is painted by one.
+    return Forecast(count, (busy + seconds) / devices + cost)

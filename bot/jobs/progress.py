@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from bot.core.fair_queue import Forecast
 from bot.core.values import MessageRef
 from bot.i18n.translate import speaking
-from bot.jobs.forecast import Forecast
 from bot.store.jobs.job import WAITING, Job
 from bot.store.store import Store
 from bot.views.job_card import JobView, Progress, job_view

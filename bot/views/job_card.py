@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+from bot.core.fair_queue import Forecast
 from bot.framework.reply import Button, Shown
 from bot.i18n.translate import duration, ordinal, spoken, tell, text
-from bot.jobs.forecast import Forecast
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import CANCELLED, FAILED, OPEN, PAUSED, RUNNING, WAITING, Job
 from bot.views import buttons, reproducibility

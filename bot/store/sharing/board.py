@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.values import MessageRef, new_id
 from bot.store.database import add_if_new
-from bot.store.sharing import preset as naming
+from bot.store.sharing import preset_names
 from bot.store.tables.core import ChannelRow, LinkCodeRow, UserRow
 from bot.store.tables.sharing import BoardChannelRow, BoardRow, PresetRow, ShareRow, VoteRow
 from bot.store.users.channels import place_id
@@ -124,7 +124,7 @@ async def _move_presets(session: AsyncSession, old: str, new: str) -> None:
     taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == new)))
     moving = select(PresetRow).where(PresetRow.shelf == old).order_by(PresetRow.created, PresetRow.id).with_for_update()
     for row in (await session.scalars(moving)).all():
-        await naming.rename(session, row, naming.free_name(row.name, taken))
+        await preset_names.rename(session, row, preset_names.free_name(row.name, taken))
         taken.add(row.key)
         row.shelf, row.board_id = new, new
     await session.flush()

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import MessageRef, new_id
-from bot.presets.template import Body, folded, key_of, named
+from bot.presets.template import Body, key_of, named
 from bot.store.images import search_terms
 from bot.store.sharing import board
+from bot.store.sharing.preset_names import free_name, rename
 from bot.store.tables.sharing import PresetRow, PresetVersionRow, ShareRow
 
 #: The shelf that everybody may look at.
@@ -147,26 +148,3 @@ def _written(body: Body) -> str:
 
 def _tags(tags: Collection[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(tag.casefold() for tag in tags))
-
-
-#: No name is longer.
-_LONGEST = 32
-
-
-def free_name(name: str, taken: Collection[str]) -> str:
-    """Return a name that is none of those taken, which are keys: itself, or with the first number from 2 on that is free."""
-    found, number = name, 2
-    while folded(found) in taken:
-        behind = f"-{number}"
-        found, number = name[: _LONGEST - len(behind)] + behind, number + 1
-    return found
-
-
-async def rename(session: AsyncSession, row: PresetRow, name: str) -> None:
-    """Call a preset otherwise: it is found by its new name, and no more by the old one. To be flushed by whoever asked."""
-    if name == row.name:
-        return
-    head = select(PresetVersionRow.body).where(PresetVersionRow.preset_id == row.id, PresetVersionRow.number == row.head)
-    body = await session.scalar(head)
-    prompt = "" if body is None else msgspec.json.decode(body, type=Body).prompt
-    row.name, row.key, row.terms = name, folded(name), search_terms.of_preset(name, row.tags.split(), prompt)

@@ -14,7 +14,7 @@ from bot.presets.template import folded
 from bot.store.billing import carryover
 from bot.store.jobs import fair_queue
 from bot.store.jobs.job import IS_OPEN, PAUSED
-from bot.store.sharing import board, digests, preset
+from bot.store.sharing import board, digests, preset_names
 from bot.store.tables.core import (
     AccountRow,
     AuditRow,
@@ -108,7 +108,7 @@ async def _presets(session: AsyncSession, kept: str, gone: str) -> None:
         shelf = kept if row.shelf == gone else row.shelf
         there = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == shelf, PresetRow.id != row.id)))
         was = row.key
-        await preset.rename(session, row, preset.free_name(row.name, taken | there))
+        await preset_names.rename(session, row, preset_names.free_name(row.name, taken | there))
         taken.add(row.key)
         row.shelf = shelf
         if settled is not None:

@@ -3,51 +3,14 @@
 import json
 from collections.abc import Collection, Mapping
 
-import msgspec
 from sqlalchemy import Select, or_, select, update
 
-from bot.core import limits
 from bot.core.values import Given, MessageRef, new_id
+from bot.generation.defaults import SavedDefaults
 from bot.store.database import Database, add_if_new
 from bot.store.tables.core import ChannelRow, SettingRow
 from bot.store.tables.sharing import BoardChannelRow
 from bot.store.users.channels import place_id
-
-#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
-#: covered, the most credits that each of them may use there on one day, and the language that is spoken there.
-CLOSED, MOST, COVER, CREDITS, LANGUAGE = "closed", "most", "cover", "credits", "language"
-
-
-class SavedDefaults(msgspec.Struct, frozen=True):
-    """What a person wants, and what everybody in a place wants who wants nothing else; by the names of parameters."""
-
-    user: Mapping[str, Given] = {}
-    channel: Mapping[str, Given] = {}
-
-    @property
-    def closed(self) -> frozenset[str]:
-        """Return the commands that members may not use in the place."""
-        return frozenset(str(self.channel.get(CLOSED, "")).split(", "))
-
-    @property
-    def most(self) -> Mapping[str, float]:
-        """Return the most that may be asked for in the place, by the names of parameters."""
-        return limits.read(str(self.channel.get(MOST, "")))
-
-    @property
-    def language(self) -> str:
-        """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
-        return str(self.channel.get(LANGUAGE, ""))
-
-    @property
-    def cover(self) -> bool:
-        """Return whether nobody sees a picture in the place before they press on it."""
-        return bool(self.channel.get(COVER))
-
-    @property
-    def credits(self) -> float | None:
-        """Return how many credits each member may use in the place on one day, or nothing where nobody says so."""
-        return None if (most := self.channel.get(CREDITS)) is None else float(most)
 
 
 def of_channel(given: str | None) -> SavedDefaults:

@@ -17,13 +17,13 @@ from bot.commands.boards import board
 from bot.core.process_id import runner_name
 from bot.core.values import MessageRef, new_id
 from bot.framework.reply import Fact, Reply
+from bot.generation.defaults import COVER
 from bot.generation.model_catalog import ModelCatalog
 from bot.i18n.translate import text
 from bot.jobs.board_digests import BoardDigests
 from bot.jobs.delivery import Later, OutgoingResult, Refused, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
-from bot.store.users.settings import COVER
 from bot.views import job_card
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS

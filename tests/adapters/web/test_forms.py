@@ -11,10 +11,10 @@ from bot.framework.command import form_command
 from bot.framework.forms import MOST_FIELDS, form
 from bot.framework.params import Params
 from bot.framework.reply import Reply
+from bot.generation.defaults import COVER
 from bot.generation.param_types import Guidance, Same, Scheduler, Way
 from bot.generation.params import GenerationParams
 from bot.prompting.grammar import read
-from bot.store.users.settings import COVER
 from inference.images.validation import MOST_BYTES
 from tests.adapters.web.chat import open_chat, png
 

@@ -7,8 +7,8 @@ import pytest
 
 from bot.commands.generate import again, edit, vary
 from bot.commands.history import history
+from bot.core.fair_queue import Forecast
 from bot.i18n.translate import text
-from bot.jobs.forecast import Forecast
 from bot.store.tables.columns import now
 from bot.views import job_card
 from bot.views.buttons import in_order

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import event
 
 from bot.core.values import MessageRef, UserRef
+from bot.generation.defaults import COVER
 from bot.presets.template import Body
-from bot.store.users.settings import COVER
 from tests.adapters.web.chat import open_chat
 
 

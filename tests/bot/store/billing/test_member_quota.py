@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
 from bot.core.values import MessageRef, UserRef
+from bot.generation.defaults import CREDITS
 from bot.store.billing import carryover, ledger, member_quota
 from bot.store.billing.ledger import Balance
 from bot.store.jobs import jobs
 from bot.store.tables.core import CountedRow, CreditAccountRow, JobRow, MembershipRow
-from bot.store.users.settings import CREDITS
 from bot.store.users.users import MODERATOR, OPERATOR
 from inference.contract.errors import Problem
 from tests.bot.store.linked import HERE, agreed, count, two

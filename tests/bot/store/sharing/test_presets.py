@@ -8,7 +8,8 @@ from sqlalchemy import event, func, select
 
 from bot.core.values import MessageRef
 from bot.presets.template import Body, key_of
-from bot.store.sharing.preset import New, free_name
+from bot.store.sharing.preset import New
+from bot.store.sharing.preset_names import free_name
 from bot.store.tables.sharing import PresetVersionRow
 from tests.stores import user_of
 from tests.stores import usual_server as server

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import fair_queue
-from bot.jobs.eta import EtaService
-from bot.jobs.forecast import busy_seconds, forecast
+from bot.jobs.eta import EtaService, busy_seconds, forecast
 from bot.store.jobs.queue import UserBacklog
 from tests.stores import accepted, new_job, user_of
 

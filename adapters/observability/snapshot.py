@@ -1,0 +1,35 @@
+"""The numbers that metrics report, at one moment. They say nothing about any user."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bot.core.cost_model import Timing
+from bot.jobs.counters import Counters
+from bot.jobs.eta import EtaErrors
+from bot.store.jobs.queue import Queue, Turns
+from inference.contract.protocol import Beat
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """A worker as it is now."""
+
+    device: str
+    is_ready: bool
+    load: int
+    restarts: int
+    beat: Beat
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All numbers at one moment."""
+
+    queues: Mapping[str, Queue]
+    turns: Turns
+    deliveries: Mapping[str, int]
+    timings: tuple[Timing, ...]
+    errors: EtaErrors
+    meters: Counters
+    workers: tuple[WorkerStatus, ...]
+    memory_bytes: int
+    free_bytes: int | None
