@@ -22,7 +22,7 @@ async def covered(chat):
     channel, ann, _ = chat.channel()
     ann.join(channel.guild, permissions="manage_messages")
     use = await ann.use(channel, "rules", cover="on")
-    assert "covered" in " ".join((await told(use)).texts())
+    assert "hidden" in " ".join((await told(use)).texts())
     return channel, ann
 
 

@@ -80,7 +80,7 @@ async def test_elsewhere_pictures_are_open(chat):
     ann, group = await covered(chat)
     await ann.say(ann.dm(), f"a red circle {SMALL}")
     (alone,) = await chat.pictures(ann.dm())
-    await ruled(chat, ann, group, "off", "Nothing is")
+    await ruled(chat, ann, group, "off", "nothing is")
     await ann.say(group, f"/imagine a red circle {SMALL}")
     (again,) = await chat.pictures(group)
     assert not alone.has_spoiler

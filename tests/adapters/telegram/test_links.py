@@ -43,7 +43,7 @@ async def test_a_link_shows_what_is_ones_own(chat):
     """Who follows the link below a private answer sees the answer."""
     ann, dm = await chat.started()
     said = await ann.start(carrying("/queue"))
-    assert "waiting" in words_of(await chat.answer(dm, said))
+    assert "no queued" in words_of(await chat.answer(dm, said))
 
 
 @pytest.mark.parametrize("line", ["/help imagine", "/history", "/history fog --page 2", "/preset show poster", "/settings", "/board"])

@@ -145,4 +145,4 @@ async def test_a_press_that_comes_to_nothing_says_so(chat):
     press = await ann.press(message, "Edit…")
     answer = await press.answered()
     assert answer.show_alert
-    assert "try again" in answer.text
+    assert "Try again" in answer.text

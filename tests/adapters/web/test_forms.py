@@ -87,7 +87,7 @@ async def test_a_form_brings_a_picture(chat):
     [
         ({"prompt": ""}, None, "The prompt is empty"),
         ({"steps": "600"}, None, "steps must be from 1 to 60; you wrote 600."),
-        ({"prompt": "a" * 500_000}, None, "this one has 500000."),
+        ({"prompt": "a" * 500_000}, None, "yours has 500000."),
         ({"colour": "red"}, None, "another version of Easel"),
         ({}, b"<svg onload=alert(1)>", "PNG"),
         ({}, b"\0" * (MOST_BYTES + 300_000), "20"),
