@@ -16,7 +16,7 @@ from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.fair_queue import Forecast
 from bot.core.suggest import nearest
 from bot.core.values import Given, Invocation, MessageRef, UserRef, writable
-from bot.framework import forms
+from bot.framework import forms, wires
 from bot.framework.binding import Raw, bind
 from bot.framework.command import Command
 from bot.framework.params import Param
@@ -112,12 +112,11 @@ class App:
 
         Raises what `handle` raises, and `BadInput` for what no button carries.
         """
-        name, *values = wire.split(":")
-        command = self.commands.get(name)
+        command = self.commands.get(wires.command_of(wire))
         if command is None:
             raise BadInput("input-button")
         ctx = await self._met(caller, address, line, key)
-        said = {**command.pressed(values), **forms.read(command, filled or {})}
+        said = {**command.pressed(wire.split(":")[1:]), **forms.read(command, filled or {})}
         run = await inputs.with_keys(command, said, ctx.sources, ctx.user.id)
         return await self._still(ctx.user, self._run(command, [run], ctx))
 

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from adapters import bootstrap as parts
 from adapters.base import Adapter
 from adapters.cli import exit_codes
+from adapters.cli.field_options import with_field_options
 from adapters.observability import logging
 from bot import config as configuration
 from bot.core.errors import BadInput, BotError
@@ -78,21 +79,13 @@ def _configured(path: Path | None) -> configuration.Config:
 
 
 @app.command()
+@with_field_options
 def paint(
     prompt: Annotated[str, typer.Argument(help="What the picture should show; (word:1.3) gives a word more weight, [word] less.")],
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="PNG file to write; several pictures are numbered.")] = None,
-    negative: Annotated[str | None, typer.Option(help="What the picture should not show.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; more take longer.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How closely to follow the prompt.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Scheduler (sampling method), such as “euler a”.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed; the same seed repeats a picture.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in pixels.")] = None,
-    count: Annotated[int | None, typer.Option(help="Number of pictures.")] = None,
-    image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
-    strength: Annotated[float | None, typer.Option(help="How much of that picture to change, 0 to 1.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which model; see `easel models list`.")] = None,
     config: ConfigFile = None,
+    **given: Any,
 ) -> None:
     """Paint a picture from a description, into a file."""
     from rich.console import Console
@@ -103,22 +96,8 @@ def paint(
 
     with _told():
         settings = _configured(config)
-        model_info = parts.chosen(settings, model)
-        typed = args.PaintArgs(
-            prompt=prompt,
-            negative=negative,
-            output=output,
-            steps=steps,
-            guidance=guidance,
-            scheduler=scheduler,
-            seed=seed,
-            size=size,
-            count=count,
-            image=image,
-            strength=strength,
-            model=model,
-        )
-        want = painting.wanted(typed, model_info)
+        model_info = parts.chosen(settings, given["model"])
+        want = painting.wanted(args.PaintArgs(prompt=prompt, output=output, image=given.pop("image"), given=given), model_info)
         if sentence := unknown_words(want.request, model_info):
             _note(sentence)
         asyncio.run(painting.paint(settings, model_info, want, Console()))
@@ -291,6 +270,7 @@ def inspect(path: Annotated[Path, typer.Argument(help="Model folder or .safetens
             "size": f"{one.defaults.width} × {one.defaults.height}",
             "steps": str(one.defaults.steps),
             "schedulers": ", ".join(one.schedulers),
+            "options": ", ".join(one.options),
             "words": str(len(one.words)) if one.words else "",
         }
         for key, value in shown.items():

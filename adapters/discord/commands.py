@@ -25,6 +25,7 @@ from bot.framework import forms
 from bot.framework.command import Answer, Command
 from bot.framework.help import help_of, help_with
 from bot.framework.params import Kind, Param
+from bot.framework.wires import command_of
 from bot.i18n.translate import speak, text
 
 #: Discord's names of what a parameter takes.
@@ -203,7 +204,7 @@ async def _press(desk: InteractionHandler, interaction: Interaction, message: di
     """Do what a button of a message does."""
     own = interaction.client.user
     is_ours = own is not None and message.author.id == own.id
-    wires = [wire for wire in wires_of(message.components) if wire.startswith(f"{name}:")] if is_ours else []
+    wires = [wire for wire in wires_of(message.components) if command_of(wire) == name] if is_ours else []
     if wires:
         await desk.pressed(interaction, wires[0])
     else:

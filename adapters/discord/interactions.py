@@ -21,6 +21,7 @@ from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import Given, Invocation, MessageRef
 from bot.framework.command import Answer, Command
 from bot.framework.reply import Button, Form, Reply
+from bot.framework.wires import command_of
 from bot.i18n.translate import tell as told
 from bot.i18n.translate import text
 from inference.contract.errors import InferenceError
@@ -102,7 +103,7 @@ class InteractionHandler:
 
     async def pressed(self, interaction: Interaction, wire: str, filled: Bring | None = None) -> None:
         """Run what a button carries, or a form that was filled in."""
-        name = wire.partition(":")[0]
+        name = command_of(wire)
         command = self.bot.app.commands.get(name)
 
         async def run(address: MessageRef) -> Reply:

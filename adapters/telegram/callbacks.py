@@ -17,6 +17,7 @@ from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import MessageRef, UserRef
 from bot.framework import command as spec
 from bot.framework.reply import Form, Reply
+from bot.framework.wires import command_of
 from bot.i18n.translate import tell, text
 from inference.contract.errors import InferenceError
 
@@ -98,7 +99,7 @@ class CallbackHandler:
         if carried.startswith(forms.SEND) and isinstance(message, Message):
             _, carried = self._owned(message, caller)
             filled = forms.filled(await self._form(carried, caller, address), self._standing.values(message))
-        name = carried.partition(":")[0]
+        name = command_of(carried)
         key, line = f"q{self._replies.api.id}/{query.id}", f"/{name}"
         reply = await self._app.pressed(carried, caller, address, filled=filled, line=line, key=key)
         command = self._app.commands.get(name)

@@ -4,11 +4,13 @@ import os
 import re
 import secrets
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.commands.generate import Imagine, imagine
 from bot.core.errors import BadInput, BadOutput
+from bot.core.values import Given
 from bot.framework.binding import bind
 from inference.images import validation
 
@@ -20,26 +22,18 @@ _NAME_LENGTH = 48
 
 @dataclass(frozen=True, kw_only=True)
 class PaintArgs:
-    """What was typed; `None` is what was left out."""
+    """What was typed; `None` is what was left out. `given` has the values of all other options by the names of their fields."""
 
     prompt: str
-    negative: str | None = None
     output: Path | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    scheduler: str | None = None
-    seed: int | None = None
-    size: str | None = None
-    count: int | None = None
     image: Path | None = None
-    strength: float | None = None
-    model: str | None = None
+    given: Mapping[str, Given | None] = field(default_factory=dict)
 
 
 def wish_of(typed: PaintArgs) -> Imagine:
     """Return what was typed as a wish, without its picture; raises `BadInput`."""
-    given = {name: value for name in Imagine.model_fields if (value := getattr(typed, name, None)) is not None and name != "image"}
-    return bind(imagine, given)
+    given = {name: value for name, value in typed.given.items() if value is not None}
+    return bind(imagine, {**given, "prompt": typed.prompt})
 
 
 def source_of(typed: PaintArgs) -> bytes | None:

@@ -13,23 +13,8 @@ from bot.core.values import Given
 from bot.framework.command import command, painting_command
 from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply, Shown
-from bot.generation.param_types import (
-    Code,
-    CodeAndWords,
-    Count,
-    Guidance,
-    Model,
-    Negative,
-    Off,
-    Order,
-    OtherName,
-    Page,
-    Scheduler,
-    SharedPicture,
-    SharedWords,
-    Size,
-    Steps,
-)
+from bot.generation.fields import KEPT_BACK, PRESET_SETTINGS, named, taking
+from bot.generation.param_types import Code, CodeAndWords, Off, Order, OtherName, Page, SharedPicture, SharedWords
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import text
 from bot.presets import template
@@ -42,22 +27,13 @@ from bot.views import job_card
 #: What is shown of a board at a time, and of a prompt in a line of it.
 PAGE, _LONGEST_LINE = 6, 120
 
-#: What of a request is its own: somebody else's picture is not handed on with the words, and a seed would paint the same.
-_KEPT_BACK = ("image", "strength", "seed", "preset")
 
-
+@taking(named(lambda row: row.shared))
 class Share(Params):
     """What to share: a picture with its prompt, or a prompt alone."""
 
     prompt: SharedWords = None
     picture: SharedPicture = None
-    negative: Negative = None
-    size: Size = None
-    steps: Steps = None
-    guidance: Guidance = None
-    scheduler: Scheduler = None
-    count: Count = None
-    model: Model = None
 
 
 class Board(Params):
@@ -109,8 +85,8 @@ async def share(ctx: Context, want: Share) -> Reply:
 
 
 def _without(params: GenerationParams) -> str:
-    """Return what is handed on of a wish."""
-    return params.model_copy(update=dict.fromkeys(_KEPT_BACK)).model_dump_json(exclude_none=True)
+    """Return what is handed on of a wish: its picture is not, and its seed would paint the same."""
+    return params.model_copy(update=dict.fromkeys(KEPT_BACK)).model_dump_json(exclude_none=True)
 
 
 @command
@@ -196,7 +172,7 @@ async def keep(ctx: Context, want: Fork) -> Reply:
 
 
 def _body(params: GenerationParams) -> Body:
-    values = params.model_dump(exclude_none=True, exclude={"prompt", "negative", *_KEPT_BACK})
+    values = params.model_dump(exclude_none=True, include=set(PRESET_SETTINGS) - set(KEPT_BACK))
     return Body(prompt=params.prompt, negative=params.negative or "", settings=values)
 
 

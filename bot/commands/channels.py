@@ -5,13 +5,13 @@ from collections.abc import Collection
 from bot.commands.context import Context
 from bot.core import limits
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.limits import BOUNDED
 from bot.core.values import Given
 from bot.framework import forms
 from bot.framework.command import Answer, command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation.defaults import CLOSED, COVER, CREDITS, MOST
+from bot.generation.fields import LIMITED, WHOLE
 from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Switch, Unset
 from bot.i18n.translate import moment, text
 
@@ -130,9 +130,9 @@ def _closable(ctx: Context, said: str) -> tuple[str, ...]:
 
 
 def _ceilings(said: str) -> dict[str, float]:
-    found = limits.read(said)
-    if wrong := [name for name in found if name not in BOUNDED]:
-        raise BadInput("input-choice", name=MOST, given=wrong[0], offered=", ".join(BOUNDED))
+    found = limits.read(said, WHOLE)
+    if wrong := [name for name in found if name not in LIMITED]:
+        raise BadInput("input-choice", name=MOST, given=wrong[0], offered=", ".join(LIMITED))
     return found
 
 

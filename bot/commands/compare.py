@@ -8,6 +8,7 @@ from bot.core.errors import BadInput
 from bot.framework.command import command
 from bot.framework.params import Params
 from bot.framework.reply import Attachment, Fact, Reply
+from bot.generation.fields import label
 from bot.generation.param_types import Pair
 from bot.i18n.translate import number, text
 from bot.store.images.images import StoredImage
@@ -67,6 +68,5 @@ def _differences(first: dict[str, str], second: dict[str, str]) -> tuple[Fact, .
     names = [name for name in dict.fromkeys((*first, *second)) if name not in _ALWAYS and first.get(name, "") != second.get(name, "")]
     nothing = text("compare-nothing")
     return tuple(
-        Fact(text(f"fact-{name}"), text("compare-differs", first=first.get(name) or nothing, second=second.get(name) or nothing))
-        for name in names
+        Fact(label(name), text("compare-differs", first=first.get(name) or nothing, second=second.get(name) or nothing)) for name in names
     )

@@ -11,7 +11,6 @@ from bot.commands.layering import Layering
 from bot.core import limits
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.fair_queue import Forecast
-from bot.core.limits import WHOLE
 from bot.core.provenance import First
 from bot.core.values import MessageRef, UserRef, new_id
 from bot.framework.binding import Raw, bind
@@ -19,6 +18,7 @@ from bot.framework.command import Command
 from bot.framework.params import Param, Params
 from bot.generation import defaults, resolve
 from bot.generation.defaults import Origin, SavedDefaults
+from bot.generation.fields import FIELDS, WHOLE
 from bot.generation.model_catalog import ModelCatalog
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import spoken
@@ -160,8 +160,9 @@ class Context:
         most = limits.lower(of_channel, {} if preset is None else preset.body.most)
         less: dict[str, float] = {}
         for name, limit in most.items():
-            value = float(getattr(read.request, name))
-            if value <= limit or (name == "strength" and read.params.image is None):
+            field = FIELDS[name]
+            value = float(field.value(read.request) or 0)
+            if value <= limit or (field.row.of_image and read.params.image is None):
                 continue
             if self.origins.get(name) == "you" and value > of_channel.get(name, value):
                 raise BadInput("input-place-most", name=name, most=of_channel[name])

@@ -9,8 +9,9 @@ from bot.framework.command import command
 from bot.framework.reply import Fact, Reply
 from bot.generation import resolve
 from bot.generation.defaults import Origin
+from bot.generation.fields import FIELDS, label
 from bot.generation.params import GenerationParams
-from bot.i18n.translate import duration, number, size, tell, text
+from bot.i18n.translate import duration, tell, text
 from bot.prompting import grammar, vocabulary_hint
 from bot.prompting.grammar import Reading
 from inference.contract.errors import InferenceError
@@ -32,7 +33,7 @@ async def explain(ctx: Context, want: Explain) -> Reply:
     except (BotError, InferenceError) as error:
         # The words were understood; what follows from the rest would be a guess.
         return Reply(text=text("explain-refused", reason=tell(error.problem)), facts=tuple(facts))
-    facts += [Fact(text(f"fact-{name}"), told) for name, told in settings(want, read, ctx.origins) if told]
+    facts += [Fact(label(name), told) for name, told in settings(want, read, ctx.origins) if told]
     facts.append(Fact(text("fact-cost"), _cost(ctx, read)))
     told = [text("explain-read"), vocabulary_hint.unknown_words(read.request, read.model_info)]
     return Reply(text="\n".join(filter(None, told)), facts=tuple(facts))
@@ -61,19 +62,19 @@ def _weighed(weighed: Prompt) -> str:
 
 def settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
     """Yield the settings that will be used, and who decided each of them, by the name of the fact."""
-    request, has_picture = read.request, read.params.image is not None
-    by = {name: decided.get(name, "model") for name in type(want).model_fields}
-    yield "model", told_by(request.model, by["model"])
-    shape = size(request.width, request.height)
-    yield "size", text("explain-of-picture", value=shape) if want.size is None and has_picture else told_by(shape, by["size"])
-    yield "steps", told_by(number(request.steps), by["steps"])
-    yield "guidance", told_by(number(request.guidance), by["guidance"])
-    yield "scheduler", told_by(request.scheduler, by["scheduler"])
-    yield "seed", told_by(str(request.seed), by["seed"]) if want.seed is not None else text("explain-seed")
-    count = number(request.count)
-    yield "count", told_by(count, by["count"]) if by["count"] in ("settings", "place") else count
-    if has_picture:
-        yield "strength", told_by(number(request.strength), by["strength"])
+    has_picture = read.params.image is not None
+    for name, one in FIELDS.items():
+        said = one.told(read.request)
+        if not said or one.row.words or not one.row.fact or (one.row.of_image and not has_picture):
+            continue
+        if name == "seed" and want.seed is None:
+            yield name, text("explain-seed")
+        elif name == "size" and want.size is None and has_picture:
+            yield name, text("explain-of-picture", value=said)
+        elif name in decided or one.row.by_model:
+            yield name, told_by(said, decided.get(name, "model"))
+        else:
+            yield name, said
 
 
 def told_by(value: str, origin: Origin) -> str:

@@ -11,7 +11,8 @@ from bot.framework.command import painting_command, painting_form_command
 from bot.framework.params import Params
 from bot.framework.reply import Form, Reply
 from bot.generation import resolve
-from bot.generation.param_types import JobId, Negative, OtherPrompt, PictureId, Same, Seed, Size, Source, Steps, Strength, Without
+from bot.generation.fields import CHANGEABLE, taking
+from bot.generation.param_types import JobId, OtherPrompt, PictureId, Same, Strength, Without
 from bot.generation.params import GenerationParams
 from bot.presets import template
 from bot.prompting import grammar, vocabulary_hint
@@ -34,27 +35,21 @@ class Again(Params):
     same: Same = None
 
 
+@taking(CHANGEABLE)
 class Edit(Params):
     """Which request to change, and how; nothing but the request asks for a form."""
 
     job: JobId
     prompt: OtherPrompt = None
-    negative: Negative = None
-    size: Size = None
-    steps: Steps = None
-    image: Source = None
     without: Without = None
 
 
+@taking(CHANGEABLE)
 class Branch(Params):
     """Which picture to paint on from, and what to change; nothing but the picture asks for a form."""
 
     picture: PictureId
     prompt: OtherPrompt = None
-    negative: Negative = None
-    size: Size = None
-    steps: Steps = None
-    seed: Seed = None
     without: Without = None
 
 

@@ -6,8 +6,9 @@ from bot.commands.context import Context
 from bot.framework.command import command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
+from bot.generation.fields import FIELDS, label
 from bot.generation.param_types import PictureId
-from bot.i18n.translate import duration, moment, number, size, text
+from bot.i18n.translate import duration, moment, size, text
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job
 from bot.views import buttons, job_card, reproducibility
@@ -38,7 +39,7 @@ async def info(ctx: Context, want: Info) -> Reply:
     """Show all settings of a picture."""
     picture, job = await ctx.picture(want.picture)
     told = {name: said for name, said in settings_of(picture, job).items() if said}
-    facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in told.items())
+    facts = tuple(Fact(label(name), said) for name, said in told.items())
     is_marked = await ctx.store.favourites.folder(ctx.user.id, picture.id) is not None
     deeds = buttons.of_info(picture.id, is_marked=is_marked, is_own=picture.user == ctx.user.id)
     return Reply(facts=facts, pictures=(job_card.shown(picture),), buttons=deeds)
@@ -46,17 +47,11 @@ async def info(ctx: Context, want: Info) -> Reply:
 
 def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
     """Return what is known of a picture by the name of the fact; what does not apply is empty."""
-    request = job.request
+    shown = [one for one in FIELDS.values() if one.row.fact and one.row.of_picture and (job.source is not None or not one.row.of_image)]
     return {
-        "prompt": request.prompt.text,
-        "negative": request.negative.text,
-        "model": request.model,
+        **{one.name: one.told(job.request) for one in shown},
         "size": size(picture.width, picture.height),
         "seed": str(picture.seed),
-        "steps": number(request.steps),
-        "guidance": number(request.guidance),
-        "scheduler": request.scheduler,
-        "strength": number(request.strength) if job.source is not None else "",
         "painted": moment(picture.created),
         "seconds": duration((job.ended - job.started).total_seconds()) if job.ended and job.started else "",
         **(reproducibility.facts(job.evidence.painted) if job.evidence.painted is not None else {}),

@@ -11,29 +11,11 @@ from bot.framework.binding import bind
 from bot.framework.command import command, form_command
 from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply
-from bot.generation.param_types import (
-    Ceilings,
-    Count,
-    Guidance,
-    Locked,
-    Model,
-    Negative,
-    NewPreset,
-    OtherName,
-    PictureId,
-    PresetNamed,
-    Scheduler,
-    Size,
-    SomePicture,
-    Steps,
-    Strength,
-    Tags,
-    Template,
-    Unset,
-)
+from bot.generation.fields import FIELDS, LOCKABLE, PRESET_SETTINGS, WHOLE, label, named, taking
+from bot.generation.param_types import Ceilings, Locked, NewPreset, OtherName, PictureId, PresetNamed, SomePicture, Tags, Template, Unset
 from bot.i18n.translate import number, text
 from bot.presets import template as presets
-from bot.presets.template import LOCKABLE, SETTINGS, WORDS, Body
+from bot.presets.template import WORDS, Body
 from bot.store.jobs.job import Job
 from bot.store.sharing.presets import Preset
 from bot.views import job_card
@@ -41,27 +23,28 @@ from bot.views import job_card
 #: Presets on a page, and tags of one.
 PAGE, _MOST_TAGS = 20, 8
 
+#: What of a request a preset keeps.
+_KEPT = named(lambda row: row.preset)
 
-class PresetSave(Params):
-    """What to keep under a name: a picture's settings, or what is given."""
+
+class PresetParts(Params):
+    """A preset's name, and what is not a setting of a picture."""
 
     name: NewPreset
     prompt: Template = None
     picture: SomePicture = None
-    negative: Negative = None
-    strength: Strength = None
-    size: Size = None
-    steps: Steps = None
-    guidance: Guidance = None
-    scheduler: Scheduler = None
-    count: Count = None
-    model: Model = None
     lock: Locked = None
     most: Ceilings = None
     tags: Tags = None
 
 
-class PresetEdit(PresetSave):
+@taking(_KEPT)
+class PresetSave(PresetParts):
+    """What to keep under a name: a picture's settings, or what is given."""
+
+
+@taking(_KEPT)
+class PresetEdit(PresetParts):
     """What to change of a preset; all else stays."""
 
     without: Unset = None
@@ -164,7 +147,7 @@ async def copied(ctx: Context, name: str, body: Body, source: Preset | None = No
     return Reply(text=text("preset-forked", name=made.name, maker=maker or text("somebody")))
 
 
-def _named(want: PresetSave) -> tuple[str, str | None]:
+def _named(want: PresetParts) -> tuple[str, str | None]:
     """Return the name, and the prompt that followed it or was given; raises `BadInput`."""
     name, rest = presets.split(want.name)
     name = presets.named(name)
@@ -173,15 +156,16 @@ def _named(want: PresetSave) -> tuple[str, str | None]:
     return name, rest or want.prompt
 
 
-def _changed(body: Body, want: PresetSave, template: str | None) -> Body:
+def _changed(body: Body, want: PresetParts, template: str | None) -> Body:
     """Return a body with what was given."""
-    given = want.model_dump(exclude_none=True, include=set(SETTINGS))
+    given = want.model_dump(exclude_none=True, include=set(_KEPT))
+    negative = given.pop("negative", body.negative)
     return Body(
         prompt=body.prompt if template is None else template,
-        negative=body.negative if want.negative is None else want.negative,
+        negative=negative,
         settings={**body.settings, **given},
         locked=body.locked if want.lock is None else listed(want.lock),
-        most=body.most if want.most is None else limits.read(want.most),
+        most=body.most if want.most is None else limits.read(want.most, WHOLE),
     )
 
 
@@ -193,20 +177,14 @@ def listed(said: str) -> tuple[str, ...]:
 def _of_job(job: Job) -> Body:
     """Return what a request was painted with, its words as they were drawn."""
     request = job.request
-    settings: dict[str, str | int | float] = {
-        "steps": request.steps,
-        "guidance": request.guidance,
-        "scheduler": request.scheduler,
-        "model": request.model,
-        "size": f"{request.width}x{request.height}",
-    }
-    if job.source is not None:
-        settings["strength"] = request.strength
+    kept = [FIELDS[name] for name in PRESET_SETTINGS]
+    values = {one.name: one.value(request) for one in kept if one.row.of_picture and (job.source is not None or not one.row.of_image)}
+    settings = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
     return Body(prompt=request.prompt.text, negative=request.negative.text, settings=settings)
 
 
 async def _kept(
-    ctx: Context, name: str, body: Body, want: PresetSave | PresetKeep, picture: str | None, *, tags: tuple[str, ...] | None = None
+    ctx: Context, name: str, body: Body, want: PresetParts | PresetKeep, picture: str | None, *, tags: tuple[str, ...] | None = None
 ) -> Reply:
     """Keep a body as the newest version of a preset of this person's, once it was seen that it can be painted with."""
     await tried(ctx, name, body)
@@ -223,16 +201,15 @@ async def tried(ctx: Context, name: str, body: Body) -> None:
     use = presets.Use("", name, 1, body)
     words = " ".join(f'{slot}:"{slot}"' for slot in body.slots if slot != WORDS)
     sample = presets.filled(use, words) or name
-    values = {one: value for one, value in body.settings.items() if one != "strength"}
+    values = {one: value for one, value in body.settings.items() if not FIELDS[one].row.of_image}
     await ctx.read(bind(imagine, {**values, "prompt": sample, **({"negative": body.negative} if body.negative else {})}))
-    if "strength" in body.settings:
-        bind(imagine, {"prompt": sample, "strength": body.settings["strength"]})
+    bind(imagine, {**body.settings, "prompt": sample})
 
 
 async def _shown(ctx: Context, found: Preset) -> Reply:
     picture = await ctx.store.pictures.get(found.picture) if found.picture else None
     covered = found.shelf in await ctx.store.settings.covered({found.shelf}, ctx.address)
-    facts = tuple(Fact(text(f"fact-{name}"), said) for name, said in (await _told(ctx, found)).items() if said)
+    facts = tuple(Fact(label(name), said) for name, said in (await _told(ctx, found)).items() if said)
     return Reply(
         text=text("preset-shown", name=found.name, version=found.version, maker=found.maker or text("somebody")),
         facts=facts,
@@ -260,7 +237,7 @@ async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:
     return {
         "prompt": body.prompt,
         "negative": body.negative,
-        **{name: str(body.settings.get(name, "")) for name in SETTINGS},
+        **{name: str(body.settings.get(name, "")) for name in PRESET_SETTINGS},
         "slots": slots,
         "locked": ", ".join(body.locked),
         "most": limits.told(body.most),

@@ -14,25 +14,16 @@ from bot.framework.forms import MOST_FIELDS, MOST_FORM_WIRE
 from bot.framework.help import help_with
 from bot.framework.params import Params
 from bot.framework.reply import Asked, Button, Form, Reply
+from bot.generation.fields import CARRIED, CHANGEABLE, taking
 from bot.generation.param_types import (
-    Count,
-    Guidance,
-    Model,
-    Negative,
     PresetName,
     PresetRest,
     PresetVersion,
     PresetWords,
-    Scheduler,
-    Seed,
     SharedCode,
-    Size,
     SlotLetters,
     SlotValue,
     SlotWords,
-    Source,
-    Steps,
-    Strength,
     Unset,
 )
 from bot.i18n.translate import text
@@ -46,27 +37,16 @@ _MOST_OFFERED = 20
 #: What is wrong where a slot was left empty, for which a form asks instead.
 EMPTY = "input-preset-slot"
 
-#: What a form's command carries from the line that it is about.
-_CARRIED = ("size", "steps", "guidance", "count", "seed", "scheduler", "model", "negative")
 
-
+@taking(CHANGEABLE)
 class PresetUse(Params):
     """Which preset, with which words, and what is to be otherwise than in it."""
 
     preset: PresetWords = None
     words: PresetRest = None
-    negative: Negative = None
-    image: Source = None
-    strength: Strength = None
-    size: Size = None
-    steps: Steps = None
-    guidance: Guidance = None
-    scheduler: Scheduler = None
-    seed: Seed = None
-    count: Count = None
-    model: Model = None
 
 
+@taking(CARRIED)
 class Fill(Params):
     """Which preset, or what was shared, and in which version; which of its slots are asked for, a letter for each, and what is in them."""
 
@@ -74,14 +54,6 @@ class Fill(Params):
     code: SharedCode = None
     version: PresetVersion = None
     asks: SlotLetters = None
-    size: Size = None
-    steps: Steps = None
-    guidance: Guidance = None
-    count: Count = None
-    seed: Seed = None
-    scheduler: Scheduler = None
-    model: Model = None
-    negative: Negative = None
     slot_1: SlotValue = None
     slot_2: SlotValue = None
     slot_3: SlotValue = None
@@ -135,7 +107,7 @@ def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given
     values, rest = template.taken(found.body, said)
     values |= {WORDS: rest}
     asked = _asked(found.body, values)
-    if "||" in said or len(asked) > MOST_FIELDS or not given.keys() <= set(_CARRIED):
+    if "||" in said or len(asked) > MOST_FIELDS or not given.keys() <= set(CARRIED):
         raise error
     form = _form(found, asked, values, given, source)
     if len(form.wire.encode()) > MOST_FORM_WIRE:
@@ -157,7 +129,7 @@ async def fill(ctx: Context, want: Fill) -> Reply:
     if want.version not in (None, found.version):
         raise BadInput("input-preset-other", name=found.name)
     asked = _named(found.body, want.asks) if want.asks else _asked(found.body, {})
-    given: dict[str, Given] = want.model_dump(exclude_none=True, include=set(_CARRIED))
+    given: dict[str, Given] = want.model_dump(exclude_none=True, include=set(CARRIED))
     slots = {name: getattr(want, f"slot_{number}", None) or "" for number, name in enumerate(asked, 1) if name != WORDS}
     words = want.words or ""
     if not (any(slots.values()) or words or want.without) and len(asked) <= MOST_FIELDS:

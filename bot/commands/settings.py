@@ -1,10 +1,10 @@
 """Settings: what holds where somebody leaves something out, for themselves or for a place that they look after."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from bot.commands.context import Context
+from bot.commands.context import Context, Read
 from bot.commands.explain import settings as settings_facts
 from bot.commands.explain import told_by
 from bot.commands.generate import imagine
@@ -17,8 +17,10 @@ from bot.framework.command import command, form_command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
 from bot.generation import defaults
-from bot.generation.defaults import LANGUAGE, SETTABLE, Origin, SavedDefaults
-from bot.generation.param_types import Count, Guidance, Here, Language, Model, Negative, PresetName, Scheduler, Size, Steps, Unset
+from bot.generation.defaults import LANGUAGE, Origin, SavedDefaults
+from bot.generation.fields import SETTABLE, label, taking
+from bot.generation.param_types import Here, Language, Unset
+from bot.generation.params import GenerationParams
 from bot.i18n.translate import speak, speaking, spoken, tell, text
 from inference.contract.errors import InferenceError
 
@@ -29,20 +31,13 @@ _SAMPLE = "settings"
 _FIELDS = ("steps", "guidance", "size", "count", "model")
 
 
+@taking(SETTABLE)
 class Settings(Params):
     """What to settle; nothing shows what is settled."""
 
-    steps: Steps = None
-    guidance: Guidance = None
-    size: Size = None
-    count: Count = None
-    model: Model = None
-    scheduler: Scheduler = None
-    negative: Negative = None
-    preset: PresetName = None
+    here: Here = None
     language: Language = None
     without: Unset = None
-    here: Here = None
 
 
 class Settle(Settings):
@@ -118,15 +113,22 @@ async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool
         # Something else is there now than when that was settled.
         return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
     decided = defaults.origins({}, known)
-    facts = [Fact(text(f"fact-{name}"), told) for name, told in settings_facts(want, read, decided) if name != "seed"]
-    if want.negative:
-        facts.append(Fact(text("fact-negative"), told_by(want.negative, decided.get("negative", "model"))))
-    if want.preset:
-        facts.append(Fact(text("fact-preset"), told_by(want.preset.partition("#")[0], decided.get("preset", "model"))))
+    facts = [Fact(label(name), said) for name, said in _settings(want, read, decided)]
     facts += _spoken(wanted.language, "" if here else chosen, here=here)
     said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]
     buttons = () if here else (settle.button("button-settings"),)
     return Reply(text="\n".join(filter(None, said)), facts=tuple(facts), buttons=buttons)
+
+
+def _settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
+    """Yield what holds of all that can be settled, by the name of the fact."""
+    of_request = dict(settings_facts(want, read, decided))
+    for name in SETTABLE:
+        if name in of_request:
+            yield name, of_request[name]
+        elif value := getattr(want, name):
+            # A preset is named as people call it.
+            yield name, told_by(value.partition("#")[0] if name == "preset" else value, decided.get(name, "model"))
 
 
 def _spoken(of_channel: str, chosen: str, *, here: bool) -> list[Fact]:

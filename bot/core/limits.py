@@ -1,15 +1,9 @@
 """Ceilings: the most that something may be, as people write them for presets and for places: `steps=30, count=2`."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from bot.core.errors import BadInput
-
-#: What can have one.
-BOUNDED = ("steps", "guidance", "count", "strength")
-
-#: What of it is a whole number.
-WHOLE = frozenset({"steps", "count"})
 
 #: Of what is wrong so much is shown.
 _LONGEST_SHOWN = 40
@@ -20,14 +14,14 @@ def told(most: Mapping[str, float]) -> str:
     return ", ".join(f"{name}={value:g}" for name, value in most.items())
 
 
-def read(said: str) -> dict[str, float]:
-    """Return ceilings from `steps=30, count=2`; raises `BadInput`."""
-    return dict(_read(said))
+def read(said: str, whole: Collection[str]) -> dict[str, float]:
+    """Return ceilings from `steps=30, count=2`, those of `whole` being whole numbers; raises `BadInput`."""
+    return dict(_read(said, whole))
 
 
-def is_one(name: str, value: float) -> bool:
+def is_one(name: str, value: float, whole: Collection[str]) -> bool:
     """Return whether something can be a ceiling: nothing fits under one that is not above nothing, and there are no half steps."""
-    return math.isfinite(value) and value > 0 and (name not in WHOLE or value == int(value))
+    return math.isfinite(value) and value > 0 and (name not in whole or value == int(value))
 
 
 def lower(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
@@ -35,13 +29,13 @@ def lower(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, flo
     return {name: min(one.get(name, math.inf), other.get(name, math.inf)) for name in (*one, *other)}
 
 
-def _read(said: str) -> Iterator[tuple[str, float]]:
+def _read(said: str, whole: Collection[str]) -> Iterator[tuple[str, float]]:
     for one in filter(None, (part.strip() for part in said.split(","))):
         name, _, said_value = one.partition("=")
         try:
             found = name.strip().casefold(), float(said_value)
         except ValueError:
             found = "", math.nan
-        if not is_one(*found):
+        if not is_one(*found, whole):
             raise BadInput("input-preset-ceiling", given=one[:_LONGEST_SHOWN])
         yield found

@@ -25,7 +25,7 @@ import annotated_types
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bot.core.errors import BadInput
+from bot.framework import wires
 from bot.framework.params import (
     MOST_CHOICES,
     MOST_HELP,
@@ -59,6 +59,13 @@ class Answer(Enum):
     PRIVATE = "private"
     #: Seen by everybody in the place: pictures.
     PUBLIC = "public"
+
+
+@dataclass(frozen=True)
+class ButtonId:
+    """Marks a parameter that buttons name by a short id: `Annotated[int, ButtonId("k")]`; without it they name it in full."""
+
+    id: str
 
 
 @dataclass(frozen=True)
@@ -98,26 +105,15 @@ class Command(Generic[P]):
         return Button(label, wire, careful)
 
     def wire(self, **values: str | int) -> str:
-        """Return what a button with these values carries: `name:value:value`; values that are left out are empty."""
-        written = [_wired(str(values.get(one.name, ""))) for one in self.params]
-        while written and not written[-1]:
-            written.pop()
-        return ":".join([self.name, *written])
+        """Return what a button with these values carries; values that are left out are empty."""
+        return wires.write(self.name, self._button_ids(), values)
 
-    def pressed(self, values: Sequence[str]) -> dict[str, str]:
-        """Return what a pressed button of this command gives; the other half of `wire`. Raises `BadInput` for too many values."""
-        if len(values) > len(self.params):
-            raise BadInput("input-button")
-        return {one.name: _unwired(value) for one, value in zip(self.params, values, strict=False) if value}
+    def pressed(self, parts: Sequence[str]) -> dict[str, str]:
+        """Return what a pressed button of this command gives; the other half of `wire`. Raises `BadInput` for what is none."""
+        return wires.read(self.name, self._button_ids(), parts)
 
-
-def _wired(value: str) -> str:
-    """Return a value without the sign that parts values."""
-    return value.replace("%", "%25").replace(":", "%3A")
-
-
-def _unwired(value: str) -> str:
-    return value.replace("%3A", ":").replace("%25", "%")
+    def _button_ids(self) -> dict[str, str]:
+        return {one.name: one.button_id or one.name for one in self.params}
 
 
 def command(run: Handler[P]) -> Command[P]:
@@ -178,6 +174,8 @@ def _check_portable(name: str, params: tuple[Param, ...]) -> None:
     names = [spelling for one in params for spelling in (one.name, *one.also)]
     if len(set(names)) < len(names):
         raise DeclarationError(f"{name}: two parameters share a name")
+    if len({one.button_id or one.name for one in params}) < len(params):
+        raise DeclarationError(f"{name}: two parameters have one id in buttons")
     if sum(one.kind in (Kind.PICTURE, Kind.FILE) for one in params) > 1:
         raise DeclarationError(f"{name}: a message carries only one picture or file, so only one parameter can take one")
 
@@ -212,6 +210,8 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
                 suggested = mark
             case Completed():
                 completed = mark
+            case ButtonId():
+                bounds["button_id"] = mark.id
             case Several():
                 bounds["several"] = True
             case annotated_types.Gt() | annotated_types.Lt() | annotated_types.MultipleOf():

@@ -70,6 +70,7 @@ class Param:
     """One parameter as platforms see it. `low` and `high` bound numbers, `shortest` and `longest` the characters of a text.
 
     `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is.
+    `button_id` is how buttons name it.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Param:
     several: bool = False
     default: str = ""
     command: str = field(default="", compare=False)
+    button_id: str = ""
 
 
 class DeclarationError(TypeError):

@@ -13,7 +13,7 @@ MOST_FILE = 8 * 2**20
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A command with its values, ready to press: `wire` is `name:value:value`, positional over the command's parameters.
+    """A command with its values, ready to press: `wire` is both as one text (`bot.framework.wires`).
 
     Nothing but this text has to survive until it is pressed, so a button works for ever. `label` is a key of the texts;
     `careful` asks the platform to set it apart, because it takes something away. `name` stands on it instead, where people named it.

@@ -8,12 +8,10 @@ import msgspec
 from bot.core import limits
 from bot.core.values import Given
 from bot.framework.binding import Raw
+from bot.generation.fields import SETTABLE, WHOLE
 
 #: Who decided a value: who asked (`you`), the preset that they use, their settings, their group's; what nobody decided is the model's own.
 Origin = Literal["you", "preset", "settings", "place", "model"]
-
-#: What can be settled once and for all: everything about how to paint, and nothing about what.
-SETTABLE = ("steps", "guidance", "size", "count", "model", "scheduler", "negative", "preset")
 
 
 #: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
@@ -35,7 +33,7 @@ class SavedDefaults(msgspec.Struct, frozen=True):
     @property
     def most(self) -> Mapping[str, float]:
         """Return the most that may be asked for in the place, by the names of parameters."""
-        return limits.read(str(self.channel.get(MOST, "")))
+        return limits.read(str(self.channel.get(MOST, "")), WHOLE)
 
     @property
     def language(self) -> str:

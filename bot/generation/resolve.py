@@ -3,11 +3,13 @@
 import re
 import secrets
 from random import Random
+from typing import Any
 
 import msgspec
 
 from bot.core.errors import BadInput
 from bot.generation import sizes
+from bot.generation.fields import FIELDS
 from bot.generation.params import GenerationParams
 from bot.prompting import grammar
 from bot.prompting.grammar import Reading
@@ -31,13 +33,8 @@ def reading_of(params: GenerationParams, seed: int) -> Reading:
 
 def pinned(params: GenerationParams, request: PictureRequest) -> GenerationParams:
     """Return a wish with every number as it was painted with, whatever its model would choose by now."""
-    return params.model_copy(
-        update={
-            **{name: getattr(request, name) for name in ("model", "steps", "guidance", "scheduler", "seed", "count")},
-            "size": f"{request.width}x{request.height}",
-            "strength": None if params.image is None else request.strength,
-        }
-    )
+    pinned = [one for one in FIELDS.values() if one.row.pinned]
+    return params.model_copy(update={one.name: None if one.row.of_image and params.image is None else one.value(request) for one in pinned})
 
 
 def request_of(
@@ -52,24 +49,29 @@ def request_of(
     if not any(fragment.text.strip() for part in reading.prompt.parts for fragment in part):
         raise BadInput("input-prompt-empty")
     width, height = _size(params.size, model_info, source)
-    usual = model_info.defaults
+    chosen = _chosen(params, model_info)
     request = PictureRequest(
-        prompt=reading.prompt,
-        negative=_negative(params, reading),
-        model=model_info.name,
-        width=width,
-        height=height,
-        steps=usual.steps if params.steps is None else params.steps,
-        guidance=usual.guidance if params.guidance is None else params.guidance,
-        scheduler=usual.scheduler if params.scheduler is None else params.scheduler.strip().lower(),
-        seed=seed,
-        count=params.count or 1,
+        **{
+            **chosen,
+            "prompt": reading.prompt,
+            "negative": _negative(params, reading),
+            "model": model_info.name,
+            "width": width,
+            "height": height,
+            "scheduler": chosen["scheduler"].strip().lower(),
+            "seed": seed,
+        }
     )
-    if params.strength is not None:
-        request = msgspec.structs.replace(request, strength=params.strength)
     # Only whether there is a source matters to the check, not what is in it.
     model_info.check(request if source is None else msgspec.structs.replace(request, inputs=(Input(Role.INIT),)))
     return request
+
+
+def _chosen(params: GenerationParams, model_info: ModelInfo) -> dict[str, Any]:
+    """Return what a wish says of the fields that the engine has too, and what its model says of those that were left out."""
+    asked = {name: getattr(params, name) for name, one in FIELDS.items() if one.becomes == (name,)}
+    usual = {name: getattr(model_info.defaults, name, None) for name in asked}
+    return {name: value for name, given in asked.items() if (value := usual[name] if given is None else given) is not None}
 
 
 def _size(size: str | None, model_info: ModelInfo, source: Header | None) -> sizes.Size:

@@ -12,10 +12,10 @@ import msgspec
 
 from bot.core import limits
 from bot.core.errors import BadInput
-from bot.core.limits import BOUNDED
 from bot.core.values import Given
 from bot.framework.binding import Raw
 from bot.generation.defaults import Layer
+from bot.generation.fields import LIMITED, LOCKABLE, PRESET_SETTINGS, WHOLE
 from bot.prompting import grammar
 from bot.prompting.grammar import escape
 
@@ -24,12 +24,6 @@ NO_PRESET = "none"
 
 #: A name has so many characters, and a tag so many.
 _LONGEST_NAME, _LONGEST_TAG = 32, 40
-
-#: What can be settled in a preset, beside its words.
-SETTINGS = ("steps", "guidance", "size", "count", "model", "scheduler", "strength")
-
-#: What can be held at the preset's own value.
-LOCKABLE = (*SETTINGS, "prompt", "negative", "seed")
 
 #: The slot of the words that are written beside the others.
 WORDS = "prompt"
@@ -254,13 +248,13 @@ def _number(value: Given) -> float:
 def checked(body: Body) -> Body:
     """Return a body that makes sense as a whole. Raises `BadInput` with what does not."""
     for name in body.settings:
-        if name not in SETTINGS:
-            raise BadInput("input-choice", name="settings", given=name[:_LONGEST_SHOWN], offered=", ".join(SETTINGS))
-    for what, names, known in (("lock", body.locked, LOCKABLE), ("most", tuple(body.most), BOUNDED)):
+        if name not in PRESET_SETTINGS:
+            raise BadInput("input-choice", name="settings", given=name[:_LONGEST_SHOWN], offered=", ".join(PRESET_SETTINGS))
+    for what, names, known in (("lock", body.locked, LOCKABLE), ("most", tuple(body.most), LIMITED)):
         if wrong := [name for name in names if name not in known]:
             raise BadInput("input-choice", name=what, given=wrong[0][:_LONGEST_SHOWN], offered=", ".join(known))
     for name, most in body.most.items():
-        if not limits.is_one(name, most):
+        if not limits.is_one(name, most, WHOLE):
             raise BadInput("input-preset-ceiling", given=f"{name}={most:g}")
         if _number(body.settings.get(name, 0)) > most:
             raise BadInput("input-preset-over", name=name, most=most)

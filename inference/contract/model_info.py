@@ -7,7 +7,7 @@ import msgspec
 
 from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.modes import mode_of
-from inference.contract.request import PictureRequest, Prompt
+from inference.contract.request import TRAITS, PictureRequest, Prompt
 
 #: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
 MAX_SEED = 2**32 - 1
@@ -45,6 +45,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Fingerprint` says,
     once it has been loaded. `variant` says which set of weights it holds (full, ema-only, pruned) or what it was made for
     (inpainting). `modes` are the modes that it can do, all modes if empty. `words` is every word that it knows, where that is known.
+    `features` is what optional settings of a request can need.
     """
 
     name: str
@@ -63,6 +64,12 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     words: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Return the settings that only some models take, and this one does."""
+        return tuple(name for name, traits in TRAITS.items() if traits.needs in self.features)
 
     def check(self, request: PictureRequest) -> None:
         """Raise `OutOfRange` or `NotOffered` where this model cannot do what the request says."""
@@ -82,6 +89,9 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         self._check_mode(request)
         if request.scheduler not in self.schedulers:
             raise not_offered("scheduler", request.scheduler, self.schedulers)
+        for name, traits in TRAITS.items():
+            if traits.needs and name not in self.options and getattr(request, name) is not None:
+                raise NotOffered("unknown-option-here", name=name, model=self.name)
 
     def _check_mode(self, request: PictureRequest) -> None:
         mode = mode_of(request)

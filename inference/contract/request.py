@@ -65,6 +65,37 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Return the role of each input, in order."""
         return tuple(given.role for given in self.inputs)
 
+    @property
+    def embedding_key(self) -> tuple[object, ...]:
+        """Return everything that the embeddings of its words depend on, beside the model and whether it is guided."""
+        return tuple(getattr(self, name) for name, traits in TRAITS.items() if traits.embeds)
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to know of a field of a request beside its type.
+
+    `infotext` is its name in A1111's settings line. `embeds`: the embeddings of the words depend on it. `needs` names what a model
+    must have to take the field (`ModelInfo.features`); None is what other models get.
+    """
+
+    infotext: str = ""
+    embeds: bool = False
+    needs: str = ""
+
+
+#: The traits of the fields that have any, in the order of A1111's settings line.
+TRAITS: dict[str, Traits] = {
+    "prompt": Traits(embeds=True),
+    "negative": Traits(infotext="Negative prompt", embeds=True),
+    "steps": Traits(infotext="Steps"),
+    "scheduler": Traits(infotext="Sampler"),
+    "guidance": Traits(infotext="CFG scale"),
+    "seed": Traits(infotext="Seed"),
+    "width": Traits(infotext="Size"),
+    "model": Traits(infotext="Model"),
+    "strength": Traits(infotext="Denoising strength"),
+}
+
 
 class Step(msgspec.Struct, frozen=True, tag=True):
     """Step `n` of `of` is done, over all pictures of the request. `preview` is a small JPEG now and then."""

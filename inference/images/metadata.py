@@ -11,7 +11,7 @@ import msgspec
 from inference.contract.inputs import Role
 from inference.contract.model_info import ModelInfo
 from inference.contract.modes import mode_of
-from inference.contract.request import PictureRequest
+from inference.contract.request import TRAITS, PictureRequest, Prompt
 from inference.images.encode import Chunk, international, text
 
 #: Where A1111, and everything that reads its pictures, looks for the settings.
@@ -74,26 +74,33 @@ def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: 
 
     Words of a prompt that readers would take for settings get a space before their colon, so nobody can pretend settings.
     """
-    sampler, schedule = SAMPLERS.get(request.scheduler, (request.scheduler, "Automatic"))
-    pairs: dict[str, object] = {
-        "Steps": request.steps,
-        "Sampler": sampler,
-        "Schedule type": schedule,
-        "CFG scale": f"{request.guidance:g}",
-        "Seed": seed,
-        "Size": f"{size[0]}x{size[1]}",
-        "Model hash": model_info.sha256[:10],
-        "Model": model_info.name,
-        **({"Denoising strength": f"{request.strength:g}"} if "strength" in mode_of(request).fields else {}),
-        # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
-        "RNG": "CPU",
-        "Version": f"Easel {version()}",
-    }
     lines = [_harmless(request.prompt.text)]
     if negative := _harmless(request.negative.text):
-        lines.append(f"Negative prompt: {negative}")
-    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in pairs.items() if value != ""))
+        lines.append(f"{TRAITS['negative'].infotext}: {negative}")
+    pairs = _pairs(request, model_info, seed, size)
+    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in pairs.items() if value not in ("", None)))
     return "\n".join(lines).strip()
+
+
+def _pairs(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int]) -> dict[str, object]:
+    """Return the pairs of A1111's settings line; what is empty or None is left out."""
+    sampler, schedule = SAMPLERS.get(request.scheduler, (request.scheduler, "Automatic"))
+    own: dict[str, object] = {
+        "scheduler": sampler,
+        "seed": seed,
+        "width": f"{size[0]}x{size[1]}",
+        "model": model_info.name,
+        "strength": request.strength if "strength" in mode_of(request).fields else None,
+    }
+    after = {"scheduler": {"Schedule type": schedule}, "width": {"Model hash": model_info.sha256[:10]}}
+    pairs: dict[str, object] = {}
+    for name, traits in TRAITS.items():
+        value = own.get(name, getattr(request, name))
+        if traits.infotext and not isinstance(value, Prompt):
+            pairs[traits.infotext] = f"{value:g}" if isinstance(value, float) else value
+            pairs |= after.get(name, {})
+    # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
+    return pairs | {"RNG": "CPU", "Version": f"Easel {version()}"}
 
 
 def settings_json(

@@ -164,6 +164,7 @@ def _passport(entry: ModelEntry, found: Inspection) -> ModelInfo:
         title=entry.title or found.card.title or found.title,
         words=found.card.words,
         modes=found.modes,
+        features=found.family.features,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inference.contract.modes import mode_of
 from inference.contract.modes.base import Images
-from inference.contract.request import PictureRequest, Prompt
+from inference.contract.request import PictureRequest
 from inference.models.families import FAMILIES
 from inference.worker.batching import Autoencoder, Call, Denoiser
 from inference.worker.model_loader import Loaded
@@ -65,7 +65,7 @@ class PipelineRunner:
         }
         self._pipelines: dict[str, Any] = {}
         self._reader = TextEncoder(loaded, device)
-        self._embedded: OrderedDict[tuple[Prompt, Prompt, bool], Embedded] = OrderedDict()
+        self._embedded: OrderedDict[tuple[object, ...], Embedded] = OrderedDict()
         self._colours: PreviewColours | None = None
         config = loaded.scheduler_config
         #: Whether words are read in the computer's memory, for want of room on the device.
@@ -105,9 +105,9 @@ class PipelineRunner:
 
     def embed(self, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words; called on the device thread."""
-        key = (request.prompt, request.negative, self._family.is_guided(request.guidance))
+        key = self._reader.key(request)
         if key not in self._embedded:
-            embedded = self._reader.embed(*key)
+            embedded = self._reader.read(request)
             self._embedded[key] = {name: value.to(self.device) for name, value in embedded.items()}
             if len(self._embedded) > REMEMBERED:
                 self._embedded.popitem(last=False)

@@ -9,7 +9,7 @@ import torch
 from compel.embeddings_provider import EmbeddingsProvider, ReturnedEmbeddingsType
 from torch import Tensor
 
-from inference.contract.request import Fragment, Prompt
+from inference.contract.request import Fragment, PictureRequest, Prompt
 from inference.models.families import FAMILIES
 from inference.models.families.base import ClipText, StockText
 from inference.worker.model_loader import Loaded
@@ -23,7 +23,8 @@ class TextEncoder:
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self._loaded, self._device = loaded, device
-        self._text = FAMILIES[loaded.model_info.family].text
+        self._family = FAMILIES[loaded.model_info.family]
+        self._text = self._family.text
         self._providers = self._clip_providers(self._text) if isinstance(self._text, ClipText) else []
 
     def _clip_providers(self, text: ClipText) -> list[EmbeddingsProvider]:
@@ -33,6 +34,17 @@ class TextEncoder:
             EmbeddingsProvider(tokenizer, encoder, truncate=False, returned_embeddings_type=kind, device=self._device)
             for tokenizer, encoder in pairs
         ]
+
+    def key(self, request: PictureRequest) -> tuple[object, ...]:
+        """Return everything that `read` uses of a request: requests of one key share their embeddings."""
+        return (self._is_guided(request), *request.embedding_key)
+
+    def read(self, request: PictureRequest) -> Embedded:
+        """Return the embeddings of a request's words."""
+        return self.embed(request.prompt, request.negative, self._is_guided(request))
+
+    def _is_guided(self, request: PictureRequest) -> bool:
+        return self._family.is_guided(request.guidance)
 
     def embed(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
         """Return the embeddings of a prompt, in float32, and of its negative where guidance needs one."""

@@ -16,6 +16,7 @@ from adapters.web.auth.access import Visitor
 from adapters.web.services import Services
 from adapters.web.sse import Hub, News, Stream
 from bot.framework.reply import Reply
+from bot.framework.wires import command_of
 from bot.store.jobs.job import WAITING
 from bot.store.tables.columns import now
 from bot.views.job_card import JobView
@@ -58,7 +59,7 @@ class Chat:
         visitor = await self._desk.access.sender(request)
         button = await inbound.pressed(request)
         # What people see as their words is the command that they could have typed.
-        line = f"/{button.wire.partition(':')[0]}"
+        line = f"/{command_of(button.wire)}"
         who_and_where = (visitor.caller, visitor.address)
         reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
         return await self._answer(reply, visitor)

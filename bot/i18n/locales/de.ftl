@@ -559,6 +559,7 @@ unknown-scheduler = { GIVEN($nearest) ->
 }
 unknown-mode = Easel hat keinen Modus für { $given }. Es gibt: { $offered }.
 unknown-mode-here = Das Modell { $model } kann kein { $given }; es braucht { $offered }.
+unknown-option-here = Das Modell { $model } kennt { $name } nicht; lass es weg oder wähle ein anderes Modell.
 
 ## Unbrauchbare Modelle
 
@@ -729,6 +730,7 @@ models-megabytes = Megabyte
 models-size = Größe
 models-steps = Schritte
 models-schedulers = Scheduler
+models-options = Optionen
 models-words = Wörter
 
 ## easel doctor

@@ -565,6 +565,7 @@ unknown-scheduler = { GIVEN($nearest) ->
 }
 unknown-mode = Easel has no mode for { $given }. Its modes are: { $offered }.
 unknown-mode-here = The model { $model } doesn't do { $given }; it needs { $offered }.
+unknown-option-here = The model { $model } doesn't take { $name }; leave it out, or choose another model.
 
 ## Models that can't be used
 
@@ -735,6 +736,7 @@ models-megabytes = megabytes
 models-size = size
 models-steps = steps
 models-schedulers = schedulers
+models-options = options
 models-words = words
 
 ## easel doctor

@@ -586,6 +586,7 @@ unknown-scheduler = { GIVEN($nearest) ->
 }
 unknown-mode = Easel no tiene ningún modo para { $given }. Hay: { $offered }.
 unknown-mode-here = El modelo { $model } no hace { $given }; necesita { $offered }.
+unknown-option-here = El modelo { $model } no admite { $name }; déjalo fuera o elige otro modelo.
 
 ## Modelos que no se pueden usar
 
@@ -774,6 +775,7 @@ models-megabytes = megabytes
 models-size = tamaño
 models-steps = pasos
 models-schedulers = schedulers
+models-options = opciones
 models-words = palabras
 
 ## easel doctor

@@ -154,6 +154,11 @@ class Family:
     scheduler: str = "dpm++ 2m karras"
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Return what optional settings of a request can need; `clip` says that CLIP alone reads the words."""
+        return ("clip",) if isinstance(self.text, ClipText) else ()
+
+    @property
     def schedulers(self) -> tuple[str, ...]:
         """Return the schedulers that fit every model of this family."""
         return SCHEDULERS_OF[self.prediction]

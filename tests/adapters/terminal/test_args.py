@@ -46,7 +46,9 @@ def test_what_is_left_out_is_the_models_choice():
 
 def test_what_is_typed_is_taken():
     """Every value that was given is in the request, zeros too."""
-    typed = PaintArgs(prompt="a", negative="b", steps=1, guidance=0.0, scheduler=" Euler A ", seed=0, size="64x72", count=3)
+    typed = PaintArgs(
+        prompt="a", given={"negative": "b", "steps": 1, "guidance": 0.0, "scheduler": " Euler A ", "seed": 0, "size": "64x72", "count": 3}
+    )
     request = request_of(typed)
     assert (request.negative.text, request.steps, request.guidance, request.scheduler) == ("b", 1, 0.0, "euler a")
     assert (request.seed, request.width, request.height, request.count) == (0, 64, 72, 3)
@@ -55,7 +57,7 @@ def test_what_is_typed_is_taken():
 def test_seeds_of_all_pictures_are_seeds(monkeypatch):
     """A drawn seed leaves room for the pictures that follow it."""
     monkeypatch.setattr("secrets.randbelow", lambda most: most - 1)
-    assert request_of(PaintArgs(prompt="a", count=16)).seed + 15 <= MAX_SEED
+    assert request_of(PaintArgs(prompt="a", given={"count": 16})).seed + 15 <= MAX_SEED
 
 
 def test_pictures_are_looked_at_before_anything_starts():

@@ -243,7 +243,7 @@ async def test_explain_tells_how_it_is_read(bot):
     assert facts["steps"] == "20 (set by you)"
     assert facts["model"] == "demo (model default)"
     assert facts["size"].endswith("(set by you)")
-    assert (facts["seed"], facts["pictures"]) == ("3 (set by you)", "2")
+    assert (facts["seed"], facts["pictures"]) == ("3 (set by you)", "2 (set by you)")
     assert facts["cost"].startswith("0.")
     assert facts["cost"].endswith(" credits, about 1 s")
     assert "doesn't know the words dog, fog" in reply.text

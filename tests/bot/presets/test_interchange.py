@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.core.errors import BadInput
-from bot.core.limits import BOUNDED, WHOLE
+from bot.generation.fields import LIMITED, LOCKABLE, WHOLE
 from bot.presets import interchange, template
 from bot.presets.interchange import Carried
-from bot.presets.template import LOCKABLE, Body, Use
+from bot.presets.template import Body, Use
 
 FORMATS = ("easel", "a1111", "fooocus", "invokeai")
 
@@ -30,7 +30,7 @@ BODIES = st.builds(
     negative=WORDS,
     settings=st.dictionaries(st.sampled_from(["steps", "guidance", "size", "model"]), NUMBERS | WORDS, max_size=4),
     locked=st.lists(st.sampled_from(LOCKABLE), max_size=3, unique=True).map(tuple),
-    most=st.dictionaries(st.sampled_from(BOUNDED), NUMBERS.map(float), max_size=2).map(
+    most=st.dictionaries(st.sampled_from(LIMITED), NUMBERS.map(float), max_size=2).map(
         lambda most: {name: float(math.ceil(value)) if name in WHOLE else value for name, value in most.items()}
     ),
 )

@@ -1,9 +1,10 @@
 """Words become embeddings as the stock pipelines make them; weights, long prompts and hostile words change only what they should."""
 
+import msgspec
 import pytest
 import torch
 
-from inference.contract.request import Fragment, Prompt
+from inference.contract.request import TRAITS, Fragment, PictureRequest, Prompt
 from inference.models.registry import inspect
 from inference.worker.model_loader import load
 from inference.worker.text_encoding import TextEncoder
@@ -88,3 +89,36 @@ def test_no_words_break_the_reader(loaded, words):
     embedded = TextEncoder(loaded, CPU).embed(Prompt("", ((Fragment(words, 1.3), Fragment("x", 0.5)),)), Prompt(), guided=True)
 
     assert all(bool(tensor.isfinite().all()) for tensor in embedded.values())
+
+
+#: What a field of a request is changed to, by its name or else by the type of what it is.
+OTHER = {"prompt": (Prompt.plain("blue"),), "negative": (Prompt.plain("red"),), "inputs": ((),), "guidance": (1.0,), "seats": (("",),)}
+OTHERS = {bool: (True,), int: (3,), float: (0.5,), str: ("x",), type(None): (1, 2)}
+
+
+def unkeyed(reader):
+    """Return the fields that change what a reader makes of a request and are not in the key of it."""
+    request = PictureRequest(
+        prompt=Prompt.plain("a red circle"), model="m", width=64, height=64, steps=2, guidance=5.0, scheduler="euler", seed=1
+    )
+    before, found = reader.read(request), set()
+    for name in PictureRequest.__struct_fields__:
+        for value in OTHER[name] if name in OTHER else OTHERS[type(getattr(request, name))]:
+            other = msgspec.structs.replace(request, **{name: value})
+            after = reader.read(other)
+            is_same = before.keys() == after.keys() and all(torch.equal(before[one], after[one]) for one in before)
+            if not is_same and reader.key(other) == reader.key(request):
+                found.add(name)
+    return found
+
+
+@torch.no_grad()
+def test_the_key_has_everything_that_words_are_read_by(loaded, monkeypatch):
+    """No two requests share embeddings that would differ; a field that is missing in the key is found."""
+    reader = TextEncoder(loaded, CPU)
+    assert unkeyed(reader) == set()
+    for name in [name for name, traits in TRAITS.items() if traits.embeds]:
+        with monkeypatch.context() as patched:
+            patched.setitem(TRAITS, name, msgspec.structs.replace(TRAITS[name], embeds=False))
+            is_refused = TRAITS[name].needs and TRAITS[name].needs not in loaded.model_info.features
+            assert unkeyed(reader) == (set() if is_refused else {name})
