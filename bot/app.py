@@ -1,6 +1,6 @@
 """The bot: takes an invocation, finds and binds the command, runs it, and accepts what it wants painted. Knows no platform."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,13 +24,14 @@ from bot.framework.reply import Reply, covered
 from bot.generation import defaults, resolve
 from bot.generation.defaults import Origin
 from bot.generation.model_catalog import ModelCatalog
-from bot.generation.params import GenerationParams
+from bot.generation.params import GenerationParams, read_wish
 from bot.i18n.translate import speak, tell
 from bot.jobs.eta import EtaService
 from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
 from bot.store.users.users import User
 from inference.contract.errors import InferenceError
+from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest
 
 #: A command of whatever parameters.
@@ -120,8 +121,8 @@ class App:
         run = await inputs.with_keys(command, said, ctx.sources, ctx.user.id)
         return await self._still(ctx.user, self._run(command, [run], ctx))
 
-    async def read(self, params: GenerationParams, sources: Sources | None = None) -> Read:
-        """Return a wish as read; `sources` holds pictures that are not kept yet.
+    async def read(self, params: GenerationParams, sources: Sources | None = None, mode: str = "") -> Read:
+        """Return a wish as read; `sources` holds pictures that are not kept yet, and `mode` names the way to paint, if a command has one.
 
         Raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`.
         """
@@ -133,12 +134,12 @@ class App:
             if not reading.image:
                 raise BadInput("input-image-missing")
             params = params.model_copy(update={"image": await sources.fetched(reading.image)})
-        source = None if params.image is None else await sources.header(params.image)
-        return Read(reading, model_info, resolve.request_of(params, reading, model_info, seed, source), params)
+        pictures = [(one.role, await sources.header(one.file)) for one in params.inputs]
+        return Read(reading, model_info, resolve.request_of(params, reading, model_info, seed, pictures, mode), params)
 
-    def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
-        """Return the seconds of the device that a request is thought to take, beside what is in work now."""
-        steps = cost_model.picture_steps(request, has_source=has_source)
+    def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
+        """Return the seconds of the device that a request with such inputs is thought to take, beside what is in work now."""
+        steps = cost_model.picture_steps(request, roles)
         return self._learned.estimate(request.model, request.width, request.height, steps, self._in_work() + request.count)
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
@@ -170,7 +171,7 @@ class App:
             if not await self.store.files.room(self.least_free):
                 raise NotAllowed("denied-disk")
             # Pictures first: an accepted job must find what it starts from.
-            await ctx.sources.keep(draft.source for draft in ctx.drafts if draft.source is not None)
+            await ctx.sources.keep(one.file for draft in ctx.drafts for one in draft.inputs)
             accepted = await self.store.jobs.accept(ctx.drafts)
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
             await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id], ctx.uses)
@@ -202,7 +203,7 @@ class App:
         """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""
         for shared in filter(None, (uses.get(one.id) for one in drafts)):
             await self.store.boards.used(shared)
-        named = [preset for one in drafts if (preset := GenerationParams.model_validate_json(one.params).preset) is not None]
+        named = [preset for one in drafts if (preset := read_wish(one.params).preset) is not None]
         if ids := {one.partition("#")[2] for one in named} - {""}:
             await self.store.presets.used(ids)
 

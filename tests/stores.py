@@ -19,7 +19,7 @@ from sqlalchemy import make_url, update
 from sqlalchemy.util import LRUCache
 
 from bot.core.quota import Policy, Tier
-from bot.core.values import MessageRef, UserRef, new_id
+from bot.core.values import InputFile, MessageRef, UserRef, new_id
 from bot.presets.template import Body
 from bot.store import database as session
 from bot.store import schema
@@ -30,6 +30,7 @@ from bot.store.jobs.job import NewJob, Painted
 from bot.store.store import Store
 from bot.store.tables.columns import now
 from bot.store.tables.core import Base, JobRow, UserRow
+from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest, Prompt
 
 #: Whether everything is tried that is worth trying: `make test-all`. Otherwise the sweeps and races are thinned, and what has no SQL
@@ -105,6 +106,16 @@ def compiled_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_async_engine", create_with_it)
         yield
+
+
+def init(file):
+    """Return the inputs of a job that starts from one picture."""
+    return (InputFile(Role.INIT, file),)
+
+
+def init_of(job):
+    """Return the file of the picture that a job starts from, or nothing."""
+    return next(iter(job.files(Role.INIT)), None)
 
 
 @cache

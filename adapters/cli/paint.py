@@ -13,6 +13,7 @@ from bot.commands.generate import Imagine
 from bot.config import Config
 from bot.core.errors import BadInput, BotError
 from bot.core.values import MessageRef, UserRef, new_id
+from bot.framework.params import picture_fields
 from bot.framework.reply import Reply
 from bot.generation import resolve as asking
 from bot.jobs.delivery import Later, Outcome, OutgoingResult
@@ -28,11 +29,11 @@ from inference.images import validation
 
 
 class PaintOptions(msgspec.Struct, frozen=True):
-    """What is to be painted and where it goes: checked, but nothing done yet."""
+    """What is to be painted and where it goes: checked, but nothing done yet. `pictures` are by their parameters."""
 
     params: Imagine
     request: PictureRequest
-    source: bytes | None
+    pictures: dict[str, bytes]
     files: tuple[Path, ...]
 
 
@@ -40,11 +41,13 @@ def wanted(typed: args.PaintArgs, model_info: ModelInfo) -> PaintOptions:
     """Return what was typed as a request, or raise what is wrong with it, before anything is started or written."""
     if len(grammar.split(typed.prompt)) > 1:
         raise BadInput("input-one-prompt")
-    params, source = args.wish_of(typed), args.source_of(typed)
+    params, pictures = args.wish_of(typed), args.pictures_of(typed)
     seed = asking.seed_for(params)
     reading = asking.reading_of(params, seed)
-    request = asking.request_of(params, reading, model_info, seed, None if source is None else validation.check_bytes(source))
-    return PaintOptions(params, request, source, args.files_of(typed, seed, request.count))
+    roles = picture_fields(Imagine)
+    headers = [(roles[name], validation.check_bytes(data)) for name, data in pictures.items()]
+    request = asking.request_of(params, reading, model_info, seed, headers)
+    return PaintOptions(params, request, pictures, args.files_of(typed, seed, request.count))
 
 
 async def paint(config: Config, model_info: ModelInfo, want: PaintOptions, console: Console) -> None:
@@ -97,15 +100,16 @@ class _Terminal:
 async def _accepted(store: Store, want: PaintOptions, runner: str, previews: bool) -> Job:
     """Accept the request, leased to this process from its first moment on."""
     user = await store.people.user(UserRef(PLATFORM, "local"))
-    source = None if want.source is None else await store.files.put(want.source)
+    kept = {name: await store.files.put(data) for name, data in want.pictures.items()}
+    params = want.params.model_copy(update=kept)
     new = NewJob(
         id=new_id(),
         user=user.id,
         address=MessageRef(PLATFORM, str(want.files[0].resolve().parent), "/".join(path.name for path in want.files)),
         line=want.params.prompt,
-        params=want.params.model_copy(update={"image": source}).model_dump_json(exclude_none=True),
+        params=params.model_dump_json(exclude_none=True),
         request=msgspec.structs.replace(want.request, share=user.id, previews=previews),
-        source=source,
+        inputs=params.inputs,
     )
     (job,) = await store.jobs.accept([new], runner)
     return job

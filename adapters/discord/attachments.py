@@ -31,19 +31,17 @@ def of_data(attached: Mapping[str, Any]) -> Picture:
     return Picture(str(attached["url"]), int(attached.get("size", 0)))
 
 
-def picture_of(client: discord.Client, message: discord.Message) -> Picture | None:
-    """Return the first picture that a message carries or shows, or nothing."""
-    for attachment in message.attachments:
-        if (attachment.content_type or "").startswith("image/"):
-            return Picture(attachment.url, attachment.size)
+def pictures_of(client: discord.Client, message: discord.Message) -> list[Picture]:
+    """Return the pictures that a message carries, or else those that it shows, in order."""
+    attached = [one for one in message.attachments if (one.content_type or "").startswith("image/")]
     # Of others only what they attached: a gallery can show pictures of any address there is.
     is_ours = client.user is not None and message.author.id == client.user.id
-    return next(_shown(message.components), None) if is_ours else None
+    return [Picture(one.url, one.size) for one in attached] or (list(_shown(message.components)) if is_ours else [])
 
 
-def file_of(message: discord.Message) -> Picture | None:
-    """Return the first file that a message carries, whatever it is, or nothing."""
-    return next((Picture(one.url, one.size) for one in message.attachments), None)
+def files_of(message: discord.Message) -> list[Picture]:
+    """Return the files that a message carries, whatever they are, in order."""
+    return [Picture(one.url, one.size) for one in message.attachments]
 
 
 def avatar_of(user: discord.User | discord.Member) -> Picture:

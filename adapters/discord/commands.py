@@ -168,10 +168,10 @@ def menus(desk: InteractionHandler) -> tuple[app_commands.ContextMenu, ...]:
     """Return the menus."""
 
     async def source(interaction: Interaction, message: discord.Message) -> None:
-        if (picture := attachments.picture_of(interaction.client, message)) is None:
-            await tell(interaction, text("discord-menu-no-picture"))
+        if pictures := attachments.pictures_of(interaction.client, message):
+            await _ask(desk, interaction, pictures[0])
         else:
-            await _ask(desk, interaction, picture)
+            await tell(interaction, text("discord-menu-no-picture"))
 
     async def avatar(interaction: Interaction, user: discord.User) -> None:
         await _ask(desk, interaction, attachments.avatar_of(user))

@@ -76,7 +76,9 @@ class InteractionHandler:
             async def bring() -> Mapping[str, Given]:
                 if picture is None or whose != interaction.user.id:
                     raise BadInput("input-form-old")
-                return {**await modals.filled(client, data), "image": await fetched(client, picture)}
+                # What a picture is chosen for first, as in a message that carries one.
+                first = imagine.attachments[0].name
+                return {**await modals.filled(client, data), first: await fetched(client, picture)}
 
             await self.used(interaction, imagine, bring)
 

@@ -102,6 +102,7 @@ class MessageHandler:
 
     async def _invocation(self, client: discord.Client, message: discord.Message, words: str, ref: SentMessage) -> Invocation:
         line = read_line(words)
+        carried, answered = await self._pictures(client, message, words)
         permissions = discord.Permissions.none()
         # A thread whose channel nobody told of cannot say.
         with contextlib.suppress(discord.ClientException, AttributeError, TypeError):
@@ -113,20 +114,26 @@ class MessageHandler:
             caller=caller(message.author, permissions),
             address=ref.address(message.channel.id),
             line=words,
-            picture=await self._picture(client, message, words),
+            pictures=carried,
+            answered=answered,
             key=f"m{message.id}",
         )
 
-    async def _picture(self, client: discord.Client, message: discord.Message, words: str) -> bytes | None:
-        """Return the picture that a message carries, or that the one it answers shows; to a command that reads a file, whatever it is."""
+    async def _pictures(self, client: discord.Client, message: discord.Message, words: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Return the pictures that a message carries, and those of the one it answers; for a command that reads a file, the first files.
+
+        No more are fetched than the command takes, and one picture more: the bot refuses it.
+        """
         command = self._command(words)
-        reads = command is not None and command.takes(Kind.FILE)
-        find = attachments.file_of if reads else partial(attachments.picture_of, client)
-        found = find(message)
+        if command is None:
+            return (), ()
+        reads, most = command.takes(Kind.FILE), len(command.attachments)
+        find = attachments.files_of if reads else partial(attachments.pictures_of, client)
         answered = message.reference.resolved if message.reference is not None else None
-        if found is None and isinstance(answered, discord.Message):
-            found = find(answered)
-        return None if found is None else await attachments.fetched(client, found)
+        carried = find(message)[: most if reads else most + 1]
+        older = find(answered)[: max(0, most - len(carried))] if isinstance(answered, discord.Message) else []
+        each = [[await attachments.fetched(client, one) for one in some] for some in (carried, older)]
+        return tuple(each[0]), tuple(each[1])
 
     async def _said(self, message: discord.Message, said: str) -> None:
         with contextlib.suppress(*REFUSALS):

@@ -16,6 +16,7 @@ from adapters.base import Bot
 from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, CardThrottle
 from adapters.shared.http_server import Server, listening
 from adapters.telegram import commands_menu
+from adapters.telegram.albums import Albums
 from adapters.telegram.api import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Silence, TelegramApi, Unreached
 from adapters.telegram.delivery import Sender
 from adapters.telegram.file_id_cache import FileIdCache
@@ -75,7 +76,8 @@ class TelegramAdapter:
         posts = TelegramApi(self._api, self._budget, _PATIENCE_SECONDS)
         self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))
         self._replies = Replies(bot, self._api, patient, self._sender, photos)
-        self._letters = UpdateInbox(self._api, bot.app.store, UpdateHandler(self._replies).act)
+        albums = Albums(self._api)
+        self._letters = UpdateInbox(self._api, bot.app.store, UpdateHandler(self._replies, albums).act, albums.came)
         webhook = Webhook(section.webhook_url, section.webhook_secret) if section.mode == "webhook" else None
         self._listening = Polling(self._api, bot.app.store, self._letters, self._tell, webhook)
         self._pace = CardThrottle(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from telegram import CallbackQuery, InlineKeyboardMarkup, MaybeInaccessibleMessage, Message
@@ -154,16 +155,19 @@ class CallbackHandler:
             self._standing.put(changed, values)
 
     async def answered(
-        self, message: Message, form_message: Message, words: str, picture: bytes | None, caller: UserRef, ref: SentMessage
+        self, message: Message, form_message: Message, words: str, pictures: Sequence[bytes], caller: UserRef, ref: SentMessage
     ) -> Reply:
-        """Take in what somebody wrote in answer to a form; with a picture it is sent in at once, for a message of words holds none."""
+        """Take in what somebody wrote in answer to a form; with pictures it is sent in at once, for a message of words holds none.
+
+        They go into its fields for pictures in order; what is beyond those is left out.
+        """
         (owner, wire), address = self._owned(form_message, caller), ref.address(message.chat_id)
         form = await self._form(wire, caller, address)
         values = dict(forms.filled(form, self._standing.values(form_message)))
         values |= forms.written_in(form, values, words)
-        if picture is not None:
-            source = next((one.param.name for one in form.fields if one not in forms.written(form)), None)
-            brought = {source: picture} if source is not None else {}
+        if pictures:
+            fields = [one.param.name for one in form.fields if one not in forms.written(form)]
+            brought = dict(zip(fields, pictures, strict=False))
             key = key_of(self._replies.api.id, message)
             return await self._app.pressed(wire, caller, address, filled={**values, **brought}, line=words, key=key)
         await self._put(form_message, form, owner, [values[one.param.name] for one in forms.written(form)])

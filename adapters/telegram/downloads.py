@@ -1,6 +1,7 @@
 """Pictures that people send: as photos, as files, in albums, or in the message that they answer; and files that a command reads."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import telegram
@@ -34,15 +35,24 @@ def in_message(message: Message | None, *, as_file: bool = False) -> tuple[str, 
     return None
 
 
-async def meant(bot: telegram.Bot, message: Message, command: Command[Any] | None) -> bytes | None:
-    """Return the picture that a message carries, or that the one it answers shows, where the command takes one; or the file that it reads.
+async def meant(bot: telegram.Bot, messages: Sequence[Message], command: Command[Any] | None) -> tuple[bytes, ...]:
+    """Return the pictures that a message and the others of its album carry; for a command that reads a file, any files.
 
-    Raises what `carried` raises.
+    No more are fetched than the command takes, and one more: the bot refuses it. Raises what `carried` raises.
     """
     as_file = command is not None and command.takes(Kind.FILE)
-    takes = as_file or (command is not None and command.takes(Kind.PICTURE))
-    shown = message if in_message(message, as_file=as_file) is not None or not takes else message.reply_to_message
-    return None if shown is None else await carried(bot, shown, as_file=as_file)
+    most = (0 if as_file else 1) + (0 if command is None else len(command.attachments))
+    holders = [one for one in messages if in_message(one, as_file=as_file) is not None][:most]
+    found = [await carried(bot, one, as_file=as_file) for one in holders]
+    return tuple(one for one in found if one is not None)
+
+
+async def answered(bot: telegram.Bot, message: Message, command: Command[Any] | None, room: int) -> tuple[bytes, ...]:
+    """Return the picture, or the file, of the message that a message answers, if there is room for it; raises what `carried` raises."""
+    if message.reply_to_message is None or command is None or room < 1:
+        return ()
+    found = await carried(bot, message.reply_to_message, as_file=command.takes(Kind.FILE))
+    return () if found is None else (found,)
 
 
 async def carried(bot: telegram.Bot, message: Message, *, as_file: bool = False) -> bytes | None:

@@ -33,13 +33,15 @@ Act = Callable[[Update], Awaitable[None]]
 class UpdateInbox:
     """Acts on what was kept, once it may `go`. In each chat one thing is done after the other; a letter is done when that has ended.
 
-    What is acted on here is its `runner`'s, and no other process takes it up as long as this one has a lease.
+    What is acted on here is its `runner`'s, and no other process takes it up as long as this one has a lease. `came` hears of each
+    letter before its turn in its chat.
     """
 
-    def __init__(self, api: telegram.Bot, store: Store, act: Act) -> None:
+    def __init__(self, api: telegram.Bot, store: Store, act: Act, came: Callable[[bytes], None] = lambda _: None) -> None:
         self._api = api
         self._store = store
         self._act = act
+        self._came = came
         self._shelf = shelf_of(api.token)
         self.runner = runner_name()
         #: What waits in each chat; the lowest number is next, in whatever order they were brought.
@@ -97,6 +99,7 @@ class UpdateInbox:
         if number in self._in_hand:
             return
         self._in_hand.add(number)
+        self._came(body)
         chat = _chat_of(body)
         heapq.heappush(self._lanes.setdefault(chat, []), (int(number), body))
         self._start(chat)

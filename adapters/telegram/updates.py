@@ -10,6 +10,7 @@ from telegram import ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, Mes
 
 from adapters.shared.command_line import read_line
 from adapters.telegram import deep_links, downloads, inline_mode, messages, render
+from adapters.telegram.albums import Albums
 from adapters.telegram.api import REFUSALS
 from adapters.telegram.callbacks import CallbackHandler, key_of
 from adapters.telegram.chat_members import MODERATING, ChatMembers
@@ -39,15 +40,16 @@ _MOST_ALBUMS = 1_000
 class UpdateHandler:
     """Acts on what comes from Telegram."""
 
-    def __init__(self, replies: Replies) -> None:
+    def __init__(self, replies: Replies, albums: Albums) -> None:
         self._replies = replies
         self._api = replies.api
         self._app = replies.bot.app
         self._posts = replies.posts
         self._people = ChatMembers(replies.api)
         self._presses = CallbackHandler(replies, self._people)
+        self._albums = albums
         #: Albums of which something was said.
-        self._albums: dict[str, None] = {}
+        self._answered: dict[str, None] = {}
 
     async def act(self, update: Update) -> None:
         """Act on something that happened. Never raises: what goes wrong is said or logged."""
@@ -120,12 +122,15 @@ class UpdateHandler:
         is_private = command is not None and command.answer is Answer.PRIVATE and (ref.user != 0 or name not in MODERATING)
         if is_private and (now() - message.date).total_seconds() > _STALE_SECONDS:
             return
+        carried = await downloads.meant(self._api, await self._together(message, command), command)
+        room = (0 if command is None else len(command.attachments)) - len(carried)
         call = Invocation(
             **{"command": name, "words": words, "line": heard.words, "key": key_of(self._api.id, message)},
             given={},
             caller=caller,
             address=ref.address(chat),
-            picture=await downloads.meant(self._api, message, command),
+            pictures=carried,
+            answered=await downloads.answered(self._api, message, command, room),
         )
         began = now()
         if (reply := await self._handled(call, command, ref)) is None:
@@ -134,6 +139,11 @@ class UpdateHandler:
             await self._replies.show_privately(chat, ref, reply, heard.words)
         else:
             await self._replies.show(chat, ref, await self._once(message, reply, began))
+
+    async def _together(self, message: Message, command: Command[Any] | None) -> list[Message]:
+        """Return a message, with the others of its album if the command takes several pictures: only then is it waited for them."""
+        several = command is not None and len(command.attachments) > 1
+        return await self._albums.whole(message) if several else [message]
 
     async def _handled(self, call: Invocation, command: Command[Any] | None, ref: SentMessage) -> Reply | None:
         """Run a command and return what it says, or nothing where it is asked first for what is missing."""
@@ -157,8 +167,8 @@ class UpdateHandler:
 
     async def _filled(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef, form: Message) -> None:
         """Take in an answer to a form."""
-        picture = await downloads.carried(self._api, message)
-        reply = await self._presses.answered(message, form, heard.words, picture, caller, ref)
+        pictures = await downloads.meant(self._api, [message], None)
+        reply = await self._presses.answered(message, form, heard.words, pictures, caller, ref)
         await self._replies.show(message.chat_id, ref, reply)
 
     async def _ask(self, chat: int, command: Command[Any], ref: SentMessage, facts: Mapping[str, object]) -> bool:
@@ -179,7 +189,7 @@ class UpdateHandler:
     async def _wordless(self, message: Message, ref: SentMessage) -> None:
         """Say how a picture without words is used; of an album once."""
         album = message.media_group_id
-        if downloads.in_message(message) is None or is_group(message.chat_id) or (album is not None and album in self._albums):
+        if downloads.in_message(message) is None or is_group(message.chat_id) or (album is not None and album in self._answered):
             return
         self._noted(album)
         await self._replies.tell(message.chat_id, ref, text("telegram-picture"))
@@ -187,9 +197,9 @@ class UpdateHandler:
     def _noted(self, album: str | None) -> None:
         """Remember that something was said of an album: its other pictures come without words."""
         if album is not None:
-            self._albums[album] = None
-            while len(self._albums) > _MOST_ALBUMS:
-                del self._albums[next(iter(self._albums))]
+            self._answered[album] = None
+            while len(self._answered) > _MOST_ALBUMS:
+                del self._answered[next(iter(self._answered))]
 
     async def _started(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef) -> None:
         """Greet, or go on with what a link carried: anybody may have made it, so what paints is asked first, and all else only shown."""

@@ -1,4 +1,4 @@
-"""From what was typed after `easel paint` to a wish, a source picture and the files that shall be written."""
+"""From what was typed after `easel paint` to a wish, its pictures and the files that shall be written."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from bot.commands.generate import Imagine, imagine
 from bot.core.errors import BadInput, BadOutput
 from bot.core.values import Given
 from bot.framework.binding import bind
+from bot.framework.params import picture_fields
 from inference.images import validation
 
 _SUFFIX = ".png"
@@ -36,9 +37,10 @@ def wish_of(typed: PaintArgs) -> Imagine:
     return bind(imagine, {**given, "prompt": typed.prompt})
 
 
-def source_of(typed: PaintArgs) -> bytes | None:
-    """Return the bytes of the picture to start from; raises `BadInput` where there is no such file."""
-    return None if typed.image is None else _picture(typed.image)
+def pictures_of(typed: PaintArgs) -> dict[str, bytes]:
+    """Return the bytes of each picture by its parameter; raises `BadInput` if there is no such file."""
+    paths = ((name, getattr(typed, name, None)) for name in picture_fields(Imagine))
+    return {name: _picture(path) for name, path in paths if path is not None}
 
 
 def _picture(path: Path) -> bytes:

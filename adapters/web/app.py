@@ -29,8 +29,8 @@ from inference.images.validation import MOST_BYTES
 
 _STATIC = Path(__file__).parent / "static"
 
-#: Bytes of a body: a picture and the line or the fields beside it, or the few fields of every other form.
-_SIZES, _USUAL = dict.fromkeys(("/say", "/press"), MOST_BYTES + 200_000), 16_384
+#: Bytes of a body: the line or the fields beside pictures, or the few fields of every other form.
+_BESIDE, _USUAL = 200_000, 16_384
 
 
 class _Static(StaticFiles):
@@ -54,7 +54,9 @@ def site(desk: Services, hosts: OriginPolicy) -> ASGIApp:
         Mount("/static", GZipMiddleware(_Static(directory=_STATIC))),
     ]
     failures = {BotError: _told, InferenceError: _told, Refused: _refused, HTTPException: _not_there}
-    guard = Middleware(GuardMiddleware, hosts=hosts, sizes=_SIZES, usual=_USUAL, probed=OPEN_PATHS)
+    most = max((len(one.attachments) for one in desk.bot.app.commands.values()), default=0)
+    sizes = dict.fromkeys(("/say", "/press"), max(1, most) * MOST_BYTES + _BESIDE)
+    guard = Middleware(GuardMiddleware, hosts=hosts, sizes=sizes, usual=_USUAL, probed=OPEN_PATHS)
     return Starlette(routes=routes, middleware=[guard], exception_handlers=failures)
 
 

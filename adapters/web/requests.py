@@ -14,6 +14,7 @@ from adapters.web.auth.errors import Refused
 from bot.core.errors import BadInput
 from bot.core.values import Given, Invocation
 from bot.framework import flags
+from bot.framework.command import MOST_ATTACHED
 from bot.framework.forms import MOST_FIELDS
 from bot.i18n.translate import text
 
@@ -29,13 +30,17 @@ _MOST_FIELD = 1_000_000
 #: Fields that come without being asked for: a line or a button, its key, a token. And how those begin that a form asked for.
 _USUAL_FIELDS, _ASKED = 4, "field-"
 
+#: The field of the pictures that fill the first free parameters, and how those begin that are for one by its name.
+_PICTURE, _NAMED = "picture", "picture-"
+
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """A line as sent, with the picture that came along; `key` is the browser's own id of it."""
+    """A line as sent, with the pictures that came along, and those that were given by name; `key` is the browser's own id of it."""
 
     line: str
     key: str
-    picture: bytes | None = None
+    pictures: tuple[bytes, ...] = ()
+    named: dict[str, Given] = {}
 
 
 class Pressed(msgspec.Struct, frozen=True):
@@ -50,13 +55,16 @@ async def said(request: Request) -> ChatLine:
     """Return the line in a form; raises `BadInput` for one that is empty or too long, and `Refused` for a broken form."""
     async with _form(request) as form:
         line, key = _field(form, "line"), _field(form, "key")[:_MOST_KEY]
-        picture = form.get("picture")
-        data = await picture.read() if isinstance(picture, UploadFile) else b""
+        pictures = [data for one in form.getlist(_PICTURE) if (data := await _bytes(one))]
+        named: dict[str, Given] = {}
+        for name, one in form.items():
+            if name.startswith(_NAMED) and (data := await _bytes(one)):
+                named[name.removeprefix(_NAMED)] = data
     if len(line) > MOST_LINE:
         raise BadInput("input-line-long", most=MOST_LINE, given=len(line))
     if not line.strip():
         raise BadInput("input-line-empty")
-    return ChatLine(line, key, data or None)
+    return ChatLine(line, key, tuple(pictures), named)
 
 
 async def pressed(request: Request) -> Pressed:
@@ -80,12 +88,12 @@ def invocation(line: ChatLine, visitor: Visitor) -> Invocation:
     read = read_line(line.line)
     return Invocation(
         command=read.command,
-        given={},
+        given=line.named,
         words=read.words,
         caller=visitor.caller,
         address=visitor.address,
         line=line.line.strip(),
-        picture=line.picture,
+        pictures=line.pictures,
         key=line.key,
     )
 
@@ -99,7 +107,7 @@ def asked(command: str, given: Mapping[str, Given], visitor: Visitor) -> Invocat
 async def _form(request: Request, most_asked: int = 0) -> AsyncIterator[FormData]:
     """Give a request's form with at most so many fields that were asked for; raises `Refused` where it is none."""
     try:
-        async with request.form(max_files=1, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD) as form:
+        async with request.form(max_files=MOST_ATTACHED, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD) as form:
             yield form
     except HTTPException:
         raise Refused(400, text("web-form")) from None
@@ -108,6 +116,11 @@ async def _form(request: Request, most_asked: int = 0) -> AsyncIterator[FormData
 def _field(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return _written(value) if isinstance(value, str) else ""
+
+
+async def _bytes(value: str | UploadFile) -> bytes:
+    """Return what is in a file; nothing if the field holds none."""
+    return await value.read() if isinstance(value, UploadFile) else b""
 
 
 async def _given(value: str | UploadFile) -> Given:

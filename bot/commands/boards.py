@@ -15,7 +15,7 @@ from bot.framework.params import Params
 from bot.framework.reply import Button, Fact, Reply, Shown
 from bot.generation.fields import KEPT_BACK, PRESET_SETTINGS, named, taking
 from bot.generation.param_types import Code, CodeAndWords, Off, Order, OtherName, Page, SharedPicture, SharedWords
-from bot.generation.params import GenerationParams
+from bot.generation.params import GenerationParams, read_wish
 from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import WORDS, Body
@@ -75,7 +75,7 @@ async def share(ctx: Context, want: Share) -> Reply:
     if want.picture is not None:
         picture = await ctx.own_picture(want.picture)
         job = await ctx.own_job(picture.job)
-        params = _without(GenerationParams.model_validate_json(job.params))
+        params = _without(read_wish(job.params))
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, picture.words, params, picture=picture.id)
     else:
         wanted = GenerationParams.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
@@ -117,7 +117,7 @@ async def use(ctx: Context, want: Use) -> Reply:
     code, words = template.split(want.code)
     shared = await get_shared(ctx, code)
     if shared.preset is None:
-        params = GenerationParams.model_validate_json(shared.params)
+        params = read_wish(shared.params)
         return await used(ctx, shared, params.model_copy(update={"prompt": f"{params.prompt}, {words}"}) if words else params)
     found = await preset_of(ctx, shared)
     try:
@@ -167,7 +167,7 @@ async def keep(ctx: Context, want: Fork) -> Reply:
     shared = await get_shared(ctx, want.code)
     preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
-    body = preset.body if preset is not None else _body(GenerationParams.model_validate_json(shared.params))
+    body = preset.body if preset is not None else _body(read_wish(shared.params))
     return await copied(ctx, name, body, preset, maker=shared.maker)
 
 

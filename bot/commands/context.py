@@ -1,6 +1,6 @@
 """What a command's handler has: who asks, where, and the parts of the bot that it may use."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -20,14 +20,16 @@ from bot.generation import defaults, resolve
 from bot.generation.defaults import Origin, SavedDefaults
 from bot.generation.fields import FIELDS, WHOLE
 from bot.generation.model_catalog import ModelCatalog
-from bot.generation.params import GenerationParams
+from bot.generation.params import GenerationParams, read_wish
 from bot.i18n.translate import spoken
 from bot.prompting.grammar import Reading
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job, NewJob
 from bot.store.store import Store
 from bot.store.users.users import OPERATOR, User
+from inference.contract.inputs import Role
 from inference.contract.model_info import ModelInfo
+from inference.contract.modes import mode_of
 from inference.contract.provenance import differences
 from inference.contract.request import PictureRequest
 
@@ -35,12 +37,17 @@ P = TypeVar("P", bound=Params)
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A wish as read: its prompt, its model, the complete request, and the wish with its picture as a key."""
+    """A wish as read: its prompt, its model, the complete request, and the wish with its pictures as keys."""
 
     reading: Reading
     model_info: ModelInfo
     request: PictureRequest
     params: GenerationParams
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Return the role of each picture."""
+        return tuple(one.role for one in self.params.inputs)
 
 
 class Bot(Protocol):
@@ -57,12 +64,12 @@ class Bot(Protocol):
         """Return a command by name; raises `BadInput`."""
         ...
 
-    async def read(self, params: GenerationParams, sources: Sources | None = None) -> "Read":
+    async def read(self, params: GenerationParams, sources: Sources | None = None, mode: str = "") -> "Read":
         """Return parameters as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`."""
         ...
 
-    def seconds(self, request: PictureRequest, *, has_source: bool) -> float:
-        """Return the device seconds that a request is estimated to take."""
+    def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
+        """Return the device seconds that a request with such inputs is estimated to take."""
         ...
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
@@ -109,18 +116,18 @@ class Context:
         """Return a wish as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered` where it cannot be painted."""
         return await self.app.read(params, self.sources)
 
-    async def submit(self, params: GenerationParams) -> NewJob:
+    async def submit(self, params: GenerationParams, mode: str = "") -> NewJob:
         """Want something painted and return its job, which is accepted together with all others when the command is done.
 
-        Raises what `read` raises.
+        `mode` names the way to paint; if it is empty, the pictures of the wish imply it. Raises what `read` raises.
         """
-        read = await self._within(params)
+        read = await self._within(params, mode)
         return self._draft(read, read.params)
 
     async def repeat(self, job: Job) -> NewJob:
         """Want what a job painted once more, to the last bit, and return the job of that, like `submit`."""
         params = await self.wish_of(job)
-        read = await self._within(resolve.pinned(params, job.request))
+        read = await self._within(resolve.pinned(params, job.request), job.request.mode)
         params = params.model_copy(update={"seed": job.request.seed, "image": read.params.image})
         proof = job.evidence.painted
         seats = tuple(picture.seats for picture in proof.pictures) if proof is not None else ()
@@ -137,10 +144,10 @@ class Context:
             line=self.line,
             params=params.model_dump_json(exclude_none=True),
             request=msgspec.structs.replace(read.request, share=self.user.id, previews=True),
-            source=read.params.image,
+            inputs=read.params.inputs,
             key=f"{self.key}#{number}" if self.key else None,
-            credits=self.app.offer.credits(read.request),
-            cost=self.app.seconds(read.request, has_source=read.params.image is not None),
+            credits=self.app.offer.credits(read.request, read.roles),
+            cost=self.app.seconds(read.request, read.roles),
             # Everybody in a place sees what comes of it, so a place's own language goes before that of who asks.
             language=self.wanted.language or spoken(),
             first=first,
@@ -148,21 +155,21 @@ class Context:
         self.drafts.append(draft)
         return draft
 
-    async def _within(self, params: GenerationParams) -> Read:
+    async def _within(self, params: GenerationParams, mode: str) -> Read:
         """Return a wish as read, under the ceilings of its place and of its preset.
 
         What is given now is refused above the place's, all else is made less. Raises what `read` raises, and `BadInput`.
         """
-        read = await self.read(params)
+        read = await self.app.read(params, self.sources, mode)
         preset = await self.store.presets.referred(params.preset)
         of_channel = {} if self.may_operate else self.wanted.most
         # What was given above a preset's own ceiling was refused with the preset.
         most = limits.lower(of_channel, {} if preset is None else preset.body.most)
         less: dict[str, float] = {}
+        idle = resolve.idle(mode_of(read.request, read.roles))
         for name, limit in most.items():
-            field = FIELDS[name]
-            value = float(field.value(read.request) or 0)
-            if value <= limit or (field.row.of_image and read.params.image is None):
+            value = float(FIELDS[name].value(read.request) or 0)
+            if value <= limit or name in idle:
                 continue
             if self.origins.get(name) == "you" and value > of_channel.get(name, value):
                 raise BadInput("input-place-most", name=name, most=of_channel[name])
@@ -174,8 +181,13 @@ class Context:
         )
 
     async def wish_of(self, job: Job) -> GenerationParams:
-        """Return what a job was asked for with; of somebody else's without a preset that this person may not see."""
-        params = GenerationParams.model_validate_json(job.params)
+        """Return what a job was asked for with; of somebody else's without a preset that this person may not see.
+
+        Raises `BadInput` if the job was given pictures that the wish does not have: without them something else would be painted.
+        """
+        params = read_wish(job.params)
+        if set(job.inputs) - set(params.inputs):
+            raise BadInput("job-unreadable")
         if params.preset is None or job.user == self.user.id:
             return params
         reader = await self.store.presets.reader(self.user.id, self.address)

@@ -84,5 +84,5 @@ def told_by(value: str, origin: Origin) -> str:
 
 def _cost(ctx: Context, read: Read) -> str:
     """Return what it costs: credits, and the time that painting it takes."""
-    seconds = ctx.app.seconds(read.request, has_source=read.params.image is not None)
-    return text("explain-cost", credits=ctx.app.offer.credits(read.request) / WHOLE, time=duration(seconds))
+    seconds = ctx.app.seconds(read.request, read.roles)
+    return text("explain-cost", credits=ctx.app.offer.credits(read.request, read.roles) / WHOLE, time=duration(seconds))

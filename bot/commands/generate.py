@@ -72,7 +72,7 @@ async def again(ctx: Context, want: Again) -> Reply:
     job = await ctx.job(want.job)
     if want.same:
         return _answer(ctx, await ctx.repeat(job))
-    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update={"seed": None}))
+    return await _painted(ctx, (await ctx.wish_of(job)).model_copy(update={"seed": None}), job.request.mode)
 
 
 @painting_form_command
@@ -85,12 +85,12 @@ async def edit(ctx: Context, want: Edit) -> Reply:
         return Reply(form=_form(ctx, job.id, params))
     left = forms.emptied(want.without, tuple(GenerationParams.model_fields))
     await _keep(ctx, params, changes, left)
-    return await _all(ctx, _changed(params, changes, left))
+    return await _all(ctx, _changed(params, changes, left), job.request.mode)
 
 
-async def _all(ctx: Context, params_list: Iterable[Mapping[str, Given]]) -> Reply:
-    """Return the answer to several wishes at once."""
-    replies = [await _painted(ctx, bind(imagine, one)) for one in params_list]
+async def _all(ctx: Context, params_list: Iterable[Mapping[str, Given]], mode: str) -> Reply:
+    """Return the answer to several wishes at once, which are painted in the mode of what they change."""
+    replies = [await _painted(ctx, bind(imagine, one), mode) for one in params_list]
     said = dict.fromkeys(one.text for one in replies if one.text)
     return Reply(text="\n".join(said), jobs=tuple(job for one in replies for job in one.jobs))
 
@@ -140,7 +140,7 @@ async def branch(ctx: Context, want: Branch) -> Reply:
         return Reply(form=forms.form(branch, "form-branch", branch.wire(picture=picture.id), values, {"size": sizes}))
     left = forms.emptied(want.without, tuple(GenerationParams.model_fields))
     await _keep(ctx, params, changes, left)
-    return await _all(ctx, _changed(params, changes, left))
+    return await _all(ctx, _changed(params, changes, left), job.request.mode)
 
 
 @painting_command
@@ -161,8 +161,8 @@ def _as_painted(picture: StoredImage, request: PictureRequest) -> dict[str, str 
     return {**words, "size": f"{picture.width}x{picture.height}"}
 
 
-async def _painted(ctx: Context, params: GenerationParams) -> Reply:
-    return _answer(ctx, await ctx.submit(params))
+async def _painted(ctx: Context, params: GenerationParams, mode: str = "") -> Reply:
+    return _answer(ctx, await ctx.submit(params, mode))
 
 
 def _answer(ctx: Context, draft: NewJob) -> Reply:

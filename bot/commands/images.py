@@ -12,6 +12,7 @@ from bot.i18n.translate import duration, moment, size, text
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job
 from bot.views import buttons, job_card, reproducibility
+from inference.contract.inputs import Role
 
 log = logging.getLogger("easel.pictures")
 
@@ -47,7 +48,7 @@ async def info(ctx: Context, want: Info) -> Reply:
 
 def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
     """Return what is known of a picture by the name of the fact; what does not apply is empty."""
-    shown = [one for one in FIELDS.values() if one.row.fact and one.row.of_picture and (job.source is not None or not one.row.of_image)]
+    shown = [one for one in FIELDS.values() if one.row.fact and one.row.of_picture and (job.files(Role.INIT) or not one.row.of_image)]
     return {
         **{one.name: one.told(job.request) for one in shown},
         "size": size(picture.width, picture.height),

@@ -1,13 +1,13 @@
 """From an invocation to the plain values of each run of its command: words become flags and the rest, pictures become file keys."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bot.core.errors import BadInput
 from bot.core.values import Given, Invocation
 from bot.framework import flags
 from bot.framework.command import Command
-from bot.framework.params import Kind, Param
+from bot.framework.params import Kind
 from bot.prompting import grammar
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
@@ -77,40 +77,60 @@ async def runs(command: Command[Any], call: Invocation, sources: Sources, user: 
 
     Raises `BadInput` or `BadPicture`.
     """
-    typed = {name: value for name, value in call.given.items() if value != ""}
-    picture = _picture_param(command, Kind.PICTURE, Kind.FILE)
-    if call.picture is not None:
-        if picture is None:
-            raise BadInput("input-picture-none", command=command.name)
-        if picture.name in typed:
-            raise BadInput("input-two-pictures")
-        typed[picture.name] = call.picture
-    typed = await with_keys(command, typed, sources, user)
+    typed = await with_keys(command, {name: value for name, value in call.given.items() if value != ""}, sources, user)
+    unnamed = _Unnamed(_brought(command, call.pictures, sources), _brought(command, call.answered, sources))
     free = command.param(command.free) if command.free else None
     words = call.words or (str(typed.pop(free.name, "")) if free else "")
     pieces = grammar.split(words) if free and free.several else (words,)
-    return [await _spoken(command, piece, typed, sources, user) for piece in pieces]
+    _placed(command, typed, unnamed)
+    return [await _spoken(command, piece, typed, unnamed, sources, user) for piece in pieces]
 
 
 async def with_keys(command: Command[Any], given: Mapping[str, Given], sources: Sources, user: str) -> dict[str, Given]:
-    """Return what was given with the key of the picture in its place; raises `BadInput` or `BadPicture`."""
-    picture = _picture_param(command)
-    if picture is None or picture.name not in given:
-        return dict(given)
-    return {**given, picture.name: await sources.named(given[picture.name], user)}
+    """Return what was given with the key of each picture in its place; raises `BadInput` or `BadPicture`."""
+    keys = dict(given)
+    for param in command.attachments:
+        if param.kind is Kind.PICTURE and param.name in given:
+            keys[param.name] = await sources.named(given[param.name], user)
+    return keys
 
 
-def _picture_param(command: Command[Any], *kinds: Kind) -> Param | None:
-    return next((one for one in command.params if one.kind in (kinds or (Kind.PICTURE,))), None)
+class _Unnamed(NamedTuple):
+    """Pictures that came without a name: those that a message carries, and those of the message that it answers."""
+
+    carried: Sequence[Given]
+    answered: Sequence[Given]
 
 
-async def _spoken(command: Command[Any], words: str, typed: Mapping[str, Given], sources: Sources, user: str) -> dict[str, Given]:
-    """Return one run's values: what was given by name, and what its words say."""
+def _brought(command: Command[Any], pictures: Sequence[bytes], sources: Sources) -> Sequence[Given]:
+    """Return pictures as keys; to a command that reads a file, what came as it is. Raises `BadPicture`."""
+    return [sources.bring(one) for one in pictures] if command.takes(Kind.PICTURE) else pictures
+
+
+def _placed(command: Command[Any], given: Mapping[str, Given], unnamed: _Unnamed) -> dict[str, Given]:
+    """Return pictures that came without a name, each by the first parameter that is still free; raises `BadInput` for too many."""
+    takers = [one.name for one in command.attachments]
+    if unnamed.carried and not takers:
+        raise BadInput("input-picture-none", command=command.name)
+    free = [name for name in takers if name not in given]
+    room = len(free) - len(unnamed.carried)
+    if room < 0:
+        raise BadInput("input-two-pictures", command=command.name, most=len(takers))
+    # The message that is answered is the older one: its picture is what is changed, and what is carried says how.
+    return dict(zip(free, (*unnamed.answered[:room], *unnamed.carried), strict=False))
+
+
+async def _spoken(
+    command: Command[Any], words: str, typed: Mapping[str, Given], unnamed: _Unnamed, sources: Sources, user: str
+) -> dict[str, Given]:
+    """Return one run's values: what was given by name, what its words say, and the pictures that came without a name."""
     spoken = flags.parse(words, command.params)
+    named = {**typed, **spoken.given}
+    full = len(command.attachments) - len(unnamed.carried) < sum(one.name in named for one in command.attachments)
     for name in spoken.given:
-        if name in typed:
+        if name in typed or (full and command.param(name) in command.attachments):
             raise BadInput("input-twice", name=name)
-    given = {**typed, **await with_keys(command, spoken.given, sources, user)}
+    given = {**typed, **await with_keys(command, spoken.given, sources, user), **_placed(command, named, unnamed)}
     if spoken.words and command.free is None:
         raise BadInput("input-words", command=command.name, given=spoken.words[:_LONGEST_SHOWN])
     if spoken.words and command.free is not None:

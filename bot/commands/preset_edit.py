@@ -19,6 +19,7 @@ from bot.presets.template import WORDS, Body
 from bot.store.jobs.job import Job
 from bot.store.sharing.presets import Preset
 from bot.views import job_card
+from inference.contract.inputs import Role
 
 #: Presets on a page, and tags of one.
 PAGE, _MOST_TAGS = 20, 8
@@ -178,7 +179,7 @@ def _of_job(job: Job) -> Body:
     """Return what a request was painted with, its words as they were drawn."""
     request = job.request
     kept = [FIELDS[name] for name in PRESET_SETTINGS]
-    values = {one.name: one.value(request) for one in kept if one.row.of_picture and (job.source is not None or not one.row.of_image)}
+    values = {one.name: one.value(request) for one in kept if one.row.of_picture and (job.files(Role.INIT) or not one.row.of_image)}
     settings = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
     return Body(prompt=request.prompt.text, negative=request.negative.text, settings=settings)
 

@@ -4,7 +4,7 @@ Pure: nothing is kept here but what was learned since the process began; the sto
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 import msgspec
@@ -109,18 +109,17 @@ class Costs:
         return Timing(model, width, height, batch, seconds, 0)
 
 
-def credits(images: int, steps: int, width: int, height: int, factor: float) -> int:
-    """Return what pictures cost, in thousandths of a credit, rounded up; `factor` is the model's."""
+def credits(images: int, steps: int, width: int, height: int, factor: float | Fraction) -> int:
+    """Return what pictures cost, in thousandths of a credit, rounded up; `factor` is the model's times the mode's."""
     # Exact: 1.1 means eleven tenths, and a product of floats that ends above the next whole one would cost a thousandth too much.
     return math.ceil(1000 * images * steps * width * height * Fraction(str(factor)) / (CREDIT_STEPS * CREDIT_PIXELS))
 
 
-def picture_steps(request: PictureRequest, *, has_source: bool | None = None) -> int:
+def picture_steps(request: PictureRequest, roles: Collection[Role] | None = None) -> int:
     """Return the steps that an engine makes for a request, over all of its pictures, as its `Step.of` counts them.
 
-    Image to image makes only the last `strength` of them. Where the source is kept elsewhere, `has_source` says whether there is one.
+    Its mode says how many one picture takes. If its inputs are kept elsewhere, `roles` are theirs.
     """
-    roles = None if has_source is None else (Role.INIT,) * has_source
     return request.count * mode_of(request, roles).steps(request)
 
 

@@ -5,6 +5,8 @@ import secrets
 
 import msgspec
 
+from inference.contract.inputs import Role
+
 
 class UserRef(msgspec.Struct, frozen=True):
     """Somebody as a platform knows them. `id` means something only together with `platform`.
@@ -38,12 +40,20 @@ class MessageRef(msgspec.Struct, frozen=True):
 Given = str | int | float | bool | bytes
 
 
+class InputFile(msgspec.Struct, frozen=True):
+    """A picture that a job is given: what it is for, and its key in the file store. Several may share a role; their order counts."""
+
+    role: Role
+    file: str
+
+
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """A command as it arrived: its name, what was given, by whom, where.
 
     `given` are values as they are; `words` is what follows the command in a typed line, its flags among it. `line` is what the
-    person would see as their own words. `picture` is what the message carries or answers; it fills the
-    command's picture parameter where nothing else does. `key` makes a repeat harmless: one key of one person is one request.
+    person would see as their own words. `pictures` are what the message carries, in order: each fills the first picture parameter
+    that is still free. `answered` are those of the message that it answers: they come first, as far as there is room for them.
+    `key` makes a repeat harmless: one key of one person is one request.
     """
 
     command: str
@@ -52,7 +62,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     address: MessageRef
     words: str = ""
     line: str = ""
-    picture: bytes | None = None
+    pictures: tuple[bytes, ...] = ()
+    answered: tuple[bytes, ...] = ()
     key: str = ""
 
 

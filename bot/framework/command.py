@@ -30,6 +30,7 @@ from bot.framework.params import (
     MOST_CHOICES,
     MOST_HELP,
     Also,
+    ButtonId,
     Completed,
     DeclarationError,
     FileMark,
@@ -51,6 +52,9 @@ Handler = Callable[[Any, P], Awaitable[Reply]]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 MOST_PARAMS = 25
 
+#: So many pictures a message of every platform can carry.
+MOST_ATTACHED = 10
+
 
 class Answer(Enum):
     """How a command is answered, which a platform has to know before it runs."""
@@ -59,13 +63,6 @@ class Answer(Enum):
     PRIVATE = "private"
     #: Seen by everybody in the place: pictures.
     PUBLIC = "public"
-
-
-@dataclass(frozen=True)
-class ButtonId:
-    """Marks a parameter that buttons name by a short id: `Annotated[int, ButtonId("k")]`; without it they name it in full."""
-
-    id: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,11 @@ class Command(Generic[P]):
     hidden: bool = False
     answer: Answer = Answer.PRIVATE
     asks: bool = False
+
+    @property
+    def attachments(self) -> tuple[Param, ...]:
+        """Return its parameters that are pictures or files, in the order in which attachments without a name fill them."""
+        return tuple(one for one in self.params if one.kind in (Kind.PICTURE, Kind.FILE))
 
     def takes(self, kind: Kind) -> bool:
         """Return whether one of its parameters is of a kind."""
@@ -176,8 +178,11 @@ def _check_portable(name: str, params: tuple[Param, ...]) -> None:
         raise DeclarationError(f"{name}: two parameters share a name")
     if len({one.button_id or one.name for one in params}) < len(params):
         raise DeclarationError(f"{name}: two parameters have one id in buttons")
-    if sum(one.kind in (Kind.PICTURE, Kind.FILE) for one in params) > 1:
-        raise DeclarationError(f"{name}: a message carries only one picture or file, so only one parameter can take one")
+    kinds = [one.kind for one in params]
+    if kinds.count(Kind.PICTURE) > MOST_ATTACHED:
+        raise DeclarationError(f"{name} takes more pictures than the {MOST_ATTACHED} that a message carries")
+    if Kind.FILE in kinds and kinds.count(Kind.FILE) + kinds.count(Kind.PICTURE) > 1:
+        raise DeclarationError(f"{name}: a file comes alone, so a command that reads a file takes no other file and no picture")
 
 
 def _free(name: str, params: tuple[Param, ...]) -> str | None:
@@ -193,7 +198,7 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
     kind, choices = _kind(command_name, name, field)
     bounds: dict[str, Any] = {}
     also: tuple[str, ...] = ()
-    suggested = completed = None
+    suggested = completed = role = None
     for mark in field.metadata:
         match mark:
             case annotated_types.Ge(ge):
@@ -212,6 +217,8 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
                 completed = mark
             case ButtonId():
                 bounds["button_id"] = mark.id
+            case PictureMark():
+                role = mark.role
             case Several():
                 bounds["several"] = True
             case annotated_types.Gt() | annotated_types.Lt() | annotated_types.MultipleOf():
@@ -234,6 +241,7 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
         suggested=suggested,
         completed=completed,
         default=default,
+        role=role,
         command=command_name,
         **bounds,
     )

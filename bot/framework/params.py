@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from inference.contract.inputs import Role
+
 #: The longest help text and the most choices of a parameter that every platform can show.
 MOST_HELP, MOST_CHOICES = 100, 25
 
@@ -39,6 +41,13 @@ class Also:
 
 
 @dataclass(frozen=True)
+class ButtonId:
+    """Marks a parameter that buttons name by a short id: `Annotated[int, ButtonId("k")]`; without it they name it in full."""
+
+    id: str
+
+
+@dataclass(frozen=True)
 class Suggested:
     """Marks a parameter with too many or too changeable values for choices; `names` finds them in what is on offer now."""
 
@@ -61,16 +70,19 @@ class Several:
     """Marks the words of a command that `||` cuts into several, each a run of its own."""
 
 
+@dataclass(frozen=True)
 class PictureMark:
-    """Marks a parameter that is a picture; its value is a key of the file store."""
+    """Marks a parameter that is a picture for a role; its value is a key of the file store."""
+
+    role: Role
 
 
 @dataclass(frozen=True)
 class Param:
     """One parameter as platforms see it. `low` and `high` bound numbers, `shortest` and `longest` the characters of a text.
 
-    `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is.
-    `button_id` is how buttons name it.
+    `default` is what holds when nothing is given; empty where that depends on others, such as the model. `command` is whose it is,
+    `role` what a picture is for, `button_id` how buttons name it.
     """
 
     name: str
@@ -87,9 +99,16 @@ class Param:
     completed: Completed | None = None
     several: bool = False
     default: str = ""
+    role: Role | None = None
     command: str = field(default="", compare=False)
     button_id: str = ""
 
 
 class DeclarationError(TypeError):
     """A command that not every platform could show; found when it is declared."""
+
+
+def picture_fields(params_type: type[Params]) -> dict[str, Role]:
+    """Return the names of the fields that are pictures, with the role of each, in their order."""
+    fields = params_type.model_fields.items()
+    return {name: mark.role for name, field in fields for mark in field.metadata if isinstance(mark, PictureMark)}

@@ -1,10 +1,13 @@
 """What may be asked for: models, commands, and what they cost."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from bot.core import cost_model
+from inference.contract.inputs import Role
 from inference.contract.model_info import ModelInfo, not_offered
+from inference.contract.modes import mode_of
 from inference.contract.request import PictureRequest
 
 
@@ -29,7 +32,7 @@ class ModelCatalog:
             raise not_offered("model", wanted, tuple(self.model_infos))
         return known[wanted.casefold()]
 
-    def credits(self, request: PictureRequest) -> int:
-        """Return what a request costs, in thousandths of a credit."""
-        factor = self.factors.get(request.model, 1.0)
+    def credits(self, request: PictureRequest, roles: Collection[Role] = ()) -> int:
+        """Return what a request with inputs of these roles costs, in thousandths of a credit."""
+        factor = Fraction(str(self.factors.get(request.model, 1.0))) * Fraction(str(mode_of(request, roles).factor))
         return cost_model.credits(request.count, request.steps, request.width, request.height, factor)

@@ -9,6 +9,7 @@ from bot.framework.params import Also, Completed, FileMark, PictureMark, Several
 from bot.generation.model_catalog import ModelCatalog
 from bot.generation.sizes import SHAPES
 from bot.prompting.grammar import MOST_CHARACTERS
+from inference.contract.inputs import Role
 from inference.contract.model_info import MAX_SEED, MOST_GUIDANCE, MOST_PICTURES, MOST_STEPS
 
 #: Several prompts by `||` are one text, each of them up to `MOST_CHARACTERS`.
@@ -38,7 +39,7 @@ def _commands(offer: ModelCatalog) -> Sequence[str]:
 Prompt = Annotated[str, Field(min_length=1, max_length=MOST_WORDS, description="What the picture should show"), Several()]
 Negative = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="What the picture should not show"), Also("no")]
 OtherPrompt = Annotated[str | None, Field(max_length=MOST_WORDS, description="What the picture should show instead"), Several()]
-Source = Annotated[str | None, Field(description="A picture to start from"), PictureMark()]
+Source = Annotated[str | None, Field(description="A picture to start from"), PictureMark(Role.INIT)]
 Strength = Annotated[float | None, Field(ge=0, le=1, description="How much of that picture to change")]
 Size = Annotated[
     str | None,

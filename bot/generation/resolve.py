@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -15,6 +16,8 @@ from bot.prompting import grammar
 from bot.prompting.grammar import Reading
 from inference.contract.inputs import Input, Role
 from inference.contract.model_info import MAX_SEED, ModelInfo
+from inference.contract.modes import MODES, mode_of
+from inference.contract.modes.base import Mode
 from inference.contract.request import PictureRequest, Prompt
 from inference.images.validation import Header
 
@@ -37,18 +40,28 @@ def pinned(params: GenerationParams, request: PictureRequest) -> GenerationParam
     return params.model_copy(update={one.name: None if one.row.of_image and params.image is None else one.value(request) for one in pinned})
 
 
-def request_of(
-    params: GenerationParams, reading: Reading, model_info: ModelInfo, seed: int, source: Header | None = None
-) -> PictureRequest:
-    """Return the complete request but for its source's bytes; `source` is the header of the picture to start from.
+def idle(mode: Mode) -> frozenset[str]:
+    """Return the fields of a request that mean something in other modes only, as `strength` does from text to image."""
+    return frozenset(name for other in MODES.values() for name in other.fields) - mode.fields
 
-    Raises `BadInput`, and what `ModelInfo.check` raises.
+
+def request_of(
+    params: GenerationParams,
+    reading: Reading,
+    model_info: ModelInfo,
+    seed: int,
+    pictures: Sequence[tuple[Role, Header]] = (),
+    mode: str = "",
+) -> PictureRequest:
+    """Return the complete request but for the bytes of its inputs; `pictures` are their roles and headers.
+
+    `mode` names the way to paint; if it is empty, the pictures imply it.
+
+    Raises `BadInput`, and what `mode_of` and `ModelInfo.check` raise.
     """
-    if params.strength is not None and source is None:
-        raise BadInput("input-strength-alone")
     if not any(fragment.text.strip() for part in reading.prompt.parts for fragment in part):
         raise BadInput("input-prompt-empty")
-    width, height = _size(params.size, model_info, source)
+    width, height = _size(params.size, model_info, next((header for role, header in pictures if role is Role.INIT), None))
     chosen = _chosen(params, model_info)
     request = PictureRequest(
         **{
@@ -60,10 +73,15 @@ def request_of(
             "height": height,
             "scheduler": chosen["scheduler"].strip().lower(),
             "seed": seed,
+            "mode": mode,
         }
     )
-    # Only whether there is a source matters to the check, not what is in it.
-    model_info.check(request if source is None else msgspec.structs.replace(request, inputs=(Input(Role.INIT),)))
+    roles = tuple(role for role, _ in pictures)
+    for name in sorted(idle(mode_of(request, roles))):
+        if getattr(params, name, None) is not None:
+            raise BadInput(f"input-{name}-alone")
+    # Only which inputs there are matters to the check, not what is in them.
+    model_info.check(msgspec.structs.replace(request, inputs=tuple(map(Input, roles))))
     return request
 
 

@@ -113,7 +113,7 @@ class CostLearner:
     def painted(self, job: Job, device_seconds: float, pictures_in_work: int) -> None:
         """Learn from a job that was painted beside others, so many pictures in all."""
         request = job.request
-        steps = picture_steps(request, has_source=job.source is not None)
+        steps = picture_steps(request, job.roles)
         shape = request.model, request.width, request.height
         before = self._costs.estimate(*shape, 1, pictures_in_work)
         timing = self._costs.measured(request.model, request.width, request.height, pictures_in_work, steps, device_seconds)

@@ -21,7 +21,7 @@ from bot.store.store import Store
 from bot.views.job_card import Progress
 from inference.contract.engine import Engine
 from inference.contract.errors import InferenceError, Problem
-from inference.contract.inputs import Input, Role
+from inference.contract.inputs import Input
 from inference.contract.provenance import Provenance
 from inference.contract.request import Done, Failed, Note, Picture, Step
 
@@ -78,10 +78,8 @@ class _Clock:
 
 
 async def _inputs(job: Job, files: BlobStore) -> tuple[Input, ...]:
-    if job.source is None:
-        return ()
     try:
-        return (Input(Role.INIT, await files.get(job.source)),)
+        return tuple([Input(one.role, await files.get(one.file)) for one in job.inputs])
     except FileNotFoundError:
         raise BotError("input-picture-gone") from None
 

@@ -99,7 +99,7 @@ class Retention:
         """Remove the pictures that people started from, which are no older than others may be; who asks for such a job again is told."""
         if self._limits.days:
             before = now() - timedelta(days=self._limits.days)
-            await self._discard(await self._store.pictures.left_sources(self._sources_until, before), swept)
+            await self._discard(await self._store.pictures.left_inputs(self._sources_until, before), swept)
             self._sources_until = before
 
     async def _files(self, swept: Swept) -> None:

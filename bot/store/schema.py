@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest revision; a test keeps it equal to the newest file of `migrations/versions`.
-HEAD = "2026_11_23_search"
+HEAD = "2026_11_24_inputs"
 
 #: Where the migrations are: beside the package `bot`, in a clone as in an installation.
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

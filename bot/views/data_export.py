@@ -57,8 +57,8 @@ async def pack(store: Store, rows: Rows, archive: zipfile.ZipFile, most: int | N
         # Made of the picture at any time, and not worth its place.
         picture.pop("thumbnail")
         picture["file"] = await packed(picture["file"], "pictures")
-    for job in rows["job"]:
-        job["source"] = await packed(job["source"], "sources")
+    for one in rows["job_input"]:
+        one["file"] = await packed(one["file"], "sources")
     data = {"made": now().isoformat(), "tables": rows}
     await asyncio.to_thread(lambda: archive.writestr("data.json", json.dumps(data, ensure_ascii=False, indent=2), zipfile.ZIP_DEFLATED))
 

@@ -20,6 +20,7 @@ from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from bot.store.images.blobs import KEY
 from inference.contract.errors import BadPicture, InferenceError
+from tests.stores import init_of
 from tests.talk import PLATFORM, png, talk
 
 
@@ -51,7 +52,7 @@ async def test_several_prompts_are_several_jobs(bot):
 async def test_of_several_prompts_all_are_accepted_or_none(bot, last):
     """One prompt that cannot be painted keeps all of them from being accepted, wherever the mistake is found."""
     with pytest.raises((BadInput, InferenceError)):
-        await bot.say(f"a red circle || {last}", picture=png())
+        await bot.say(f"a red circle || {last}", pictures=(png(),))
     assert await bot.open() == 0
     assert not bot.files.exists() or not list(bot.files.rglob("*.*"))
 
@@ -67,8 +68,8 @@ async def test_a_repeat_is_harmless(bot):
 
 async def test_attached_pictures_are_kept_and_start_from(bot):
     """An attached picture is kept once it is needed, gives its shape, and its key is in the job."""
-    job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png(64, 128)))
-    assert await bot.store.files.get(job.source) == png(64, 128)
+    job = await bot.job(await bot.say("a red circle --strength 0.5", pictures=(png(64, 128),)))
+    assert await bot.store.files.get(init_of(job)) == png(64, 128)
     assert job.request.height > job.request.width
     assert (job.request.inputs, job.request.strength) == ((), 0.5)
 
@@ -77,7 +78,7 @@ async def test_pictures_are_named_by_id(bot):
     """The id of a picture of one's own is a picture to start from; that of somebody else's is unknown."""
     _, (picture,) = await bot.painted("a red circle")
     job = await bot.job(await bot.say(f"a blue square --image {picture.id}"))
-    assert job.source == picture.file
+    assert init_of(job) == picture.file
     with pytest.raises(BadInput, match="input-picture-unknown"):
         await bot.say(f"a blue square --image {picture.id}", who="bob")
 
@@ -104,9 +105,9 @@ async def test_links_are_fetched_where_that_is_allowed(tmp_path):
     async with talk(tmp_path, fetch=fetch) as bot:
         one = await bot.job(await bot.say("a dog {image:https://example.com/a.png}"))
         other = await bot.job(await bot.say("a dog --image https://example.com/b.png"))
-        assert one.source == other.source is not None
+        assert init_of(one) == init_of(other) is not None
         again = await bot.job(await bot.press(f"again:{one.id}"))
-        assert again.source == one.source
+        assert init_of(again) == init_of(one)
         assert asked == ["https://example.com/a.png", "https://example.com/b.png"]
         with pytest.raises(BadPicture):
             await bot.say("a dog --image https://example.com/page")
@@ -127,10 +128,10 @@ BAD = [
     ("x" * 2_001, {}, "A prompt can have at most 2000 characters; this one has 2001."),
     ("a||" * 9, {}, "One message can have at most 8 prompts, separated by ||; this one has 9."),
     ("/queue now", {}, "/queue takes no text; you wrote now."),
-    ("/queue", {"picture": png()}, "/queue doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
-    ("/info abc", {"picture": png()}, "/info doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
-    ("a dog --image abc", {"picture": png()}, "image is given twice. Give it once."),
-    ("a dog", {"picture": b"<svg/>"}, "That file is not a supported picture. Use PNG, JPEG, WEBP."),
+    ("/queue", {"pictures": (png(),)}, "/queue doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
+    ("/info abc", {"pictures": (png(),)}, "/info doesn't take a picture. Leave it out, or use /imagine to start from the picture."),
+    ("a dog --image abc", {"pictures": (png(),)}, "image is given twice. Give it once."),
+    ("a dog", {"pictures": (b"<svg/>",)}, "That file is not a supported picture. Use PNG, JPEG, WEBP."),
     ("a dog {image}", {}, "The prompt contains {image}, but there is no picture. Attach one, or write {image:LINK}."),
     ("a dog {image:https://example.com/a.png}", {}, "Easel doesn't open links here. Attach the picture instead."),
     (
@@ -164,7 +165,7 @@ async def test_values_of_a_form_and_flags_go_together(bot):
     with pytest.raises(BadInput, match="input-twice"):
         await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog --steps 5", "steps": 7}, **call))
     with pytest.raises(BadInput, match="input-two-pictures"):
-        await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog", "image": png()}, picture=png(), **call))
+        await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog", "image": png()}, pictures=(png(),), **call))
 
 
 @pytest.mark.parametrize(

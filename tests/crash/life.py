@@ -18,7 +18,7 @@ from bot.store.tables.core import Base, CreditAccountRow, DeliveryRow, JobRow, P
 from inference.contract.errors import Problem
 from inference.contract.request import Failed, Step
 from tests.dispatching import DIED, PAINTED, Script
-from tests.stores import new_job, png, request_of, under, user_of
+from tests.stores import init, new_job, png, request_of, under, user_of
 
 #: What a person and a place can spend, and what each job costs, in thousandths.
 ALLOWED, COST = 100_000, 700
@@ -69,7 +69,7 @@ class Life:
         source = await again(lambda: self.store.files.put(png("blue")))
         for words in WORDS:
             given = {"key": words, "credits": COST, "request": request_of(words, width=8, height=8)}
-            new = new_job(user, words, source=source if words == "from a picture" else None, **given)
+            new = new_job(user, words, inputs=init(source) if words == "from a picture" else (), **given)
             (self.known[words],) = await again(lambda new=new: self.store.jobs.accept([new]))
         for paused in (True, False):
             await again(lambda paused=paused: self.store.line.pause_person(user, paused=paused))

@@ -107,7 +107,7 @@ def test_a_dropped_picture_is_painted_over(chat, blue):
     assert chat.page.locator("#composer-problem").inner_text() == "Pictures must be PNG, JPEG or WebP files."
     dropped(chat.page, blue, "blue.png", "image/png")
     chat.page.get_by_text("128 × 128").wait_for()
-    assert chat.page.locator("#attached-role").inner_text() == "Source"
+    assert chat.page.locator("#attached .role").inner_text() == "Source"
     chat.looked("attached")
     chat.say("a red circle on a blue background --strength 0.4 --steps 6")
     done = chat.ended(1)

@@ -110,7 +110,7 @@ field.addEventListener("input", () => {
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const line = field.value.trim();
-  if (!line && !current()) {
+  if (!line && !current().length) {
     field.focus();
     return;
   }

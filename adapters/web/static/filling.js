@@ -30,9 +30,8 @@ async function submit(form) {
   if (button.getAttribute("aria-busy") === "true") return;
   // What is no number at all would be sent as an empty field. All else the server says better.
   if ([...form.elements].some((one) => one.validity.badInput && !one.reportValidity())) return;
-  const field = [...form.querySelectorAll("[type=file]")].find((one) => one.files[0]);
-  const picture = field?.files[0];
-  const fault = picture ? faultOf(picture, "reads" in field.dataset) : "";
+  const brought = [...form.querySelectorAll("[type=file]")].filter((one) => one.files[0]);
+  const fault = brought.map((one) => faultOf(one.files[0], "reads" in one.dataset)).find(Boolean);
   if (fault) {
     tell(form, fault);
     return;
@@ -42,7 +41,7 @@ async function submit(form) {
   const values = new FormData(form);
   values.set("key", form.dataset.key);
   button.setAttribute("aria-busy", "true");
-  const done = await send(values, form, patience(picture));
+  const done = await send(values, form, patience(brought.length));
   button.removeAttribute("aria-busy");
   if (done) settle(form, done);
 }

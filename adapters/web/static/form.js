@@ -12,6 +12,9 @@ const opener = document.getElementById("open-fields");
 /** A slider shows so many places well; a seed has four thousand million. */
 const MOST_PLACES = 100;
 
+/** What goes along with a line as a file, and which files that can be. */
+const ACCEPTED = { file: ".json,.csv", picture: "image/png,image/jpeg,image/webp" };
+
 let commands = [];
 let shown = null;
 
@@ -50,7 +53,7 @@ function set(one, value) {
 
 function build(command) {
   shown = command;
-  const asked = command.params.filter((one) => one.name !== command.free && one.kind !== "picture");
+  const asked = command.params.filter((one) => one.name !== command.free);
   box.replaceChildren(...asked.map(fieldOf));
   box.classList.toggle("none", !asked.length);
 }
@@ -61,7 +64,7 @@ function fieldOf(param) {
   const input = inputOf(param);
   input.id = id;
   // A file stands in no line; it goes along with it.
-  if (param.kind !== "file") input.dataset.param = param.name;
+  if (!ACCEPTED[param.kind]) input.dataset.param = param.name;
   input.setAttribute("aria-describedby", `${id}-help`);
   holder.append(
     make("label", { htmlFor: id, textContent: param.name }),
@@ -76,7 +79,10 @@ function fieldOf(param) {
 const hasPlaces = ({ low, high }) => low !== null && high !== null && high - low <= MOST_PLACES;
 
 function inputOf(param) {
-  if (param.kind === "file") return make("input", { type: "file", accept: ".json,.csv", onchange: ({ target }) => target.files[0] && attach(target.files[0]) });
+  if (ACCEPTED[param.kind]) {
+    const brought = ({ target }) => target.files[0] && attach(target.files[0], param.kind === "picture" ? param.name : "");
+    return make("input", { type: "file", accept: ACCEPTED[param.kind], onchange: brought });
+  }
   if (param.kind === "yes-no") return make("input", { type: "checkbox" });
   if (param.choices.length) {
     const choice = make("select", {});

@@ -33,6 +33,11 @@ export function takesFile(text, commands) {
   return commandOf(text, commands).command?.params.some((one) => one.kind === "file") ?? false;
 }
 
+/** Return the names of the parameters of a line's command that are pictures, in the order in which pictures fill them. */
+export function pictureNames(text, commands) {
+  return (commandOf(text, commands).command?.params ?? []).filter((one) => one.kind === "picture").map((one) => one.name);
+}
+
 /** Return whether a value goes on to the next flag where nothing quotes it. */
 export function runsOn(param) {
   return param.kind === "text" && !param.choices.length && (param.longest ?? Infinity) > PLAIN_WORD;

@@ -34,9 +34,9 @@ async function stored(mode, action) {
   });
 }
 
-/** Send a line, with its picture where it has one; it is kept until the server has answered. */
-export function send(line, picture = null) {
-  const item = { key: newKey(), line, picture, at: Date.now() };
+/** Send a line with its pictures, each `{file, name}`; it is kept until the server has answered. */
+export function send(line, pictures = []) {
+  const item = { key: newKey(), line, pictures, at: Date.now() };
   void stored("readwrite", (lines) => lines.put(item));
   enqueue(item);
   void pump();
@@ -55,10 +55,23 @@ export async function forget() {
   await stored("readwrite", (lines) => lines.clear());
 }
 
-/** Take a refused line out of the conversation and return it with its picture, to be mended. */
+/** Take a refused line out of the conversation and return it with its pictures, to be mended. */
 export function takeBack(entry) {
   entry.remove();
-  return refused.get(entry);
+  const item = refused.get(entry);
+  return { line: item.line, pictures: picturesOf(item) };
+}
+
+/** Return the pictures of a line; what an earlier version kept has one at most. */
+const picturesOf = ({ pictures, picture }) => pictures ?? (picture ? [{ file: picture, name: "" }] : []);
+
+/** Return a line as it is sent: a picture without a name fills the first parameter that is free. */
+function formOf(item) {
+  const form = new FormData();
+  form.append("line", item.line);
+  form.append("key", item.key);
+  for (const { file, name } of picturesOf(item)) form.append(name ? `picture-${name}` : "picture", file);
+  return form;
 }
 
 function enqueue(item) {
@@ -76,9 +89,8 @@ async function pump() {
   try {
     while (waiting.length) {
       const { item, entry } = waiting[0];
-      const { key, line, picture } = item;
-      const answer = await post("/say", { line, key, picture }, patience(picture));
-      void stored("readwrite", (lines) => lines.delete(key));
+      const answer = await post("/say", formOf(item), patience(picturesOf(item).length));
+      void stored("readwrite", (lines) => lines.delete(item.key));
       pause = 2000;
       here();
       settle(entry, waiting.shift().item, answer);

@@ -69,10 +69,10 @@ function follow(target) {
 }
 
 function again(entry) {
-  const { line, picture: brought } = outbox.takeBack(entry);
+  const { line, pictures } = outbox.takeBack(entry);
   composer.put(line);
   // What goes with it depends on the command.
-  if (brought) picture.attach(brought);
+  for (const { file, name } of pictures) picture.attach(file, name);
 }
 
 document.addEventListener("click", (event) => {

@@ -40,13 +40,13 @@ export async function ask(path, options = {}) {
   return answer;
 }
 
-/** Return the seconds that something may take to be sent; with a picture on a slow connection that is long. */
-export const patience = (picture) => (picture ? 600 : 60);
+/** Return the seconds that something may take to be sent; with pictures on a slow connection that is long. */
+export const patience = (pictures) => (pictures ? 600 * pictures : 60);
 
 /** Post values, or a form, and return what the server says: `{error}` or `{reply, jobs, form}`; throws `Away` and `LoggedOut`. */
 export async function post(path, values, seconds) {
   const isForm = values instanceof FormData;
-  const body = isForm ? values : path === "/say" ? new FormData() : new URLSearchParams();
+  const body = isForm ? values : new URLSearchParams();
   if (!isForm) for (const [name, value] of Object.entries(values)) if (value) body.append(name, value);
   const answer = await ask(path, { method: "POST", body, headers: { "X-Easel-Token": meta.content }, seconds });
   try {

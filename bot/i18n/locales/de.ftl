@@ -77,7 +77,11 @@ input-value = { $given } ist kein gültiger Wert für { $name }: { $help }.
 input-shape = Schreibe das Seitenverhältnis wie 16:9, höchstens { $most }:1 oder 1:{ $most }; du hast { $given } angegeben.
 input-prompt-empty = Der Prompt ist leer. Beschreibe, was das Bild zeigen soll.
 input-picture-none = /{ $command } nimmt kein Bild an; lass es weg oder verwende es mit /imagine als Ausgangsbild.
-input-two-pictures = Ein Auftrag kann nur ein Ausgangsbild haben, und hier sind zwei; lass eins weg.
+input-two-pictures =
+    { $most ->
+        [one] /{ $command } nimmt nur ein Bild an, und hier sind mehr; lass alle bis auf eins weg.
+       *[other] /{ $command } nimmt höchstens { $most } Bilder an, und hier sind mehr; lass die übrigen weg.
+    }
 input-filter = Den Filter { $given }: gibt es nicht; möglich sind { $offered }. Wenn du nach dem Wort selbst suchst, lass den Doppelpunkt weg.
 input-filter-empty = Nach { $name }: fehlt der Wert; schreibe ihn ohne Leerzeichen, zum Beispiel { $name }:wert.
 input-filter-before = Nach before: gehört ein Datum wie 2026-11-20 oder ein Zeitraum wie 7d oder 2w; du hast { $given } angegeben.

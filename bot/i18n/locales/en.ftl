@@ -78,7 +78,11 @@ input-value = { $name } can't be { $given }. Expected: { $help }.
 input-shape = Write a shape like 16:9, with neither side more than { $most } times the other; you wrote { $given }.
 input-prompt-empty = The prompt is empty. Describe what the picture should show.
 input-picture-none = /{ $command } doesn't take a picture. Leave it out, or use /imagine to start from the picture.
-input-two-pictures = A job can start from only one picture, but there are two. Leave one out.
+input-two-pictures =
+    { $most ->
+        [one] /{ $command } takes one picture, and there are more. Leave out all but one.
+       *[other] /{ $command } takes up to { $most } pictures, and there are more. Leave out the rest.
+    }
 input-filter = There is no filter { $given }:. The filters are { $offered }. To search for the word itself, leave out the colon.
 input-filter-empty = { $name }: needs a value right after the colon, such as { $name }:value.
 input-filter-before = before: takes a date such as 2026-11-20, or an age such as 7d or 2w; you wrote { $given }.

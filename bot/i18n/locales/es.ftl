@@ -78,7 +78,11 @@ input-value = { $given } no es un valor válido para { $name }: { $help }.
 input-shape = Escribe la proporción así: 16:9, con un máximo de { $most }:1 o 1:{ $most }; has escrito { $given }.
 input-prompt-empty = El prompt está vacío. Describe qué debe mostrar la imagen.
 input-picture-none = /{ $command } no admite imágenes; quítala o úsala como imagen de partida con /imagine.
-input-two-pictures = Una petición solo puede partir de una imagen, y hay dos; quita una.
+input-two-pictures =
+    { $most ->
+        [one] /{ $command } acepta una sola imagen, y hay más; deja solo una.
+       *[other] /{ $command } acepta hasta { $most } imágenes, y hay más; quita las demás.
+    }
 input-filter = No existe el filtro { $given }:; puedes usar { $offered }. Para buscar la palabra misma, quita los dos puntos.
 input-filter-empty = Después de { $name }: falta el valor; escríbelo sin espacio, por ejemplo { $name }:valor.
 input-filter-before = Después de before: va una fecha como 2026-11-20 o un plazo como 7d o 2w; has escrito { $given }.

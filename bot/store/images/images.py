@@ -9,7 +9,7 @@ from bot.store.database import Database, add_if_new
 from bot.store.images.image import StoredImage as StoredImage  # where pictures are looked at, what they are is at hand
 from bot.store.images.image import kept
 from bot.store.images.search import ImageSearch, SearchQuery, typed
-from bot.store.tables.core import FavouriteRow, FileIdRow, JobRow, PictureRow
+from bot.store.tables.core import FavouriteRow, FileIdRow, JobInputRow, JobRow, PictureRow
 
 #: So many files are asked about at once; and so many pictures are found to be overdue, for whoever asks to ask again.
 _MOST_ASKED, _MOST_OVERDUE = 500, 10_000
@@ -69,11 +69,11 @@ class Images:
     async def unneeded(self, files: Iterable[str]) -> tuple[str, ...]:
         """Return those of some files that no picture shows and no job starts from."""
         asked = tuple(dict.fromkeys(files))
-        needed: set[str | None] = set()
+        needed: set[str] = set()
         async with self._database.read() as session:
             for first in range(0, len(asked), _MOST_ASKED):
                 some = asked[first : first + _MOST_ASKED]
-                for column in (PictureRow.file, PictureRow.thumbnail, JobRow.source):
+                for column in (PictureRow.file, PictureRow.thumbnail, JobInputRow.file):
                     needed.update(await session.scalars(select(column).where(column.in_(some))))
         return tuple(file for file in asked if file not in needed)
 
@@ -87,15 +87,15 @@ class Images:
         async with self._database.read() as session:
             return tuple(await session.scalars(wanted))
 
-    async def left_sources(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
+    async def left_inputs(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
         """Return the files that jobs started from, the last of them between two moments, and that no picture shows."""
         last = func.max(JobRow.created)
-        wanted = select(JobRow.source).where(JobRow.source.is_not(None)).group_by(JobRow.source).having(last < before)
+        wanted = select(JobInputRow.file).join(JobRow).group_by(JobInputRow.file).having(last < before)
         if since is not None:
             wanted = wanted.having(last >= since)
-        shown = exists().where(or_(PictureRow.file == JobRow.source, PictureRow.thumbnail == JobRow.source))
+        shown = exists().where(or_(PictureRow.file == JobInputRow.file, PictureRow.thumbnail == JobInputRow.file))
         async with self._database.read() as session:
-            return tuple(source for source in await session.scalars(wanted.where(~shown)) if source is not None)
+            return tuple(await session.scalars(wanted.where(~shown)))
 
     async def drop(self, picture_ids: Sequence[str]) -> tuple[str, ...]:
         """Forget several pictures, and return the keys of their files that nobody needs any more."""

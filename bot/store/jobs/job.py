@@ -7,10 +7,11 @@ from sqlalchemy import Select, select, text
 
 from bot.core import provenance
 from bot.core.provenance import First, JobProvenance
-from bot.core.values import MessageRef
+from bot.core.values import InputFile, MessageRef
 from bot.store.tables.core import OPEN as OPEN_SQL
 from bot.store.tables.core import ChannelRow, JobRow
 from inference.contract.errors import Problem
+from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest, Prompt
 
 WAITING, PAUSED, RUNNING, DONE, FAILED, CANCELLED = "waiting", "paused", "running", "done", "failed", "cancelled"
@@ -30,9 +31,9 @@ IS_OPEN = text(f"job.{OPEN_SQL}")
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """What is accepted: who asks, where the answer goes, what was typed (`line`), asked (`wish`) and will be painted (`request`).
 
-    `source` is the file key of the picture to start from; the request itself is kept without it. With a `key`, a person's
-    second job of the same key is the first one. `credits` (thousandths) is what it costs, `cost` the seconds of the device that
-    it is thought to take. `language` is what its person is told of it in, `first` what it repeats.
+    `inputs` are the pictures that it is given; the request itself is kept without them. With a `key`, a person's second job of the
+    same key is the first one. `credits` (thousandths) is what it costs, `cost` the seconds of the device that it is thought to
+    take. `language` is what its person is told of it in, `first` what it repeats.
     """
 
     id: str
@@ -41,7 +42,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     params: str
     request: PictureRequest
-    source: str | None = None
+    inputs: tuple[InputFile, ...] = ()
     key: str | None = None
     credits: int = 0
     cost: float = 1.0
@@ -62,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     params: str
     request: PictureRequest
-    source: str | None
+    inputs: tuple[InputFile, ...]
     state: str
     attempt: int
     problem: Problem | None
@@ -81,6 +82,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def is_unreadable(self) -> bool:
         """Return whether its request is kept in a form that this version cannot read."""
         return self.problem == UNREADABLE
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Return the role of each of its pictures."""
+        return tuple(one.role for one in self.inputs)
+
+    def files(self, role: Role) -> tuple[str, ...]:
+        """Return the file keys of its pictures of a role, in order."""
+        return tuple(one.file for one in self.inputs if one.role is role)
 
     @property
     def is_open(self) -> bool:
@@ -118,6 +128,14 @@ def _problem_of(row: JobRow) -> Problem | None:
         return UNREADABLE
 
 
+def _inputs_of(row: JobRow) -> tuple[InputFile, ...]:
+    """Return the pictures of a job by role, and within a role in their order."""
+    found = [line.split(" ", 2) for line in (row.inputs or "").splitlines()]
+    order = list(Role)
+    ordered = sorted((order.index(Role(role)), int(position), file) for role, position, file in found)
+    return tuple(InputFile(order[role], file) for role, _, file in ordered)
+
+
 def jobs() -> Select[JobRow, ChannelRow]:
     """Return the question for jobs and their places."""
     return select(JobRow, ChannelRow).join(ChannelRow, ChannelRow.id == JobRow.place_id)
@@ -133,7 +151,7 @@ def job_of(row: JobRow, channel: ChannelRow) -> Job:
         line=row.line,
         params=row.params,
         request=request or _stand_in(row),
-        source=row.source,
+        inputs=_inputs_of(row),
         state=row.state,
         attempt=row.attempt,
         problem=UNREADABLE if request is None else _problem_of(row),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core import provenance
@@ -19,8 +19,9 @@ from bot.store.database import Database, add_if_new
 from bot.store.jobs import fair_queue, outbox
 from bot.store.jobs.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
 from bot.store.tables.columns import microseconds, now
-from bot.store.tables.core import ChannelRow, JobRow, MembershipRow, UserRow
+from bot.store.tables.core import ChannelRow, JobInputRow, JobRow, MembershipRow, UserRow
 from bot.store.users import channels
+from inference.contract.inputs import Role
 
 
 class Jobs:
@@ -47,6 +48,7 @@ class Jobs:
                 values |= self._leased(runner) if runner else {"state": PAUSED if requester.is_held_back(channel) else WAITING}
                 if await add_if_new(session, JobRow, values):
                     ids.append(one.id)
+                    await _keep_inputs(session, one)
                     admitted.append(_Admitted(one.id, one.user, channel.id, one.credits, one.cost, values["state"] == WAITING))
                 else:
                     ids.append(await _known(session, one))
@@ -150,9 +152,9 @@ class Jobs:
         return tuple(reversed(await self._some(wanted.order_by(JobRow.created.desc(), JobRow.id.desc()).limit(most))))
 
     async def starts_from(self, user: str, file: str) -> bool:
-        """Return whether a job of this person starts from the picture in a file."""
+        """Return whether a job of this person starts from the picture in a file, in whatever role."""
         async with self._database.read() as session:
-            found = select(JobRow.id).where(JobRow.person_id == user, JobRow.source == file).limit(1)
+            found = select(JobRow.id).join(JobInputRow).where(JobRow.person_id == user, JobInputRow.file == file).limit(1)
             return await session.scalar(found) is not None
 
     async def _some(self, wanted: Select[JobRow, ChannelRow]) -> tuple[Job, ...]:
@@ -221,6 +223,15 @@ async def _known(session: AsyncSession, new: NewJob) -> str:
     return (await session.scalars(select(JobRow.id).where(before))).one()
 
 
+async def _keep_inputs(session: AsyncSession, new: NewJob) -> None:
+    """Keep which pictures a new job starts from: those of a role are counted from 0."""
+    counts: Counter[Role] = Counter()
+    for one in new.inputs:
+        row = {"job_id": new.id, "role": one.role.value, "position": counts[one.role], "file": one.file}
+        await session.execute(insert(JobInputRow).values(row))
+        counts[one.role] += 1
+
+
 def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str, object]:
     """Return the row of a job; `rank` is the least that it may have, after all those that its person has open."""
     return {
@@ -232,7 +243,6 @@ def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str
         "line": new.line,
         "params": new.params,
         "request": msgspec.msgpack.encode(msgspec.structs.replace(new.request, inputs=())),
-        "source": new.source,
         "model": new.request.model,
         "cost": new.cost,
         "rank": max(rank, microseconds(moment)),

@@ -5,8 +5,22 @@ Ids are random texts, never numbers that can be counted up. Times are UTC.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, event, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    UniqueConstraint,
+    cast,
+    event,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from bot.core.values import new_id
 from bot.store.tables.columns import Base as Base  # whoever asks for the base wants its tables too
@@ -146,15 +160,33 @@ class ClockRow(Base):
     now: Mapped[float]
 
 
+class JobInputRow(Base):
+    """A picture that a job starts from: its `role`, its `position` among those of that role, and its key in the file store."""
+
+    __tablename__ = "job_input"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    file: Mapped[str] = mapped_column(index=True)
+
+
+def _inputs_of(job_id: Mapped[str]) -> ScalarSelect[str]:
+    """Return the pictures of a job in one value, `role position file` a line: jobs are read often, and mostly have none."""
+    row = JobInputRow.role + literal(" ") + cast(JobInputRow.position, String) + literal(" ") + JobInputRow.file
+    lines = select(func.aggregate_strings(row, "\n")).where(JobInputRow.job_id == job_id)
+    return lines.correlate_except(JobInputRow).scalar_subquery()
+
+
 class JobRow(Base):
-    """A request from the moment it was accepted. `wish` is what was asked, `request` what the engine is given (without the source).
+    """A request from the moment it was accepted. `wish` is what was asked, `request` what the engine is given (without the inputs).
 
     `attempt` is the fence: whoever finishes a job says which attempt it was, and a later attempt makes that void. It only grows;
     `tries` are the attempts that count against the job. `lease` is until when whoever paints it (`runner`) has it; a job whose
     lease ran out is painted again. `rank` is its place in its person's own line, `passed` how often a later one of them went
     first, `cost` the seconds of the device that it is thought to take. `credits` (thousandths) are held until `charged` says what of
     them was taken; `day` is the operator's day of which they are. `proof` is what painted it, as JSON, once it is done. `language`
-    is what it is told of in.
+    is what it is told of in. `inputs` are its pictures as one text, read along with the job (`JobInputRow`).
     """
 
     __tablename__ = "job"
@@ -177,7 +209,6 @@ class JobRow(Base):
     line: Mapped[str]
     params: Mapped[str] = mapped_column("wish")
     request: Mapped[bytes] = mapped_column(LargeBinary)
-    source: Mapped[str | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(default="waiting")
     model: Mapped[str]
     cost: Mapped[float]
@@ -197,6 +228,7 @@ class JobRow(Base):
     created: Mapped[datetime] = mapped_column(default=now)
     started: Mapped[datetime | None]
     ended: Mapped[datetime | None]
+    inputs: Mapped[str | None] = column_property(_inputs_of(id))
 
 
 class PictureRow(Base):

@@ -31,6 +31,7 @@ from bot.store.tables.core import (
     FavouriteRow,
     FileIdRow,
     InboxRow,
+    JobInputRow,
     JobRow,
     LedgerRow,
     LinkCodeRow,
@@ -101,6 +102,11 @@ RULES: Mapping[str, Rule] = {
     "turn": Rule("goes", "with the user", lambda user: TurnRow.person_id == user),
     "clock": Rule("stays", "one number for all users"),
     "job": Rule("goes", "with the user", lambda user: JobRow.person_id == user, frozenset({"runner", "lease", "message"})),
+    "job_input": Rule(
+        "goes",
+        "with its job, together with files that no other user needs",
+        lambda user: JobInputRow.job_id.in_(_jobs_of(user)),
+    ),
     "picture": Rule(
         "goes",
         "with the user, together with files that no other user needs",
@@ -324,8 +330,8 @@ def _identities(user: str) -> Any:
 
 async def _files_of(session: AsyncSession, jobs: ColumnElement[bool], pictures: ColumnElement[bool]) -> tuple[str, ...]:
     found = {file for row in await session.execute(select(PictureRow.file, PictureRow.thumbnail).where(pictures)) for file in row}
-    sources = select(JobRow.source).where(jobs, JobRow.source.is_not(None)).distinct()
-    return tuple(sorted(found | {source for source in await session.scalars(sources) if source is not None}))
+    inputs = select(JobInputRow.file).join(JobRow).where(jobs).distinct()
+    return tuple(sorted(found | set(await session.scalars(inputs))))
 
 
 async def _letters(session: AsyncSession, user: str) -> list[dict[str, Any]]:

@@ -57,11 +57,11 @@ class DiscordTalker:
         self._copied = []
         self._events = {}
 
-    async def say(self, line, event="", picture=None, file=None):
+    async def say(self, line, event="", pictures=(), file=None):
         """Send a message; the same event is the same message, of which the bot is told once more."""
         said = self._events.get(event)
         if said is None:
-            files = [("picture.png", picture)] if picture is not None else [file] if file is not None else []
+            files = [("picture.png", one) for one in pictures] if file is None else [file]
             said = await self._person.say(self._dm, line[:MOST_TYPED], files=files)
             await self._until(lambda: self._is_answered(self._after(said), line.count("||") + 1))
         else:

@@ -3,6 +3,7 @@
 Nothing but the platform's own front is used: sockets, emulated servers, what people see.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ class Heard:
 class Talker(Protocol):
     """One person in their own place. `event` is the platform's own id of a message or press: the same one is a repeat."""
 
-    async def say(self, line: str, event: str = "", picture: bytes | None = None, file: tuple[str, bytes] | None = None) -> Heard:
-        """Type a line, with a picture or a named file; of one that is longer than the platform lets people type, what it lets through."""
+    async def say(self, line: str, event: str = "", pictures: Sequence[bytes] = (), file: tuple[str, bytes] | None = None) -> Heard:
+        """Type a line, with pictures or a named file; of one that is longer than the platform lets people type, what it lets through."""
         ...
 
     async def handed(self) -> tuple[str, bytes]:

@@ -46,20 +46,24 @@ class TelegramTalker:
         self._copied = []
         self._events = {}
 
-    async def say(self, line, event="", picture=None, file=None):
+    async def say(self, line, event="", pictures=(), file=None):
         """Send a message; the same event is the same message, of which the bot is told once more."""
         said = self._events.get(event)
         if said is None:
-            line = line[:MOST_TYPED]
-            # As a file: photos are coded anew.
-            name, data = file or ("picture.png", picture)
-            said = await (self._person.say(self._dm, line) if data is None else self._person.document(self._dm, data, name, caption=line))
+            said = await self._sent(line[:MOST_TYPED], pictures, file)
             await self._until(lambda: self._is_answered(self._after(said), line.count("||") + 1))
         else:
             await self._repeated(said)
         if event:
             self._events[event] = said
         return self._heard(self._after(said))
+
+    async def _sent(self, line, pictures, file):
+        """Send a line, pictures as files: photos are coded anew. Several are an album, of which the first message has the words."""
+        if len(pictures) > 1:
+            return (await self._person.album(self._dm, pictures, caption=line, documents=True))[0]
+        name, data = file or ("picture.png", pictures[0] if pictures else None)
+        return await (self._person.say(self._dm, line) if data is None else self._person.document(self._dm, data, name, caption=line))
 
     async def press(self, wire, event=""):
         """Press a button in the last message that has it; where none has, one of the bot's is put there for as long as it takes."""

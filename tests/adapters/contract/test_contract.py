@@ -34,6 +34,7 @@ from tests.adapters.contract.talker import World
 from tests.adapters.web.chat import png
 from tests.asking import warmed
 from tests.bot.store.sharing.test_digests import wanted
+from tests.stores import init_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,13 +63,13 @@ async def engine():
 
 
 @asynccontextmanager
-async def staged(world, engine, folder, *, serving=True):
-    """Give a bot with the platform of a world; where it does not serve it, it paints but delivers nothing."""
+async def staged(world, engine, folder, *, serving=True, commands=COMMANDS, models=model_infos):
+    """Give a bot with these commands and the platform of a world; if it does not serve it, it paints but delivers nothing."""
     platform, settings = world.platform, world.config(folder)
     async with opened(settings) as store:
         router = Router()
         dispatcher = Dispatcher(store, engine, router, (platform,) if serving else ())
-        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(models(settings), "demo"), wake=dispatcher.wake)
         adapter = REGISTRY[platform](Bot(settings, app, dispatcher.card, dispatcher.show))
         assert adapter is not None
         async with adapter:
@@ -188,9 +189,9 @@ async def test_cancelled_while_it_runs(stage, names):
 async def test_a_picture_in_the_message(stage, names):
     """A picture that comes with a line is what the request starts from."""
     async with stage.user(names[0]) as ada:
-        (job,) = (await ada.say(f"a blue star --steps 4 --strength 0.3 {SMALL}", picture=png("yellow"))).jobs
+        (job,) = (await ada.say(f"a blue star --steps 4 --strength 0.3 {SMALL}", pictures=[png("yellow")])).jobs
         await ada.until(job, "done")
-        source = (await stage.store.jobs.get(job)).source
+        source = init_of(await stage.store.jobs.get(job))
         assert await stage.store.files.get(source) == png("yellow")
 
 

@@ -18,9 +18,9 @@ class WebTalker:
         self._said = ""
         self._listener = listener
 
-    async def say(self, line, event="", picture=None, file=None):
+    async def say(self, line, event="", pictures=(), file=None):
         """Send the composer's line."""
-        answer = await self._browser.say(line, picture, file=file, key=event)
+        answer = await self._browser.say(line, pictures=pictures, file=file, key=event)
         self._said = answer.json().get("reply", "")
         return self._heard(answer)
 

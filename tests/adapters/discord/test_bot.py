@@ -4,6 +4,7 @@ import pytest
 
 from tests.adapters.discord.chat import told
 from tests.adapters.web.chat import png
+from tests.stores import init_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,7 +34,7 @@ async def test_an_attached_picture(chat):
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a blue star", strength=0.4, image=("cat.png", png("yellow")))
     (shown,) = await chat.pictures(channel)
-    assert await chat.store.files.get((await chat.job(shown)).source) == png("yellow")
+    assert await chat.store.files.get(init_of(await chat.job(shown))) == png("yellow")
 
 
 async def test_what_is_attached_and_no_picture(chat):
@@ -90,7 +91,7 @@ async def test_rows_for_a_few_pictures(chat):
     await ann.click(shown, "Vary 3")
     _, varied = await chat.pictures(channel, 2)
     pictures = await chat.store.pictures.of_jobs([(await chat.job(shown)).id])
-    assert (await chat.job(varied)).source == next(iter(pictures.values()))[2].file
+    assert init_of(await chat.job(varied)) == next(iter(pictures.values()))[2].file
 
 
 async def test_lists_for_many_pictures(chat):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.adapters.discord.chat import read, told
+from tests.stores import init_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,4 +30,4 @@ async def test_a_file_is_for_the_command_alone(chat):
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> a red circle", files=[("styles.json", FILE)])
     (shown,) = await chat.pictures(channel)
-    assert (await chat.job(shown)).source is None
+    assert init_of(await chat.job(shown)) is None

@@ -4,6 +4,7 @@ import pytest
 
 from tests.adapters.discord.chat import told
 from tests.adapters.web.chat import png
+from tests.stores import init_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -17,7 +18,7 @@ async def test_a_picture_as_the_source(chat):
     await ann.submit(asked, {"prompt": "a blue star", "strength": "0.4"})
     (shown,) = await chat.pictures(channel)
     job = await chat.job(shown)
-    assert await chat.store.files.get(job.source) == png("yellow")
+    assert await chat.store.files.get(init_of(job)) == png("yellow")
     assert job.request.strength == 0.4
 
 
@@ -28,7 +29,7 @@ async def test_somebody_as_the_source(chat):
     await asked.answered()
     await ann.submit(asked, {"prompt": "a blue star"})
     (shown,) = await chat.pictures(channel)
-    assert (await chat.job(shown)).source is not None
+    assert init_of(await chat.job(shown)) is not None
 
 
 async def test_a_mistake_in_the_form_of_a_source(chat):

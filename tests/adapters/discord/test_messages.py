@@ -5,6 +5,7 @@ import pytest
 from bot.i18n.translate import text
 from tests.adapters.discord.chat import read
 from tests.adapters.web.chat import png
+from tests.stores import init_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -70,11 +71,11 @@ async def test_a_reply_with_a_mention(chat):
     (first,) = await chat.pictures(channel)
     await bob.say(channel, "<@BOT> a blue star --strength 0.4", reply_to=first)
     _, second = await chat.pictures(channel, 2)
-    assert await chat.store.files.get((await chat.job(second)).source) == first.files[0].data
+    assert await chat.store.files.get(init_of(await chat.job(second))) == first.files[0].data
     photo = await ann.say(channel, "my cat", files=[("cat.png", png("yellow"))])
     await bob.say(channel, "<@BOT> a blue star --strength 0.4", reply_to=photo)
     third = (await chat.pictures(channel, 3))[2]
-    assert await chat.store.files.get((await chat.job(third)).source) == png("yellow")
+    assert await chat.store.files.get(init_of(await chat.job(third))) == png("yellow")
 
 
 async def test_several_prompts_in_a_message(chat):

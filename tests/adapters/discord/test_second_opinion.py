@@ -12,6 +12,7 @@ from adapters.discord.delivery import Sender
 from adapters.discord.interactions import InteractionHandler
 from bot.config import Config
 from bot.views import job_card
+from tests.stores import init_of
 from tests.talk import png, talk
 
 
@@ -66,7 +67,7 @@ async def test_a_request_from_a_picture(tmp_path):
     async with staged(tmp_path) as stage:
         await stage.ann.slash(stage.channel, "imagine", prompt="a blue star", image=("cat.png", png()), strength=0.4)
         (job,) = await stage.chat.store.jobs.open_of((await stage.chat.store.people.named("ann"))[0].id)
-        assert await stage.chat.store.files.get(job.source) == png()
+        assert await stage.chat.store.files.get(init_of(job)) == png()
 
 
 async def test_mistakes_are_for_their_person_alone(tmp_path):

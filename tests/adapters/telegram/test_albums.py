@@ -6,9 +6,13 @@ import pytest
 
 from adapters.telegram import media as packing
 from adapters.telegram.media import File
+from bot.commands import COMMANDS
 from bot.framework.reply import Shown
 from bot.store.jobs.outbox import GAVE_UP, SENT, UNKNOWN
 from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
+from tests.adapters.web.chat import png
+from tests.pairing import pair, told
+from tests.stores import init_of
 
 SMALL = "--steps 1 --size 64x64"
 
@@ -158,3 +162,30 @@ def test_albums_hold_what_one_request_may(sizes, albums):
     assert [len(one) for one in made] == albums
     assert [one.index for chunk in made for one, _ in chunk] == list(range(len(sizes)))
     assert all(sum(len(file.data) for _, file in chunk) < 50_000_000 for chunk in made)
+
+
+@pytest.fixture
+async def pairing(tmp_path):
+    """Give a bot with a command that takes two pictures."""
+    async with quick() as telegram, open_chat(tmp_path, telegram, (*COMMANDS, pair)) as found:
+        yield found
+
+
+async def test_an_album_is_what_a_command_takes(pairing):
+    """All pictures of an album go to a command that takes several, in order; what came alone, and what it answers, do so too."""
+    ann, dm = await pairing.started()
+    first, *_ = await ann.album(dm, [png("red"), png("green")], caption="/pair", documents=True)
+    assert told(png("red"), png("green")) in words_of(await pairing.answer(dm, first))
+    alone = await ann.document(dm, png("blue"), caption="/pair", reply_to=first)
+    assert told(png("red"), png("blue")) in words_of(await pairing.answer(dm, alone))
+    too_many, *_ = await ann.album(dm, [png("red"), png("green"), png("blue")], caption="/pair", documents=True)
+    assert "/pair takes 2 pictures" in words_of(await pairing.answer(dm, too_many))
+
+
+async def test_an_album_is_one_picture_to_a_command_that_takes_one(pairing):
+    """A command that takes one picture takes the one that has the words, and waits for no other."""
+    ann, dm = await pairing.started()
+    first, *_ = await ann.album(dm, [png("red"), png("green")], caption="a red circle --steps 2 --size 64x64", documents=True)
+    (message,) = await pairing.pictures(dm)
+    assert message.reply_to.id == first.id
+    assert await pairing.store.files.get(init_of(await pairing.job(message))) == png("red")

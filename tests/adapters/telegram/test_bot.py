@@ -7,6 +7,7 @@ from PIL import Image
 from bot.commands import COMMANDS
 from tests.adapters.telegram.chat import words_of
 from tests.adapters.web.chat import png
+from tests.stores import init_of
 
 
 async def test_words_become_a_picture(chat):
@@ -33,8 +34,8 @@ async def test_a_picture_with_a_caption_is_the_source(chat):
     await ann.say(dm, "a yellow sun", reply_to=second)
     third = (await chat.pictures(dm, 3))[-1]
     for message in (first, second, third):
-        assert (await chat.job(message)).source is not None
-    assert (await chat.store.files.get((await chat.job(second)).source))[:4] == b"\x89PNG"
+        assert init_of(await chat.job(message)) is not None
+    assert (await chat.store.files.get(init_of(await chat.job(second))))[:4] == b"\x89PNG"
 
 
 async def test_several_pictures_are_an_album(chat):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.adapters.telegram.chat import words_of
+from tests.stores import init_of
 
 FILE = json.dumps([{"name": "keepsake", "prompt": "a blue {prompt}", "negative_prompt": ""}]).encode()
 
@@ -27,7 +28,7 @@ async def test_a_file_is_for_the_command_alone(chat):
     said = await ann.document(dm, FILE, "styles.json", caption="/preset_list keepsake")
     assert "No preset has" in words_of(await chat.answer(dm, said))
     await ann.say(dm, "/imagine a red circle", reply_to=sent)
-    assert (await chat.job((await chat.pictures(dm))[0])).source is None
+    assert init_of(await chat.job((await chat.pictures(dm))[0])) is None
 
 
 async def test_nothing_to_take_in(chat):

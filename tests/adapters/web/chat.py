@@ -139,15 +139,16 @@ class Browser:
         await self.open()
         return answer
 
-    async def say(self, line, picture=None, file=None, **headers):
-        """Send a line, with a picture or a file of some name; return the response."""
+    async def say(self, line, picture=None, file=None, *, pictures=(), named=None, **headers):
+        """Send a line, with pictures, also `named` by their parameters, or a file of some name; return the response."""
         key = headers.pop("key", None) or new_id()
         # As a browser's FormData does: multipart whether there is a file or not.
-        fields = {"line": (None, line), "key": (None, key)}
-        if picture is not None:
-            fields["picture"] = ("picture.png", picture, "image/png")
-        elif file is not None:
-            fields["picture"] = (*file, "application/octet-stream")
+        fields = [("line", (None, line)), ("key", (None, key))]
+        brought = [*pictures, *([picture] if picture is not None else [])]
+        fields += [("picture", ("picture.png", one, "image/png")) for one in brought]
+        fields += [(f"picture-{name}", ("picture.png", one, "image/png")) for name, one in (named or {}).items()]
+        if file is not None:
+            fields.append(("picture", (*file, "application/octet-stream")))
         return await self.client.post("/say", files=fields, headers={"X-Easel-Token": self.token, **headers})
 
     async def press(self, wire, key=None):

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.web import render
 from bot.commands.context import Context
-from bot.framework.command import form_command
+from bot.framework.command import MOST_ATTACHED, form_command
 from bot.framework.forms import MOST_FIELDS, form
 from bot.framework.params import Params
 from bot.framework.reply import Reply
@@ -17,6 +17,7 @@ from bot.generation.params import GenerationParams
 from bot.prompting.grammar import read
 from inference.images.validation import MOST_BYTES
 from tests.adapters.web.chat import open_chat, png
+from tests.stores import init_of
 
 FIELDS = {"prompt": "a blue square", "negative": "", "size": "", "steps": "4"}
 
@@ -105,11 +106,11 @@ async def test_mistakes_in_a_form_are_told(chat, fields, picture, told):
 
 
 async def test_a_form_is_bounded(chat):
-    """More fields than a form has, and a second file, are no form."""
+    """More fields than a form has, and more files than a message carries, are no form."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle")
         many = {f"field-{number}": (None, "x") for number in range(MOST_FIELDS + 3)}
-        files = {f"field-{number}": ("a.png", png(), "image/png") for number in range(2)}
+        files = {f"field-{number}": ("a.png", png(), "image/png") for number in range(MOST_ATTACHED + 1)}
         for parts in (many, files):
             whole = {"wire": (None, f"edit:{job}"), "key": (None, "k"), **parts}
             answer = await ada.client.post("/press", files=whole, headers={"X-Easel-Token": ada.token})
@@ -182,7 +183,7 @@ async def test_a_form_shows_no_covered_picture(chat):
     """Where pictures are covered the one that a form has already is kept, and not shown."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle", picture=png())
-        source = (await chat.store.jobs.get(job)).source
+        source = init_of(await chat.store.jobs.get(job))
         assert f'src="/files/{source}"' in (await ada.press(f"edit:{job}")).json()["form"]
         await chat.store.settings.change((await chat.store.jobs.get(job)).address, {COVER: True})
         told = (await ada.press(f"edit:{job}")).json()["form"]

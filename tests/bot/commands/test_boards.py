@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import MessageRef
+from tests.stores import init_of
 from tests.talk import PLATFORM, png, talk
 
 
@@ -65,14 +66,14 @@ async def test_what_is_shared_stays_in_its_place(bot):
 
 async def test_somebody_elses_source_is_not_handed_on(bot):
     """Of a picture that was painted over another one only the words are shared."""
-    job = await bot.job(await bot.say("a red circle --strength 0.5", picture=png()))
+    job = await bot.job(await bot.say("a red circle --strength 0.5", pictures=(png(),)))
     claimed = await bot.store.attempts.claim("painter")
     assert claimed.id == job.id
     assert await bot.store.attempts.finish(claimed, [await bot._painted(claimed, 0)], 1.0)
     (picture,) = (await bot.store.pictures.of_jobs([job.id]))[job.id]
     code = await shared(bot, f"/share --picture {picture.id}")
     again = await bot.job(await bot.say(f"/use {code}", "eve"))
-    assert again.source is None
+    assert init_of(again) is None
 
 
 async def test_everybody_has_one_vote(bot):

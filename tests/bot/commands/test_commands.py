@@ -12,7 +12,7 @@ from bot.core.values import MessageRef
 from bot.generation.params import GenerationParams
 from bot.views import job_card
 from inference.contract.provenance import ImageProvenance, Provenance
-from tests.stores import painted
+from tests.stores import init_of, painted
 from tests.talk import PLATFORM, png, talk
 
 ROOT = Path(__file__).parents[3]
@@ -96,7 +96,7 @@ async def test_vary_starts_from_the_picture(bot):
     """A variation has the picture as its source, its size, a new seed, and keeps what was drawn and what was kept out."""
     job, pictures = await bot.painted("a {red|green|blue} circle (-a dog) --no fog --seed 9 --count 2 --size 128x64")
     varied = await bot.job(await bot.say(f"/vary {pictures[1].id}"))
-    assert varied.source == pictures[1].file
+    assert init_of(varied) == pictures[1].file
     assert varied.request.prompt.text == job.request.prompt.text
     assert varied.request.negative.text == "fog, a dog"
     assert (varied.request.width, varied.request.height, varied.request.count) == (128, 64, 1)
@@ -269,7 +269,7 @@ async def test_explain_tells_what_is_refused(bot):
 
 async def test_explain_keeps_nothing(bot):
     """A picture that comes with a question is looked at and not kept."""
-    facts = told(await bot.say("/explain a dog --strength 0.4", picture=png(64, 128)))
+    facts = told(await bot.say("/explain a dog --strength 0.4", pictures=(png(64, 128),)))
     assert facts["size"].endswith("(from your picture)")
     assert facts["strength"] == "0.4 (set by you)"
     assert not bot.files.exists()

@@ -78,7 +78,7 @@ async def test_a_form_that_is_sent_without_it_is_told(bot, sent):
         ("/imagine a boat --preset placard", {}),
         ("/preset use placard a boat || a ship", {}),
         ("/preset use placard a boat --negative " + "fog " * 20, {}),
-        ("/preset use placard a boat", {"picture": png()}),
+        ("/preset use placard a boat", {"pictures": (png(),)}),
     ],
 )
 async def test_where_no_form_holds_it_a_sentence_says_it(bot, line, more):

@@ -118,9 +118,9 @@ async def test_what_could_not_be_painted_is_refused(bot, line, said):
 async def test_a_picture_to_start_from_keeps_its_shape(bot):
     """A size that was settled is not forced upon a picture that was brought; other settings hold for it too."""
     await bot.say("/settings --size 128x64 --steps 9")
-    changed = await request(bot, "/imagine a red circle", picture=png(64, 128))
+    changed = await request(bot, "/imagine a red circle", pictures=(png(64, 128),))
     assert (changed.height > changed.width, changed.steps) == (True, 9)
-    given = await request(bot, "/imagine a red circle --size 128x64", picture=png(64, 128))
+    given = await request(bot, "/imagine a red circle --size 128x64", pictures=(png(64, 128),))
     assert (given.width, given.height) == (128, 64)
 
 

@@ -79,8 +79,8 @@ def test_picture_steps(request_, expected):
 
 def test_a_source_that_is_kept_elsewhere_counts():
     """A request without its source is told whether it has one."""
-    assert picture_steps(asked(strength=0.5), has_source=True) == 15
-    assert picture_steps(asked(strength=0.5, inputs=SOURCE), has_source=False) == 30
+    assert picture_steps(asked(strength=0.5), [Role.INIT]) == 15
+    assert picture_steps(asked(strength=0.5, inputs=SOURCE), []) == 30
 
 
 def test_with_nothing_known_a_credit_takes_a_second():

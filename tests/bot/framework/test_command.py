@@ -10,13 +10,16 @@ from pydantic import Field
 from bot.commands import COMMANDS
 from bot.core.values import new_id
 from bot.framework.binding import bind
-from bot.framework.command import ButtonId, button_command, command
-from bot.framework.params import Also, DeclarationError, Kind, Params, PictureMark
+from bot.framework.command import MOST_ATTACHED, button_command, command
+from bot.framework.params import Also, ButtonId, DeclarationError, FileMark, Kind, Params, PictureMark, picture_fields
 from bot.framework.reply import MOST_WIRE, Reply
+from inference.contract.inputs import Role
 
 Words = Annotated[str, Field(description="Some words")]
 Number = Annotated[int | None, Field(ge=1, le=9, description="A number")]
 Flag = Annotated[bool | None, Field(description="Whether")]
+Shown = Annotated[str | None, Field(description="A picture"), PictureMark(Role.INIT)]
+Read = Annotated[bytes | None, Field(description="A file"), FileMark()]
 
 #: What can be stored: no halves of characters, no NUL.
 WRITABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -66,7 +69,7 @@ def test_marks_and_defaults():
 
     class Marked(Params):
         shape: Annotated[Literal["wide", "high"] | None, Field(description="The shape"), Also("s", "form")] = None
-        picture: Annotated[str | None, Field(description="A picture"), PictureMark()] = None
+        picture: Annotated[str | None, Field(description="A picture"), PictureMark(Role.INIT)] = None
         amount: Annotated[float, Field(ge=0, le=1, description="How much")] = 0.5
         loud: Annotated[bool, Field(description="Whether")] = False
 
@@ -117,7 +120,9 @@ def test_help_that_a_platform_cannot_show(doc):
         {"one": Annotated[Number, Also("n")], "two": Annotated[Number, Also("n")]},
         {"one": Annotated[Number, ButtonId("n")], "two": Annotated[Number, ButtonId("n")]},
         {"n": Number, "two": Annotated[Number, ButtonId("n")]},
-        {"one": Annotated[str, Field(description="A"), PictureMark()], "two": Annotated[str, Field(description="B"), PictureMark()]},
+        {f"p{number}": Shown for number in range(MOST_ATTACHED + 1)},
+        {"one": Shown, "two": Read},
+        {"one": Read, "two": Read},
         {"which": Annotated[Literal[tuple(f"c{number}" for number in range(26))], Field(description="Which")]},
     ],
 )
@@ -125,6 +130,18 @@ def test_parameters_that_a_platform_cannot_show(annotated):
     """What some platform could not ask for is refused when it is declared."""
     with pytest.raises(DeclarationError):
         declare(fields(**annotated))
+
+
+def test_a_command_takes_several_pictures():
+    """Pictures are parameters like others, each with its role, and attachments fill them in the order of the declaration."""
+    mask = Annotated[str | None, Field(description="Where to change it"), PictureMark(Role.MASK)]
+    params_type = fields(words=Words, mask=mask, image=Shown)
+    declared = declare(params_type)
+    assert [(one.name, one.kind, one.role) for one in declared.attachments] == [
+        ("mask", Kind.PICTURE, Role.MASK),
+        ("image", Kind.PICTURE, Role.INIT),
+    ]
+    assert picture_fields(params_type) == {"mask": Role.MASK, "image": Role.INIT}
 
 
 def test_required_parameters_come_first():

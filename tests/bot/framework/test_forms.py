@@ -12,6 +12,7 @@ from bot.framework.params import DeclarationError
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import BadPicture
+from tests.stores import init_of
 from tests.talk import png, talk
 
 LINE = "a {red|green} circle --no fog --size 128x64 --steps 3 --seed 9 --cfg 2.5"
@@ -94,10 +95,10 @@ async def test_mistakes_in_a_form_are_told(bot, changes, told):
 
 async def test_a_picture_replaces_the_source(bot):
     """A picture that is brought is what the request starts from now; where none is brought the one that was there stays."""
-    job = await bot.job(await bot.say("a boat --strength 0.5", picture=png(64, 96, "red")))
-    assert (await asked(bot, job))[1]["image"] == job.source
+    job = await bot.job(await bot.say("a boat --strength 0.5", pictures=(png(64, 96, "red"),)))
+    assert (await asked(bot, job))[1]["image"] == init_of(job)
     for brought in ({"image": b""}, {"image": ""}):
-        assert (await sent(bot, job, brought)).image == job.source
+        assert (await sent(bot, job, brought)).image == init_of(job)
     other = await sent(bot, job, {"image": png(64, 96, "blue")})
     assert await bot.store.files.get(other.image) == png(64, 96, "blue")
     assert other.strength == 0.5
@@ -115,7 +116,7 @@ async def test_another_link_is_another_source(tmp_path):
 
     async with talk(tmp_path, fetch=fetch) as bot:
         job = await bot.job(await bot.say("a boat {image:https://a.example/one.png}"))
-        assert (await sent(bot, job, {"prompt": "a ship {image:https://a.example/one.png}"})).image == job.source
+        assert (await sent(bot, job, {"prompt": "a ship {image:https://a.example/one.png}"})).image == init_of(job)
         assert len(fetched) == 1
         other = await sent(bot, job, {"prompt": "a boat {image:https://a.example/two.png}"})
         assert await bot.store.files.get(other.image) == png(64, 64, "blue")

@@ -12,8 +12,8 @@ from pydantic import Field
 from bot.commands import COMMANDS
 from bot.core.errors import BadInput
 from bot.framework import wires
-from bot.framework.command import ButtonId, command
-from bot.framework.params import Params
+from bot.framework.command import command
+from bot.framework.params import ButtonId, Params
 from bot.framework.reply import Reply
 from tests.talk import talk
 

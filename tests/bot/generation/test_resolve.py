@@ -7,6 +7,7 @@ from bot.generation import resolve
 from bot.generation.params import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import InferenceError
+from inference.contract.inputs import Role
 from inference.contract.model_info import MAX_SEED
 from inference.demo import WEIGHTS
 from inference.images.validation import Header
@@ -19,10 +20,10 @@ def model_info():
     return read_catalogue([], None, WEIGHTS)["demo"]
 
 
-def request_of(model_info, source=None, **params):
+def request_of(model_info, pictures=(), **params):
     """Return the request of a wish with seed 7."""
     want = GenerationParams(**{"prompt": "a red circle", **params})
-    return resolve.request_of(want, resolve.reading_of(want, 7), model_info, 7, source)
+    return resolve.request_of(want, resolve.reading_of(want, 7), model_info, 7, pictures)
 
 
 def test_what_is_left_out_is_the_model_s_own(model_info):
@@ -57,7 +58,7 @@ def test_a_shape_becomes_a_size_of_the_model(model_info):
 
 def test_a_source_gives_its_shape(model_info):
     """Without a size the picture has the shape of the one that it starts from."""
-    request = request_of(model_info, source=Header("PNG", 300, 600), strength=0.4)
+    request = request_of(model_info, pictures=[(Role.INIT, Header("PNG", 300, 600))], strength=0.4)
     assert 1.6 < request.height / request.width < 2.4
     assert (request.strength, request.inputs) == (0.4, ())
 

@@ -21,7 +21,7 @@ from inference.contract.errors import InferenceError, Problem
 from inference.contract.inputs import Input, Role
 from inference.contract.request import Failed, Note, Picture, Step
 from tests.dispatching import DIED, PAINTED, Script, Told, Wall, dispatching, picture, until
-from tests.stores import accepted, new_job, png, run_out, user_of
+from tests.stores import accepted, init, new_job, png, run_out, user_of
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ async def test_the_source_is_given_to_the_engine(store, wall):
             return super().run(request)
 
     ann = await user_of(store)
-    there = await accepted(store, ann, source=await store.files.put(png()))
-    gone = await accepted(store, ann, source="f" * 64 + ".png")
+    there = await accepted(store, ann, inputs=init(await store.files.put(png())))
+    gone = await accepted(store, ann, inputs=init("f" * 64 + ".png"))
     async with dispatching(store, Looking(), wall):
         await wall.until(there.id, DONE)
         told = (await wall.until(gone.id, FAILED)).status

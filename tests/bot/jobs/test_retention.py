@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from bot.jobs.retention import Limits, Retention
 from bot.store.tables.columns import now
 from bot.store.tables.core import InboxRow, JobRow, PictureRow
-from tests.stores import accepted, done, painted, png, user_of
+from tests.stores import accepted, done, init, painted, png, user_of
 
 _GIB = 2**30
 
@@ -85,7 +85,7 @@ async def test_files_that_nobody_needs_go(store):
     """What an attempt left behind a day ago goes, half written or whole; what was put just now stays, and so does what is needed."""
     picture = await kept(store, "blue", days=10)
     left, new, source = [await store.files.put(png(colour)) for colour in ("green", "grey", "pink")]
-    await accepted(store, await user_of(store), source=source)
+    await accepted(store, await user_of(store), inputs=init(source))
     for key in (left, source):
         aged(store, key, 2)
     half = Path(store.files._path(left) + ".x.part")
@@ -143,11 +143,11 @@ async def test_old_sources_go_too(store):
     user = await user_of(store)
     old, used = await store.files.put(png("green")), await store.files.put(png("grey"))
     for source in (old, used):
-        job = await accepted(store, user, source=source)
+        job = await accepted(store, user, inputs=init(source))
         aged(store, source, 40)
         async with store.database.write() as session:
             await session.execute(update(JobRow).where(JobRow.id == job.id).values(created=now() - timedelta(days=40)))
-    await accepted(store, user, source=used)
+    await accepted(store, user, inputs=init(used))
     keeping = Retention(store, Limits(days=30))
 
     assert [(await keeping.sweep()).files, (await keeping.sweep()).files] == [1, 0]

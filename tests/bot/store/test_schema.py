@@ -12,15 +12,17 @@ import pytest
 from sqlalchemy import MetaData, Table, insert, make_url, text
 
 from bot.core.errors import BadInput, BadStore
-from bot.core.values import UserRef
+from bot.core.values import InputFile, UserRef
 from bot.i18n.translate import tell
 from bot.store import schema
 from bot.store.database import Database
+from bot.store.images import search_terms
 from bot.store.store import Store
 from bot.store.tables.core import Base, UserRow
 from bot.store.users.tokens import digest
 from inference.contract.errors import Problem
-from tests.stores import SERVER, accepted, blank, painted, request_of
+from inference.contract.inputs import Role
+from tests.stores import SERVER, accepted, blank, init, painted, request_of
 
 
 @pytest.fixture
@@ -176,6 +178,20 @@ def rows_of_the_sharing_revision():
     }
 
 
+def rows_of_the_search_revision():
+    """Return the same with what searches compare, and what people started from: jobs in every state, two with the same picture."""
+    rows = rows_of_the_sharing_revision()
+    for picture in rows["picture"]:
+        picture["terms"] = search_terms.of_picture(picture["words"], "demo", "", picture["seed"])
+    for job in rows["job"]:
+        job["source"] = SOURCES.get(job["id"])
+    return rows
+
+
+#: The pictures that jobs of the revision before inputs start from: one is running, two wait, others are over.
+SOURCES = {"j00": "a.png", "j01": "b.png", "j03": "b.png", "j20": "c.png", "j53": "d.png"}
+
+
 #: What is in the tables of each earlier revision.
 ROWS = {
     "2026_11_21_first": rows_of_the_first_revision,
@@ -183,6 +199,7 @@ ROWS = {
     "2026_11_21_telegram": rows_of_the_telegram_revision,
     "2026_11_22_settings": rows_of_the_settings_revision,
     "2026_11_22_sharing": rows_of_the_sharing_revision,
+    "2026_11_23_search": rows_of_the_search_revision,
 }
 
 
@@ -267,6 +284,28 @@ async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision)
     # Who asked last waits longest among their own: bob's new one behind j10, what eve asks for again behind j11.
     assert order.index(new.id) > order.index("j10")
     assert order.index("j53") > order.index("j11")
+
+
+async def test_what_jobs_start_from_becomes_their_init_and_goes_back(fresh):
+    """The picture that a job started from is its one input of the role `init` after an upgrade, and where it was after the way back."""
+
+    async def sources():
+        async with fresh.read() as session:
+            return dict(list(await session.execute(text("SELECT id, source FROM job WHERE source IS NOT NULL"))))
+
+    await schema.upgrade(fresh, "2026_11_23_search")
+    await fill(fresh, rows_of_the_search_revision())
+    await schema.upgrade(fresh)
+    store = Store.of(fresh, None)
+    jobs = [await store.jobs.get(f"j{number:02}") for number in range(63)]
+    assert {job.id: job.inputs for job in jobs if job.inputs} == {id: init(file) for id, file in SOURCES.items()}
+    assert (await store.attempts.claim("me", {"demo"})).inputs == init("a.png")
+    assert await store.pictures.unneeded(["a.png", "b.png", "e.png"]) == ("e.png",)
+    await accepted(store, "bob", inputs=(*init("f.png"), InputFile(Role.MASK, "g.png")))
+    await schema.downgrade(fresh, "2026_11_23_search")
+    assert sorted((await sources()).values()) == [*sorted(SOURCES.values()), "f.png"]
+    await schema.upgrade(fresh)
+    assert {job.id: job.inputs for job in [await store.jobs.get(id) for id in SOURCES]} == {id: init(file) for id, file in SOURCES.items()}
 
 
 async def test_a_step_that_breaks_leaves_everything_as_it_was(fresh):

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from tests.adapters.web.chat import PATIENCE, open_chat, png
+from tests.pairing import pair, told
+from tests.stores import init_of
 
 
 @pytest.fixture
@@ -61,14 +63,27 @@ async def test_a_picture_comes_along(chat):
     """A picture beside the line is what the request starts from; where none belongs it is refused."""
     async with chat.browser() as ada:
         job = await chat.store.jobs.get(await ada.job("a boat --strength 0.5", picture=png("blue")))
-        assert await chat.store.files.get(job.source) == png("blue")
-        assert (await ada.client.get(f"/files/{job.source}")).content == png("blue")
+        assert await chat.store.files.get(init_of(job)) == png("blue")
+        assert (await ada.client.get(f"/files/{init_of(job)}")).content == png("blue")
         refused = await ada.say("/queue", picture=png())
         assert refused.status_code == 422
         assert "queue" in refused.json()["error"]
         broken = await ada.say("a boat", picture=b"<svg onload=alert(1)>")
         assert broken.status_code == 422
         assert "PNG" in broken.json()["error"]
+
+
+async def test_pictures_come_along_by_name(chat):
+    """A picture that was put into the field of a parameter is that, beside others that fill what is free."""
+    chat.bot.app.commands[pair.name] = pair
+    async with chat.browser() as ada:
+        both = await ada.say("/pair", pictures=[png("blue")], named={"image": png("red")})
+        assert told(png("red"), png("blue")) in both.json()["reply"]
+        assert told(None, png("red")) in (await ada.say("/pair", named={"mask": png("red")})).json()["reply"]
+        unknown = await ada.say("/pair", named={"colour": png("red")})
+        assert unknown.status_code == 422
+        many = await ada.say("/pair", pictures=[png("blue")] * 11)
+        assert many.status_code == 400
 
 
 async def test_replies_without_jobs(chat):
@@ -130,7 +145,7 @@ async def test_buttons(chat):
         (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
         again = (await ada.press(f"again:{job}")).json()["jobs"][0]["id"]
         vary = (await ada.press(f"vary:{picture.id}")).json()["jobs"][0]["id"]
-        assert (await chat.store.jobs.get(vary)).source == picture.file
+        assert init_of(await chat.store.jobs.get(vary)) == picture.file
         assert "red circle" in (await ada.press(f"info:{picture.id}")).json()["reply"]
         assert (await ada.press(f"cancel:{again}")).status_code == 200
         await page.card(again, "cancelled")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.stores import accepted, done, painted, user_of
+from tests.stores import accepted, done, init, painted, user_of
 from tests.stores import usual_server as server
 
 __all__ = ["server"]
@@ -104,7 +104,7 @@ async def test_deleting_gives_back_only_files_that_nobody_needs(store):
             painted(3, file="5" * 64 + ".png", thumbnail="5" * 64 + ".png"),
         ),
     )
-    await accepted(store, ann, source=source)
+    await accepted(store, ann, inputs=init(source))
     assert await store.pictures.delete(first.id) == ()
     assert await store.pictures.delete(first.id) == ()
     assert await store.pictures.get(first.id) is None

@@ -4,12 +4,38 @@ import asyncio
 
 import pytest
 
-from bot.core.values import MessageRef
+from bot.core.errors import NotAllowed
+from bot.core.values import InputFile, MessageRef
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
 from bot.store.tables.columns import now
 from inference.contract.errors import Problem
 from inference.contract.inputs import Input, Role
-from tests.stores import accepted, new_job, painted, request_of, run_out, user_of
+from tests.stores import accepted, init, new_job, painted, request_of, run_out, under, user_of
+
+
+async def test_a_job_keeps_several_inputs_by_role(store):
+    """Inputs come back by role, those of a role in the order in which they were given, and each is a file that somebody needs."""
+    ann = await user_of(store)
+    given = [(Role.REFERENCE, "r2"), (Role.MASK, "m"), (Role.REFERENCE, "r1"), (Role.INIT, "i"), (Role.REFERENCE, "r2")]
+    job = await accepted(store, ann, inputs=tuple(InputFile(role, file) for role, file in given))
+    expected = [(Role.INIT, "i"), (Role.MASK, "m"), (Role.REFERENCE, "r2"), (Role.REFERENCE, "r1"), (Role.REFERENCE, "r2")]
+    assert [(one.role, one.file) for one in job.inputs] == expected
+    assert (await store.jobs.get(job.id)).inputs == (await store.attempts.claim("painter")).inputs == job.inputs
+    assert (job.files(Role.REFERENCE), job.files(Role.CONTROL)) == (("r2", "r1", "r2"), ())
+    assert await store.pictures.unneeded(["m", "r1", "x"]) == ("x",)
+    assert [await store.jobs.starts_from(ann, file) for file in ("m", "x")] == [True, False]
+
+
+async def test_inputs_are_accepted_with_their_job_or_not_at_all(store):
+    """A job that is refused, or was accepted before, leaves no second input behind."""
+    ann, store = await user_of(store), under(store, 1_000)
+    first = new_job(ann, key="k", inputs=init("a"))
+    await store.jobs.accept([first])
+    (same,) = await store.jobs.accept([new_job(ann, key="k", inputs=init("b"))])
+    with pytest.raises(NotAllowed):
+        await store.jobs.accept([new_job(ann, inputs=init("c"), credits=1_001)])
+    assert same.inputs == init("a")
+    assert await store.pictures.unneeded(["a", "b", "c"]) == ("b", "c")
 
 
 async def states(store, *jobs):
@@ -22,12 +48,18 @@ async def test_what_was_accepted_comes_back_whole(store):
     ann = await user_of(store)
     request = request_of("crème brûlée 🍮", seed=2**32 - 1, inputs=(Input(Role.INIT, b"\x89PNG"),), share=ann)
     new = new_job(
-        ann, address=MessageRef("web", "here", "message 3"), line="/imagine", params='{"a": 1}', request=request, source="x.png", key="k"
+        ann,
+        address=MessageRef("web", "here", "message 3"),
+        line="/imagine",
+        params='{"a": 1}',
+        request=request,
+        inputs=init("x.png"),
+        key="k",
     )
     (job,) = await store.jobs.accept([new])
     assert job == await store.jobs.get(new.id)
     assert (job.state, job.attempt, job.tries, job.is_open) == (WAITING, 0, 0, True)
-    assert (job.user, job.address, job.line, job.params, job.source) == (new.user, new.address, new.line, new.params, new.source)
+    assert (job.user, job.address, job.line, job.params, job.inputs) == (new.user, new.address, new.line, new.params, new.inputs)
     assert job.request.prompt == request.prompt
     assert job.request.inputs == ()
     assert (job.request.seed, job.request.share) == (request.seed, request.share)

@@ -29,7 +29,7 @@ from bot.store.tables.core import (
 from bot.store.users.privacy import RULES
 from inference.contract.errors import Problem
 from inference.contract.provenance import Provenance
-from tests.stores import accepted, books_are_right, done, new_job, on_board, painted, png, under, user_of
+from tests.stores import accepted, books_are_right, done, init, new_job, on_board, painted, png, under, user_of
 
 #: What goes with a person; what belongs to it goes too.
 OWNED = ("person", "job", "picture", "preset", "share")
@@ -54,7 +54,7 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
     more = {"credits": 1000, "line": f"--{id.partition('-')[0]}-line", "wish": json.dumps({"prompt": words})}
     shown = await done(store, user, words, [painted(file=file, thumbnail=thumbnail)], key=f"{id.partition('-')[0]}-key", **more)
     await store.handles.keep("telegram", {picture.id: f"handle of {picture.id}" for picture in shown})
-    await accepted(store, user, words, source=source, channel=id, **more)
+    await accepted(store, user, words, inputs=init(source), channel=id, **more)
     await accepted(store, user, words, channel="group", **more)
     (job,) = await store.jobs.accept([new_job(user, words, **more)], "a runner")
     await store.attempts.fail(job, Problem("memory-spent", {"stage": "decode"}))
@@ -246,7 +246,7 @@ async def test_files_that_others_need_stay(store):
     shared, source, own = [await store.files.put(png(colour)) for colour in ("red", "green", "blue")]
     await done(store, ann, pictures=[painted(0, file=shared, thumbnail=own), painted(1, file=source, thumbnail=own)])
     await done(store, bob, pictures=[painted(file=shared, thumbnail=shared)])
-    await accepted(store, bob, source=source)
+    await accepted(store, bob, inputs=init(source))
 
     assert (await store.rights.forget(ann)).files == 1
     assert await keys(store) == {shared, source}
