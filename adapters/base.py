@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from adapters.shared.health import Health
+from adapters.observability.health import Health
 from bot.app import App
 from bot.config import Config
 from bot.core.values import MessageRef

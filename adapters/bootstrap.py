@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from adapters.base import Adapter, Bot
+from adapters.observability.health import Health
 from adapters.shared import cache
-from adapters.shared.health import Health
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.inputs import Fetch

@@ -41,7 +41,7 @@ _SECONDS = 20.0
 _PAINTED = Painted(index=0, seed=7, width=512, height=512, bytes=70, file="a" * 64 + ".png", thumbnail="b" * 64 + ".jpg")
 
 
-class ProvenanceRecorder:
+class Bench:
     """What is done to one store, sample by sample."""
 
     def __init__(self, database: Database, crowd: Crowd, folder: Path) -> None:
@@ -103,18 +103,16 @@ class ProvenanceRecorder:
 
 
 #: In this order: only what was claimed can be completed, and what is asked about must still wait.
-OPERATIONS: tuple[Callable[[ProvenanceRecorder, int], Awaitable[None]], ...] = (
-    *(ProvenanceRecorder.before, ProvenanceRecorder.stands, ProvenanceRecorder.list, ProvenanceRecorder.position),
-    *(ProvenanceRecorder.first_come, ProvenanceRecorder.claim, ProvenanceRecorder.complete, ProvenanceRecorder.cancel),
+OPERATIONS: tuple[Callable[[Bench, int], Awaitable[None]], ...] = (
+    *(Bench.before, Bench.stands, Bench.list, Bench.position),
+    *(Bench.first_come, Bench.claim, Bench.complete, Bench.cancel),
 )
 
 #: Operations that take turns with each other: they are compared.
-_TOGETHER = {ProvenanceRecorder.first_come: ProvenanceRecorder.claim}
+_TOGETHER = {Bench.first_come: Bench.claim}
 
 
-async def sampled(
-    benches: Sequence[ProvenanceRecorder], operations: Sequence[Callable[[ProvenanceRecorder, int], Awaitable[None]]]
-) -> list[list[list[float]]]:
+async def sampled(benches: Sequence[Bench], operations: Sequence[Callable[[Bench, int], Awaitable[None]]]) -> list[list[list[float]]]:
     """Return the seconds of each sample, by operation and by bench; all of them take turns."""
     seconds: list[list[list[float]]] = [[[] for _ in benches] for _ in operations]
     for number in range(SAMPLES):
@@ -134,7 +132,7 @@ async def measured(urls: Sequence[str], crowds: Sequence[Crowd], folder: Path) -
         for url, crowd in zip(urls, crowds, strict=True):
             began = time.perf_counter()
             database = await stack.enter_async_context(crowded(url, crowd))
-            benches.append(ProvenanceRecorder(database, crowd, folder / "files"))
+            benches.append(Bench(database, crowd, folder / "files"))
             await benches[-1].begin()
             print(f"  {crowd.rows:>9,} jobs of {crowd.users:,} persons in {time.perf_counter() - began:.0f} s", flush=True)
         figures: dict[str, dict[str, object]] = {}

@@ -40,10 +40,10 @@ _SECONDS = 8.0
 #: As many as a menu shows, and as many as a page of history does.
 _MENU, _PAGE = 25, 10
 
-Health = Callable[["ProvenanceRecorder", int], Awaitable[None]]
+Health = Callable[["Bench", int], Awaitable[None]]
 
 
-class ProvenanceRecorder:
+class Bench:
     """What is looked for in one store, sample by sample; of all stores the same."""
 
     def __init__(self, database: Database) -> None:
@@ -105,19 +105,19 @@ def _rank(number: int) -> int:
 
 #: The last two take turns with each other too: they are compared.
 OPERATIONS: tuple[Health, ...] = (
-    *(ProvenanceRecorder.complete, ProvenanceRecorder.presets_word, ProvenanceRecorder.presets_common),
+    *(Bench.complete, Bench.presets_word, Bench.presets_common),
     *(
-        ProvenanceRecorder.one_word,
-        ProvenanceRecorder.common_word,
-        ProvenanceRecorder.rare_word,
-        ProvenanceRecorder.beginning,
-        ProvenanceRecorder.two_words,
-        ProvenanceRecorder.like,
+        Bench.one_word,
+        Bench.common_word,
+        Bench.rare_word,
+        Bench.beginning,
+        Bench.two_words,
+        Bench.like,
     ),
 )
 
 
-async def sampled(benches: Sequence[ProvenanceRecorder], operation: Health) -> list[list[float]]:
+async def sampled(benches: Sequence[Bench], operation: Health) -> list[list[float]]:
     """Return the milliseconds of each sample, by bench; all of them take turns."""
     taken: list[list[float]] = [[] for _ in benches]
     for number in range(SAMPLES + 1):
@@ -146,7 +146,7 @@ async def measured(urls: Sequence[str], sizes: Sequence[int]) -> dict[str, dict[
         benches = []
         for url, rows in zip(urls, sizes, strict=True):
             began = time.perf_counter()
-            benches.append(ProvenanceRecorder(await stack.enter_async_context(filled(url, rows, pool))))
+            benches.append(Bench(await stack.enter_async_context(filled(url, rows, pool))))
             print(f"  {rows:>9,} pictures and as many presets in {time.perf_counter() - began:.0f} s", flush=True)
         return {one.__name__: told(one.__name__, await sampled(benches, one)) for one in OPERATIONS}
 

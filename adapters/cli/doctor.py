@@ -33,7 +33,7 @@ _SECONDS_FOR_THE_DRIVER = 10
 
 
 @dataclass(frozen=True)
-class ImageSearch:
+class Finding:
     """One line of the report; `code` is the exit code that it asks for, 0 where Easel can paint all the same."""
 
     state: Literal["ok", "note", "problem"]
@@ -41,13 +41,13 @@ class ImageSearch:
     code: int = 0
 
 
-def _wrong(problem: Problem) -> ImageSearch:
-    return ImageSearch("problem", tell(problem), code_of(problem))
+def _wrong(problem: Problem) -> Finding:
+    return Finding("problem", tell(problem), code_of(problem))
 
 
-def findings(path: Path | None) -> Iterator[ImageSearch]:
+def findings(path: Path | None) -> Iterator[Finding]:
     """Yield what there is to say about this computer, the configuration and the models, in this order."""
-    yield ImageSearch("ok", text("doctor-python", version=platform.python_version()))
+    yield Finding("ok", text("doctor-python", version=platform.python_version()))
     try:
         config = configuration.read(path)
     except BadConfig as error:
@@ -55,7 +55,7 @@ def findings(path: Path | None) -> Iterator[ImageSearch]:
         yield _wrong(error.problem)
     else:
         file = path or configuration.DEFAULT_FILE
-        yield ImageSearch("ok", text("doctor-config", file=str(file)) if file.exists() else text("doctor-no-config"))
+        yield Finding("ok", text("doctor-config", file=str(file)) if file.exists() else text("doctor-no-config"))
     yield from _libraries()
     yield from _devices(config)
     yield from _models(config)
@@ -66,20 +66,20 @@ def findings(path: Path | None) -> Iterator[ImageSearch]:
     yield _folder()
 
 
-def _store(config: Config) -> ImageSearch:
+def _store(config: Config) -> Finding:
     """Say how the store stands; a look, which makes and changes nothing."""
     try:
         BlobStore(config.files.url)
         url = make_url(config.store.url)
         if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
-            return ImageSearch("ok", text("doctor-store-blank", store=url.database))
+            return Finding("ok", text("doctor-store-blank", store=url.database))
         schema, name = asyncio.run(_stands(config.store.url))
     except (ArgumentError, ValueError):
         # The store itself says so in its own words, and without the address, which may hold a password.
         return _wrong(Problem("config-store", {"offered": "sqlite+aiosqlite, postgresql+psycopg"}))
     except BotError as error:
         return _wrong(error.problem)
-    return _wrong(schema.problems[0]) if schema.problems else ImageSearch("ok", text("doctor-store", store=name))
+    return _wrong(schema.problems[0]) if schema.problems else Finding("ok", text("doctor-store", store=name))
 
 
 async def _stands(url: str) -> tuple[Schema, str]:
@@ -87,12 +87,12 @@ async def _stands(url: str) -> tuple[Schema, str]:
         return await state(database), database.name
 
 
-def _page(config: Config) -> ImageSearch:
+def _page(config: Config) -> Finding:
     address = f"http://{config.web.host}:{config.web.port}/"
-    return ImageSearch("ok", text("doctor-page-login" if needs_login(config.web) else "doctor-page", address=address))
+    return Finding("ok", text("doctor-page-login" if needs_login(config.web) else "doctor-page", address=address))
 
 
-def _discord(config: Config) -> Iterator[ImageSearch]:
+def _discord(config: Config) -> Iterator[Finding]:
     """Say who the bot on Discord is, where there is a token; without one its library is not even loaded."""
     if not config.discord.token:
         return
@@ -101,17 +101,17 @@ def _discord(config: Config) -> Iterator[ImageSearch]:
     try:
         known = asyncio.run(probe.who(config.discord))
     except probe.Unwelcome:
-        yield ImageSearch("problem", text("doctor-discord-refused"), BAD_INPUT)
+        yield Finding("problem", text("doctor-discord-refused"), BAD_INPUT)
     except probe.Away as error:
         address = Redaction().masked(config.discord.api_base)
-        yield ImageSearch("problem", text("doctor-discord-away", address=address, reason=str(error)), FAILED)
+        yield Finding("problem", text("doctor-discord-away", address=address, reason=str(error)), FAILED)
     else:
-        yield ImageSearch("ok", text("doctor-discord", name=known.name, invite=known.invitation))
+        yield Finding("ok", text("doctor-discord", name=known.name, invite=known.invitation))
         if known.is_elsewhere:
-            yield ImageSearch("problem", text("doctor-discord-elsewhere"), BAD_INPUT)
+            yield Finding("problem", text("doctor-discord-elsewhere"), BAD_INPUT)
 
 
-def _telegram(config: Config) -> Iterator[ImageSearch]:
+def _telegram(config: Config) -> Iterator[Finding]:
     """Say who the bot on Telegram is, where there is a token."""
     section = config.telegram
     if not section.token:
@@ -121,36 +121,36 @@ def _telegram(config: Config) -> Iterator[ImageSearch]:
     try:
         known = asyncio.run(probe.who(section))
     except probe.Unwelcome:
-        yield ImageSearch("problem", text("doctor-telegram-refused"), BAD_INPUT)
+        yield Finding("problem", text("doctor-telegram-refused"), BAD_INPUT)
     except probe.Away as error:
-        yield ImageSearch("problem", text("doctor-telegram-away", address=Redaction().masked(section.api_base), reason=str(error)), FAILED)
+        yield Finding("problem", text("doctor-telegram-away", address=Redaction().masked(section.api_base), reason=str(error)), FAILED)
     else:
-        yield ImageSearch("ok", text("doctor-telegram", name=known.name, link=known.link))
+        yield Finding("ok", text("doctor-telegram", name=known.name, link=known.link))
         if known.hears_groups:
-            yield ImageSearch("note", text("doctor-telegram-privacy"))
+            yield Finding("note", text("doctor-telegram-privacy"))
         if known.webhook and section.mode == "polling":
-            yield ImageSearch("note", text("doctor-telegram-webhook"))
+            yield Finding("note", text("doctor-telegram-webhook"))
 
 
-def _libraries() -> Iterator[ImageSearch]:
+def _libraries() -> Iterator[Finding]:
     for name in ("torch", "diffusers", "transformers"):
         try:
-            yield ImageSearch("ok", text("doctor-library", name=name, version=importlib.metadata.version(name)))
+            yield Finding("ok", text("doctor-library", name=name, version=importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
-            yield ImageSearch("problem", text("doctor-library-missing", name=name), FAILED)
+            yield Finding("problem", text("doctor-library-missing", name=name), FAILED)
 
 
-def _devices(config: Config) -> Iterator[ImageSearch]:
+def _devices(config: Config) -> Iterator[Finding]:
     """Say what there is to paint on. The driver is asked, not torch, which this process does not load."""
     found = _gpus()
     for name in found:
-        yield ImageSearch("ok", text("doctor-gpu", name=name))
+        yield Finding("ok", text("doctor-gpu", name=name))
     if found and _built_for_processor():
-        yield ImageSearch("note", text("doctor-gpu-unused"))
+        yield Finding("note", text("doctor-gpu-unused"))
     elif not found and any(device.startswith("cuda") for device in config.inference.devices):
-        yield ImageSearch("problem", text("doctor-gpu-missing", devices=", ".join(config.inference.devices)), FAILED)
+        yield Finding("problem", text("doctor-gpu-missing", devices=", ".join(config.inference.devices)), FAILED)
     elif not found:
-        yield ImageSearch("ok", text("doctor-processor"))
+        yield Finding("ok", text("doctor-processor"))
 
 
 def _gpus() -> list[str]:
@@ -172,28 +172,28 @@ def _built_for_processor() -> bool:
         return False
 
 
-def _models(config: Config) -> Iterator[ImageSearch]:
+def _models(config: Config) -> Iterator[Finding]:
     try:
         known = bootstrap.model_infos(config)
     except InferenceError as error:
         yield _wrong(error.problem)
         return
     for model_info in known.values():
-        yield ImageSearch("ok", text("doctor-model", name=model_info.name, family=model_info.family, source=model_info.source))
+        yield Finding("ok", text("doctor-model", name=model_info.name, family=model_info.family, source=model_info.source))
     folder = bootstrap.models_folder(config)
     if folder is None:
-        yield ImageSearch("note", text("doctor-models-folder-missing", folder=str(config.inference.models_dir)))
+        yield Finding("note", text("doctor-models-folder-missing", folder=str(config.inference.models_dir)))
     else:
-        yield from (ImageSearch("note", tell(problem)) for problem in scan(folder).refused.values())
+        yield from (Finding("note", tell(problem)) for problem in scan(folder).refused.values())
     default = config.inference.default_model
     if default not in known:
         yield _wrong(not_offered("model", default, tuple(known)).problem)
 
 
-def _folder() -> ImageSearch:
+def _folder() -> Finding:
     here = Path.cwd()
     try:
         with tempfile.TemporaryFile(dir=here):
-            return ImageSearch("ok", text("doctor-folder", folder=str(here)))
+            return Finding("ok", text("doctor-folder", folder=str(here)))
     except OSError:
-        return ImageSearch("problem", text("output-folder-unwritable", folder=str(here)), BAD_INPUT)
+        return Finding("problem", text("output-folder-unwritable", folder=str(here)), BAD_INPUT)

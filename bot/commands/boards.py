@@ -1,31 +1,25 @@
 """Boards: what a group shows its members, and what they make of it. What is shared has a code, which brings it to any other chat."""
 
-from collections.abc import Mapping
-
-import msgspec
-
 from bot.commands.context import Context
-from bot.commands.generate import imagine
 from bot.commands.preset_edit import copied
 from bot.commands.preset_use import EMPTY, instead
+from bot.commands.shared_items import get_shared, preset_of, used, wish_of
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.values import Given
 from bot.framework.command import command, painting_command
 from bot.framework.params import Params
-from bot.framework.reply import Button, Fact, Reply, Shown
+from bot.framework.reply import Fact, Reply
 from bot.generation.fields import KEPT_BACK, PRESET_SETTINGS, named, taking
 from bot.generation.param_types import Code, CodeAndWords, Off, Order, OtherName, Page, SharedPicture, SharedWords
 from bot.generation.params import GenerationParams, read_wish
 from bot.i18n.translate import text
 from bot.presets import template
-from bot.presets.template import WORDS, Body
-from bot.store.images.images import StoredImage
+from bot.presets.template import Body
 from bot.store.sharing.boards import Shared
-from bot.store.sharing.presets import Preset
-from bot.views import job_card
+from bot.views import buttons
+from bot.views.board_post import pinned, shown
 
-#: What is shown of a board at a time, and of a prompt in a line of it.
-PAGE, _LONGEST_LINE = 6, 120
+#: The posts on one page of a board.
+PAGE = 6
 
 
 @taking(named(lambda row: row.shared))
@@ -81,7 +75,7 @@ async def share(ctx: Context, want: Share) -> Reply:
         wanted = GenerationParams.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
         await ctx.read(wanted)
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, wanted.prompt, _without(wanted))
-    return Reply(text=text("share-done", code=made.id), buttons=_buttons(made))
+    return Reply(text=text("share-done", code=made.id), buttons=buttons.of_post(made.id))
 
 
 def _without(params: GenerationParams) -> str:
@@ -107,7 +101,7 @@ async def board(ctx: Context, want: Board) -> Reply:
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
         facts=tuple(Fact(str(number), pinned(one)) for number, one in enumerate(found, first)),
         pictures=tuple(shown(one, of, number, covered=one.board in covered) for one, of, number in pictures if of is not None),
-        buttons=(*(button for one in found if one.picture is None for button in _buttons(one)[:1]), *more),
+        buttons=(*(button for one in found if one.picture is None for button in buttons.of_post(one.id)[:1]), *more),
     )
 
 
@@ -126,32 +120,6 @@ async def use(ctx: Context, want: Use) -> Reply:
         if error.problem.key != EMPTY:
             raise
         return instead(error, found, words, {}, code=shared.id)
-
-
-async def used(ctx: Context, shared: Shared, params: GenerationParams) -> Reply:
-    """Paint what was shared, as somebody wants it; that counts as a use when it is accepted."""
-    draft = await ctx.submit(params)
-    ctx.uses[draft.id] = shared.id
-    return Reply(jobs=(draft.id,))
-
-
-async def preset_of(ctx: Context, shared: Shared) -> Preset:
-    """Return the preset that was shared; raises `NotAllowed` where it is there for others no more."""
-    found = await ctx.store.presets.get(shared.preset or "")
-    is_private = found is not None and found.shelf == found.user != ctx.user.id
-    if found is None or found.archived or is_private:
-        raise NotAllowed("denied-share")
-    return found
-
-
-async def wish_of(ctx: Context, found: Preset, words: str, slots: Mapping[str, str] | None = None) -> GenerationParams:
-    """Return a preset that was shared as a wish of this person's; raises `BadInput` where it wants other words."""
-    # Who was given the code was given the preset.
-    given: dict[str, Given] = {WORDS: words}
-    changed, layer = template.applied(found.use, given, slots)
-    values = {name: value for name, value in layer.values.items() if name != "preset"}
-    bound, _ = await ctx.bound(imagine, {**values, **changed})
-    return bound.model_copy(update={"preset": found.use.reference})
 
 
 @command
@@ -196,14 +164,6 @@ async def remove(ctx: Context, want: One) -> Reply:
     return Reply(text=text("remove-done"))
 
 
-async def get_shared(ctx: Context, code: str) -> Shared:
-    """Return what was shared under a code; raises `NotAllowed` for none: whoever has no code has to be given one."""
-    found = await ctx.store.boards.get(code.strip())
-    if found is None:
-        raise NotAllowed("denied-share")
-    return found
-
-
 async def looked_after(ctx: Context) -> str:
     """Return the board of this place for who looks after it; raises `NotAllowed` for anybody else."""
     here = await ctx.store.boards.of(ctx.address)
@@ -220,23 +180,3 @@ async def own_board(ctx: Context, code: str) -> Shared:
     if not ctx.user.moderates and shared.board != await looked_after(ctx):
         raise NotAllowed("denied-moderators")
     return shared
-
-
-def pinned(one: Shared) -> str:
-    """Return what was shared in one line of a list, which says where it is pinned."""
-    return f"{text('board-pinned')} {line(one)}" if one.pinned else line(one)
-
-
-def line(one: Shared) -> str:
-    """Return what was shared in one line of a list."""
-    words = one.words if len(one.words) <= _LONGEST_LINE else f"{one.words[: _LONGEST_LINE - 1].rstrip()}…"
-    return text("board-line", words=words, maker=one.maker or text("somebody"), votes=one.votes, uses=one.uses, code=one.id)
-
-
-def shown(one: Shared, picture: StoredImage, number: int, *, covered: bool) -> Shown:
-    """Return the picture of what was shared, with what can be done with it; `number` is that of its line in the list."""
-    return msgspec.structs.replace(job_card.shown(picture, covered=covered), index=number - 1, buttons=_buttons(one))
-
-
-def _buttons(one: Shared) -> tuple[Button, ...]:
-    return use.button("button-use", code=one.id), like.button("button-like", code=one.id), keep.button("button-fork", code=one.id)

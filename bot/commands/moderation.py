@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.commands.boards import Board, One, get_shared, looked_after, own_board, pinned
+from bot.commands.boards import Board, One, looked_after, own_board
 from bot.commands.context import Context
+from bot.commands.shared_items import get_shared
 from bot.core.errors import NotAllowed
 from bot.framework.command import command
 from bot.framework.params import Params
@@ -12,6 +13,7 @@ from bot.generation.param_types import Reason, SomebodyOrHere
 from bot.i18n.translate import text
 from bot.store.sharing.boards import Shared
 from bot.store.users.users import OPERATOR
+from bot.views.board_post import pinned
 
 #: So much is shown of what was reported, and of the reasons for one of it.
 _MOST_REPORTED, _MOST_REASONS = 10, 3

@@ -19,6 +19,7 @@ from bot.presets.template import WORDS, Body
 from bot.store.jobs.job import Job
 from bot.store.sharing.presets import Preset
 from bot.views import job_card
+from bot.views.buttons import button, preset_wire
 from inference.contract.inputs import Role
 
 #: Presets on a page, and tags of one.
@@ -220,15 +221,11 @@ async def _shown(ctx: Context, found: Preset) -> Reply:
 
 
 def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
-    # Here and not above: those commands show presets too.
-    from bot.commands.preset_library import preset_delete, preset_fork
-    from bot.commands.preset_use import opened
-
     reference = f"#{found.id}" if found.id else found.name
-    use = (Button("button-use", opened(found)),)
+    use = (Button("button-use", preset_wire(found)),)
     if found.user == ctx.user.id:
-        return (*use, preset_delete.button("button-archive", preset=reference, careful=True))
-    return (*use, preset_fork.button("button-fork", preset=reference))
+        return (*use, button("preset_delete", "button-archive", preset=reference, careful=True))
+    return (*use, button("preset_fork", "button-fork", preset=reference))
 
 
 async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:

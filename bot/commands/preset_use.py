@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from bot.commands.context import Context
 from bot.commands.generate import imagine
 from bot.commands.preset_edit import seen
+from bot.commands.shared_items import get_shared, preset_of, used, wish_of
 from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import Given
 from bot.framework.command import painting_command, painting_form_command
@@ -30,6 +31,7 @@ from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import WORDS, Body
 from bot.store.sharing.presets import Preset
+from bot.views.buttons import preset_reference, preset_wire
 
 #: Presets that are offered to who names none.
 _MOST_OFFERED = 20
@@ -80,7 +82,7 @@ async def preset_use(ctx: Context, want: PresetUse) -> Reply:
         if error.problem.key != EMPTY:
             raise
         found = await seen(ctx, name)
-        return instead(error, found, said, given, preset=_reference(found, name))
+        return instead(error, found, said, given, preset=preset_reference(found, name))
     return Reply(jobs=((await ctx.submit(params)).id,))
 
 
@@ -89,14 +91,8 @@ async def _offered(ctx: Context) -> Reply:
     is_private = await ctx.store.boards.is_private(ctx.user.id, ctx.address)
     reader = await ctx.store.presets.reader(ctx.user.id if is_private else "", ctx.address)
     found = await ctx.store.presets.listed(reader, "", 0, _MOST_OFFERED)
-    buttons = tuple(Button("button-use", opened(one), name=one.name) for one in found)
+    buttons = tuple(Button("button-use", preset_wire(one), name=one.name) for one in found)
     return Reply(text=text("preset-which" if is_private else "preset-which-here"), buttons=buttons)
-
-
-def opened(found: Preset) -> str:
-    """Return what a button carries that paints with a preset, or asks first for what it needs."""
-    is_whole = all(usual is not None for name, usual in found.body.slots.items() if name != WORDS)
-    return (preset_use if is_whole else fill).wire(preset=_reference(found, found.name))
 
 
 def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given], **source: str) -> Reply:
@@ -118,14 +114,11 @@ def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given
 @painting_form_command
 async def fill(ctx: Context, want: Fill) -> Reply:
     """Paint with a preset, filling in its slots in a form."""
-    # Here and not above: what was shared can have slots too.
-    from bot.commands import boards
-
     # What is closed as a line is not open as a form.
-    if (line := boards.use.name if want.code else preset_use.name) in ctx.wanted.closed and not ctx.may_moderate:
+    if (line := "use" if want.code else preset_use.name) in ctx.wanted.closed and not ctx.may_moderate:
         raise NotAllowed("denied-closed", name=line.replace("_", " "))
-    shared = await boards.get_shared(ctx, want.code) if want.code else None
-    found = await boards.preset_of(ctx, shared) if shared is not None else await seen(ctx, want.preset or "")
+    shared = await get_shared(ctx, want.code) if want.code else None
+    found = await preset_of(ctx, shared) if shared is not None else await seen(ctx, want.preset or "")
     if want.version not in (None, found.version):
         raise BadInput("input-preset-other", name=found.name)
     asked = _named(found.body, want.asks) if want.asks else _asked(found.body, {})
@@ -133,10 +126,10 @@ async def fill(ctx: Context, want: Fill) -> Reply:
     slots = {name: getattr(want, f"slot_{number}", None) or "" for number, name in enumerate(asked, 1) if name != WORDS}
     words = want.words or ""
     if not (any(slots.values()) or words or want.without) and len(asked) <= MOST_FIELDS:
-        source = {"code": shared.id} if shared is not None else {"preset": _reference(found, want.preset or "")}
+        source = {"code": shared.id} if shared is not None else {"preset": preset_reference(found, want.preset or "")}
         return Reply(form=_form(found, asked, {}, given, source))
     if shared is not None:
-        return await boards.used(ctx, shared, await boards.wish_of(ctx, found, words, slots))
+        return await used(ctx, shared, await wish_of(ctx, found, words, slots))
     params, _ = await ctx.bound(imagine, {**given, "preset": want.preset or "", WORDS: words}, slots)
     return Reply(jobs=((await ctx.submit(params)).id,))
 
@@ -144,8 +137,8 @@ async def fill(ctx: Context, want: Fill) -> Reply:
 def _form(found: Preset, asked: Sequence[str], values: Mapping[str, str], given: Mapping[str, Given], source: Mapping[str, str]) -> Form:
     """Return the form that asks for slots of a preset. A field is known by its number, as slots are called what people like."""
     names = _slots(found.body)
-    inbox_updates = "".join(ascii_lowercase[names.index(name)] for name in asked)
-    wire = fill.wire(**source, version=found.version, asks=inbox_updates, **{name: str(value) for name, value in given.items()})
+    letters = "".join(ascii_lowercase[names.index(name)] for name in asked)
+    wire = fill.wire(**source, version=found.version, asks=letters, **{name: str(value) for name, value in given.items()})
     fields = []
     for number, name in enumerate(asked, 1):
         usual = found.body.slots.get(name)
@@ -169,14 +162,9 @@ def _asked(body: Body, values: Mapping[str, str]) -> list[str]:
     return [name for name in names if name in (*kept, *more)]
 
 
-def _named(body: Body, inbox_updates: str) -> list[str]:
+def _named(body: Body, letters: str) -> list[str]:
     """Return the slots of a form by their letters; raises `BadInput` for what are none."""
     names = dict(zip(ascii_lowercase, _slots(body), strict=False))
-    if len(inbox_updates) > MOST_FIELDS or not set(inbox_updates) <= names.keys():
+    if len(letters) > MOST_FIELDS or not set(letters) <= names.keys():
         raise BadInput("input-button")
-    return [names[inbox_update] for inbox_update in inbox_updates]
-
-
-def _reference(found: Preset, said: str) -> str:
-    """Return how a preset is found again, in the version that it was found in."""
-    return f"#{found.id}" if found.id and found.version == found.head else said
+    return [names[letter] for letter in letters]

@@ -103,8 +103,8 @@ def folded(said: str) -> str:
 
 def one_word(said: str) -> str:
     """Return words as one, with a `-` wherever something stands between their letters."""
-    inbox_updates = (one if _is_part(one) else " " for one in unicodedata.normalize("NFC", said))
-    return "-".join("".join(inbox_updates).split())
+    letters = (one if _is_part(one) else " " for one in unicodedata.normalize("NFC", said))
+    return "-".join("".join(letters).split())
 
 
 def tag(said: str) -> str:

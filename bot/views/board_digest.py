@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from bot.commands.boards import board, line, shown
 from bot.framework.reply import Fact, Reply, Shown
 from bot.i18n.translate import moment, text
 from bot.store.sharing.boards import Shared
 from bot.store.sharing.digests import WEEK, Digest
 from bot.store.store import Store
+from bot.views.board_post import line, shown
+from bot.views.buttons import button
 
 #: What is told of a week: the best of it, and so many pictures of that.
 MOST, MOST_PICTURES = 5, 4
@@ -38,7 +39,7 @@ async def told(store: Store, one: Digest) -> Reply | None:
         text=" ".join(filter(None, [*said, text("digest-end") if one.user is not None else ""])),
         facts=tuple(Fact(str(number), line(share)) for number, share in enumerate(best, 1)),
         pictures=await _pictures(store, one, best),
-        buttons=(board.button("button-board", order="new"),),
+        buttons=(button("board", "button-board", order="new"),),
     )
 
 

@@ -1,11 +1,18 @@
-"""The buttons of jobs and pictures, in the order that is the same everywhere."""
+"""The buttons of jobs, pictures, presets and board posts, in an order that is the same everywhere.
+
+A button names its command instead of importing it, because commands show views. `tests/bot/views/test_buttons.py` binds each of
+these buttons to the declaration of its command.
+"""
 
 from collections.abc import Iterable
 
+from bot.framework import wires
 from bot.framework.reply import Button
+from bot.presets.template import WORDS
 from bot.store.jobs.job import FAILED, OPEN
+from bot.store.sharing.presets import Preset
 
-#: What comes first, whatever it is about; all else stands behind it, in its own order.
+#: The buttons that come first; all others follow in their own order.
 _FIRST = ("button-retry", "button-again", "button-vary", "button-edit")
 
 
@@ -15,42 +22,50 @@ def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
     return tuple(sorted(buttons, key=lambda one: positions.get(one.label, len(positions))))
 
 
+def button(command: str, label: str, *, careful: bool = False, **values: str | int) -> Button:
+    """Return a button that runs a command, by its name, with these values by the names of its parameters."""
+    return Button(label, wires.write(command, {name: name for name in values}, values), careful)
+
+
 def of_job(job_id: str, state: str) -> tuple[Button, ...]:
     """Return what can be done with a whole request."""
-    # Here and not above: these commands show cards, and cards carry these buttons.
-    from bot.commands.generate import again, edit
-    from bot.commands.queue import cancel, retry
-
     if state in OPEN:
-        return (cancel.button("button-cancel", job=job_id, careful=True),)
-    ended = (again.button("button-again", job=job_id), edit.button("button-edit", job=job_id))
-    return (retry.button("button-retry", job=job_id), *ended) if state == FAILED else ended
+        return (button("cancel", "button-cancel", job=job_id, careful=True),)
+    ended = (button("again", "button-again", job=job_id), button("edit", "button-edit", job=job_id))
+    return (button("retry", "button-retry", job=job_id), *ended) if state == FAILED else ended
 
 
 def of_picture(picture_id: str) -> tuple[Button, ...]:
     """Return what can be done with one picture."""
-    from bot.commands.generate import vary
-    from bot.commands.images import delete, info
-
     return (
-        vary.button("button-vary", picture=picture_id),
-        info.button("button-info", picture=picture_id),
-        delete.button("button-delete", picture=picture_id, careful=True),
+        button("vary", "button-vary", picture=picture_id),
+        button("info", "button-info", picture=picture_id),
+        button("delete", "button-delete", picture=picture_id, careful=True),
     )
 
 
 def of_info(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[Button, ...]:
-    """Return what can be done with a picture that somebody looks at closely; their own they can share and keep the settings of."""
-    from bot.commands.boards import share
-    from bot.commands.compare import compare
-    from bot.commands.generate import branch
-    from bot.commands.history import favourite
-    from bot.commands.preset_edit import preset_keep
-
-    own = (preset_keep.button("button-preset", picture=picture_id), share.button("button-share", picture=picture_id))
+    """Return what can be done with a picture on its info view; owners can also share it and keep its settings."""
+    own = (button("preset_keep", "button-preset", picture=picture_id), button("share", "button-share", picture=picture_id))
     return (
         *(own if is_own else ()),
-        favourite.button("button-unfavourite" if is_marked else "button-favourite", picture=picture_id),
-        branch.button("button-branch", picture=picture_id),
-        compare.button("button-compare", pictures=picture_id),
+        button("favourite", "button-unfavourite" if is_marked else "button-favourite", picture=picture_id),
+        button("branch", "button-branch", picture=picture_id),
+        button("compare", "button-compare", pictures=picture_id),
     )
+
+
+def of_post(code: str) -> tuple[Button, ...]:
+    """Return what can be done with a post on a board."""
+    return button("use", "button-use", code=code), button("like", "button-like", code=code), button("keep", "button-fork", code=code)
+
+
+def preset_reference(found: Preset, said: str) -> str:
+    """Return how a preset is found again, in the version that it was found in; `said` is the name that was typed."""
+    return f"#{found.id}" if found.id and found.version == found.head else said
+
+
+def preset_wire(found: Preset) -> str:
+    """Return what a button carries that paints with a preset, or asks first for what it needs."""
+    is_whole = all(usual is not None for name, usual in found.body.slots.items() if name != WORDS)
+    return wires.write("preset_use" if is_whole else "fill", {}, {"preset": preset_reference(found, found.name)})

@@ -70,7 +70,7 @@ async def running(folder, discord, telegram):
     settings, router = on_discord.config(folder).model_copy(update=there), Router()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(settings))
-        dispatcher = Dispatcher(store, on_discord.WorkerStatus(), router, PLATFORMS)
+        dispatcher = Dispatcher(store, on_discord.Painter(), router, PLATFORMS)
         app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
         for platform in PLATFORMS:
             bot = Bot(settings, app, dispatcher.card, dispatcher.show)

@@ -66,7 +66,7 @@ async def stage(tmp_path):
         telegram = await stack.enter_async_context(telegrams.quick())
         there = discords.configured(tmp_path, discord)
         settings = there.model_copy(update={"telegram": telegrams.configured(tmp_path, telegram).telegram})
-        router, painter, names = Router(), discords.WorkerStatus(), ("discord", "telegram", "web")
+        router, painter, names = Router(), discords.Painter(), ("discord", "telegram", "web")
         store = await stack.enter_async_context(opened(settings))
         dispatcher = Dispatcher(store, painter, router, names)
         app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)

@@ -65,7 +65,7 @@ class Settings:
     scheduler: str = ""
 
 
-class WorkerStatus:
+class Painter:
     """The stock pipeline, in batches, with a generator for each picture."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -109,7 +109,7 @@ def _colour(image: Image.Image) -> str:
     return objects[0].colour if objects else ""
 
 
-def negatives(painter: WorkerStatus, count: int) -> Figures:
+def negatives(painter: Painter, count: int) -> Figures:
     """Leave the colour open and forbid one: how often the forbidden colour comes, against how often it comes when another is forbidden.
 
     Any negative changes a picture, so a picture without one is no fair comparison; it is reported for the most frequent colour.
@@ -136,7 +136,7 @@ def _change(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)).mean())
 
 
-def image_to_image(painter: WorkerStatus, count: int) -> Figures:
+def image_to_image(painter: Painter, count: int) -> Figures:
     """Paint a blue circle over drawn red ones at rising strengths: change in 0..255, shares of red and blue."""
     rng = Random(FIRST_SEED)
     sources = [draw(Picture("white", things=(Thing("circle", "red", 0.5, 0.5, 0.5),)), (SIDE, SIDE), rng) for _ in range(count)]
@@ -155,7 +155,7 @@ def image_to_image(painter: WorkerStatus, count: int) -> Figures:
     return figures
 
 
-def schedulers(painter: WorkerStatus, wanted: Sequence[Captioned]) -> Figures:
+def schedulers(painter: Painter, wanted: Sequence[Captioned]) -> Figures:
     """Paint the same prompts with every scheduler that fits the model: colour and background."""
     figures, own = Figures(), painter.pipe.scheduler
     for name in painter.fitting:
@@ -167,7 +167,7 @@ def schedulers(painter: WorkerStatus, wanted: Sequence[Captioned]) -> Figures:
     return figures
 
 
-def sheet(painter: WorkerStatus, sets: dict[str, list[Captioned]], path: Path) -> list[str]:
+def sheet(painter: Painter, sets: dict[str, list[Captioned]], path: Path) -> list[str]:
     """Save 6 rows of 8 pictures, two rows each of objects, pairs and scenes; return their captions."""
     said = [one.caption for name in ("objects", "pairs", "scenes") for one in sets[name][:16]]
     page = Image.new("RGB", (8 * (SIDE + 4), 6 * (SIDE + 4)), "grey")
@@ -177,7 +177,7 @@ def sheet(painter: WorkerStatus, sets: dict[str, list[Captioned]], path: Path) -
     return said
 
 
-def answers(painter: WorkerStatus, name: str, wanted: Sequence[Captioned]) -> Figures:
+def answers(painter: Painter, name: str, wanted: Sequence[Captioned]) -> Figures:
     """Paint the prompts of one set and count; `new` is the share whose meaning training never drew."""
     began = time.monotonic()
     size = (SIDE * 3 // 2, SIDE) if name == "wide" else (SIDE, SIDE)
@@ -190,7 +190,7 @@ def answers(painter: WorkerStatus, name: str, wanted: Sequence[Captioned]) -> Fi
     return {**counted, f"{name}.new": new, f"{name}.seconds_each": round(seconds, 3)}
 
 
-def tests(painter: WorkerStatus, prompts: int) -> Mapping[str, Callable[[], Figures]]:
+def tests(painter: Painter, prompts: int) -> Mapping[str, Callable[[], Figures]]:
     """Return every test by its name."""
     sets = prompt_sets(prompts)
     return {name: partial(answers, painter, name, wanted) for name, wanted in sets.items()} | {
@@ -221,7 +221,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, help="threads; fewer are faster if other work keeps the cores busy")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    painter = WorkerStatus(given.model, Settings(given.steps, given.guidance, given.scheduler))
+    painter = Painter(given.model, Settings(given.steps, given.guidance, given.scheduler))
     if given.sheet:
         print("\n".join(sheet(painter, prompt_sets(20), given.sheet)))
         return 0

@@ -53,7 +53,7 @@ def configured(folder, discord, **section):
     return config(folder).model_copy(update={"discord": there})
 
 
-class WorkerStatus:
+class Painter:
     """An engine. It waits for `may` before each request; `preview` is what it shows meanwhile."""
 
     is_able = True
@@ -85,7 +85,7 @@ class Chat:
     discord: Discord
     store: Store
     adapter: object
-    painter: WorkerStatus
+    painter: Painter
 
     def channel(self, name="general", **more):
         """Return a channel of a server of its own, and two who are in it."""
@@ -132,7 +132,7 @@ async def told(use):
 @asynccontextmanager
 async def open_chat(folder, discord, commands=COMMANDS, **section):
     """Give a bot that is connected; `section` is its `[discord]`."""
-    settings, painter, router = configured(folder, discord, **section), WorkerStatus(), Router()
+    settings, painter, router = configured(folder, discord, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("discord",))
         app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from bot.store.jobs.outbox import GAVE_UP, SENT
-from tests.adapters.discord.chat import WorkerStatus
+from tests.adapters.discord.chat import Painter
 from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, named, some, staged
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.parametrize("number", range(ROUNDS))]
@@ -35,7 +35,7 @@ REFUSALS = ((404, 10008), (401, 50027), (403, 50013), (400, 50083))
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def standing(tmp_path_factory):
     # So slow are cards here that none of them meets what is meant for the result. What is painted does not matter.
-    async with staged(WorkerStatus(), tmp_path_factory.mktemp("bot"), message_seconds=1000.0) as stage:
+    async with staged(Painter(), tmp_path_factory.mktemp("bot"), message_seconds=1000.0) as stage:
         yield stage
 
 

@@ -10,7 +10,7 @@ from adapters.discord import api as posts
 from adapters.discord import message_ref, replies
 from bot.i18n.translate import text
 from bot.store.jobs.outbox import GAVE_UP, SENT
-from tests.adapters.discord.chat import UNHURRIED, WorkerStatus
+from tests.adapters.discord.chat import UNHURRIED, Painter
 from tests.adapters.discord.stage import SMALL, WORDS, named, some, staged
 from tests.emulators.discord import server
 
@@ -23,7 +23,7 @@ LATE, ALMOST = 16 * 60.0, 14.2 * 60.0
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def standing(tmp_path_factory):
     # When it is painted matters here, and not what.
-    async with staged(WorkerStatus(), tmp_path_factory.mktemp("bot")) as stage:
+    async with staged(Painter(), tmp_path_factory.mktemp("bot")) as stage:
         yield stage
 
 

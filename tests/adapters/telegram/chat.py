@@ -20,11 +20,11 @@ from bot.generation.model_catalog import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.outbox import SENT
 from bot.store.store import Store
-from tests.adapters.discord.chat import WorkerStatus
+from tests.adapters.discord.chat import Painter
 from tests.adapters.web.chat import config
 from tests.emulators.telegram import Telegram
 
-__all__ = ["WorkerStatus"]
+__all__ = ["Painter"]
 
 #: How often what can go wrong goes wrong.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
@@ -64,7 +64,7 @@ class Chat:
     telegram: Telegram
     store: Store
     adapter: object
-    painter: WorkerStatus
+    painter: Painter
     dispatcher: Dispatcher
 
     async def started(self, name="ann"):
@@ -123,7 +123,7 @@ def is_done(message):
 @asynccontextmanager
 async def open_chat(folder, telegram, commands=COMMANDS, *, paints=True, **section):
     """Give a bot that is connected; `section` is its `[telegram]`. One that does not paint leaves requests waiting."""
-    settings, painter, router = configured(folder, telegram, **section), WorkerStatus(), Router()
+    settings, painter, router = configured(folder, telegram, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("telegram",))
         app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)

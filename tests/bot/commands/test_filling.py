@@ -119,9 +119,9 @@ async def test_nobody_fills_in_anothers_preset(bot):
         with pytest.raises(BadInput) as refused:
             await bot.press(form.wire, "eve", **more)
         assert refused.value.problem.key == "input-preset-unknown"
-    for inbox_updates in ("z", "aaaaaa", "A"):
+    for letters in ("z", "aaaaaa", "A"):
         with pytest.raises(BadInput):
-            await bot.say(f"/fill placard --asks {inbox_updates}")
+            await bot.say(f"/fill placard --asks {letters}")
 
 
 async def test_what_was_shared_asks_too(bot):

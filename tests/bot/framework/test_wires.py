@@ -58,13 +58,13 @@ def test_old_buttons_mean_what_they_meant(recorded):
 def test_a_new_field_moves_no_old_value():
     """A command with a new field in the middle reads its old buttons as before, and buttons with the new field name it."""
 
-    class SavedDefaults(Params):
+    class Wanted(Params):
         job: Annotated[str, Field(description="Which")]
         between: Annotated[int | None, Field(description="New"), ButtonId("b")] = None
         same: Annotated[bool | None, Field(description="Old")] = None
 
     @command
-    async def again(_ctx, _want: SavedDefaults) -> Reply:
+    async def again(_ctx, _want: Wanted) -> Reply:
         """Paint once more."""
         return Reply()
 

@@ -311,9 +311,7 @@ def test_card(tmp_path):
     folder = write_model(tmp_path / "painter")
     limits = {"multiple": 16, "smallest": 128, "largest": 256, "most_pixels": 65536}
     defaults = {"width": 128, "height": 128, "steps": 4, "guidance": 1.0, "scheduler": "lcm"}
-    write_json(
-        folder / "easel.json", {"title": "WorkerStatus", "limits": limits, "defaults": defaults, "schedulers": ["lcm"], "words": ["red"]}
-    )
+    write_json(folder / "easel.json", {"title": "Painter", "limits": limits, "defaults": defaults, "schedulers": ["lcm"], "words": ["red"]})
     model_info = inspect(folder)
 
     assert (model_info.title, model_info.words, model_info.schedulers) == ("Painter", ("red",), ("lcm",))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from adapters.shared.health import Health
+from adapters.observability.health import Health
 from adapters.web.adapter import WebAdapter
 from bot.config import Web
 from inference.contract.errors import Problem

@@ -21,10 +21,10 @@ async def words(store, user):
     return "".join(job.request.prompt.text for job in await store.jobs.open_of(user))
 
 
-async def asked(store, user, inbox_updates, **changes):
+async def asked(store, user, letters, **changes):
     """Have a job accepted for each letter, and return them by it."""
-    jobs = await store.jobs.accept([new_job(user, inbox_update, **changes) for inbox_update in inbox_updates])
-    return dict(zip(inbox_updates, jobs, strict=True))
+    jobs = await store.jobs.accept([new_job(user, letter, **changes) for letter in letters])
+    return dict(zip(letters, jobs, strict=True))
 
 
 async def state_of(store, job):
@@ -43,7 +43,7 @@ async def hold(store, user, *, by_person=None, by_place=None, as_member=None):
 
 
 @pytest.mark.parametrize(
-    ("inbox_update", "way", "expected"),
+    ("letter", "way", "expected"),
     [
         ("c", "up", "acbde"),
         ("c", "down", "abdce"),
@@ -58,12 +58,12 @@ async def hold(store, user, *, by_person=None, by_place=None, as_member=None):
         ("e", "last", None),
     ],
 )
-async def test_a_job_moves_within_its_own_line(store, inbox_update, way, expected):
+async def test_a_job_moves_within_its_own_line(store, letter, way, expected):
     """A waiting job goes up, down, first or last among its person's own; at the end it stays, and says so."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     jobs = await asked(store, ann, "abcde")
     await asked(store, bob, "xy")
-    assert await store.line.move(jobs[inbox_update], way) == (expected is not None)
+    assert await store.line.move(jobs[letter], way) == (expected is not None)
     assert (await words(store, ann), await words(store, bob)) == (expected or "abcde", "xy")
     assert [(await store.line.before(jobs[one]))[0] for one in expected or "abcde"] == [0, 1, 2, 3, 4]
     claimed = [(await store.attempts.claim("me")).request.prompt.text for _ in range(7)]
@@ -117,8 +117,8 @@ async def test_how_everybody_stands(store):
     tiered = under(store, tiers={"friend": Tier(weight=2.0)})
     ann, bob, eve = [await user_of(store, name) for name in ("ann", "bob", "eve")]
     await change_person(store, bob, tier="friend")
-    for user, inbox_updates in ((ann, "abc"), (bob, "x"), (eve, "z")):
-        await asked(tiered, user, inbox_updates, cost=4.0)
+    for user, letters in ((ann, "abc"), (bob, "x"), (eve, "z")):
+        await asked(tiered, user, letters, cost=4.0)
     assert (await tiered.attempts.claim("me")).user == ann
     await store.line.pause_person(eve, paused=True)
     stands = {one.user: one for one in await tiered.line.stands()}
@@ -197,8 +197,8 @@ async def test_nobody_slips_through_a_pause(store, way):
     """Whatever is accepted, tried again or put back in the very moment of a pause is held back by it, and goes on after it."""
     for number in range(8):
         ann = await user_of(store, f"ann {number}")
-        for inbox_update in "abcd":
-            await accepted(store, ann, inbox_update)
+        for letter in "abcd":
+            await accepted(store, ann, letter)
         running = [await store.attempts.claim(f"runner {channel}") for channel in range(4)]
         assert {job.user for job in running} == {ann}
         await store.attempts.fail(running[0], Problem("memory-spent"))
@@ -208,7 +208,7 @@ async def test_nobody_slips_through_a_pause(store, way):
             store.attempts.give_back(running[1]),
             store.attempts.leave("runner 2"),
             store.jobs.retry(running[0].id),
-            *(accepted(store, ann, inbox_update) for inbox_update in "ef"),
+            *(accepted(store, ann, letter) for letter in "ef"),
         ]
         doing.insert(number % 6, pause(*whom, paused=True))
         await asyncio.gather(*doing)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.shared.health import Health
+from adapters.observability.health import Health
 from bot.core.cost_model import Timing
 from bot.jobs.counters import Counters
 from inference.contract.errors import Problem
@@ -69,7 +69,7 @@ async def test_it_says_why_it_is_not_ready(store, monkeypatch):
 
 async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
     """A store that says nothing at all counts as away after a moment."""
-    monkeypatch.setattr("adapters.shared.health._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("adapters.observability.health._PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(store.work, "answers", asyncio.Event().wait)
     async with operating(store) as operation:
         assert await operation.ready() == ("store",)

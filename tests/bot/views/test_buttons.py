@@ -1,0 +1,38 @@
+"""Buttons of views: each names a command that exists and values that it takes."""
+
+import pytest
+
+from bot.commands import COMMANDS
+from bot.framework import wires
+from bot.framework.reply import MOST_WIRE
+from bot.store.jobs.job import CANCELLED, DONE, FAILED, PAUSED, RUNNING, WAITING
+from bot.views import buttons
+
+_ID = "0123456789abcdef"
+_KNOWN = {one.name: one for one in COMMANDS}
+
+
+def _shown():
+    """Return every button that views put somewhere, with the values that it stands for."""
+    for state in (WAITING, PAUSED, RUNNING, DONE, CANCELLED, FAILED):
+        yield from buttons.of_job(_ID, state)
+    yield from buttons.of_picture(_ID)
+    yield from buttons.of_info(_ID, is_marked=False, is_own=True)
+    yield from buttons.of_info(_ID, is_marked=True, is_own=False)
+    yield from buttons.of_post(_ID)
+    yield buttons.button("board", "button-board", order="new")
+    yield buttons.button("preset_delete", "button-archive", preset=f"#{_ID}", careful=True)
+    yield buttons.button("preset_fork", "button-fork", preset=f"#{_ID}")
+
+
+@pytest.mark.parametrize("shown", {one.wire: one for one in _shown()}.values(), ids=lambda one: one.wire)
+def test_buttons_are_taken_by_the_commands_that_they_name(shown):
+    """Every button of a view binds to its command as the command declares it, and fits on every platform."""
+    _, *parts = shown.wire.split(":")
+    command = _KNOWN[wires.command_of(shown.wire)]
+    values = command.pressed(parts)
+    assert set(values.values()) <= {_ID, f"#{_ID}", "new"}
+    assert values
+    command.params_type(**values)
+    assert command.wire(**values) == shown.wire
+    assert len(shown.wire.encode()) <= MOST_WIRE
