@@ -74,6 +74,7 @@ class GenerationFields(Params):
     steps: Annotated[types.Steps, Row(priced=True, limit="whole")] = None
     guidance: Annotated[types.Guidance, Row(limit="real")] = None
     scheduler: Annotated[types.Scheduler, Row()] = None
+    clip_skip: Annotated[types.ClipSkip, Row()] = None
     seed: Annotated[types.Seed, Row(settable=False, preset=False, shared=False, by_model=False, amount=False)] = None
     count: Annotated[types.Count, Row(of_picture=False, by_model=False, priced=True, limit="whole")] = None
     preset: Annotated[

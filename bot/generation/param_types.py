@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.framework.params import Also, Completed, FileMark, PictureMark, Several, Suggested
+from bot.framework.params import Also, ButtonId, Completed, FileMark, PictureMark, Several, Suggested
 from bot.generation.model_catalog import ModelCatalog
 from bot.generation.sizes import SHAPES
 from bot.prompting.grammar import MOST_CHARACTERS
@@ -51,6 +51,9 @@ Steps = Annotated[int | None, Field(ge=1, le=MOST_STEPS, description="Denoising 
 Guidance = Annotated[float | None, Field(ge=0, le=MOST_GUIDANCE, description="How closely to follow the prompt"), Also("cfg")]
 Scheduler = Annotated[
     str | None, Field(max_length=40, description="Scheduler (sampling method), such as euler a"), Suggested(_schedulers), Also("sampler")
+]
+ClipSkip = Annotated[
+    int | None, Field(ge=1, le=4, description="Which layer of CLIP reads the prompt: 1 is the last, 2 the one before it"), ButtonId("k")
 ]
 Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="Random seed; the same seed repeats a picture")]
 Count = Annotated[int | None, Field(ge=1, le=MOST_PICTURES, description="Number of pictures"), Also("n")]

@@ -35,9 +35,10 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     Picture `i` of `count` is painted with seed `seed + i`. `inputs` are the pictures that it is given; `mode` names the way to
     paint, and if it is empty the inputs decide (`modes.mode_of`): requests stored before there were modes have none. `strength`
     0..1 says how much of an init picture is repainted. `share` names who pays for the time (requests of one share split one
-    turn), `weight` how large that turn is. `bucket` fixes the number of rows of every forward pass, so that a picture does not
-    depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in its passes when it
-    was painted before, as `ImageProvenance` has them: there it sits again, and is the same to the last bit.
+    turn), `weight` how large that turn is. `clip_skip` is the layer of CLIP that reads the prompt, counted from the last, which
+    is 1; None is the layer that the model was trained with. `bucket` fixes the number of rows of every forward pass, so that a
+    picture does not depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in
+    its passes when it was painted before, as `ImageProvenance` has them: there it sits again, and is the same to the last bit.
     """
 
     prompt: Prompt
@@ -53,6 +54,7 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = ""
     inputs: tuple[Input, ...] = ()
     strength: float = 0.6
+    clip_skip: int | None = None
     previews: bool = False
     allow_smaller: bool = False
     share: str = ""
@@ -94,6 +96,7 @@ TRAITS: dict[str, Traits] = {
     "width": Traits(infotext="Size"),
     "model": Traits(infotext="Model"),
     "strength": Traits(infotext="Denoising strength"),
+    "clip_skip": Traits(infotext="Clip skip", embeds=True, needs="clip"),
 }
 
 

@@ -3,6 +3,7 @@
 Only compel's arithmetic is used. Its text parser never sees a person's words: it takes exponential time on nested brackets.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,25 @@ from inference.worker.model_loader import Loaded
 Embedded = dict[str, Tensor]
 
 
+class ClipLayer(EmbeddingsProvider):  # type: ignore[misc]  # compel ships no types
+    """Gives what one layer of CLIP makes of words, counted from the last, which is 1; an encoder of fewer layers gives its first."""
+
+    def __init__(self, number: int, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._number = number
+
+    def _encode_token_ids_to_embeddings(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        read = self.text_encoder(token_ids, attention_mask, output_hidden_states=True, return_dict=True)
+        # The first of the states is that of the bare words, before any layer.
+        states = read.hidden_states[1:]
+        state: Tensor = states[-min(self._number, len(states))]
+        if self.returned_embeddings_type is ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED:
+            return state
+        encoder: Any = self.text_encoder
+        normalised: Tensor = getattr(encoder, "text_model", encoder).final_layer_norm(state)
+        return normalised
+
+
 class TextEncoder:
     """Turns prompts into embeddings for one model; `device` is where its text encoders are."""
 
@@ -25,14 +45,14 @@ class TextEncoder:
         self._loaded, self._device = loaded, device
         self._family = FAMILIES[loaded.model_info.family]
         self._text = self._family.text
-        self._providers = self._clip_providers(self._text) if isinstance(self._text, ClipText) else []
+        self._providers = self._clip_providers(self._text, None) if isinstance(self._text, ClipText) else []
 
-    def _clip_providers(self, text: ClipText) -> list[EmbeddingsProvider]:
+    def _clip_providers(self, text: ClipText, clip_skip: int | None) -> list[EmbeddingsProvider]:
         parts, kind = self._loaded.components, ReturnedEmbeddingsType[text.states]
         pairs = [(parts[f"tokenizer{end}"], parts[f"text_encoder{end}"]) for end in ("", "_2") if parts.get(f"text_encoder{end}")]
+        make = EmbeddingsProvider if clip_skip is None else partial(ClipLayer, clip_skip)
         return [
-            EmbeddingsProvider(tokenizer, encoder, truncate=False, returned_embeddings_type=kind, device=self._device)
-            for tokenizer, encoder in pairs
+            make(tokenizer, encoder, truncate=False, returned_embeddings_type=kind, device=self._device) for tokenizer, encoder in pairs
         ]
 
     def key(self, request: PictureRequest) -> tuple[object, ...]:
@@ -41,35 +61,38 @@ class TextEncoder:
 
     def read(self, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's words."""
-        return self.embed(request.prompt, request.negative, self._is_guided(request))
+        return self.embed(request.prompt, request.negative, self._is_guided(request), request.clip_skip)
 
     def _is_guided(self, request: PictureRequest) -> bool:
         return self._family.is_guided(request.guidance)
 
-    def embed(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
+    def embed(self, prompt: Prompt, negative: Prompt, guided: bool, clip_skip: int | None = None) -> Embedded:
         """Return the embeddings of a prompt, in float32, and of its negative where guidance needs one."""
         if isinstance(self._text, StockText):
             return self._stock(self._text, prompt, negative, guided)
-        words = self._weighted(prompt)
+        providers = self._providers if clip_skip is None else self._clip_providers(self._text, clip_skip)
+        words = self._weighted(prompt, providers)
         embedded = {"prompt_embeds": words}
         if guided:
-            unwanted = self._weighted(negative)
+            unwanted = self._weighted(negative, providers)
             if not negative.parts and self._loaded.zero_empty:
                 unwanted = torch.zeros_like(unwanted)
             length = max(words.shape[1], unwanted.shape[1])
-            embedded = {"prompt_embeds": self._longer(words, length), "negative_prompt_embeds": self._longer(unwanted, length)}
+            embedded = {
+                "prompt_embeds": self._longer(words, length, providers),
+                "negative_prompt_embeds": self._longer(unwanted, length, providers),
+            }
         if self._text.pooled:
             embedded |= self._pooled(prompt, negative, guided)
         return embedded
 
-    def _weighted(self, prompt: Prompt) -> Tensor:
+    def _weighted(self, prompt: Prompt, providers: list[EmbeddingsProvider]) -> Tensor:
         """Return (1, windows * 77, channels): every part of the prompt starts a window of its own."""
         windows = []
         for part in prompt.parts or ((Fragment(""),),):
             texts, weights = [self._plain(one.text) for one in part], [one.weight for one in part]
             columns = [
-                provider.get_embeddings_for_weighted_prompt_fragments([texts], [weights], device=self._device)
-                for provider in self._providers
+                provider.get_embeddings_for_weighted_prompt_fragments([texts], [weights], device=self._device) for provider in providers
             ]
             windows.append(torch.cat(columns, dim=-1))
         return torch.cat(windows, dim=1).float()
@@ -84,11 +107,11 @@ class TextEncoder:
     def _spoken(self, prompt: Prompt) -> str:
         return self._plain(" ".join(fragment.text for part in prompt.parts for fragment in part))
 
-    def _longer(self, embedded: Tensor, length: int) -> Tensor:
+    def _longer(self, embedded: Tensor, length: int, providers: list[EmbeddingsProvider]) -> Tensor:
         """Pad with windows of the empty prompt."""
         if embedded.shape[1] == length:
             return embedded
-        empty = torch.cat([provider.empty_z.to(self._device) for provider in self._providers], dim=-1).float()
+        empty = torch.cat([provider.empty_z.to(self._device) for provider in providers], dim=-1).float()
         missing = (length - embedded.shape[1]) // empty.shape[1]
         return torch.cat([embedded, *[empty] * missing], dim=1)
 

@@ -1022,6 +1022,7 @@ param-size = Breite und Höhe wie 768x512, oder ein Seitenverhältnis wie 16:9
 param-steps = Schritte beim Entrauschen; mehr dauert länger
 param-guidance = Wie genau das Bild dem Prompt folgt
 param-scheduler = Das Verfahren für die Schritte, zum Beispiel euler a
+param-clip-skip = Welche Schicht von CLIP den Prompt liest: 1 ist die letzte, 2 die davor
 param-seed = Derselbe Seed ergibt dasselbe Bild
 param-count = Wie viele Bilder
 param-model = Welches Modell verwendet wird

@@ -1068,6 +1068,7 @@ param-size = Ancho y alto como 768x512, o una proporción como 16:9
 param-steps = Pasos para eliminar el ruido; cuantos más, más lento
 param-guidance = Con cuánta fidelidad sigue el prompt
 param-scheduler = El método de los pasos, por ejemplo euler a
+param-clip-skip = Qué capa de CLIP lee el prompt: 1 es la última, 2 la anterior
 param-seed = La misma semilla repite la misma imagen
 param-count = Cuántas imágenes
 param-model = Qué modelo se usa

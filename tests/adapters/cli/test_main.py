@@ -87,6 +87,14 @@ def test_paint_again(easel, tmp_path):
     assert pictures(tmp_path) == ["star.png"]
 
 
+def test_paint_with_another_layer(easel, tmp_path):
+    """An option that only some models take reaches the picture, and stands in its file."""
+    done = easel("paint", "a green star", "-o", "star.png", "--seed", "3", "--steps", "2", "--clip-skip", "2")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "star.png") as image:
+        assert ", Clip skip: 2" in image.text["parameters"]
+
+
 def test_paint_from_a_picture(easel, tmp_path):
     """A source picture gives the picture its shape, and a low strength leaves its colours."""
     Image.new("RGB", (400, 200), (240, 220, 30)).save(tmp_path / "source.png")
@@ -147,6 +155,7 @@ def test_refusals(easel, tmp_path, words, code, sentence):
         (["--seed", "-1"], ("seed", "-1")),
         (["--scheduler", "eulr"], ("eulr", "euler")),
         (["--model", "dmeo"], ("dmeo", "demo")),
+        (["--clip-skip", "5"], ("clip_skip", "1 to 4", "5")),
     ],
 )
 def test_refusals_of_the_model(easel, words, named):
