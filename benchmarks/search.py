@@ -40,7 +40,7 @@ _SECONDS = 8.0
 #: As many as a menu shows, and as many as a page of history does.
 _MENU, _PAGE = 25, 10
 
-Health = Callable[["Bench", int], Awaitable[None]]
+Operation = Callable[["Bench", int], Awaitable[None]]
 
 
 class Bench:
@@ -104,7 +104,7 @@ def _rank(number: int) -> int:
 
 
 #: The last two take turns with each other too: they are compared.
-OPERATIONS: tuple[Health, ...] = (
+OPERATIONS: tuple[Operation, ...] = (
     *(Bench.complete, Bench.presets_word, Bench.presets_common),
     *(
         Bench.one_word,
@@ -117,7 +117,7 @@ OPERATIONS: tuple[Health, ...] = (
 )
 
 
-async def sampled(benches: Sequence[Bench], operation: Health) -> list[list[float]]:
+async def sampled(benches: Sequence[Bench], operation: Operation) -> list[list[float]]:
     """Return the milliseconds of each sample, by bench; all of them take turns."""
     taken: list[list[float]] = [[] for _ in benches]
     for number in range(SAMPLES + 1):

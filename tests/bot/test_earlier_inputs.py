@@ -16,10 +16,10 @@ from inference.contract.modes import mode_of
 from inference.demo import WEIGHTS
 from inference.models.registry import read_catalogue
 from tests.bot.store.test_schema import fill
-from tests.stores import init, init_of, url
+from tests.stores import init, init_of, server, url
 from tests.talk import PLATFORM, Chat, png
 
-__all__ = ["url"]
+__all__ = ["server", "url"]
 
 #: The revision of that version, and what it kept of `a red circle --strength 0.5 --seed 7 --steps 8 --size 64x64` and a picture.
 REVISION = "2026_11_23_search"

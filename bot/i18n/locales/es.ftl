@@ -81,6 +81,7 @@ input-picture-none = /{ $command } no admite imágenes; quítala o úsala como i
 input-two-pictures =
     { $most ->
         [one] /{ $command } acepta una sola imagen, y hay más; deja solo una.
+        [many] /{ $command } acepta hasta { $most } imágenes, y hay más; quita las demás.
        *[other] /{ $command } acepta hasta { $most } imágenes, y hay más; quita las demás.
     }
 input-filter = No existe el filtro { $given }:; puedes usar { $offered }. Para buscar la palabra misma, quita los dos puntos.

@@ -304,7 +304,7 @@ def test_doctor_finds(easel, tmp_path, text, sentence, code):
 
 def test_a_defect_is_kept_for_later(tmp_path):
     """An error that nobody foresaw becomes one sentence that names a file with the whole trace."""
-    script = "from adapters import cli, main; main.chosen = lambda *_: 1 / 0; cli.main()"
+    script = "from adapters import bootstrap; from adapters.cli import main; bootstrap.chosen = lambda *_: 1 / 0; main.main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "paint", "x"],
         cwd=tmp_path,
@@ -325,9 +325,9 @@ def test_the_asking_process_stays_light(words, tmp_path):
     """No command loads the libraries that paint into the process that talks with people."""
     script = """
 import json, sys
-from adapters import cli
+from adapters.cli import main
 try:
-    cli.main()
+    main.main()
 finally:
     print(json.dumps(sorted({"torch", "diffusers", "transformers", "compel", "scipy"} & sys.modules.keys())), file=sys.stderr)
 """

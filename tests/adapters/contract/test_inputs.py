@@ -93,6 +93,6 @@ async def test_too_many_pictures_are_refused(stage, names):
     async with stage.user(names[0]) as ada:
         heard = await ada.say("/repaint a blue star", pictures=[IMAGE, MASK, png("red")])
         assert heard.is_refused
-        assert "/repaint takes 2 pictures" in heard.said
+        assert "/repaint takes up to 2 pictures" in heard.said
         assert "the number of mask pictures must be 1" in (await ada.say("/repaint a blue star", pictures=[IMAGE])).said
         assert await ada.cards() == []

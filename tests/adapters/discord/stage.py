@@ -209,7 +209,7 @@ def hurried(*, message_seconds=0.02):
             patch.setattr(module, "asyncio", Hasty())
         for module in (message_ref, api, adapting, world):
             patch.setattr(module, "time", clock)
-        patch.setattr(adapting, "Pace", partial(card_throttle.CardThrottle, place_seconds=0.02, message_seconds=message_seconds))
+        patch.setattr(adapting, "CardThrottle", partial(card_throttle.CardThrottle, place_seconds=0.02, message_seconds=message_seconds))
         patch.setattr(adapting, "Connection", partial(connection.Connection, first_pause=0.05))
         patch.setattr(connection, "LONGEST_PAUSE", 0.2)
         patch.setattr(adapting, "_LOOK_SECONDS", 0.1)

@@ -20,6 +20,7 @@ from bot.generation.params import GenerationParams
 from bot.i18n.translate import ENGLISH, LANGUAGES, keys, speaking
 from bot.presets.template import Body, checked
 from bot.store.users.settings import SavedDefaults
+from inference.contract.inputs import Input, Role
 from inference.contract.request import TRAITS, PictureRequest, Prompt
 from inference.demo import WEIGHTS
 from inference.images.metadata import parameters
@@ -106,7 +107,7 @@ def pinned(_fields):
 
 def written(_fields):
     """Return the fields that stand in A1111's text."""
-    text = parameters(asked(), DEMO, 3, (64, 72), source_given=True)
+    text = parameters(asked(inputs=(Input(Role.INIT),)), DEMO, 3, (64, 72))
     return {name for name, one in FIELDS.items() if one.traits.infotext and f"{one.traits.infotext}: " in text}
 
 

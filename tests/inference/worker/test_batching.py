@@ -18,7 +18,7 @@ def recorder(seen):
         seen.append(arguments["sample"].shape[0])
         return (arguments["sample"] * 2 + arguments["timestep"].view(-1, 1, 1, 1),)
 
-    return Target("m", "denoise", torch.nn.Fingerprint(), run, torch.float32, torch.device("cpu"))
+    return Target("m", "denoise", torch.nn.Identity(), run, torch.float32, torch.device("cpu"))
 
 
 def call(target, rows, time, **more):

@@ -103,7 +103,7 @@ def test_models_without_clip_alone_refuse_it(tmp_path):
     model_info.check(plain)
     with pytest.raises(NotOffered) as refused:
         model_info.check(asked(width=64, height=64, scheduler=model_info.defaults.scheduler, clip_skip=2))
-    assert refused.value.problem.key == "option-not-taken"
+    assert refused.value.problem.key == "unknown-option-here"
     assert refused.value.problem.facts == {"name": "clip_skip", "model": "model"}
     assert (model_info.options, PASSPORT.options) == ((), ("clip_skip",))
 
