@@ -42,7 +42,7 @@ async def attempt(
     Raises `BotError` or `InferenceError` where it failed. Being cancelled cancels the work at its next step.
     """
     # Whose turn it takes is whose job it is now: two persons may have become one since it was accepted.
-    request = msgspec.structs.replace(job.request, inputs=await _inputs(job, files), share=job.user)
+    request = msgspec.structs.replace(job.request, inputs=await _inputs(job, files), share=job.user, weight=job.weight)
     painted: list[Painted] = []
     clock = _Clock()
     async with contextlib.aclosing(engine.run(request)) as events:

@@ -14,7 +14,7 @@ from bot.store.database import Database
 from bot.store.images import search_terms
 from bot.store.jobs import fair_queue, outbox
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, IS_OPEN, LEASE, PAUSED, RUNNING, UNREADABLE, WAITING, Job, Painted, job_of, jobs
-from bot.store.tables.core import JobRow, PictureRow
+from bot.store.tables.core import JobRow, PictureRow, UserRow
 from inference.contract.errors import Problem
 from inference.contract.provenance import Provenance
 
@@ -55,8 +55,14 @@ class Attempts:
             }
             await session.execute(update(JobRow).where(JobRow.id == job_id).values(begun))
             row, channel = (await session.execute(jobs().where(JobRow.id == job_id))).one()
+            job = await self._weighted(session, job_of(row, channel))
             await self._database.ring(session, f"show:{job_id}:{runner}")
-        return job_of(row, channel)
+        return job
+
+    async def _weighted(self, session: AsyncSession, job: Job) -> Job:
+        """Return a job with the weight of its user's tier, by which the worker shares the device among the users it paints for."""
+        tier = await session.scalar(select(UserRow.tier).where(UserRow.id == job.user))
+        return msgspec.structs.replace(job, weight=self._policy.tier(tier or "").weight)
 
     async def beat(self, runner: str, held: Collection[str]) -> frozenset[str]:
         """Extend a runner's leases of these jobs and return the ids of those that are still its own."""
@@ -154,7 +160,7 @@ class Attempts:
             if changed.first() is None:
                 return None
             row, channel = (await session.execute(jobs().where(JobRow.id == job.id))).one()
-        return job_of(row, channel)
+            return await self._weighted(session, job_of(row, channel))
 
     async def sweep(self) -> int:
         """Settle cancelled jobs of which nobody said for long what they used, as if it were nothing; return how many."""

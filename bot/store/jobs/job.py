@@ -54,7 +54,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """An accepted request and what has become of it.
 
     `attempt` says which of all its attempts this one is, `tries` how many of them count against it. `rank` is its place in its
-    person's own line, `language` what it was asked for in, `evidence` what painted it.
+    person's own line, `language` what it was asked for in, `evidence` what painted it,
+    `weight` the weight of its user's tier (set when the job is claimed).
     """
 
     id: str
@@ -77,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     credits: int = 0
     language: str = ""
     evidence: JobProvenance = JobProvenance()
+    weight: float = 1.0
 
     @property
     def is_unreadable(self) -> bool:

@@ -204,7 +204,7 @@ def test_a_line_that_cannot_be_written_tells_nothing(log):
     """A mistake in a log call shows where it is, and not what was to be written."""
     written = log()
     logging.getLogger("x").info("%d", PASSWORD)
-    assert without(written).startswith("log.broken logger=x file=test_logs.py line=")
+    assert without(written).startswith("log.broken logger=x file=test_logging.py line=")
     assert "Traceback" not in written.getvalue()
 
 
@@ -233,7 +233,7 @@ def test_a_start_writes_no_line():
     import subprocess
 
     code = (
-        "import sys; from adapters import logs, redaction; from bot.config import Log; logs.set_up(Log());"
+        "import sys; from adapters.observability import logging, redaction; from bot.config import Log; logging.set_up(Log());"
         "print('structlog' in sys.modules, redaction._compiled.cache_info().currsize)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout == "False 0\n"

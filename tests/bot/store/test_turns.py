@@ -326,3 +326,16 @@ async def test_the_store_and_the_pure_rule_agree(store, seed):
     assert taken > 30
     async with store.database.read() as session:
         assert await session.scalar(select(ClockRow.now)) == pytest.approx(lines.clock)
+
+
+async def test_a_claimed_job_carries_the_weight_of_its_users_tier(store):
+    """The worker is told the weight of the tier that a user is in, in the first attempt and in the next."""
+    tiered = under(store, tiers={"patron": Tier(weight=2.0)})
+    ann, bob = await user_of(tiered, "ann"), await user_of(tiered, "bob")
+    await change_person(tiered, ann, tier="patron")
+    await ask(tiered, ann)
+    await ask(tiered, bob)
+    claimed_jobs = [await tiered.attempts.claim("me") for _ in range(2)]
+    assert {job.user: job.weight for job in claimed_jobs} == {ann: 2.0, bob: 1.0}
+    again = [await tiered.attempts.again(job) for job in claimed_jobs]
+    assert {job.user: job.weight for job in again} == {ann: 2.0, bob: 1.0}
