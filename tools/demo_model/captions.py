@@ -73,14 +73,14 @@ def pair(rng: Random) -> Captioned:
 
 def scene(rng: Random) -> Captioned:
     """Return a place at a time of day, often with one thing in it."""
-    channel, time = rng.choice(PLACES), rng.choice(TIMES)
+    place, time = rng.choice(PLACES), rng.choice(TIMES)
     if rng.random() < 0.4:
-        bare = channel.split(" ", 1)[1] if rng.random() < 0.5 else f"{rng.choice(['a scene', 'a picture'])} {channel}"
-        return Captioned(f"{bare} {time}", Picture(channel=channel, time=time))
+        bare = place.split(" ", 1)[1] if rng.random() < 0.5 else f"{rng.choice(['a scene', 'a picture'])} {place}"
+        return Captioned(f"{bare} {time}", Picture(place=place, time=time))
     on_land = [name for name in THINGS if name not in ("fish", "boat")]
-    name, colour = rng.choice(on_land) if channel != "by the sea" else "boat", rng.choice(list(COLOURS))
+    name, colour = rng.choice(on_land) if place != "by the sea" else "boat", rng.choice(list(COLOURS))
     thing = Thing(name, colour, rng.uniform(0.3, 0.7), rng.uniform(0.68, 0.74), rng.uniform(0.4, 0.48))
-    return Captioned(f"{_phrase('', colour, name)} {channel} {time}", Picture(channel=channel, time=time, things=(thing,)))
+    return Captioned(f"{_phrase('', colour, name)} {place} {time}", Picture(place=place, time=time, things=(thing,)))
 
 
 def captioned(rng: Random) -> Captioned:

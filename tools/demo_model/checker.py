@@ -160,8 +160,8 @@ def _silhouette(mask: Mask) -> Numbers:
     y, x = np.nonzero(mask)
     spread = float(np.sqrt(y.var() + x.var())) or 1.0
     ticks = np.linspace(-REACH, REACH, SILHOUETTE) * spread
-    channels = np.meshgrid(ticks + y.mean(), ticks + x.mean(), indexing="ij")
-    cover: Numbers = ndimage.map_coordinates(mask.astype(np.float64), channels, order=1)
+    places = np.meshgrid(ticks + y.mean(), ticks + x.mean(), indexing="ij")
+    cover: Numbers = ndimage.map_coordinates(mask.astype(np.float64), places, order=1)
     return cover
 
 
@@ -226,13 +226,13 @@ def _grid(image: Image.Image) -> Numbers:
 def _references() -> tuple[Numbers, tuple[tuple[str, str], ...]]:
     """Return the grids of drawn scenes and what each shows: empty places, and places with something in front."""
     rng, grids, shown = Random(4242), [], []
-    wanted = {(channel, time): REFERENCES for channel in PLACES for time in TIMES}
+    wanted = {(place, time): REFERENCES for place in PLACES for time in TIMES}
     while any(wanted.values()):
         picture = scene(rng).picture
-        if wanted[picture.channel, picture.time]:
-            wanted[picture.channel, picture.time] -= 1
+        if wanted[picture.place, picture.time]:
+            wanted[picture.place, picture.time] -= 1
             grids.append(_grid(draw(picture, (64, 64), rng)))
-            shown.append((picture.channel, picture.time))
+            shown.append((picture.place, picture.time))
     return np.stack(grids), tuple(shown)
 
 

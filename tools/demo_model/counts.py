@@ -59,7 +59,7 @@ def meaning(picture: Picture) -> tuple[object, ...]:
     """Return what a picture says, without sizes and exact spots."""
     things = picture.things
     heading = relation(_as_seen(things[0]), _as_seen(things[1])) if len(things) == 2 else ""
-    return picture.background, picture.channel, picture.time, heading, *((thing.name, thing.colour) for thing in things)
+    return picture.background, picture.place, picture.time, heading, *((thing.name, thing.colour) for thing in things)
 
 
 @cache
@@ -90,7 +90,7 @@ def count_objects(name: str, wanted: Sequence[Captioned], images: Sequence[Image
 def count_scenes(wanted: Sequence[Captioned], images: Sequence[Image.Image]) -> Figures:
     """Return shares of right time of day, right place, and both."""
     seen = [look_at_scene(image) for image in images]
-    asked = [(one.picture.channel, one.picture.time) for one in wanted]
+    asked = [(one.picture.place, one.picture.time) for one in wanted]
     return {
         "scenes.time": share_of([a[1] == b[1] for a, b in zip(asked, seen, strict=True)]),
         "scenes.place": share_of([a[0] == b[0] for a, b in zip(asked, seen, strict=True)]),

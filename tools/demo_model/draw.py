@@ -35,7 +35,7 @@ class Picture:
 
     background: str = ""
     pattern: str = ""
-    channel: str = ""
+    place: str = ""
     time: str = ""
     things: tuple[Thing, ...] = ()
 
@@ -194,8 +194,8 @@ def draw(picture: Picture, size: tuple[int, int], rng: Random) -> Image.Image:
 
     under = shaken(COLOURS[picture.background or "white"], rng)
     image = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), under)
-    if picture.channel:
-        draw_scenery(image, picture.channel, picture.time, rng)
+    if picture.place:
+        draw_scenery(image, picture.place, picture.time, rng)
     elif picture.pattern:
         _patterned(image, picture.pattern, under)
     pen, shorter = ImageDraw.Draw(image), min(image.size)

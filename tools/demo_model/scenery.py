@@ -129,8 +129,8 @@ GROUNDS = {
 HORIZON = 0.56
 
 
-def draw_scenery(image: Image.Image, channel: str, time: str, rng: Random) -> None:
+def draw_scenery(image: Image.Image, place: str, time: str, rng: Random) -> None:
     """Draw a place at a time of day over the whole image."""
     horizon = round(image.height * HORIZON)
     _sky(image, time, horizon, rng)
-    GROUNDS[channel](image, LIGHTS[time], horizon, rng)
+    GROUNDS[place](image, LIGHTS[time], horizon, rng)

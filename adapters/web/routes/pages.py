@@ -58,12 +58,12 @@ class Pages:
             return RedirectResponse("/login", 303)
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor)
-        said, channel = await self._said(visitor, cards, more)
+        said, position = await self._said(visitor, cards, more)
         page = outbound.render(
             "chat.html",
             cards=cards,
             said=said,
-            channel=channel,
+            position=position,
             more=more,
             examples=(text("example-1"), text("example-2"), text("example-3")),
             commands=await command_schema.commands(self._desk.bot.app, visitor),
@@ -95,11 +95,11 @@ class Pages:
     async def _said(self, visitor: Visitor, cards: tuple[JobView, ...], more: bool) -> tuple[str, int]:
         """Return the entry of the last digest and before which of the cards it stands; nothing where it belongs to earlier ones."""
         one = await self._desk.store.digests.of(visitor.address)
-        channel = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
-        if one is None or one.told == one.since or (more and not channel):
+        position = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
+        if one is None or one.told == one.since or (more and not position):
             return "", 0
         reply = await board_digest.told(self._desk.store, one)
-        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, channel)
+        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, position)
 
     async def history(self, request: Request) -> Response:
         """Return a page of the person's pictures, as the command `history` finds them."""

@@ -153,7 +153,8 @@ async def test_an_endpoint_that_takes_everything(discord, asked, monkeypatch, tm
 async def test_without_a_token_nothing_is_asked(tmp_path):
     """Who has no bot on Discord hears nothing of it, and its library is not loaded."""
     script = (
-        "import sys; from adapters.cli import doctor; print(*(one.sentence for one in doctor.findings(None))); print('discord' in sys.modules)"
+        "import sys; from adapters.cli import doctor;"
+        "print(*(one.sentence for one in doctor.findings(None))); print('discord' in sys.modules)"
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
     python = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=tmp_path, env=plain, stdout=asyncio.subprocess.PIPE)

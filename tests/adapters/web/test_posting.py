@@ -65,7 +65,7 @@ async def test_a_page_that_was_closed_finds_it_in_its_place(chat):
         for _ in range(2):
             assert entries(await ada.open()) == [f"job-{before}", entry, f"job-{after}"]
         german = await ada.client.get("/", headers={"accept-language": "de"})
-        assert "etwas Neues" in german.text
+        assert "ein neuer Beitrag geteilt" in german.text
         await ada.say("/digest off")
         assert entries(await ada.open()) == [f"job-{before}", f"job-{after}"]
 

@@ -34,7 +34,7 @@ def traces(**fixed):
 
 def head(user, tag, *models, passed=0):
     """Return a person whose jobs want these models and cost a second each."""
-    return Head(user, tag, tuple(Waiting(f"{user}{channel}", model, 1.0, passed) for channel, model in enumerate(models)))
+    return Head(user, tag, tuple(Waiting(f"{user}{place}", model, 1.0, passed) for place, model in enumerate(models)))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_no_job_is_overtaken_for_ever(trace):
         name, _, number = job_id.partition("-")
         order.setdefault(name, []).append(int(number))
     for numbers in order.values():
-        assert all(sum(later > one for later in numbers[:channel]) <= trace.reach for channel, one in enumerate(numbers))
+        assert all(sum(later > one for later in numbers[:place]) <= trace.reach for place, one in enumerate(numbers))
 
 
 @given(newcomers=st.integers(50, 500), window=st.sampled_from((1.0, WINDOW)))

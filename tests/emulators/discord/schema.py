@@ -117,11 +117,11 @@ class Schema:
                     yield from self._unknown({"anyOf": items}, one, (*path, index))
         if not isinstance(value, dict) or (known := self._known(schema, value)) is None:
             return
-        channel = next((step for step in reversed(path) if isinstance(step, str)), "")
+        place = next((step for step in reversed(path) if isinstance(step, str)), "")
         for key, inner in value.items():
             if key in known:
                 yield from self._unknown(known[key], inner, (*path, key))
-            elif key not in HARMLESS | HARMLESS_IN.get(channel, set()):
+            elif key not in HARMLESS | HARMLESS_IN.get(place, set()):
                 yield f"{'.'.join(map(str, (*path, key)))}: nobody knows this key"
 
 
@@ -148,8 +148,8 @@ def _cured(body, errors):
         is_id = isinstance(error.instance, int) and not isinstance(error.instance, bool) and error.absolute_path
         if is_id and isinstance(error.schema, dict) and error.schema.get("format") == "snowflake":
             *way, last = error.absolute_path
-            channel = functools.reduce(lambda inside, step: inside[step], way, body)
-            cured, channel[last] = cured or channel[last] == error.instance, str(error.instance)
+            place = functools.reduce(lambda inside, step: inside[step], way, body)
+            cured, place[last] = cured or place[last] == error.instance, str(error.instance)
     return body, cured
 
 

@@ -93,9 +93,9 @@ def test_a_file_cut_anywhere_is_harmless(name: str) -> None:
 def test_a_flipped_bit_is_harmless(name: str) -> None:
     """One wrong bit in any byte of a file gives a picture or `BadPicture`."""
     pick = random.Random(name)
-    for channel in range(len(SEEDS[name])):
+    for place in range(len(SEEDS[name])):
         damaged = bytearray(SEEDS[name])
-        damaged[channel] ^= 1 << pick.randrange(8)
+        damaged[place] ^= 1 << pick.randrange(8)
         fate(bytes(damaged))
 
 
@@ -104,8 +104,8 @@ def test_a_flipped_bit_is_harmless(name: str) -> None:
 def test_heavy_damage_is_harmless(name: str, writes: list[tuple[int, int]], tail: int) -> None:
     """Many wrong bytes and a repeated piece give a picture or `BadPicture`."""
     damaged = bytearray(SEEDS[name])
-    for channel, value in writes:
-        damaged[channel % len(damaged)] = value
+    for place, value in writes:
+        damaged[place % len(damaged)] = value
     fate(bytes(damaged + damaged[tail % len(damaged) :]))
 
 

@@ -90,17 +90,17 @@ def test_it_knows_places_and_times(wear):
     """Scenes that are not among its references, empty or with something in front: the time and the place are right."""
     treat, least, least_place = wear
     right = np.zeros(2)
-    for picture, image in shown(scene, lambda one: bool(one.picture.channel), treat, 54):
-        channel, time = look_at_scene(image)
-        right += [time == picture.time, channel == picture.channel]
+    for picture, image in shown(scene, lambda one: bool(one.picture.place), treat, 54):
+        place, time = look_at_scene(image)
+        right += [time == picture.time, place == picture.place]
     assert right[0] / COUNT >= least
     assert right[1] / COUNT >= least_place
 
 
 def test_every_place_and_time_is_told_apart():
     """None of the eighteen scenes is taken for another."""
-    wanted = [(channel, time) for channel in PLACES for time in TIMES]
-    assert [look_at_scene(draw(Picture(channel=channel, time=time), (192, 128), Random(9))) for channel, time in wanted] == wanted
+    wanted = [(place, time) for place in PLACES for time in TIMES]
+    assert [look_at_scene(draw(Picture(place=place, time=time), (192, 128), Random(9))) for place, time in wanted] == wanted
 
 
 @pytest.mark.parametrize("colour", COLOURS)

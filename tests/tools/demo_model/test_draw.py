@@ -91,7 +91,7 @@ def test_pairs_stand_as_the_caption_says(seed):
     for relation, (dx, dy) in RELATIONS.items():
         if f" {relation} " in made.caption:
             assert (second.x - first.x) * dx + (second.y - first.y) * dy > 0.4
-    assert all(0.2 < channel < 0.8 for thing in made.picture.things for channel in (thing.x, thing.y))
+    assert all(0.2 < place < 0.8 for thing in made.picture.things for place in (thing.x, thing.y))
 
 
 @given(seeds)
@@ -99,7 +99,7 @@ def test_scenes_have_a_place_and_a_time(seed):
     """A scene's caption ends with its time of day and names its place."""
     made = scene(Random(seed))
     assert made.caption.endswith(made.picture.time)
-    assert made.picture.channel.split(" ", 1)[1] in made.caption
+    assert made.picture.place.split(" ", 1)[1] in made.caption
     assert made.picture.time in TIMES
 
 
@@ -110,6 +110,6 @@ def test_kinds_come_in_their_proportions():
     for _ in range(4000):
         picture = captioned(rng).picture
         several = "pair" if len(picture.things) == 2 else "shape" if picture.things and picture.things[0].name in SHAPES else "thing"
-        kinds["scene" if picture.channel else several] += 1
+        kinds["scene" if picture.place else several] += 1
     for kind, share in MIXTURE.items():
         assert kinds[kind] / 4000 == pytest.approx(share, abs=0.04)
