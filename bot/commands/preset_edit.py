@@ -224,8 +224,8 @@ def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
     reference = f"#{found.id}" if found.id else found.name
     use = (Button("button-use", preset_wire(found)),)
     if found.user == ctx.user.id:
-        return (*use, button("preset_delete", "button-archive", preset=reference, careful=True))
-    return (*use, button("preset_fork", "button-fork", preset=reference))
+        return (*use, button("button-archive", "preset_delete", preset=reference, careful=True))
+    return (*use, button("button-fork", "preset_fork", preset=reference))
 
 
 async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:

@@ -39,7 +39,7 @@ async def told(store: Store, one: Digest) -> Reply | None:
         text=" ".join(filter(None, [*said, text("digest-end") if one.user is not None else ""])),
         facts=tuple(Fact(str(number), line(share)) for number, share in enumerate(best, 1)),
         pictures=await _pictures(store, one, best),
-        buttons=(button("board", "button-board", order="new"),),
+        buttons=(button("button-board", "board", order="new"),),
     )
 
 

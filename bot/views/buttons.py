@@ -22,7 +22,7 @@ def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
     return tuple(sorted(buttons, key=lambda one: positions.get(one.label, len(positions))))
 
 
-def button(command: str, label: str, *, careful: bool = False, **values: str | int) -> Button:
+def button(label: str, command: str, *, careful: bool = False, **values: str | int) -> Button:
     """Return a button that runs a command, by its name, with these values by the names of its parameters."""
     return Button(label, wires.write(command, {name: name for name in values}, values), careful)
 
@@ -30,34 +30,34 @@ def button(command: str, label: str, *, careful: bool = False, **values: str | i
 def of_job(job_id: str, state: str) -> tuple[Button, ...]:
     """Return what can be done with a whole request."""
     if state in OPEN:
-        return (button("cancel", "button-cancel", job=job_id, careful=True),)
-    ended = (button("again", "button-again", job=job_id), button("edit", "button-edit", job=job_id))
-    return (button("retry", "button-retry", job=job_id), *ended) if state == FAILED else ended
+        return (button("button-cancel", "cancel", job=job_id, careful=True),)
+    ended = (button("button-again", "again", job=job_id), button("button-edit", "edit", job=job_id))
+    return (button("button-retry", "retry", job=job_id), *ended) if state == FAILED else ended
 
 
 def of_picture(picture_id: str) -> tuple[Button, ...]:
     """Return what can be done with one picture."""
     return (
-        button("vary", "button-vary", picture=picture_id),
-        button("info", "button-info", picture=picture_id),
-        button("delete", "button-delete", picture=picture_id, careful=True),
+        button("button-vary", "vary", picture=picture_id),
+        button("button-info", "info", picture=picture_id),
+        button("button-delete", "delete", picture=picture_id, careful=True),
     )
 
 
 def of_info(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[Button, ...]:
     """Return what can be done with a picture on its info view; owners can also share it and keep its settings."""
-    own = (button("preset_keep", "button-preset", picture=picture_id), button("share", "button-share", picture=picture_id))
+    own = (button("button-preset", "preset_keep", picture=picture_id), button("button-share", "share", picture=picture_id))
     return (
         *(own if is_own else ()),
-        button("favourite", "button-unfavourite" if is_marked else "button-favourite", picture=picture_id),
-        button("branch", "button-branch", picture=picture_id),
-        button("compare", "button-compare", pictures=picture_id),
+        button("button-unfavourite" if is_marked else "button-favourite", "favourite", picture=picture_id),
+        button("button-branch", "branch", picture=picture_id),
+        button("button-compare", "compare", pictures=picture_id),
     )
 
 
 def of_post(code: str) -> tuple[Button, ...]:
     """Return what can be done with a post on a board."""
-    return button("use", "button-use", code=code), button("like", "button-like", code=code), button("keep", "button-fork", code=code)
+    return button("button-use", "use", code=code), button("button-like", "like", code=code), button("button-fork", "keep", code=code)
 
 
 def preset_reference(found: Preset, said: str) -> str:

@@ -42,4 +42,4 @@ async def test_pictures_of_a_message_and_of_the_one_that_it_answers(chat):
     await ann.say(dm, "/pair", files=[mask], reply_to=photo)
     await said(chat, dm, told(png("blue"), png("white")))
     await ann.say(dm, "/pair", files=[cat, mask, cat])
-    await said(chat, dm, "/pair takes 2 pictures")
+    await said(chat, dm, "/pair takes up to 2 pictures")

@@ -179,7 +179,7 @@ async def test_an_album_is_what_a_command_takes(pairing):
     alone = await ann.document(dm, png("blue"), caption="/pair", reply_to=first)
     assert told(png("red"), png("blue")) in words_of(await pairing.answer(dm, alone))
     too_many, *_ = await ann.album(dm, [png("red"), png("green"), png("blue")], caption="/pair", documents=True)
-    assert "/pair takes 2 pictures" in words_of(await pairing.answer(dm, too_many))
+    assert "/pair takes up to 2 pictures" in words_of(await pairing.answer(dm, too_many))
 
 
 async def test_an_album_is_one_picture_to_a_command_that_takes_one(pairing):

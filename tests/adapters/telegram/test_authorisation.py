@@ -40,7 +40,7 @@ class Case:
     async def things(self):
         """Return the ids of what the owner has in the group."""
         owner = await self.user(self.owner)
-        where = {"place": str(self.group.id), "platform": "telegram"}
+        where = {"channel": str(self.group.id), "platform": "telegram"}
         file = await self.chat.store.files.put(png())
         made = replace(painted(file=file, thumbnail=file), width=64, height=64)
         (picture,) = await done(self.chat.store, owner.id, pictures=[made], params='{"prompt": "a red circle"}', **where)

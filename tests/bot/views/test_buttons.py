@@ -20,9 +20,9 @@ def _shown():
     yield from buttons.of_info(_ID, is_marked=False, is_own=True)
     yield from buttons.of_info(_ID, is_marked=True, is_own=False)
     yield from buttons.of_post(_ID)
-    yield buttons.button("board", "button-board", order="new")
-    yield buttons.button("preset_delete", "button-archive", preset=f"#{_ID}", careful=True)
-    yield buttons.button("preset_fork", "button-fork", preset=f"#{_ID}")
+    yield buttons.button("button-board", "board", order="new")
+    yield buttons.button("button-archive", "preset_delete", preset=f"#{_ID}", careful=True)
+    yield buttons.button("button-fork", "preset_fork", preset=f"#{_ID}")
 
 
 @pytest.mark.parametrize("shown", {one.wire: one for one in _shown()}.values(), ids=lambda one: one.wire)

@@ -112,13 +112,13 @@ async def test_counting_ends_somewhere(store, monkeypatch):
     monkeypatch.setattr(search, "_LATEST", 7)
     ann = await user_of(store)
     for number in range(3):
-        await done(store, ann, f"red {number}", [painted(search_index) for index in range(4)])
+        await done(store, ann, f"red {number}", [painted(index) for index in range(4)])
     for words in ("", "red"):
         pages = [await seek(store, ann, words, page, 5) for page in (1, 2, 3, 4)]
         assert [len(one.pictures) for one in pages] == [5, 5, 2, 0]
         assert {(one.count, one.more) for one in pages} == {(5, True)}
         shown = [(one.words, one.index) for page in pages for one in page.pictures]
-        assert shown == [(f"red {number}", search_index) for number in (2, 1, 0) for index in (3, 2, 1, 0)]
+        assert shown == [(f"red {number}", index) for number in (2, 1, 0) for index in (3, 2, 1, 0)]
     assert ((await seek(store, ann, "2")).count, (await seek(store, ann, "2")).more) == (4, False)
 
 
