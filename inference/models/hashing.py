@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from inference.contract.errors import InferenceError
 from inference.models.inspect import INDEX, Inspection, parts_in, parts_of
 from inference.models.safetensors_file import read_header, sha256_of
 
@@ -59,7 +60,7 @@ def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "F
     def run() -> None:
         try:
             wanted.set_result(identity_of(found, config, remembered))
-        except OSError as error:
+        except (OSError, InferenceError) as error:
             log.warning("model.not_hashed path=%s reason=%s", found.path, error)
             wanted.set_result(Fingerprint())
 

@@ -32,10 +32,16 @@ def rules(stored):
     return {**told, "cover": held.cover, "credits": held.credits}
 
 
+def request(stored):
+    """Decode a request; the picture that it starts from was a field, `source`, and is an input now. Its bytes were never stored."""
+    found = msgspec.msgpack.decode(bytes.fromhex(stored), type=PictureRequest)
+    return {**msgspec.to_builtins(found), "source": found.inputs[0].data if found.inputs else None}
+
+
 READ = {
     "wishes": params,
     "shares": params,
-    "requests": lambda stored: msgspec.msgpack.decode(bytes.fromhex(stored), type=PictureRequest),
+    "requests": request,
     "problems": lambda stored: msgspec.msgpack.decode(bytes.fromhex(stored), type=Problem),
     "evidence": provenance.read,
     "presets": lambda stored: msgspec.json.decode(stored, type=Body),

@@ -108,7 +108,7 @@ async def test_fifty_pictures_again_after_a_restart_are_identical(shop, store):
     assert info["comparison"] == "Identical to the original."
     assert len(info["model hash"]) == 10
     assert info["software"].startswith("torch ")
-    assert info["on"].endswith(", float32")
+    assert info["device"].endswith(", float32")
 
 
 async def test_a_changed_model_file_is_named(shop, store, tmp_path):

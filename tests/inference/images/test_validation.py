@@ -44,7 +44,7 @@ def test_every_kind_tells_its_size(name: str) -> None:
 
 def test_no_decoder_is_imported() -> None:
     """The process that talks with people can check bytes early: nothing heavy or dangerous comes along."""
-    code = "import sys, inference.headers; print({'PIL', 'numpy', 'torch'} & set(sys.modules))"
+    code = "import sys, inference.images.validation; print({'PIL', 'numpy', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
