@@ -24,7 +24,9 @@ def with_field_options(run: Run) -> Run:
 
 
 def _option(field: GenerationField) -> inspect.Parameter:
-    option = typer.Option(f"--{field.name.replace('_', '-')}", help=f"{field.info.description}.")
+    # As on a command line, and as in chat.
+    names = dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}"))
+    option = typer.Option(*names, help=f"{field.info.description}.")
     kind: Any = Path | None if field.is_image else field.info.annotation
     annotation: Any = Annotated[kind, option]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
