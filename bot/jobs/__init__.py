@@ -1,1 +1,1 @@
-"""Jobs on their way: whose is next, painting it, telling how far it is."""
+"""Run jobs: dispatch, execution, progress, delivery."""

@@ -1,4 +1,4 @@
-"""Digests: looks now and then where one is due, and has it told."""
+"""Send weekly board digests when they are due."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ from bot.views import board_digest
 
 log = logging.getLogger("easel.digests")
 
-#: How often it is looked. Nobody waits for a digest by the minute.
+#: How often due digests are looked for. A digest need not be punctual to the minute.
 EVERY_SECONDS = 600.0
 
 
 class BoardDigests:
-    """Has digests told on the `platforms` that run here; an async context manager. Several processes may do so at once.
+    """Sends the digests of the `platforms` that run here; an async context manager. Several processes may do so at once.
 
-    A digest is made, then taken, then said, and given back only where it surely was not: one that is lost with its process is not
-    told twice, but not at all. People miss a list that comes again anyway less than they mind hearing it twice.
+    A digest is composed, then claimed, then posted, and put back only if it certainly was not posted. If its process dies, the digest
+    is lost rather than posted twice: a weekly list that is missing annoys users less than a duplicate.
     """
 
     def __init__(self, store: Store, voice: Platforms, platforms: Sequence[str], *, every_seconds: float = EVERY_SECONDS) -> None:
@@ -43,7 +43,7 @@ class BoardDigests:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> int:
-        """Have everything told that is due now, and return how many digests were said. No platform waits for another."""
+        """Send all digests that are due and return how many were posted. Platforms do not wait for each other."""
         due = await self._store.digests.due(self._platforms)
         apart = ([one for one in due if one.address.platform == platform] for platform in self._platforms)
         return sum(await asyncio.gather(*map(self._each, apart)))
@@ -54,7 +54,7 @@ class BoardDigests:
             try:
                 said += await self._tell(one)
             except Exception as error:
-                # The others are told all the same; this one, where it was not taken yet, the next time.
+                # The other platforms continue; this digest, if it was not claimed yet, is sent on the next run.
                 log.error("digests.failed place=%s reason=%s", one.channel, type(error).__name__)
         return said
 
@@ -67,10 +67,10 @@ class BoardDigests:
             await asyncio.sleep(self._every_seconds)
 
     async def _tell(self, one: Digest) -> bool:
-        """Tell a digest, unless another process does, and return whether it was said."""
+        """Send a digest, unless another process does, and return whether it was posted."""
         taken = one.next()
         with speaking(await board_digest.language(self._store, taken)):
-            # Before it is taken: whatever goes wrong here, it is still due.
+            # Before the claim: if anything fails here, the digest is still due.
             reply = await board_digest.told(self._store, taken)
             if not await self._store.digests.claim(one, taken):
                 return False
@@ -78,14 +78,14 @@ class BoardDigests:
         if outcome is not None and not isinstance(outcome, Sent):
             log.warning("digests.not_said place=%s reason=%s", one.channel, outcome.reason)
         if isinstance(outcome, Refused):
-            # Nobody is there who could switch it off, or the bot is not.
+            # The user who could switch it off is gone, or the bot was removed.
             await self._store.digests.end(taken.address)
         elif isinstance(outcome, Later) and not outcome.unsure:
             await self._store.digests.put_back(one, taken)
         return isinstance(outcome, Sent)
 
     async def _posted(self, taken: Digest, reply: Reply) -> Outcome:
-        """Say a digest, for as long as is waited for what was asked for."""
+        """Post a digest, with the same time-out as the delivery of a job."""
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
                 return await self._voice.post(taken.address, reply, taken.key)

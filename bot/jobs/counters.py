@@ -1,16 +1,16 @@
-"""What has happened since this process began: counts for whoever runs it. They say nothing of any person."""
+"""Count events since this process began, for the operator. No count identifies a user."""
 
 import re
 from collections import Counter
 
-#: Kinds that are told apart; platforms name reasons of their own, and a new one each time would fill whatever keeps the counts.
+#: The most distinct keys that are counted; platforms name their own reasons, and unlimited keys would fill the metrics store.
 _MOST_KINDS = 50
 
 _UNUSUAL = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 class Counters:
-    """Jobs that were done and that failed, by their problems' keys, and deliveries that did not arrive, by their reasons."""
+    """Completed jobs, failed jobs by problem key, and failed deliveries by reason."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -18,7 +18,7 @@ class Counters:
         self.not_sent: Counter[str] = Counter()
 
     def count_done(self) -> None:
-        """Count a job whose pictures are kept."""
+        """Count a job whose pictures are stored."""
         self.done += 1
 
     def count_failed(self, key: str) -> None:
@@ -26,7 +26,7 @@ class Counters:
         _count(self.failed, key)
 
     def count_not_sent(self, reason: str) -> None:
-        """Count an attempt at a delivery that did not arrive."""
+        """Count a delivery attempt that failed."""
         _count(self.not_sent, reason)
 
 

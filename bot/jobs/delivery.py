@@ -1,4 +1,4 @@
-"""Delivery: takes results from the outbox to their platforms until they have arrived, however often the process dies in between."""
+"""Deliver results from the outbox to their platforms, with retries that survive the death of the process."""
 
 import asyncio
 import contextlib
@@ -21,20 +21,20 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.delivery")
 
-#: Results on their way to each platform at a time: uploads wait for the network, and one slow platform holds up no other.
+#: Concurrent deliveries per platform: uploads wait for the network, and a slow platform does not delay the others.
 MOST_SENDING = 8
 
-#: A platform that was silent for so long is given up waiting for, before the lease of the delivery is over.
+#: Time-out for a platform's answer; shorter than the lease of the delivery.
 SILENCE_SECONDS = SENDING_LEASE.total_seconds() * 0.8
 
-#: The longest pause between two attempts, and when no more are made: whoever looks later finds the pictures in their history.
+#: The longest pause between two attempts, and the age at which attempts end: users then find the pictures in their history.
 _LONGEST_PAUSE, _GIVE_UP = 600.0, timedelta(hours=24)
 
 
 class OutgoingResult(msgspec.Struct, frozen=True):
-    """A result to be shown. `id` is the same in every attempt, for platforms that recognise what they were sent before.
+    """A result to be shown. `id` is the same in every attempt, so that platforms can deduplicate.
 
-    `unsure`: an earlier attempt may have arrived. `address.message` is the placeholder that it replaces, where there is one.
+    `unsure`: an earlier attempt may have arrived. `address.message` is the placeholder message to be replaced, if there is one.
     """
 
     id: str
@@ -45,19 +45,19 @@ class OutgoingResult(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """It has arrived, once; `message` is what the platform calls it."""
+    """The result arrived exactly once; `message` is the platform's id of it."""
 
     message: str = ""
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """It may have arrived, and sending it again could show it twice: the adapter has asked its person."""
+    """The result may have arrived, and a retry could show it twice: the adapter has asked the user."""
 
     reason: str
 
 
 class Later(msgspec.Struct, frozen=True):
-    """Not now: to be tried again, after so many seconds where the platform named them. `unsure` where it may have arrived all the same."""
+    """Temporary failure: retry, after `seconds` if the platform named them. `unsure` if the result may have arrived anyway."""
 
     reason: str
     seconds: float = 0.0
@@ -65,7 +65,7 @@ class Later(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """It never will: the place is gone, or the bot was sent away."""
+    """Permanent failure: the channel is gone, or the bot was removed from it."""
 
     reason: str
 
@@ -74,26 +74,26 @@ Outcome = Sent | Unknown | Later | Refused
 
 
 class Platforms(Protocol):
-    """Where jobs are shown: progress as it comes, and their ends until they have arrived; and where something is said unasked."""
+    """Output of jobs to platforms: live progress, reliable delivery of results, and unsolicited messages."""
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card, new or changed; must not raise, and a repeat must do no harm."""
+        """Show a job view, new or changed; must not raise, and repeating it must be harmless."""
         ...
 
     def is_mirrored(self, platform: str) -> bool:
-        """Return whether every process shows the platform to readers of its own, who see nothing of what another process shows."""
+        """Return whether every process serves the platform to its own readers, who do not see the output of other processes."""
         ...
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Drop what was to be shown of a job and wait for what is on its way, for a moment: its end is told next, by any process."""
+        """Drop pending progress of a job and wait briefly for messages in flight: the result follows, from any process."""
         ...
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show the end of a job in place of its placeholder; doing it twice shows it once, or it says `Unknown`."""
+        """Replace a job's placeholder with its result; doing it twice shows it once, or returns `Unknown`."""
         ...
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Say something that nobody asked for; `key` is what it is known by."""
+        """Post an unsolicited message; `key` is its idempotency key."""
         ...
 
 
@@ -101,7 +101,7 @@ Deliver = Callable[[OutgoingResult], Awaitable[Outcome]]
 
 
 class DeliveryService:
-    """Empties the outbox of the `platforms` that run here."""
+    """Delivers the results in the outbox for the `platforms` that run here."""
 
     def __init__(
         self,
@@ -122,12 +122,12 @@ class DeliveryService:
         self._meters = meters
         self._news = asyncio.Event()
         self._sending: dict[asyncio.Task[None], str] = {}
-        # One look at a time: whoever leaves waits for the one that has just taken something.
+        # One query at a time: `leave` waits for a query that has just claimed deliveries.
         self._filling = asyncio.Lock()
         self._leaving = False
 
     def serve(self, platforms: Sequence[str]) -> None:
-        """Say which platforms run here."""
+        """Set the platforms that run here."""
         self._platforms = tuple(platforms)
 
     def wake(self) -> None:
@@ -135,7 +135,7 @@ class DeliveryService:
         self._news.set()
 
     async def work(self) -> None:
-        """Deliver until told to leave."""
+        """Deliver until `leave` is called."""
         while not self._leaving and self._platforms:
             self._news.clear()
             try:
@@ -146,7 +146,7 @@ class DeliveryService:
                 await asyncio.wait_for(self._news.wait(), self._poll_seconds)
 
     async def leave(self, seconds: float) -> None:
-        """Send what ended last, then begin nothing new; all of that may take so long."""
+        """Deliver the latest results, then start nothing new; limited to `seconds` in all."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(seconds):
                 await self._fill()
@@ -165,13 +165,13 @@ class DeliveryService:
     async def _filled(self) -> None:
         for platform in self._platforms:
             while (room := MOST_SENDING - sum(one == platform for one in self._sending.values())) > 0 and not self._leaving:
-                # Whoever is told to leave now still learns what was taken.
+                # If `leave` is called now, the claimed deliveries are still recorded.
                 taken = await asyncio.shield(self._taken(platform, room))
                 if not taken:
                     break
 
     async def _taken(self, platform: str, room: int) -> int:
-        """Take deliveries and begin to send them; return how many."""
+        """Claim deliveries and start to send them; return how many."""
         taken = await self._store.outbox.claim(self._runner, [platform], room)
         for one in taken:
             task = asyncio.create_task(self._send(one))
@@ -188,7 +188,7 @@ class DeliveryService:
         try:
             await self._ended(one, await self._attempted(one))
         except Exception as error:
-            # The store was away: the lease runs out, and the next attempt knows that this one may have arrived.
+            # The store was unavailable: the lease expires, and the next attempt knows that this delivery may have arrived.
             log.error("delivery.lost delivery=%s job=%s reason=%s", one.id, one.job, type(error).__name__)
 
     async def _attempted(self, one: Delivery) -> Outcome:
@@ -198,7 +198,7 @@ class DeliveryService:
 
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                # Nothing where the job was deleted, or put into line again: its next end will be told.
+                # None if the job was deleted or queued again: its next end is delivered.
                 return await self._telling.last(one.job, deliver) or Sent(one.message)
         except TimeoutError:
             return Later("silent", unsure=True)

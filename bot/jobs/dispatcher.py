@@ -1,4 +1,4 @@
-"""The dispatcher: takes the job whose turn it is from the store, has it painted, keeps the pictures, and tells how far it is."""
+"""Dispatch jobs: claim the next job from the store, execute it, store its pictures and report its progress."""
 
 import asyncio
 import contextlib
@@ -24,24 +24,24 @@ from inference.contract.engine import Engine
 
 log = logging.getLogger("easel.jobs")
 
-#: Requests in the engine at a time: enough to fill its batches, few enough that the order of turns is still ours.
+#: Concurrent requests in the engine: enough to fill its batches, few enough that the fair queue still decides the order.
 MOST_RUNNING = 16
 
-#: How often the store is asked for work that nobody announced, such as a job whose runner fell silent.
+#: How often the store is polled for unannounced work, such as a job whose runner stopped responding.
 POLL_SECONDS = 2.0
 
-#: How long the store, and a platform that is being sent something, may take over what they were last asked before everything ends.
+#: How long the store and the platforms may take to complete their last operations at shutdown.
 _LEAVE_SECONDS = 5.0
 
-#: Beats between two looks for what was left half done, which is rare.
+#: Heartbeats between two cleanups of abandoned work, which is rare.
 _SWEEP_BEATS = 12
 
 
 class Dispatcher:
-    """Paints jobs whose turn it is and delivers those of the `platforms` it serves; an async context manager.
+    """Executes queued jobs and delivers results for the `platforms` it serves; an async context manager.
 
-    `wake` says that there may be work; `paint`, `show` and `progress` are about one job. Leaving it lets what is being painted
-    end, for `drain_seconds`, and gives the rest back to the line. No failure of a job, of the store or of a platform ends it.
+    `wake` announces work; `paint`, `show` and `progress` concern a single job. On exit, running jobs may finish for
+    `drain_seconds`; the rest return to the queue. No failure of a job, of the store or of a platform ends the dispatcher.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class Dispatcher:
         self._most = most
         self._drain_seconds = drain_seconds
         self._least_free = least_free
-        #: The jobs in work by their tasks, and the model of the one that began last.
+        #: Tasks and their jobs, and the model of the latest job.
         self._jobs: dict[asyncio.Task[None], Job] = {}
         self._last_model = ""
         self._beat_seconds = beat_seconds
         self._poll_seconds = poll_seconds
         self._work = asyncio.Event()
-        #: The jobs that are being painted here; a job leaves it before its end is shown.
+        #: Jobs that are running here; a job is removed before its end is shown.
         self._held: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._showing: set[asyncio.Task[None]] = set()
-        #: Set when nothing new is begun any more, and when what had begun has ended.
+        #: Set when no new job is started any more, and when the running jobs have ended.
         self._leaving, self._left = asyncio.Event(), asyncio.Event()
         self._attempting = JobExecution(
             store,
@@ -107,13 +107,13 @@ class Dispatcher:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # First nothing new begins, then what has begun ends. Whoever speaks with the store now may finish the sentence.
+        # First no new job starts, then the running jobs end. Store operations in progress may complete.
         self._leaving.set()
         if self._jobs and self._drain_seconds:
             log.info("jobs.draining count=%s", len(self._jobs))
             await asyncio.wait(tuple(self._jobs), timeout=self._drain_seconds)
         self.wake()
-        # A turn that is being taken now is taken to its end first, or nobody would know of it.
+        # A claim in progress is completed first; otherwise its job would be leased without a runner.
         await asyncio.wait(self._tasks[:1], timeout=_LEAVE_SECONDS)
         await _ended(tuple(self._jobs))
         self._left.set()
@@ -125,22 +125,22 @@ class Dispatcher:
         try:
             await self._store.attempts.leave(self.runner)
         except Exception as failure:
-            # Their leases run out by themselves.
+            # Their leases expire by themselves.
             log.error("jobs.leave_failed reason=%s", type(failure).__name__)
 
     def serve(self, platforms: Sequence[str]) -> None:
-        """Say which platforms run here; to be called before entering, where they were not known at first."""
+        """Set the platforms that run here; call it before entering if they were not known at construction."""
         self._delivering.serve(platforms)
 
     def wake(self) -> None:
-        """Look for work, and for results to deliver, now."""
+        """Look for queued jobs, and for results to deliver, now."""
         self._work.set()
         self._delivering.wake()
         self.sight.changed()
 
     @property
     def is_leaving(self) -> bool:
-        """Return whether nothing new is begun any more."""
+        """Return whether no new job is started any more."""
         return self._leaving.is_set()
 
     @property
@@ -149,20 +149,20 @@ class Dispatcher:
         return sum(job.request.count for job in self._jobs.values())
 
     def _heard(self, news: str) -> None:
-        """Act on what another process that shares the store has said."""
+        """Handle a notification of another process that shares the store."""
         kind, about, runner = [*news.split(":", 2), "", ""][:3]
         if (kind == "job" and about in self._held) or (kind == "show" and runner != self.runner):
-            # As a task: one platform that hangs must not make this process deaf.
+            # As a task: a platform that hangs must not block notifications.
             task = asyncio.create_task(self._reflected(about))
             self._showing.add(task)
             task.add_done_callback(self._showing.discard)
         self.wake()
 
     async def _reflected(self, job_id: str) -> None:
-        """Take notice of what another process did with a job."""
+        """Update the state of a job that another process changed."""
         try:
             job = await self._store.jobs.get(job_id)
-            # Where both would show to the same readers, only who paints or delivers does: the other could be late, and cover the end.
+            # If both processes show to the same readers, only the process that paints or delivers does: a late message could cover the end.
             if job is not None and self._shown.is_mirrored(job.address.platform):
                 await self.show(job_id)
             elif job_id in self._held:
@@ -171,28 +171,28 @@ class Dispatcher:
             log.error("jobs.show_failed job=%s reason=%s", job_id, type(error).__name__)
 
     def progress(self, job_id: str) -> Progress | None:
-        """Return how far a job is that is being painted here."""
+        """Return the progress of a job that is running here."""
         return self._telling.progress(job_id)
 
     async def card(self, job: Job) -> JobView:
-        """Return the card of a job as it is now."""
+        """Return the current view of a job."""
         return await self._telling.card(job)
 
     async def show(self, job_id: str) -> None:
-        """Show a job as it is now, where it belongs; stop painting it where it was cancelled."""
+        """Show the current state of a job in its channel; stop the job if it was cancelled."""
         self.sight.changed()
         self._stop(job_id, await self._store.jobs.get(job_id))
         await self._telling.show(job_id)
 
     def _stop(self, job_id: str, job: Job | None) -> None:
-        """Stop painting a job that was cancelled, or is not there any more."""
+        """Stop a job that was cancelled or deleted."""
         if (job is None or job.state == CANCELLED) and (task := self._held.get(job_id)) is not None:
             task.cancel()
 
     def paint(self, job: Job) -> asyncio.Task[None]:
-        """Begin to paint a job that is leased to this runner, and return its task, which raises nothing of its own."""
+        """Start a job that is leased to this runner and return its task, which raises no exceptions of its own."""
         if (overtaken := self._held.pop(job.id, None)) is not None:
-            # Its lease ran out while this process was held up, and now it comes back as a new attempt.
+            # Its lease expired while this process was stalled, and the job returns as a new attempt.
             overtaken.cancel()
         task = self._held[job.id] = asyncio.create_task(self._paint(job))
         self._jobs[task] = job
@@ -205,13 +205,13 @@ class Dispatcher:
         self.wake()
 
     async def _dispatch(self) -> None:
-        """Keep the engine busy with whose turn it is."""
+        """Keep the engine busy with the next queued jobs."""
         while not self._leaving.is_set():
             self._work.clear()
             try:
                 await self._fill()
             except Exception as error:
-                # A database that is away for a moment must not end the bot.
+                # A short outage of the database must not end the bot.
                 log.error("jobs.claim_failed reason=%s", type(error).__name__)
             await _either(self._work, self._poll_seconds)
 
@@ -227,15 +227,15 @@ class Dispatcher:
             self.paint(job)
 
     async def _is_able(self) -> bool:
-        """Return whether what is painted now would come to something: the engine can start, and the disk has room."""
+        """Return whether a job could succeed now: the engine can start, and the disk has space."""
         return self._engine.is_able and await self._store.files.room(self._least_free)
 
     def _loaded(self) -> Collection[str]:
-        """Return the models that are surely loaded: those of what is being painted, or of what was last."""
+        """Return the models that are certainly loaded: those of the running jobs, or of the latest job."""
         return {job.request.model for job in self._jobs.values()} or {self._last_model}
 
     async def _beat(self) -> None:
-        """Keep the leases, and stop what is no longer ours: cancelled elsewhere, or taken over."""
+        """Extend the leases, and stop jobs that are no longer ours: cancelled elsewhere, or taken over."""
         for beats in itertools.count(1):
             await _either(self._left, self._beat_seconds)
             if self._left.is_set():
@@ -248,12 +248,12 @@ class Dispatcher:
                 continue
             await self._tidy(sweep=beats % _SWEEP_BEATS == 0)
             for job_id in held.keys() - kept:
-                # What has come to its end meanwhile has left `_held`, and is not to be disturbed while that is shown.
+                # A job that ended in the meantime has left `_held`; it must not be disturbed while its end is shown.
                 if self._held.get(job_id) is held[job_id]:
                     held[job_id].cancel()
 
     async def _tidy(self, *, sweep: bool) -> None:
-        """Keep what was learned; now and then settle what nobody else will."""
+        """Store the learned timings; now and then clean up abandoned work."""
         await self._learning.keep()
         try:
             if sweep and (count := await self._store.attempts.sweep()):
@@ -262,7 +262,7 @@ class Dispatcher:
             log.error("jobs.sweep_failed reason=%s", type(error).__name__)
 
     async def _paint(self, job: Job) -> None:
-        """Paint a job to its end, whatever that is; the outbox has it then."""
+        """Execute a job to its end, whatever the outcome; the outbox then holds the result."""
         log_context(job.id, job.user)
         self._telling.step(job, None)
         latest: Job | None = job
@@ -270,7 +270,7 @@ class Dispatcher:
             while latest is not None:
                 latest = await self._attempting.attempted(latest)
         except asyncio.CancelledError:
-            # When all of this ends, all jobs are given back together.
+            # On shutdown all jobs are released together.
             progress = self._telling.progress(job.id)
             self._let_go(job)
             if not self._leaving.is_set():
@@ -278,20 +278,20 @@ class Dispatcher:
                     await asyncio.shield(self._attempting.stopped(latest or job, progress))
             raise
         except Exception:
-            # The store was away for too long: the lease runs out, and whoever comes next paints the job again.
+            # The store was unavailable for too long: the lease expires, and the next runner repeats the job.
             log.exception("job.lost job=%s", job.id)
         finally:
             self._let_go(job)
 
     def _let_go(self, job: Job) -> None:
-        """Note that a job is no longer painted by this task."""
+        """Note that this task no longer executes a job."""
         if self._held.get(job.id) is asyncio.current_task():
             del self._held[job.id]
             self._telling.forget(job.id)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or so long."""
+    """Wait for an event, at most `seconds`."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
 

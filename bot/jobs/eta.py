@@ -1,4 +1,4 @@
-"""Foreseeing when jobs will be painted, from how the line stands; and how well that came true."""
+"""Estimate when queued jobs will be painted, and measure how accurate the estimates were."""
 
 import asyncio
 import logging
@@ -16,18 +16,18 @@ from bot.store.jobs.queue import UserBacklog
 from bot.store.store import Store
 from bot.store.tables.columns import now
 
-#: How old a look at the line may be: many cards are made from one look.
+#: The maximal age of a queue snapshot: many job views are made from one snapshot.
 _FRESH_SECONDS = 0.5
 
-#: A look that takes no longer is worth taking anew with every change; of a longer line a tenth of the time may be spent on looking.
+#: A snapshot this fast is refreshed with every change; for a longer queue, at most a tenth of the time is spent on snapshots.
 _QUICK_SECONDS, _PART = 0.1, 10.0
 
-#: Promises that are remembered until their job ends; beyond that the oldest are forgotten.
+#: Forecasts that are remembered until their job ends; beyond that the oldest are dropped.
 _MOST_PROMISES = 10_000
 
 
 class EtaErrors(msgspec.Struct):
-    """How far forecasts were off: how many there were, the sum of the seconds off, and of the seconds that were really waited."""
+    """Errors of forecasts: their count, the sum of the errors in seconds, and the sum of the actual waits in seconds."""
 
     count: int = 0
     seconds: float = 0.0
@@ -35,7 +35,7 @@ class EtaErrors(msgspec.Struct):
 
 
 class EtaService:
-    """Forecasts. Each job's first one is the promise that is compared with what came."""
+    """Makes forecasts. The first forecast of each job is compared with its actual wait."""
 
     def __init__(self, store: Store, devices: int = 1) -> None:
         self._store = store
@@ -50,11 +50,11 @@ class EtaService:
         self.errors = EtaErrors()
 
     def changed(self) -> None:
-        """Look anew when next asked: a job came, began or ended."""
+        """Invalidate the snapshot: a job was queued, started or ended."""
         self._is_stale = True
 
     async def foresee(self, job: Job) -> Forecast:
-        """Return when a waiting job will be painted."""
+        """Return the forecast for a queued job."""
         await self._look()
         before = await self._store.line.before(job)
         seen = forecast(self._stands, job.user, before, job.cost, self._busy, self._devices * self._sharing)
@@ -65,7 +65,7 @@ class EtaService:
         return seen
 
     def ended(self, job: Job, *, painted: bool) -> None:
-        """Compare what was promised with what came, where it was painted."""
+        """Compare the forecast of a job with its actual wait, if the job was painted."""
         promise = self._promises.pop(job.id, None)
         if promise is not None and painted:
             self.errors.count += 1
@@ -82,7 +82,7 @@ class EtaService:
             running = await self._store.work.running()
             moment = now()
             works = [(one.cost, (moment - one.started).total_seconds()) for one in running]
-            # Processes that share the store share the line; whoever paints nothing now is not counted.
+            # Processes that share the store share the queue; a process without running jobs is not counted.
             self._sharing = max(1, len({one.runner for one in running}))
             self._busy = busy_seconds(works, self._devices * self._sharing)
             self._looked = monotonic()
@@ -92,26 +92,26 @@ class EtaService:
 
 log = logging.getLogger("easel.jobs")
 
-#: A model that takes so many times as long or as short as was thought changes what is told of jobs that wait.
+#: If a model takes longer or shorter than estimated by this factor, the estimates of queued jobs are corrected.
 _WORTH = 1.25
 
 
 class CostLearner:
-    """What was learned since it was last kept."""
+    """Timings learned since they were last stored."""
 
     def __init__(self, store: Store, costs: Costs) -> None:
         self._store = store
         self._costs = costs
         self._new: dict[tuple[str, int, int, int], Timing] = {}
-        #: By what factor each model was found to take longer or shorter since waiting jobs were last reckoned.
+        #: The factor by which each model's estimate has changed since queued jobs were last re-estimated.
         self._off: dict[str, float] = {}
 
     async def begin(self) -> None:
-        """Believe what was learned before."""
+        """Load the timings that were learned before."""
         self._costs.known(await self._store.timings.all())
 
     def painted(self, job: Job, device_seconds: float, pictures_in_work: int) -> None:
-        """Learn from a job that was painted beside others, so many pictures in all."""
+        """Learn from a job that ran together with others, `pictures_in_work` in all."""
         request = job.request
         steps = picture_steps(request, job.roles)
         shape = request.model, request.width, request.height
@@ -122,7 +122,7 @@ class CostLearner:
             self._off[request.model] = self._off.get(request.model, 1.0) * timing.seconds / before
 
     async def keep(self) -> None:
-        """Keep what is new. Not with every job: a commit costs more than the knowledge of one job is worth."""
+        """Store new timings. Not with every job: a commit costs more than the timing of one job is worth."""
         new, self._new = self._new, {}
         try:
             for timing in new.values():
@@ -137,20 +137,20 @@ class CostLearner:
 
 
 def busy_seconds(works: Sequence[tuple[float, float]], devices: int) -> float:
-    """Return the device seconds that are left of what is in work: pairs of estimated device seconds and seconds since it began."""
-    # They share the devices, so each has had its part of the time. What takes longer than thought is about to end.
+    """Return the remaining device seconds of running jobs: pairs of estimated device seconds and seconds since the job began."""
+    # The jobs share the devices, so each has had its share of the time. A job beyond its estimate is assumed to be about to end.
     part = min(1.0, devices / max(1, len(works)))
     return sum(max(cost - elapsed * part, 0.1 * cost) for cost, elapsed in works)
 
 
 def forecast(stands: Sequence[UserBacklog], user: str, before: tuple[int, float], cost: float, busy: float, devices: int) -> Forecast:
-    """Return the forecast of a job that costs so many device seconds.
+    """Return the forecast of a job that costs `cost` device seconds.
 
-    `before` are its person's own jobs before it (how many, device seconds), `busy` the device seconds in work. Each other person
-    goes before it with as many jobs as begin at a smaller virtual time (`bot.core.fair_queue`).
+    `before` describes the user's own jobs before it (count, device seconds), `busy` the device seconds of running jobs. Each other user
+    has as many jobs served first as begin at a smaller virtual time (`bot.core.fair_queue`).
     """
     count, seconds = before
-    # Who is not seen yet has just come: they enter at the clock, behind all who stand there already.
+    # A user not in the snapshot has just arrived: they enter at the current virtual time, behind all users already in the queue.
     newcomer = UserBacklog(user, min((one.tag for one in stands), default=0.0), sys.maxsize, 1.0, 1, cost)
     own = next((one for one in stands if one.user == user), newcomer)
     start = own.tag + seconds / own.weight
@@ -158,9 +158,9 @@ def forecast(stands: Sequence[UserBacklog], user: str, before: tuple[int, float]
         if other.user != user and other.tag <= start:
             mean = max(other.cost / other.jobs, 1e-9)
             turns = (start - other.tag) * other.weight / mean
-            # Where both would begin at the same virtual time, whoever came first does.
+            # At equal virtual times, first come, first served.
             is_first = turns == int(turns) and other.since < own.since
             sooner = min(other.jobs, math.ceil(turns) + is_first)
             count, seconds = count + sooner, seconds + sooner * mean
-    # What goes before is shared by all devices; the job itself is painted by one.
+    # All devices share the work before the job; one device paints the job itself.
     return Forecast(count, (busy + seconds) / devices + cost)

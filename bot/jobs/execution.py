@@ -1,4 +1,4 @@
-"""Attempts at a job: made, judged, and their outcome kept, also where the store is away for a moment."""
+"""Execute attempts at jobs, classify failures, and store the outcome with retries while the store is unavailable."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ from inference.contract.request import Done, Failed, Note, Picture, Step
 
 
 class ExecutionResult(msgspec.Struct, frozen=True):
-    """What an attempt came to: its pictures, the files already kept, the seconds they took of the device, and what painted them."""
+    """The outcome of an attempt: its pictures (files already stored), their device seconds, and the provenance."""
 
     pictures: tuple[Painted, ...]
     device_seconds: float
@@ -37,11 +37,11 @@ class ExecutionResult(msgspec.Struct, frozen=True):
 async def attempt(
     job: Job, engine: Engine, files: BlobStore, step: Callable[[Job, Progress], None], note: Callable[[Job, Note], None]
 ) -> ExecutionResult:
-    """Have a job painted and return what came of it; `step` and `note` hear how it goes.
+    """Paint a job and return the result; `step` and `note` receive the progress.
 
-    Raises `BotError` or `InferenceError` where it failed. Being cancelled cancels the work at its next step.
+    Raises `BotError` or `InferenceError` if it fails. Cancellation stops the work at its next step.
     """
-    # Whose turn it takes is whose job it is now: two persons may have become one since it was accepted.
+    # The job may have a new owner: two users may have been linked since it was accepted.
     request = msgspec.structs.replace(job.request, inputs=await _inputs(job, files), share=job.user, weight=job.weight)
     painted: list[Painted] = []
     clock = _Clock()
@@ -62,14 +62,14 @@ async def attempt(
 
 
 class _Clock:
-    """Reckons how long the rest of the steps takes, from the first step on: what came before was loading."""
+    """Estimates the remaining time from the first step on: the time before was loading."""
 
     def __init__(self) -> None:
         self._began = monotonic()
         self._preview: bytes | None = None
 
     def progress(self, step: Step) -> Progress:
-        """Return how far it is after a step."""
+        """Return the progress after a step."""
         if step.n <= 1:
             self._began = monotonic()
         self._preview = step.preview or self._preview
@@ -100,23 +100,23 @@ log = logging.getLogger("easel.jobs")
 
 T = TypeVar("T")
 
-#: Pauses before a result is taken to the store again, where the store was away.
+#: Pauses before a result is stored again while the store is unavailable.
 _PAUSES = (0.5, 2.0, 5.0, 10.0)
 
-#: How the keys of problems begin that are the asking person's to mend.
+#: Key prefixes of problems that the user can fix.
 _THEIRS = frozenset({"input", "picture", "range", "unknown"})
 
-#: Failures of the engine that may say nothing about the request: it is tried again.
+#: Engine failures that may not be caused by the request: the job is retried.
 _NOT_TO_BLAME = ("worker-died", "worker-hung", "worker-garbled", "output-unkept")
 
-#: No worker can start: that says nothing about any request, and all of them can wait until somebody has mended it.
+#: No worker can start: no request is at fault, and all jobs can wait until the operator has fixed it.
 _NOBODY_PAINTS = "worker-start"
 
 
 class JobExecution:
-    """Has jobs painted, `in_work` of them at a time, and keeps what comes of it.
+    """Executes jobs, `in_work` at a time, and stores the outcome.
 
-    `is_patient`: where no worker can start, jobs wait in line until one can; otherwise they fail, and somebody is told at once.
+    `is_patient`: if no worker can start, jobs wait in the queue until it can; otherwise they fail, and the user is told at once.
     """
 
     def __init__(
@@ -141,12 +141,12 @@ class JobExecution:
         self._meters = meters
         self._is_patient = is_patient
         self._is_mirrored = is_mirrored
-        # Whoever was there when a worker or a bot died may be what ended it. They are tried again one at a time, so that the guilty
-        # one does not take all the others with it each time until nobody has an attempt left.
+        # Any job that ran when a worker or the bot died may have caused it. These jobs are retried one at a time, so that the faulty
+        # job does not repeatedly take down the others until none has an attempt left.
         self._suspect = asyncio.Lock()
 
     async def attempted(self, job: Job) -> Job | None:
-        """Make an attempt and keep what came of it; return the next attempt where there has to be one."""
+        """Make an attempt and store the outcome; return the next attempt if there must be another."""
         attempts = self._store.attempts
         outcome = await self._tried(job)
         if isinstance(outcome, ExecutionResult):
@@ -156,7 +156,7 @@ class JobExecution:
             log.error("job.waits job=%s reason=%s", job.id, outcome.key)
             await self.stopped(job, None)
             return None
-        # Whoever was alone with the process that died, or was there before when one did, is most likely why.
+        # A job that ran alone when the process died, or had already been present at such a death, is most likely the cause.
         blamed = outcome.key.startswith("worker-") and (job.tries > 1 or len(self._in_work) == 1)
         if outcome.key not in _NOT_TO_BLAME or job.tries + blamed >= MOST_ATTEMPTS:
             await self._failed(job, outcome)
@@ -167,9 +167,9 @@ class JobExecution:
         return next_one
 
     async def _finished(self, job: Job, result: ExecutionResult) -> None:
-        """Keep what was painted; where the job was cancelled in its last moment, all of the work was done for it."""
+        """Store the result; if the job was cancelled at the last moment, all of its work was done and is charged."""
         self._learning.painted(job, result.device_seconds, sum(one.request.count for one in self._in_work))
-        # The end may be told by another process, which knows nothing of what this one still shows.
+        # Another process may deliver the end; it does not know what this process still shows.
         await self._telling.settle(job)
         if await self._surely(partial(self._store.attempts.finish, job, result.pictures, result.device_seconds, result.proof)):
             self._sight.ended(job, painted=True)
@@ -179,8 +179,8 @@ class JobExecution:
             await self._overtaken(job)
 
     async def _failed(self, job: Job, problem: Problem) -> None:
-        """Keep why a job failed for good."""
-        # What the person can mend is told to them; an operator is not to be woken for it.
+        """Store why a job failed for good."""
+        # The user is told about problems they can fix; they must not alert an operator.
         level = logging.INFO if problem.key.partition("-")[0] in _THEIRS else logging.WARNING
         log.log(level, "job.failed job=%s attempt=%s reason=%s", job.id, job.attempt, problem.key)
         self._meters.count_failed(problem.key)
@@ -190,21 +190,21 @@ class JobExecution:
         self._sight.ended(job, painted=False)
 
     async def _overtaken(self, job: Job) -> None:
-        """Show a job as others left it: while this process was held up it may have told old progress over a newer end."""
+        """Show a job as another process left it: while stalled, this process may have shown old progress over a newer end."""
         now = await self._store.jobs.get(job.id)
-        # What is open is for whoever has it now to show: said here it could come late, and cover the end.
+        # An open job is shown by its present runner: shown here it could be late and cover the end.
         if now is not None and (not now.is_open or self._is_mirrored(now.address.platform)):
             await self._telling.show(job.id)
 
     async def stopped(self, job: Job, progress: Progress | None) -> None:
-        """Let go of a job that was stopped in the middle of its work."""
-        # Where its person cancelled it, it is not ours to give back; otherwise nobody else knows that it is free.
+        """Release a job that was stopped during its work."""
+        # If its user cancelled it, it is not ours to release; otherwise only this process knows that it is free.
         if not await self._store.attempts.give_back(job):
             await self._store.attempts.stopped(job, progress.n / progress.of if progress else 0.0)
         await self._overtaken(job)
 
     async def _tried(self, job: Job) -> ExecutionResult | Problem:
-        """Make one attempt and return what came of it."""
+        """Make one attempt and return its outcome."""
         if job.tries > MOST_ATTEMPTS:
             return Problem("job-poison", {"attempts": MOST_ATTEMPTS})
         try:
@@ -218,7 +218,7 @@ class JobExecution:
             return Problem("fault-unexpected", {"incident": incident})
 
     async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:
-        """Make a change in the store; after pauses where it is away: what was painted must not be lost to that."""
+        """Apply a change to the store, with retries while it is unavailable: finished pictures must not be lost."""
         for pause in _PAUSES:
             try:
                 return await change()

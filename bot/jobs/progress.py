@@ -1,6 +1,6 @@
-"""Telling how far jobs are: each job's cards one after the other, the latest in place of those that were overtaken.
+"""Report the progress of jobs: the views of each job in order, skipping those that a newer view has replaced.
 
-What is shown by itself is in the language that the job was asked for in; who asks to see a card gets it in theirs.
+Progress is shown in the language of the job's request; a user who asks for a job view gets it in their own.
 """
 
 import asyncio
@@ -20,46 +20,46 @@ log = logging.getLogger("easel.jobs")
 
 T = TypeVar("T")
 
-#: Makes the card of a job visible, new or changed; must not raise, and a repeat must do no harm.
+#: Shows a job view, new or changed; must not raise, and repeating it must be harmless.
 Show = Callable[[JobView, MessageRef], Awaitable[None]]
 
-#: Drops what was to be shown of a job, and waits for what is on its way.
+#: Drops pending progress of a job and waits for messages in flight.
 Settle = Callable[[str, MessageRef], Awaitable[None]]
 
-#: Says when a waiting job will be painted.
+#: Estimates when a queued job will be painted.
 Foresee = Callable[[Job], Awaitable[Forecast]]
 
 
 class ProgressReporter:
-    """Shows jobs as they are. No step waits for progress to be shown, and no old card comes after a newer one."""
+    """Shows the state of jobs. No step waits for its progress to be shown, and no old view follows a newer view."""
 
     def __init__(self, store: Store, show: Show, settle: Settle, foresee: Foresee) -> None:
         self._store = store
         self._show = show
         self._settle = settle
         self._foresee = foresee
-        #: None while a job that is being painted has not got to its first step.
+        #: None while a running job has not reached its first step.
         self._progress: dict[str, Progress | None] = {}
         self._tellers: dict[str, asyncio.Task[None]] = {}
-        # A lock lives for as long as somebody waits for it.
+        # A lock lives as long as a task waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def progress(self, job_id: str) -> Progress | None:
-        """Return how far a job is that is being painted here."""
+        """Return the progress of a job that is running here."""
         return self._progress.get(job_id)
 
     async def card(self, job: Job) -> JobView:
-        """Return the card of a job, in the language that is spoken."""
-        # While it is open there are none: pictures are kept together with the end.
+        """Return the view of a job, in the current language."""
+        # An open job has no pictures: they are stored together with its end.
         pictures = () if job.is_open else (await self._store.pictures.of_jobs([job.id]))[job.id]
         forecast = await self._foresee(job) if job.state == WAITING else None
         covered = await self._store.settings.covers(job.address)
         return job_view(job, pictures, self._progress.get(job.id), forecast, covered=covered)
 
     async def show(self, job_id: str) -> None:
-        """Show a job as it is now, where it belongs."""
+        """Show the current state of a job in its channel."""
         async with self._lock(job_id):
-            # Read inside: whoever comes later shows what is newer.
+            # Read inside the lock: later calls show newer state.
             job = await self._store.jobs.get(job_id)
             if job is not None:
                 if not job.is_open:
@@ -68,7 +68,7 @@ class ProgressReporter:
                     await self._safely(await self.card(job), job.address)
 
     async def last(self, job_id: str, tell: Callable[[JobView, MessageRef], Awaitable[T]]) -> T | None:
-        """Tell the end of a job, with no card of it beside or after this one; nothing where it has not ended, or is gone."""
+        """Report the end of a job, with no view beside or after it; None if the job has not ended or is gone."""
         async with self._lock(job_id):
             job = await self._store.jobs.get(job_id)
             if job is None or job.is_open:
@@ -78,23 +78,23 @@ class ProgressReporter:
                 return await tell(await self.card(job), job.address)
 
     async def settle(self, job: Job) -> None:
-        """Show no more progress of a job that is about to end: whichever process tells the end, nothing may come after it."""
+        """Show no more progress of a job that is about to end: whichever process reports the end, no progress may follow it."""
         self.forget(job.id)
         try:
-            # Not in its turn: a platform that is slow to show must not keep the end from being kept.
+            # Without the lock: a slow platform must not delay storing the end.
             await self._settle(job.id, job.address)
         except Exception:
             log.exception("jobs.settle_failed job=%s platform=%s", job.id, job.address.platform)
 
     def step(self, job: Job, progress: Progress | None) -> None:
-        """Take note of how far a job is, which is not at its first step yet without `progress`; show it when what was before is out."""
+        """Record the progress of a job (None before its first step); show it once the previous view is out."""
         self._progress[job.id] = progress
         if job.id not in self._tellers:
             teller = self._tellers[job.id] = asyncio.create_task(self._tell(job))
             teller.add_done_callback(lambda _: self._tellers.pop(job.id, None))
 
     def forget(self, job_id: str) -> None:
-        """Show no more progress of a job: it is no longer painted here."""
+        """Show no more progress of a job: it no longer runs here."""
         self._progress.pop(job_id, None)
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class ProgressReporter:
                 if self._progress.get(job.id, shown) is shown:
                     return
                 covered = await self._covered(job)
-                # Looked at last: what was settled meanwhile is told no more.
+                # Checked last: progress settled in the meantime is not shown.
                 if job.id not in self._progress:
                     return
                 latest = self._progress[job.id]
@@ -120,7 +120,7 @@ class ProgressReporter:
                 shown = latest
 
     async def _covered(self, job: Job) -> bool:
-        """Return whether previews of a job are covered; as long as nobody can say they are."""
+        """Return whether previews of a job are behind a spoiler; they are while the store cannot answer."""
         try:
             return await self._store.settings.covers(job.address)
         except Exception as error:
@@ -134,5 +134,5 @@ class ProgressReporter:
         try:
             await self._show(one, address)
         except Exception:
-            # A platform that breaks its promise must not cost anybody a picture.
+            # A platform that breaks its contract must not cost a user a picture.
             log.exception("jobs.show_failed job=%s person=%s platform=%s", one.job, one.owner, address.platform)

@@ -1,4 +1,4 @@
-"""Keeping: pictures as long as the operator wants, and no file that nobody needs."""
+"""Delete pictures beyond the operator's retention limits, and unreferenced files."""
 
 import asyncio
 import logging
@@ -13,30 +13,30 @@ from bot.store.tables.columns import now
 
 log = logging.getLogger("easel.keeping")
 
-#: A start has better things to do; after that an hour more or less matters to nobody.
+#: The first sweep waits for the start to complete; the interval need not be exact.
 FIRST_SECONDS, EVERY_SECONDS = 300.0, 3600.0
 
-#: Pictures that are forgotten in one transaction: those who want to write do not wait for all of them.
+#: Pictures that are deleted in one transaction: other writers do not wait for all of them.
 _BATCH = 100
 
-#: A file that nobody needs has been put by somebody who did not come to say so yet, unless that was so long ago.
+#: An unreferenced file may have been stored by a process that has not committed yet, unless it is this old.
 _LEFT_SECONDS = 24 * 3600.0
 
-#: Letters are known for so long, for platforms that repeat themselves.
+#: How long updates are remembered, for platforms that repeat themselves.
 _LETTERS = timedelta(days=7)
 
 _GIB = 2**30
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How long pictures are kept, and how many GiB of them; 0 is for ever, and any number."""
+    """How long pictures are stored, and how many GiB of them; 0 means no limit."""
 
     days: int = 0
     gib: float = 0.0
 
 
 class Swept(msgspec.Struct):
-    """What one round has removed."""
+    """The deletions of one sweep."""
 
     pictures: int = 0
     files: int = 0
@@ -44,14 +44,14 @@ class Swept(msgspec.Struct):
 
 
 class Retention:
-    """Looks now and then for what is to be kept no longer; an async context manager. Several processes may do so at once."""
+    """Periodically deletes expired data; an async context manager. Several processes may do so at once."""
 
     def __init__(self, store: Store, limits: Limits, *, first_seconds: float = FIRST_SECONDS, every_seconds: float = EVERY_SECONDS) -> None:
         self._store = store
         self._limits = limits
         self._pauses = first_seconds, every_seconds
         self._task: asyncio.Task[None] | None = None
-        #: Sources that were last used before this moment have gone.
+        #: Sources last used before this moment have been deleted.
         self._sources_until: datetime | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,7 +64,7 @@ class Retention:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> Swept:
-        """Do one round and return what it removed."""
+        """Sweep once and return what was deleted."""
         swept = Swept()
         await self._pictures(swept)
         await self._sources(swept)
@@ -81,7 +81,7 @@ class Retention:
                 swept = await self.sweep()
                 log.info("keeping.swept pictures=%s files=%s letters=%s", swept.pictures, swept.files, swept.inbox_updates)
             except Exception as error:
-                # What could not be removed now is removed another time.
+                # A file that could not be deleted now is deleted by a later sweep.
                 log.error("keeping.failed reason=%s", type(error).__name__)
             await asyncio.sleep(every)
 
@@ -96,14 +96,14 @@ class Retention:
                 swept.pictures += len(batch)
 
     async def _sources(self, swept: Swept) -> None:
-        """Remove the pictures that people started from, which are no older than others may be; who asks for such a job again is told."""
+        """Delete source pictures beyond the age limit of other pictures; a user who repeats such a job gets an error."""
         if self._limits.days:
             before = now() - timedelta(days=self._limits.days)
             await self._discard(await self._store.pictures.left_inputs(self._sources_until, before), swept)
             self._sources_until = before
 
     async def _files(self, swept: Swept) -> None:
-        """Remove what attempts left behind that came too late, or did not come to their end."""
+        """Delete files of attempts that ended late or never."""
         async for keys in self._store.files.listed():
             await self._discard(await self._store.pictures.unneeded(keys), swept)
         swept.files += await self._store.files.tidy(_LEFT_SECONDS)
