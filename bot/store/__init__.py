@@ -1,1 +1,1 @@
-"""What Easel remembers: persons, places, jobs and pictures, in SQLite or PostgreSQL. All SQL is in this package."""
+"""Persistent storage: users, channels, jobs and pictures, in SQLite or PostgreSQL. All SQL is in this package."""

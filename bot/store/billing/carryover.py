@@ -1,8 +1,8 @@
-"""What was used today counts for everybody who was one when it was used, and once where two of them become one again.
+"""Carry daily usage over link, unlink and deletion of users, so that none of them resets the quota.
 
-Each such use has a name of its own, which says nothing. Whoever parts takes the uses along, and so does whoever is forgotten: until
-the day is over they wait under the digests of what platforms called them. Otherwise leaving and coming back would give a new day.
-To be called inside a writing transaction that holds the persons.
+Each usage has an anonymous id of its own. Unlinked accounts take a copy of the usage along, and so do deleted users: until the day
+ends, their usage waits under the digests of their platform accounts. Otherwise leaving and coming back would reset the quota.
+Call these functions inside a writing transaction that locks the users.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from bot.store.tables.core import CountedRow, UserRow
 
 
 class _Use(NamedTuple):
-    """What was used (thousandths) in a place, or of what the operator gives where `place_id` is none."""
+    """Usage (thousandths) in a channel, or of the operator's allowance if `place_id` is None."""
 
     use: str
     place_id: str | None
@@ -28,13 +28,13 @@ class _Use(NamedTuple):
 
 
 async def part(session: AsyncSession, policy: Policy, user: str, new: str) -> None:
-    """Have what somebody used today count for both whom they were one with until now; their jobs stay with the one."""
+    """Count a user's usage of today for both users after an unlink; the jobs stay with the first."""
     day = policy.day(now())
     await _bring(session, policy, day, new, await _shared(session, policy, day, user, [{"person_id": new}]))
 
 
 async def leave(session: AsyncSession, policy: Policy, user: str, digests: Collection[str]) -> None:
-    """Have what somebody used today wait for them under digests; what waits there from a forgetting that broke off is all of it."""
+    """Store a user's usage of today under digests; usage that an interrupted deletion stored there is complete and stays."""
     day = policy.day(now())
     waiting = select(CountedRow.digest).where(CountedRow.digest.in_(digests), CountedRow.day == day)
     known = set(await session.scalars(waiting))
@@ -42,7 +42,7 @@ async def leave(session: AsyncSession, policy: Policy, user: str, digests: Colle
 
 
 async def come_back(session: AsyncSession, policy: Policy, user: str, digest: str) -> None:
-    """Have count for a person what was used today by whoever was forgotten under a digest."""
+    """Count for a user the usage of today that a deleted user left under a digest."""
     day = policy.day(now())
     if not (waiting := await _uses(session, day, CountedRow.digest == digest)):
         return
@@ -55,7 +55,7 @@ async def come_back(session: AsyncSession, policy: Policy, user: str, digest: st
 
 
 async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
-    """Have one day of two persons' days: what both used counts, and what counts for both already counts once."""
+    """Merge one day of two users: the usage of both counts, and shared usage counts once."""
     day = policy.day(now())
     own = {one.use for one in await _uses(session, day, CountedRow.person_id == kept)}
     twice = _sums([one for one in await _uses(session, day, CountedRow.person_id == gone) if one.use in own])
@@ -68,18 +68,18 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
 
 
 async def sweep(session: AsyncSession, policy: Policy) -> None:
-    """Delete what is of days that are over."""
+    """Delete the usage of past days."""
     await session.execute(delete(CountedRow).where(CountedRow.day < policy.day(now())))
 
 
 async def _shared(
     session: AsyncSession, policy: Policy, day: str, user: str, others: Sequence[Mapping[str, str]]
 ) -> Mapping[str | None, int]:
-    """Have all that a person used on a day count for others too, and return how much that is."""
+    """Count all of a user's usage of a day for others too, and return its amount."""
     used: Counter[str | None] = Counter({None: await ledger.used(session, policy, day, user)})
     used.update(await member_quota.used(session, day, user))
     known = await _uses(session, day, CountedRow.person_id == user)
-    # What came back since some of it was shared makes a use below nothing.
+    # Refunds after an earlier share can make a usage negative.
     rest = used.copy()
     rest.subtract(_sums(known))
     fresh = [_Use(new_id(), channel, amount) for channel, amount in rest.items() if amount]

@@ -1,7 +1,7 @@
-"""Credits: held when a job is accepted, settled once when it is over, granted by operators. Every change is a row of the ledger.
+"""Credits: held when a job is accepted, captured once when it ends, granted by operators. Every change is a ledger row.
 
-Only the functions with a `session` may be called inside somebody's writing transaction. Accounts are always taken in the same
-order, the person's before the place's, so that two transactions never wait for each other.
+Only the functions with a `session` may be called inside another writing transaction. Accounts are always locked in the same order,
+the user's before the channel's, which prevents deadlocks.
 """
 
 import math
@@ -19,14 +19,14 @@ from bot.store.database import Database, add_if_new
 from bot.store.tables.columns import now
 from bot.store.tables.core import ChannelRow, CreditAccountRow, JobRow, LedgerRow, UserRow
 
-#: People are told tenths of credits.
+#: Users see tenths of credits.
 _TENTH = WHOLE // 10
 
 DAY, HOLD, REFUND, GRANT = "day", "hold", "refund", "grant"
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """What somebody can spend, in thousandths: `left` of `allowance` today (None: no limit), and `extra` that was granted."""
+    """Spendable credits, in thousandths: `left` of today's `allowance` (None: no limit), and `extra` (granted)."""
 
     left: int
     extra: int
@@ -34,38 +34,38 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Holder(NamedTuple):
-    """Whose account it is: a person's or a place's. Compared, persons come first."""
+    """The holder of an account: a user or a channel. Users sort first."""
 
     channel: str | None
     user: str | None
 
 
 def of_person(user: str) -> Holder:
-    """Return a person as the holder of an account."""
+    """Return a user as the holder of an account."""
     return Holder(None, user)
 
 
 def of_channel(channel: str) -> Holder:
-    """Return a place as the holder of an account."""
+    """Return a channel as the holder of an account."""
     return Holder(channel, None)
 
 
 class Ledger:
-    """The accounts, to look at and to grant to."""
+    """The accounts: balances and grants."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def balance(self, user: str) -> Balance:
-        """Return what a person can spend now."""
+        """Return what a user can spend now."""
         async with self._database.read() as session:
             allowance = await _allowance(session, self._policy, user)
             found = (await session.execute(_account().where(_is(of_person(user))))).first()
         return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
 
     async def place_balance(self, address: MessageRef) -> Balance:
-        """Return what everybody in a place can spend together now."""
+        """Return what all users of a channel can spend together now."""
         ids = select(ChannelRow.id).where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel).scalar_subquery()
         async with self._database.read() as session:
             found = (await session.execute(_account().where(CreditAccountRow.place_id == ids))).first()
@@ -73,9 +73,9 @@ class Ledger:
         return _balance(_on(_Account(*found) if found else _NONE, allowance or 0, self._policy.day(now())), allowance)
 
     async def grant(self, user: str, amount: int, key: str = "") -> Balance:
-        """Give a person credits that do not go with the day, or take some of them back where `amount` is negative; never below none.
+        """Grant a user credits that do not expire with the day, or deduct some if `amount` is negative; never below 0.
 
-        Returns what they can spend then. A second grant of one `key` changes nothing.
+        Returns the new balance. A second grant with the same `key` changes nothing.
         """
         async with self._database.write() as session:
             allowance = await _allowance(session, self._policy, user)
@@ -102,13 +102,13 @@ def _balance(account: _Account, allowance: int | None) -> Balance:
 
 
 async def hold(session: AsyncSession, policy: Policy, holder: Holder, allowance: int | None, amount: int, job_id: str) -> None:
-    """Hold credits for a job, today's before granted ones; raises `NotAllowed` where there are too few.
+    """Hold credits for a job, today's before granted credits; raises `NotAllowed` if there are too few.
 
-    Without an allowance there is no limit, and nothing is written down.
+    Without an allowance there is no limit, and nothing is recorded.
     """
     if allowance is None or amount == 0:
         return
-    # The account is held: of those who ask at once each finds what the one before has left.
+    # The account is locked: of concurrent requests each sees what the previous request left.
     found = await _opened(session, holder, allowance, policy.day(now()))
     left = max(0, found.left)
     granted = amount - min(left, amount)
@@ -118,14 +118,14 @@ async def hold(session: AsyncSession, policy: Policy, holder: Holder, allowance:
 
 
 def _too_dear(amount: int, left: int, allowance: int, *, is_place: bool) -> NotAllowed:
-    """Return the refusal; rounded so that what is too much also looks like it."""
+    """Return the refusal, rounded so that an excessive amount also looks excessive."""
     if amount > max(allowance, left):
         return NotAllowed("denied-credits-day", cost=_more(amount), most=_less(allowance))
     return refusal("denied-credits-place" if is_place else "denied-credits", amount, left, allowance)
 
 
 def refusal(key: str, amount: int, left: int, allowance: int) -> NotAllowed:
-    """Return a refusal that says what something costs, what is left, and of how much."""
+    """Return a refusal with the price, the remaining credits and the allowance."""
     return NotAllowed(key, cost=_more(amount), left=_less(left), most=_less(allowance))
 
 
@@ -138,9 +138,9 @@ def _less(amount: int) -> float:
 
 
 async def settle(session: AsyncSession, job_id: str, charged: int) -> bool:
-    """Take what a job's work came to and give the rest of its holds back; False, and nothing changes, where that was done before.
+    """Capture the charge of a job and refund the rest of its holds; False, and nothing changes, if that was done before.
 
-    What was held of a day that is over has gone with it; what was held of granted credits comes back first.
+    Holds of a past day expired with it; granted credits are refunded first.
     """
     guarded = update(JobRow).where(JobRow.id == job_id, JobRow.charged.is_(None)).values(charged=charged)
     held = (await session.execute(guarded.returning(JobRow.credits))).first()
@@ -152,7 +152,7 @@ async def settle(session: AsyncSession, job_id: str, charged: int) -> bool:
 
 
 async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
-    """Give credits back to each account that holds some for a job, and no more than it holds."""
+    """Refund credits to each account that holds some for a job, never more than it holds."""
     held = (
         select(LedgerRow.account_id, func.max(LedgerRow.day), -func.sum(LedgerRow.amount), -func.sum(LedgerRow.extra))
         .join(CreditAccountRow, CreditAccountRow.id == LedgerRow.account_id)
@@ -164,14 +164,14 @@ async def _refund(session: AsyncSession, job_id: str, amount: int) -> None:
         found = await _locked(session, CreditAccountRow.id == account_id)
         back = min(amount, int(of_both))
         granted = min(back, int(of_granted))
-        # Written under the day of the hold: what is back of today's is what today has used less.
+        # Recorded under the day of the hold: a refund of today's credits reduces today's usage.
         await _book(session, found._replace(day=day), REFUND, back, granted, job_id)
         if found.day != day:
             await _book(session, found, DAY, granted - back, 0)
 
 
 async def used(session: AsyncSession, policy: Policy, day: str, user: str) -> int:
-    """Return what a person used of what the operator gives for a day; what was granted beside is not of a day."""
+    """Return a user's usage of the operator's allowance for a day; granted credits do not belong to a day."""
     found = await _locked(session, _is(of_person(user)))
     if not found.id:
         return 0
@@ -180,16 +180,16 @@ async def used(session: AsyncSession, policy: Policy, day: str, user: str) -> in
 
 
 async def bring(session: AsyncSession, policy: Policy, day: str, user: str, amount: int) -> None:
-    """Have count against a person's day what was used by jobs that are not theirs."""
+    """Count usage by jobs that are not a user's own against the user's day."""
     found = await _opened(session, of_person(user), await _allowance(session, policy, user) or 0, day)
     await _book(session, found, DAY, -amount, 0)
 
 
 async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone: str, twice: int) -> None:
-    """Have one person's books in another's, both persons held: what both used today counts against one day's allowance.
+    """Merge one user's accounts into another's, both users locked: the usage of both today counts against one day's allowance.
 
-    What would count `twice` of a day counts once. Granted credits add up, and what is held for jobs is given back to the account
-    that is left.
+    Usage in `twice` is counted once. Granted credits are added up, and refunds of held credits go to the account
+    that remains.
     """
     accounts = {}
     for user in sorted((kept, gone)):
@@ -197,7 +197,7 @@ async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone
     if not accounts[gone].id:
         return
     allowance = await _allowance(session, policy, kept) or 0
-    # A day that began for one of them has begun for both.
+    # A day that started for either user has started for both.
     begun = max(day, accounts[kept].day, accounts[gone].day)
     one, other = [await _opened(session, of_person(user), allowance, begun) for user in (kept, gone)]
     await session.execute(update(LedgerRow).where(LedgerRow.account_id == other.id).values(account_id=one.id))
@@ -208,12 +208,12 @@ async def merge(session: AsyncSession, policy: Policy, day: str, kept: str, gone
 
 
 async def _allowance(session: AsyncSession, policy: Policy, user: str) -> int | None:
-    """Return what the operator gives a person for a day."""
+    """Return the operator's daily allowance of a user."""
     return policy.tier(await session.scalar(select(UserRow.tier).where(UserRow.id == user)) or "").credits
 
 
 async def _opened(session: AsyncSession, holder: Holder, allowance: int, day: str) -> _Account:
-    """Return an account, made where there was none, held until the transaction ends; a new day fills it up."""
+    """Return an account, created if missing, locked until the transaction ends; a new day refills it."""
     found = await _locked(session, _is(holder))
     if not found.id:
         await add_if_new(
@@ -232,10 +232,10 @@ async def _opened(session: AsyncSession, holder: Holder, allowance: int, day: st
 def _on(account: _Account, allowance: int, day: str) -> _Account:
     """Return an account as it is on a day.
 
-    What was used today stays used where an operator changes what the day begins with, so less than nothing may be left of it.
+    Today's usage stays if an operator changes the allowance, so the remainder may be negative.
     """
     if account.day in (day, _after(day)):
-        # Of two machines one is a little late at midnight: a day that began is not begun again.
+        # Clocks of two machines differ a little at midnight: a day that started does not start again.
         return account._replace(allowance=allowance, left=account.left + allowance - account.allowance)
     return account._replace(day=day, allowance=allowance, left=allowance)
 
@@ -245,7 +245,7 @@ def _after(day: str) -> str:
 
 
 async def _locked(session: AsyncSession, where: ColumnElement[bool]) -> _Account:
-    """Return an account, held until the transaction ends; one without an id where there is none."""
+    """Return an account, locked until the transaction ends; without an id if there is none."""
     found = (await session.execute(_account().where(where).with_for_update(key_share=True))).first()
     return _Account(*found) if found else _NONE
 
@@ -257,7 +257,7 @@ def _account() -> Select[str, str, int, int, int]:
 async def _book(
     session: AsyncSession, account: _Account, kind: str, amount: int, extra: int, job_id: str | None = None, row_id: str = ""
 ) -> None:
-    """Change an account and write it down; `amount` of which `extra` is in granted credits."""
+    """Change an account and record the change; `extra` of the `amount` is in granted credits."""
     if amount == extra == 0:
         return
     changed = {"left": CreditAccountRow.left + (amount - extra), "extra": CreditAccountRow.extra + extra}
@@ -277,7 +277,7 @@ def _is(holder: Holder) -> ColumnElement[bool]:
 
 
 async def mistakes(database: Database) -> tuple[str, ...]:
-    """Return the ids of accounts that their ledger does not sum to: none, or the books are wrong."""
+    """Return the ids of accounts that differ from the sum of their ledger rows: any id means corrupt books."""
     sums = (
         select(CreditAccountRow.id)
         .outerjoin(LedgerRow, LedgerRow.account_id == CreditAccountRow.id)

@@ -1,8 +1,8 @@
-"""Portions: what each member may use in a place on one day, as those say who look after it.
+"""Member quotas: how much each member may use in a channel per day, as set by its moderators.
 
-What was used is read from the jobs themselves, so it is known where the operator limits nothing, and from when on somebody set a
-portion does not matter. Only the functions with a `session` may be called inside somebody's writing transaction, and those that
-decide only while the person is held: of requests that are made at once each then finds what the one before has left.
+Usage is computed from the jobs themselves, so it is known even if the operator limits nothing, and it does not matter when the
+quota was set. Only the functions with a `session` may be called inside another writing transaction, and those that decide
+only while the user is locked: of concurrent requests each then sees what the previous request left.
 """
 
 from collections import Counter
@@ -21,14 +21,14 @@ from bot.store.users.settings import of_channel
 
 
 class MemberQuotas:
-    """The portions, to look at."""
+    """The member quotas, to read."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def left(self, user: str, address: MessageRef) -> Balance:
-        """Return what a person can still use in a place today, beside what the operator says."""
+        """Return what a user can still use in a channel today, apart from the operator's limits."""
         here = select(ChannelRow.id).where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
         async with self._database.read() as session:
             channel = await session.scalar(here)
@@ -38,7 +38,7 @@ class MemberQuotas:
 
 
 async def take(session: AsyncSession, day: str, user: str, channel: str, amount: int) -> None:
-    """Have a person use so much of a day in a place, by jobs that are written down already; raises `NotAllowed` for too much."""
+    """Check a user's usage of a day in a channel, including jobs already stored; raises `NotAllowed` if it is too much."""
     portion = await _portion(session, user, channel)
     if portion is None or amount == 0:
         return
@@ -48,7 +48,7 @@ async def take(session: AsyncSession, day: str, user: str, channel: str, amount:
 
 
 async def used(session: AsyncSession, day: str, user: str) -> Counter[str]:
-    """Return what a person used on a day, by place."""
+    """Return a user's usage of a day, by channel."""
     of_jobs = select(JobRow.place_id, _SUM).where(JobRow.person_id == user, JobRow.day == day).group_by(JobRow.place_id)
     sums = await _brought(session, day, user)
     for channel, amount in (await session.execute(of_jobs)).all():
@@ -57,7 +57,7 @@ async def used(session: AsyncSession, day: str, user: str) -> Counter[str]:
 
 
 async def bring(session: AsyncSession, day: str, user: str, used: Mapping[str, int]) -> None:
-    """Have count for a person, by place, what was used on a day by jobs that are not theirs."""
+    """Count for a user, by channel, the usage of a day by jobs that are not theirs."""
     both = await _brought(session, day, user)
     both.update(used)
     for channel, amount in sorted(both.items()):
@@ -67,14 +67,14 @@ async def bring(session: AsyncSession, day: str, user: str, used: Mapping[str, i
 
 
 async def merge(session: AsyncSession, day: str, kept: str, gone: str, twice: Mapping[str, int]) -> None:
-    """Have what one person brought along count for another, whose their jobs are now, less what would count `twice`."""
+    """Add one user's carried-over usage to another, who now owns their jobs, less the usage in `twice`."""
     theirs = await _brought(session, day, gone)
     theirs.subtract(twice)
     await bring(session, day, kept, theirs)
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:
-    """Have what was brought along into one place count in another; of two days the later one counts."""
+    """Move the carried-over usage of one channel to another; of two days the later counts."""
     brought = select(MembershipRow.person_id, MembershipRow.used, MembershipRow.day).where(
         MembershipRow.place_id == old, MembershipRow.day != ""
     )
@@ -86,17 +86,17 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
 
 
 async def _brought(session: AsyncSession, day: str, user: str) -> Counter[str]:
-    """Return what counts for a person beside their jobs of a day, by place."""
+    """Return a user's usage of a day beside their own jobs, by channel."""
     wanted = select(MembershipRow.place_id, MembershipRow.used).where(MembershipRow.person_id == user, MembershipRow.day == day)
     return Counter({channel: amount for channel, amount in await session.execute(wanted)})
 
 
-#: What of jobs counts: what was taken, or is held as long as nobody knows what will be.
+#: The usage of a job: its charge, or its hold as long as the charge is unknown.
 _SUM = func.coalesce(func.sum(func.coalesce(JobRow.charged, JobRow.credits)), 0)
 
 
 async def _portion(session: AsyncSession, user: str, channel: str) -> int | None:
-    """Return what a person may use in a place on a day, or nothing where nobody says so; who runs Easel is told by nobody."""
+    """Return a user's daily quota in a channel, or None if there is none; operators have no quota."""
     given = await session.scalar(select(SettingRow.given).where(SettingRow.place_id == channel))
     credits = of_channel(given).credits
     if credits is None or await session.scalar(select(UserRow.role).where(UserRow.id == user)) == OPERATOR:
@@ -105,7 +105,7 @@ async def _portion(session: AsyncSession, user: str, channel: str) -> int | None
 
 
 async def _used(session: AsyncSession, user: str, channel: str, day: str) -> int:
-    """Return what a person used in a place on a day."""
+    """Return a user's usage of a day in a channel."""
     before = select(MembershipRow.used).where(MembershipRow.person_id == user, MembershipRow.place_id == channel, MembershipRow.day == day)
     return int(await session.scalar(_by_jobs(user, channel, day)) or 0) + (await session.scalar(before) or 0)
 

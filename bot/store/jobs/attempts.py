@@ -1,4 +1,4 @@
-"""Attempts at jobs: a turn is taken, the job leased, and ended once. Who ends one says which attempt it was."""
+"""Attempts at jobs: claim the next job, lease it, end it once. Every end is fenced by the number of its attempt."""
 
 from collections.abc import Collection, Sequence
 
@@ -18,21 +18,21 @@ from bot.store.tables.core import JobRow, PictureRow, UserRow
 from inference.contract.errors import Problem
 from inference.contract.provenance import Provenance
 
-#: Jobs that one sweep settles; there are hardly ever any.
+#: Jobs that one sweep handles; there are hardly ever any.
 _MOST_SWEPT = 100
 
 
 class Attempts:
-    """The attempts. One that is no longer the last of its job changes nothing."""
+    """The attempts. A change by an outdated attempt has no effect."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def claim(self, runner: str, loaded: Collection[str] = (), offered: Collection[str] | None = None) -> Job | None:
-        """Lease the job whose turn it is for a device that has `loaded` these models, or return nothing.
+        """Lease the next job for a device that has `loaded` these models, or return None.
 
-        Only models that are `offered` count; None stands for all. Jobs whose runner fell silent come first: their turn was taken
+        Only jobs for `offered` models count; None means all models. Jobs whose runner stopped responding come first: they were charged
         before. A job that this version cannot read fails here.
         """
         while (job := await self._claimed(runner, loaded, offered)) is not None and job.is_unreadable:
@@ -67,14 +67,14 @@ class Attempts:
     async def beat(self, runner: str, held: Collection[str]) -> frozenset[str]:
         """Extend a runner's leases of these jobs and return the ids of those that are still its own."""
         mine = select(JobRow.id).where(JobRow.runner == runner, JobRow.id.in_(held), JobRow.state == RUNNING)
-        # In the order of their ids: whoever else holds several takes them in the same one.
+        # In the order of their ids: other transactions that lock several jobs use the same order.
         ordered = mine.order_by(JobRow.id).with_for_update(key_share=True)
         kept = update(JobRow).where(JobRow.id.in_(ordered)).values(lease=self._database.moment(LEASE)).returning(JobRow.id)
         async with self._database.write() as session:
             return frozenset(await session.scalars(kept.execution_options(synchronize_session=False)))
 
     async def release(self, runners: Sequence[str]) -> int:
-        """End the leases of runners that are gone and return how many there were: nobody has to wait until they run out."""
+        """End the leases of dead runners and return how many there were: their jobs need not wait until the leases expire."""
         over = self._database.moment(-LEASE)
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
@@ -82,17 +82,17 @@ class Attempts:
             return len((await session.scalars(freed.returning(JobRow.id))).all())
 
     async def leave(self, runner: str) -> int:
-        """Put all jobs of a runner back to their old places in line, uncounted, and return how many there were."""
+        """Return all jobs of a runner to their old positions in the queue, without counting the attempt, and return how many there were."""
         async with self._database.write() as session:
             return await self._back(session, IS_OPEN, JobRow.runner == runner, JobRow.state == RUNNING)
 
     async def give_back(self, job: Job) -> bool:
-        """Put a job back to its old place in line, as if it had not been tried; False where it is no longer this attempt's."""
+        """Return a job to its old position in the queue, as if not attempted; False if the job is no longer this attempt's."""
         async with self._database.write() as session:
             return await self._back(session, *_fence(job)) > 0
 
     async def _back(self, session: AsyncSession, *which: ColumnElement[bool] | TextClause) -> int:
-        # Held, so that nobody pauses a person or a place in between: what is held back must not come back into the line.
+        # Locked, so that no user or channel is paused in between: a paused job must not return to the queue.
         await fair_queue.held_clock(session)
         state = case((fair_queue.IS_HELD_BACK, PAUSED), else_=WAITING)
         back = {"state": state, "runner": None, "lease": None, "started": None, "tries": JobRow.tries - 1}
@@ -107,15 +107,15 @@ class Attempts:
         return len(rows)
 
     async def runners(self) -> tuple[str, ...]:
-        """Return who holds jobs now."""
+        """Return the runners that hold jobs now."""
         async with self._database.read() as session:
             held = await session.scalars(select(JobRow.runner).where(IS_OPEN, JobRow.state == RUNNING).distinct())
             return tuple(runner for runner in held if runner is not None)
 
     async def finish(self, job: Job, pictures: Sequence[Painted], device_seconds: float, proof: Provenance | None = None) -> bool:
-        """Keep a job's pictures and what painted them, settle its credits and have it told, together.
+        """Store a job's pictures and provenance, capture its credits and add the delivery, in one transaction.
 
-        False where the job is no longer this attempt's.
+        False if the job is no longer this attempt's.
         """
         found = provenance.kept(msgspec.structs.replace(job.evidence, painted=proof))
         async with self._database.write() as session:
@@ -128,16 +128,16 @@ class Attempts:
         return True
 
     async def fail(self, job: Job, problem: Problem) -> bool:
-        """Say that a job failed, and why; it costs nothing. False where it is no longer this attempt's."""
+        """Mark a job as failed with a problem; it costs nothing. False if the job is no longer this attempt's."""
         async with self._database.write() as session:
             if await self._end(session, job, {"state": FAILED, "problem": msgspec.msgpack.encode(problem)}) is None:
                 return False
-            # The device was busy with it all the same: the turn stays taken.
+            # The device was busy with it anyway: the charge to the fair queue stays.
             await ledger.settle(session, job.id, 0)
         return True
 
     async def stopped(self, job: Job, share: float) -> None:
-        """Settle a job that was cancelled while this attempt did a `share` (0 to 1) of its work. Only the first word counts."""
+        """Capture the credits of a job cancelled after this attempt did a `share` (0 to 1) of its work. Only the first call counts."""
         mine = JobRow.id == job.id, JobRow.attempt == job.attempt, JobRow.state == CANCELLED
         async with self._database.write() as session:
             user = await session.scalar(select(JobRow.person_id).where(*mine).with_for_update(key_share=True))
@@ -145,9 +145,9 @@ class Attempts:
                 await self._settle(session, job, user, share, job.cost * share)
 
     async def again(self, job: Job, *, blamed: bool = False) -> Job | None:
-        """Begin the next attempt where this one ended without a result, for the same runner; nothing where it is no longer the last.
+        """Start the next attempt after an attempt without a result, for the same runner; None if this attempt is outdated.
 
-        `blamed`: this attempt ended its process, so it counts twice.
+        `blamed`: this attempt crashed its process, so it counts twice.
         """
         counted = {
             "attempt": JobRow.attempt + 1,
@@ -163,18 +163,18 @@ class Attempts:
             return await self._weighted(session, job_of(row, channel))
 
     async def sweep(self) -> int:
-        """Settle cancelled jobs of which nobody said for long what they used, as if it were nothing; return how many."""
+        """Capture nothing for cancelled jobs whose usage was not reported for a long time; return how many."""
         async with self._database.read() as session:
             ids = (await session.scalars(_unsettled(self._database))).all()
         settled = 0
         for job_id in ids:
-            # One at a time: accounts of several persons are never held together.
+            # One job at a time: accounts of several users are never locked together.
             async with self._database.write() as session:
                 settled += await ledger.settle(session, job_id, 0)
         return settled
 
     async def _end(self, session: AsyncSession, job: Job, values: dict[str, object]) -> str | None:
-        """End an attempt and return whose job it is by now, or nothing where the attempt is no longer the last."""
+        """End an attempt and return the present owner of the job, or None if the attempt is outdated."""
         changed = update(JobRow).where(*_fence(job)).values(values | {"ended": self._database.moment(), "lease": None})
         if (user := (await session.execute(changed.returning(JobRow.person_id))).scalar()) is None:
             return None
@@ -191,7 +191,7 @@ def _unsettled(database: Database) -> Select[str]:
 
 
 def _share(job: Job, pictures: Sequence[Painted]) -> float:
-    """Return what of the work that was asked for was done: less where the pictures had to be smaller."""
+    """Return the share of the requested work that was done: less than 1 if the pictures had to be smaller."""
     request = job.request
     return sum(one.width * one.height for one in pictures) / (request.count * request.width * request.height)
 

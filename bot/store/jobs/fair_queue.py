@@ -1,8 +1,8 @@
-"""Turns in the store: the rule of `bot.core.fair_queue` over rows. To be called inside a writing transaction.
+"""The fair queue in the store: the algorithm of `bot.core.fair_queue` over rows. Call it inside a writing transaction.
 
-Everybody takes locks in one order, so that nobody waits in a circle: the clock, places, persons, jobs, accounts (persons'
-before places'), turns. Who changes several jobs at once holds the clock, as who takes a turn does; who adds jobs, or cancels or
-ends one, need not. `FOR NO KEY UPDATE` everywhere: rows that refer to a held one can still be added.
+All transactions take locks in one order, which prevents deadlocks: the virtual time, channels, users, jobs, accounts (users' before
+channels'), queue rows. A transaction that changes several jobs at once locks the virtual time, as a claim does; adding jobs, or
+cancelling or ending a single job, does not require it. `FOR NO KEY UPDATE` everywhere: rows that refer to a locked row can still be added.
 """
 
 import math
@@ -20,11 +20,11 @@ from bot.store.tables.core import RUNNING as RUNNING_SQL
 from bot.store.tables.core import UNSETTLED, ChannelRow, ClockRow, JobRow, MembershipRow, TurnRow, UserRow
 from bot.store.tables.core import WAITING as WAITING_SQL
 
-#: Written as the indexes say it, so that the database uses them.
+#: Written exactly as in the indexes, so that the database uses them.
 IN_LINE, IS_RUNNING, _MAY_WAIT = text(f"job.{WAITING_SQL}"), text(f"job.{RUNNING_SQL}"), text("turn.waiting")
 IS_UNSETTLED = text(UNSETTLED)
 
-#: Said of a job whose person or place is paused, or the person in that place.
+#: The state of a job whose user or channel is paused, or whose user is paused in that channel.
 IS_HELD_BACK = or_(
     exists().where(UserRow.id == JobRow.person_id, UserRow.paused),
     exists().where(ChannelRow.id == JobRow.place_id, ChannelRow.paused),
@@ -33,18 +33,18 @@ IS_HELD_BACK = or_(
 
 _ONE = 1
 
-#: A statement names at most so many persons: databases take only so many parameters.
+#: Users per statement: databases limit the number of parameters.
 _MOST_NAMED = 1_000
 
-#: So many persons with nothing waiting are put to rest with each turn: after a pause of a large place there may be thousands.
+#: Idle users removed from the queue per claim: after a pause of a large channel there may be thousands.
 _MOST_IDLE = 64
 
-#: The models that may be painted; None stands for all.
+#: The models that may be painted; None means all.
 Models = Collection[str] | None
 
 
 async def held_clock(session: AsyncSession) -> float:
-    """Return the virtual time, held until the transaction ends: turns are taken, and lines changed, one after the other."""
+    """Return the virtual time, locked until the transaction ends: claims and changes to the queue run one after the other."""
     held = select(ClockRow.now).where(ClockRow.id == _ONE).with_for_update(key_share=True)
     if (time := await session.scalar(held)) is not None:
         return time
@@ -53,7 +53,7 @@ async def held_clock(session: AsyncSession) -> float:
 
 
 async def enter(session: AsyncSession, user: str) -> None:
-    """Note that a person has something waiting; whoever comes back after a pause has neither saved up turns nor lost any."""
+    """Note that a user has queued jobs; a user who returns after a pause has neither saved up service nor lost any."""
     held = select(TurnRow.tag, TurnRow.waiting).where(TurnRow.person_id == user).with_for_update(key_share=True)
     if (found := (await session.execute(held)).first()) is not None and found.waiting:
         return
@@ -61,7 +61,7 @@ async def enter(session: AsyncSession, user: str) -> None:
     if found is None:
         if await add_if_new(session, TurnRow, {"person_id": user, "tag": clock, "since": since, "waiting": True}):
             return
-        # Another job of theirs was quicker.
+        # Another job of the same user was quicker.
         found = (await session.execute(held)).one()
     if not found.waiting:
         changed = {"tag": fair_queue.entered(found.tag, clock), "since": since, "waiting": True}
@@ -69,13 +69,13 @@ async def enter(session: AsyncSession, user: str) -> None:
 
 
 async def charge(session: AsyncSession, policy: Policy, user: str, cost: float) -> None:
-    """Charge for a job that was begun without waiting for its turn: what is put right at its end was charged at its beginning."""
+    """Charge for a job that started without waiting: the correction at its end assumes a charge at its beginning."""
     await enter(session, user)
     await correct(session, policy, user, 0.0, cost)
 
 
 async def correct(session: AsyncSession, policy: Policy, user: str, estimated: float, measured: float) -> None:
-    """Replace what a begun job was thought to take by what it took."""
+    """Replace the estimated cost of a started job by its measured cost."""
     tier = await session.scalar(select(UserRow.tier).where(UserRow.id == user))
     change = fair_queue.corrected(0.0, estimated, measured, policy.tier(tier or "").weight)
     if change:
@@ -83,7 +83,7 @@ async def correct(session: AsyncSession, policy: Policy, user: str, estimated: f
 
 
 async def left_behind(session: AsyncSession, database: Database, offered: Models = None) -> str | None:
-    """Return the id of a job whose runner fell silent; its turn was taken before."""
+    """Return the id of a job whose runner stopped responding; it was charged before."""
     return await session.scalar(_silent(database, offered).with_for_update(key_share=True, skip_locked=True))
 
 
@@ -93,20 +93,20 @@ def _silent(database: Database, offered: Models = None) -> Select[str]:
 
 
 async def taken(session: AsyncSession, policy: Policy, loaded: Collection[str], offered: Models = None) -> str | None:
-    """Take the next turn and return the id of its job, held until the transaction ends, or nothing where nobody waits.
+    """Claim the next job and return its id, locked until the transaction ends, or None if the queue is empty.
 
-    Only jobs of the models that are `offered` are looked at; the others wait for a process that has theirs.
+    Only jobs for `offered` models are considered; the others wait for a process that offers their model.
     """
     clock = await held_clock(session)
     choice, weight, reached = None, 1.0, math.inf
     while choice is None and (rows := (await session.execute(_heads(offered))).all()):
         (first,) = await _with_lines(session, rows[:1], offered)
         choice = fair_queue.choose([first], loaded, clock)
-        # Others matter only where the model of whoever is first would have to be loaded for them.
+        # Other users matter only if the first user's model would have to be loaded.
         if loaded and choice is not None and choice.job.model not in loaded:
             near = [row for row in rows[1:] if row.tag <= first.tag + fair_queue.WINDOW]
             choice = fair_queue.choose([first, *await _with_lines(session, near, offered)], loaded, clock)
-        # Taken out of the line in this very moment: by now the line shows it.
+        # It was removed from the queue at this very moment: the next query shows that.
         if choice is None or not await _is_held(session, choice.job.id):
             choice = None
             continue
@@ -122,8 +122,8 @@ def _paintable(offered: Models) -> tuple[ColumnElement[bool], ...]:
 
 
 def _first_in_line(offered: Models = None) -> ScalarSelect[str]:
-    """Return any job that the person of a turn has in line."""
-    # With a limit of its own, so that no planner makes a join of it: the turns are walked in their order, and few of them.
+    """Return any queued job of the user of a queue row."""
+    # With a limit of its own, so that no planner makes a join of it: few queue rows are read, in order.
     line = select(JobRow.id).where(IN_LINE, JobRow.person_id == TurnRow.person_id, *_paintable(offered)).limit(1)
     return line.correlate(TurnRow).scalar_subquery()
 
@@ -135,7 +135,7 @@ def _heads(offered: Models = None) -> Select[str, float, str]:
 
 
 async def _with_lines(session: AsyncSession, rows: Sequence[Row[str, float, str]], offered: Models) -> list[Head]:
-    """Return persons with the first jobs of their lines."""
+    """Return users with their first queued jobs."""
     if not rows:
         return []
     lines: dict[str, list[Waiting]] = {row.person_id: [] for row in rows}
@@ -151,7 +151,7 @@ def _line(user: str, offered: Models = None) -> Select[str, str, str, float, int
 
 
 async def _is_held(session: AsyncSession, job_id: str) -> bool:
-    """Return whether a job is ours; it is not where its person took it out of the line in this very moment."""
+    """Return whether the job is locked by us; False if its user removed it from the queue at this very moment."""
     still = select(JobRow.id).where(JobRow.id == job_id, IN_LINE).with_for_update(key_share=True)
     return await session.scalar(still) is not None
 
@@ -164,9 +164,9 @@ async def _overtake(session: AsyncSession, choice: Choice) -> None:
 
 
 async def _turned(session: AsyncSession, choice: Choice | None, weight: float, reached: float) -> None:
-    """Charge the turn that was taken, and put those to rest who were passed because they have nothing waiting, some each time.
+    """Charge the claimed job, and mark users as idle who were passed because they have no queued jobs, some with each claim.
 
-    Only tags below the one that was `reached` were passed; looking further would cost more the more people wait.
+    Only virtual times below `reached` were passed; a wider search would cost more with every waiting user.
     """
     passed = () if choice is None else (TurnRow.tag < reached,)
     idle = select(TurnRow.person_id).where(_MAY_WAIT, _first_in_line().is_(None), *passed).order_by(TurnRow.tag, TurnRow.since)
@@ -176,7 +176,7 @@ async def _turned(session: AsyncSession, choice: Choice | None, weight: float, r
         return
     await _hold(session, resting | served)
     if choice is not None:
-        # A change, not a value: somebody's job may end meanwhile and be put right.
+        # An increment, not a value: another job of the user may end and be corrected at the same time.
         tag = TurnRow.tag + fair_queue.served(0.0, choice.job.cost, weight)
         await session.execute(update(TurnRow).where(TurnRow.person_id == choice.user).values(tag=tag))
     if resting:
@@ -184,7 +184,7 @@ async def _turned(session: AsyncSession, choice: Choice | None, weight: float, r
 
 
 async def rest(session: AsyncSession, users: Collection[str]) -> None:
-    """Note that persons have nothing waiting, those of them that have not; however many they are."""
+    """Mark those of the users as idle who have no queued jobs; any number of users."""
     some = sorted(users)
     for first in range(0, len(some), _MOST_NAMED):
         named = some[first : first + _MOST_NAMED]
@@ -193,12 +193,12 @@ async def rest(session: AsyncSession, users: Collection[str]) -> None:
 
 
 async def _hold(session: AsyncSession, users: Collection[str]) -> None:
-    """Hold the turns of persons. They come last and in their order: whoever has one waits for nothing else."""
+    """Lock the queue rows of users. They come last and in order: a transaction that holds one waits for nothing else."""
     held = select(TurnRow.person_id).where(TurnRow.person_id.in_(users)).order_by(TurnRow.person_id)
     await session.execute(held.with_for_update(key_share=True))
 
 
 async def _rest(session: AsyncSession, users: Collection[str]) -> None:
-    # Asked while the turns are held: whoever brings a job now has to wait with it.
+    # Checked while the queue rows are locked: a transaction that adds a job now has to wait.
     still = update(TurnRow).where(TurnRow.person_id.in_(users), _first_in_line().is_(None)).values(waiting=False)
     await session.execute(still.execution_options(synchronize_session=False))

@@ -1,4 +1,4 @@
-"""Jobs as values, and from rows to them."""
+"""Jobs as values, and their conversion from rows."""
 
 from datetime import datetime, timedelta
 
@@ -17,23 +17,23 @@ from inference.contract.request import PictureRequest, Prompt
 WAITING, PAUSED, RUNNING, DONE, FAILED, CANCELLED = "waiting", "paused", "running", "done", "failed", "cancelled"
 OPEN = (WAITING, PAUSED, RUNNING)
 
-#: How long a runner may be silent before its jobs are given to another, and how often it is heard.
+#: How long a runner may be silent before its jobs go to another, and the interval of its heartbeats.
 LEASE = timedelta(seconds=30)
 BEAT_SECONDS = 5.0
 
-#: A job that was tried so often and came to no end is not tried again. An attempt that ended its process counts twice.
+#: A job with this many unfinished attempts is not retried. An attempt that crashed its process counts twice.
 MOST_ATTEMPTS = 3
 
-#: Said of a job that is open. It narrows nothing where the state is asked for anyway, but lets the index be used.
+#: The condition for open jobs. Redundant beside a condition on the state, but it lets the database use the index.
 IS_OPEN = text(f"job.{OPEN_SQL}")
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What is accepted: who asks, where the answer goes, what was typed (`line`), asked (`wish`) and will be painted (`request`).
+    """A job to be accepted: user, reply address, typed text (`line`), parameters (`wish`) and engine request (`request`).
 
-    `inputs` are the pictures that it is given; the request itself is kept without them. With a `key`, a person's second job of the
-    same key is the first one. `credits` (thousandths) is what it costs, `cost` the seconds of the device that it is thought to
-    take. `language` is what its person is told of it in, `first` what it repeats.
+    `inputs` are its input pictures; the request is stored without them. With a `key`, a second job of the same user and key returns the
+    first. `credits` (thousandths) is its price, `cost` its estimated device seconds. `language` is the language of its
+    messages, `first` the job that it repeats.
     """
 
     id: str
@@ -51,10 +51,10 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted request and what has become of it.
+    """An accepted request and its state.
 
-    `attempt` says which of all its attempts this one is, `tries` how many of them count against it. `rank` is its place in its
-    person's own line, `language` what it was asked for in, `evidence` what painted it,
+    `attempt` numbers this attempt among all attempts, `tries` counts those that count against the job. `rank` is its position in its
+    user's own queue, `language` the language of the request, `evidence` its provenance,
     `weight` the weight of its user's tier (set when the job is claimed).
     """
 
@@ -82,26 +82,26 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_unreadable(self) -> bool:
-        """Return whether its request is kept in a form that this version cannot read."""
+        """Return whether its request is stored in a format that this version cannot read."""
         return self.problem == UNREADABLE
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Return the role of each of its pictures."""
+        """Return the role of each of its input pictures."""
         return tuple(one.role for one in self.inputs)
 
     def files(self, role: Role) -> tuple[str, ...]:
-        """Return the file keys of its pictures of a role, in order."""
+        """Return the file keys of its input pictures of a role, in order."""
         return tuple(one.file for one in self.inputs if one.role is role)
 
     @property
     def is_open(self) -> bool:
-        """Return whether it still waits or runs."""
+        """Return whether it is queued or running."""
         return self.state in OPEN
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished picture, its files already kept."""
+    """A finished picture, its files already stored."""
 
     index: int
     seed: int
@@ -112,7 +112,7 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True):
     thumbnail: str
 
 
-#: Of a request that another version of Easel kept in another form.
+#: The problem of a request that another version of Easel stored in another format.
 UNREADABLE = Problem("job-unreadable")
 
 
@@ -131,7 +131,7 @@ def _problem_of(row: JobRow) -> Problem | None:
 
 
 def _inputs_of(row: JobRow) -> tuple[InputFile, ...]:
-    """Return the pictures of a job by role, and within a role in their order."""
+    """Return the input pictures of a job by role, in order within each role."""
     found = [line.split(" ", 2) for line in (row.inputs or "").splitlines()]
     order = list(Role)
     ordered = sorted((order.index(Role(role)), int(position), file) for role, position, file in found)
@@ -139,12 +139,12 @@ def _inputs_of(row: JobRow) -> tuple[InputFile, ...]:
 
 
 def jobs() -> Select[JobRow, ChannelRow]:
-    """Return the question for jobs and their places."""
+    """Return the query for jobs and their channels."""
     return select(JobRow, ChannelRow).join(ChannelRow, ChannelRow.id == JobRow.place_id)
 
 
 def job_of(row: JobRow, channel: ChannelRow) -> Job:
-    """Return a job from its row. A request that cannot be read is stood in for: its person sees their words, and that it failed."""
+    """Return a job from its row. An unreadable request is replaced by a stand-in: its user sees their words, and that it failed."""
     request = _request_of(row)
     return Job(
         id=row.id,
@@ -171,6 +171,6 @@ def job_of(row: JobRow, channel: ChannelRow) -> Job:
 
 
 def _stand_in(row: JobRow) -> PictureRequest:
-    """Return a request for nothing, with the words that its person typed."""
+    """Return an empty request with the words that its user typed."""
     words = Prompt.plain(row.line)
     return PictureRequest(prompt=words, model=row.model, width=1, height=1, steps=1, guidance=1.0, scheduler="", seed=0)

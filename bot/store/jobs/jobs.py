@@ -1,4 +1,4 @@
-"""Jobs in the store: accepted, looked at, taken back. Painting them is `attempts`, whose turn it is `line`."""
+"""Jobs in the store: accept, read, cancel, retry. Attempts are in `attempts`, the queue is in `fair_queue` and `queue`."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,16 +25,16 @@ from inference.contract.inputs import Role
 
 
 class Jobs:
-    """The jobs, as the persons whose they are see them."""
+    """The jobs, as their users see them."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def accept(self, new: Sequence[NewJob], runner: str | None = None) -> tuple[Job, ...]:
-        """Keep jobs with the credits held for them, all or none; once this returns they survive anything.
+        """Store jobs and hold their credits, all or none; after this returns they survive any failure.
 
-        With a `runner` they are leased to it at once. Raises `NotAllowed` where credits or room in the person's line are wanting.
+        With a `runner` they are leased to it at once. Raises `NotAllowed` if credits or space in the user's queue are insufficient.
         """
         async with self._database.write() as session:
             channels = await _places(session, new)
@@ -43,7 +43,7 @@ class Jobs:
             day = self._policy.day(moment)
             for number, one in enumerate(new):
                 requester, channel = askers[one.user], channels[_key(one)]
-                # A microsecond apart: what was asked for together is painted in the order it was asked for.
+                # A microsecond apart: jobs requested together are painted in the order of the request.
                 values = _values(one, channel.id, moment + timedelta(microseconds=number), requester.rank + 1 + number) | {"day": day}
                 values |= self._leased(runner) if runner else {"state": PAUSED if requester.is_held_back(channel) else WAITING}
                 if await add_if_new(session, JobRow, values):
@@ -65,7 +65,7 @@ class Jobs:
         return {"state": RUNNING, "runner": runner, "lease": lease, "attempt": 1, "tries": 1, "started": started}
 
     async def _admit(self, session: AsyncSession, new: Sequence["_Admitted"], askers: Mapping[str, "_Asker"], day: str) -> None:
-        """Hold the credits of a day's new jobs and put their persons into line; raises `NotAllowed`."""
+        """Hold the credits of a day's new jobs and queue them; raises `NotAllowed`."""
         for user, count in Counter(one.user for one in new).items():
             most = self._policy.tier(askers[user].tier).most_open
             if askers[user].open + count > most:
@@ -84,20 +84,20 @@ class Jobs:
             await fair_queue.enter(session, user)
 
     async def get(self, job_id: str) -> Job | None:
-        """Return a job, or nothing."""
+        """Return a job, or None."""
         async with self._database.read() as session:
             found = (await session.execute(jobs().where(JobRow.id == job_id))).one_or_none()
         return None if found is None else job_of(*found)
 
     async def placed(self, job_id: str, message: str) -> None:
-        """Remember in which message of its place a job is shown."""
+        """Store which message of its channel shows a job."""
         async with self._database.write() as session:
             await session.execute(update(JobRow).where(JobRow.id == job_id).values(message=message))
 
     async def cancel(self, job_id: str) -> bool:
-        """Cancel an open job; False where it has already ended.
+        """Cancel an open job; False if it has already ended.
 
-        What waited costs nothing. Who paints it stops when they next look, and says what of it was used.
+        A queued job costs nothing. The runner of a running job stops at its next check and reports the usage.
         """
         async with self._database.write() as session:
             found = (await session.execute(jobs().where(JobRow.id == job_id).with_for_update(of=JobRow, key_share=True))).one_or_none()
@@ -114,7 +114,7 @@ class Jobs:
         return True
 
     async def retry(self, job_id: str) -> bool:
-        """Put a failed job into line again, as it was asked for; False where it is no failed one. Raises what `accept` raises."""
+        """Queue a failed job again, with the same request; False if the job has not failed. Raises what `accept` raises."""
         async with self._database.write() as session:
             found = (await session.execute(jobs().where(JobRow.id == job_id))).one_or_none()
             if found is None or found[0].state != FAILED:
@@ -140,19 +140,19 @@ class Jobs:
         return True
 
     async def open_of(self, user: str) -> tuple[Job, ...]:
-        """Return a person's open jobs: what is being painted, then what waits, in its order."""
+        """Return a user's open jobs: running jobs first, then queued jobs in order."""
         wanted = jobs().where(IS_OPEN, JobRow.person_id == user)
         return await self._some(wanted.order_by(JobRow.state != RUNNING, JobRow.rank, JobRow.id))
 
     async def of_channel(self, address: MessageRef, most: int, before: datetime | None = None) -> tuple[Job, ...]:
-        """Return the latest jobs of a place, oldest first; with `before`, those accepted earlier than that."""
+        """Return the latest jobs of a channel, oldest first; with `before`, those accepted earlier than that."""
         wanted = jobs().where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
         if before is not None:
             wanted = wanted.where(JobRow.created < before)
         return tuple(reversed(await self._some(wanted.order_by(JobRow.created.desc(), JobRow.id.desc()).limit(most))))
 
     async def starts_from(self, user: str, file: str) -> bool:
-        """Return whether a job of this person starts from the picture in a file, in whatever role."""
+        """Return whether a job of this user has the picture in a file as an input, in any role."""
         async with self._database.read() as session:
             found = select(JobRow.id).join(JobInputRow).where(JobRow.person_id == user, JobInputRow.file == file).limit(1)
             return await session.scalar(found) is not None
@@ -168,7 +168,7 @@ class _Place(NamedTuple):
 
 
 class _Asker(NamedTuple):
-    """Who asks: with how many open jobs, the largest rank of those, and the places in which they are held back."""
+    """The user of a request: the number of their open jobs, the largest rank of those, and the channels that pause them."""
 
     tier: str
     is_paused: bool
@@ -177,7 +177,7 @@ class _Asker(NamedTuple):
     barred: frozenset[str]
 
     def is_held_back(self, channel: _Place) -> bool:
-        """Return whether what they ask for in a place has to wait until somebody lets it go on."""
+        """Return whether their jobs in a channel are paused."""
         return self.is_paused or channel.is_paused or channel.id in self.barred
 
 
@@ -191,7 +191,7 @@ class _Admitted(NamedTuple):
 
 
 async def _asker(session: AsyncSession, user: str) -> _Asker:
-    """Return who asks, held until the transaction ends: of those who ask at once each finds the line as the one before left it."""
+    """Return the user, locked until the transaction ends: of concurrent requests each sees the queue as the previous request left it."""
     wanted = select(UserRow.tier, UserRow.paused).where(UserRow.id == user).with_for_update(key_share=True)
     tier, is_paused = (await session.execute(wanted)).first() or ("", False)
     line = select(func.count(), func.coalesce(func.max(JobRow.rank), 0)).where(IS_OPEN, JobRow.person_id == user)
@@ -201,14 +201,14 @@ async def _asker(session: AsyncSession, user: str) -> _Asker:
 
 
 async def _places(session: AsyncSession, new: Sequence[NewJob]) -> dict[tuple[str, str], _Place]:
-    """Return where jobs are asked for, held until the transaction ends."""
+    """Return the channels of jobs, locked until the transaction ends."""
     ids = {key: await channels.place_id(session, *key) for key in sorted({_key(one) for one in new})}
     held = {one.id: one for one in await _held(session, ids.values())}
     return {key: held[place_id] for key, place_id in ids.items()}
 
 
 async def _held(session: AsyncSession, place_ids: Iterable[str]) -> list[_Place]:
-    """Return places, held so that many can ask in them at once, but nobody pauses them meanwhile."""
+    """Return channels, locked so that many users can add jobs at once, but no transaction can pause the channels."""
     wanted = select(ChannelRow.id, ChannelRow.paused).where(ChannelRow.id.in_(set(place_ids))).order_by(ChannelRow.id)
     return [_Place(*found) for found in await session.execute(wanted.with_for_update(read=True))]
 
@@ -218,13 +218,13 @@ def _key(new: NewJob) -> tuple[str, str]:
 
 
 async def _known(session: AsyncSession, new: NewJob) -> str:
-    """Return the id of the job that was accepted before in place of a new one, or as it."""
+    """Return the id of the job that was accepted before with the key of a new job, or the new job's own."""
     before = or_(JobRow.id == new.id, and_(JobRow.person_id == new.user, JobRow.key == new.key))
     return (await session.scalars(select(JobRow.id).where(before))).one()
 
 
 async def _keep_inputs(session: AsyncSession, new: NewJob) -> None:
-    """Keep which pictures a new job starts from: those of a role are counted from 0."""
+    """Store the input pictures of a new job: positions within a role count from 0."""
     counts: Counter[Role] = Counter()
     for one in new.inputs:
         row = {"job_id": new.id, "role": one.role.value, "position": counts[one.role], "file": one.file}
@@ -233,7 +233,7 @@ async def _keep_inputs(session: AsyncSession, new: NewJob) -> None:
 
 
 def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str, object]:
-    """Return the row of a job; `rank` is the least that it may have, after all those that its person has open."""
+    """Return the row of a job; `rank` is its minimum, after all open jobs of its user."""
     return {
         "id": new.id,
         "person_id": new.user,

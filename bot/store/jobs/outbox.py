@@ -1,4 +1,4 @@
-"""Results on their way out: kept in the same transaction as the end of their job, and sent until the platform has them."""
+"""Outbox of results: a delivery is stored in the transaction that ends its job, and retried until the platform has it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,15 +14,15 @@ from bot.store.tables.core import UNTOLD, DeliveryRow
 
 TODO, SENDING, SENT, UNKNOWN, GAVE_UP = "todo", "sending", "sent", "unknown", "gave_up"
 
-#: How long a platform may take over one result before it counts as not heard of: uploads over slow lines take their time.
+#: How long a platform may take for one result before the delivery counts as unanswered: uploads over slow links take time.
 SENDING_LEASE = timedelta(seconds=120)
 
-#: Said of a delivery that has not arrived; it lets the index be used.
+#: The condition for pending deliveries; it lets the database use the index.
 IS_UNTOLD = text(f"delivery.{UNTOLD}")
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A result to be sent. `id` is the same in every attempt; `unsure` says that an earlier attempt may have arrived."""
+    """A result to be sent. `id` is the same in every attempt; `unsure` means that an earlier attempt may have arrived."""
 
     id: str
     job: str
@@ -36,9 +36,9 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 async def add(session: AsyncSession, database: Database, job_id: str, platform: str) -> None:
-    """Keep that the end of a job is to be told, inside the transaction that ends it.
+    """Add the delivery of a job's end, inside the transaction that ends it.
 
-    A job that ends anew is told anew: under another id, by which no platform takes it for what was told before, but in its message.
+    A job that ends again is delivered again: under a new id, so that no platform takes it for a duplicate, but in the same message.
     """
     row = {"id": new_id(), "job_id": job_id, "platform": platform, "state": TODO, "attempt": 0, "unsure": False}
     row |= {"reason": "", "due": database.moment(), "created": now(), "ended": None}
@@ -48,13 +48,13 @@ async def add(session: AsyncSession, database: Database, job_id: str, platform: 
 
 
 class Outbox:
-    """The deliveries. Who ends one says which attempt it was; an attempt that is no longer the last one changes nothing."""
+    """The deliveries. Every end is fenced by the number of its attempt; an outdated attempt changes nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def claim(self, runner: str, platforms: Sequence[str], most: int = 8) -> tuple[Delivery, ...]:
-        """Take deliveries that are due, oldest first; those that whoever had them did not end are `unsure`."""
+        """Claim due deliveries, oldest first; those that an earlier runner left unfinished are `unsure`."""
         async with self._database.write() as session:
             ids = (await session.scalars(_due(self._database, platforms, most).with_for_update(skip_locked=True))).all()
             if not ids:
@@ -71,36 +71,36 @@ class Outbox:
             return tuple(_delivery(row) for row in rows)
 
     async def sent(self, delivery: Delivery, message: str = "") -> bool:
-        """Say that a result has arrived, and what the platform calls it; False where this attempt is no longer the last.
+        """Mark a result as arrived, with the platform's message id; False if this attempt is outdated.
 
-        Other processes hear of it: pages that are open there show it too.
+        Other processes are notified: open web pages there show it too.
         """
         return await self._end(delivery, {"state": SENT, "ended": now(), "message": message or delivery.message})
 
     async def unknown(self, delivery: Delivery, reason: str) -> bool:
-        """Say that nobody knows whether a result arrived, and that repeating it could show it twice: its person decides."""
+        """Mark a result as possibly arrived, if a repeat could show it twice: its user decides."""
         return await self._end(delivery, {"state": UNKNOWN, "ended": now(), "reason": reason, "unsure": True})
 
     async def gave_up(self, delivery: Delivery, reason: str) -> bool:
-        """Say that a result cannot be sent; its pictures stay in the history."""
+        """Mark a result as undeliverable; its pictures stay in the history."""
         return await self._end(delivery, {"state": GAVE_UP, "ended": now(), "reason": reason})
 
     async def later(self, delivery: Delivery, seconds: float, reason: str, *, unsure: bool) -> bool:
-        """Put a delivery back to be tried again after a pause; `unsure` where this attempt may have arrived."""
+        """Put a delivery back for a retry after a pause; `unsure` if this attempt may have arrived."""
         due = self._database.moment(timedelta(seconds=seconds))
         return await self._end(delivery, {"state": TODO, "due": due, "reason": reason, "unsure": DeliveryRow.unsure | unsure})
 
     async def release(self, runners: Sequence[str]) -> int:
-        """Let go of what runners that are gone were sending; it may have arrived."""
+        """Release the deliveries of dead runners; they may have arrived."""
         held = IS_UNTOLD, DeliveryRow.runner.in_(runners), DeliveryRow.state == SENDING
         async with self._database.write() as session:
             freed = await session.scalars(update(DeliveryRow).where(*held).values(due=self._database.moment()).returning(DeliveryRow.id))
             return len(freed.all())
 
     async def again(self, job_id: str) -> bool:
-        """Send a result once more because its person says that it did not arrive; False where it is on its way or has arrived."""
+        """Send a result again because its user says that it did not arrive; False if it is in transit or has arrived."""
         lost = DeliveryRow.job_id == job_id, DeliveryRow.state.in_((UNKNOWN, GAVE_UP))
-        # It is as good as new: whoever asks for it after days gives it another day.
+        # It is treated as new: a resend requested after days gets another day of retries.
         anew = {"state": TODO, "due": self._database.moment(), "created": now(), "ended": None, "unsure": False}
         async with self._database.write() as session:
             changed = (await session.execute(update(DeliveryRow).where(*lost).values(anew).returning(DeliveryRow.platform))).first()
@@ -109,25 +109,25 @@ class Outbox:
         return changed is not None
 
     async def arrived(self, job_id: str) -> None:
-        """Say that a job's result is where it belongs, because whoever asked for it took it themselves."""
+        """Mark a job's result as arrived because its user fetched it themselves."""
         still = DeliveryRow.job_id == job_id, DeliveryRow.state.in_((TODO, SENDING, GAVE_UP))
         async with self._database.write() as session:
             await session.execute(update(DeliveryRow).where(*still).values(state=SENT, ended=now()))
 
     async def of_job(self, job_id: str) -> Delivery | None:
-        """Return the delivery of a job's end, or nothing while it is open."""
+        """Return the delivery of a job's end, or None while the job is open."""
         async with self._database.read() as session:
             row = await session.scalar(select(DeliveryRow).where(DeliveryRow.job_id == job_id))
         return None if row is None else _delivery(row)
 
     async def runners(self) -> tuple[str, ...]:
-        """Return who is sending something now."""
+        """Return the runners that are sending something now."""
         async with self._database.read() as session:
             held = await session.scalars(select(DeliveryRow.runner).where(IS_UNTOLD, DeliveryRow.state == SENDING).distinct())
             return tuple(runner for runner in held if runner is not None)
 
     async def counts(self) -> dict[str, int]:
-        """Return how many deliveries there are in each state."""
+        """Return the number of deliveries in each state."""
         counted = select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)
         async with self._database.read() as session:
             return {state: number for state, number in await session.execute(counted)}

@@ -1,4 +1,4 @@
-"""The line: how it stands, moving about in one's own, and holding a person's or a place's jobs back."""
+"""The job queue: its state, reordering a user's own jobs, and pausing the jobs of a user or channel."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -23,8 +23,8 @@ Way = Literal["up", "down", "first", "last"]
 
 
 class UserBacklog(msgspec.Struct, frozen=True):
-    """How a person stands: their virtual time (and since when, in microseconds), the weight of their turn, and their waiting jobs:
-    how many, and their device seconds.
+    """The queue state of a user: their virtual time (and since when, in microseconds), their weight, and their queued jobs:
+    count and device seconds.
     """
 
     user: str
@@ -36,14 +36,14 @@ class UserBacklog(msgspec.Struct, frozen=True):
 
 
 class JobQueue:
-    """Everybody's jobs in line, and what moves them."""
+    """The queued jobs of all users, and the operations that move them."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def stands(self) -> tuple[UserBacklog, ...]:
-        """Return how everybody stands who has something in line."""
+        """Return the queue state of every user with queued jobs."""
         waiting = (
             select(JobRow.person_id, func.count().label("jobs"), func.sum(JobRow.cost).label("cost"))
             .where(fair_queue.IN_LINE)
@@ -62,7 +62,7 @@ class JobQueue:
         )
 
     async def before(self, job: Job) -> tuple[int, float]:
-        """Return how many jobs of the same person are in line before one, and their device seconds."""
+        """Return the count and the device seconds of the same user's jobs queued before a job."""
         rank = select(JobRow.rank).where(JobRow.id == job.id).scalar_subquery()
         own = select(func.count(), func.coalesce(func.sum(JobRow.cost), 0.0))
         async with self._database.read() as session:
@@ -70,9 +70,9 @@ class JobQueue:
         return count, cost
 
     async def move(self, job: Job, way: Way) -> bool:
-        """Move a waiting job within its person's own line; False where it does not wait, or is at that end already."""
+        """Move a queued job within its user's own queue; False if it is not queued, or already at that end."""
         async with self._database.write() as session:
-            # Two moves at once: the second finds the line as the first left it.
+            # Of two concurrent moves, the second sees the queue as the first left it.
             await fair_queue.held_clock(session)
             own = select(JobRow.id, JobRow.rank).where(fair_queue.IN_LINE, JobRow.person_id == job.user).order_by(JobRow.rank, JobRow.id)
             ids, ranks = [list(column) for column in zip(*await session.execute(own), strict=True)] or ([], [])
@@ -88,20 +88,20 @@ class JobQueue:
         return True
 
     async def reckon_anew(self, model: str, factor: float) -> None:
-        """Correct what waiting jobs of a model are thought to take."""
+        """Correct the estimated cost of queued jobs of a model."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             await session.execute(update(JobRow).where(fair_queue.IN_LINE, JobRow.model == model).values(cost=JobRow.cost * factor))
 
     async def pause_person(self, user: str, *, paused: bool) -> tuple[str, ...]:
-        """Hold a person's jobs back, or let them go on; return the ids of the jobs that this changed. What is painted goes on."""
+        """Pause or resume a user's queued jobs; return the ids of the changed jobs. Running jobs continue."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             await session.execute(update(UserRow).where(UserRow.id == user).values(paused=paused))
             return await self._moved(session, JobRow.person_id == user, paused=paused)
 
     async def pause_place(self, platform: str, key: str, *, paused: bool) -> tuple[str, ...]:
-        """Hold the jobs of a place back, or let them go on; likewise."""
+        """Pause or resume the queued jobs of a channel; return the ids of the changed jobs."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             place_id = await channels.place_id(session, platform, key)
@@ -109,11 +109,11 @@ class JobQueue:
             return await self._moved(session, JobRow.place_id == place_id, paused=paused)
 
     async def pause_member(self, user: str, address: MessageRef, *, paused: bool) -> tuple[str, ...]:
-        """Hold a person's jobs in one place back, or let them go on; likewise."""
+        """Pause or resume a user's queued jobs in one channel; return the ids of the changed jobs."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             place_id = await channels.place_id(session, address.platform, address.channel)
-            # Whoever is accepting something of theirs now comes before or after this, and not in between.
+            # A job of theirs that is being accepted comes before or after this, never in between.
             await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
             await add_if_new(session, MembershipRow, {"person_id": user, "place_id": place_id, "paused": paused})
             held = MembershipRow.person_id == user, MembershipRow.place_id == place_id
@@ -121,7 +121,7 @@ class JobQueue:
             return await self._moved(session, and_(JobRow.person_id == user, JobRow.place_id == place_id), paused=paused)
 
     async def _moved(self, session: AsyncSession, whose: ColumnElement[bool], *, paused: bool) -> tuple[str, ...]:
-        """Move jobs out of the line or into it again, where nothing else holds them back."""
+        """Move jobs out of the queue, or back into it if no other pause applies."""
         which = (whose, JobRow.state == WAITING) if paused else (whose, JobRow.state == PAUSED, ~fair_queue.IS_HELD_BACK)
         changed = update(JobRow).where(*which).values(state=PAUSED if paused else WAITING).returning(JobRow.id, JobRow.person_id)
         rows = (await session.execute(changed.execution_options(synchronize_session=False))).all()
@@ -138,7 +138,7 @@ class JobQueue:
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A job in work: by whom, the seconds of the device it is thought to take, and since when."""
+    """A running job: its runner, its estimated device seconds, and its start."""
 
     runner: str
     cost: float
@@ -153,20 +153,20 @@ class Queue(msgspec.Struct, frozen=True):
 
 
 class Turns(msgspec.Struct, frozen=True):
-    """The virtual time of the turns, and how many persons wait for theirs."""
+    """The virtual time of the fair queue, and the number of waiting users."""
 
     clock: float
     waiting: int
 
 
 class QueueNumbers:
-    """Questions about everybody's open jobs; the indexes hold only those."""
+    """Queries about the open jobs of all users; the indexes hold only those."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def running(self) -> tuple[Running, ...]:
-        """Return what is being painted now, by all processes."""
+        """Return the running jobs of all processes."""
         wanted = select(JobRow.runner, JobRow.cost, JobRow.started).where(IS_RUNNING, JobRow.lease >= self._database.moment())
         async with self._database.read() as session:
             rows = (await session.execute(wanted)).all()
@@ -181,9 +181,9 @@ class QueueNumbers:
         return {state: Queue(count, max(0.0, (moment - oldest).total_seconds())) for state, count, oldest in rows}
 
     async def ends(self, address: MessageRef, most: int) -> tuple[int, ...]:
-        """Return of how many pictures the ends are that a place is told next, a number for each request, of so many at most.
+        """Return the picture counts of the results that a channel receives next, a number for each request, at most `most` of them.
 
-        They are those of what is being painted, by all processes, and of what was and is not told yet.
+        They are the running jobs of all processes, and the ended jobs whose results are not delivered yet.
         """
         untold = select(DeliveryRow.job_id).where(IS_UNTOLD, DeliveryRow.platform == address.platform)
         here = jobs().where(ChannelRow.platform == address.platform, ChannelRow.key == address.channel)
@@ -193,12 +193,12 @@ class QueueNumbers:
         return tuple(job_of(row, channel).request.count for row, channel in rows)[:most]
 
     async def turns(self) -> Turns:
-        """Return how the turns stand."""
+        """Return the state of the fair queue."""
         waiting = select(func.count(JobRow.person_id.distinct())).where(IN_LINE)
         async with self._database.read() as session:
             return Turns(await session.scalar(select(ClockRow.now)) or 0.0, await session.scalar(waiting) or 0)
 
     async def answers(self) -> None:
-        """Ask the database something trivial; raises what its driver raises where it does not answer."""
+        """Run a trivial query; raises the driver's error if the database does not answer."""
         async with self._database.read() as session:
             await session.execute(select(1))

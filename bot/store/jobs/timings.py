@@ -1,4 +1,4 @@
-"""What was learned about how long steps take, kept over restarts."""
+"""Learned durations of steps, stored across restarts."""
 
 import msgspec
 from sqlalchemy import select, update
@@ -9,19 +9,19 @@ from bot.store.tables.core import TimingRow
 
 
 class Timings:
-    """The learned times."""
+    """The learned timings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def all(self) -> tuple[Timing, ...]:
-        """Return all that was learned."""
+        """Return all learned timings."""
         async with self._database.read() as session:
             rows = await session.scalars(select(TimingRow))
             return tuple(Timing(row.model, row.width, row.height, row.batch, row.seconds, row.count) for row in rows)
 
     async def keep(self, timing: Timing) -> None:
-        """Remember what was learned last; of two who learn at once the later one counts."""
+        """Store the latest timing; of two concurrent writes the later counts."""
         row = msgspec.structs.asdict(timing)
         learned = {name: row.pop(name) for name in ("seconds", "count")}
         async with self._database.write() as session:
