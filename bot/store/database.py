@@ -1,4 +1,4 @@
-"""Connections to the store: many readers, and with SQLite one writer at a time."""
+"""Database connections: many readers, and with SQLite one writer at a time."""
 
 import asyncio
 import sqlite3
@@ -23,8 +23,8 @@ from bot.store.tables.columns import Base, Utc, now
 #: How long a writer waits for a writer of another process.
 _BUSY_SECONDS = 15
 
-#: SQLite's settings for a file that several readers and one writer share. FULL: what was accepted survives a power failure.
-#: What is deleted is written over, however SQLite was built.
+#: SQLite settings for a file that several readers and one writer share. FULL: accepted jobs survive a power failure.
+#: Deleted data is overwritten, however SQLite was built.
 _PRAGMAS = (
     *(f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"),
     "secure_delete = ON",
@@ -33,13 +33,13 @@ _PRAGMAS = (
 #: How long to wait for a PostgreSQL server that does not answer.
 _CONNECT_SECONDS = 10
 
-#: How long the thread of a connection may take to close it.
+#: How long a connection's thread may take to close it.
 _END_SECONDS = 2.0
 
-#: The execution options that mark connections of writers, and of migrations.
+#: Execution options that mark the connections of writers, and of migrations.
 _WRITES, _MIGRATES = "easel_writes", "easel_migrates"
 
-#: Where processes that share a PostgreSQL tell each other what has changed.
+#: The channel on which processes that share a PostgreSQL notify each other of changes.
 CHANNEL = "easel"
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
@@ -48,20 +48,20 @@ _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 class Database:
     """The store's connections; an async context manager. `url` is `sqlite+aiosqlite:///FILE` or `postgresql+psycopg://…`.
 
-    Raises `BadConfig` for another kind of address, and `BadStore` where SQLite's folder cannot be made.
+    Raises `BadConfig` for any other URL, and `BadStore` if the folder for SQLite cannot be created.
     """
 
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         self.url = url
-        #: The address as people may see it, without its secrets.
+        #: The URL without its secrets, for display.
         self.name = parsed.database or "" if self.is_sqlite else _without_secrets(parsed)
         if self.is_sqlite:
             _make_folder(self.name)
         self._threads = Threads()
         self.engine = _sqlite(parsed, self._threads) if self.is_sqlite else _postgresql(parsed)
-        # SQLite has one writer: waiting in line here is fair and quick, waiting in SQLite is neither.
+        # SQLite has one writer: waiting on a lock here is fair and fast, waiting in SQLite is neither.
         self._writing: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._migrator = self.engine.execution_options(**{_WRITES: True, _MIGRATES: True})
@@ -74,8 +74,8 @@ class Database:
         await self._threads.end()
 
     def reason(self, error: DBAPIError) -> str:
-        """Return what the database gave as its reason, as one line without the password."""
-        # What a server says itself comes after its word for how grave it is; before it the driver tells the address, which we name.
+        """Return the database's reason for an error, as one line without the password."""
+        # A server's own message follows its severity; before it the driver names the address, which we name ourselves.
         said = str(error.orig).strip().rpartition("FATAL:")[2].strip()
         line = " ".join((said.splitlines() or [type(error.orig).__name__])[0].split()).rstrip(".")
         password = make_url(self.url).password
@@ -83,57 +83,57 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Give a session to read with; what it changes is lost."""
+        """Yield a session for reading; its changes are discarded."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Give a session whose changes are kept together at the end, or not at all where something is raised."""
+        """Yield a session whose changes are committed at the end, or rolled back if an exception is raised."""
         async with self._writing, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def moment(self, later: timedelta = timedelta()) -> ColumnElement[datetime]:
-        """Return this moment, or a later one, for a statement: by the server's clock, which is the same for all who share it."""
+        """Return the current time, or a later time, as an SQL expression: the server's clock is the same for all processes."""
         if self.is_sqlite:
             return literal(now() + later, Utc())
         return func.clock_timestamp(type_=DateTime(timezone=True)) + later
 
     async def ring(self, session: AsyncSession, news: str) -> None:
-        """Tell other processes something short when this transaction is kept; those on one SQLite file find out by looking."""
+        """Notify other processes when this transaction commits; processes on a shared SQLite file poll instead."""
         if not self.is_sqlite:
             await session.execute(select(func.pg_notify(CHANNEL, news)))
 
     async def fold(self) -> None:
-        """Write SQLite's log into its file and empty it, as far as nobody reads from it now: what was deleted is in neither then."""
+        """Write SQLite's log into its file and truncate it, as far as no reader needs it: deleted data is then in neither."""
         if self.is_sqlite:
             async with self._writing, self.engine.connect() as connection:
-                # Beside SQLAlchemy, which would begin a transaction first.
+                # Outside SQLAlchemy, which would begin a transaction first.
                 bare = (await connection.get_raw_connection()).driver_connection
                 assert bare is not None
                 await bare.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """Give a bare connection inside a writing transaction, for migrations: SQLite's references are not watched in it."""
+        """Yield a bare connection inside a writing transaction, for migrations: SQLite does not check foreign keys in it."""
         async with self._writing, self._migrator.connect() as connection:
             try:
                 async with connection.begin():
                     yield connection
             finally:
-                # How SQLite treats references belongs to the connection: nobody else must get this one.
+                # The foreign-key mode belongs to the connection, so the connection must not return to the pool.
                 await connection.invalidate()
 
 
 async def add_if_new(session: AsyncSession, table: type[Base], values: Mapping[str, object]) -> bool:
-    """Add a row, unless one with the same key is there; return whether it was added. Waits for others who add the same one now."""
+    """Add a row unless its key exists; return whether it was added. Waits for concurrent transactions that add the same key."""
     added = await session.execute(_insert(session)(table).values(values).on_conflict_do_nothing().returning(*table.__mapper__.primary_key))
     return added.first() is not None
 
 
 def _insert(session: AsyncSession) -> Any:
-    """Return the `insert` of the session's database: both say it in the same words, which SQLAlchemy keeps in two places."""
-    # Here and not above: the other database's place takes a twentieth of a start to read.
+    """Return the `insert` of the session's dialect: both have the same syntax, but SQLAlchemy has two modules for it."""
+    # Imported lazily: the other dialect's module takes a twentieth of the start-up time.
     if session.get_bind().dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
@@ -148,14 +148,14 @@ def _parsed(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise BadConfig("config-store", offered=", ".join(_DRIVERS)) from None
-    # A database that lives in memory would forget what it promised to keep, and its connections would share one transaction.
+    # An in-memory database would lose its data, and its connections would share one transaction.
     if parsed.drivername not in _DRIVERS or (parsed.drivername.startswith("sqlite") and parsed.database in (None, "", ":memory:")):
         raise BadConfig("config-store", offered=", ".join(_DRIVERS))
     return parsed
 
 
 def _without_secrets(parsed: URL) -> str:
-    """Return an address that may be shown: neither the password nor the query, which can hold one too."""
+    """Return a URL for display: without the password and the query, which can hold a password too."""
     return URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database).render_as_string()
 
 
@@ -168,27 +168,27 @@ def _make_folder(file: str) -> None:
 
 
 class Threads:
-    """The threads of SQLite's connections. A connection whose user was cancelled is closed by its thread, in its own time."""
+    """The threads of SQLite's connections. If the user of a connection was cancelled, its thread closes it in its own time."""
 
     def __init__(self) -> None:
         self._living: WeakSet[Thread] = WeakSet()
 
     def connection(self, *given: Any, **named: Any) -> aiosqlite.Connection:
-        """Return a connection that is not open yet, as SQLAlchemy wants it."""
+        """Return a connection that is not open yet, as SQLAlchemy requires."""
         connection = aiosqlite.connect(*given, **named)
-        # SQLAlchemy reaches for it too: a thread that hangs must not keep the process from ending.
+        # SQLAlchemy accesses it too: a thread that hangs must not keep the process from ending.
         connection._thread.daemon = True
         self._living.add(connection._thread)
         return connection
 
     async def end(self) -> None:
-        """Wait until they have ended: they speak to the event loop to the last."""
+        """Wait until they have ended: they use the event loop to the last."""
         for thread in tuple(self._living):
             await asyncio.to_thread(thread.join, _END_SECONDS)
 
 
 def _postgresql(parsed: URL) -> AsyncEngine:
-    # Here and not above: the tables know of this module's types only.
+    # Imported lazily: only the tables use this module, for its types.
     from bot.store.tables.core import speak_postgresql
 
     speak_postgresql()
@@ -197,7 +197,7 @@ def _postgresql(parsed: URL) -> AsyncEngine:
 
 
 def _sqlite(parsed: URL, threads: Threads) -> AsyncEngine:
-    # Parameters are what people wrote: they belong in no log.
+    # Parameters contain users' texts, which must not be logged.
     given = {"async_creator_fn": threads.connection, "factory": _Connection}
     engine = create_async_engine(parsed, hide_parameters=True, connect_args=given)
     event.listen(engine.sync_engine, "connect", _prepare)
@@ -206,22 +206,22 @@ def _sqlite(parsed: URL, threads: Threads) -> AsyncEngine:
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that lets go of its lock when it is closed, also in the middle of what its cancelled user wrote.
+    """A connection that releases its lock on close, even during a write whose user was cancelled.
 
-    SQLite itself keeps a closed connection, and the lock with it, for as long as somebody still holds one of its cursors.
+    SQLite itself keeps a closed connection, and the lock with it, as long as one of its cursors exists.
     """
 
     def close(self) -> None:
-        """Take back what was begun, then close."""
+        """Roll back, then close."""
         if self.in_transaction:
             self.rollback()
         super().close()
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # Python's driver would begin transactions by rules of its own; `_begin` does it instead.
+    # Python's driver would begin transactions by its own rules; `_begin` does it instead.
     connection.isolation_level = None
-    # SQLite's own `lower` knows the letters of English only, and so would every search.
+    # SQLite's own `lower` handles only English letters, so every search would too.
     connection.create_function("lower", 1, _lower, deterministic=True)
     cursor = connection.cursor()
     try:
@@ -229,14 +229,14 @@ def _prepare(connection: Any, _record: object) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         _share(cursor)
     except BaseException:
-        # Nobody else knows of this connection yet, and it has a thread of its own.
+        # No other task knows this connection yet, and it has its own thread.
         connection.close()
         raise
     cursor.close()
 
 
 def _share(cursor: Any) -> None:
-    """Turn the write-ahead log on. SQLite does not wait for its turn here, so two processes that begin at once have to."""
+    """Turn on the write-ahead log. SQLite does not wait for the lock here, so two processes that start at once must retry."""
     until = monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -256,7 +256,7 @@ def _lower(value: object) -> object:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get(_MIGRATES):
-        # Changing a table means making it anew, and dropping the old one must not take along what refers to it.
+        # Altering a table means rebuilding it, and dropping the old table must not delete the rows that refer to it.
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-    # A writer says so at once: a transaction that reads first and writes later can be refused in the middle.
+    # A writer takes its lock first: a transaction that reads first and writes later can be refused midway.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")

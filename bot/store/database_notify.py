@@ -1,4 +1,4 @@
-"""Hearing at once what other processes on the same PostgreSQL have done. Only a hint: whoever misses it finds out by looking."""
+"""Receive notifications from other processes on the same PostgreSQL. They are only hints: a missed notification is covered by polling."""
 
 import asyncio
 import logging
@@ -8,12 +8,12 @@ from bot.store.database import CHANNEL, Database
 
 log = logging.getLogger("easel.store")
 
-#: Pauses before the connection is made anew.
+#: Pauses before a reconnect.
 _PAUSES = (0.5, 2.0, 10.0, 30.0)
 
 
 async def listen(database: Database, heard: Callable[[str], None]) -> None:
-    """Call `heard` with what is said, until cancelled; after every connection that was lost, once with nothing."""
+    """Call `heard` with every notification, until cancelled; after every reconnect, once with an empty text."""
     failures = 0
     while True:
         try:
@@ -21,7 +21,7 @@ async def listen(database: Database, heard: Callable[[str], None]) -> None:
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert raw is not None
                 try:
-                    # It must not sit in a transaction for as long as the process lives.
+                    # It must not stay in a transaction for the life of the process.
                     await raw.set_autocommit(True)
                     await raw.execute(f"LISTEN {CHANNEL}")
                     failures = 0
@@ -29,7 +29,7 @@ async def listen(database: Database, heard: Callable[[str], None]) -> None:
                     async for notice in raw.notifies():
                         heard(notice.payload)
                 finally:
-                    # Nobody else must get a connection that listens and has no transactions.
+                    # A listening connection without transactions must not return to the pool.
                     await connection.invalidate()
         except Exception as error:
             log.warning("store.deaf reason=%s", type(error).__name__)

@@ -1,6 +1,6 @@
-"""The tables as they are in the database, against the tables as this version of Easel needs them.
+"""Compare the tables in the database with the tables that this version of Easel needs, and migrate them.
 
-Alembic is imported only where there is something to change or to explain: a start with current tables does without it.
+Alembic is imported only to change or explain something: a start with current tables does not need it.
 """
 
 import re
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 #: The newest revision; a test keeps it equal to the newest file of `migrations/versions`.
 HEAD = "2026_11_24_inputs"
 
-#: Where the migrations are: beside the package `bot`, in a clone as in an installation.
+#: The migrations: beside the package `bot`, both in a clone and in an installation.
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
-#: Where Alembic writes down which revision a database has.
+#: The table in which Alembic stores the revision of a database.
 _VERSIONS = "alembic_version"
 
-#: The number under which PostgreSQL lets only one process change the tables at a time: the letters `easel`.
+#: The PostgreSQL lock number that lets only one process change the tables at a time: the letters `easel`.
 _LOCK = 0x656173656C
 
-#: So many steps up or down from where a database stands.
+#: A relative revision: steps up or down from the current revision.
 _STEPS = re.compile(r"[+-][1-9]\d{0,2}")
 
 Standing = Literal["current", "blank", "behind", "ahead", "foreign"]
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """How a database stands: the revision it has, the one it should have, and what that means.
+    """The state of a database: its revision, the required revision, and the conclusion.
 
-    `blank` has no tables at all; `ahead` has a revision that this version does not know; `foreign` has tables of a name that Easel
+    `blank` has no tables; `ahead` has a revision unknown to this version; `foreign` has tables with names that Easel
     needs and no revision.
     """
 
@@ -54,23 +54,23 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Return what has to be mended before Easel can work with it."""
+        """Return the problems to be fixed before Easel can use the database."""
         if self.standing in ("current", "blank"):
             return ()
         return (Problem(f"db-{self.standing}", {"current": self.current or "", "head": self.head}),)
 
 
 async def state(database: Database) -> Schema:
-    """Return how a database stands. Raises `BadStore` where it cannot be used at all."""
+    """Return the state of a database. Raises `BadStore` if it cannot be used at all."""
     async with _told(database), database.engine.connect() as connection:
         return await connection.run_sync(_state)
 
 
 async def prepare(database: Database) -> None:
-    """Make the tables ready for work: a blank database gets them, and SQLite's are brought up to date.
+    """Prepare the tables for work: a blank database gets them, and SQLite's tables are upgraded.
 
-    Raises `BadStore` for PostgreSQL that is behind (an operator says when that is changed, after a backup), for a database of a
-    newer version, and for one that cannot be used.
+    Raises `BadStore` for an outdated PostgreSQL (the operator upgrades it, after a backup), for a database of a
+    newer version, and for an unusable database.
     """
     found = await state(database)
     if found.standing == "blank" or (found.standing == "behind" and database.is_sqlite):
@@ -81,9 +81,9 @@ async def prepare(database: Database) -> None:
 
 
 async def upgrade(database: Database, revision: str = "head") -> Schema:
-    """Bring the tables to a newer revision, wholly or not at all, and return how the database stands then.
+    """Upgrade the tables to a revision, completely or not at all, and return the new state of the database.
 
-    Raises `BadStore` where it stands `ahead` or `foreign`, and `BadInput` for a revision that there is not.
+    Raises `BadStore` if it is `ahead` or `foreign`, and `BadInput` for an unknown revision.
     """
     from alembic import command
 
@@ -91,14 +91,14 @@ async def upgrade(database: Database, revision: str = "head") -> Schema:
 
 
 async def downgrade(database: Database, revision: str) -> Schema:
-    """Bring the tables back to an older revision (`base` is none at all); raises what `upgrade` raises."""
+    """Downgrade the tables to an older revision (`base` removes them all); raises what `upgrade` raises."""
     from alembic import command
 
     return await _walk(database, revision, lambda config: command.downgrade(config, revision))
 
 
 async def differences(database: Database) -> tuple[str, ...]:
-    """Return where the tables differ from what this version needs, such as `job.tries`; tables of others are none of its business."""
+    """Return the differences from the tables that this version needs, such as `job.tries`; unrelated tables are ignored."""
     async with _told(database), database.engine.connect() as connection:
         return await connection.run_sync(_differences)
 
@@ -134,7 +134,7 @@ async def _walk(database: Database, revision: str, step: "Callable[[Config], Non
         try:
             return await connection.run_sync(walk)
         except CommandError:
-            # More steps than there are, or down to where it is not yet.
+            # More steps than exist, or a downgrade to a revision that is not reached yet.
             raise BadInput("input-revision", given=revision, offered=", ".join(("base", *offered))) from None
 
 
@@ -154,7 +154,7 @@ def _standing(current: str | None, tables: set[str]) -> Standing:
 
 
 def _revisions() -> tuple[str, ...]:
-    """Return the names of all revisions, the oldest first."""
+    """Return the names of all revisions, oldest first."""
     from alembic.script import ScriptDirectory
 
     return tuple(reversed([step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]))
@@ -165,19 +165,19 @@ def _differences(connection: Connection) -> tuple[str, ...]:
     from alembic.runtime.migration import MigrationContext
 
     def is_ours(_thing: object, name: str | None, kind: str, reflected: bool, ours: object) -> bool:
-        # What search needs the models do not name: it is looked for by its own names.
+        # The models do not contain the search indexes: they are looked up by their own names.
         return not (reflected and ours is None and (kind == "table" or name in search_index.NAMES))
 
     context = MigrationContext.configure(connection, opts={"include_object": is_ours})
     found = [one[0] if isinstance(one, list) else one for one in compare_metadata(context, Base.metadata)]
-    # That a table is missing says that all of its indexes are.
+    # A missing table implies that all of its indexes are missing.
     missing = {one[1].name for one in found if one[0] == "add_table"}
     said = [_where(one) for one in found if one[0] != "add_index" or one[1].table.name not in missing]
     return tuple(dict.fromkeys((*said, *search_index.missing(connection))))
 
 
 def _where(difference: "tuple[Any, ...]") -> str:
-    """Return the place that Alembic's account of a difference is about."""
+    """Return the object that an Alembic difference is about."""
     match difference:
         case (str(), _, str(table), str(column), *_):
             return f"{table}.{column}"
@@ -194,11 +194,11 @@ def _refused(problem: Problem) -> BadStore:
 
 @asynccontextmanager
 async def _told(database: Database) -> AsyncIterator[None]:
-    """Tell in one sentence, without a secret, why a database cannot be used."""
+    """Explain in one sentence, without secrets, why a database cannot be used."""
     try:
         yield
     except DBAPIError as error:
-        # The bare class is SQLite's for a file that is no database. Whoever may not make tables has the code 42501.
+        # The bare class means a file that is no SQLite database. A missing right to create tables has the code 42501.
         about_us = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
         if not about_us and getattr(error.orig, "sqlstate", "") != "42501":
             raise

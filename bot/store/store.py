@@ -1,4 +1,4 @@
-"""The store as one value: what it is made of, by topic."""
+"""The store as one object, with an attribute per topic."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from bot.store.users.users import Users
 
 @dataclass(frozen=True)
 class Store:
-    """Everything that is kept: rows in a database, pictures as files."""
+    """All persistent data: rows in a database, pictures as files."""
 
     database: Database
     files: BlobStore
@@ -61,7 +61,7 @@ class Store:
 
     @classmethod
     def of(cls, database: Database, files: BlobStore, policy: Policy | None = None, *, cover: bool = False) -> "Store":
-        """Return the store in a database and a file store, under an operator's rules; without any nothing is limited, or covered."""
+        """Return the store for a database and a file store, with the operator's policy; without a policy nothing is limited or covered."""
         rules = policy or Policy()
         people = Users(database, rules)
         return cls(

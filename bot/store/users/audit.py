@@ -1,4 +1,4 @@
-"""The audit: what people with more rights than others did with them. Acts are added, and never changed."""
+"""Audit log: actions of moderators and operators on users and channels. Entries are added and never changed."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ Facts = Mapping[str, str | int | float]
 
 
 class Act(msgspec.Struct, frozen=True):
-    """Something that somebody did: to a person, in a place (both may be gone by now), and what belongs to it.
+    """An audited action: on a user, in a channel (both may be gone by now), and its details.
 
-    `actor` is the id of a person, whose name is `name` while Easel knows them; `place` is written `platform:place`.
+    `actor` is the id of a user, whose name is `name` while Easel knows them; `place` is written `platform:place`.
     """
 
     at: datetime
@@ -34,7 +34,7 @@ class Act(msgspec.Struct, frozen=True):
 
 
 class Audit:
-    """The acts."""
+    """The audit log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,14 +42,14 @@ class Audit:
     async def note(
         self, actor: User | str, act: str, *, user: str | None = None, channel: str | None = None, facts: Facts | None = None
     ) -> None:
-        """Write down what somebody did, to whom and in which place (by their ids); `facts` must name nobody, for they stay."""
+        """Record an action, its target user and its channel (by their ids); `facts` must not identify a user, because they stay."""
         row = {"id": new_id(), "actor": actor.id if isinstance(actor, User) else actor, "act": act, "at": now()}
         told = json.dumps(dict(facts), ensure_ascii=False) if facts else ""
         async with self._database.write() as session:
             await session.execute(insert(AuditRow).values(**row, person_id=user, place_id=channel, facts=told))
 
     async def latest(self, most: int) -> tuple[Act, ...]:
-        """Return what was done last, the newest first."""
+        """Return the latest actions, newest first."""
         actor, touched = aliased(UserRow), aliased(UserRow)
         wanted = (
             select(AuditRow, actor.name, touched.name, ChannelRow)

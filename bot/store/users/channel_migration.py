@@ -1,4 +1,4 @@
-"""What a place has becomes another place's, which it is now. To be called inside a writing transaction that holds the first."""
+"""Move everything of a channel to the channel that replaced it. Call it inside a writing transaction that locks the old channel."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from bot.store.tables.sharing import BoardChannelRow
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:
-    """Have one place share, settle, hold back and have used what another did; of what both settled, what the new one did holds."""
+    """Move boards, settings, pauses and usage of one channel to another; of two conflicting settings the new channel's wins."""
     await member_quota.move(session, old, new)
     await _held_back(session, old, new)
     await _settings(session, old, new)
@@ -21,7 +21,7 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
 
 
 async def _held_back(session: AsyncSession, old: str, new: str) -> None:
-    """Hold back whoever was: nobody gets around that by being in the place under its new name."""
+    """Carry over pauses: no user escapes a pause by being in the channel under its new name."""
     paused = select(ChannelRow.id).where(ChannelRow.id == old, ChannelRow.paused).exists()
     await _run(session, update(ChannelRow).where(ChannelRow.id == new, paused).values(paused=True))
     known = select(MembershipRow.person_id).where(MembershipRow.place_id == new)
@@ -43,7 +43,7 @@ async def _settings(session: AsyncSession, old: str, new: str) -> None:
 
 
 async def _board(session: AsyncSession, old: str, new: str) -> None:
-    """Have one board of two, and the new place look at it."""
+    """Merge the boards of both channels, and point the new channel to the result."""
     of = {
         row.place_id: row.board_id for row in await session.scalars(select(BoardChannelRow).where(BoardChannelRow.place_id.in_((old, new))))
     }

@@ -1,4 +1,4 @@
-"""Places by the names that platforms have for them."""
+"""Channels by their platform keys."""
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,12 +9,12 @@ from bot.store.tables.core import AccountRow, ChannelRow
 
 
 def is_theirs(user: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
-    """Say whether a place is the conversation with one person, and nobody else: platforms name it as they name the person."""
+    """Return the condition for a user's private channel: platforms give it the same key as the user."""
     return select(AccountRow.id).where(AccountRow.person_id == user, AccountRow.platform == platform, AccountRow.id == key).exists()
 
 
 async def place_id(session: AsyncSession, platform: str, key: str) -> str:
-    """Return the id of a place; a new one is remembered. To be called inside a writing transaction."""
+    """Return the id of a channel, which is added if it is new. Call it inside a writing transaction."""
     known = select(ChannelRow.id).where(ChannelRow.platform == platform, ChannelRow.key == key)
     if (found := await session.scalar(known)) is not None:
         return found

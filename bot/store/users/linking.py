@@ -1,6 +1,6 @@
-"""One person over several platforms: joined by a code that one name of theirs makes, another types, and the first agrees to.
+"""Link accounts of several platforms to one user: one account creates a code, the other enters it, and the first confirms.
 
-A code alone joins nobody: whoever types it only asks. It is typed once; the digest is all that is kept of it.
+A code alone links no accounts: entering it only sends a request. It can be entered once; only its digest is stored.
 """
 
 import re
@@ -24,38 +24,38 @@ from bot.store.users.tokens import PLATFORM as TOKEN
 from bot.store.users.tokens import digest
 from bot.store.users.users import User
 
-#: How long a code may be typed and agreed to.
+#: How long a code may be entered and confirmed.
 LIFE = timedelta(minutes=10)
 
-#: Signs that nobody mistakes for each other, five bits each, and how many make 128 bits.
+#: Unambiguous characters, five bits each, and how many make 128 bits.
 _SIGNS, _LENGTH, _GROUP = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26, 5
 
-#: What people type where they read one of the signs.
+#: Look-alikes that users type for some of the characters.
 _MISTAKEN = str.maketrans("OIL", "011")
 
-#: Where the names of tokens let their person in: whoever leaves it takes the tokens along.
+#: The platform of token names: a user who unlinks such an account takes its tokens along.
 _WEB = "web"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Whoever typed a code and waits to be joined; `known` is how platforms know them."""
+    """A user who entered a code and waits for confirmation; `known` is how platforms know them."""
 
     user: User
     known: tuple[UserRef, ...]
 
 
 class Linking:
-    """Joining and parting the names of persons."""
+    """Links and unlinks accounts."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def make(self, user: str) -> str:
-        """Make a code for a person and return it: it is not seen again. What they made before ends."""
+        """Create a code for a user and return it: it is not shown again. Their earlier codes end."""
         code = "".join(secrets.choice(_SIGNS) for _ in range(_LENGTH))
         async with self._database.write() as session:
-            # Of two who make one at once, only the later one's is left.
+            # Of two concurrent codes only the later remains.
             await _hold(session, [user])
             await session.execute(delete(LinkCodeRow).where(*_made_by(user)))
             row = {"digest": digest(code), "person_id": user, "until": self._database.moment(LIFE)}
@@ -63,7 +63,7 @@ class Linking:
         return "-".join(code[first : first + _GROUP] for first in range(0, _LENGTH, _GROUP))
 
     async def ask(self, code: str, requester: str) -> bool:
-        """Ask to be joined with whoever made a code; False where it is none, is over, was typed by another, or is the asker's own."""
+        """Request a link with the creator of a code; False if the code is unknown, expired, already used, or the requester's own."""
         signs = re.sub(r"[^0-9A-Z]", "", code.upper()).translate(_MISTAKEN)
         free = (LinkCodeRow.asker_id.is_(None)) | (LinkCodeRow.asker_id == requester)
         open_one = (
@@ -78,7 +78,7 @@ class Linking:
             return (await session.execute(asked)).first() is not None
 
     async def asked(self, user: str) -> Asked | None:
-        """Return who typed a person's code and waits, or nothing; raises `LookupError` where the person has no open code."""
+        """Return who entered a user's code and waits, or None; raises `LookupError` if the user has no open code."""
         mine = select(LinkCodeRow.asker_id).where(*_made_by(user), LinkCodeRow.until > self._database.moment())
         async with self._database.read() as session:
             code = (await session.execute(mine)).first()
@@ -91,14 +91,14 @@ class Linking:
             return Asked(User(row.id, row.name), tuple(UserRef(one.platform, one.id) for one in known))
 
     async def refuse(self, user: str) -> None:
-        """End a person's code, whoever typed it."""
+        """End a user's code, whoever entered it."""
         async with self._database.write() as session:
             await session.execute(delete(LinkCodeRow).where(*_made_by(user)))
 
     async def join(self, user: str, requester: str) -> bool:
-        """Make one of two persons: all that is the asker's is the person's, who agrees to that with this.
+        """Merge two users: everything of the requester becomes the user's, who confirms this by the call.
 
-        False where nobody, or somebody else, typed an open code of theirs; so of those who agree at once one joins.
+        False unless the requester has entered an open code of the user; so of concurrent confirmations one succeeds.
         """
         agreed = *_made_by(user), LinkCodeRow.asker_id == requester, LinkCodeRow.until > self._database.moment()
         async with self._database.write() as session:
@@ -110,9 +110,9 @@ class Linking:
         return True
 
     async def part(self, user: str, leaving: Collection[UserRef], name: str = "") -> str | None:
-        """Make somebody new of some of a person's names and return their id, or nothing where no name would be left.
+        """Move some of a user's accounts to a new user and return its id, or None if the user would keep no account.
 
-        History and presets stay. What is held against the person holds for both: who is held back, and what was used today.
+        History and presets stay. Restrictions apply to both: pauses, and today's usage.
         """
         async with self._database.write() as session:
             await _hold(session, [user])
@@ -129,7 +129,7 @@ class Linking:
             if any(row.platform == TOKEN for row in parted):
                 await session.execute(update(TokenRow).where(TokenRow.person_id == user).values(person_id=new))
             await session.flush()
-            # Whose conversation it was they are no more: of the boards of the one the other is told nothing.
+            # The private channel no longer belongs to them: neither user receives digests of the other's boards.
             await digests.part(session, user, {row.platform for row in parted})
             await carryover.part(session, self._policy, user, new)
         return new
@@ -140,13 +140,13 @@ def _made_by(user: str) -> tuple[ColumnElement[bool], ...]:
 
 
 async def _hold(session: AsyncSession, users: Collection[str]) -> None:
-    """Hold persons until the transaction ends: they bring no jobs meanwhile."""
+    """Lock users until the transaction ends: they add no jobs meanwhile."""
     held = select(UserRow.id).where(UserRow.id.in_(users)).order_by(UserRow.id)
     await session.execute(held.with_for_update(key_share=True))
 
 
 async def _twin(session: AsyncSession, user: str, name: str) -> str:
-    """Add somebody new who is held back where a person is, and return their id."""
+    """Add a new user with the same pause as a user, and return its id."""
     old, new = await session.get_one(UserRow, user), new_id()
     row = {"id": new, "name": name or old.name, "paused": old.paused, "language": old.language, "locale": old.locale}
     await session.execute(insert(UserRow).values(row))

@@ -1,6 +1,6 @@
-"""Two persons become one: what was the one's is the other's, row by row, and nothing is counted twice.
+"""Merge two users: everything of one user becomes the other's, row by row, and nothing is counted twice.
 
-To be called inside a writing transaction that holds the clock and both persons.
+Call it inside a writing transaction that locks the virtual time and both users.
 """
 
 import json
@@ -31,10 +31,10 @@ from bot.store.tables.core import (
 from bot.store.tables.sharing import DigestRow, PresetRow, ReportRow, ShareRow, VoteRow
 from bot.store.users.channels import place_id
 
-#: What simply changes hands.
+#: Tables whose rows only change their owner.
 MOVED = (AccountRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
 
-#: What a person has once for each of something else, by what that is: where both have it, the one that stays keeps theirs.
+#: Tables with at most one row per user and key, with those keys: if both users have a row, the remaining user's is kept.
 PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], InstrumentedAttribute[str]], ...] = (
     (MembershipRow, MembershipRow.place_id),
     (VoteRow, VoteRow.share_id),
@@ -42,14 +42,14 @@ PAIRED: tuple[tuple[type[MembershipRow | VoteRow | ReportRow | FavouriteRow], In
     (FavouriteRow, FavouriteRow.picture_id),
 )
 
-#: What has rules of its own here, or goes with the one who is gone.
+#: Tables with their own rules here, or whose rows are deleted with the merged user.
 RULED = ("job", "turn", "account", "setting", "link_code", "counted")
 
 
 async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> None:
-    """Have everything of one person be another's, who keeps their own name, role, tier and settings; the one is nobody any more.
+    """Give everything of one user to another, who keeps their own name, role, tier and settings; the first user is deleted.
 
-    Whoever held one of them back, everywhere or in a place, holds both back.
+    A pause of either user, in general or in a channel, applies to the merged user.
     """
     await _hold(session, kept, gone)
     await _jobs(session, kept, gone)
@@ -67,14 +67,14 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
 
 
 async def _hold(session: AsyncSession, kept: str, gone: str) -> None:
-    """Hold the jobs that change, then the persons so that nobody adds anything for them: what is on its way is seen below."""
+    """Lock the affected jobs, then the users, so that nothing is added for them: changes in progress are seen below."""
     changing = or_(JobRow.person_id == gone, and_(JobRow.person_id == kept, IS_OPEN))
     await session.execute(select(JobRow.id).where(changing).order_by(JobRow.id).with_for_update())
     await session.execute(select(UserRow.id).where(UserRow.id.in_((kept, gone))).order_by(UserRow.id).with_for_update())
 
 
 async def _jobs(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have one line of two, in the order in which both asked. A key that both used means two different requests."""
+    """Merge two queues, in the order of the requests. A key that both used means two different requests."""
     taken = select(JobRow.key).where(JobRow.person_id == kept, JobRow.key.is_not(None))
     renamed = update(JobRow).where(JobRow.person_id == gone, JobRow.key.in_(taken)).values(key=literal(f"{gone} ") + JobRow.key)
     await session.execute(renamed.execution_options(synchronize_session=False))
@@ -88,7 +88,7 @@ async def _jobs(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _conversations(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have one conversation of two where a platform names them as Easel names the person: requests are in it, and what it is told."""
+    """Merge the private channels if a platform names them as Easel names the user: jobs and their messages are in them."""
     named = and_(AccountRow.platform == ChannelRow.platform, AccountRow.id == ChannelRow.key)
     own = select(ChannelRow.id, ChannelRow.platform).join(AccountRow, named).where(AccountRow.person_id == gone, AccountRow.id == gone)
     for channel, platform in (await session.execute(own)).all():
@@ -98,7 +98,7 @@ async def _conversations(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _presets(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have presets of both be one person's, who has none of one name twice: one whose name is taken gets a number, wherever it stands."""
+    """Give the presets of both to the remaining user; a preset whose name is taken gets a number, in every list."""
     theirs = select(PresetRow).where(PresetRow.person_id == gone).order_by(PresetRow.created, PresetRow.id)
     boards = (await session.scalars(select(PresetRow.board_id).where(PresetRow.person_id == gone, PresetRow.board_id.is_not(None)))).all()
     await board.hold(session, *filter(None, boards))
@@ -117,7 +117,7 @@ async def _presets(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 def _settled(given: str, row: PresetRow, was: str) -> str:
-    """Return settings in which a preset that may be called otherwise now is still the one that is meant."""
+    """Return settings in which a renamed preset is still the preset that was chosen."""
     wanted = json.loads(given)
     name, _, id = str(wanted.get("preset", "")).partition("#")
     if id == row.id or (not id and folded(name) == was):
@@ -150,7 +150,7 @@ async def _settings(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _turns(session: AsyncSession, kept: str, gone: str) -> None:
-    """Have one turn of two: what both are ahead of the clock is what one person had been served."""
+    """Merge the queue rows of both: the sum of their leads over the virtual time is the service of the merged user."""
     clock, whose = await fair_queue.held_clock(session), TurnRow.person_id.in_((kept, gone))
     rows = await session.execute(select(TurnRow).where(whose).order_by(TurnRow.person_id).with_for_update(key_share=True))
     of = {row.person_id: row for row in rows.scalars()}
@@ -165,7 +165,7 @@ async def _turns(session: AsyncSession, kept: str, gone: str) -> None:
 
 
 async def _person(session: AsyncSession, kept: str, gone: str) -> None:
-    """Keep who one was held back by, and hold back what waits; fill in what nobody knows of the other."""
+    """Apply both users' pauses and hold queued jobs accordingly; fill in missing data from the other user."""
     one, other = await session.get_one(UserRow, kept), await session.get_one(UserRow, gone)
     one.paused = one.paused or other.paused
     for name in ("name", "language", "locale"):

@@ -1,4 +1,4 @@
-"""What is kept of one person: given to them, and forgotten, when they ask. Every table has a rule here; a test finds one without."""
+"""Export and delete all data of a user. Every table has a rule here; a test finds a table without a rule."""
 
 import json
 import re
@@ -48,18 +48,18 @@ from bot.store.users import privacy_sqlite
 from bot.store.users.channels import is_theirs
 from bot.store.users.users import User, digest_of
 
-#: Jobs that are forgotten in one transaction: nobody else waits long for their turn to write.
+#: Jobs that are deleted in one transaction: other writers do not wait long.
 _BATCH = 200
 
-#: Where the files store keeps the tombstones a second time: a backup of the database from before them knows none.
+#: The folder with copies of the tombstones in the file store: an older backup of the database lacks them.
 TOMBSTONES = "forgotten"
 
 
 class Rule(NamedTuple):
-    """Which rows of a table are a person's, and what becomes of them when the person is forgotten.
+    """Which rows of a table belong to a user, and what happens to them when the user is deleted.
 
-    `goes`: the rows are deleted. `emptied`: they stay, and nothing in them leads to the person any more. `stays`: they name nobody.
-    `hidden` are columns that are no business of the person's: secrets, and names of the operator's computers.
+    `goes`: the rows are deleted. `emptied`: they stay, but no longer identify the user. `stays`: they identify no user.
+    `hidden` columns are not exported: secrets, and names of the operator's computers.
     """
 
     fate: Literal["goes", "emptied", "stays"]
@@ -167,7 +167,7 @@ RULES: Mapping[str, Rule] = {
     "tombstone": Rule("stays", "a digest, so that a restored backup can be cleaned"),
 }
 
-#: How columns are read that are not plain values.
+#: Readers for columns that are not plain values.
 _READ: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("job", "request"): msgspec.msgpack.decode,
     ("job", "problem"): msgspec.msgpack.decode,
@@ -181,7 +181,7 @@ _READ: Mapping[tuple[str, str], Callable[[Any], Any]] = {
 
 
 class Forgotten(msgspec.Struct, frozen=True):
-    """What was forgotten of somebody: how many requests, pictures and files."""
+    """The result of a deletion: how many requests, pictures and files were deleted."""
 
     jobs: int
     pictures: int
@@ -189,7 +189,7 @@ class Forgotten(msgspec.Struct, frozen=True):
 
 
 class Privacy:
-    """What people may ask of whoever runs this: all that is kept of them, and that nothing is."""
+    """Privacy requests of users: export and deletion of all their data."""
 
     def __init__(self, database: Database, files: BlobStore, policy: Policy) -> None:
         self._database = database
@@ -199,28 +199,28 @@ class Privacy:
         self._pictures = Images(database)
 
     async def rows(self, user: str) -> dict[str, list[dict[str, Any]]]:
-        """Return all rows that are a person's, by table, with everything in them readable."""
+        """Return all rows of a user, by table, in readable form."""
         async with self._database.read() as session:
             inbox_updates = await _letters(session, user)
             tables = {name: await _rows(session, name, user) for name in RULES}
         return tables | {"inbox": [_readable("inbox", row) | {"body": row["body"].decode(errors="replace")} for row in inbox_updates]}
 
     async def counts(self, user: str) -> tuple[int, int]:
-        """Return how many requests and pictures of a person there are."""
+        """Return the numbers of a user's requests and pictures."""
         async with self._database.read() as session:
             jobs = await session.scalar(select(func.count()).select_from(JobRow).where(JobRow.person_id == user)) or 0
             pictures = await session.scalar(select(func.count()).select_from(PictureRow).where(PictureRow.person_id == user)) or 0
         return jobs, pictures
 
     async def files(self, user: str) -> tuple[str, ...]:
-        """Return the keys of all files that a person's pictures and requests refer to."""
+        """Return the keys of all files that a user's pictures and requests refer to."""
         async with self._database.read() as session:
             return await _files_of(session, JobRow.person_id == user, PictureRow.person_id == user)
 
     async def forget(self, user: str) -> Forgotten:
-        """Forget a person: cancel what is open, then delete all that is theirs, and the files that nobody else needs.
+        """Delete a user: cancel their open jobs, then delete all their data, and the files that no other user needs.
 
-        What was begun and broke off is finished by doing it again.
+        Call it again to complete an interrupted deletion.
         """
         await self._mark(user)
         _, pictures = await self.counts(user)
@@ -242,11 +242,11 @@ class Privacy:
         return Forgotten(jobs, pictures, len(gone))
 
     async def returned(self) -> tuple[User, ...]:
-        """Return who was forgotten and is back: that is so when a backup was restored. Whoever came back by themselves is somebody new."""
+        """Return deleted users who are back because a backup was restored. A user who came back by themselves is a new user."""
         tombstones = {digest: datetime.fromisoformat(at) for digest, at in (await self._files.notes(TOMBSTONES)).items() if at}
         for digest, at in tombstones.items():
             await self._bury(digest, at)
-        # The identity's own age: it may have been joined with somebody whom Easel has known for longer.
+        # The age of the account itself: it may be linked to a user whom Easel has known for longer.
         known = select(AccountRow.platform, AccountRow.id, AccountRow.created, UserRow.id, UserRow.name).join(
             UserRow, UserRow.id == AccountRow.person_id
         )
@@ -261,7 +261,7 @@ class Privacy:
         return tuple(found.values())
 
     async def _mark(self, user: str) -> None:
-        """Set the tombstones first: a forgetting that breaks off can be finished by them."""
+        """Set the tombstones first: they allow an interrupted deletion to be completed."""
         moment = now()
         async with self._database.read() as session:
             known = (await session.execute(_identities(user))).all()
@@ -275,33 +275,33 @@ class Privacy:
                 await session.execute(update(TombstoneRow).where(TombstoneRow.digest == digest, TombstoneRow.at < at).values(at=at))
 
     async def _leave(self, user: str) -> None:
-        """Have what they used today wait for them: who is forgotten and comes back has no new day."""
+        """Carry over their usage of today: a deleted user who comes back has no new allowance."""
         async with self._database.write() as session:
             await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
             known = (await session.execute(_identities(user))).all()
             await carryover.leave(session, self._policy, user, [digest_of(UserRef(platform, id)) for platform, id in known])
 
     async def sweep(self) -> None:
-        """Keep nothing of the forgotten from days that are over, but their tombstones."""
+        """Delete all data of deleted users from past days, except their tombstones."""
         async with self._database.write() as session:
             await carryover.sweep(session, self._policy)
 
     async def _forget_jobs(self, user: str, files: set[str]) -> int:
-        """Forget some of a person's jobs and return how many; their files join `files`."""
+        """Delete some of a user's jobs and return how many; their files are added to `files`."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             some = select(JobRow.id, JobRow.charged).where(JobRow.person_id == user).order_by(JobRow.id).limit(_BATCH)
             rows = (await session.execute(some.with_for_update())).all()
             ids = [job_id for job_id, _ in rows]
             for job_id in (job_id for job_id, charged in rows if charged is None):
-                # Whoever paints it finds nothing to settle any more, and a group that lent its credits gets them back.
+                # Its runner will find nothing to capture, and a group that lent its credits gets them back.
                 await ledger.settle(session, job_id, 0)
             files.update(await _files_of(session, JobRow.id.in_(ids), PictureRow.job_id.in_(ids)))
             await session.execute(delete(JobRow).where(JobRow.id.in_(ids)))
         return len(ids)
 
     async def _forget_person(self, user: str, channels: Sequence[str], own: Sequence[str], files: set[str]) -> None:
-        """Forget a person, with whatever of theirs came in the meantime."""
+        """Delete a user, with any data added in the meantime."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
             await session.execute(select(ChannelRow.id).where(ChannelRow.id.in_(channels)).order_by(ChannelRow.id).with_for_update())
@@ -313,14 +313,14 @@ class Privacy:
             liked = (await session.scalars(select(VoteRow.share_id).where(VoteRow.person_id == user))).all()
             await session.execute(delete(UserRow).where(UserRow.id == user))
             await board.count(session, liked)
-            # A group that shares something, settled something or is held back stays so, though nobody has asked for anything there.
+            # A group with shares, settings or a pause keeps them, even without any remaining jobs.
             used, settled = _has(JobRow, MembershipRow), _has(BoardChannelRow, SettingRow, CreditAccountRow, DigestRow)
             lonely = ChannelRow.id.in_(channels), ~used, or_(~ChannelRow.paused & ~settled, ChannelRow.id.in_(own))
             await session.execute(delete(ChannelRow).where(*lonely).execution_options(synchronize_session=False))
 
 
 def _has(*tables: Any) -> ColumnElement[bool]:
-    """Say that a place has something in one of some tables."""
+    """Return the condition that a channel has rows in any of some tables."""
     return or_(*(select(table.place_id).where(table.place_id == ChannelRow.id).exists() for table in tables))
 
 
@@ -335,7 +335,7 @@ async def _files_of(session: AsyncSession, jobs: ColumnElement[bool], pictures: 
 
 
 async def _letters(session: AsyncSession, user: str) -> list[dict[str, Any]]:
-    """Return letters that nobody has acted on yet and that name a person: by the id that their platform has for them, as a word."""
+    """Return unhandled updates that mention a user by their platform id, as a whole word."""
     ids: dict[str, list[str]] = {}
     for platform, id in await session.execute(_identities(user)):
         ids.setdefault(platform, []).append(re.escape(id))
@@ -343,7 +343,7 @@ async def _letters(session: AsyncSession, user: str) -> list[dict[str, Any]]:
     chosen = [column for column in table.columns if column.name not in RULES["inbox"].hidden]
     for platform, alternatives in ids.items():
         names = re.compile(rf"(?<![\w-])(?:{'|'.join(alternatives)})(?![\w-])".encode(), re.ASCII)
-        # What came to one of several bots of a platform is kept under the name of that bot.
+        # Updates for additional bots of a platform are stored under the name of the bot.
         theirs = or_(table.c.platform == platform, table.c.platform.startswith(f"{platform}:", autoescape=True))
         waiting = await session.execute(select(*chosen).where(theirs, table.c.done.is_(None)))
         found += [dict(row) for row in waiting.mappings() if names.search(row["body"])]

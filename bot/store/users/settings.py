@@ -1,4 +1,4 @@
-"""Settings: what a person wants, or everybody in a place, where a request leaves something out."""
+"""Settings: defaults of users and channels for options that a request leaves out."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -14,19 +14,19 @@ from bot.store.users.channels import place_id
 
 
 def of_channel(given: str | None) -> SavedDefaults:
-    """Return what holds for everybody in a place, as its row says it; there may be none."""
+    """Return the defaults of a channel from its row, which may be missing."""
     return SavedDefaults(channel=json.loads(given or "{}"))
 
 
 class UserSettings:
-    """The settings of persons and places. `cover`: pictures are covered everywhere, whatever a place says."""
+    """The settings of users and channels. `cover`: pictures are behind a spoiler everywhere, whatever a channel sets."""
 
     def __init__(self, database: Database, *, cover: bool = False) -> None:
         self._database = database
         self.cover = cover
 
     async def of(self, user: str, channel: MessageRef) -> SavedDefaults:
-        """Return what holds for a person in a place."""
+        """Return the defaults of a user in a channel."""
         async with self._database.read() as session:
             rows = (await session.scalars(_of(user, channel))).all()
         users = next((row.given for row in rows if row.person_id is not None), "{}")
@@ -34,11 +34,11 @@ class UserSettings:
         return SavedDefaults(json.loads(users), json.loads(channels))
 
     async def covers(self, channel: MessageRef) -> bool:
-        """Return whether nobody sees a picture in a place before they press on it."""
+        """Return whether pictures in a channel are behind a spoiler."""
         return self.cover or (await self.of("", channel)).cover
 
     async def covered(self, boards: Collection[str], channel: MessageRef) -> frozenset[str]:
-        """Return the boards whose pictures are covered where they are looked at: there, or in one of the places whose they are."""
+        """Return the boards whose pictures are behind a spoiler in a channel: by its own settings, or by a channel of the board."""
         if await self.covers(channel):
             return frozenset(boards)
         wanted = select(BoardChannelRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardChannelRow.place_id)
@@ -47,7 +47,7 @@ class UserSettings:
         return frozenset(board for board, given in rows if of_channel(given).cover)
 
     async def change(self, owner: str | MessageRef, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
-        """Change settings of a person, by id, or of a place; those named in `without` are taken away."""
+        """Change settings of a user, by id, or of a channel; settings named in `without` are removed."""
         async with self._database.write() as session:
             channel = await place_id(session, owner.platform, owner.channel) if isinstance(owner, MessageRef) else None
             whose = {"person_id": owner} if channel is None else {"place_id": channel}
@@ -58,6 +58,6 @@ class UserSettings:
 
 
 def _of(user: str, channel: MessageRef) -> Select[SettingRow]:
-    """Return what finds the rows of a person and of a place: the place is looked up by itself, so that each row is found by its index."""
+    """Return the query for the rows of a user and of a channel: the channel is a subquery, so that each row is found by its index."""
     here = select(ChannelRow.id).where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel).scalar_subquery()
     return select(SettingRow).where(or_(SettingRow.person_id == user, SettingRow.place_id == here))

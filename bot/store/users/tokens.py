@@ -1,4 +1,4 @@
-"""Tokens: secrets that let a person in. Only their digests are kept."""
+"""Access tokens for users. Only their digests are stored."""
 
 import hashlib
 import secrets
@@ -11,29 +11,29 @@ from bot.store.database import Database
 from bot.store.tables.core import TokenRow, UserRow
 from bot.store.users.users import User, Users
 
-#: Names of tokens are identities of their own kind: that makes one name one person, whoever asks for it at the same time.
+#: Token names are accounts of their own platform: concurrent requests with the same name get the same user.
 PLATFORM = "token"
 
-#: 192 bits of chance: nobody guesses it, so a plain digest is enough to keep.
+#: 192 random bits cannot be guessed, so a plain digest is enough.
 _SECRET_BYTES = 24
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a secret."""
+    """Return the digest of a secret."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 class Tokens:
-    """The tokens there are."""
+    """The access tokens."""
 
     def __init__(self, database: Database, people: Users) -> None:
         self._database = database
         self._people = people
 
     async def create(self, name: str) -> str:
-        """Make a token for the person of this name and return the secret: it is not seen again.
+        """Create a token for the user of this name and return the secret: it is not shown again.
 
-        The person is the same for every token of the name, those that were taken back too. Raises `BadInput` for no name.
+        All tokens of a name belong to the same user, including revoked tokens. Raises `BadInput` for an empty name.
         """
         if not name.strip():
             raise BadInput("input-token-name")
@@ -44,7 +44,7 @@ class Tokens:
         return secret
 
     async def holder(self, secret: str) -> User | None:
-        """Return whom a secret lets in, or nothing."""
+        """Return the user of a secret, or None."""
         async with self._database.read() as session:
             row = await session.scalar(
                 select(UserRow).join(TokenRow, TokenRow.person_id == UserRow.id).where(TokenRow.digest == digest(secret))
@@ -52,6 +52,6 @@ class Tokens:
         return None if row is None else User(row.id, row.name)
 
     async def revoke(self, name: str) -> int:
-        """Take back all tokens of a name and return how many there were."""
+        """Revoke all tokens of a name and return how many there were."""
         async with self._database.write() as session:
             return len((await session.scalars(delete(TokenRow).where(TokenRow.name == name).returning(TokenRow.id))).all())

@@ -1,4 +1,4 @@
-"""Persons, how platforms know them, and the places where they talk."""
+"""Users, their platform accounts, and their channels."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ from bot.store.users.channels import place_id
 
 
 class User(msgspec.Struct, frozen=True):
-    """Somebody that Easel knows, whatever platform they speak from. `role` and `tier` are what operators gave them.
+    """A user, on any platform. `role` and `tier` are assigned by operators.
 
-    `language` is what they chose to be spoken to in, `locale` what their platform said last that they speak; each may be empty.
+    `language` is the language they chose, `locale` the latest locale from their platform; each may be empty.
     """
 
     id: str
@@ -36,34 +36,34 @@ class User(msgspec.Struct, frozen=True):
     locale: str = ""
 
     def speaks(self, here: str = "") -> str:
-        """Return the locale that this person is spoken to in, or nothing where nobody knows; `here` is the language of a place."""
+        """Return the locale for messages to this user, or an empty text if unknown; `here` is the language of a channel."""
         return self.language or here or self.locale
 
     @property
     def moderates(self) -> bool:
-        """Return whether this person looks after everybody."""
+        """Return whether this user moderates all channels."""
         return self.role in (MODERATOR, OPERATOR)
 
     @property
     def told(self) -> str:
-        """Return the name with the id: names are chosen, and several may choose the same."""
+        """Return the name with the id: names are chosen freely and need not be unique."""
         return f"{self.name} ({self.id})" if self.name else self.id
 
 
 def digest_of(caller: UserRef) -> str:
-    """Return what is kept of how a platform knows somebody who was forgotten."""
+    """Return the digest of a deleted user's platform account."""
     return hashlib.sha256(storable(f"{caller.platform}:{caller.id}").encode()).hexdigest()
 
 
 class Users:
-    """Finds persons and places, and remembers those it meets for the first time."""
+    """Finds users and channels, and adds new users and channels."""
 
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
 
     async def user(self, caller: UserRef) -> User:
-        """Return the person behind a platform's identity; a new one is remembered, once, however many messages arrive at once."""
+        """Return the user of a platform account; a new user is added once, however many messages arrive at once."""
         if (known := await self.find(caller)) is not None:
             if news := _news(caller, known):
                 await self._change(known.id, news)
@@ -73,7 +73,7 @@ class Users:
             await session.execute(insert(UserRow).values(id=new.id, name=new.name, locale=new.locale))
             identity = {"platform": caller.platform, "id": caller.id, "person_id": new.id}
             if not await add_if_new(session, AccountRow, identity):
-                # Another message was quicker: its person it is.
+                # Another message was quicker: its user is used.
                 await session.execute(delete(UserRow).where(UserRow.id == new.id))
                 row = (await session.scalars(_person_of(caller))).one()
                 return _person(row)
@@ -85,26 +85,26 @@ class Users:
             await session.execute(update(UserRow).where(UserRow.id == user).values(values))
 
     async def address_in(self, user: str, language: str) -> None:
-        """Speak to a person in a language that they chose; with none it is again what their platform says."""
+        """Set the language that a user chose; an empty language restores the platform's."""
         await self._change(user, {"language": language})
 
     async def introduce(self, caller: UserRef, user: User) -> None:
-        """Remember that an identity is a person who is known already; nothing changes where the identity is known."""
+        """Add an account to an existing user; nothing changes if the account is known."""
         if await self.find(caller) is None:
             async with self._database.write() as session:
                 if await add_if_new(session, AccountRow, {"platform": caller.platform, "id": caller.id, "person_id": user.id}):
                     await carryover.come_back(session, self._policy, user.id, digest_of(caller))
 
     async def find(self, caller: UserRef) -> User | None:
-        """Return the person behind an identity, or nothing where it is not known."""
+        """Return the user of an account, or None if it is unknown."""
         async with self._database.read() as session:
             row = await session.scalar(_person_of(caller))
         return None if row is None else _person(row)
 
     async def named(self, reference: str) -> tuple[User, ...]:
-        """Return whom a reference means: a person's id, `platform:id` of one of their identities, or everybody of a name.
+        """Return the users that a reference matches: a user id, `platform:id` of an account, or a name.
 
-        What looks like an identity is never a name: people choose their names, and could choose that one.
+        A reference that looks like an account is never matched as a name: users could choose a name that looks like another's account.
         """
         platform, colon, id = reference.partition(":")
         known = _person_of(UserRef(platform, id)) if colon else select(UserRow).where(UserRow.id == reference)
@@ -116,14 +116,14 @@ class Users:
         return tuple(map(_person, found))
 
     async def one(self, reference: str) -> User:
-        """Return the person that a reference means; raises `BadInput` where that is nobody, or several."""
+        """Return the user that a reference matches; raises `BadInput` if it matches no user, or several."""
         found = await self.named(reference.strip())
         if len(found) != 1:
             raise BadInput("input-person" if not found else "input-person-several", given=reference[:_LONGEST_REFERENCE])
         return found[0]
 
     async def latest(self, most: int) -> tuple[tuple[User, tuple[UserRef, ...]], ...]:
-        """Return the persons whom Easel met last, each with their identities."""
+        """Return the newest users, each with their accounts."""
         async with self._database.read() as session:
             rows = (await session.scalars(select(UserRow).order_by(UserRow.created.desc()).limit(most))).all()
             owned = await session.scalars(select(AccountRow).where(AccountRow.person_id.in_([row.id for row in rows])))
@@ -133,32 +133,32 @@ class Users:
         return tuple((_person(row), tuple(known[row.id])) for row in rows)
 
     async def is_known(self, user: str) -> bool:
-        """Return whether there is a person of an id: somebody may be one with another by now, or forgotten."""
+        """Return whether a user id exists: the user may have been merged or deleted by now."""
         async with self._database.read() as session:
             return await session.get(UserRow, user) is not None
 
     async def identities(self, user: str) -> tuple[UserRef, ...]:
-        """Return how platforms know a person."""
+        """Return a user's accounts."""
         async with self._database.read() as session:
             rows = await session.scalars(select(AccountRow).where(AccountRow.person_id == user))
             return tuple(UserRef(row.platform, row.id) for row in rows)
 
     async def appoint(self, user: str, *, role: str | None = None, tier: str | None = None) -> None:
-        """Give a person a role or a tier; an empty one takes it away."""
+        """Assign a role or a tier to a user; an empty value removes it."""
         changed = {name: value for name, value in (("role", role), ("tier", tier)) if value is not None}
         if changed:
             async with self._database.write() as session:
                 await session.execute(update(UserRow).where(UserRow.id == user).values(changed))
 
     async def channel(self, address: MessageRef) -> str:
-        """Return the id of a place; a new one is remembered."""
+        """Return the id of a channel, which is added if it is new."""
         async with self._database.write() as session:
             return await place_id(session, address.platform, address.channel)
 
     async def moved(self, old: MessageRef, new: MessageRef, renamed: Callable[[str], str]) -> None:
-        """Have what belongs to a place belong to another one: its platform calls it otherwise now. A repeat changes nothing.
+        """Move everything of a channel to another, after its platform changed the key. A repeat changes nothing.
 
-        `renamed` returns what the platform calls a message of the old place in the new one.
+        `renamed` maps message ids of the old channel to those of the new channel.
         """
         here = ChannelRow.platform == old.platform, ChannelRow.key == old.channel
         async with self._database.write() as session:
@@ -173,27 +173,27 @@ class Users:
             if there is None:
                 await session.execute(update(ChannelRow).where(*here).values(platform=new.platform, key=new.channel))
             else:
-                # Somebody asked there before it was known: both are one place now.
+                # A request arrived in the new channel before the move: both are the same channel now.
                 await session.execute(update(JobRow).where(JobRow.place_id == known).values(place_id=there))
                 await digests.move(session, known, there)
                 await channel_migration.move(session, known, there)
 
 
-#: Of a reference that finds nobody no more is shown.
+#: The shown length of a reference that matches no user.
 _LONGEST_REFERENCE = 80
 
-#: Of persons of one name so many are told apart; more is no name.
+#: At most this many users with the same name are listed.
 _MOST_NAMESAKES = 5
 
 
 async def _namesakes(session: AsyncSession, name: str) -> Sequence[str]:
-    """Return the ids of whoever has a name, however it is written: not every server knows the capitals of more than English."""
+    """Return the ids of the users with a name, in any case: not every server handles capitals outside English."""
     like = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in name.lower())
     likely = select(UserRow.id, UserRow.name).where(func.lower(UserRow.name).like(like)).order_by(UserRow.created)
     return [id for id, called in await session.execute(likely) if called.lower() == name.lower()][:_MOST_NAMESAKES]
 
 
-#: Locales are a few letters; more is none.
+#: The maximal length of a locale.
 _LONGEST_LOCALE = 35
 
 
@@ -202,9 +202,9 @@ def _person(row: UserRow) -> User:
 
 
 def _news(caller: UserRef, known: User) -> dict[str, str]:
-    """Return what a platform says of a person that was not known.
+    """Return the changed data of a user in a platform's message.
 
-    Whoever is called differently now is not to be mistaken for somebody else by their old name.
+    The name is updated, so that a renamed user is not mistaken for another by the old name.
     """
     said = {"name": caller.name, "locale": caller.language[:_LONGEST_LOCALE]}
     return {name: value for name, value in said.items() if value and value != getattr(known, name)}
