@@ -1,4 +1,4 @@
-"""How the tables came to be, step by step (Alembic).
+"""Migrations of the tables (Alembic).
 
-`bot.store.schema` walks the steps; `python -m migrations SUBJECT` writes a new one.
+`bot.store.schema` runs them; `python -m migrations SUBJECT` writes a new migration.
 """

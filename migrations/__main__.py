@@ -1,4 +1,4 @@
-"""Write the step from the newest revision to the tables as `bot.store.tables.core` has them now: `python -m migrations "who votes"`."""
+"""Write a migration from the newest revision to the tables in `bot.store.tables.core`: `python -m migrations "who votes"`."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from bot.store.database import Database
 
 
 async def write(subject: str) -> str:
-    """Write the new step into a file and return its revision, which `schema.HEAD` has to name from then on."""
+    """Write the new migration into a file and return its revision, which `schema.HEAD` must name from then on."""
     revision = f"{date.today():%Y_%m_%d}_{re.sub('[^a-z0-9]+', '_', subject.lower()).strip('_')}"
 
     def compare(connection: Connection) -> None:

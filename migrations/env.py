@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: it takes the open connection that `bot.store.schema` gives it, inside its transaction."""
+"""Alembic's entry point for every command: it uses the open connection from `bot.store.schema`, inside its transaction."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -7,8 +7,8 @@ from bot.store.tables.core import Base
 
 
 def run(connection: Connection) -> None:
-    """Walk the steps on a connection."""
-    # SQLite changes little about a table in place: in batch mode Alembic makes it anew.
+    """Run the migrations on a connection."""
+    # SQLite can hardly alter a table in place: in batch mode Alembic rebuilds it.
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=connection.dialect.name == "sqlite")
     with context.begin_transaction():
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""Pictures as files, named by their content, in a folder or whatever else fsspec reaches."""
+"""Store pictures as files named by their content, in a folder or any other fsspec file system."""
 
 import asyncio
 import contextlib
@@ -21,28 +21,28 @@ from bot.core.values import new_id
 
 log = logging.getLogger("easel.files")
 
-#: A file's key: the digest of its content, and what kind of picture it is.
+#: A file's key: the digest of its content, and its picture format.
 KEY = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp)")
 
 #: A file's folder: the first letters of its key.
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 
-#: What a file is called while it is written, and while it is looked at for the last time before it goes.
+#: The name of a file while it is written, and while it is checked a last time before its deletion.
 _UNFINISHED = (".part", ".gone")
 
-#: How long a look at the disk is believed.
+#: How long a measurement of the free disk space is valid.
 _LOOK_SECONDS = 5.0
 
-#: A file store that cannot say when a file was put gets it anew; another one only where that was so long ago.
+#: A file store without modification times gets every file again; others only if the stored file is this old.
 _FRESH_SECONDS = 3600.0
 
 _STARTS = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "webp": rb"RIFF....WEBP"}
 
 
 class BlobStore:
-    """The file store. `url` is a folder, or any address of fsspec such as `s3://bucket/easel`; raises `BadConfig` for another.
+    """The file store. `url` is a folder, or any fsspec URL such as `s3://bucket/easel`; raises `BadConfig` for anything else.
 
-    The same content is one file. A file is whole or not there.
+    Equal content is stored once. A file is complete or absent.
     """
 
     def __init__(self, url: str) -> None:
@@ -56,14 +56,14 @@ class BlobStore:
 
     @staticmethod
     def key_of(data: bytes) -> str:
-        """Return the key that a picture is kept under, kept or not; raises `ValueError` for what is none."""
+        """Return the key of a picture, stored or not; raises `ValueError` if the data is not a picture."""
         kind = next((kind for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
         if kind is None:
             raise ValueError("only PNG, JPEG and WebP files are stored")
         return f"{hashlib.sha256(data).hexdigest()}.{kind}"
 
     async def put(self, data: bytes) -> str:
-        """Keep a picture and return its key; raises `ValueError` for what is none, and `BadOutput` where the disk takes no more."""
+        """Store a picture and return its key; raises `ValueError` if the data is not a picture, and `BadOutput` if the disk is full."""
         key = self.key_of(data)
         try:
             await asyncio.to_thread(self._write, key, data)
@@ -73,17 +73,17 @@ class BlobStore:
         return key
 
     async def get(self, key: str) -> bytes:
-        """Return a picture; raises `FileNotFoundError` where there is none of this key, or where this is no key."""
+        """Return a picture; raises `FileNotFoundError` if the key is unknown or invalid."""
         data: bytes = await asyncio.to_thread(self._system.cat_file, self._path(key))
         return data
 
     async def delete(self, key: str) -> None:
-        """Remove a picture, if it is there."""
+        """Delete a picture, if it exists."""
         with contextlib.suppress(FileNotFoundError):
             await asyncio.to_thread(self._system.rm_file, self._path(key))
 
     async def free_bytes(self) -> int | None:
-        """Return how many bytes the disk has left, or nothing where the pictures are somewhere else or nobody can say."""
+        """Return the free bytes of the disk, or None if the pictures are not on a local disk or the size is unknown."""
         if not isinstance(self._system, LocalFileSystem):
             return None
         with contextlib.suppress(OSError):
@@ -91,31 +91,31 @@ class BlobStore:
         return None
 
     async def room(self, least: int) -> bool:
-        """Return whether the disk has at least so many bytes left, as of a few seconds ago; 0 does not look."""
+        """Return whether the disk has at least `least` free bytes, as of a few seconds ago; 0 skips the check."""
         if least and monotonic() - self._looked >= _LOOK_SECONDS:
             free = await self.free_bytes()
             self._looked, self._free = monotonic(), least if free is None else free
         return not least or self._free >= least
 
     async def listed(self) -> AsyncIterator[tuple[str, ...]]:
-        """Yield the keys of all pictures that are kept, folder by folder."""
+        """Yield the keys of all stored pictures, folder by folder."""
         for folder in await asyncio.to_thread(self._names, self._root):
             if _FOLDER.fullmatch(folder):
                 yield tuple([name for name in await asyncio.to_thread(self._names, f"{self._root}/{folder}") if KEY.fullmatch(name)])
 
     async def discard(self, key: str, seconds: float) -> bool:
-        """Remove a picture that nobody has put for so long; return whether it was removed.
+        """Delete a picture that was not stored again for `seconds`; return whether it was deleted.
 
-        Whoever puts the same picture in this very moment keeps it.
+        A concurrent `put` of the same picture preserves it.
         """
         return await asyncio.to_thread(self._discard, self._path(key), seconds)
 
     async def tidy(self, seconds: float) -> int:
-        """Remove what was left behind half written so long ago, and return how many files that were. Other stores keep no such."""
+        """Delete unfinished files older than `seconds`, and return how many there were. Remote stores have no such files."""
         return await asyncio.to_thread(_tidy, Path(self._root), seconds) if isinstance(self._system, LocalFileSystem) else 0
 
     async def note(self, folder: str, name: str, words: str) -> None:
-        """Keep a few words beside the pictures, for what has to outlive the database; the same name is written over."""
+        """Store a short text beside the pictures, for data that must outlive the database; an existing note of the name is overwritten."""
         path = f"{self._root}/{folder}/{name}"
         if isinstance(self._system, LocalFileSystem):
             await asyncio.to_thread(_write_whole, Path(path), words.encode())
@@ -123,7 +123,7 @@ class BlobStore:
             await asyncio.to_thread(self._system.pipe_file, path, words.encode())
 
     async def notes(self, folder: str) -> dict[str, str]:
-        """Return all words that are kept in a folder, by their names."""
+        """Return all notes in a folder, by name."""
         names = await asyncio.to_thread(self._names, f"{self._root}/{folder}")
         found = {name: f"{self._root}/{folder}/{name}" for name in names if not name.endswith(_UNFINISHED)}
         return {name: (await asyncio.to_thread(self._system.cat_file, path)).decode() for name, path in found.items()}
@@ -142,7 +142,7 @@ class BlobStore:
             if not isinstance(self._system, LocalFileSystem):
                 self._system.rm_file(path)
                 return True
-            # Out of the way first: whoever puts it from now on writes it anew. Who did just before has changed its age.
+            # Moved away first: a later `put` writes the file again. An earlier `put` has changed its age.
             away = f"{path}.{new_id()}.gone"
             Path(path).rename(away)
             if self._age(away) < seconds:
@@ -164,15 +164,15 @@ class BlobStore:
     def _write(self, key: str, data: bytes) -> None:
         path = self._path(key)
         if isinstance(self._system, LocalFileSystem):
-            # What is there already becomes as young as if it were new: nobody may take it for forgotten now.
+            # An existing file gets a new modification time, so that it is not taken for abandoned.
             with contextlib.suppress(FileNotFoundError):
                 os.utime(path)
-                # Looked at once more: it may have been on its way out while its age was changed.
+                # Checked again: the file may have been moved away for deletion while its age was changed.
                 os.stat(path)
                 return
             _write_whole(Path(path), data)
         elif not self._is_fresh(path):
-            # Object stores show a file only when it is whole.
+            # Object stores show a file only when it is complete.
             self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._system.pipe_file(path, data)
 
@@ -183,7 +183,7 @@ class BlobStore:
 
 
 def _free(path: Path) -> int:
-    """Return the free bytes of the disk that a folder is on, or will be."""
+    """Return the free bytes of the disk of a folder, which need not exist yet."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free
@@ -200,7 +200,7 @@ def _tidy(root: Path, seconds: float) -> int:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is whole or not there, and still there after a power failure."""
+    """Write a file atomically and durably: it survives a power failure."""
     is_new_folder = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{new_id()}.part")
@@ -219,7 +219,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _keep_names(folder: Path) -> None:
-    # A file can be safe on the disk while its name is not: that is kept with the folder.
+    # A file can be durable before its name is: the name is stored with the folder.
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

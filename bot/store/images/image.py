@@ -8,7 +8,7 @@ from bot.store.tables.core import PictureRow
 
 
 class StoredImage(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished picture as it is remembered. `file` and `thumbnail` are keys of the file store."""
+    """A stored picture. `file` and `thumbnail` are keys of the file store."""
 
     id: str
     job: str

@@ -1,4 +1,4 @@
-"""Finished pictures: looked at and taken away. Looking for them is `finding`."""
+"""Finished pictures: read and delete. Search is in `search`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import BigInteger, delete, exists, false, func, or_, select, update
 
 from bot.store.database import Database, add_if_new
-from bot.store.images.image import StoredImage as StoredImage  # where pictures are looked at, what they are is at hand
+from bot.store.images.image import StoredImage as StoredImage  # re-exported for readers of pictures
 from bot.store.images.image import kept
 from bot.store.images.search import ImageSearch, SearchQuery, typed
 from bot.store.tables.core import FavouriteRow, FileIdRow, JobInputRow, JobRow, PictureRow
 
-#: So many files are asked about at once; and so many pictures are found to be overdue, for whoever asks to ask again.
+#: The number of files per query, and of overdue pictures per call; callers repeat the call.
 _MOST_ASKED, _MOST_OVERDUE = 500, 10_000
 
 
@@ -23,19 +23,19 @@ class Images:
         self._finding = ImageSearch(database)
 
     async def get(self, picture_id: str) -> StoredImage | None:
-        """Return a picture, or nothing."""
+        """Return a picture, or None."""
         async with self._database.read() as session:
             row = await session.get(PictureRow, picture_id)
         return None if row is None else kept(row)
 
     async def some(self, picture_ids: Collection[str]) -> dict[str, StoredImage]:
-        """Return pictures by their ids, as far as they are there."""
+        """Return pictures by their ids; missing pictures are left out."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(PictureRow.id.in_(picture_ids)))
             return {row.id: kept(row) for row in rows}
 
     async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[StoredImage, ...]]:
-        """Return the pictures of each of several jobs, in their order."""
+        """Return the pictures of several jobs, in order within each job."""
         async with self._database.read() as session:
             rows = await session.scalars(
                 select(PictureRow).where(PictureRow.job_id.in_(job_ids)).order_by(PictureRow.job_id, PictureRow.index)
@@ -46,28 +46,28 @@ class Images:
         return {job_id: tuple(some) for job_id, some in found.items()}
 
     async def search(self, user: str, words: str, page: int, most: int) -> tuple[StoredImage, ...]:
-        """Return a page of a person's pictures, newest first, with all of the words, the last as it begins; pages count from 1."""
+        """Return a page of a user's pictures, newest first, with all of the words, the last as a prefix; pages count from 1."""
         sought = _own(user, words)
         return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
 
     async def holder(self, file: str) -> tuple[StoredImage, ...]:
-        """Return the pictures that are kept in a file, as themselves or as a thumbnail."""
+        """Return the pictures that use a file, as the picture or as its thumbnail."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(or_(PictureRow.file == file, PictureRow.thumbnail == file)))
             return tuple(kept(row) for row in rows)
 
     async def delete(self, picture_id: str) -> tuple[str, ...]:
-        """Forget a picture and return the keys of the files that nobody needs any more."""
+        """Delete a picture and return the keys of its files that are no longer referenced."""
         gone = delete(PictureRow).where(PictureRow.id == picture_id).returning(PictureRow.file, PictureRow.thumbnail)
         async with self._database.write() as session:
             files = (await session.execute(gone)).one_or_none()
         if files is None:
             return ()
-        # Asked when it is gone for everybody: of two who delete pictures of one file, at least the later one sees that nobody needs it.
+        # Checked after the deletion: if two pictures of one file are deleted at once, at least the later deletion sees an unused file.
         return await self.unneeded(files)
 
     async def unneeded(self, files: Iterable[str]) -> tuple[str, ...]:
-        """Return those of some files that no picture shows and no job starts from."""
+        """Return those of some files that no picture uses and no job has as an input."""
         asked = tuple(dict.fromkeys(files))
         needed: set[str] = set()
         async with self._database.read() as session:
@@ -78,7 +78,7 @@ class Images:
         return tuple(file for file in asked if file not in needed)
 
     async def overdue(self, before: datetime | None, most_bytes: int | None) -> tuple[str, ...]:
-        """Return the ids of pictures to be kept no longer, the oldest first: those from before a moment, and those beyond so many bytes."""
+        """Return the ids of expired pictures, oldest first: those from before a moment, and those beyond `most_bytes`."""
         too_old = PictureRow.created < before if before is not None else false()
         size = func.sum(PictureRow.bytes, type_=BigInteger).over(order_by=(PictureRow.created.desc(), PictureRow.id.desc()))
         sized = select(PictureRow.id, PictureRow.created, too_old.label("is_old"), size.label("size")).subquery()
@@ -88,7 +88,7 @@ class Images:
             return tuple(await session.scalars(wanted))
 
     async def left_inputs(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
-        """Return the files that jobs started from, the last of them between two moments, and that no picture shows."""
+        """Return input files of jobs, last used between two moments, that no picture uses."""
         last = func.max(JobRow.created)
         wanted = select(JobInputRow.file).join(JobRow).group_by(JobInputRow.file).having(last < before)
         if since is not None:
@@ -98,7 +98,7 @@ class Images:
             return tuple(await session.scalars(wanted.where(~shown)))
 
     async def drop(self, picture_ids: Sequence[str]) -> tuple[str, ...]:
-        """Forget several pictures, and return the keys of their files that nobody needs any more."""
+        """Delete several pictures, and return the keys of their files that are no longer referenced."""
         async with self._database.write() as session:
             gone = delete(PictureRow).where(PictureRow.id.in_(picture_ids)).returning(PictureRow.file, PictureRow.thumbnail)
             files = [file for row in await session.execute(gone) for file in row]
@@ -106,26 +106,26 @@ class Images:
 
 
 def _own(user: str, words: str) -> SearchQuery | None:
-    """Return the search for a person's own pictures with words, or nothing where no picture can have them."""
+    """Return the search for a user's own pictures with words, or None if no picture can match them."""
     wanted = typed(words)
     return None if words.strip() and not wanted else SearchQuery(user=user, people=(user,), words=wanted)
 
 
 class Favourites:
-    """The marks that people put on pictures; nobody sees those of others."""
+    """Favourites: private marks of users on pictures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def folder(self, user: str, picture: str) -> str | None:
-        """Return the folder that a picture is marked in, empty for none; nothing where it is not marked."""
+        """Return the folder of a favourite, empty for none; None if the picture is not a favourite."""
         async with self._database.read() as session:
             return await session.scalar(
                 select(FavouriteRow.folder).where(FavouriteRow.person_id == user, FavouriteRow.picture_id == picture)
             )
 
     async def mark(self, user: str, picture: str, folder: str) -> None:
-        """Mark a picture, in a folder or in none; one that is marked moves there."""
+        """Mark a picture as a favourite, in a folder or in none; an existing favourite moves there."""
         async with self._database.write() as session:
             row = {"person_id": user, "picture_id": picture, "folder": folder}
             if not await add_if_new(session, FavouriteRow, row):
@@ -133,19 +133,19 @@ class Favourites:
                 await session.execute(update(FavouriteRow).where(*marked).values(folder=folder))
 
     async def unmark(self, user: str, picture: str) -> None:
-        """Take a mark off, if there is one."""
+        """Remove a favourite, if it exists."""
         async with self._database.write() as session:
             await session.execute(delete(FavouriteRow).where(FavouriteRow.person_id == user, FavouriteRow.picture_id == picture))
 
 
 class FileIds:
-    """The handles of pictures, by platform."""
+    """Platform file ids of pictures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def keep(self, platform: str, handles: Mapping[str, str]) -> None:
-        """Remember what a platform calls pictures; of one that was deleted meanwhile nothing is kept."""
+        """Store a platform's file ids of pictures; deleted pictures are skipped."""
         async with self._database.write() as session:
             there = await session.scalars(select(PictureRow.id).where(PictureRow.id.in_(handles)).with_for_update(read=True))
             for picture in sorted(there):
@@ -154,7 +154,7 @@ class FileIds:
                     await session.execute(update(FileIdRow).filter_by(**row).values(handle=handles[picture]))
 
     async def of(self, platform: str, pictures: Iterable[str]) -> dict[str, str]:
-        """Return what a platform calls pictures, where it has seen them."""
+        """Return a platform's file ids of pictures, as far as known."""
         wanted = FileIdRow.platform == platform, FileIdRow.picture_id.in_(tuple(pictures))
         async with self._database.read() as session:
             return {row.picture_id: row.handle for row in await session.scalars(select(FileIdRow).where(*wanted))}

@@ -1,4 +1,4 @@
-"""Search pictures by their words and by how they were painted. `bot.store.images.search_terms` says what is compared.
+"""Search pictures by their words and parameters. `bot.store.images.search_terms` defines the compared terms.
 
 Every query is bounded: words go through the indexes of `bot.store.tables.search_index` together with the owner, so that a word
 that all users share costs no more than the searcher's own use of it. The newest come first, and counting ends at a thousand.
@@ -20,26 +20,26 @@ from bot.store.tables import search_index
 from bot.store.tables.columns import Utc
 from bot.store.tables.core import PictureRow
 
-#: Pictures are counted up to here.
+#: Pictures are counted up to this number.
 MOST_COUNTED = 1_000
 
-#: Of a person so many pictures are looked at before PostgreSQL's index is asked: a word that is in all of them is in these.
+#: The number of a user's latest pictures checked before PostgreSQL's index is used: a word that is in all pictures is in these.
 _LATEST = 2_000
 
-#: The beginning of a word has so many letters at least: fewer are the beginning of nearly everything.
+#: The minimal length of a prefix: a shorter prefix matches nearly everything.
 LEAST_BEGINNING = 3
 
-#: A search has no more words than this.
+#: The maximal number of words in a search.
 MOST_WORDS = 32
 
-#: The newest first: by the numbers of SQLite's index, or by when they were painted.
+#: Newest first: by the numbers of SQLite's index, or by creation time.
 _BY_NUMBER, _BY_MOMENT = "picture_search.rowid DESC", 'picture.created DESC, picture.job_id, picture."index" DESC'
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pictures: of whom (`people`; nobody means those that `person` marked), with which words, painted how, marked in which folder.
+    """A search: owners (`people`; if empty, the favourites of `person`), words, parameters, favourites folder.
 
-    `person` asks, in the place `here`: of others they are shown what was painted there.
+    `person` searches in the channel `here`: of other users' pictures they see those painted there.
     """
 
     user: str
@@ -55,7 +55,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def groups(self) -> search_terms.Groups:
-        """Return what the index is asked for; nothing where it need not be asked."""
+        """Return the terms for the index; empty if the index is not needed."""
         marks = (
             (search_terms.MODEL, self.model),
             (search_terms.PRESET, self.preset),
@@ -69,13 +69,13 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def typed(words: str) -> tuple[str, ...]:
-    """Return words as they are looked for while somebody types them: the last one may not be finished yet."""
+    """Return search words of a text that is still being typed: the last word may be incomplete."""
     found = search_terms.begun(words)
     return found if found and len(found[-1]) > LEAST_BEGINNING else search_terms.words_of(words)
 
 
 class SearchPage(msgspec.Struct, frozen=True):
-    """A page of pictures, the newest first, and how many there are on all pages; `more` where there are more than were counted."""
+    """A page of pictures, newest first, and the number on all pages; `more` if there are more than were counted."""
 
     pictures: tuple[StoredImage, ...]
     count: int
@@ -83,7 +83,7 @@ class SearchPage(msgspec.Struct, frozen=True):
 
 
 class ImageSearch:
-    """Finds pictures."""
+    """Searches pictures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,13 +95,13 @@ class ImageSearch:
             await planned(session)
             latest = await self._latest(session, sought)
             counted = len(latest) if len(latest) > MOST_COUNTED else await self._count(session, sought)
-            # What was found among the latest is what comes first of all.
+            # Matches among the latest pictures come first anyway.
             ids = latest[first : first + most] if len(latest) >= first + most else await self._page(session, sought, first, most)
             found = await _in_order(session, ids)
         return SearchPage(found, min(counted, MOST_COUNTED), counted > MOST_COUNTED)
 
     async def _latest(self, session: AsyncSession, sought: SearchQuery) -> Sequence[str]:
-        """Return which of the latest pictures are sought, where that may spare PostgreSQL all earlier ones: its index has no order."""
+        """Return matches among the latest pictures, if that may spare PostgreSQL all earlier pictures: its index has no order."""
         if self._database.is_sqlite or not sought.groups or not sought.people:
             return ()
         question, given = _question(sought, is_sqlite=False)
@@ -122,20 +122,20 @@ class ImageSearch:
         return (await session.scalars(_asked(paged, {**given, "most": most, "first": first}))).all()
 
     async def folders(self, user: str, most: int) -> tuple[str, ...]:
-        """Return the folders that a person keeps pictures in."""
+        """Return a user's favourites folders."""
         wanted = text("SELECT DISTINCT folder FROM favourite WHERE person_id = :person AND folder != '' ORDER BY folder LIMIT :most")
         async with self._database.read() as session:
             return tuple(await session.scalars(wanted, {"person": user, "most": most}))
 
 
 def _question(sought: SearchQuery, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
-    """Return the question for the ids of pictures, without its order, and what is given to it."""
+    """Return the query for ids of pictures, without its order, and its parameters."""
     given: dict[str, Any] = {}
     where, source = [], "picture"
     if groups := sought.groups:
         given["terms"] = (search_terms.match if is_sqlite else search_terms.tsquery)(groups)
         if is_sqlite:
-            # In this order and no other: the index gives the newest first, and is asked no further than the page goes.
+            # The order matters: the index returns the newest first, and is read no further than the page.
             source = "picture_search CROSS JOIN picture_number ON picture_number.number = picture_search.rowid"
             source += " CROSS JOIN picture ON picture.id = picture_number.id"
             where.append("picture_search MATCH :terms")
@@ -151,7 +151,7 @@ def _question(sought: SearchQuery, *, is_sqlite: bool) -> tuple[str, dict[str, A
 
 
 def begins(table: str, groups: search_terms.Groups) -> tuple[list[str], dict[str, str]]:
-    """Return the conditions by which SQLite leaves out what its index found too much of, and what is given to them."""
+    """Return the conditions that filter false matches of SQLite's index, and their parameters."""
     given: dict[str, str] = {}
     conditions = []
     for patterns in search_terms.unsure(groups):
@@ -192,7 +192,7 @@ async def _in_order(session: AsyncSession, ids: Sequence[str]) -> tuple[StoredIm
 
 
 async def planned(session: AsyncSession) -> None:
-    """Have PostgreSQL plan each search of a session by the words that it is for: one plan for rare and common words suits neither."""
+    """Let PostgreSQL plan each search of a session for its own words: one plan for rare and common words suits neither."""
     if session.get_bind().dialect.name == "postgresql":
-        # Nor is any of them worth being compiled first.
+        # None of these queries is worth JIT compilation either.
         await session.execute(text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"))

@@ -1,6 +1,6 @@
-"""What search finds things by: the words of a text as they are compared, and marks for what else is known of a picture or a preset.
+"""Search terms: the normalised words of a text, and marks for other facts about a picture or a preset.
 
-Both databases are given the same terms, so that they find the same. A term has no blanks; a mark begins with a sign that no word has.
+Both databases get the same terms, so that they find the same. A term has no spaces; a mark begins with a character that no word has.
 """
 
 import re
@@ -10,60 +10,60 @@ from functools import lru_cache
 
 import msgspec
 
-#: Marks: who made it, on which shelf it stands, and which model, preset and seed a picture was painted with.
+#: Marks: the maker, the list of a preset, and the model, preset and seed of a picture.
 PERSON, SHELF, MODEL, PRESET, SEED = "@", "^", "=", "+", "#"
 
-#: At its end, a word stands for all that begin like it.
+#: At the end of a word, it matches all words with that prefix.
 BEGINNING = "*"
 
-#: Beginnings of so many letters SQLite's index knows by themselves: others it would put together from all words that begin so.
+#: Prefixes of these lengths are in SQLite's index: others would be assembled from all words that begin with them.
 BEGINNINGS = (3, 5)
 
-#: A word has no more characters than this, nor a mark more than that; what is longer is compared up to here.
+#: The maximal lengths of a word and of a mark; longer ones are compared up to here.
 _LONGEST, _LONGEST_MARK = 40, 80
 
-#: Accents of letters: whoever looks for a cafe finds a café.
+#: Accents of letters: a search for cafe finds café.
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
-#: Signs of ASCII that stand in no mark: the databases would take some of them for their own.
+#: ASCII characters that no mark contains: the databases would interpret some of them.
 _UNMARKED = re.compile(r"[\x00-,./:-@\[-^`{-\x7f]|\s")
 
-#: Writing without blanks between words: there every character is a term.
+#: Scripts without spaces between words: every character is a term.
 _UNPARTED = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA")
 
-#: Several of what ends like this without the e take an es, and of what ends like this an s: neither has the e where they are compared.
+#: Words with these endings, less an e, take -es in the plural, and with the e take -s: the e is dropped in all of them for comparison.
 _WITH_E = ("che", "oe", "se", "she", "xe", "ze")
 
-#: The s at the end of such words is taken for that of several; so it is when it comes out from under an es.
+#: The final s of such words is not taken for a plural s, even after -es is removed.
 _WITH_S = ("us", "is", "atlas", "bias", "canvas", "lens")
 
 _SHORTEST = 3
 
-#: Questions: every group has to be met, by one of its terms at least.
+#: Search groups: a match needs at least one term of every group.
 Groups = Sequence[Sequence[str]]
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Return the words of a text as they are compared, each once: without case, accents and the s of several."""
+    """Return the normalised words of a text, each once: without case, accents and the plural s."""
     return tuple(dict.fromkeys(map(_single, _parted(text))))
 
 
 def begun(text: str) -> tuple[str, ...]:
-    """Return the words of a text of which the last may not be finished, as a beginning."""
+    """Return the words of a text, the last as a prefix, because it may be incomplete."""
     *words, last = _parted(text) or [""]
     return (*dict.fromkeys(map(_single, words)), *([last + BEGINNING] if last else []))
 
 
 def either(term: str) -> tuple[str, ...]:
-    """Return what a term is met by: a beginning by what begins so, and by the word that it is if nothing is missing."""
+    """Return the alternatives for a term: a prefix also matches as a complete word."""
     whole = _single(term.removesuffix(BEGINNING))
     return (term,) if not term.endswith(BEGINNING) or whole.startswith(term[:-1]) else (term, whole)
 
 
 def _parted(text: str) -> list[str]:
-    """Return the words of a text in their order, without case and accents."""
+    """Return the words of a text in order, without case and accents."""
     folded = unicodedata.normalize("NFKD", text.replace("\0", "").casefold())
-    # Signs that are made of others may be made of capitals.
+    # The decomposition of compound characters may yield capitals.
     bare = unicodedata.normalize("NFKC", _ACCENTS.sub("", folded).casefold())
     found: list[str] = []
     run = ""
@@ -83,13 +83,13 @@ def mark(sign: str, value: str) -> str:
 
 
 def of_picture(words: str, model: str, preset: str, seed: int) -> str:
-    """Return what a picture is found by; `preset` is empty where it was painted without one."""
+    """Return the search terms of a picture; `preset` is empty if it was painted without a preset."""
     marks = [mark(MODEL, model), mark(SEED, str(seed)), *([mark(PRESET, preset)] if preset else ())]
     return " ".join((*words_of(words), *marks))
 
 
 def preset_of(params: str) -> str:
-    """Return the name of the preset that a wish as it is kept says it was painted with, or nothing."""
+    """Return the preset name in stored parameters, or an empty text."""
     try:
         said = msgspec.json.decode(params, type=_Named).preset
     except (msgspec.MsgspecError, ValueError):
@@ -98,23 +98,23 @@ def preset_of(params: str) -> str:
 
 
 class _Named(msgspec.Struct):
-    """Of a wish only this."""
+    """The only field that is read from the parameters."""
 
     preset: str | None = None
 
 
 def of_preset(name: str, tags: Iterable[str], words: str) -> str:
-    """Return what a preset is found by: its name, its tags and its prompt."""
+    """Return the search terms of a preset: its name, its tags and its prompt."""
     return " ".join(words_of(" ".join((name, *tags, words))))
 
 
 def match(groups: Groups) -> str:
-    """Return a question in the words of SQLite's FTS5. Of beginnings it may find too much; `unsure` says of which."""
+    """Return a query for SQLite's FTS5. Prefixes may match too much; `unsure` returns which."""
     return " AND ".join(f"({' OR '.join(_quoted(_indexed(one), chr(34), ' *') for one in group)})" for group in groups)
 
 
 def unsure(groups: Groups) -> tuple[tuple[str, ...], ...]:
-    """Return patterns for LIKE over terms with blanks around them: one has to fit of every group that SQLite may find too much for."""
+    """Return LIKE patterns over space-delimited terms: for every group that SQLite may over-match, one must match."""
     return tuple(tuple(_pattern(one) for one in group) for group in groups if any(_indexed(one) != one for one in group))
 
 
@@ -123,12 +123,12 @@ def _pattern(term: str) -> str:
 
 
 def tsquery(groups: Groups) -> str:
-    """Return a question in the words of PostgreSQL."""
+    """Return a query for PostgreSQL."""
     return " & ".join(f"({' | '.join(_quoted(one, chr(39), ':*') for one in group)})" for group in groups)
 
 
 def _indexed(term: str) -> str:
-    """Return the longest beginning that the index knows of one that is looked for; any other term as it is."""
+    """Return the longest indexed prefix of a prefix; any other term unchanged."""
     known = [length for length in BEGINNINGS if length < len(term)] if term.endswith(BEGINNING) else []
     return term[: max(known)] + BEGINNING if known else term
 
@@ -140,7 +140,7 @@ def _quoted(term: str, quote: str, beginning: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _kind(sign: str) -> str:
-    """Return whether a character is part of a word, is one by itself, or parts words."""
+    """Return whether a character is part of a word, a word by itself, or a separator."""
     category = unicodedata.category(sign)
     if category == "So" or unicodedata.name(sign, "").startswith(_UNPARTED):
         return "alone"
@@ -148,7 +148,7 @@ def _kind(sign: str) -> str:
 
 
 def _single(word: str) -> str:
-    """Return what one and several are both compared as: English alone adds an s, and in other words it is left out on both sides."""
+    """Return the common form of singular and plural: only English adds an s, and in other words it is dropped on both sides."""
     if len(word) <= _SHORTEST or not word.isascii():
         return word
     one = word[:-1] if word.endswith("s") and not word.endswith("ss") else word

@@ -1,7 +1,7 @@
-"""One board while it changes. Everything here is to be called inside a writing transaction.
+"""Changes to a single board. Call these functions inside a writing transaction.
 
-Whoever puts something on a board, or moves one, holds its row: nobody else joins it with another then, or looks for the same thing on
-it. Rows are always held in one order, so that nobody waits in a circle: places, persons, boards by their ids, presets, what is shared.
+A transaction that shares to a board, or moves a board, locks its row: meanwhile no other transaction merges it or checks it for a
+duplicate. Rows are always locked in one order, which prevents deadlocks: channels, users, boards by id, presets, shares.
 """
 
 from collections.abc import Collection
@@ -18,47 +18,47 @@ from bot.store.users.channels import place_id
 
 
 def board_of(channel: MessageRef) -> Select[str]:
-    """Return the question for the board of a place."""
+    """Return the query for the board of a channel."""
     here = ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel
     return select(BoardChannelRow.board_id).join(ChannelRow, ChannelRow.id == BoardChannelRow.place_id).where(*here)
 
 
 async def opened(session: AsyncSession, channel: MessageRef) -> str:
-    """Return the board that a place looks at; a new one where there is none."""
+    """Return the board of a channel; a new board if it has none."""
     if (known := await session.scalar(board_of(channel))) is not None:
         return known
     return await _new(session, await place_id(session, channel.platform, channel.channel))
 
 
 async def held(session: AsyncSession, channel: MessageRef, user: str = "") -> str:
-    """Return the board that a place looks at, a new one where there is none, and hold it: it is the place's until the transaction ends.
+    """Return the board of a channel, a new board if it has none, locked: it stays the channel's until the transaction ends.
 
-    `person` is whose something is to be put there, and held too.
+    `person` is the user who shares something there; their row is locked too.
     """
     while True:
         board = await opened(session, channel)
         await hold_person(session, user)
         await hold(session, board)
-        # Whoever had it before may have joined it with another one.
+        # A transaction that held the lock before may have merged the board with another.
         if await session.scalar(board_of(channel)) == board:
             return board
 
 
 async def hold_person(session: AsyncSession, user: str) -> None:
-    """Hold a person: they are neither forgotten nor joined with another one meanwhile, and keep and share one thing after the other."""
+    """Lock a user: meanwhile they are neither deleted nor merged, and their presets and shares are stored one after the other."""
     await session.scalar(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
 
 
 async def hold(session: AsyncSession, *boards: str) -> bool:
-    """Hold boards; return whether all of them are there."""
+    """Lock boards; return whether all of them exist."""
     rows = select(BoardRow.id).where(BoardRow.id.in_(boards)).order_by(BoardRow.id).with_for_update()
     return len((await session.scalars(rows)).all()) == len(set(boards))
 
 
 async def join(session: AsyncSession, kept: str, other: str) -> bool:
-    """Have everything of another board, and everybody who looks at it, on this one; the other is gone.
+    """Move all shares and channels of another board to this board; the other board is deleted.
 
-    Returns False, and changes nothing, where one of them is gone already, or both are the same.
+    Returns False, and changes nothing, if either is already deleted, or both are the same.
     """
     if kept == other or not await hold(session, kept, other):
         return False
@@ -70,7 +70,7 @@ async def join(session: AsyncSession, kept: str, other: str) -> bool:
 
 
 async def part(session: AsyncSession, channel: MessageRef) -> bool:
-    """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
+    """Give a channel a new board of its own; False if it does not share its board. Existing shares stay."""
     if await session.scalar(board_of(channel)) is None:
         return False
     board = await held(session, channel)
@@ -79,7 +79,7 @@ async def part(session: AsyncSession, channel: MessageRef) -> bool:
         return False
     here = await place_id(session, channel.platform, channel.channel)
     await session.execute(delete(BoardChannelRow).where(BoardChannelRow.place_id == here))
-    # Who left agrees to nothing in the name of those who stay.
+    # A channel that leaves must not confirm a merge for those that stay.
     await session.execute(delete(LinkCodeRow).where(LinkCodeRow.board_id == board))
     await _new(session, here)
     return True
@@ -88,7 +88,7 @@ async def part(session: AsyncSession, channel: MessageRef) -> bool:
 async def put(
     session: AsyncSession, board: str, user: str, words: str, params: str, *, picture: str | None = None, preset: str | None = None
 ) -> str:
-    """Put something on a board that is held, and return its id; of what is there already from the same person that one's."""
+    """Share something on a locked board, and return its id; for a duplicate of the same user, the id of the existing share."""
     same = (ShareRow.picture_id == picture) if picture else and_(ShareRow.params == params, ShareRow.picture_id.is_(None))
     if preset:
         same = ShareRow.preset_id == preset
@@ -101,7 +101,7 @@ async def put(
 
 
 async def count(session: AsyncSession, shares: Collection[str]) -> None:
-    """Count anew how many like what was shared, where it is still there: not added up, for who likes it may be gone or somebody else."""
+    """Recount the votes on shares that still exist: not added up, because voters may be deleted or merged."""
     there = select(ShareRow.id).where(ShareRow.id.in_(shares)).order_by(ShareRow.id).with_for_update()
     for share in (await session.scalars(there)).all():
         votes = select(func.count()).select_from(VoteRow).where(VoteRow.share_id == share).scalar_subquery()
@@ -110,7 +110,7 @@ async def count(session: AsyncSession, shares: Collection[str]) -> None:
 
 
 async def _new(session: AsyncSession, channel: str) -> str:
-    """Return a new board for a place that looks at none, or the one that somebody opened for it at the same moment."""
+    """Return a new board for a channel without a board, or the board that another transaction has just created for it."""
     board = new_id()
     await session.execute(insert(BoardRow).values(id=board))
     if await add_if_new(session, BoardChannelRow, {"place_id": channel, "board_id": board}):
@@ -120,7 +120,7 @@ async def _new(session: AsyncSession, channel: str) -> str:
 
 
 async def _move_presets(session: AsyncSession, old: str, new: str) -> None:
-    """Have presets stand on another board's shelf; one whose name is taken there gets a number."""
+    """Move presets to another board's list; a preset whose name is taken there gets a number."""
     taken = set(await session.scalars(select(PresetRow.key).where(PresetRow.shelf == new)))
     moving = select(PresetRow).where(PresetRow.shelf == old).order_by(PresetRow.created, PresetRow.id).with_for_update()
     for row in (await session.scalars(moving)).all():

@@ -1,4 +1,4 @@
-"""Boards: what groups share. A place looks at one board; several places may look at the same one."""
+"""Boards of shared pictures, prompts and presets. A channel has one board; several channels may have the same board."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,12 +16,12 @@ from bot.store.tables.core import ChannelRow, JobRow, PictureRow, UserRow
 from bot.store.tables.sharing import BoardChannelRow, PresetRow, ReportRow, ShareRow, VoteRow
 from bot.store.users.channels import is_theirs
 
-#: How a board is looked at.
+#: The order of a board.
 Order = Literal["new", "used", "liked"]
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """Something on a board: a picture with its prompt, a prompt alone, or a preset. `wish` is what was asked for, as JSON."""
+    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `wish` holds the parameters, as JSON."""
 
     id: str
     board: str
@@ -39,23 +39,23 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Boards:
-    """The boards, and what is on them."""
+    """The boards, and their shares."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, channel: MessageRef) -> str | None:
-        """Return the board that a place looks at, or nothing where nothing was ever shared."""
+        """Return the board of a channel, or None if nothing was ever shared."""
         async with self._database.read() as session:
             return await session.scalar(board_of(channel))
 
     async def opened(self, channel: MessageRef) -> str:
-        """Return the board that a place looks at; a new one where there is none."""
+        """Return the board of a channel; a new board if it has none."""
         async with self._database.write() as session:
             return await one_board.opened(session, channel)
 
     async def channels(self, board: str) -> tuple[MessageRef, ...]:
-        """Return the places that look at a board."""
+        """Return the channels of a board."""
         wanted = (
             select(ChannelRow).join(BoardChannelRow, BoardChannelRow.place_id == ChannelRow.id).where(BoardChannelRow.board_id == board)
         )
@@ -65,12 +65,12 @@ class Boards:
             )
 
     async def of_person(self, user: str) -> tuple[str, ...]:
-        """Return the boards of the places in which somebody has asked for something."""
+        """Return the boards of the channels in which a user has requested something."""
         async with self._database.read() as session:
             return tuple(await session.scalars(_of_person(user)))
 
     async def looked_at(self, user: str, channel: MessageRef) -> tuple[str, ...]:
-        """Return the boards that somebody may look at in a place: the place's own, and in private those of all places they have been in."""
+        """Return the boards that a user may see in a channel: the channel's own, and in a private channel those of all their channels."""
         async with self._database.read() as session:
             here = await session.scalar(board_of(channel))
             is_private = await session.scalar(_is_private(user, channel))
@@ -78,27 +78,27 @@ class Boards:
         return tuple(dict.fromkeys([*([here] if here else []), *theirs]))
 
     async def is_private(self, user: str, channel: MessageRef) -> bool:
-        """Return whether a place is known, by its name, as the conversation with one person."""
+        """Return whether a channel is, by its key, a private channel with a user."""
         async with self._database.read() as session:
             return bool(await session.scalar(_is_private(user, channel)))
 
     async def join(self, kept: str, other: str) -> bool:
-        """Have everything of another board, and everybody who looks at it, on this one; the other is gone.
+        """Move all shares and channels of another board to this board; the other board is deleted.
 
-        Returns False, and changes nothing, where one of them is gone already, or both are the same.
+        Returns False, and changes nothing, if either is already deleted, or both are the same.
         """
         async with self._database.write() as session:
             return await one_board.join(session, kept, other)
 
     async def part(self, channel: MessageRef) -> bool:
-        """Have a place look at a board of its own, a new one; False where it looks at none together with others. What was shared stays."""
+        """Give a channel a new board of its own; False if it does not share its board. Existing shares stay."""
         async with self._database.write() as session:
             return await one_board.part(session, channel)
 
     async def share(
         self, channel: MessageRef, user: str, words: str, params: str, *, picture: str | None = None, preset: str | None = None
     ) -> Shared:
-        """Put something on the board of a place; what is there already from the same person is what is returned."""
+        """Share something on the board of a channel; for a duplicate of the same user, the existing share is returned."""
         async with self._database.write() as session:
             board = await one_board.held(session, channel, user)
             id = await one_board.put(session, board, user, words, params, picture=picture, preset=preset)
@@ -107,13 +107,13 @@ class Boards:
         return found
 
     async def get(self, share_id: str) -> Shared | None:
-        """Return something that was shared, or nothing where it is not there or was removed."""
+        """Return a share, or None if it does not exist or was removed."""
         async with self._database.read() as session:
             row = (await session.execute(_whole().where(ShareRow.id == share_id, ShareRow.removed == false()))).first()
         return None if row is None else _shared(*row)
 
     async def page(self, boards: Sequence[str], order: Order, first: int, most: int) -> tuple[Shared, ...]:
-        """Return what is on boards from the `first` on, counted from 0: what is pinned, then as ordered, the newest among equals."""
+        """Return the shares of boards from the `first` on, counted from 0: pinned shares, then in `order`, the newest among equals."""
         by: dict[Order, tuple[ColumnElement[int], ...]] = {"new": (), "used": (ShareRow.uses.desc(),), "liked": (ShareRow.votes.desc(),)}
         wanted = _whole().where(ShareRow.board_id.in_(boards), ShareRow.removed == false())
         ordered = wanted.order_by(ShareRow.pinned.desc(), *by[order], ShareRow.created.desc(), ShareRow.id)
@@ -121,9 +121,9 @@ class Boards:
             return tuple(_shared(*row) for row in await session.execute(ordered.limit(most).offset(first)))
 
     async def news(self, boards: Sequence[str], since: datetime, until: datetime, most: int) -> tuple[int, tuple[Shared, ...]]:
-        """Return how much came to boards after a moment and until another, and of that what is liked most, then what is used most.
+        """Return the number of shares added after a moment and until another, and the top shares by votes, then by uses.
 
-        A preset that was archived, or that its maker has for themselves again, is not among it.
+        Presets that were archived or made private again are left out.
         """
         taken_back = or_(PresetRow.archived, PresetRow.shelf == PresetRow.person_id)
         gone = select(PresetRow.id).where(PresetRow.id == ShareRow.preset_id, taken_back).exists()
@@ -134,7 +134,7 @@ class Boards:
             return count, tuple(_shared(*row) for row in await session.execute(best.limit(most)))
 
     async def show(self, boards: Sequence[str], file: str) -> bool:
-        """Return whether a picture that is kept in a file, as itself or as a thumbnail, is on one of these boards."""
+        """Return whether a file is, as a picture or as a thumbnail, on one of these boards."""
         is_it = or_(PictureRow.file == file, PictureRow.thumbnail == file)
         wanted = select(ShareRow.id).join(PictureRow, PictureRow.id == ShareRow.picture_id)
         there = wanted.where(is_it, ShareRow.board_id.in_(boards), ShareRow.removed == false()).limit(1)
@@ -142,15 +142,15 @@ class Boards:
             return await session.scalar(there) is not None
 
     async def count(self, boards: Sequence[str]) -> int:
-        """Return how much is on boards."""
+        """Return the number of shares on boards."""
         wanted = select(func.count()).select_from(ShareRow).where(ShareRow.board_id.in_(boards), ShareRow.removed == false())
         async with self._database.read() as session:
             return await session.scalar(wanted) or 0
 
     async def vote(self, share_id: str, user: str) -> int | None:
-        """Like something, or take that back; return how many like it now, or nothing where it is not there."""
+        """Toggle a user's vote for a share; return its number of votes, or None if it does not exist."""
         async with self._database.write() as session:
-            # The person first, as whoever forgets or joins them has them.
+            # The user first, in the lock order of deletion and merging.
             await one_board.hold_person(session, user)
             there = select(ShareRow.id).where(ShareRow.id == share_id, ShareRow.removed == false()).with_for_update()
             if await session.scalar(there) is None:
@@ -161,12 +161,12 @@ class Boards:
             return await session.scalar(select(ShareRow.votes).where(ShareRow.id == share_id))
 
     async def used(self, share_id: str) -> None:
-        """Count that something was painted from what was shared."""
+        """Count a use of a share for a painting."""
         async with self._database.write() as session:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(uses=ShareRow.uses + 1))
 
     async def report(self, share_id: str, user: str, reason: str) -> int:
-        """Note that somebody thinks something does not belong, and why as they said last; return how many think so."""
+        """Report a share, with a reason that replaces the user's earlier reason; return the number of reports."""
         async with self._database.write() as session:
             known = {"share_id": share_id, "person_id": user}
             if not await add_if_new(session, ReportRow, {**known, "reason": reason, "created": now()}) and reason:
@@ -174,7 +174,7 @@ class Boards:
             return await session.scalar(select(func.count()).select_from(ReportRow).where(ReportRow.share_id == share_id)) or 0
 
     async def reported(self, board: str, most: int) -> tuple[tuple[Shared, tuple[str, ...]], ...]:
-        """Return what was reported on a board, with what each who did gives as the reason, or nothing; the most reported first."""
+        """Return the reported shares of a board, with the reason of each report, which may be empty; the most reported first."""
         counts = select(ReportRow.share_id, func.count().label("many")).group_by(ReportRow.share_id).subquery()
         wanted = _whole().join(counts, counts.c.share_id == ShareRow.id)
         there = wanted.where(ShareRow.board_id == board, ShareRow.removed == false())
@@ -187,13 +187,13 @@ class Boards:
         return tuple((one, tuple(reasons[one.id])) for one in found)
 
     async def dismiss(self, share_id: str) -> int:
-        """Forget that something was reported; return how many had done so."""
+        """Delete the reports of a share; return how many there were."""
         gone = delete(ReportRow).where(ReportRow.share_id == share_id).returning(ReportRow.person_id)
         async with self._database.write() as session:
             return len((await session.execute(gone)).all())
 
     async def change(self, share_id: str, *, pinned: bool | None = None, removed: bool | None = None) -> None:
-        """Pin something, or take it off the board."""
+        """Pin a share, or remove it from the board."""
         changes = {name: value for name, value in (("pinned", pinned), ("removed", removed)) if value is not None}
         async with self._database.write() as session:
             await session.execute(update(ShareRow).where(ShareRow.id == share_id).values(**changes))
@@ -204,8 +204,8 @@ def _is_private(user: str, channel: MessageRef) -> Select[bool]:
 
 
 def _of_person(user: str) -> Select[str]:
-    """Return the question for the boards of somebody's places; each place is looked up once in the index, however much they asked for."""
-    # The first of all, and after each one the next. Both databases look so for one in the index; for a `min` PostgreSQL may read all.
+    """Return the query for the boards of a user's channels; one index lookup for each channel, however many jobs the user has."""
+    # The first channel, and after each the next. Both databases use one index lookup for it; for a `min` PostgreSQL may read all rows.
     least = select(JobRow.place_id).where(JobRow.person_id == user).order_by(JobRow.place_id).limit(1)
     been = select(least.scalar_subquery().label("id")).cte("been", recursive=True)
     after = least.where(JobRow.place_id > been.c.id).scalar_subquery()
@@ -214,7 +214,7 @@ def _of_person(user: str) -> Select[str]:
 
 
 def _whole() -> Select[ShareRow, str]:
-    """Return the question for what was shared, with what its person is called."""
+    """Return the query for shares with the names of their users."""
     return select(ShareRow, UserRow.name).join(UserRow, UserRow.id == ShareRow.person_id)
 
 

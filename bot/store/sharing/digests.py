@@ -1,4 +1,4 @@
-"""Digests: places that want to be told once a week what is new on their boards."""
+"""Weekly digests of new shares, by channel."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -14,15 +14,15 @@ from bot.store.tables.columns import now
 from bot.store.tables.core import ChannelRow
 from bot.store.tables.sharing import DigestRow
 
-#: How often a place is told.
+#: The interval of digests.
 WEEK = timedelta(days=7)
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """That a place wants to be told. `person` is whose conversation it is, nobody for a group; `place` is its id here.
+    """A channel's digest. `person` is the user of a private channel, None for a group; `place` is the channel's id here.
 
-    What was told last came after `since` and until `told`; both are when it was switched on where nothing was told yet. `due` is when
-    the next one comes.
+    The latest digest covered shares after `since` and until `told`; both are the moment of activation before the first digest. `due` is
+    the time of the next digest.
     """
 
     channel: str
@@ -34,13 +34,13 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Return what the one that was told last is known by."""
+        """Return the idempotency key of the latest digest."""
         return f"{self.channel}{int(self.told.timestamp()):x}"
 
     def next(self) -> "Digest":
-        """Return what this one is when it has been told now.
+        """Return this digest as it is after being sent now.
 
-        The next one comes on the same day of the week, at the same time, however late this one is.
+        The next digest comes on the same day of the week, at the same time, however late this one is.
         """
         moment = now()
         weeks = (moment - self.due) // WEEK + 1
@@ -48,13 +48,13 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Digests:
-    """The digests that are wanted."""
+    """The active digests."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, channel: MessageRef) -> Digest | None:
-        """Return the digest of a place, or nothing where none is wanted."""
+        """Return the digest of a channel, or None if it is off."""
         async with self._database.read() as session:
             row = (
                 await session.execute(_whole().where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel))
@@ -62,9 +62,9 @@ class Digests:
         return None if row is None else _digest(*row)
 
     async def want(self, channel: str, message: str, user: str | None) -> None:
-        """Have a place, by its id, told from now on, the first time in a week, where in it that was asked for.
+        """Turn on the digest of a channel, by its id, first sent in a week; `message` locates the request in the channel.
 
-        One that is told already goes on being told when it was.
+        A digest that is already on keeps its schedule.
         """
         moment = now()
         row = {"place_id": channel, "person_id": user, "message": message, "since": moment, "told": moment, "due": moment + WEEK}
@@ -74,27 +74,27 @@ class Digests:
                 await session.execute(changed)
 
     async def end(self, channel: MessageRef) -> None:
-        """Have a place told no more."""
+        """Turn off the digest of a channel."""
         here = select(ChannelRow.id).where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel)
         async with self._database.write() as session:
             await session.execute(delete(DigestRow).where(DigestRow.place_id.in_(here)))
 
     async def due(self, platforms: Sequence[str]) -> tuple[Digest, ...]:
-        """Return what is to be told by now on some platforms, the longest overdue first."""
+        """Return the due digests of some platforms, the longest overdue first."""
         wanted = _whole().where(ChannelRow.platform.in_(platforms), DigestRow.due <= self._database.moment())
         async with self._database.read() as session:
             return tuple(_digest(*row) for row in await session.execute(wanted.order_by(DigestRow.due)))
 
     async def claim(self, one: Digest, taken: Digest) -> bool:
-        """Take a digest that is due, as what its `next` is; return no where another process was quicker, or nobody wants it."""
+        """Claim a due digest by setting it to its `next`; False if another process was quicker, or it was turned off."""
         return await self._set(one, taken)
 
     async def put_back(self, one: Digest, taken: Digest) -> None:
-        """Have a digest be due again that was taken and could not be told."""
+        """Make a claimed digest due again that could not be sent."""
         await self._set(taken, one)
 
     async def _set(self, old: Digest, new: Digest) -> bool:
-        """Change a digest that is still what it was; of several processes that do so at once, one does."""
+        """Change a digest if it is unchanged; of several concurrent changes one succeeds."""
         same = update(DigestRow).where(DigestRow.place_id == old.channel, DigestRow.due == old.due)
         changed = same.values(since=new.since, told=new.told, due=new.due).returning(DigestRow.place_id)
         async with self._database.write() as session:
@@ -102,7 +102,7 @@ class Digests:
 
 
 async def move(session: AsyncSession, old: str, new: str) -> None:
-    """Have one place told in place of another, which is none any more; what it wants itself stays. To be called in a transaction."""
+    """Move the digest of a replaced channel to its successor, unless that has its own. Call it inside a transaction."""
     own = aliased(DigestRow)
     is_told = select(own.place_id).where(own.place_id == new).exists()
     moved = update(DigestRow).where(DigestRow.place_id == old, ~is_told).values(place_id=new)
@@ -111,7 +111,7 @@ async def move(session: AsyncSession, old: str, new: str) -> None:
 
 
 async def renamed(session: AsyncSession, channel: str, called: Callable[[str], str]) -> None:
-    """Have a place be told where its platform, which calls its messages otherwise now, has what it was asked for in."""
+    """Update the message id of a digest, after the platform changed the ids of its messages."""
     row = await session.get(DigestRow, channel)
     if row is not None:
         row.message = called(row.message)
@@ -119,7 +119,7 @@ async def renamed(session: AsyncSession, channel: str, called: Callable[[str], s
 
 
 async def part(session: AsyncSession, user: str, platforms: Collection[str]) -> None:
-    """Have a person told no more where a platform will take them for somebody else. To be called in a transaction."""
+    """Turn off digests of a user on platforms whose accounts now belong to another user. Call it inside a transaction."""
     there = select(ChannelRow.id).where(ChannelRow.platform.in_(platforms))
     gone = delete(DigestRow).where(DigestRow.person_id == user, DigestRow.place_id.in_(there))
     await session.execute(gone.execution_options(synchronize_session=False))

@@ -1,7 +1,7 @@
-"""Joining the boards of two groups: a code from the first, entered in the second, whose answer is entered in the first.
+"""Merge the boards of two groups: a code from the first, entered in the second, whose answer code is entered in the first.
 
-Each side so says yes by somebody who looks after it, and a code that was overheard opens nothing: the answer is worth something
-only where the first code came from. Only digests are kept.
+So a moderator of each side consents, and an intercepted code is useless: the answer is valid only in the group of the
+first code. Only digests are stored.
 """
 
 import base64
@@ -18,25 +18,25 @@ from bot.store.database import Database
 from bot.store.sharing import board
 from bot.store.tables.core import LinkCodeRow
 
-#: How long a code can be entered, and how many bytes of chance are in it.
+#: How long a code is valid, and its number of random bytes.
 _GOOD_FOR, _BYTES = timedelta(hours=1), 16
 
 
 class Entered(NamedTuple):
-    """What came of a code: the boards are one now, or `answer` has to be entered on the other side."""
+    """The result of a code: the boards are merged, or `answer` must be entered on the other side."""
 
     joined: bool
     answer: str = ""
 
 
 class Joining:
-    """Joins boards."""
+    """Merges boards by codes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def invite(self, channel: MessageRef) -> str:
-        """Return a code that another group can be joined with a place's; earlier ones of this board end."""
+        """Return a code for merging another group's board with a channel's; earlier codes of this board end."""
         code = _new_code()
         async with self._database.write() as session:
             here = await board.held(session, channel)
@@ -45,13 +45,13 @@ class Joining:
         return code
 
     async def enter(self, code: str, channel: MessageRef) -> Entered | None:
-        """Enter a code in a place; nothing where it is none, was used, or is too old. A code is used with what it does, or not at all."""
+        """Enter a code in a channel; None if it is unknown, used or expired. A code is used together with its effect, or not at all."""
         async with self._database.write() as session:
             here = await board.opened(session, channel)
             answered, asked = _digest(code, here), _digest(code)
             good = LinkCodeRow.digest.in_((answered, asked)), LinkCodeRow.board_id != here, LinkCodeRow.until > self._database.moment()
             other = await session.scalar(select(LinkCodeRow.board_id).where(*good))
-            # Both in one go: of two groups that enter each other's codes at once, neither waits for the other.
+            # In one statement: two groups that enter each other's codes at once do not deadlock.
             if other is None or not await board.hold(session, here, other) or await session.scalar(board.board_of(channel)) != here:
                 return None
             used = (await session.scalars(delete(LinkCodeRow).where(*good).returning(LinkCodeRow.digest))).first()
@@ -69,7 +69,7 @@ class Joining:
 
 
 def _new_code() -> str:
-    """Return a code of letters and digits that are hard to mistake for each other, in capitals or not."""
+    """Return a code of letters and digits that are hard to confuse, in either case."""
     return base64.b32encode(secrets.token_bytes(_BYTES)).decode().rstrip("=").lower()
 
 

@@ -1,4 +1,4 @@
-"""One preset while it is kept, shown and hidden. Everything here is to be called inside a writing transaction."""
+"""Store, publish and hide a single preset. Call these functions inside a writing transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from bot.store.sharing import board
 from bot.store.sharing.preset_names import free_name, rename
 from bot.store.tables.sharing import PresetRow, PresetVersionRow, ShareRow
 
-#: The shelf that everybody may look at.
+#: The list that all users see.
 PUBLIC = "public"
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True):
-    """A preset that somebody wants kept: under which name, and what it is. Without tags or a picture those stay that it has."""
+    """A preset to be saved: its name and content. Without tags or a picture the existing values stay."""
 
     name: str
     body: Body
@@ -30,7 +30,7 @@ class New(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def keep(session: AsyncSession, user: str, new: New) -> str:
-    """Keep a preset and return its id: a new one, or a new version of the one of this name, which is taken out of the archive."""
+    """Save a preset and return its id: a new preset, or a new version of the user's preset of this name, which is unarchived."""
     await board.hold_person(session, user)
     known = select(PresetRow).where(PresetRow.person_id == user, PresetRow.key == key_of(new.name)).order_by(PresetRow.archived)
     row = (await session.scalars(known.limit(1).with_for_update())).first()
@@ -42,9 +42,9 @@ async def keep(session: AsyncSession, user: str, new: New) -> str:
 
 
 async def keep_all(session: AsyncSession, user: str, all_new: Sequence[New]) -> None:
-    """Keep many presets, each under its name, or with a number where something else of this person's has that; a repeat changes nothing."""
+    """Save many presets, with a number after the name if a different preset of the user has the name; a repeat changes nothing."""
     await board.hold_person(session, user)
-    # Of two of one name the one that is in use.
+    # Of two presets with the same name the active preset counts.
     mine = select(PresetRow).where(PresetRow.person_id == user).order_by(PresetRow.archived.desc())
     rows = {row.key: row for row in await session.scalars(mine)}
     heads = select(PresetVersionRow).join(PresetRow, PresetRow.id == PresetVersionRow.preset_id)
@@ -67,10 +67,10 @@ async def keep_all(session: AsyncSession, user: str, all_new: Sequence[New]) -> 
 
 
 async def show(session: AsyncSession, preset_id: str, channel: MessageRef | None) -> None:
-    """Put a preset on the board of a place, or on everybody's shelf.
+    """Publish a preset on the board of a channel, or in the public list.
 
-    Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there; and
-    `NotAllowed` where it is gone by now.
+    Raises `BadInput` if its name is taken there, or if it is published elsewhere, because it would silently vanish from there; and
+    `NotAllowed` if it no longer exists.
     """
     user = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id)) or ""
     if channel is None:
@@ -92,7 +92,7 @@ async def show(session: AsyncSession, preset_id: str, channel: MessageRef | None
 
 
 async def hide(session: AsyncSession, preset_id: str, *, archived: bool | None = None) -> None:
-    """Have a preset be its maker's alone again, off everybody's shelf and all boards; where its name is taken there it gets a number."""
+    """Make a preset private again, off the public list and all boards; if its maker has another of its name, it gets a number."""
     user = await session.scalar(select(PresetRow.person_id).where(PresetRow.id == preset_id))
     await board.hold_person(session, user or "")
     row = await session.get(PresetRow, preset_id, with_for_update=True, populate_existing=True)
@@ -107,7 +107,7 @@ async def hide(session: AsyncSession, preset_id: str, *, archived: bool | None =
 
 
 async def _add(session: AsyncSession, user: str, all_new: Sequence[New]) -> list[str]:
-    """Add presets of names that this person has none of, and return their ids."""
+    """Add presets with names that are new to this user, and return their ids."""
     rows = [{"id": new_id(), "person_id": user, "shelf": user, "head": 1, "uses": 0, **_row(new, ())} for new in all_new]
     if rows:
         await session.execute(insert(PresetRow), rows)
@@ -124,7 +124,7 @@ def _row(new: New, tags: Sequence[str]) -> Mapping[str, Any]:
 
 
 async def _grow(session: AsyncSession, row: PresetRow, new: New) -> None:
-    """Have a preset be something else from now on; its name stays as it was written first."""
+    """Add a new version to a preset; its name keeps its first spelling."""
     grown = _row(msgspec.structs.replace(new, name=row.name), row.tags.split())
     row.tags, row.terms, row.archived = grown["tags"], grown["terms"], False
     row.picture_id = new.picture or row.picture_id
@@ -132,12 +132,12 @@ async def _grow(session: AsyncSession, row: PresetRow, new: New) -> None:
     row.head += 1
     session.add(PresetVersionRow(preset_id=row.id, number=row.head, body=_written(new.body)))
     await session.flush()
-    # What stands on boards is what it is now.
+    # Shares on boards show the latest version.
     await session.execute(update(ShareRow).where(ShareRow.preset_id == row.id).values(words=new.body.prompt or row.name))
 
 
 async def _words(session: AsyncSession, row: PresetRow) -> str:
-    """Return what is told of a preset on a board: its prompt, or its name where it has none."""
+    """Return the text of a preset on a board: its prompt, or its name if it has no prompt."""
     head = select(PresetVersionRow.body).where(PresetVersionRow.preset_id == row.id, PresetVersionRow.number == row.head)
     return msgspec.json.decode((await session.scalars(head)).one(), type=Body).prompt or row.name
 

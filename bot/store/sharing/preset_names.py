@@ -1,4 +1,4 @@
-"""Names of presets if a name is taken: the same name with a number behind it."""
+"""Find a free name for a preset by appending a number."""
 
 from collections.abc import Collection
 
@@ -10,12 +10,12 @@ from bot.presets.template import Body, folded
 from bot.store.images import search_terms
 from bot.store.tables.sharing import PresetRow, PresetVersionRow
 
-#: No name is longer.
+#: The maximal length of a name.
 _LONGEST = 32
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """Return a name that is none of those taken, which are keys: itself, or with the first number from 2 on that is free."""
+    """Return a name whose key is not taken: the name itself, or with the first free number from 2 on."""
     found, number = name, 2
     while folded(found) in taken:
         behind = f"-{number}"
@@ -24,7 +24,7 @@ def free_name(name: str, taken: Collection[str]) -> str:
 
 
 async def rename(session: AsyncSession, row: PresetRow, name: str) -> None:
-    """Call a preset otherwise: it is found by its new name, and no more by the old one. To be flushed by whoever asked."""
+    """Rename a preset: it is found by its new name only. The caller flushes the session."""
     if name == row.name:
         return
     head = select(PresetVersionRow.body).where(PresetVersionRow.preset_id == row.id, PresetVersionRow.number == row.head)

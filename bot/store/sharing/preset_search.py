@@ -1,4 +1,4 @@
-"""Looking for presets on shelves: by their words, and by how their names begin while somebody types one."""
+"""Search presets: by words, and by name prefix for autocompletion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,19 +10,19 @@ from bot.store.images import search_terms
 from bot.store.images.search import MOST_WORDS, begins, planned, typed
 from bot.store.tables import search_index
 
-#: Of presets with the words so many are looked at, the newest, to give the most used of them first.
+#: The number of matching presets, newest first, among which the most used come first.
 _MOST_RANKED = 1_000
 
-#: What stands behind every name that begins in some way.
+#: Sorts after every name with the same prefix.
 _LAST = "\U0010ffff"
 
 _COLUMNS = "preset.id, preset.uses, preset.key"
 
 
 async def names(session: AsyncSession, shelves: Sequence[str], prefix: str, most: int) -> tuple[str, ...]:
-    """Return the names of presets on shelves, the first shelf's first, that begin like this; `prefix` is as keys are."""
+    """Return names of presets in lists with a prefix, those of the first list first; `prefix` is normalised like a key."""
     c = ' COLLATE "C"' if _is_postgresql(session) else ""
-    # By the index of shelf and key, however many presets others have.
+    # By the index on list and key, however many presets other users have.
     begins = f"shelf = :shelf AND key{c} >= :prefix AND key{c} < :last AND NOT archived"
     wanted = text(f"SELECT name FROM preset WHERE {begins} ORDER BY key{c} LIMIT :most")
     found: dict[str, None] = {}
@@ -32,17 +32,17 @@ async def names(session: AsyncSession, shelves: Sequence[str], prefix: str, most
 
 
 async def ids(session: AsyncSession, shelves: Sequence[str], words: str, most: int, *, maker: str = "", first: int = 0) -> tuple[str, ...]:
-    """Return the ids of presets with all of the words, the last as it begins, the most used first: of shelves, and all of `maker`'s."""
+    """Return ids of presets with all of the words, the last as a prefix, the most used first: in these lists, and all by `maker`."""
     where = (*(search_terms.SHELF + one for one in shelves), *((search_terms.PERSON + maker,) if maker else ()))
     groups = [where, *map(search_terms.either, typed(words)[:MOST_WORDS])]
     newest = await (_newest_of_many(session, shelves, maker, groups) if _is_postgresql(session) else _newest(session, groups))
-    # Ordered here: each database has an order of words of its own.
+    # Sorted here: each database has its own collation.
     ranked = sorted(newest, key=lambda one: (-one.uses, one.key, one.id))
     return tuple(one.id for one in ranked[first : first + most])
 
 
 async def _newest(session: AsyncSession, groups: search_terms.Groups) -> Sequence[Any]:
-    """Return the newest presets that SQLite's index finds: it gives them in this order."""
+    """Return the newest matches of SQLite's index, which returns them in this order."""
     conditions, patterns = begins("preset", groups)
     source = "preset_search CROSS JOIN preset_number ON preset_number.number = preset_search.rowid"
     source += " CROSS JOIN preset ON preset.id = preset_number.id"
@@ -52,7 +52,7 @@ async def _newest(session: AsyncSession, groups: search_terms.Groups) -> Sequenc
 
 
 async def _newest_of_many(session: AsyncSession, shelves: Sequence[str], maker: str, groups: search_terms.Groups) -> Sequence[Any]:
-    """Return the newest presets that PostgreSQL's index finds, which has no order: of more than a few each shelf is asked by itself."""
+    """Return the newest matches of PostgreSQL's index, which has no order: if there are many, each list is queried by itself."""
     await planned(session)
     given = {"terms": search_terms.tsquery(groups), "maker": maker, **{f"shelf{number}": one for number, one in enumerate(shelves)}}
     fits = f"{search_index.vector('preset')} @@ CAST(:terms AS tsquery) AND NOT archived"

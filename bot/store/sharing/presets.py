@@ -1,4 +1,4 @@
-"""Presets: found by name on the shelves that somebody may look at, in versions that are never changed."""
+"""Presets in immutable versions, found by name in the lists that a user may see."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,32 +17,32 @@ from bot.presets.template import Body, Use, folded, key_of
 from bot.store.database import Database
 from bot.store.sharing import preset, preset_search
 from bot.store.sharing.boards import Boards
-from bot.store.sharing.preset import PUBLIC as PUBLIC  # as a shelf that readers look at
+from bot.store.sharing.preset import PUBLIC as PUBLIC  # re-exported as a list for readers
 from bot.store.sharing.preset import New
 from bot.store.tables.core import PictureRow, UserRow
 from bot.store.tables.sharing import PresetRow, PresetVersionRow
 
-#: Whoever tries names has to know them: of several of one name that are not on these shelves none is found.
+#: The maximal number of presets in a user's own list.
 _MOST_LISTED = 1_000
 
-#: Nobody changes a preset so often that a version has more digits.
+#: The maximal number of digits in a version.
 _LONGEST_VERSION = 6
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Who looks, and which boards they look at from where they are."""
+    """The user who reads, and the boards that they may see in their channel."""
 
     user: str
     boards: tuple[str, ...] = ()
 
     @property
     def shelves(self) -> tuple[str, ...]:
-        """Return the shelves, the nearest first."""
+        """Return the lists, the nearest first."""
         return (self.user, *self.boards, PUBLIC)
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
-    """A preset in one of its versions. `shelf` is whose list it stands in; `maker` what its person is called."""
+    """A preset in a version. `shelf` is the owner of its list; `maker` the name of its user."""
 
     id: str
     user: str
@@ -61,13 +61,13 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def use(self) -> Use:
-        """Return it as it is painted with."""
+        """Return it as it is used for painting."""
         return Use(self.id, self.name, self.version, self.body)
 
 
 @cache
 def shipped() -> Mapping[str, Preset]:
-    """Return the presets that Easel comes with, by their keys: everybody sees them, and nobody can change them."""
+    """Return the presets shipped with Easel, by key: all users see them, and no user can change them."""
     found = interchange.read(resources.files("bot.presets").joinpath("shipped.json").read_bytes()).presets
     usual = {"id": "", "user": "", "maker": "Easel", "shelf": PUBLIC, "version": 1, "head": 1, "forked_from": None, "uses": 0}
     rest: dict[str, Any] = {**usual, "picture": None, "archived": False, "created": datetime(2026, 11, 22, tzinfo=UTC)}
@@ -82,11 +82,11 @@ class Presets:
         self._boards = Boards(database)
 
     async def reader(self, user: str, channel: MessageRef) -> Reader:
-        """Return what a person may look at in a place."""
+        """Return the reader for a user in a channel."""
         return Reader(user, await self._boards.looked_at(user, channel))
 
     async def find(self, said: str, reader: Reader) -> Preset | None:
-        """Return the preset of a name (`poster`, or `poster@3` for an earlier version) that somebody may see; their own first."""
+        """Return the visible preset of a name (`poster`, or `poster@3` for an earlier version); the user's own first."""
         if "#" in said:
             return await self._seen(said.partition("#")[2], reader)
         name, _, version = said.partition("@")
@@ -105,13 +105,13 @@ class Presets:
         if found is None:
             return shipped().get(key) if version in ("", "1") else None
         id, head, maker = found
-        # What it was before it was shown to others is its maker's alone.
+        # Versions from before its publication are visible to its maker only.
         if version and int(version) != head and maker != reader.user:
             return None
         return await self.get(id, int(version) if version else None)
 
     async def _seen(self, preset_id: str, reader: Reader) -> Preset | None:
-        """Return a preset by id, where somebody may see it."""
+        """Return a preset by id, if the reader may see it."""
         async with self._database.read() as session:
             row = (
                 await session.execute(_whole().where(PresetRow.id == preset_id, _is_seen(reader), PresetRow.archived == false()))
@@ -119,19 +119,19 @@ class Presets:
         return None if row is None else _preset(*row)
 
     async def get(self, preset_id: str, version: int | None = None) -> Preset | None:
-        """Return a preset by id, in its newest version or an earlier one; whoever asks sees to it that it may be seen."""
+        """Return a preset by id, in its newest version or an earlier version; the caller checks the visibility."""
         async with self._database.read() as session:
             row = (await session.execute(_whole(version).where(PresetRow.id == preset_id))).first()
         return None if row is None else _preset(*row)
 
     async def referred(self, reference: str | None) -> Preset | None:
-        """Return the preset that a wish names, in the version that it was wished with, archived or not; none where it is gone."""
+        """Return the preset referenced by parameters, in the referenced version, archived or not; None if it is deleted."""
         named, _, id = (reference or "").partition("#")
         version = named.rpartition("@")[2]
         return await self.get(id, int(version)) if id and version.isdecimal() else None
 
     async def own(self, user: str, name: str) -> Preset | None:
-        """Return a preset of a person's own, wherever it stands, an archived one too."""
+        """Return a user's own preset, published or not, archived or not."""
         async with self._database.read() as session:
             row = (
                 await session.execute(
@@ -150,7 +150,7 @@ class Presets:
         picture: str | None = None,
         forked_from: str | None = None,
     ) -> Preset:
-        """Keep a preset of a person's own: a new one, or a new version of the one of this name, which is taken out of the archive."""
+        """Save a user's own preset: a new preset, or a new version of their preset of this name, which is unarchived."""
         new = New(name=name, body=body, tags=tags, picture=picture, forked_from=forked_from)
         async with self._database.write() as session:
             id = await preset.keep(session, user, new)
@@ -159,43 +159,43 @@ class Presets:
         return found
 
     async def save_all(self, user: str, all_new: Sequence[New]) -> None:
-        """Keep presets of a person's own, each under its name, or with a number where something else of theirs has that.
+        """Save a user's own presets, with a number after the name if a different preset of theirs has the name.
 
-        What is there already stays as it is.
+        Existing presets stay unchanged.
         """
         async with self._database.write() as session:
             await preset.keep_all(session, user, all_new)
 
     async def show(self, one: Preset, channel: MessageRef | None) -> None:
-        """Put a preset on the board of a place, or on everybody's shelf.
+        """Publish a preset on the board of a channel, or in the public list.
 
-        Raises `BadInput` where one of its name stands there, or where it stands elsewhere: it would silently be gone from there.
+        Raises `BadInput` if its name is taken there, or if it is published elsewhere, because it would silently vanish from there.
         """
         try:
             async with self._database.write() as session:
                 await preset.show(session, one.id, channel)
         except IntegrityError:
-            # Everybody's shelf is held by nobody: somebody else was quicker.
+            # The public list has no lock: another transaction was quicker.
             raise BadInput("input-preset-taken-there", name=one.name) from None
 
     async def hide(self, preset_id: str) -> None:
-        """Have a preset be its maker's alone again; where they have another one of its name by now it gets a number."""
+        """Make a preset private again; if its maker has another preset of its name by now, it gets a number."""
         async with self._database.write() as session:
             await preset.hide(session, preset_id)
 
     async def archive(self, preset_id: str) -> None:
-        """Take a preset out of all lists and off all boards; its versions stay, and pictures go on naming them."""
+        """Remove a preset from all lists and boards; its versions stay, and pictures still refer to them."""
         async with self._database.write() as session:
             await preset.hide(session, preset_id, archived=True)
 
     async def used(self, preset_ids: Iterable[str]) -> None:
-        """Count that presets were painted with."""
+        """Count a use of presets."""
         async with self._database.write() as session:
             for id in sorted(filter(None, preset_ids)):
                 await session.execute(update(PresetRow).where(PresetRow.id == id).values(uses=PresetRow.uses + 1))
 
     async def complete(self, reader: Reader, prefix: str, most: int) -> tuple[str, ...]:
-        """Return names that begin like this, of presets that somebody may see; the nearest shelf's come first."""
+        """Return the visible names with a prefix; those of the nearest list come first."""
         begun = folded(prefix)
         async with self._database.read() as session:
             found = await preset_search.names(session, reader.shelves, begun, most)
@@ -203,7 +203,7 @@ class Presets:
         return tuple(dict.fromkeys([*found, *came_along]))[:most]
 
     async def listed(self, reader: Reader, words: str, first: int, most: int) -> tuple[Preset, ...]:
-        """Return what somebody may see from the `first` on, counted from 0, whose names, tags or prompts hold every one of the words.
+        """Return the visible presets from the `first` on, counted from 0, whose names, tags or prompts contain all of the words.
 
         The most used come first.
         """
@@ -218,12 +218,12 @@ class Presets:
             out_of_reach = frozenset(await session.scalars(same_name))
             if first and not ids:
                 count = len(await preset_search.ids(session, reader.shelves, words, first, maker=reader.user))
-        # What Easel comes with stands behind everything that people made; by its name that of a person is found first.
+        # Shipped presets follow all presets of users; by name, a user's preset is found first.
         rest = tuple(one for one in _shipped_with(words) if one.name not in out_of_reach)[max(first - count, 0) :]
         return (*rows, *rest[:room])
 
     async def picture(self, reader: Reader, file: str) -> bool:
-        """Return whether a picture that is kept in a file, as itself or as a thumbnail, is that of a preset that somebody may see."""
+        """Return whether a file is the picture or thumbnail of a preset that the reader may see."""
         is_it = or_(PictureRow.file == file, PictureRow.thumbnail == file)
         wanted = select(PresetRow.id).join(PictureRow, PictureRow.id == PresetRow.picture_id)
         async with self._database.read() as session:
@@ -231,7 +231,7 @@ class Presets:
             return await session.scalar(seen) is not None
 
     async def of_person(self, user: str) -> tuple[Preset, ...]:
-        """Return all presets of a person's own, archived ones left out."""
+        """Return all of a user's own presets, except archived presets."""
         wanted = _whole().where(PresetRow.person_id == user, PresetRow.archived == false()).order_by(PresetRow.key).limit(_MOST_LISTED)
         async with self._database.read() as session:
             return tuple(_preset(*row) for row in await session.execute(wanted))
@@ -249,7 +249,7 @@ def _is_seen(reader: Reader) -> ColumnElement[bool]:
 
 
 def _whole(version: int | None = None) -> Select[PresetRow, PresetVersionRow, str]:
-    """Return the question for presets with one of their versions and the name of their maker."""
+    """Return the query for presets with one version and the name of their maker."""
     number = PresetRow.head if version is None else version
     return (
         select(PresetRow, PresetVersionRow, UserRow.name)

@@ -1,4 +1,4 @@
-"""What the columns of the tables are made of: moments in UTC, text that every database can keep, and the base of all tables."""
+"""Column types for the tables: times in UTC, text that every database can store, and the base class of all tables."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -9,13 +9,13 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment in UTC: SQLite keeps no time zones, so they are taken off on the way in and put back on the way out."""
+    """A time in UTC: SQLite stores no time zones, so they are removed on writing and restored on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse moments without a zone: which one they mean cannot be known later."""
+        """Reject times without a zone: the intended zone cannot be determined later."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -24,7 +24,7 @@ class Utc(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return the moment with its zone."""
+        """Return the time with its zone."""
         del dialect
         if value is None:
             return None
@@ -33,34 +33,34 @@ class Utc(TypeDecorator[datetime]):
 
 
 def storable(text: str) -> str:
-    """Return a text as it is kept, without what no database can keep."""
+    """Return a text without characters that no database can store."""
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
 class Plain(TypeDecorator[str]):
-    """Text as people send it, made storable: PostgreSQL takes no NUL, and neither database takes half a surrogate pair."""
+    """Text from users, made storable: PostgreSQL rejects NUL, and both databases reject unpaired surrogates."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Leave out what no database can keep."""
+        """Remove characters that no database can store."""
         del dialect
         return value if value is None else storable(value)
 
 
 def now() -> datetime:
-    """Return this moment."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return a moment as microseconds, which order what came in the same second."""
+    """Return a time in microseconds, which order events of the same second."""
     return int(moment.timestamp() * 1_000_000)
 
 
 class Base(DeclarativeBase):
-    """What all tables share: one map from Python types to columns, and names for constraints that migrations can drop."""
+    """Base class of all tables: a map from Python types to columns, and names for constraints, so that migrations can drop them."""
 
     metadata = MetaData(
         naming_convention={

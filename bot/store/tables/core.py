@@ -1,6 +1,6 @@
-"""The tables; those of what groups share stand in `bot.store.tables.sharing`. `migrations/` makes them, and a test compares the two.
+"""The tables, except those for sharing (`bot.store.tables.sharing`). `migrations/` creates them, and a test compares the two.
 
-Ids are random texts, never numbers that can be counted up. Times are UTC.
+Ids are random texts, never sequential numbers. Times are UTC.
 """
 
 from datetime import datetime
@@ -23,26 +23,26 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from bot.core.values import new_id
-from bot.store.tables.columns import Base as Base  # whoever asks for the base wants its tables too
+from bot.store.tables.columns import Base as Base  # re-exported: importing the base must import its tables too
 from bot.store.tables.columns import now
 from bot.store.tables.search_index import created
 
-#: The jobs that are not over yet, written as the index on them says it: that is how a database knows that it may use the index.
+#: The condition for open jobs, written exactly as in their index: only then does a database know that it may use the index.
 OPEN = "state IN ('waiting', 'paused', 'running')"
 
-#: The jobs that wait for their turn, those that are being painted, and the results that are still to be told, likewise.
+#: The conditions for queued jobs, running jobs and pending deliveries, written as in their indexes too.
 WAITING, RUNNING, UNTOLD = "state = 'waiting'", "state = 'running'", "state IN ('todo', 'sending')"
 
-#: Jobs that are over and whose credits are still held: whoever painted them when they were cancelled says what was used.
+#: Ended jobs whose credits are still held: the runner that painted them when they were cancelled reports the usage.
 UNSETTLED = "charged IS NULL AND ended IS NOT NULL"
 
 
-#: Under which name an index keeps which rows it holds.
+#: The key in `Index.info` for the condition of a partial index.
 WHERE = "where"
 
 
 def speak_postgresql() -> None:
-    """Say for PostgreSQL too which rows the indexes hold."""
+    """Set the conditions of the partial indexes for PostgreSQL too."""
     for table in Base.metadata.tables.values():
         for index in table.indexes:
             if WHERE in index.info:
@@ -50,21 +50,21 @@ def speak_postgresql() -> None:
 
 
 def _some(name: str, *columns: str, where: str) -> Index:
-    """Return an index that holds only the rows that are looked for, which are few at a time."""
-    # Said for PostgreSQL when one is opened: naming it here would load its dialect, a twentieth of a start.
+    """Return a partial index over the rows that are queried, which are few at a time."""
+    # Set for PostgreSQL when a database is opened: naming it here would load its dialect, a twentieth of the start-up time.
     return Index(name, *columns, sqlite_where=text(where), info={WHERE: where})
 
 
-#: What a person may be for everybody, beside who looks after a place on its platform.
+#: Global roles of a user, beside the moderators of a channel on its platform.
 MODERATOR, OPERATOR = "moderator", "operator"
 
 
 class UserRow(Base):
-    """Somebody, on however many platforms.
+    """A user, on any number of platforms.
 
-    `tier` says how many credits and how large a turn they get, `role` what they may do to others' (nothing, or as a `moderator` or
-    `operator` everywhere); `paused` holds their jobs back. `language` is what they chose to be spoken to in, `locale` what a
-    platform said last that they speak; empty where nobody said so.
+    `tier` sets their credits and their weight in the fair queue, `role` their global rights (none, or those of a `moderator` or
+    `operator`); `paused` holds their jobs back. `language` is the language they chose, `locale` the latest locale from
+    their platform; each empty if unknown.
     """
 
     __tablename__ = "person"
@@ -80,7 +80,7 @@ class UserRow(Base):
 
 
 class AccountRow(Base):
-    """A person as one platform knows them."""
+    """A user's account on a platform."""
 
     __tablename__ = "identity"
 
@@ -91,7 +91,7 @@ class AccountRow(Base):
 
 
 class ChannelRow(Base):
-    """A conversation, group or channel. `key` is the platform's name for it; `paused` holds the jobs of everybody in it back."""
+    """A conversation, group or channel. `key` is the platform's id of it; `paused` holds all jobs in it back."""
 
     __tablename__ = "place"
     __table_args__ = (UniqueConstraint("platform", "key"),)
@@ -104,9 +104,9 @@ class ChannelRow(Base):
 
 
 class MembershipRow(Base):
-    """A person in a place; `paused` holds their jobs back there and nowhere else.
+    """A user's membership of a channel; `paused` holds their jobs back in this channel only.
 
-    `used` (thousandths) is what of a `day` they used there as somebody from whom they have parted since, or who was forgotten.
+    `used` (thousandths) is their usage there on a `day`, carried over from a user who was unlinked or deleted.
     """
 
     __tablename__ = "membership"
@@ -119,9 +119,9 @@ class MembershipRow(Base):
 
 
 class CountedRow(Base):
-    """Use of one day that counts for several: who were one person until then, or come back when they were forgotten (`digest`).
+    """Usage of a day that counts for several users: unlinked users, or deleted users who come back (`digest`).
 
-    `amount` (thousandths) was used in a place, or is of what the operator gives. The same `use` counts once for whoever has it twice.
+    `amount` (thousandths) was used in a channel, or of the operator's allowance. A user with the same `use` twice is charged once.
     """
 
     __tablename__ = "counted"
@@ -136,10 +136,10 @@ class CountedRow(Base):
 
 
 class TurnRow(Base):
-    """Whose turn it is: a person's virtual finish time (`bot.core.fair_queue`), and whether they may have something waiting.
+    """A user's row in the fair queue: their virtual finish time (`bot.core.fair_queue`), and whether they may have queued jobs.
 
-    `since` (microseconds) decides between equal tags: all who come back enter at the clock. `waiting` is put back by whoever looks
-    and finds nothing, so it may be true too long, but never false while a job waits.
+    `since` (microseconds) breaks ties: all returning users enter at the current virtual time. `waiting` is reset by the claim
+    that finds no jobs, so it may be true too long, but never false while a job is queued.
     """
 
     __tablename__ = "turn"
@@ -152,7 +152,7 @@ class TurnRow(Base):
 
 
 class ClockRow(Base):
-    """The virtual time of the turns: one row. Whoever takes a turn holds it, so the order is exact however many processes take turns."""
+    """The virtual time of the fair queue: one row. Every claim locks it, so the order is exact with any number of processes."""
 
     __tablename__ = "clock"
 
@@ -161,7 +161,7 @@ class ClockRow(Base):
 
 
 class JobInputRow(Base):
-    """A picture that a job starts from: its `role`, its `position` among those of that role, and its key in the file store."""
+    """An input picture of a job: its `role`, its `position` within that role, and its key in the file store."""
 
     __tablename__ = "job_input"
 
@@ -172,21 +172,21 @@ class JobInputRow(Base):
 
 
 def _inputs_of(job_id: Mapped[str]) -> ScalarSelect[str]:
-    """Return the pictures of a job in one value, `role position file` a line: jobs are read often, and mostly have none."""
+    """Return the input pictures of a job in one value, `role position file` per line: jobs are read often and mostly have none."""
     row = JobInputRow.role + literal(" ") + cast(JobInputRow.position, String) + literal(" ") + JobInputRow.file
     lines = select(func.aggregate_strings(row, "\n")).where(JobInputRow.job_id == job_id)
     return lines.correlate_except(JobInputRow).scalar_subquery()
 
 
 class JobRow(Base):
-    """A request from the moment it was accepted. `wish` is what was asked, `request` what the engine is given (without the inputs).
+    """An accepted request. `wish` holds the parameters, `request` the input of the engine (without the input pictures).
 
-    `attempt` is the fence: whoever finishes a job says which attempt it was, and a later attempt makes that void. It only grows;
-    `tries` are the attempts that count against the job. `lease` is until when whoever paints it (`runner`) has it; a job whose
-    lease ran out is painted again. `rank` is its place in its person's own line, `passed` how often a later one of them went
-    first, `cost` the seconds of the device that it is thought to take. `credits` (thousandths) are held until `charged` says what of
-    them was taken; `day` is the operator's day of which they are. `proof` is what painted it, as JSON, once it is done. `language`
-    is what it is told of in. `inputs` are its pictures as one text, read along with the job (`JobInputRow`).
+    `attempt` is the fencing token: a runner ends a job with the number of its attempt, and a later attempt invalidates it. It only
+    grows; `tries` are the attempts that count against the job. `lease` is when the lease of its runner (`runner`) expires; a job with an
+    expired lease is repeated. `rank` is its position in its user's own queue, `passed` how often a later job of theirs went
+    first, `cost` its estimated device seconds. `credits` (thousandths) are held until `charged` records the captured
+    amount; `day` is the operator's day to which they belong. `proof` is its provenance as JSON, once it is done. `language`
+    is the language of its messages. `inputs` are its input pictures as one text, read along with the job (`JobInputRow`).
     """
 
     __tablename__ = "job"
@@ -232,7 +232,7 @@ class JobRow(Base):
 
 
 class PictureRow(Base):
-    """A finished picture; `file` and `thumbnail` are keys of the file store, `terms` is what a search compares (`search_terms`)."""
+    """A finished picture; `file` and `thumbnail` are keys of the file store, `terms` its search terms (`search_terms`)."""
 
     __tablename__ = "picture"
     __table_args__ = (UniqueConstraint("job_id", "index"), Index("ix_picture_person_id_created", "person_id", "created"))
@@ -253,7 +253,7 @@ class PictureRow(Base):
 
 
 class TokenRow(Base):
-    """A way in: the digest of a secret that opens the web chat for a person."""
+    """An access token: the digest of a secret that opens the web chat for a user."""
 
     __tablename__ = "api_token"
 
@@ -265,10 +265,10 @@ class TokenRow(Base):
 
 
 class CreditAccountRow(Base):
-    """The credits (thousandths) of a person or of a place: what is `left` of today's, and what was granted beside (`extra`).
+    """The credits (thousandths) of a user or a channel: `left` of today's allowance, and granted credits (`extra`).
 
-    `day` is the operator's day that `left` belongs to, `allowance` what that day began with. The ledger sums to `left + extra`.
-    `left` is below 0 where an operator allows less than was used by then.
+    `day` is the operator's day of `left`, `allowance` the amount at the start of that day. The ledger sums to `left + extra`.
+    `left` is below 0 if an operator lowers the allowance below the usage.
     """
 
     __tablename__ = "account"
@@ -283,7 +283,7 @@ class CreditAccountRow(Base):
 
 
 class LedgerRow(Base):
-    """One change of an account, never changed itself: `amount` of what can be spent, `extra` of that in granted credits."""
+    """A change of an account, itself immutable: `amount` in spendable credits, `extra` of it in granted credits."""
 
     __tablename__ = "ledger"
     __table_args__ = (Index("ix_ledger_account_id_at", "account_id", "at"),)
@@ -299,10 +299,10 @@ class LedgerRow(Base):
 
 
 class DeliveryRow(Base):
-    """A result on its way to its platform: `todo`, `sending`, `sent`, `unknown` or `gave_up`. `due` is when it is tried next.
+    """A result for its platform: `todo`, `sending`, `sent`, `unknown` or `gave_up`. `due` is the time of the next attempt.
 
-    While it is being sent `due` is until when whoever sends it (`runner`) has it. `attempt` is the fence, as for jobs; `unsure`
-    says that an earlier attempt may have arrived. `message` is what the platform calls it.
+    While it is being sent, `due` is when the lease of its sender (`runner`) expires. `attempt` is the fencing token, as for jobs; `unsure`
+    means that an earlier attempt may have arrived. `message` is the platform's id of it.
     """
 
     __tablename__ = "delivery"
@@ -323,9 +323,9 @@ class DeliveryRow(Base):
 
 
 class InboxRow(Base):
-    """Something that a platform brought, kept before the platform is told that it arrived; `done` once it was acted on.
+    """An update of a platform, stored before it is acknowledged; `done` once it was handled.
 
-    `runner` is the process that acts on it, or is about to; nobody where it is free.
+    `runner` is the process that handles it, or is about to; null if it is free.
     """
 
     __tablename__ = "inbox"
@@ -340,7 +340,7 @@ class InboxRow(Base):
 
 
 class LeaseRow(Base):
-    """What only one process does at a time, and who does it until when."""
+    """A lease on an activity of only one process at a time: its holder and its expiry."""
 
     __tablename__ = "lease"
 
@@ -350,7 +350,7 @@ class LeaseRow(Base):
 
 
 class FileIdRow(Base):
-    """What a platform calls a picture that it was sent."""
+    """A platform's file id of a picture that it received."""
 
     __tablename__ = "handle"
 
@@ -360,7 +360,7 @@ class FileIdRow(Base):
 
 
 class SettingRow(Base):
-    """What a person wants, or everybody in a place, where nothing else is said: `given` is JSON, by the names of parameters."""
+    """Defaults of a user, or of all users in a channel, for options that a request leaves out: `given` is JSON, by parameter name."""
 
     __tablename__ = "setting"
 
@@ -371,9 +371,9 @@ class SettingRow(Base):
 
 
 class LinkCodeRow(Base):
-    """A code that joins, once and until then: two names of one person, or two groups on one board. Only its digest is kept.
+    """A single-use code with an expiry: it links two accounts, or merges the boards of two groups. Only its digest is stored.
 
-    `asker_id` is who typed it and wants to be joined with `person_id`, who made it and has to agree.
+    `asker_id` is the user who entered it to be merged with `person_id`, who created it and must confirm.
     """
 
     __tablename__ = "link_code"
@@ -386,7 +386,7 @@ class LinkCodeRow(Base):
 
 
 class FavouriteRow(Base):
-    """A picture that somebody marked, in a folder or in none."""
+    """A favourite: a user's mark on a picture, in a folder or in none."""
 
     __tablename__ = "favourite"
 
@@ -397,7 +397,7 @@ class FavouriteRow(Base):
 
 
 class TimingRow(Base):
-    """How long a step of a picture takes the device, as learned: by model, shape, and how many were painted together."""
+    """The learned duration of a step on the device: by model, shape and batch size."""
 
     __tablename__ = "timing"
 
@@ -410,7 +410,7 @@ class TimingRow(Base):
 
 
 class AuditRow(Base):
-    """What somebody with more rights than others did with them. `actor` stays when the person has gone, as an id that means nothing."""
+    """An action of a moderator or operator on other users. `actor` stays after the user is deleted, as a meaningless id."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_at", "at"),)
@@ -425,7 +425,7 @@ class AuditRow(Base):
 
 
 class TombstoneRow(Base):
-    """Somebody who was forgotten: the digest of what one platform called them, so that a backup that knows them can be cleaned again."""
+    """A deleted user: the digest of a platform account, so that the user can be deleted again from a restored backup."""
 
     __tablename__ = "tombstone"
 

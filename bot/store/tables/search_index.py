@@ -1,8 +1,8 @@
-"""The indexes that search uses. SQLAlchemy knows no words for them, so they are said here, once for each database.
+"""The search indexes. SQLAlchemy cannot express them, so they are written here, once for each database.
 
-SQLite: a table of FTS5 beside `picture` and one beside `preset`, which triggers keep up to date. Its rows need numbers that stay as
-they are when a file is compacted, and grow with time: `picture_number` has them. PostgreSQL: an index on an expression. In both,
-whose a picture is and where a preset stands is read from its own column: when that changes, so does what is found.
+SQLite: an FTS5 table beside `picture` and another beside `preset`, kept up to date by triggers. Its rows need numbers that survive a
+compaction of the file, and grow with time: `picture_number` has them. PostgreSQL: an index on an expression. In both,
+the owner of a picture and the list of a preset are read from their own columns: if they change, so do the matches.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from bot.store.images.search_terms import BEGINNINGS
 
-#: What is searched: a table, and its terms as an expression over `{row}`.
+#: The searched tables, with their terms as an expression over `{row}`.
 _SQLITE = {
     "picture": "{row}.terms || ' @' || {row}.person_id",
     "preset": "{row}.terms || ' @' || {row}.person_id || ' ^' || {row}.shelf",
@@ -21,23 +21,23 @@ _POSTGRESQL = {
     "preset": "array_to_tsvector(string_to_array(preset.terms, ' ') || ('@' || preset.person_id) || ('^' || preset.shelf))",
 }
 
-#: Names of presets by their beginning: PostgreSQL's own order of words is none of beginnings.
+#: Names of presets by prefix: PostgreSQL's default collation does not support prefix search.
 _PREFIX = 'preset_prefix ON preset (shelf, key COLLATE "C")'
 
-#: The newest on a shelf: where many presets have a word, only these are looked at.
+#: The newest in a list: if many presets have a word, only these are checked.
 _NEWEST = "preset_newest ON preset (shelf, created)"
 
-#: Characters that terms are made of beside letters and digits.
+#: Characters in terms beside letters and digits.
 _TOKENS = "ascii tokenchars ''@=+#^-_''"
 
 
 def vector(table: str) -> str:
-    """Return the terms of a table's rows as PostgreSQL's index has them."""
+    """Return the terms of a table's rows as in PostgreSQL's index."""
     return _POSTGRESQL[table]
 
 
 def statements(dialect: str) -> tuple[str, ...]:
-    """Return what makes the indexes, where they are not there yet."""
+    """Return the statements that create the indexes, if they do not exist."""
     if dialect == "sqlite":
         return tuple(one for table, terms in _SQLITE.items() for one in _of_sqlite(table, terms))
     begin = "CREATE INDEX IF NOT EXISTS"
@@ -46,21 +46,21 @@ def statements(dialect: str) -> tuple[str, ...]:
 
 
 def removal(dialect: str) -> tuple[str, ...]:
-    """Return what takes the indexes away."""
+    """Return the statements that drop the indexes."""
     if dialect == "postgresql":
         return tuple(f"DROP INDEX {name}" for name in NAMES)
     return tuple(f"DROP {kind} {name}" for table in _SQLITE for name, kind in _names(table).items())
 
 
 def created(_metadata: object, connection: Connection, tables: Any = (), **_more: object) -> None:
-    """Make the indexes after the tables that were made."""
+    """Create the indexes after their tables."""
     if {one.name for one in tables or ()} >= set(_SQLITE):
         for statement in statements(connection.dialect.name):
             connection.exec_driver_sql(statement)
 
 
 def missing(connection: Connection) -> tuple[str, ...]:
-    """Return the names of what search needs and is not there, of tables that are."""
+    """Return the names of missing search indexes, of tables that exist."""
     if connection.dialect.name == "sqlite":
         there = set(connection.scalars(text("SELECT name FROM sqlite_master")))
         needed = {name: table for table in _SQLITE for name in _names(table)}
@@ -72,12 +72,12 @@ def missing(connection: Connection) -> tuple[str, ...]:
     return tuple(sorted(name for name, table in needed.items() if table in there and name not in there))
 
 
-#: The indexes of PostgreSQL, which the models do not name.
+#: The indexes of PostgreSQL, which the models do not contain.
 NAMES = ("picture_search", "preset_search", "preset_prefix", "preset_newest")
 
 
 def _names(table: str) -> dict[str, str]:
-    """Return what SQLite needs to search a table, each with its kind, in an order in which it can be dropped."""
+    """Return the objects that SQLite needs to search a table, each with its kind, in an order in which they can be dropped."""
     triggers = {f"{table}_search_{when}": "TRIGGER" for when in ("new", "changed", "gone")}
     return {**triggers, f"{table}_search": "TABLE", f"{table}_searched": "VIEW", f"{table}_number": "TABLE"}
 
@@ -89,7 +89,7 @@ def _bare(table: str) -> str:
 def _of_sqlite(table: str, terms: str) -> tuple[str, ...]:
     number, new, old = f"(SELECT number FROM {table}_number WHERE id = NEW.id)", terms.format(row="NEW"), terms.format(row="OLD")
     add = f"INSERT INTO {table}_search (rowid, terms) VALUES ({number}, {new});"
-    # Without the words of its own FTS5 has to be told what it knew.
+    # This FTS5 table stores no text of its own, so a deletion must supply the old terms.
     take = f"INSERT INTO {table}_search ({table}_search, rowid, terms) VALUES ('delete', {number.replace('NEW', 'OLD')}, {old});"
     prefix = " ".join(map(str, BEGINNINGS))
     columns = "terms, person_id" + (", shelf" if table == "preset" else "")
@@ -102,7 +102,7 @@ def _of_sqlite(table: str, terms: str) -> tuple[str, ...]:
         f"CREATE TRIGGER IF NOT EXISTS {table}_search_new AFTER INSERT ON {table}"
         f" BEGIN INSERT INTO {table}_number (id) VALUES (NEW.id); {add} END",
         f"CREATE TRIGGER IF NOT EXISTS {table}_search_changed AFTER UPDATE OF {columns} ON {table} BEGIN {take} {add} END",
-        # Before, and not after: what refers to the row goes with it.
+        # Before, not after: rows that refer to this row are deleted with it.
         f"CREATE TRIGGER IF NOT EXISTS {table}_search_gone BEFORE DELETE ON {table}"
         f" BEGIN {take} DELETE FROM {table}_number WHERE id = OLD.id; END",
     )

@@ -1,4 +1,4 @@
-"""The tables of what groups share: boards, presets, what is on a board, and what people say of it. `bot.store.tables.core` has them all."""
+"""The tables for sharing: boards, presets, shares, votes and reports. `bot.store.tables.core` includes them all."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bot.store.tables.columns import Base, now
 
 
 class BoardRow(Base):
-    """What a group shares, on however many platforms."""
+    """A board, shared by channels on any number of platforms."""
 
     __tablename__ = "board"
 
@@ -19,7 +19,7 @@ class BoardRow(Base):
 
 
 class BoardChannelRow(Base):
-    """A place, and the board that it looks at."""
+    """A channel, and its board."""
 
     __tablename__ = "board_place"
 
@@ -28,9 +28,9 @@ class BoardChannelRow(Base):
 
 
 class DigestRow(Base):
-    """A place that wants to be told once a week what is new; `person_id` is whose conversation it is, nobody's for a group.
+    """A channel with a weekly digest; `person_id` is the user of a private channel, null for a group.
 
-    What was told last came after `since` and until `told`; the next one is `due` then. `message` is where in the place it was asked for.
+    The latest digest covered shares after `since` and until `told`; the next is `due` then. `message` locates the request in the channel.
     """
 
     __tablename__ = "digest"
@@ -44,10 +44,10 @@ class DigestRow(Base):
 
 
 class PresetRow(Base):
-    """A preset: what it is now is its version `head`. `shelf` is whose list it stands in: a person's, a board's, or everybody's.
+    """A preset; its current version is `head`. `shelf` is the owner of its list: a user, a board, or the public.
 
-    `key` is the name as it is looked for; `forked_from` the preset that it was made from, `uses` how often it was painted with.
-    `terms` is what it is found by (`bot.store.images.search_terms`).
+    `key` is the normalised name, `forked_from` the preset it was copied from, `uses` the number of its uses.
+    `terms` are its search terms (`bot.store.images.search_terms`).
     """
 
     __tablename__ = "preset"
@@ -70,7 +70,7 @@ class PresetRow(Base):
 
 
 class PresetVersionRow(Base):
-    """What a preset was from some moment on: `body` is JSON. Versions are never changed."""
+    """A version of a preset: `body` is JSON. Versions are never changed."""
 
     __tablename__ = "preset_version"
 
@@ -81,7 +81,7 @@ class PresetVersionRow(Base):
 
 
 class ShareRow(Base):
-    """Something on a board: a picture with its prompt, or a prompt alone, or a preset. `wish` is what was asked for, as JSON."""
+    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `wish` holds the parameters, as JSON."""
 
     __tablename__ = "share"
     __table_args__ = (Index("ix_share_board_id_created", "board_id", "created"),)
@@ -101,7 +101,7 @@ class ShareRow(Base):
 
 
 class VoteRow(Base):
-    """Somebody likes something on a board."""
+    """A user's vote for a share."""
 
     __tablename__ = "vote"
 
@@ -111,7 +111,7 @@ class VoteRow(Base):
 
 
 class ReportRow(Base):
-    """Somebody thinks that something does not belong on a board."""
+    """A user's report of a share."""
 
     __tablename__ = "report"
 
