@@ -37,9 +37,9 @@ _BY_NUMBER, _BY_MOMENT = "picture_search.rowid DESC", 'picture.created DESC, pic
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A search: owners (`people`; if empty, the favourites of `person`), words, parameters, favourites folder.
+    """A search: owners (`people`; if empty, the favourites of `user`), words, parameters, favourites folder.
 
-    `person` searches in the channel `here`: of other users' pictures they see those painted there.
+    `user` searches in the channel `here`: of other users' pictures they see those painted there.
     """
 
     user: str

@@ -29,7 +29,7 @@ IS_OPEN = text(f"job.{OPEN_SQL}")
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to be accepted: user, reply address, typed text (`line`), parameters (`wish`) and engine request (`request`).
+    """A job to be accepted: user, reply address, typed text (`line`), parameters (`params`) and engine request (`request`).
 
     `inputs` are its input pictures; the request is stored without them. With a `key`, a second job of the same user and key returns the
     first. `credits` (thousandths) is its price, `cost` its estimated device seconds. `language` is the language of its
@@ -55,7 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `attempt` numbers this attempt among all attempts, `tries` counts those that count against the job. `rank` is its position in its
     user's own queue, `language` the language of the request, `evidence` its provenance,
-    `weight` the weight of its user's tier (set when the job is claimed).
+    and `weight` the weight of its user's tier (set when the job is claimed).
     """
 
     id: str

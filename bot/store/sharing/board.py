@@ -33,7 +33,7 @@ async def opened(session: AsyncSession, channel: MessageRef) -> str:
 async def held(session: AsyncSession, channel: MessageRef, user: str = "") -> str:
     """Return the board of a channel, a new board if it has none, locked: it stays the channel's until the transaction ends.
 
-    `person` is the user who shares something there; their row is locked too.
+    `user` is the user who shares something there; their row is locked too.
     """
     while True:
         board = await opened(session, channel)

@@ -21,7 +21,7 @@ Order = Literal["new", "used", "liked"]
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `wish` holds the parameters, as JSON."""
+    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `params` holds the parameters, as JSON."""
 
     id: str
     board: str

@@ -19,7 +19,7 @@ WEEK = timedelta(days=7)
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel's digest. `person` is the user of a private channel, None for a group; `place` is the channel's id here.
+    """A channel's digest. `user` is the user of a private channel, None for a group; `channel` is the channel's id in the store.
 
     The latest digest covered shares after `since` and until `told`; both are the moment of activation before the first digest. `due` is
     the time of the next digest.

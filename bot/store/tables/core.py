@@ -179,7 +179,7 @@ def _inputs_of(job_id: Mapped[str]) -> ScalarSelect[str]:
 
 
 class JobRow(Base):
-    """An accepted request. `wish` holds the parameters, `request` the input of the engine (without the input pictures).
+    """An accepted request. `params` holds the parameters, `request` the input of the engine (without the input pictures).
 
     `attempt` is the fencing token: a runner ends a job with the number of its attempt, and a later attempt invalidates it. It only
     grows; `tries` are the attempts that count against the job. `lease` is when the lease of its runner (`runner`) expires; a job with an

@@ -81,7 +81,7 @@ class PresetVersionRow(Base):
 
 
 class ShareRow(Base):
-    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `wish` holds the parameters, as JSON."""
+    """A share on a board: a picture with its prompt, a prompt alone, or a preset. `params` holds the parameters, as JSON."""
 
     __tablename__ = "share"
     __table_args__ = (Index("ix_share_board_id_created", "board_id", "created"),)

@@ -20,7 +20,7 @@ Facts = Mapping[str, str | int | float]
 class Act(msgspec.Struct, frozen=True):
     """An audited action: on a user, in a channel (both may be gone by now), and its details.
 
-    `actor` is the id of a user, whose name is `name` while Easel knows them; `place` is written `platform:place`.
+    `actor` is the id of a user, whose name is `name` while Easel knows them; `channel` is written `platform:channel`.
     """
 
     at: datetime
