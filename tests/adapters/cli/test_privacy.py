@@ -20,7 +20,7 @@ from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from bot.store.tables.columns import now
 from bot.store.tables.core import AccountRow, UserRow
-from tests.stores import accepted, database, done, painted, png, store, url, user_of
+from tests.stores import accepted, database, done, init, painted, png, store, url, user_of
 from tests.stores import usual_server as server
 
 __all__ = ["database", "server", "store", "url"]
@@ -32,7 +32,7 @@ async def ann(store):
     user = await store.people.user(UserRef("web", "ann", "Ann \x1b[2J"))
     file, source = await store.files.put(png("red")), await store.files.put(png("blue"))
     await done(store, user.id, pictures=[painted(0, file=file), painted(1, file="0" * 64 + ".png")])
-    await accepted(store, user.id, "a blue boat", source=source)
+    await accepted(store, user.id, "a blue boat", inputs=init(source))
     await done(store, await user_of(store, "bob"), pictures=[painted(file=await store.files.put(png("green")))])
     return user.id
 
@@ -47,7 +47,7 @@ async def test_an_export_has_everything(store, ann, tmp_path):
         data = json.loads(archive.read("data.json"))
         tables = data["tables"]
         first, second = sorted(tables["picture"], key=lambda row: row["index"])
-        (source,) = [job["source"] for job in tables["job"] if job["source"]]
+        (source,) = [given["file"] for given in tables["job_input"] if given["role"] == "init"]
         assert archive.read(first["file"]) == png("red")
         assert archive.read(source) == png("blue")
         assert second["file"] is None

@@ -34,7 +34,7 @@ QUESTIONS = {
 async def fill(database):
     """Add thousands of jobs that are over, and some that are not."""
     long_ago = now() - timedelta(days=9)
-    usual = {"place_id": "here", "line": "", "wish": "", "request": b"", "model": "demo", "cost": 1.0}
+    usual = {"place_id": "here", "line": "", "params": "", "request": b"", "model": "demo", "cost": 1.0}
     users = [f"p{number}" for number in range(OVER)]
     states = ["done"] * OVER + ["waiting"] * OPEN + ["running"] * OPEN + ["cancelled"]
     jobs = [

@@ -51,7 +51,7 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
     await store.people.introduce(UserRef("web", id, name), holder)
     await store.people.introduce(UserRef("telegram", f"{id}00", name), holder)
     file, thumbnail, source = [await store.files.put(png(one)) for one in colours]
-    more = {"credits": 1000, "line": f"--{id.partition('-')[0]}-line", "wish": json.dumps({"prompt": words})}
+    more = {"credits": 1000, "line": f"--{id.partition('-')[0]}-line", "params": json.dumps({"prompt": words})}
     shown = await done(store, user, words, [painted(file=file, thumbnail=thumbnail)], key=f"{id.partition('-')[0]}-key", **more)
     await store.handles.keep("telegram", {picture.id: f"handle of {picture.id}" for picture in shown})
     await accepted(store, user, words, inputs=init(source), channel=id, **more)
