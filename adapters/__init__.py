@@ -1,5 +1,5 @@
-"""Adapters: the outside world, one folder for each place where people talk to Easel, and the commands of the terminal.
+"""Adapters: one package for each platform on which users talk to Easel, and the command line.
 
-They know platforms, terminals and files, and turn what arrives there into values of the bot and of inference, and answers back.
-They must not decide what is allowed or painted, nor import the libraries that paint.
+They know platforms, terminals and files, turn what arrives into values of the bot and of inference, and turn replies back.
+They must not decide what is allowed or how images are generated, nor import the libraries that generate them.
 """

@@ -1,4 +1,4 @@
-"""What every platform's adapter is: the contract that `tests/adapters/contract` asks of each one in the registry."""
+"""The contract of every platform adapter: `tests/adapters/contract` checks it for each adapter in the registry."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,42 +17,42 @@ from bot.views.job_card import JobView
 
 @dataclass(frozen=True)
 class Bot:
-    """What an adapter is given: the configuration, the bot, and the two things that it asks about a job."""
+    """What an adapter receives: the configuration, the bot, and the two callbacks for jobs."""
 
     config: Config
     app: App
-    #: Returns the card of a job as it is now.
+    #: Returns the current view of a job.
     card: Callable[[Job], Awaitable[JobView]]
-    #: Shows a job as it is now where it belongs; to be called after a command changed it.
+    #: Shows the current state of a job in its channel; call it after a command changed the job.
     refresh: Callable[[str], Awaitable[None]]
-    #: Answers for how all of this is doing; nothing where nobody asks.
+    #: Reports health and metrics; `None` if nothing asks for them.
     operation: Health | None = None
 
 
 class Adapter(Protocol):
-    """A platform. Entering it connects, leaving it says good-bye; in between it turns what arrives into invocations.
+    """A platform. Entering it connects, leaving it disconnects; in between it turns what arrives into invocations.
 
-    `show` makes a job's card visible at its address, or changes the one that is there. It is called with every change, from any
-    task, and may drop what is overtaken. It never raises: what a platform refuses is the adapter's to mend or to log.
+    `show` displays a job view at its address, or updates the view already shown. It is called with every change, from any
+    task, and may drop outdated views. It never raises: the adapter itself repairs or logs what a platform refuses.
 
-    `settle` is called before the end of a job is kept, where it was painted: whichever process tells the end, no progress may come
-    after it. It waits for a moment at most, and never raises.
+    `settle` is called before the end of a job is stored, in the process that ran it: no progress may be shown after the end,
+    whichever process shows the end. It waits briefly at most, and never raises.
 
-    `deliver` shows how a job ended, in place of its placeholder. It is called again with the same parcel after a crash, after
-    `Later` and after a silence, and must show the result once however often that happens; where the platform gives no way to
-    be sure it says `Unknown`, after asking the person. `Sent` is said only when the platform has taken it.
+    `deliver` shows how a job ended, in place of its placeholder. It is called again with the same delivery after a crash, after
+    `Later` and after a time-out, and must show the result exactly once however often that happens; if the platform offers no way to
+    be sure, it returns `Unknown`, after asking the user. It returns `Sent` only once the platform has accepted the result.
 
-    `post` says something that nobody asked for, such as a digest, where an address is, and calls nobody by name. It never raises:
-    `Later` means that nothing was said, unless `unsure`, and that it may be tried again; `Refused` that the place is gone, or closed to
-    the bot, and nothing need be said there any more; `Unknown` whatever else. `key` is what it is known by: a platform that can tells
-    what is posted again under the same one once.
+    `post` sends an unsolicited message, such as a digest, to an address, and mentions no user. It never raises:
+    `Later` means that nothing was sent, unless `unsure`, and that it may be retried; `Refused` means that the channel is gone, or closed to
+    the bot, and needs no further messages; `Unknown` is everything else. `key` identifies the message: a platform that supports it sends
+    a message that is posted again under the same key only once.
     """
 
     platform: str
 
     @property
     def address(self) -> str:
-        """Return where people find it: what `easel run` prints when it is ready."""
+        """Return the address at which users reach it: `easel run` prints it when it is ready."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -60,15 +60,15 @@ class Adapter(Protocol):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card, new or changed."""
+        """Show a new or changed job view."""
         ...
 
     def is_mirrored(self, platform: str) -> bool:
-        """Return whether every process shows to readers of its own; False where all of them speak to one and the same platform."""
+        """Return whether each process shows to readers of its own; False if all processes write to one and the same platform."""
         ...
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Drop what was to be shown of a job, and wait for what is on its way."""
+        """Drop pending views of a job, and wait for those being sent."""
         ...
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
@@ -76,5 +76,5 @@ class Adapter(Protocol):
         ...
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Say something that nobody asked for."""
+        """Send an unsolicited message."""
         ...

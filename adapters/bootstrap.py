@@ -1,4 +1,4 @@
-"""The composition root: from the configuration to the parts that do the work. Nothing else knows which classes those are."""
+"""The composition root: builds the parts that do the work from the configuration. No other module knows their classes."""
 
 import asyncio
 import logging
@@ -39,19 +39,19 @@ log = logging.getLogger("easel.main")
 
 
 def models_folder(config: Config) -> Path | None:
-    """Return the folder to look for models in; one that nobody configured need not exist."""
+    """Return the folder with the models; a folder that is not configured need not exist."""
     named = "models_dir" in config.inference.model_fields_set
     return config.inference.models_dir if named or config.inference.models_dir.is_dir() else None
 
 
 def model_infos(config: Config) -> dict[str, ModelInfo]:
-    """Return every model that can be asked for; raises `BadModel` for one that is configured and cannot be used."""
+    """Return every available model; raises `BadModel` if a configured model cannot be used."""
     entries = [ModelEntry(**model.model_dump(exclude={"price"})) for model in config.models]
     return read_catalogue(entries, models_folder(config), WEIGHTS)
 
 
 def chosen(config: Config, name: str | None) -> ModelInfo:
-    """Return the passport of a model by name, or of the default model; raises `NotOffered` where there is none."""
+    """Return the model info for a name, or for the default model; raises `NotOffered` if there is none."""
     return _named(model_infos(config), config.inference.default_model if name is None else name)
 
 
@@ -62,7 +62,7 @@ def _named(known: dict[str, ModelInfo], name: str) -> ModelInfo:
 
 
 def engine(config: Config, offered: dict[str, ModelInfo]) -> LocalEngine:
-    """Return the engine that the configuration asks for; entering it starts it."""
+    """Return the engine for the configuration; entering it starts it."""
     section = config.inference
     settings = EngineSettings(**{name: getattr(section, name) for name in EngineSettings.__struct_fields__ if hasattr(section, name)})
     return LocalEngine(msgspec.structs.replace(settings, hashes=str(cache.folder() / "hashes")), offered)
@@ -70,30 +70,30 @@ def engine(config: Config, offered: dict[str, ModelInfo]) -> LocalEngine:
 
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Store]:
-    """Give the store, its tables as this version needs them. Raises `BotError` where that cannot be."""
+    """Open the store with its tables as this version needs them. Raises `BotError` if that fails."""
     async with Database(config.store.url) as database:
         await schema.prepare(database)
         yield Store.of(database, BlobStore(config.files.url), config.quota.policy(), cover=config.safety.cover)
 
 
 class Router:
-    """Takes each card and each result to the adapter of its platform."""
+    """Routes each job view and each result to the adapter of its platform."""
 
     def __init__(self) -> None:
         self.adapters: dict[str, Platforms] = {}
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card where it belongs; a platform that is not running now shows it when it is asked again."""
+        """Show a job view in its channel; a platform that is not running shows it when it is next asked to."""
         if (adapter := self.adapters.get(address.platform)) is not None:
             await adapter.show(card, address)
 
     def is_mirrored(self, platform: str) -> bool:
-        """Return whether a platform's readers are each process's own."""
+        """Return whether each process has its own readers on a platform."""
         adapter = self.adapters.get(platform)
         return adapter is not None and adapter.is_mirrored(platform)
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Have what is being shown of a job come to rest."""
+        """Drop pending views of a job and wait for those being sent."""
         if (adapter := self.adapters.get(address.platform)) is not None:
             await adapter.settle(job, address)
 
@@ -103,7 +103,7 @@ class Router:
         return Later("not running") if adapter is None else await adapter.deliver(outgoing)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Say something that nobody asked for."""
+        """Send an unsolicited message."""
         adapter = self.adapters.get(address.platform)
         return Later("not running") if adapter is None else await adapter.post(address, reply, key)
 
@@ -111,9 +111,9 @@ class Router:
 async def run(config: Config, said: Callable[[str, Adapter], None], ending: Callable[[int], None]) -> None:
     """Run everything that is configured until told to stop.
 
-    `said` hears of each platform when it is ready to be spoken to, `ending` how many pictures are still to be finished at the end.
+    `said` is called for each platform once it is ready, `ending` with the number of images still to be finished at the end.
     """
-    # Here and not above: other commands of the terminal do without the libraries of the platforms.
+    # Imported here because other commands of the terminal do not need the platform libraries.
     from adapters.registry import REGISTRY
     from adapters.terminal.file_delivery import FileDelivery
 
@@ -132,7 +132,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
             painter,
             router,
             (),
-            # Enough to fill the batches of every device, few enough that the order of turns is still ours.
+            # Enough to fill the batches of every device, few enough that the fair queue still decides the order.
             max(MOST_RUNNING, devices * config.inference.max_batch),
             costs=learned,
             devices=devices,
@@ -153,7 +153,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
         bot = Bot(config, app, dispatcher.card, dispatcher.show, Health(store, dispatcher, painter.workers))
         router.adapters[FileDelivery.platform] = FileDelivery(store)
         ready = [(name, adapter) for name, open_adapter in REGISTRY.items() if (adapter := open_adapter(bot)) is not None]
-        # What a terminal left behind waits in line again once a server that had taken it was stopped.
+        # Jobs left by a terminal are queued again if the server that had taken them was stopped.
         dispatcher.serve((*(name for name, _ in ready), FileDelivery.platform))
         for name, adapter in ready:
             router.adapters[name] = await stack.enter_async_context(adapter)
@@ -177,7 +177,7 @@ def _fetch(config: Config) -> Fetch | None:
 
 
 async def _told_to_stop() -> None:
-    """Wait for Ctrl-C or a polite request to end."""
+    """Wait for Ctrl-C or a termination signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     # Windows has no signal handlers in its loop; there Ctrl-C ends the wait as an exception.
@@ -185,7 +185,7 @@ async def _told_to_stop() -> None:
         for number in signals:
             loop.add_signal_handler(number, stop.set)
     await stop.wait()
-    # Whoever asks a second time does not want to wait for an orderly end.
+    # A second signal means that the user does not want to wait for an orderly end.
     with suppress(NotImplementedError):
         for number in signals:
             loop.remove_signal_handler(number)

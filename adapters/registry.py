@@ -1,4 +1,4 @@
-"""The platforms there are: one line for each."""
+"""The registry of platforms: one line for each platform."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from adapters import discord, telegram
 from adapters.base import Adapter, Bot
 from adapters.web import adapter as web
 
-#: Opens an adapter, or returns nothing where the configuration does not ask for its platform.
+#: Opens an adapter, or returns `None` if the configuration does not enable its platform.
 Open = Callable[[Bot], Adapter | None]
 
 REGISTRY: dict[str, Open] = {

@@ -1,1 +1,1 @@
-"""What several platforms use."""
+"""Code shared by several platforms."""

@@ -1,17 +1,17 @@
-"""A line as people type it, for every platform that has lines: which command it calls, and the words after it."""
+"""Parses a typed line into its command and arguments, for every platform with text input."""
 
 import re
 from typing import NamedTuple
 
-#: A slash, a name, and where a group has several bots the name of the one that is meant.
+#: A slash, a name, and, in a group with several bots, the name of the addressed bot.
 _COMMAND = re.compile(r"\s*/(?P<name>[A-Za-z][\w-]*)(?:@(?P<bot>\w+))?(?:\s+|$)", re.ASCII)
 
-#: What a line without a command does.
+#: The command for a line without a command.
 PAINT = "imagine"
 
 
 class CommandLine(NamedTuple):
-    """A line as read; `bot` is empty where nobody in particular was meant."""
+    """A parsed line; `bot` is empty if it names no bot."""
 
     command: str
     words: str
@@ -19,7 +19,7 @@ class CommandLine(NamedTuple):
 
 
 def read_line(line: str) -> CommandLine:
-    """Return the command and the words of a line; a line without a command asks for a picture."""
+    """Return the command and the arguments of a line; a line without a command generates an image."""
     found = _COMMAND.match(line)
     if found is None:
         return CommandLine(PAINT, line.strip())

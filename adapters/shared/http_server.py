@@ -1,4 +1,4 @@
-"""Serving HTTP beside everything else that runs: on a socket that is bound first, and without a say in when the program ends."""
+"""Serves HTTP beside everything else that runs: on a socket that is bound first, without handling signals."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ from bot.core.errors import BadConfig
 
 
 class Server(uvicorn.Server):
-    """A server that says when it is ready, and leaves signals to the program around it."""
+    """A server that reports when it is ready, and leaves signals to the program around it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start listening."""
         await super().startup(sockets)
         self.ready.set()
 
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound; raises `BadConfig`."""
+    """Return a bound socket; raises `BadConfig`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

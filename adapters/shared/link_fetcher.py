@@ -1,11 +1,11 @@
-"""Pictures behind links that people type, fetched so that nobody reaches what this machine can reach and they cannot.
+"""Fetches images from links that users type, without giving users access to hosts that only this machine can reach.
 
-A link is read once, strictly. Its name is resolved once, every address it has must be public, and the connection goes to exactly
-such an address, which the other end is asked for again. Each redirect goes through all of it anew. No proxy of the environment
-is used. Time, bytes and redirects are bounded, and what does not begin like a picture is not read on.
+A link is parsed once, strictly. Its name is resolved once, all of its addresses must be public, and the connection goes to exactly
+one of these addresses; the address of the peer is checked again. Each redirect passes all checks again. No proxy of the environment
+is used. Time, bytes and redirects are limited, and a response that does not begin like an image is not read further.
 
-Whoever may type links learns nothing of the networks around this machine: an address that is refused, one where nobody answers and
-a name that does not exist are one and the same sentence.
+Users learn nothing of the networks around this machine: a refused address, an address that does not answer and
+a name that does not exist all give the same sentence.
 """
 
 import asyncio
@@ -26,50 +26,50 @@ from inference.images.validation import MOST_BYTES
 MOST_SECONDS = 10.0
 MOST_REDIRECTS = 3
 
-#: An address that does not answer leaves time for the next one.
+#: An address that does not answer leaves time for the next address.
 _SECONDS_TO_CONNECT = 3.0
 _MOST_ADDRESSES = 4
 
 _PORTS = {"https": 443, "http": 80}
 
-#: Signs of a link, and those beyond ASCII that people paste, without blanks, control signs and backslashes.
+#: The characters of a link, including pasted characters beyond ASCII, without blanks, control characters and backslashes.
 _LINK = re.compile(r"[!-\[\]-~\u00a1-\U0010ffff]{1,2000}")
 
-#: What a path and a query keep as it is written; escapes are among it, so nothing is escaped twice.
+#: Characters that a path and a query keep as written; this includes escapes, so nothing is escaped twice.
 _SAFE = "/%:@!$&'()*+,;=~-._?"
 
-#: A name of the DNS. One that ends in a number would be read as an address in one of its old spellings, so it must be a plain one.
+#: A DNS name. A name that ends in a number would be read as an address in an old spelling, so it must be a plain address.
 _NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
-#: Who and where: a name or an address, an IPv6 one in square brackets, and a port.
+#: The authority: a name or an address, an IPv6 address in square brackets, and a port.
 _NETLOC = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-#: Nothing packed: what is small on the way could be endless unpacked.
+#: No compression: a small compressed response could unpack without end.
 _HEADERS = (("Accept", "image/png, image/jpeg, image/webp"), ("Accept-Encoding", "identity"), ("User-Agent", "Easel"))
 
-#: Pictures tell what they are within this many bytes.
+#: An image shows its format within this many bytes.
 _MAGIC_BYTES = 16
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Finds the addresses of a name.
+#: Resolves a name to its addresses.
 Resolve = Callable[[str, int], Awaitable[Iterable[str]]]
 
-#: Tells whether an address and port may be connected to.
+#: Returns whether an address and port may be connected to.
 Allow = Callable[[IPAddress, int], bool]
 
-#: Python counts these as global, and no picture lives there: protocol assignments, a retired relay, documentation, routing segments.
+#: Python counts these as global, and no image lives there: protocol assignments, a retired relay, documentation, routing segments.
 _NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16")))
 
-#: All that has been given out of IPv6 for everybody to reach.
+#: The allocated global unicast range of IPv6.
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A link as read: the host is lower case ASCII, the path holds the query too."""
+    """A parsed link: the host is lower case ASCII, the path includes the query."""
 
     scheme: str
     host: str
@@ -78,7 +78,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Return host and port as a request names them: without the port that everybody expects."""
+        """Return host and port as a request names them: without the default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -89,7 +89,7 @@ class Target:
 
 
 def target_of(link: str) -> Target:
-    """Return a link as read; raises `BadInput` for anything but a plain http or https link to a named host or a plain address."""
+    """Parse a link; raises `BadInput` for anything but a plain http or https link to a named host or a plain address."""
     try:
         if not _LINK.fullmatch(link):
             raise ValueError("characters that no link has")
@@ -104,7 +104,7 @@ def target_of(link: str) -> Target:
 
 
 def _host(written: str) -> str:
-    """Return a host in its one spelling; raises `ValueError` for every other spelling of an address."""
+    """Return a host in its canonical spelling; raises `ValueError` for every other spelling of an address."""
     if ":" in written:
         return str(ipaddress.IPv6Address(written))
     name = written.removesuffix(".")
@@ -112,7 +112,7 @@ def _host(written: str) -> str:
 
 
 def is_public(address: IPAddress) -> bool:
-    """Tell whether everybody can reach an address, and every IPv4 address that is packed into it."""
+    """Return whether an address is public, and every IPv4 address embedded in it."""
     return all(map(_is_plainly_public, (address, *_packed(address))))
 
 
@@ -121,7 +121,7 @@ def _is_plainly_public(address: IPAddress) -> bool:
         return False
     if any(address.version == one.version and address in one for one in _NEVER):
         return False
-    # Site-local, NAT64 and all that is not given out lie outside.
+    # Site-local, NAT64 and all unallocated addresses lie outside.
     return address.version == 4 or address in _UNICAST
 
 
@@ -136,12 +136,12 @@ def _packed(address: IPAddress) -> Iterable[ipaddress.IPv4Address]:
 
 
 def only_public(address: IPAddress, port: int) -> bool:
-    """Tell whether an address is public and the port one where pictures are offered."""
+    """Return whether an address is public and the port is a web port."""
     return port in _PORTS.values() and is_public(address)
 
 
 async def look_up(name: str, port: int) -> tuple[str, ...]:
-    """Return the addresses of a name as the system knows them; raises `OSError` where there are none."""
+    """Return the addresses of a name from the system resolver; raises `OSError` if there are none."""
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return tuple(str(address[0]) for *_, address in found)
 
@@ -149,10 +149,10 @@ async def look_up(name: str, port: int) -> tuple[str, ...]:
 async def fetch(
     link: str, *, resolve: Resolve = look_up, allow: Allow = only_public, trust: ssl.SSLContext | None = None, seconds: float = MOST_SECONDS
 ) -> bytes:
-    """Return the bytes of the picture behind a link, a PNG, JPEG or WebP by its first bytes.
+    """Return the bytes of the image behind a link, a PNG, JPEG or WebP by its first bytes.
 
-    Raises `BadInput` for a link that is no plain one, leads where nobody may go or nobody answers, leads on too often, gives no
-    picture, too large a one, or takes too long. Nothing is ever sent to an address that `allow` refuses.
+    Raises `BadInput` if the link is malformed, its address is refused or does not answer, it redirects too often, gives no
+    image, too large an image, or takes too long. Nothing is ever sent to an address that `allow` refuses.
     """
     target = first = target_of(link)
     way = _Way(resolve, allow, trust or _trusted())
@@ -171,10 +171,10 @@ async def fetch(
 
 
 class _Unreachable(Exception):
-    """Nobody answers there, or nobody may ask."""
+    """The address does not answer, or may not be asked."""
 
 
-#: Whatever a name, an address, a certificate or a server can do wrong.
+#: Every failure of a name, an address, a certificate or a server.
 _UNREACHABLE = (
     _Unreachable,
     OSError,
@@ -188,7 +188,7 @@ _UNREACHABLE = (
 
 @dataclass(frozen=True)
 class _Way:
-    """How names become connections: `addresses` are the ones that may be connected to now."""
+    """How names become connections: `addresses` are the addresses that may be connected to now."""
 
     resolve: Resolve
     allow: Allow
@@ -197,7 +197,7 @@ class _Way:
 
 
 def _next(target: Target, location: str) -> Target:
-    """Return where a redirect leads; its own mistakes are not told to the person, who did not write it."""
+    """Return the target of a redirect; the user did not write it, so its own mistakes are not reported."""
     try:
         led_to = target_of(urljoin(target.link, location))
     except (BadInput, ValueError):
@@ -217,16 +217,16 @@ async def _allowed(target: Target, way: _Way) -> tuple[IPAddress, ...]:
         addresses = tuple(dict.fromkeys(map(ipaddress.ip_address, found)))
     except ValueError:
         raise _Unreachable from None
-    # A zone after a percent sign is one of this machine's own networks, whatever the address.
+    # A zone after a percent sign is a network of this machine, whatever the address.
     if not addresses or any("%" in one for one in found) or not all(way.allow(one, target.port) for one in addresses):
         raise _Unreachable
     return addresses[:_MOST_ADDRESSES]
 
 
 async def _ask(target: Target, way: _Way) -> bytes | str:
-    """Return the picture at a target, or where it redirects to."""
+    """Return the image at a target, or the target that it redirects to."""
     backend = _Pinned(replace(way, addresses=await _allowed(target, way)))
-    # Built of its parts: nothing reads the link a second time and understands it differently.
+    # Built of its parts: nothing parses the link a second time with a different result.
     url = httpcore2.URL(scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode())
     headers = [("Host", target.authority), *_HEADERS]
     async with (
@@ -242,7 +242,7 @@ async def _ask(target: Target, way: _Way) -> bytes | str:
 
 
 async def _picture(body: AsyncIterator[bytes]) -> bytes:
-    """Return a body that begins like a picture and ends in time."""
+    """Return a body that begins like an image and ends in time."""
     data = bytearray()
     async for piece in body:
         data += piece
@@ -260,14 +260,14 @@ def _begins_like_a_picture(data: bytearray) -> bool:
 
 
 class _Pinned(httpcore2.AnyIOBackend):
-    """Connects to the addresses that were allowed, whatever name it is asked for."""
+    """Connects to the allowed addresses, whatever name it is asked for."""
 
     def __init__(self, way: _Way) -> None:
         self._way = way
 
     async def connect_tcp(
         self,
-        host: str,  # noqa: ARG002  # a name; what it resolves to was settled before
+        host: str,  # noqa: ARG002  # a name; its addresses were resolved and checked before
         port: int,
         timeout: float | None = None,  # noqa: ARG002, ASYNC109  # the library's signature
         local_address: str | None = None,

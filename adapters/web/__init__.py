@@ -1,1 +1,1 @@
-"""The web chat: one page, server-sent events, and a cookie that says who asks. Knows starlette and uvicorn, nothing of painting."""
+"""The web chat: one page, server-sent events, and a cookie that identifies the user. Knows starlette and uvicorn, nothing of generation."""

@@ -1,4 +1,4 @@
-"""The web adapter's life: it listens, shows cards to the pages that are open, and lets go of them when it ends."""
+"""The life cycle of the web adapter: it listens, sends job views to the open pages, and closes them when it ends."""
 
 import asyncio
 import logging
@@ -23,20 +23,20 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.web")
 
-#: How long answers that are under way may take when the server ends; streams are ended before.
+#: How long responses in progress may take when the server ends; streams are closed before.
 _GRACE_SECONDS = 3
 
-#: Connections and answers at a time; beyond that people are asked to come back, instead of the memory filling up.
+#: Maximum number of connections and requests at a time; beyond that users are asked to come back, so that memory does not fill up.
 _MOST_CONNECTIONS = 2_000
 
 
 def open_adapter(bot: Bot) -> "WebAdapter":
-    """Return the adapter: the web chat is always there. Raises `BadConfig`."""
+    """Return the adapter: the web chat is always enabled. Raises `BadConfig`."""
     return WebAdapter(bot)
 
 
 class WebAdapter:
-    """The web chat. Entering it listens; raises `BadConfig` where that cannot be, such as on a port that is taken."""
+    """The web chat. Entering it listens; raises `BadConfig` if that fails, for example because the port is in use."""
 
     platform = PLATFORM
 
@@ -44,7 +44,7 @@ class WebAdapter:
         self._web = bot.config.web
         self._hub = Hub()
         desk = Services(bot, Access(bot.app.store, self._web), self._hub)
-        # No access log: it would keep who asked for which picture. Without a lifespan the site has nothing to start or end.
+        # No access log: it would record who asked for which image. Without a lifespan the site has nothing to start or end.
         config = uvicorn.Config(
             site(desk, OriginPolicy.of(self._web)),
             http="h11",
@@ -62,7 +62,7 @@ class WebAdapter:
 
     @property
     def address(self) -> str:
-        """Return where the page is."""
+        """Return the address of the page."""
         if self._web.public_url:
             return self._web.public_url
         host = f"[{self._web.host}]" if ":" in self._web.host else self._web.host
@@ -87,22 +87,22 @@ class WebAdapter:
             await asyncio.gather(self._serving, return_exceptions=True)
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card to the pages that are open on its conversation."""
+        """Send a job view to the open pages of its channel."""
         self._hub.publish(card, address.channel)
 
     def is_mirrored(self, platform: str) -> bool:
-        """Say yes: an open page hears from the process that it is connected to, and from no other."""
+        """Return True: an open page receives events only from the process that it is connected to."""
         return platform == PLATFORM
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Do nothing: a page is shown a card at once."""
+        """Do nothing: a page receives a view at once."""
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show how a job ended. A page that is not open now finds it in the conversation: that is its message, and there is one of it."""
+        """Show how a job ended. A page that is not open now finds it in the channel: the entry there is its only message."""
         self._hub.publish(outgoing.card, outgoing.address.channel)
         return Sent(outgoing.card.job)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Show something that nobody asked for. A page that is not open now finds it in the conversation, under the same key."""
+        """Show an unsolicited message. A page that is not open now finds it in the channel, under the same key."""
         self._hub.say(render.said(reply, key, now()), address.channel)
         return Sent(key)

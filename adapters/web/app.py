@@ -1,4 +1,4 @@
-"""The site: all routes, what goes around them, and how a failure is said."""
+"""Assembles the site: all routes, the middleware around them, and the error responses."""
 
 from pathlib import Path
 
@@ -29,15 +29,15 @@ from inference.images.validation import MOST_BYTES
 
 _STATIC = Path(__file__).parent / "static"
 
-#: Bytes of a body: the line or the fields beside pictures, or the few fields of every other form.
+#: Maximum bytes of a body: the line or the fields sent with images, or the few fields of every other form.
 _BESIDE, _USUAL = 200_000, 16_384
 
 
 class _Static(StaticFiles):
-    """The files of the page. A browser asks each time whether its copy is still true, so a new version is seen at once."""
+    """The static files of the page. A browser asks each time whether its copy is current, so a new version is seen at once."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
-        """Return a file, or that it has not changed."""
+        """Return a file, or a response that it has not changed."""
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         response.headers["cache-control"] = "no-cache"
         return response
@@ -61,7 +61,7 @@ def site(desk: Services, hosts: OriginPolicy) -> ASGIApp:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    """Return what a person did wrong, or what cannot be had."""
+    """Return the response for a mistake of the user or for a missing resource."""
     assert isinstance(error, BotError | InferenceError)
     return render.refusal(request.scope, 422, tell(error.problem))
 

@@ -1,4 +1,4 @@
-"""What every request passes first and every answer last: names, origins, sizes, and the headers that keep a page to itself."""
+"""Checks every request (names, origins, sizes) and sets the security headers of every response."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from inference.images.validation import MOST_BYTES
 
 log = logging.getLogger("easel.web")
 
-#: Scripts, styles and everything else come from here alone, and nothing is written into the page itself.
+#: Scripts, styles and all other content come from this server alone, and nothing is inlined into the page.
 _POLICY = (
     "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -31,7 +31,7 @@ HEADERS: Mapping[str, str] = {
     "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
-    # What a person said and got is for their own eyes: nothing between keeps it unless an answer says so itself.
+    # Messages and results of a user are private: no cache keeps them unless a response allows it itself.
     "cache-control": "no-store",
 }
 
@@ -39,9 +39,9 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class GuardMiddleware:
-    """An ASGI middleware. `sizes` are the bytes that may be sent to a path; elsewhere it is `usual`.
+    """An ASGI middleware. `sizes` are the bytes that may be sent to a path; for all other paths the limit is `usual`.
 
-    `probed` paths are asked by machines, which may name this one by whatever number it has, or not at all.
+    `probed` paths are asked by machines, which may address this server by any number that it has, or send no host.
     """
 
     def __init__(self, app: ASGIApp, hosts: OriginPolicy, sizes: Mapping[str, int], usual: int, probed: Collection[str] = ()) -> None:
@@ -67,7 +67,7 @@ class GuardMiddleware:
         try:
             await self._app(scope, _limited(scope, receive, self._sizes.get(scope["path"], self._usual)), answer.send)
         except ClientDisconnect:
-            # Whoever closes the page in the middle of sending hears no answer, and nothing went wrong here.
+            # A client that closes the page while sending receives no response, and that is no error here.
             log.info("web.left method=%s path=%s", scope["method"], scope["path"])
         except Exception:
             incident = new_id()
@@ -78,7 +78,7 @@ class GuardMiddleware:
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        # A page of another site always comes with a name, and never without one.
+        # A page of another site always sends a name in `Origin`, and never leaves it out.
         is_probe = scope["path"] in self._probed and (not host or is_number(name_of(host)))
         if not is_probe and not self._hosts.knows(host):
             return PlainTextResponse(text("web-host", host=host[:80]), 421)
@@ -89,14 +89,14 @@ class GuardMiddleware:
 
 
 class _Answer:
-    """The way out: puts the headers on an answer, and knows whether it has begun."""
+    """Sends the response: sets its headers, and knows whether it has begun."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.started = False
 
     async def send(self, message: Message) -> None:
-        """Pass on a part of the answer."""
+        """Pass on a part of the response."""
         if message["type"] == "http.response.start":
             self.started = True
             headers = MutableHeaders(scope=message)
@@ -106,7 +106,7 @@ class _Answer:
 
 
 def _limited(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Return the way in for a body of at most so many bytes; what is longer is refused before more of it is read."""
+    """Return a `receive` for a body of limited size; a longer body is refused before more of it is read."""
     declared = Headers(scope=scope).get("content-length", "")
     read = int(declared) if declared.isdigit() and int(declared) > most else 0
 

@@ -1,4 +1,4 @@
-"""From what a browser sends to an invocation."""
+"""Turns the requests of a browser into invocations."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,24 +18,24 @@ from bot.framework.command import MOST_ATTACHED
 from bot.framework.forms import MOST_FIELDS
 from bot.i18n.translate import text
 
-#: Characters of a line, as the bot counts them too; asked here first so that nothing longer is looked at.
+#: Maximum characters of a line, equal to the bot's own limit; checked here first so that a longer line is not processed.
 MOST_LINE = flags.MOST_CHARACTERS
 
-#: The longest button there is has 64 bytes; a browser's id of a line is a random one of its own.
+#: The longest button wire has 64 bytes; a browser's id of a line is a random one of its own.
 _MOST_WIRE, _MOST_KEY = 64, 64
 
-#: Bytes of a field that are read at all: enough to say how long a line is that is too long.
+#: Maximum bytes read of a field: enough to report how long an overlong line is.
 _MOST_FIELD = 1_000_000
 
-#: Fields that come without being asked for: a line or a button, its key, a token. And how those begin that a form asked for.
+#: Fields sent with every form: a line or a button, its key, a token. And the prefix of the fields that a form asked for.
 _USUAL_FIELDS, _ASKED = 4, "field-"
 
-#: The field of the pictures that fill the first free parameters, and how those begin that are for one by its name.
+#: The field of the images for the first free image parameters, and the prefix of fields for an image parameter by name.
 _PICTURE, _NAMED = "picture", "picture-"
 
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """A line as sent, with the pictures that came along, and those that were given by name; `key` is the browser's own id of it."""
+    """A line as sent, with the images attached to it, and those given by parameter name; `key` is the browser's own id of the line."""
 
     line: str
     key: str
@@ -44,7 +44,7 @@ class ChatLine(msgspec.Struct, frozen=True):
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """A button as pressed, or a form as `filled` in, by the names of its fields."""
+    """A pressed button, or a submitted form with its values in `filled`, by the names of its fields."""
 
     wire: str
     key: str
@@ -52,7 +52,7 @@ class Pressed(msgspec.Struct, frozen=True):
 
 
 async def said(request: Request) -> ChatLine:
-    """Return the line in a form; raises `BadInput` for one that is empty or too long, and `Refused` for a broken form."""
+    """Return the line in a form; raises `BadInput` for an empty or too long line, and `Refused` for a broken form."""
     async with _form(request) as form:
         line, key = _field(form, "line"), _field(form, "key")[:_MOST_KEY]
         pictures = [data for one in form.getlist(_PICTURE) if (data := await _bytes(one))]
@@ -68,7 +68,7 @@ async def said(request: Request) -> ChatLine:
 
 
 async def pressed(request: Request) -> Pressed:
-    """Return the button in a form, with what was filled in; raises `BadInput` for what is none, and `Refused` for a broken form."""
+    """Return the button in a form, with the values filled in; raises `BadInput` if it is invalid, and `Refused` for a broken form."""
     async with _form(request, MOST_FIELDS) as form:
         wire, key = _field(form, "wire"), _field(form, "key")[:_MOST_KEY]
         filled = {name.removeprefix(_ASKED): await _given(value) for name, value in form.items() if name.startswith(_ASKED)}
@@ -84,7 +84,7 @@ async def field(request: Request, name: str) -> str:
 
 
 def invocation(line: ChatLine, visitor: Visitor) -> Invocation:
-    """Return the invocation that a line is."""
+    """Return the invocation for a line."""
     read = read_line(line.line)
     return Invocation(
         command=read.command,
@@ -99,13 +99,13 @@ def invocation(line: ChatLine, visitor: Visitor) -> Invocation:
 
 
 def asked(command: str, given: Mapping[str, Given], visitor: Visitor) -> Invocation:
-    """Return the invocation that a part of the page asks for by itself."""
+    """Return the invocation that a part of the page sends by itself."""
     return Invocation(command=command, given=dict(given), caller=visitor.caller, address=visitor.address)
 
 
 @asynccontextmanager
 async def _form(request: Request, most_asked: int = 0) -> AsyncIterator[FormData]:
-    """Give a request's form with at most so many fields that were asked for; raises `Refused` where it is none."""
+    """Read a request's form with at most this many expected fields; raises `Refused` if it is invalid."""
     try:
         async with request.form(max_files=MOST_ATTACHED, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD) as form:
             yield form
@@ -119,7 +119,7 @@ def _field(form: FormData, name: str) -> str:
 
 
 async def _bytes(value: str | UploadFile) -> bytes:
-    """Return what is in a file; nothing if the field holds none."""
+    """Return the content of a file; empty if the field holds none."""
     return await value.read() if isinstance(value, UploadFile) else b""
 
 
@@ -128,5 +128,5 @@ async def _given(value: str | UploadFile) -> Given:
 
 
 def _written(value: str) -> str:
-    """Return a field as it was typed: in forms every line end is sent as two characters."""
+    """Return a field as it was typed: forms send every line break as two characters."""
     return value.replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""Open pages: what each has still to be told. The latest card of a job is all that waits, so a slow reader holds nobody up."""
+"""Streams events to open pages. Only the latest view of each job is buffered, so a slow reader delays no other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,27 +10,27 @@ import msgspec
 from bot.store.jobs.job import RUNNING, WAITING
 from bot.views.job_card import JobView
 
-#: After so long without news a page is told that it is still connected; what stands between would close it otherwise.
+#: Seconds without news after which a page receives a keep-alive; proxies would close the connection otherwise.
 KEEP_ALIVE_SECONDS = 15.0
 
-#: Between two steps of one job: eight a second look like motion.
+#: Seconds between two steps of one job: eight a second look like motion.
 STEP_SECONDS = 0.125
 
-#: Between two looks at places in line: every job that ends anywhere moves everybody's.
+#: Seconds between two checks of queue positions: every job that ends changes all positions.
 LOOK_SECONDS = 1.0
 
-#: Open pages of one visitor. A further one takes the place of the oldest, which is most likely one that went away unheard.
+#: Maximum open pages of one visitor. A further page replaces the oldest, whose reader most likely disconnected unnoticed.
 MOST_STREAMS = 8
 
-#: Jobs that may wait for one reader; one who is further behind is disconnected and starts anew with what is true then.
+#: Maximum jobs buffered for one reader; a slower reader is disconnected and starts again with the current state.
 _MOST_WAITING = 200
 
-#: Jobs whose end is remembered, so that a step that comes late does not open them again.
+#: Number of ended jobs remembered, so that a late step does not open them again.
 _MOST_ENDED = 1_000
 
 
 class News(msgspec.Struct, frozen=True):
-    """A card to tell of. `whole`: its entry has changed, and not just the progress; `preview` is there where it is a new one."""
+    """A view to send. `whole`: its entry has changed, and not just the progress; `preview` is set if it is new."""
 
     card: JobView
     whole: bool
@@ -38,14 +38,14 @@ class News(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """Something that was said though nobody asked: the entry of it, known by its id."""
+    """An unsolicited message: its entry, identified by its id."""
 
     id: str
     html: str
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """What a page was last told of an open job."""
+    """The last state of an open job that a page received."""
 
     state: str
     status: str
@@ -54,7 +54,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 class Stream:
-    """One open page. It is told in batches: news, or nothing at all when it has been silent for long."""
+    """One open page. It receives batches: news, or an empty batch after a long silence."""
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
@@ -68,46 +68,46 @@ class Stream:
 
     @property
     def is_waiting(self) -> bool:
-        """Return whether the page shows a job that waits in line."""
+        """Return whether the page shows a queued job."""
         return any(told.state == WAITING for told in self._told.values())
 
     def offer(self, card: JobView) -> None:
-        """Take a card to tell of; it replaces an earlier one of its job."""
+        """Take a view to send; it replaces an earlier view of its job."""
         self._waiting[card.job] = card
         if len(self._waiting) > _MOST_WAITING:
             self.close()
         self._woken.set()
 
     def say(self, said: Sentence) -> None:
-        """Take something to tell that is no card."""
+        """Take a message to send that is not a job view."""
         self._said[said.id] = said
         self._woken.set()
 
     def begin(self, card: JobView) -> None:
-        """Take the card of a job that the page has not heard of; what it has heard is newer."""
+        """Take the view of a job that is new to the page; a view that it already has is newer."""
         if card.job not in self._waiting and card.job not in self._told:
             self.offer(card)
 
     def look_again(self) -> None:
-        """Hear that a job elsewhere has ended: places in line may have changed."""
+        """Note that a job elsewhere has ended: queue positions may have changed."""
         if self.is_waiting:
             self._is_stale = True
             self._woken.set()
 
     def renew(self, cards: tuple[JobView, ...]) -> None:
-        """Take waiting cards anew; what is told of them already is left out."""
+        """Take new views of queued jobs; views already sent are left out."""
         for card in cards:
             told = self._told.get(card.job)
             if told is not None and told.state == card.state == WAITING and told.status != card.status and card.job not in self._waiting:
                 self.offer(card)
 
     def close(self) -> None:
-        """End the stream: whoever follows it is done after what they have now."""
+        """End the stream: its reader is done after the current batch."""
         self.is_closed = True
         self._woken.set()
 
     async def follow(self) -> AsyncIterator[tuple[News | Sentence, ...]]:
-        """Yield news as they come; an empty batch after a long silence, or when places in line are to be looked at again."""
+        """Yield news as they come; an empty batch after a long silence, or when queue positions are to be checked again."""
         while not self.is_closed:
             self._woken.clear()
             if batch := tuple(self._due()):
@@ -118,7 +118,7 @@ class Stream:
                 yield ()
                 continue
             try:
-                # Steps that are held back wake nobody: they are looked at again by themselves.
+                # Throttled steps wake no reader: they are checked again by themselves.
                 await asyncio.wait_for(self._woken.wait(), STEP_SECONDS if self._waiting or self._is_stale else KEEP_ALIVE_SECONDS)
             except TimeoutError:
                 if not (self._waiting or self._is_stale):
@@ -151,13 +151,13 @@ class Hub:
         self._is_closed = False
 
     def begin(self, card: JobView, channel: str) -> None:
-        """Tell the open pages of a place about a job that they may not have heard of yet."""
+        """Tell the open pages of a channel about a job that may be new to them."""
         if card.job not in self._ended:
             for stream in self._streams.get(channel, ()):
                 stream.begin(card)
 
     def publish(self, card: JobView, channel: str) -> None:
-        """Tell every open page of a place about a card."""
+        """Send a view to every open page of a channel."""
         if card.is_open and card.job in self._ended:
             return
         for stream in self._streams.get(channel, ()):
@@ -169,13 +169,13 @@ class Hub:
             self._each(Stream.look_again)
 
     def say(self, said: Sentence, channel: str) -> None:
-        """Tell every open page of a place something that is no card."""
+        """Send a message that is not a job view to every open page of a channel."""
         for stream in self._streams.get(channel, ()):
             stream.say(said)
 
     @contextmanager
     def open(self, channel: str) -> Iterator[Stream]:
-        """Give a stream of a place's news."""
+        """Open a stream of a channel's news."""
         streams = self._streams.setdefault(channel, [])
         stream = Stream(channel)
         streams.append(stream)
@@ -191,7 +191,7 @@ class Hub:
                 self._streams.pop(channel, None)
 
     def close(self) -> None:
-        """End all streams, those to come too."""
+        """End all streams, including future streams."""
         self._is_closed = True
         self._each(Stream.close)
 

@@ -1,1 +1,1 @@
-"""Sign-in, sessions and the rules on where requests may come from."""
+"""Login, sessions and the rules on where requests may come from."""

@@ -1,10 +1,10 @@
-"""What the web adapter says no to before the bot hears of it: a sentence and an HTTP status."""
+"""The error with which the web adapter refuses a request before the bot sees it: a sentence and an HTTP status."""
 
 from collections.abc import Mapping
 
 
 class Refused(Exception):
-    """A request that goes no further; `sentence` is for the person."""
+    """A refused request; `sentence` is shown to the user."""
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         self.status = status

@@ -1,4 +1,4 @@
-"""Coming in and going out, where a token is asked for."""
+"""Routes for login and logout, if tokens are required."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -28,7 +28,7 @@ class SignIn:
         ]
 
     async def ask(self, request: Request) -> Response:
-        """Ask for a token; whoever is in already goes on."""
+        """Ask for a token; a visitor who is already logged in goes on."""
         if is_link(request):
             return outbound.html(outbound.render("hop.html", path="/login"))
         if not self._access.needs_login or await self._access.visitor(request) is not None:
@@ -36,7 +36,7 @@ class SignIn:
         return outbound.html(outbound.render("login.html", problem=""))
 
     async def enter(self, request: Request) -> Response:
-        """Let somebody in who has a token."""
+        """Log a user in with a token."""
         address = request.client.host if request.client else ""
         try:
             self._tries.check(address)
@@ -52,7 +52,7 @@ class SignIn:
         return response
 
     async def leave(self, request: Request) -> Response:
-        """Forget who asks. Without login there is nobody to come back as, so nothing is forgotten."""
+        """Log the visitor out. Without login they could not come back as the same user, so the cookie stays."""
         if not self._access.needs_login:
             return RedirectResponse("/", 303)
         # A plain form sends the page's token as a field: it has no way to set a header.

@@ -1,4 +1,4 @@
-"""Talking: a line, a press of a button, and the stream of what becomes of them."""
+"""Chat routes: send a line, press a button, and follow the stream of changes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,16 +21,16 @@ from bot.store.jobs.job import WAITING
 from bot.store.tables.columns import now
 from bot.views.job_card import JobView
 
-#: What ended before that, a page that connects knows or does not miss.
+#: A page that connects knows or does not miss jobs that ended before that.
 _LATELY = timedelta(minutes=10)
 
-#: Jobs that are looked at when a page connects.
+#: Maximum number of jobs checked when a page connects.
 _MOST_JOBS = 50
 
-#: How soon a browser tries again when the connection is lost, in milliseconds.
+#: The retry delay of a browser after a lost connection, in milliseconds.
 _AGAIN = b"retry: 2000\n\n"
 
-#: Says that the connection lives; browsers pass over it.
+#: A keep-alive comment; browsers ignore it.
 _ALIVE = b": \n\n"
 
 
@@ -49,16 +49,16 @@ class Chat:
         ]
 
     async def say(self, request: Request) -> Response:
-        """Run the line that somebody typed."""
+        """Run the line that the user typed."""
         visitor = await self._desk.access.sender(request)
         line = await inbound.said(request)
         return await self._answer(await self._desk.bot.app.handle(inbound.invocation(line, visitor)), visitor)
 
     async def press(self, request: Request) -> Response:
-        """Run the command of a button, or of a form that was filled in."""
+        """Run the command of a button, or of a submitted form."""
         visitor = await self._desk.access.sender(request)
         button = await inbound.pressed(request)
-        # What people see as their words is the command that they could have typed.
+        # The page shows the command that they could have typed as the user's words.
         line = f"/{command_of(button.wire)}"
         who_and_where = (visitor.caller, visitor.address)
         reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
@@ -68,14 +68,14 @@ class Chat:
         jobs = [await self._desk.store.jobs.get(job_id) for job_id in reply.jobs]
         cards = await self._desk.cards(tuple([job for job in jobs if job is not None]))
         for card in cards:
-            # Other pages of the same person follow the conversation too.
+            # Other pages of the same user follow the channel too.
             self._desk.hub.begin(card, visitor.address.channel)
         for job_id in reply.refresh:
             await self._desk.bot.refresh(job_id)
         return render.json(render.Answer(render.told(reply), tuple(map(render.entry, cards)), render.form(reply)))
 
     async def events(self, request: Request) -> Response:
-        """Follow a conversation: what is open, then everything that changes."""
+        """Follow a channel: open jobs, then every change."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
         return _Events(self._desk.hub, visitor.address.channel, partial(self._follow, visitor))
@@ -89,7 +89,7 @@ class Chat:
                 yield render.event(news)
             if batch and not any(isinstance(news, News) and news.whole for news in batch):
                 continue
-            # Between whole cards and in silence: often enough that a revoked token is out before it sees much more.
+            # Between whole views and in silence: often enough that a revoked token stops the stream before it sees much more.
             if await self._desk.access.holder(visitor.secret) is None:
                 return
             yield await self._queue(visitor, stream) if batch or stream.is_waiting else _ALIVE
@@ -106,8 +106,8 @@ class Chat:
 
 
 class _Events(Response):
-    """An answer that goes on until its stream ends. When the reader goes away the stream is closed, and nothing is cut off in the
-    middle of a question to the store, as it would be by starlette's own streaming answer.
+    """A response that lasts until its stream ends. When the reader disconnects the stream is closed, and no query to
+    the store is cancelled halfway, as it would be by starlette's own streaming response.
     """
 
     media_type = "text/event-stream"
@@ -139,5 +139,5 @@ async def _close_when_left(receive: Receive, stream: Stream) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
     finally:
-        # A request that cannot be read to its end would leave nobody to notice that its reader has gone.
+        # If a request cannot be read to its end, no task would notice that its reader has disconnected.
         stream.close()

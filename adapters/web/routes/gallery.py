@@ -1,4 +1,4 @@
-"""The gallery: the boards of the groups that a visitor belongs to, as a page of pictures."""
+"""The gallery: the boards of the groups that a visitor belongs to, as a page of images."""
 
 from collections.abc import Mapping
 
@@ -15,14 +15,14 @@ from bot.store.images.images import StoredImage
 from bot.store.sharing.boards import Order, Shared
 from bot.views import job_card
 
-#: Pictures on a page.
+#: Images on a page.
 PAGE = 24
 
 _ORDERS: Mapping[str, Order] = {"new": "new", "used": "used", "liked": "liked"}
 
 
 class Tile(msgspec.Struct, frozen=True):
-    """Something on a board, with its picture where it has one."""
+    """An item on a board, with its image if it has one."""
 
     shared: Shared
     picture: Shown | None
@@ -39,7 +39,7 @@ class Gallery:
         return [Route("/gallery", self.show)]
 
     async def show(self, request: Request) -> Response:
-        """Show a page of what the visitor's groups share."""
+        """Show a page of the items shared in the visitor's groups."""
         visitor = await self._desk.access.welcomed(request)
         if visitor is None:
             return RedirectResponse("/login", 303)
@@ -68,5 +68,5 @@ def _tile(one: Shared, kept: Mapping[str, StoredImage], *, covered: bool) -> Til
     return Tile(one, job_card.shown(picture, covered=covered) if picture is not None else None)
 
 
-#: Nobody turns so many pages that their number is longer.
+#: No visitor turns so many pages that a page number is longer.
 _LONGEST_PAGE = 4

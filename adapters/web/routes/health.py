@@ -1,4 +1,4 @@
-"""For whoever runs this: whether the process lives, whether it is ready, and its numbers."""
+"""Health routes for operators: whether the process is alive, whether it is ready, and its metrics."""
 
 import logging
 
@@ -13,7 +13,7 @@ from bot.i18n.translate import text
 
 log = logging.getLogger("easel.web")
 
-#: What a load balancer asks, by whatever address it has: nothing in the answers is worth hiding.
+#: Paths that a load balancer asks, under any host name: nothing in the answers is confidential.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 #: The text format of Prometheus, which every collector reads.
@@ -33,16 +33,16 @@ class HealthRoutes:
         return [Route("/healthz", self.lives), Route("/readyz", self.ready), Route("/metrics", self.metrics)]
 
     async def lives(self, _: Request) -> Response:
-        """Say that the process lives."""
+        """Report that the process is alive."""
         return PlainTextResponse("ok")
 
     async def ready(self, _: Request) -> Response:
-        """Say whether people get pictures now, and if not why, a word in each line."""
+        """Report whether users get images now, and if not the reasons, a word in each line."""
         reasons = await self._operation.ready() if self._operation is not None else ()
         return PlainTextResponse("\n".join(reasons), 503) if reasons else PlainTextResponse("ready")
 
     async def metrics(self, request: Request) -> Response:
-        """Give the numbers to this computer, or to who has a token."""
+        """Return the metrics to this computer, or to a client with a token."""
         if not self._access.is_at_home(request):
             await self._check(request)
         if self._operation is None:
@@ -50,7 +50,7 @@ class HealthRoutes:
         try:
             return Response(await self._operation.metrics(), headers={"content-type": _FORMAT})
         except Exception as error:
-            # They are asked for again and again: a store that is away is worth a line each time, and no more.
+            # Collectors ask repeatedly: an unavailable store is logged as one line each time, and no more.
             log.error("web.metrics_failed reason=%s", type(error).__name__)
             return PlainTextResponse("store", 503)
 

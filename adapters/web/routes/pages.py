@@ -1,4 +1,4 @@
-"""Looking: the page itself, its parts, and the pictures."""
+"""Read-only routes: the page itself, its parts, and the images."""
 
 import re
 
@@ -19,20 +19,20 @@ from bot.views import board_digest
 from bot.views.job_card import JobView
 from inference.images.validation import MOST_BYTES
 
-#: Entries of a conversation that are shown at once.
+#: Number of entries of a channel shown at once.
 _PAGE = 30
 
 _TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
-#: A file's key names its content, so what it holds never changes.
+#: A file's key names its content, so its content never changes.
 _FOR_EVER = "private, max-age=31536000, immutable"
 
-#: How much of the words goes into the name of a picture that is taken away.
+#: Number of characters of the prompt in the name of a downloaded image.
 _LONGEST_NAME = 48
 
 
 class Pages:
-    """Everything that is only looked at."""
+    """The read-only routes."""
 
     def __init__(self, desk: Services) -> None:
         self._desk = desk
@@ -50,7 +50,7 @@ class Pages:
         ]
 
     async def chat(self, request: Request) -> Response:
-        """Show the conversation; somebody new gets a cookie, or is asked for a token."""
+        """Show the channel; a new visitor gets a cookie, or is asked for a token."""
         if is_link(request):
             return outbound.html(outbound.render("hop.html", path="/"))
         visitor = await self._desk.access.welcomed(request)
@@ -78,7 +78,7 @@ class Pages:
         return response
 
     async def earlier(self, request: Request) -> Response:
-        """Return the entries before one; raises `NotAllowed` for one of another conversation."""
+        """Return the entries before a given entry; raises `NotAllowed` for an entry of another channel."""
         visitor = await self._desk.access.admitted(request)
         job = await self._desk.store.jobs.get(request.query_params.get("before", ""))
         if job is None or (job.address.platform, job.address.channel) != (visitor.address.platform, visitor.address.channel):
@@ -88,12 +88,12 @@ class Pages:
         return outbound.json(outbound.Earlier(tuple([outbound.entry(card).html for card in cards]), more))
 
     async def _conversation(self, visitor: Visitor, before: Job | None = None) -> tuple[tuple[JobView, ...], bool]:
-        """Return the latest cards, oldest first, and whether there are earlier ones."""
+        """Return the latest job views, oldest first, and whether there are earlier ones."""
         jobs = await self._desk.store.jobs.of_channel(visitor.address, _PAGE + 1, before.created if before else None)
         return await self._desk.cards(jobs[-_PAGE:]), len(jobs) > _PAGE
 
     async def _said(self, visitor: Visitor, cards: tuple[JobView, ...], more: bool) -> tuple[str, int]:
-        """Return the entry of the last digest and before which of the cards it stands; nothing where it belongs to earlier ones."""
+        """Return the entry of the last digest and the view that it precedes; `None` if it belongs to earlier entries."""
         one = await self._desk.store.digests.of(visitor.address)
         position = sum(card.created is not None and one is not None and card.created <= one.told for card in cards)
         if one is None or one.told == one.since or (more and not position):
@@ -102,32 +102,32 @@ class Pages:
         return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, position)
 
     async def history(self, request: Request) -> Response:
-        """Return a page of the person's pictures, as the command `history` finds them."""
+        """Return a page of the user's images, as the command `history` finds them."""
         visitor = await self._desk.access.admitted(request)
         given = {name: request.query_params.get(name, "") for name in ("words", "page")}
         reply = await self._desk.bot.app.handle(inbound.asked("history", given, visitor))
         return outbound.html(outbound.render("history.html", reply=reply, words=given["words"]))
 
     async def queue(self, request: Request) -> Response:
-        """Return what the person waits for."""
+        """Return the user's queued jobs."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
         return outbound.html(outbound.render("queue.html", queue=await self._desk.queue(visitor)))
 
     async def commands(self, request: Request) -> Response:
-        """Return what can be typed."""
+        """Return the commands that can be typed."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
         return outbound.json(await command_schema.commands(self._desk.bot.app, visitor))
 
     async def suggest(self, request: Request) -> Response:
-        """Return values for a parameter while it is typed."""
+        """Return suggestions for a parameter while it is typed."""
         visitor = await self._desk.access.admitted(request)
         command, param, typed = (request.query_params.get(name, "") for name in ("command", "param", "typed"))
         return outbound.json(await command_schema.suggestions(self._desk.bot.app, command, param, typed, visitor))
 
     async def file(self, request: Request) -> Response:
-        """Return a picture to those whose it is; for all others it is not there."""
+        """Return an image to the users who may see it; for all others it does not exist."""
         visitor = await self._desk.access.admitted(request)
         key = request.path_params["key"]
         name = await self._name(visitor, key)
@@ -144,7 +144,7 @@ class Pages:
         return Response(data, media_type=_TYPES[suffix], headers=headers)
 
     async def _name(self, visitor: Visitor, key: str) -> str | None:
-        """Return what a file is called when it is taken away, or nothing where it is not this visitor's."""
+        """Return the download name of a file, or `None` if it is not this visitor's."""
         user = await self._desk.store.people.find(visitor.caller)
         if user is None:
             return None
@@ -152,7 +152,7 @@ class Pages:
         if own is not None:
             return f"{_slug(own.words)}-{own.seed}"
         reader = await self._desk.store.presets.reader(user.id, visitor.address)
-        # One after the other, until one of them says so.
+        # One after the other, until a source knows the file.
         is_seen = (
             await self._desk.store.boards.show(reader.boards, key)
             or await self._desk.store.presets.picture(reader, key)
@@ -162,5 +162,5 @@ class Pages:
 
 
 def _slug(words: str) -> str:
-    """Return words as the name of a file that every system takes."""
+    """Return a text as a file name that every system accepts."""
     return "-".join(re.findall(r"[a-z0-9]+", words.lower()))[:_LONGEST_NAME].strip("-") or "picture"
