@@ -1,4 +1,4 @@
-"""`easel audit`: what people with more rights than others did with them."""
+"""`easel audit`: the actions of moderators and operators."""
 
 from adapters.observability.redaction import spelled
 from bot.i18n.translate import moment, text
@@ -7,7 +7,7 @@ from bot.store.users.audit import Act
 
 
 async def listed(store: Store, most: int) -> str:
-    """Return what was done last, the newest first, a line for each: when, by whom, what, to whom, where, and what belongs to it."""
+    """Return the latest actions, newest first, a line for each: when, by whom, what, to whom, where, and the details."""
     return "\n".join(map(_line, await store.audit.latest(most))) or text("audit-none")
 
 

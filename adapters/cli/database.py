@@ -1,4 +1,4 @@
-"""`easel db`: what happens to the tables, told in sentences. Each function returns the exit code."""
+"""`easel db`: changes and checks the tables, and reports in sentences. Each function returns the exit code."""
 
 from adapters.cli import exit_codes
 from bot.i18n.translate import tell, text
@@ -7,14 +7,14 @@ from bot.store.database import Database
 
 
 async def upgrade(url: str, revision: str = "head") -> int:
-    """Bring the tables to a newer revision; raises `BotError` where that cannot be."""
+    """Upgrade the tables to a newer revision; raises `BotError` if that fails."""
     async with Database(url) as database:
         before = await schema.state(database)
         return _moved(database, before, await schema.upgrade(database, revision))
 
 
 async def downgrade(url: str, revision: str) -> int:
-    """Bring the tables back to an older revision; raises `BotError` where that cannot be."""
+    """Downgrade the tables to an older revision; raises `BotError` if that fails."""
     async with Database(url) as database:
         before = await schema.state(database)
         return _moved(database, before, await schema.downgrade(database, revision))

@@ -1,4 +1,4 @@
-"""`easel doctor`: what is configured, what is missing, and what to type next."""
+"""`easel doctor`: reports the configuration, what is missing, and what to type next."""
 
 import asyncio
 import importlib.metadata
@@ -34,7 +34,7 @@ _SECONDS_FOR_THE_DRIVER = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `code` is the exit code that it asks for, 0 where Easel can paint all the same."""
+    """One line of the report; `code` is its exit code, 0 if Easel can generate all the same."""
 
     state: Literal["ok", "note", "problem"]
     sentence: str
@@ -46,7 +46,7 @@ def _wrong(problem: Problem) -> Finding:
 
 
 def findings(path: Path | None) -> Iterator[Finding]:
-    """Yield what there is to say about this computer, the configuration and the models, in this order."""
+    """Yield the findings about this computer, the configuration and the models, in this order."""
     yield Finding("ok", text("doctor-python", version=platform.python_version()))
     try:
         config = configuration.read(path)
@@ -67,7 +67,7 @@ def findings(path: Path | None) -> Iterator[Finding]:
 
 
 def _store(config: Config) -> Finding:
-    """Say how the store stands; a look, which makes and changes nothing."""
+    """Report the state of the store; this reads only, and creates and changes nothing."""
     try:
         BlobStore(config.files.url)
         url = make_url(config.store.url)
@@ -75,7 +75,7 @@ def _store(config: Config) -> Finding:
             return Finding("ok", text("doctor-store-blank", store=url.database))
         schema, name = asyncio.run(_stands(config.store.url))
     except (ArgumentError, ValueError):
-        # The store itself says so in its own words, and without the address, which may hold a password.
+        # The store itself reports this in its own words, and without the address, which may hold a password.
         return _wrong(Problem("config-store", {"offered": "sqlite+aiosqlite, postgresql+psycopg"}))
     except BotError as error:
         return _wrong(error.problem)
@@ -93,7 +93,7 @@ def _page(config: Config) -> Finding:
 
 
 def _discord(config: Config) -> Iterator[Finding]:
-    """Say who the bot on Discord is, where there is a token; without one its library is not even loaded."""
+    """Report the bot on Discord, if there is a token; without a token its library is not even loaded."""
     if not config.discord.token:
         return
     from adapters.discord import probe
@@ -112,7 +112,7 @@ def _discord(config: Config) -> Iterator[Finding]:
 
 
 def _telegram(config: Config) -> Iterator[Finding]:
-    """Say who the bot on Telegram is, where there is a token."""
+    """Report the bot on Telegram, if there is a token."""
     section = config.telegram
     if not section.token:
         return
@@ -141,7 +141,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _devices(config: Config) -> Iterator[Finding]:
-    """Say what there is to paint on. The driver is asked, not torch, which this process does not load."""
+    """Report the devices. The driver is asked, not torch, which this process does not load."""
     found = _gpus()
     for name in found:
         yield Finding("ok", text("doctor-gpu", name=name))

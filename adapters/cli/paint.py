@@ -1,4 +1,4 @@
-"""`easel paint`: one request through the same queue and store as everybody's, with this process as its runner."""
+"""`easel paint`: one request through the same queue and store as all others, with this process as its runner."""
 
 import asyncio
 from pathlib import Path
@@ -82,18 +82,18 @@ class _Terminal:
         self._board.show(card)
 
     def is_mirrored(self, _platform: str) -> bool:
-        """Say no: there is nothing to show twice."""
+        """Return False: there is nothing to show twice."""
         return False
 
     async def settle(self, _job: str, _address: MessageRef) -> None:
-        """Do nothing: the board shows a card at once."""
+        """Do nothing: the board shows a view at once."""
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Leave it: no platform is served here."""
+        """Do nothing: no platform is served here."""
         return Later(outgoing.id)
 
     async def post(self, _address: MessageRef, _reply: Reply, key: str) -> Outcome:
-        """Leave it likewise."""
+        """Do nothing, for the same reason."""
         return Later(key)
 
 

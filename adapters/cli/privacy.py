@@ -1,4 +1,4 @@
-"""`easel export` and `easel forget`: what whoever runs this does when a person asks for what is theirs, or not to be known any more."""
+"""`easel export` and `easel forget`: the operator's commands for a user's request to export or delete their data."""
 
 import os
 import zipfile
@@ -17,7 +17,7 @@ _ACTOR = "terminal"
 
 
 async def exported(store: Store, reference: str, file: Path) -> str:
-    """Write all that is kept of a person into a ZIP file, and say so; raises `BadInput` or `BadOutput`.
+    """Write all data of a user into a ZIP file, and report it; raises `BadInput` or `BadOutput`.
 
     In it are `data.json`, with every row of every table, and the pictures, which the rows name.
     """
@@ -25,7 +25,7 @@ async def exported(store: Store, reference: str, file: Path) -> str:
     rows = await store.rights.rows(user.id)
     part = file.with_name(f".{file.name}.part")
     try:
-        # For the eyes of that person: nobody else on this computer may read it.
+        # The file is private: no other user of this computer may read it.
         number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(number, "wb") as opened, zipfile.ZipFile(opened, "w") as archive:
             await archives.pack(store, rows, archive)
@@ -38,7 +38,7 @@ async def exported(store: Store, reference: str, file: Path) -> str:
 
 
 async def forgotten(store: Store, reference: str, agreed: Callable[[str], bool]) -> str:
-    """Forget a person, where that is `agreed` to when asked, and say what became of it; raises `BadInput`."""
+    """Delete a user's data once `agreed` confirms it, and report the result; raises `BadInput`."""
     user = await store.people.one(reference)
     jobs, pictures = await store.rights.counts(user.id)
     if not agreed(text("forget-ask", name=_name(user), jobs=jobs, pictures=pictures)):
@@ -47,7 +47,7 @@ async def forgotten(store: Store, reference: str, agreed: Callable[[str], bool])
 
 
 async def forgotten_again(store: Store) -> str:
-    """Forget all who were forgotten before and are back with a backup, and say who that was."""
+    """Delete again all users who were deleted before and came back with a backup, and report who they were."""
     back = await store.rights.returned()
     return "\n".join([await _forget(store, user) for user in back]) or text("forget-none")
 

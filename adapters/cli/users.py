@@ -1,4 +1,4 @@
-"""`easel person`: who is there, and what operators make of them."""
+"""`easel person`: lists users, and sets their roles and tiers."""
 
 from bot.config import Config
 from bot.core.errors import BadInput
@@ -13,7 +13,7 @@ _ROLES = (MODERATOR, OPERATOR)
 
 
 async def listed(store: Store) -> str:
-    """Return the persons whom Easel met last, a line for each: id, name, role, tier, identities."""
+    """Return the users whom Easel met last, a line for each: id, name, role, tier, identities."""
     lines = []
     for user, callers in await store.people.latest(_MOST):
         known = " ".join(f"{one.platform}:{one.id}" for one in callers)
@@ -22,7 +22,7 @@ async def listed(store: Store) -> str:
 
 
 async def appointed(store: Store, config: Config, reference: str, role: str | None, tier: str | None) -> str:
-    """Give a person a role or a tier ("none" takes it away) and say so; raises `BadInput`."""
+    """Give a user a role or a tier ("none" takes it away) and report it; raises `BadInput`."""
     user = await store.people.one(reference)
     if reference not in (user.id, *(f"{one.platform}:{one.id}" for one in await store.people.identities(user.id))):
         # People choose their names: nobody is made anything by theirs.

@@ -1,4 +1,4 @@
-"""The Discord adapter's life: it connects, tells Discord the commands where they have changed, and shows cards."""
+"""The life cycle of the Discord adapter: it connects, registers changed commands with Discord, and shows job views."""
 
 import asyncio
 import contextlib
@@ -30,19 +30,19 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.discord")
 
-#: How long the start waits for Discord to say who the bot is there: what comes later is not said when Easel says that it is ready.
+#: How long the start waits for the bot's name from Discord: without an answer by then, the ready message leaves it out.
 _LOGIN_SECONDS = 5.0
 
-#: How often it is looked whose place in line has changed, and whose answer can soon be changed no more.
+#: How often to check for changed queue positions, and for answers that soon cannot be changed any more.
 _LOOK_SECONDS = 15.0
 
-#: Who waits for longer than this is told no more how it stands: Discord seldom lets old messages be changed.
+#: Jobs that wait for longer than this get no more updates: Discord seldom lets old messages be changed.
 _WATCHED = timedelta(hours=1)
 
-#: Where the digest of what Discord was told of the commands is kept, beside the pictures.
+#: Where the digest of the commands registered with Discord is stored, beside the images.
 _NOTES = "discord"
 
-#: What the bot has to be allowed to do in a server: see the channel, write in it and in its threads, show pictures, read what it wrote.
+#: The bot's permissions in a server: see the channel, write in it and in its threads, show images, read its own messages.
 PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -59,7 +59,7 @@ def invitation(application: int) -> str:
 
 
 class DiscordAdapter:
-    """Discord. Entering it begins to connect, and goes on beginning until that succeeds."""
+    """Discord. Entering it starts connecting, and retries until that succeeds."""
 
     platform = PLATFORM
 
@@ -72,14 +72,14 @@ class DiscordAdapter:
         self._desk = InteractionHandler(bot, self._posts, most_bytes)
         self._sender = Sender(bot.app.store, self._posts, most_bytes)
         self._pace = CardThrottle(self._sender.show, (Closed, Gone), bot)
-        #: The jobs that are shown and not at their end: how they were shown last, and where.
+        #: The jobs that are shown and have not ended: their last view, and its channel.
         self._open: dict[str, tuple[JobView, MessageRef]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
-        """Return the link that invites the bot; where Discord is until that is known, and elsewhere, where no link leads."""
+        """Return the link that invites the bot; the address of Discord until it is known, and on another server, which has no such link."""
         client = self._connection.client
         application = client.application_id if client is not None else None
         base = self._section.api_base
@@ -99,7 +99,7 @@ class DiscordAdapter:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card when its channel may be changed again."""
+        """Show a job view when its channel may be changed again."""
         if not spot_of(address).user:
             return
         known = self._open.get(card.job)
@@ -112,25 +112,25 @@ class DiscordAdapter:
         self._pace.offer(card, address)
 
     def is_mirrored(self, platform: str) -> bool:
-        """Say no: all processes show to the same Discord."""
+        """Return False: all processes write to the same Discord."""
         del platform
         return False
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Show nothing more of a job that is about to end."""
+        """Drop pending views of a job that is about to end."""
         del address
         self._open.pop(job, None)
         await self._pace.settle(job)
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show how a job ended, after whatever of it is on its way."""
+        """Show how a job ended, after any view of it that is being sent."""
         self._open.pop(outgoing.card.job, None)
         if not await self._pace.settle(outgoing.card.job):
             return Later("progress pending", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(outgoing)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Say something that nobody asked for, in a message of its own; where painting is not allowed, in words alone."""
+        """Send an unsolicited message; if images are not allowed in the channel, as text alone."""
         try:
             if not await self._may_show(channel_of(address)):
                 reply = msgspec.structs.replace(reply, pictures=())
@@ -142,20 +142,20 @@ class DiscordAdapter:
         except NotConnected:
             return Later("not connected")
         except discord.HTTPException as error:
-            # Whatever else Discord does not take is not the place's fault.
+            # Any other refusal of Discord is not the channel's fault.
             outcome = later(error)
             return outcome if isinstance(outcome, Later) else Unknown(outcome.reason)
         except Exception as error:
             return Later(type(error).__name__, unsure=True)
 
     async def _may_show(self, channel: int) -> bool:
-        """Return whether pictures may be shown in a channel. Of old threads the library knows nothing until it asks."""
+        """Return whether images may be shown in a channel. The library does not know old threads until it asks."""
         if not self._section.age_restricted:
             return True
         return self._desk.is_open(self._posts.connected.get_channel(channel) or await self._posts.known(channel))
 
     async def _said(self, address: MessageRef, reply: Reply, key: str) -> int:
-        """Say something with pictures that become smaller until Discord takes them, at last with none; return the message."""
+        """Send a message with images that shrink until Discord accepts them, at last with none; return the message."""
         limit = spot_of(address).limit
         for step in range(STEPS - 1):
             with contextlib.suppress(TooLarge):
@@ -166,7 +166,7 @@ class DiscordAdapter:
         return Client(self._section, self._desk, self._ready)
 
     async def _known(self) -> None:
-        """Wait until Discord has said who the bot is, for a moment."""
+        """Wait briefly until Discord has sent the bot's name."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._connection.tried.wait(), _LOGIN_SECONDS)
 
@@ -175,7 +175,7 @@ class DiscordAdapter:
             self._telling = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
-        """Tell Discord the commands, where they are others than what it was told last."""
+        """Register the commands with Discord if they have changed since the last time."""
         client = self._connection.client
         if not isinstance(client, Client) or client.application_id is None:
             return
@@ -188,16 +188,16 @@ class DiscordAdapter:
             await files.note(_NOTES, name, digest)
             log.info("discord.commands_told count=%s", len(client.tree.get_commands(type=None)))
         except Exception as error:
-            # With the next connection it is tried again; until then the commands are those of before.
+            # The next connection retries; until then the old commands remain.
             log.error("discord.commands_not_told reason=%s", type(error).__name__)
 
     async def _look(self) -> None:
-        """Keep what is shown of those who wait true, and say in time where a picture will come that takes long."""
+        """Keep the views of queued jobs current, and announce in time where the image of a long job will appear."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             for job, (card, address) in tuple(self._open.items()):
                 ref = self._posts.freshest(spot_of(address))
-                # What was delivered while others were looked at is not to be covered.
+                # A result delivered while other jobs were checked must not be overwritten.
                 if self._open.get(job) != (card, address):
                     continue
                 if ref.is_last_call and ref.until - time.time() > TOKEN_MARGIN / 2:
@@ -207,7 +207,7 @@ class DiscordAdapter:
                         await self._renewed(job)
 
     async def _renewed(self, job_id: str) -> None:
-        """Show how a job that waits stands now; one that nobody has any more is not looked at again."""
+        """Show the current state of a queued job; a job that no longer exists is not checked again."""
         job = await self._bot.app.store.jobs.get(job_id)
         if job is None or now() - job.created > _WATCHED:
             self._open.pop(job_id, None)

@@ -1,4 +1,4 @@
-"""What is asked of Discord about messages, and what its refusals mean."""
+"""The Discord requests for messages, and the errors for Discord's refusals."""
 
 import contextlib
 import time
@@ -15,55 +15,55 @@ from adapters.discord.uploads import File
 
 T = TypeVar("T")
 
-#: What the network does to a request: whether it arrived, nobody knows.
+#: Network errors of a request: it is unknown whether it arrived.
 SILENCE = (aiohttp.ClientError, OSError, TimeoutError)
 
-#: Discord's codes: a file is too large; a message, or what opens it, is gone; the channel is gone, or closed to the bot.
+#: Discord's codes: a file is too large; a message, or its token, is gone; the channel is gone, or closed to the bot.
 _TOO_LARGE, _GONE = {40005}, {10008, 10015, 50027}
 _CLOSED = {10003, 10004, 40094, 50001, 50007, 50013, 50083, 50278}
 
-#: How often a message is sent that somebody waits for.
+#: How often a message is sent that a user waits for.
 _TRIES = 3
 
-#: A nonce has so many characters.
+#: The length of a nonce.
 _MOST_NONCE = 25
 
-#: A nonce is known for some minutes; after that a message is looked for among so many of the last ones.
+#: A nonce is known for some minutes; after that the message is searched among this many of the last messages.
 _MOST_LOOKED = 50
 
-#: The tokens of messages that are kept: those of the last presses.
+#: Number of message tokens stored: those of the last presses.
 _MOST_TOKENS = 1_000
 
 
 class TooLarge(Exception):
-    """Discord takes no message of this size."""
+    """Discord accepts no message of this size."""
 
 
 class Closed(Exception):
-    """The bot may write or change nothing there."""
+    """The bot may not write or change anything in this channel."""
 
 
 class Gone(Exception):
-    """The message is not there any more, or cannot be opened any more."""
+    """The message is deleted, or cannot be opened any more."""
 
 
 class NotConnected(Exception):
-    """There is no connection now: nothing was asked."""
+    """There is no connection now: no request was sent."""
 
 
-#: Everything that a message may be refused with, or lost by.
+#: Every error with which a message may be refused or lost.
 REFUSALS = (TooLarge, Closed, Gone, NotConnected, discord.HTTPException, *SILENCE)
 
 
 class DiscordApi:
-    """The messages of the bot. `client` gives the one that is connected now, or nothing.
+    """Sends and changes the bot's messages. `client` returns the connected client, or `None`.
 
     Everything raises `TooLarge`, `Closed`, `Gone` or `NotConnected`, and else what the library raises: `REFUSALS`.
     """
 
     def __init__(self, client: Callable[[], discord.Client | None]) -> None:
         self._client = client
-        #: What opens a message since a button of it was pressed last, and until when.
+        #: The token for a message since one of its buttons was last pressed, and its expiry.
         self._tokens: dict[int, tuple[str, int]] = {}
 
     def remember(self, interaction: discord.Interaction[Any], message: int) -> None:
@@ -74,54 +74,54 @@ class DiscordApi:
             del self._tokens[next(iter(self._tokens))]
 
     def freshest(self, ref: SentMessage) -> SentMessage:
-        """Return a spot with the token that opens it for longest."""
+        """Return a reference with the token that is valid for longest."""
         token, until = self._tokens.get(ref.message, ("", 0))
         return ref if until - TOKEN_MARGIN <= max(ref.until, time.time()) else msgspec.structs.replace(ref, token=token, until=until)
 
     async def edit(self, channel: int, ref: SentMessage, view: ui.LayoutView, files: Sequence[File]) -> None:
-        """Change the message of a spot: by its token while that opens it, else as the bot's own."""
+        """Change the message of a reference: by its token while that is valid, else as the bot's own."""
         opened = [one.opened() for one in files]
         if ref.is_open or ref.is_last_call:
             await _asked(self._webhook(ref).edit_message(ref.message, view=view, attachments=opened))
         else:
             message = self._channel(channel).get_partial_message(ref.message)
-            # For an edit without words in it the library leaves out what the client says of mentions.
+            # For an edit without text the library leaves out the client's setting for mentions.
             await _asked(message.edit(view=view, attachments=opened, allowed_mentions=discord.AllowedMentions.none()))
 
     async def send(self, channel: int, view: ui.LayoutView, files: Sequence[File], nonce: str) -> int:
-        """Send a message and return its id. The same nonce is the same message for some minutes, however often it is sent."""
+        """Send a message and return its id. The same nonce gives the same message for some minutes, however often it is sent."""
         opened = [one.opened() for one in files]
         return (await _asked(self._channel(channel).send(view=view, files=opened, nonce=nonce[:_MOST_NONCE]))).id
 
     async def surely(self, channel: int, view: ui.LayoutView, nonce: str) -> int:
-        """Send a message without files and return its id; what nobody heard of is sent again, which its nonce makes the same message."""
+        """Send a message without files and return its id; an unconfirmed send is repeated, which the nonce makes the same message."""
         for _ in range(_TRIES - 1):
             with contextlib.suppress(discord.DiscordServerError, *SILENCE):
                 return await self.send(channel, view, (), nonce)
         return await self.send(channel, view, (), nonce)
 
     async def follow(self, ref: SentMessage, view: ui.LayoutView, files: Sequence[File]) -> int:
-        """Send one more message to where only the token of an interaction is let in, and return its id."""
+        """Send a further message to a channel that only the token of an interaction opens, and return its id."""
         return (await _asked(self._webhook(ref).send(view=view, files=[one.opened() for one in files], wait=True))).id
 
     async def known(self, channel: int) -> Any:
-        """Return a channel that the library has not heard of, such as a thread that is older than the connection."""
+        """Return a channel that the library does not know, such as a thread that is older than the connection."""
         return await _asked(self.connected.fetch_channel(channel))
 
     async def direct(self, user: int) -> int:
-        """Return the channel of direct messages with somebody."""
+        """Return the channel of direct messages with a user."""
         return (await _asked(self.connected.create_dm(discord.Object(user)))).id
 
     async def delete(self, channel: int, message: int) -> None:
-        """Delete a message of the bot's own."""
+        """Delete a message of the bot."""
         await _asked(self._channel(channel).get_partial_message(message).delete())
 
     async def find(self, channel: int, job: str, wires: Collection[str]) -> int:
-        """Return the last message of the bot's own that shows a job, with none but these buttons, or 0."""
+        """Return the bot's last message that shows a job, with no buttons but these, or 0."""
         try:
             return await _asked(self._found(channel, job, frozenset(wires)))
         except Closed:
-            # It may write there, and not read.
+            # The bot may write there, but not read.
             return 0
 
     async def _found(self, channel: int, job: str, wires: frozenset[str]) -> int:
@@ -150,7 +150,7 @@ class DiscordApi:
 
 
 def wires_of(components: Iterable[Any]) -> Iterator[str]:
-    """Yield what the buttons and lists of a message carry."""
+    """Yield the wires of the buttons and lists of a message."""
     for component in components:
         if isinstance(wire := getattr(component, "custom_id", None), str):
             yield wire
@@ -166,7 +166,7 @@ async def _asked(asked: Awaitable[T]) -> T:
             raise TooLarge from None
         if error.code in _GONE:
             raise Gone from None
-        # Without a code it is not Discord that says no, but the wall before it.
+        # Without a code the refusal comes not from Discord, but from the proxy in front of it.
         if error.code in _CLOSED or (error.status == 403 and error.code):
             raise Closed from None
         raise

@@ -1,4 +1,4 @@
-"""The client: what Discord sends, handed to the desk. Each is handled by a task of its own, which speaks the language of its person."""
+"""The Discord client: passes events to the handlers. Each event has its own task, which uses the language of its user."""
 
 import logging
 import re
@@ -68,7 +68,7 @@ class Client(discord.AutoShardedClient):
         self._stands()
 
     async def on_message(self, message: discord.Message) -> None:
-        """Act on a message."""
+        """Handle a message."""
         await self._talking.heard(self, message)
 
     async def on_interaction(self, interaction: Interaction) -> None:

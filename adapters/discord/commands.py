@@ -28,7 +28,7 @@ from bot.framework.params import Kind, Param
 from bot.framework.wires import command_of
 from bot.i18n.translate import speak, text
 
-#: Discord's names of what a parameter takes.
+#: Discord's option types for parameters.
 _TYPES = {
     Kind.TEXT: discord.AppCommandOptionType.string,
     Kind.WHOLE: discord.AppCommandOptionType.integer,
@@ -46,10 +46,10 @@ _TWO_WORDS = re.compile(r"([a-z0-9]+)_([a-z0-9]+)")
 
 
 class Tree(app_commands.CommandTree[Any]):
-    """The commands. Each use is handled by a task of its own, which speaks the language of its person."""
+    """The command tree. Each use has its own task, which uses the language of its user."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Speak the language of whoever uses a command."""
+        """Use the language of the user who uses a command."""
         speak(str(interaction.locale))
         return True
 
@@ -62,7 +62,7 @@ class Option(app_commands.Transformer):
 
     @property
     def type(self) -> discord.AppCommandOptionType:
-        """Return what it takes."""
+        """Return its option type."""
         return _TYPES[self._param.kind]
 
     @property
@@ -104,7 +104,7 @@ class SuggestedOption(Option):
 
 
 def tree_of(client: discord.Client, desk: InteractionHandler) -> Tree:
-    """Return the commands of the bot as Discord knows them."""
+    """Return the bot's command tree for Discord."""
     tree = Tree(
         client,
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True),
@@ -128,7 +128,7 @@ def tree_of(client: discord.Client, desk: InteractionHandler) -> Tree:
 
 
 async def digest(tree: Tree, base: str) -> str:
-    """Return what stands for everything that Discord is told of the commands: they are told anew where it has changed."""
+    """Return a digest of all that is registered with Discord: the commands are registered again if it has changed."""
     translations = Translations()
     payload = [await command.get_translated_payload(tree, translations) for command in tree.get_commands(type=None)]
     return hashlib.sha256(json.dumps([base, payload], sort_keys=True, default=str).encode()).hexdigest()
@@ -192,7 +192,7 @@ def menus(desk: InteractionHandler) -> tuple[app_commands.ContextMenu, ...]:
 
 
 async def _ask(desk: InteractionHandler, interaction: Interaction, picture: attachments.Picture) -> None:
-    """Ask what to paint from a picture."""
+    """Ask what to generate from an image."""
     key = desk.lay_aside(interaction, picture)
     sizes = desk.bot.app.suggestions(imagine.param("size"), "")
     values = dict.fromkeys(("prompt", "negative", "strength", "size"))
@@ -201,7 +201,7 @@ async def _ask(desk: InteractionHandler, interaction: Interaction, picture: atta
 
 
 async def _press(desk: InteractionHandler, interaction: Interaction, message: discord.Message, name: str) -> None:
-    """Do what a button of a message does."""
+    """Run the action of a message's button."""
     own = interaction.client.user
     is_ours = own is not None and message.author.id == own.id
     wires = [wire for wire in wires_of(message.components) if command_of(wire) == name] if is_ours else []

@@ -1,4 +1,4 @@
-"""Showing cards: in the message that is there for them, or in one of their own, and in a direct message where the channel is closed."""
+"""Shows job views: in their own message or a new message, and in a direct message if the channel is closed."""
 
 import contextlib
 import logging
@@ -23,30 +23,30 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.discord")
 
-#: Who is turned away comes back after so many seconds at the latest, and then where nobody said for how long.
+#: The longest retry delay after a refusal, also used if Discord names none.
 _TURNED_AWAY_SECONDS = 900.0
 
-#: What can be done with a picture, at most.
+#: Maximum number of actions for an image.
 _MOST_DEEDS = 5
 
 _Way = Callable[[OutgoingResult, Packed], Awaitable[Outcome]]
 
 
 class Sender:
-    """Shows cards in Discord; files have at most so many bytes there."""
+    """Shows job views in Discord; files have at most a given number of bytes there."""
 
     def __init__(self, store: Store, posts: DiscordApi, most_bytes: int) -> None:
         self._store = store
         self._posts = posts
         self._most_bytes = most_bytes
-        #: Where jobs are shown that had no message when they were begun: who paints them does not know yet.
+        #: Where jobs are shown that had no message when they began: the worker does not know it yet.
         self._placed: dict[str, SentMessage] = {}
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Change the message of a card; where it has none yet, send one. Raises what `DiscordApi` raises."""
+        """Change the message of a job view; if it has none yet, send one. Raises what `DiscordApi` raises."""
         ref, channel = self._spot(card, address), channel_of(address)
         if card.is_open:
-            # By the time the picture is there nobody looks here any more.
+            # By the time the image is ready the user has stopped looking here.
             note = text("discord-below") if ref.token and not ref.is_open and not ref.is_guest else ""
             files = render.preview_of(card)
         else:
@@ -58,7 +58,7 @@ class Sender:
             await self._place(card, channel, ref, await self._anew(channel, ref, view, files, card.job))
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show how a job ended, once."""
+        """Show how a job ended, exactly once."""
         try:
             try:
                 outcome = await self._fitting(outgoing, self._in_channel)
@@ -76,7 +76,7 @@ class Sender:
         return outcome
 
     async def _fitting(self, outgoing: OutgoingResult, way: _Way) -> Outcome:
-        """Go a way with files that become smaller until Discord takes them; at last with none."""
+        """Deliver with files that shrink until Discord accepts them; at last with none."""
         step, limit = 0, self._limit(spot_of(outgoing.address))
         while True:
             packed = await packing.pack(self._store.files, outgoing.card.pictures, limit, step)
@@ -91,23 +91,23 @@ class Sender:
         card, channel = outgoing.card, channel_of(outgoing.address)
         ref = self._spot(card, outgoing.address)
         view = render.of_card(card, packed.files, note=_lost(card, packed))
-        # What an interaction was answered with is completed in its place while its token lives. Later a message of its own comes:
-        # by then people have gone elsewhere, and see what is new.
+        # An interaction's answer is edited while its token is valid. Later a new message is sent:
+        # by then users have moved on, and notice a new message.
         is_open = ref.is_open or (ref.is_guest and ref.is_last_call)
         if ref.message and (is_open or not ref.token):
             try:
                 await self._posts.edit(channel, ref, view, packed.files)
                 return Sent(str(ref.message))
             except (Closed, Gone) as refusal:
-                # In an old thread nothing is changed any more, but what is said there opens it again.
+                # In an old thread messages cannot be edited any more, but a new message opens it again.
                 log.info("discord.message_left job=%s reason=%s", card.job, type(refusal).__name__)
         if ref.is_guest and not is_open:
             raise Closed
         if ref.is_guest and outgoing.unsure:
-            # It cannot look for what it may have said there, and whatever it said could be there twice.
+            # The bot cannot search for its own message there, and a further send could be a duplicate.
             await self._ask(card, ref)
             return Unknown("no confirmation")
-        # An attempt may have arrived without anybody hearing of it.
+        # An attempt may have arrived without confirmation.
         is_told = not ref.is_guest and (outgoing.unsure or not ref.message)
         message = await self._posts.find(channel, card.job, _wires(card)) if is_told else 0
         if message and message != ref.message:
@@ -120,7 +120,7 @@ class Sender:
         return Sent(str(message))
 
     async def _to_person(self, outgoing: OutgoingResult, packed: Packed) -> Outcome:
-        """Tell a person directly what cannot be told in the channel any more."""
+        """Send a user a direct message if the channel is closed to the bot."""
         if not (user := spot_of(outgoing.address).user):
             raise Closed
         note = _lost(outgoing.card, packed) or text("discord-closed")
@@ -132,7 +132,7 @@ class Sender:
         return Sent(str(await self._posts.send(direct, view, packed.files, outgoing.id)))
 
     async def _ask(self, card: JobView, ref: SentMessage) -> None:
-        """Ask a person whether a result has arrived, and send it again when they say that it has not."""
+        """Ask the user whether a result has arrived, and send it again if the user answers that it has not."""
         question = render.sentence(text("discord-unsure", words=card.words), [resend.button("button-resend", job=card.job)])
         with contextlib.suppress(*REFUSALS):
             await self._posts.send(await self._posts.direct(ref.user), question, (), f"?{card.job}")
@@ -143,14 +143,14 @@ class Sender:
         return await self._posts.send(channel, view, files, nonce)
 
     async def _place(self, card: JobView, channel: int, ref: SentMessage, message: int) -> None:
-        """Remember where a job is shown now."""
+        """Store where a job is shown now."""
         token, until = (ref.token, ref.until) if ref.is_guest else ("", 0)
         placed = msgspec.structs.replace(ref, message=message, token=token, until=until)
         self._placed[card.job] = placed
         await self._store.jobs.placed(card.job, placed.address(channel).message)
 
     async def _cleared(self, card: JobView, channel: int, ref: SentMessage) -> bool:
-        """Take away what was shown of a job before; return whether nothing more can be done about it."""
+        """Remove the earlier view of a job; return whether nothing more can be done about it."""
         if not ref.message or ref.is_guest:
             return True
         try:
@@ -163,7 +163,7 @@ class Sender:
         return True
 
     def _spot(self, card: JobView, address: MessageRef) -> SentMessage:
-        """Return where a job is shown."""
+        """Return the message reference of a job."""
         ref = spot_of(address)
         return self._posts.freshest(ref if ref.message else self._placed.get(card.job, ref))
 
@@ -172,7 +172,7 @@ class Sender:
 
 
 def _wires(card: JobView) -> set[str]:
-    """Return what the buttons of a card may carry, also of one that has not ended yet, or has no picture."""
+    """Return the wires that a job view's buttons may carry, also before the job has ended, or without an image."""
     buttons = [button for state in (WAITING, DONE, FAILED) for button in of_job(card.job, state)]
     buttons += [button for one in card.pictures for button in one.buttons]
     return {*(button.wire for button in buttons), *(f"{render.PICK}:{deed}" for deed in range(_MOST_DEEDS))}

@@ -1,4 +1,4 @@
-"""The desk: what people do in Discord becomes an invocation, and what comes of it is shown to them."""
+"""Turns Discord interactions into invocations, and shows the results to the users."""
 
 import contextlib
 import logging
@@ -28,30 +28,30 @@ from inference.contract.errors import InferenceError
 
 log = logging.getLogger("easel.discord")
 
-#: What a command that is asked from an address comes to.
+#: The result of a command called from an address.
 Run = Callable[[MessageRef], Awaitable[Reply]]
 
-#: Pictures that are laid aside at a time.
+#: Number of stored images that wait for a form.
 _MOST_ASIDE = 1_000
 
-#: What was given. Pictures are fetched only after Discord has heard that something comes.
+#: The arguments. Images are fetched only after the interaction was acknowledged.
 Bring = Callable[[], Awaitable[Mapping[str, Given]]]
 
 
 class InteractionHandler:
-    """Runs commands for people and shows them what they say; `most_bytes` is how large a file may be."""
+    """Runs commands for users and shows the replies; `most_bytes` is the maximum size of a file."""
 
     def __init__(self, bot: Bot, posts: DiscordApi, most_bytes: int) -> None:
         self.bot = bot
         self.posts = posts
         self._most_bytes = most_bytes
-        #: Pictures that somebody chose to start from and has still to say what for, by the interaction.
+        #: Images that a user chose to start from, and whose form is still to come, by the interaction.
         self._aside: dict[str, tuple[int, Picture]] = {}
-        #: Forms that somebody was shown the way to, with what was given before: what leads there carries only their commands.
+        #: Forms for which a user was shown a button, with the earlier arguments: the button carries only the command.
         self._forms: dict[tuple[int, str], Form] = {}
 
     def lay_aside(self, interaction: Interaction, picture: Picture) -> str:
-        """Keep a picture until the form that asks what to do with it is sent in; return what it is asked for by."""
+        """Store an image until the form for it is submitted; return its key."""
         key = str(interaction.id)
         self._aside[key] = (interaction.user.id, picture)
         while len(self._aside) > _MOST_ASIDE:
@@ -59,14 +59,14 @@ class InteractionHandler:
         return key
 
     def led_to(self, form: Form, user: int) -> discord.ui.LayoutView:
-        """Return the way to a form, which can be shown to who presses something, and to nobody else."""
+        """Return a button for a form: Discord shows a form only in answer to a press."""
         self._forms[user, form.wire] = form
         while len(self._forms) > _MOST_ASIDE:
             del self._forms[next(iter(self._forms))]
         return render.sentence(form.title, [Button("button-fill", form.wire)])
 
     async def sent_in(self, interaction: Interaction, data: Mapping[str, Any]) -> None:
-        """Take in a form."""
+        """Handle a submitted form."""
         known_as, client = str(data.get("custom_id", "")), interaction.client
         if known_as.startswith(modals.FORM):
             await self.pressed(interaction, known_as.removeprefix(modals.FORM), partial(modals.filled, client, data))
@@ -76,14 +76,14 @@ class InteractionHandler:
             async def bring() -> Mapping[str, Given]:
                 if picture is None or whose != interaction.user.id:
                     raise BadInput("input-form-old")
-                # What a picture is chosen for first, as in a message that carries one.
+                # The main parameter for an image, as for a message that carries one.
                 first = imagine.attachments[0].name
                 return {**await modals.filled(client, data), first: await fetched(client, picture)}
 
             await self.used(interaction, imagine, bring)
 
     async def used(self, interaction: Interaction, command: Command[Any], bring: Bring) -> None:
-        """Run a slash command, or what a menu stands for."""
+        """Run a slash command, or the command of a menu."""
 
         async def run(address: MessageRef) -> Reply:
             given = await bring()
@@ -104,7 +104,7 @@ class InteractionHandler:
             await self._answered(interaction, command, run)
 
     async def pressed(self, interaction: Interaction, wire: str, filled: Bring | None = None) -> None:
-        """Run what a button carries, or a form that was filled in."""
+        """Run the command of a button, or of a submitted form."""
         name = command_of(wire)
         command = self.bot.app.commands.get(name)
 
@@ -131,7 +131,7 @@ class InteractionHandler:
             await ask(interaction, modals.modal(self._forms.get((interaction.user.id, wire), reply.form)))
 
     async def _changed(self, interaction: Interaction, run: Run) -> None:
-        """Run a button that changes what is there; what it says is for the person alone."""
+        """Run a button that changes an existing message; its reply is for the user alone."""
         message = await self._heard(interaction, Answer.PRIVATE, is_update=True)
         if message is None:
             return
@@ -140,13 +140,13 @@ class InteractionHandler:
         if reply is None:
             return
         await self._refresh(reply)
-        # What is seen to change before their eyes need not be said as well.
+        # A visible change of the message needs no reply as well.
         is_seen = interaction.message is not None and not interaction.message.flags.ephemeral and reply.refresh
         if not is_seen or reply.buttons or reply.facts or reply.pictures or reply.files:
             await show(interaction, *await self.shown(reply))
 
     async def _answered(self, interaction: Interaction, command: Command[Any], run: Run) -> None:
-        """Run a command whose answer is a message: everybody's where it paints, else for the person alone."""
+        """Run a command whose answer is a message: visible to all if it generates, else for the user alone."""
         answer = command.answer
         message = await self._heard(interaction, answer)
         # Who is not heard and paints is answered in the channel; for everything else they ask again.
@@ -170,7 +170,7 @@ class InteractionHandler:
             await self._refresh(reply)
 
     async def _led_to(self, interaction: Interaction, form: Form, instead: MessageRef | None) -> None:
-        """Show the way to a form to who asked alone; the message that would have become the picture goes."""
+        """Show the button for a form only to the caller; the placeholder for the image is deleted."""
         view = self.led_to(form, interaction.user.id)
         with contextlib.suppress(*REFUSALS):
             if instead is not None:
@@ -180,13 +180,13 @@ class InteractionHandler:
         await show(interaction, view)
 
     def is_open(self, channel: object) -> bool:
-        """Return whether painting is allowed in a channel. In direct messages Discord itself asks who has to be of age."""
+        """Return whether generation is allowed in a channel. In direct messages Discord itself checks the user's age."""
         if not self.bot.config.discord.age_restricted or isinstance(channel, discord.DMChannel | discord.GroupChannel):
             return True
         return bool(getattr(channel, "is_nsfw", lambda: False)())
 
     async def _heard(self, interaction: Interaction, answer: Answer, *, is_update: bool = False) -> int | None:
-        """Acknowledge an interaction, before anything else; nothing where Discord takes no answer any more."""
+        """Acknowledge an interaction, before anything else; `None` if Discord accepts no answer any more."""
         try:
             return await acknowledge(interaction, answer, is_update=is_update)
         except Unheard as error:
@@ -194,7 +194,7 @@ class InteractionHandler:
             return None
 
     async def _instead(self, interaction: Interaction) -> MessageRef | None:
-        """Return a message of the bot's own where Discord took no answer, or nothing where the bot may write none."""
+        """Return a message of the bot if Discord accepted no answer, or `None` if the bot may write none."""
         ref = spot_for(interaction, 0)
         channel = interaction.channel_id
         if ref.is_guest or channel is None:
@@ -207,7 +207,7 @@ class InteractionHandler:
         return SentMessage(user=ref.user, message=message, limit=ref.limit, home=ref.home, under=ref.under).address(channel)
 
     async def _ran(self, interaction: Interaction, run: Run, address: MessageRef, *, is_public: bool = False) -> Reply | None:
-        """Return what a command says; what is wrong is said to the person alone, and then there is nothing more to show."""
+        """Return the reply of a command; errors are shown to the user alone, and then there is nothing more to show."""
         try:
             return await run(address)
         except (BotError, InferenceError) as error:
@@ -217,7 +217,7 @@ class InteractionHandler:
             said, buttons = text("discord-broke", code=str(interaction.id)), ()
         with contextlib.suppress(*REFUSALS):
             if is_public and is_heard(interaction):
-                # The placeholder is everybody's; a mistake is nobody else's business.
+                # The placeholder is visible to all; an error is private.
                 await interaction.delete_original_response()
             elif is_public:
                 message = spot_of(address).message
@@ -248,7 +248,7 @@ def _own(interaction: Interaction, error: Exception) -> tuple[Button, ...]:
 
 
 def _line(command: Command[Any], given: Mapping[str, Given]) -> str:
-    """Return what a person could have typed for what they gave: it is shown as their words."""
+    """Return the command line for the given arguments: it is shown as the user's words."""
     said = [f"--{name} {value}" for name, value in given.items() if name != command.free and not isinstance(value, bytes)]
     free = str(given.get(command.free, "")) if command.free else ""
     return " ".join([f"/{command.name}", *([free] if free else []), *said])

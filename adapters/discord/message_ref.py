@@ -1,4 +1,4 @@
-"""Where in Discord a job is shown: what has to be known to change that message years later, or to send one in its place."""
+"""A reference to a job's Discord message: enough to change that message years later, or to send another in its place."""
 
 import time
 
@@ -8,12 +8,12 @@ from bot.core.values import MessageRef
 
 PLATFORM = "discord"
 
-#: An interaction's token opens its messages for 15 minutes; so long before, it is not counted on any more.
+#: The token of an interaction is valid for 15 minutes; this long before its end it is no longer used.
 TOKEN_SECONDS, TOKEN_MARGIN = 15 * 60, 60
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in a channel, as an address carries it.
+    """A message in a channel, as stored in an address.
 
     `user` is whom a direct message goes to where the channel is closed. `message` is 0 where there is none yet. `token` opens it
     until the moment `until` (seconds since 1970) without any right in the channel; a message of the bot's own has none. `limit`
@@ -39,7 +39,7 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Return whether its token still opens it."""
+        """Return whether its token is still valid."""
         return bool(self.token) and time.time() < self.until - TOKEN_MARGIN
 
     @property
@@ -52,14 +52,14 @@ _SEPARATOR = "/"
 
 
 def channel_of(address: MessageRef) -> int:
-    """Return the channel of an address, or 0 for what is none."""
+    """Return the channel of an address, or 0 if it is invalid."""
     if home := spot_of(address).home:
         return home
     return int(address.channel) if address.channel.isascii() and address.channel.isdecimal() else 0
 
 
 def spot_of(address: MessageRef) -> SentMessage:
-    """Return the spot of an address. One of several results of a message, `…#2`, has no message yet; what is unreadable is no spot."""
+    """Return the reference of an address. A further result of a message, `…#2`, has no message yet; an unreadable address has none."""
     written, mark, _ = address.message.partition("#")
     try:
         user, message, until, limit, guest, home, token = written.split(_SEPARATOR, 6)

@@ -1,4 +1,4 @@
-"""Messages to the bot: a mention with words, or anything in a direct message, asks for a picture."""
+"""Handles messages to the bot: a mention with text, or any direct message, asks for an image."""
 
 import contextlib
 import logging
@@ -25,13 +25,13 @@ log = logging.getLogger("easel.discord")
 
 
 class MessageHandler:
-    """Hears messages. They are answered in a message of the bot's own, which becomes the card."""
+    """Handles messages. Each is answered in a message of the bot, which becomes the job view."""
 
     def __init__(self, desk: InteractionHandler) -> None:
         self._desk = desk
 
     async def heard(self, client: discord.Client, message: discord.Message) -> None:
-        """Act on a message, if it is meant for the bot."""
+        """Handle a message, if it is meant for the bot."""
         words = meant(client, message)
         if words is None:
             return
@@ -55,7 +55,7 @@ class MessageHandler:
         is_private = self._is_private(message, words)
         try:
             where = await self._desk.posts.direct(message.author.id) if is_private else message.channel.id
-            # A message that comes twice is answered in the same one.
+            # A message that arrives twice is answered in the same message.
             placeholder = await self._desk.posts.surely(where, render.sentence(text("card-starting")), f"m{message.id}")
         except REFUSALS as error:
             await self._unanswered(message, error, text("discord-private") if is_private else "")
@@ -73,7 +73,7 @@ class MessageHandler:
         return message.guild is not None and command is not None and command.answer is Answer.PRIVATE
 
     def _command(self, words: str) -> Command[Any] | None:
-        """Return the command that words call, or nothing."""
+        """Return the command named by the text, or `None`."""
         app, line = self._desk.bot.app, read_line(words)
         return app.commands.get(app.named(line.command, line.words)[0])
 
@@ -140,7 +140,7 @@ class MessageHandler:
             await self._desk.posts.send(message.channel.id, render.sentence(said), (), f"m{message.id}")
 
     async def _directly(self, message: discord.Message) -> None:
-        """Say to a person that the bot may not answer where they wrote."""
+        """Tell a user that the bot may not answer in the channel of their message."""
         if message.guild is None:
             return
         with contextlib.suppress(*REFUSALS):
@@ -156,7 +156,7 @@ def _spot(message: discord.Message, placeholder: int) -> SentMessage:
 
 
 def meant(client: discord.Client, message: discord.Message) -> str | None:
-    """Return what a message says to the bot, or nothing where it is not meant.
+    """Return the text of a message to the bot, or `None` if it is not meant for the bot.
 
     An answer to a message of the bot mentions it too, without saying so: that alone is talk among people.
     """

@@ -1,4 +1,4 @@
-"""Forms as modals: fields of a command, and what comes back in them."""
+"""Forms as modals: shows the fields of a command, and reads the values submitted."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from bot.framework.params import Kind
 from bot.framework.reply import Asked, Form
 from bot.i18n.translate import text
 
-#: What the id of a modal begins with; the wire of its command follows, so that it can be sent in after a restart.
+#: The prefix of a modal's id; the wire of its command follows, so that it can be submitted after a restart.
 FORM = "form:"
 
 #: The same of one that asks what to paint from a picture that was laid aside.
@@ -22,7 +22,7 @@ SOURCE = "source:"
 #: A modal has so many fields, a list so many lines, a text so many characters, a field's name and description so many.
 _MOST_FIELDS, _MOST_OPTIONS, _MOST_TEXT, _MOST_LABEL, _MOST_HELP = 5, 25, 4_000, 45, 100
 
-#: Texts that may be longer than this get a large field.
+#: Longer texts get a large field.
 _LARGE = 200
 
 
@@ -63,7 +63,7 @@ def _range(asked: Asked) -> str:
 
 
 async def filled(client: discord.Client, data: Mapping[str, Any]) -> dict[str, Given]:
-    """Return what a modal was sent in with, by the names of its fields: what was left empty is there, and empty."""
+    """Return the values of a submitted modal, by the names of its fields: an empty field is included, and empty."""
     given: dict[str, Given] = {}
     attached = data.get("resolved", {}).get("attachments", {})
     for field in _fields(data.get("components", ())):
@@ -76,7 +76,7 @@ async def filled(client: discord.Client, data: Mapping[str, Any]) -> dict[str, G
 
 
 def _fields(components: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the fields of a modal; each stands in a label, or in a row."""
+    """Yield the fields of a modal; each is in a label, or in a row."""
     for one in components:
         if "custom_id" in one:
             yield one

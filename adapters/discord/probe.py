@@ -1,4 +1,4 @@
-"""Asking Discord who the bot is without being connected: for `easel doctor`."""
+"""Asks Discord for the bot's name without connecting: for `easel doctor`."""
 
 import asyncio
 import re
@@ -11,15 +11,15 @@ from adapters.discord.api import SILENCE
 from adapters.discord.connection import lead
 from bot.config import Discord
 
-#: How long Discord is waited for, with all that the library asks again.
+#: How long to wait for Discord, including the library's retries.
 SECONDS = 10.0
 
-#: What a token can consist of. Anything else is none, and no header could carry it.
+#: The characters of a token. Any other text is no token, and no header could carry it.
 _TOKEN = re.compile(r"\s*[!-~]+\s*")
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Who the bot is, the link that invites it, and whether what people do is sent to a web address and not to Easel."""
+    """The bot's name, the link that invites it, and whether interactions are sent to a web address and not to Easel."""
 
     name: str
     invitation: str
@@ -27,15 +27,15 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Unwelcome(Exception):
-    """Discord does not know the token."""
+    """Discord does not accept the token."""
 
 
 class Away(Exception):
-    """Discord is not there, or does not answer like Discord; says why."""
+    """Discord is unreachable, or does not answer like Discord; holds the reason."""
 
 
 async def who(section: Discord, seconds: float = SECONDS) -> Known:
-    """Return who the bot is; raises `Unwelcome` and `Away`, at the latest after so many seconds."""
+    """Return the bot's name; raises `Unwelcome` and `Away`, at the latest after the given seconds."""
     if not _TOKEN.fullmatch(section.token):
         raise Unwelcome
     try:

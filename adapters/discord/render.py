@@ -1,4 +1,4 @@
-"""Cards and replies as Discord shows them: a few lines, the pictures, and rows of buttons (Components V2)."""
+"""Renders job views and replies for Discord: a few lines, the images, and rows of buttons (Components V2)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ from bot.views.job_card import JobView
 
 Files = Sequence[File]
 
-#: Characters of a prompt that a card shows: whoever wants all of it asks for its settings.
+#: Characters of a prompt that a job view shows: its settings show all of it.
 _MOST_WORDS = 300
 
-#: Characters that a message shows at most, and parts that it has; the library refuses more.
+#: Maximum characters of a message, and its maximum number of components; the library refuses more.
 _MOST_SHOWN, _MOST_PARTS = 3_900, 40
 
-#: Pictures with buttons of their own; for more a list is quicker than rows.
+#: Images with buttons of their own; for more a list is quicker than rows.
 _MOST_ROWS = 5
 
 #: What a list of pictures is known by, and how many lines it has.
@@ -30,9 +30,9 @@ _PREVIEW = "preview.jpg"
 
 
 def of_card(card: JobView, files: Files, *, note: str = "") -> ui.LayoutView:
-    """Return a card with the pictures that are sent along; `note` is a sentence under it."""
+    """Return a job view with its attached images; `note` is a sentence under it."""
     view = _view()
-    # The status of what is done says the words too.
+    # The status of a finished job contains the prompt too.
     if card.state != "done":
         view.add_item(ui.TextDisplay(plain(card.words, _MOST_WORDS)))
     more = len(card.pictures) - len(card.pictures[:MOST_FILES])
@@ -46,14 +46,14 @@ def of_card(card: JobView, files: Files, *, note: str = "") -> ui.LayoutView:
 
 
 def preview_of(card: JobView) -> tuple[File, ...]:
-    """Return the preview of a picture that is being painted."""
+    """Return the preview of an image in progress."""
     if card.progress is None or card.progress.preview is None:
         return ()
     return (File(_PREVIEW, card.progress.preview, card.words, card.covered),)
 
 
 def of_reply(reply: Reply, files: Files = ()) -> ui.LayoutView:
-    """Return what a command says."""
+    """Return the reply of a command."""
     view = _view()
     lines = [plain(line) for line in reply.text.splitlines()]
     lines += [f"**{plain(fact.name)}** {plain(fact.told)}" for fact in reply.facts]
@@ -93,7 +93,7 @@ def _add_gallery(view: ui.LayoutView, files: Files) -> None:
 
 
 def _add_buttons(view: ui.LayoutView, card: JobView) -> None:
-    """Add what can be done: with one picture in one row, with several in a row or a list for each deed."""
+    """Add the actions: with one image in one row, with several in a row or a list for each action."""
     if len(card.pictures) <= 1:
         of_picture = card.pictures[0].buttons if card.pictures else ()
         _add_rows(view, in_order((*card.buttons, *of_picture)))
@@ -103,7 +103,7 @@ def _add_buttons(view: ui.LayoutView, card: JobView) -> None:
 
 
 def _add_deeds(view: ui.LayoutView, pictures: Sequence[Shown]) -> None:
-    """Add what can be done with each of several pictures, or with the only one."""
+    """Add the actions for each of several images, or for the only image."""
     if len(pictures) == 1:
         _add_rows(view, pictures[0].buttons)
     elif pictures:
@@ -125,7 +125,7 @@ def _add_deed(view: ui.LayoutView, pictures: Sequence[Shown], deed: int) -> None
 
 
 def _add_rows(view: ui.LayoutView, buttons: Iterable[Button]) -> None:
-    """Add rows of five; what the message has no room for is left out."""
+    """Add rows of five buttons; buttons beyond the message's limit are left out."""
     some = list({button.wire: button for button in buttons}.values())
     for first in range(0, len(some), 5):
         row = some[first : first + 5]

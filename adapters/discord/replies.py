@@ -1,4 +1,4 @@
-"""Answering an interaction: at once that it was heard, then what comes of it."""
+"""Answers interactions: acknowledges each at once, then shows the result."""
 
 import asyncio
 import logging
@@ -18,20 +18,20 @@ from bot.framework.reply import Button
 
 log = logging.getLogger("easel.discord")
 
-#: Discord waits three seconds for a first answer; what would come later is not worth sending.
+#: Discord waits three seconds for a first answer; a later one is not worth sending.
 _ACKNOWLEDGE_SECONDS = 2.8
 
-#: It was answered before; nobody knows it any more.
+#: Discord's code for an interaction that was already acknowledged.
 _ANSWERED = 40060
 
-#: What an interaction is marked with that was, though its answer to that was lost.
+#: Marks an interaction that was acknowledged, although the response to that was lost.
 _HEARD = "heard"
 
 Interaction = discord.Interaction[Any]
 
 
 class Unheard(Exception):
-    """Discord does not take an answer any more: the person is told so by Discord."""
+    """Discord accepts no answer any more: Discord itself tells the user."""
 
 
 async def acknowledge(interaction: Interaction, answer: Answer, *, is_update: bool = False) -> int:
@@ -60,7 +60,7 @@ async def acknowledge(interaction: Interaction, answer: Answer, *, is_update: bo
 
 
 async def _answered(interaction: Interaction) -> int:
-    """Return the message of an interaction that may have been acknowledged without anybody hearing so; raises `Unheard`."""
+    """Return the message of an interaction that may have been acknowledged without confirmation; raises `Unheard`."""
     for last in (False, True):
         try:
             message = (await interaction.original_response()).id
@@ -98,19 +98,19 @@ async def ask(interaction: Interaction, form: ui.Modal) -> None:
 
 
 def caller_of(interaction: Interaction) -> UserRef:
-    """Return who is asking."""
+    """Return the caller."""
     known = caller(interaction.user, interaction.permissions, str(interaction.locale))
     return msgspec.structs.replace(known, carries=not _is_at_home(interaction))
 
 
 def caller(user: discord.User | discord.Member, permissions: discord.Permissions, locale: str = "") -> UserRef:
-    """Return somebody of Discord; whoever may take other people's messages away looks after a channel."""
+    """Return a Discord user as a caller; a user who may delete other users' messages moderates the channel."""
     moderates = isinstance(user, discord.Member) and permissions.manage_messages
     return UserRef(PLATFORM, str(user.id), user.display_name, moderates, locale)
 
 
 def spot_for(interaction: Interaction, message: int) -> SentMessage:
-    """Return the spot of an interaction's answer."""
+    """Return the message reference for an interaction's answer."""
     return SentMessage(
         user=interaction.user.id,
         message=message,
@@ -124,7 +124,7 @@ def spot_for(interaction: Interaction, message: int) -> SentMessage:
 
 
 def above(channel: object) -> int:
-    """Return the channel whose place a thread belongs to, or 0. A private thread belongs to none: not all of the channel may see it."""
+    """Return the parent channel of a thread, or 0. A private thread has none here: not all members of the channel may see it."""
     return channel.parent_id if isinstance(channel, discord.Thread) and not channel.is_private() else 0
 
 
@@ -143,17 +143,17 @@ def _is_at_home(interaction: Interaction) -> bool:
 
 
 def address_of(interaction: Interaction, message: int) -> MessageRef:
-    """Return where the answer to an interaction goes."""
+    """Return the address of the answer to an interaction."""
     return spot_for(interaction, message).address(interaction.channel_id or 0)
 
 
 async def tell(interaction: Interaction, said: str, buttons: Sequence[Button] = ()) -> None:
-    """Say a sentence to the person alone, after the interaction was acknowledged or instead."""
+    """Send a sentence to the user alone, after the interaction was acknowledged or instead."""
     await show(interaction, render.sentence(said, buttons))
 
 
 async def change(interaction: Interaction, view: ui.LayoutView, files: render.Files = ()) -> None:
-    """Put something in the place of what an interaction was acknowledged with; a repeat does no harm."""
+    """Replace the placeholder of an interaction; a repeat does no harm."""
     for last in (False, False, True):
         try:
             await interaction.edit_original_response(view=view, attachments=[one.opened() for one in files])
@@ -169,7 +169,7 @@ async def change(interaction: Interaction, view: ui.LayoutView, files: render.Fi
 
 
 async def show(interaction: Interaction, view: ui.LayoutView, files: render.Files = ()) -> None:
-    """Show something to the person alone, beside what the interaction was acknowledged with."""
+    """Show a message to the user alone, beside the placeholder of the interaction."""
     opened = [one.opened() for one in files]
     try:
         if is_heard(interaction):
@@ -177,5 +177,5 @@ async def show(interaction: Interaction, view: ui.LayoutView, files: render.File
         else:
             await interaction.response.send_message(view=view, files=opened, ephemeral=True)
     except (discord.HTTPException, *SILENCE) as error:
-        # Once more could be twice.
+        # A repeat could be a duplicate.
         log.warning("discord.not_said interaction=%s reason=%s", interaction.id, type(error).__name__)

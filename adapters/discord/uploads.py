@@ -1,4 +1,4 @@
-"""Pictures as files of a message: as they are where they may be, else smaller, else only named."""
+"""Prepares images as files of a message: unchanged if they fit, else smaller, else only named."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ STEPS = len(_LADDER) + 2
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of a message, ready to be sent, as often as it takes. `covered`: nobody sees it before they press on it."""
+    """A file of a message, which can be sent several times. `covered`: the image is hidden until a user presses on it."""
 
     name: str
     data: bytes
@@ -64,7 +64,7 @@ async def pack(files: BlobStore, pictures: Sequence[Shown], limit: int, step: in
 
 
 async def _kept(files: BlobStore, key: str) -> bytes | None:
-    """Return a picture, or nothing where it was deleted in this very moment."""
+    """Return an image, or `None` if it was deleted at this moment."""
     try:
         return await files.get(key)
     except FileNotFoundError:

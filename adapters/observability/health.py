@@ -1,4 +1,4 @@
-"""How all of this is doing, for whoever runs it: whether it is ready, and the numbers. It tells nothing of any person."""
+"""Health for operators: readiness and metrics. It reveals nothing about any user."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ class Health:
     workers: Sequence[Worker]
 
     async def ready(self) -> tuple[str, ...]:
-        """Return what keeps people from getting pictures now, a word for each: `store`, `leaving`, `engine`. Nothing where it is ready."""
+        """Return the reasons why users get no images now, a word for each: `store`, `leaving`, `engine`. Empty if the process is ready."""
         reasons = []
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -46,7 +46,7 @@ class Health:
         return tuple(reasons)
 
     async def metrics(self) -> str:
-        """Return all numbers as Prometheus reads them; raises what the store raises where it is away."""
+        """Return all metrics in the format of Prometheus; raises what the store raises if it is unavailable."""
         return await asyncio.to_thread(_rendered, await self._snapshot())
 
     async def _snapshot(self) -> Snapshot:

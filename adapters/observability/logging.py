@@ -1,6 +1,6 @@
-"""Logging: one structured line per event to standard error, and a place for the trace of what nobody foresaw.
+"""Logging: one structured line per event to standard error, and a file for the trace of an unexpected error.
 
-What is written is free of secrets, whoever wrote it, and a line says which job and which person it is about.
+All output is free of secrets, no matter which code wrote it, and a line names its job and user.
 """
 
 import base64

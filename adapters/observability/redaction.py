@@ -1,11 +1,11 @@
-"""What must not stand in a log: secrets, whatever library wrote them there, and signs that would make one line look like another."""
+"""Removes secrets from logs, no matter which library wrote them, and characters that would disguise one line as another."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from urllib.parse import unquote
 
-#: What stands in the place of a secret.
+#: The replacement for a secret.
 MASK = "***"
 
 #: Settings from the environment that hold secrets are known by their names.
@@ -55,12 +55,12 @@ def _compiled() -> tuple[re.Pattern[str], ...]:
 
 
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of Easel's settings in the environment that hold secrets."""
+    """Return the secret values of Easel's settings in the environment."""
     return tuple(value for name, value in environment.items() if name.upper().startswith("EASEL__") and _SECRET_NAME.search(name))
 
 
 class Redaction:
-    """Masks what looks like a secret, and those that are `known` by heart; of an address that is its password."""
+    """Masks text that looks like a secret, and the `known` secrets; of an address only its password."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         # The longest first: one may be a part of another.

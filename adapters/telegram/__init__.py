@@ -1,13 +1,13 @@
-"""Telegram."""
+"""The Telegram adapter."""
 
 from adapters.base import Adapter, Bot
 
 
 def open_adapter(bot: Bot) -> Adapter | None:
-    """Return the adapter, or nothing where there is no token."""
+    """Return the adapter, or `None` if there is no token."""
     if not bot.config.telegram.token:
         return None
-    # Here and not above: who has no bot on Telegram does without its library.
+    # Imported here because an installation without a Telegram bot does not need its library.
     from adapters.telegram.adapter import TelegramAdapter
 
     return TelegramAdapter(bot)

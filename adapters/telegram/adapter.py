@@ -1,4 +1,4 @@
-"""The Telegram adapter's life: it listens, tells Telegram the commands where they have changed, and shows cards."""
+"""The life cycle of the Telegram adapter: it listens, registers changed commands with Telegram, and shows job views."""
 
 import asyncio
 import contextlib
@@ -34,35 +34,35 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.telegram")
 
-#: How long the start waits for Telegram to say who the bot is there: what comes later is not said when Easel says that it is ready.
+#: How long the start waits for the bot's name from Telegram: without an answer by then, the ready message leaves it out.
 _LOGIN_SECONDS = 5.0
 
-#: Seconds between two changes of one card, which is as often as a phone shows them without flicker.
+#: Seconds between two changes of one job view, which is as often as a phone shows them without flicker.
 _MESSAGE_SECONDS, _PLACE_SECONDS = 3.0, 1.1
 
-#: How long what can be told another time waits for the turn of its chat: two messages there are about a second apart.
+#: How long messages that can be sent later wait for the rate limit of their chat: two messages there are about a second apart.
 _PATIENCE_SECONDS = 3.0
 
 #: Requests of the whole bot in a second.
 _MOST_IN_SECOND = 30
 
-#: Where the digest of what Telegram was told of the commands is kept, beside the pictures.
+#: Where the digest of the commands registered with Telegram is stored, beside the images.
 _NOTES = "telegram"
 
 
 def api_of(bot: Bot) -> ExtBot[int]:
-    """Return the library's bot, which is to be closed."""
+    """Return the library's bot; the caller closes it."""
     section = bot.config.telegram
-    # The library wants to be told which kind of time it shall give before it gives any.
+    # The library must be told which time type to return before it returns any.
     os.environ.setdefault("PTB_TIMEDELTA", "true")
     request = HTTPXRequest(read_timeout=SECONDS, write_timeout=SECONDS, pool_timeout=SECONDS, media_write_timeout=UPLOAD_SECONDS)
-    # Each chat has a budget of its own in `budget`, which knows what can be left out; the library sees to the sum of all.
+    # Each chat has its own limit in `budget`, which knows which messages can be left out; the library limits the sum of all.
     limiter = AIORateLimiter(overall_max_rate=_MOST_IN_SECOND, overall_time_period=1, group_max_rate=0, max_retries=0)
     return ExtBot(section.token, section.api_base, section.file_base, request=request, rate_limiter=limiter)
 
 
 class TelegramAdapter:
-    """Telegram. Entering it begins to listen, and goes on beginning until that succeeds."""
+    """Telegram. Entering it starts listening, and retries until that succeeds."""
 
     platform = PLATFORM
 
@@ -72,7 +72,7 @@ class TelegramAdapter:
         self._api = api_of(bot)
         self._budget = RateLimiter()
         patient, photos = TelegramApi(self._api, self._budget), FileIdCache(bot.app.store, shelf_of(section.token))
-        # What can be told another time takes up no room that others could use meanwhile.
+        # Messages that can be sent later use no capacity that others could use meanwhile.
         posts = TelegramApi(self._api, self._budget, _PATIENCE_SECONDS)
         self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))
         self._replies = Replies(bot, self._api, patient, self._sender, photos)
@@ -91,7 +91,7 @@ class TelegramAdapter:
 
     @property
     def address(self) -> str:
-        """Return the link to the bot; where Telegram is until that is known."""
+        """Return the link to the bot; the address of Telegram until the link is known."""
         return self._api.link if self._listening.is_known else str(yarl.URL(self._section.api_base).origin())
 
     async def __aenter__(self) -> Self:
@@ -103,7 +103,7 @@ class TelegramAdapter:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # The door first: nothing comes any more.
+        # The webhook first: no further updates arrive.
         await self._stack.aclose()
         if self._task is not None:
             self._task.cancel()
@@ -114,33 +114,33 @@ class TelegramAdapter:
             await self._api.shutdown()
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a card when its chat may be told something again."""
+        """Show a job view when its chat may receive a message again."""
         self._pace.offer(card, address)
 
     def is_mirrored(self, platform: str) -> bool:
-        """Say no: all processes show to the same Telegram."""
+        """Return False: all processes write to the same Telegram."""
         del platform
         return False
 
     async def settle(self, job: str, address: MessageRef) -> None:
-        """Show nothing more of a job that is about to end."""
+        """Drop pending views of a job that is about to end."""
         del address
         await self._pace.settle(job)
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show how a job ended, after whatever of it is on its way."""
+        """Show how a job ended, after any view of it that is being sent."""
         if not await self._pace.settle(outgoing.card.job):
             return Later("progress pending", SETTLE_AGAIN_SECONDS)
         return await self._sender.deliver(outgoing)
 
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Say something that nobody asked for, in the topic that an address is in."""
+        """Send an unsolicited message, in the topic of an address."""
         del key
         try:
             try:
                 return Sent(await self._replies.post(chat_of(address), spot_of(address).thread, reply))
             except Moved as moved:
-                # Its topics are others there, if there are any.
+                # The new chat has other topics, if it has any.
                 await self._bot.app.store.people.moved(address, MessageRef(PLATFORM, str(moved.chat)), renamed)
                 return Sent(await self._replies.post(moved.chat, 0, reply))
         except Closed:
@@ -153,7 +153,7 @@ class TelegramAdapter:
             return Unknown(type(error).__name__)
 
     async def _has_room(self, channel: str) -> bool:
-        """Return whether a chat may be told how far something is, with room for the ends that come next there."""
+        """Return whether a chat may receive a progress message, with room for the results that come next there."""
         address, kept = MessageRef(PLATFORM, channel), 0
         if is_group(chat := chat_of(address)):
             try:
@@ -161,12 +161,12 @@ class TelegramAdapter:
             except Exception as error:
                 log.info("telegram.no_room reason=%s", type(error).__name__)
                 return False
-            # An album takes a message for each picture, and the card beside it.
+            # An album takes a message for each image, plus the job view.
             kept = sum(count + 1 if count > 1 else 1 for count in ends)
         return self._budget.has_room(chat, kept + 1)
 
     async def _knock(self) -> None:
-        """Open the door for what Telegram brings; raises `BadConfig`."""
+        """Open the webhook for updates from Telegram; raises `BadConfig`."""
         section = self._section
         server = Server(door(self._letters, section.webhook_secret, yarl.URL(section.webhook_url).path))
         serving = asyncio.create_task(server.serve([listening(section.webhook_host, section.webhook_port)]))
@@ -178,7 +178,7 @@ class TelegramAdapter:
         self._stack.push_async_callback(leave)
 
     async def _tell(self) -> None:
-        """Tell Telegram the commands, where they are others than what it was told last."""
+        """Register the commands with Telegram if they have changed since the last time."""
         files, name = self._bot.app.store.files, f"commands-{self._api.id}"
         wanted = commands_menu.menus(self._bot.app.commands.values())
         digest = commands_menu.digest(wanted, self._section.api_base)
@@ -189,5 +189,5 @@ class TelegramAdapter:
             await files.note(_NOTES, name, digest)
             log.info("telegram.commands_told count=%s", len(self._bot.app.commands))
         except Exception as error:
-            # With the next connection it is tried again; until then the commands are those of before.
+            # The next connection retries; until then the old commands remain.
             log.error("telegram.commands_not_told reason=%s", type(error).__name__)

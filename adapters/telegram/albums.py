@@ -1,4 +1,4 @@
-"""Albums: Telegram sends each picture of an album as a message of its own, and only one of these has the words."""
+"""Albums: Telegram sends each image of an album as a message of its own, and only one message has the text."""
 
 import asyncio
 import contextlib
@@ -9,15 +9,15 @@ from telegram import Message, Update
 
 from adapters.telegram.update_inbox import aside
 
-#: An album is complete if no more of it came for so long: Telegram sends its messages one after the other, and does not say how many.
+#: An album is complete after this long without a further message: Telegram sends its messages one after the other, without their number.
 QUIET_SECONDS = 0.5
 
-#: Albums that are remembered; beyond that the oldest are forgotten.
+#: Number of albums remembered; beyond that the oldest are dropped.
 _MOST_ALBUMS = 1_000
 
 
 class Albums:
-    """The albums that came lately. Each update is noted as soon as it is kept, before its turn in the chat comes."""
+    """Recent albums. Each update is noted as soon as it is stored, before its turn in the chat comes."""
 
     def __init__(self, api: telegram.Bot) -> None:
         self._api = api
@@ -28,7 +28,7 @@ class Albums:
         if b'"media_group_id"' not in body:
             return
         message = None
-        # What cannot be read is said when its turn comes.
+        # An unreadable update is reported when its turn comes.
         with contextlib.suppress(Exception):
             message = Update.de_json(json.loads(body), self._api).message
         if message is not None and message.media_group_id is not None:
@@ -37,7 +37,7 @@ class Albums:
                 del self._messages[next(iter(self._messages))]
 
     async def whole(self, message: Message) -> list[Message]:
-        """Return all messages of the album that a message is part of, in order; alone if it is part of none."""
+        """Return all messages of the album of a message, in order; only the message itself if it is part of no album."""
         if message.media_group_id is None:
             return [message]
         found = self._messages.setdefault(message.media_group_id, {})

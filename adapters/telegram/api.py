@@ -1,4 +1,4 @@
-"""What is asked of Telegram about messages, and what its refusals mean."""
+"""The Telegram requests for messages, and the errors for Telegram's refusals."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 Keyboard = InlineKeyboardMarkup | None
 
-#: What Telegram says, in small letters, of a message that is gone, of a chat that is closed to the bot, and of files that it takes not.
+#: Telegram's texts, in lower case, for a deleted message, for a chat closed to the bot, and for files that it does not accept.
 _GONE = (
     *("message to edit not found", "message to delete not found", "message to be replied not found"),
     *("message can't be edited", "message_id_invalid"),
@@ -31,37 +31,37 @@ _CLOSED = (
 _TOO_LARGE = ("too big", "too large", "photo_invalid_dimensions", "image_process_failed", "photo_save_file_invalid")
 _SAME, _NO_TEXT = "message is not modified", "there is no text in the message"
 
-#: What certainly never left this computer.
+#: Errors with which the request certainly never left this computer.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
-#: A link in somebody's words is not shown as a page below them.
+#: A link in a user's text shows no page preview below it.
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
-#: How often what Telegram certainly did not take is told, after which pause, and the longest rest that is waited for when it asks for one.
+#: How often a message that Telegram certainly did not receive is retried, after which pause, and the longest rest that is waited for.
 _TRIES, _PAUSE_SECONDS, _LONGEST_REST = 3, 2.0, 120.0
 
-#: How long Telegram is waited for: it may be slow with pictures, and whoever does not wait asks twice.
+#: How long to wait for Telegram: it may be slow with images, and a shorter wait would send the request twice.
 SECONDS, UPLOAD_SECONDS = 30.0, 90.0
 
 
 class Gone(Exception):
-    """The message is not there any more, or cannot be changed any more."""
+    """The message is deleted, or cannot be changed any more."""
 
 
 class Closed(Exception):
-    """The bot may write nothing there."""
+    """The bot may not write in this chat."""
 
 
 class TooLarge(Exception):
-    """Telegram does not take this file as a photo."""
+    """Telegram does not accept this file as a photo."""
 
 
 class NoText(Exception):
-    """The message is a picture: it has a caption and no text."""
+    """The message is an image: it has a caption and no text."""
 
 
 class Moved(Exception):
-    """The chat is called otherwise now."""
+    """The chat has a new id."""
 
     def __init__(self, chat: int) -> None:
         super().__init__(chat)
@@ -73,18 +73,18 @@ class Unreached(Exception):
 
 
 class Silence(Exception):
-    """Telegram did not answer: whether anything has happened, nobody knows."""
+    """Telegram did not answer: it is unknown whether anything has happened."""
 
 
-#: Everything that a message may be refused with, or lost by; all else that Telegram says is a `TelegramError`.
+#: Every error with which a message may be refused or lost; all other errors of Telegram are a `TelegramError`.
 REFUSALS = (Gone, Closed, TooLarge, NoText, Moved, Busy, Unreached, Silence, TelegramError)
 
 
 class TelegramApi:
-    """The messages of the bot, within the budget of their chats. Everything raises one of `REFUSALS`.
+    """Sends and changes the bot's messages, within the rate limit of their chats. Everything raises one of `REFUSALS`.
 
-    With a `patience`, in seconds, what its chat has no room for until then raises `Busy`. Without, it waits for as long as that takes,
-    and what Telegram certainly did not take is told again: that is for what nobody would tell otherwise.
+    With a `patience`, in seconds, a request that would wait longer for its chat's limit raises `Busy`. Without, it waits as long as needed,
+    and retries what Telegram certainly did not receive: that is for messages that are sent only once.
     """
 
     def __init__(self, bot: telegram.Bot, budget: RateLimiter, patience: float | None = None) -> None:
@@ -108,7 +108,7 @@ class TelegramApi:
         )
 
     async def photo(self, chat: int, file: File, html: str, keyboard: Keyboard = None, *, thread: int = 0, asked: int = 0) -> Message:
-        """Send a picture for the eye."""
+        """Send an image as a photo."""
         return await self._told(
             chat,
             lambda: self._bot.send_photo(
@@ -125,7 +125,7 @@ class TelegramApi:
         )
 
     async def album(self, chat: int, files: Sequence[File], *, thread: int = 0, asked: int = 0) -> tuple[Message, ...]:
-        """Send up to 10 pictures as one album; one alone is none."""
+        """Send up to 10 images as one album; a single image is no album."""
         if len(files) == 1:
             return (await self.photo(chat, files[0], "", thread=thread, asked=asked),)
         media = [InputMediaPhoto(one.media, one.words, has_spoiler=one.covered or None, filename=one.name) for one in files]
@@ -134,7 +134,7 @@ class TelegramApi:
         return await self._told(chat, sent, len(files))
 
     async def document(self, chat: int, file: File, html: str, *, thread: int = 0, asked: int = 0) -> Message:
-        """Send a file as it is."""
+        """Send a file unchanged."""
         return await self._told(
             chat,
             lambda: self._bot.send_document(
@@ -150,7 +150,7 @@ class TelegramApi:
         )
 
     async def edit(self, chat: int, message: int, html: str, keyboard: Keyboard) -> Message | None:
-        """Change the text of a message, or its caption where it is a picture; nothing is returned where it was so already."""
+        """Change the text of a message, or its caption if it is an image; return `None` if it was unchanged."""
         more: Any = {"parse_mode": ParseMode.HTML, "reply_markup": keyboard}
         ask = lambda: self._bot.edit_message_text(html, chat, message, link_preview_options=_NO_PREVIEW, **more)  # noqa: E731
         try:
@@ -159,21 +159,21 @@ class TelegramApi:
             return await self._changed(chat, lambda: self._bot.edit_message_caption(chat, message, caption=html, **more))
 
     async def edit_media(self, chat: int, message: int, file: File, html: str, keyboard: Keyboard) -> Message | None:
-        """Put a picture into a message, whatever was in it; nothing is returned where it was there already."""
+        """Put an image into a message, whatever was in it; return `None` if it was already there."""
         media = InputMediaPhoto(file.media, html, ParseMode.HTML, has_spoiler=file.covered or None, filename=file.name)
         return await self._changed(chat, lambda: self._bot.edit_message_media(media, chat, message, reply_markup=keyboard))
 
     async def delete(self, chat: int, message: int) -> None:
-        """Delete a message of the bot's own, where that may still be done."""
+        """Delete a message of the bot, if that is still possible."""
         await _asked(lambda: self._bot.delete_message(chat, message))
 
     async def react(self, chat: int, message: int, sign: str) -> None:
-        """Set a small sign under what somebody wrote, or take it away; a chat may allow none."""
+        """Set a reaction on a user's message, or remove it; a chat may allow none."""
         with contextlib.suppress(*REFUSALS):
             await _asked(lambda: self._bot.set_message_reaction(chat, message, sign or None))
 
     async def answer(self, query: str, said: str = "", *, alert: bool = False, url: str = "") -> None:
-        """Answer a press, which ends the waiting that is seen there; what comes too late is not missed."""
+        """Answer a button press, which ends its loading state; a late answer is dropped."""
         with contextlib.suppress(*REFUSALS):
             await _asked(lambda: self._bot.answer_callback_query(query, said or None, bool(said) and alert, url or None))
 
@@ -195,7 +195,7 @@ class TelegramApi:
                     await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _turn(self, chat: int, count: int) -> None:
-        """Wait for the turn of a chat."""
+        """Wait for the rate limit of a chat."""
         try:
             await self._budget.turn(chat, count, self._patience or 0.0)
         except Busy:
@@ -215,7 +215,7 @@ class TelegramApi:
 
 
 def _answer(asked: int) -> ReplyParameters | None:
-    """Return how a message is answered; one that was deleted meanwhile is not missed."""
+    """Return the reply parameters for a message; a message deleted meanwhile is ignored."""
     return ReplyParameters(asked, allow_sending_without_reply=True) if asked else None
 
 
@@ -233,7 +233,7 @@ async def _asked(ask: Callable[[], Awaitable[T]]) -> T:
         _refuse(error.message.lower())
         raise
     except InvalidToken:
-        # Also where the bot's own token was changed, until it is told the new one.
+        # Also if the bot's own token was changed, until it is configured with the new token.
         raise Unreached("the token is not known") from None
     except NetworkError as error:
         if "(413)" in error.message or "too large" in error.message.lower():
@@ -244,7 +244,7 @@ async def _asked(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def _refuse(said: str) -> None:
-    """Raise what a refusal means, where it means something here."""
+    """Raise the error for a refusal, if it has a meaning here."""
     if any(one in said for one in _GONE):
         raise Gone from None
     if any(one in said for one in _CLOSED):

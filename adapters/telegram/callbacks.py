@@ -1,4 +1,4 @@
-"""Presses of buttons: commands, and the fields of forms."""
+"""Handles button presses: commands, and the fields of forms."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ from inference.contract.errors import InferenceError
 
 log = logging.getLogger("easel.telegram")
 
-#: What a press is answered with is no longer than this; whoever pressed sees it alone.
+#: Maximum length of the answer to a press; only the user who pressed sees it.
 _MOST_ANSWER = int(CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH)
 
-#: How long a press is seen to wait at most.
+#: Maximum time for which a press shows its loading state.
 _ANSWER_SECONDS = 3.0
 
 
 class Answer(NamedTuple):
-    """What a press is answered with. `alert`: it has to be seen. `late`: it is said in a message where it comes too late for that."""
+    """The answer to a press. `alert`: the user has to see it. `late`: it is sent as a message if it is too late for an answer."""
 
     said: str = ""
     alert: bool = False
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class CallbackHandler:
-    """Acts on presses. Each is answered soon, whatever comes of it: until then it is seen to wait, and Telegram does not wait for long."""
+    """Handles presses. Each is answered soon, whatever its result: until then it shows a loading state, and Telegram soon gives up."""
 
     def __init__(self, replies: Replies, people: ChatMembers) -> None:
         self._replies = replies
@@ -50,7 +50,7 @@ class CallbackHandler:
         self._standing = forms.Standing()
 
     async def pressed(self, query: CallbackQuery) -> None:
-        """Act on a press."""
+        """Handle a press."""
         acting = asyncio.create_task(self._acted(query))
         try:
             await asyncio.wait([acting], timeout=_ANSWER_SECONDS)
@@ -68,7 +68,7 @@ class CallbackHandler:
             acting.cancel()
 
     async def _acted(self, query: CallbackQuery) -> Answer:
-        """Act on a press and return what it is answered with. Never raises: what goes wrong is said."""
+        """Handle a press and return its answer. Never raises: errors are reported to the user."""
         message = query.message
         try:
             if message is None or not query.data:
@@ -85,13 +85,13 @@ class CallbackHandler:
             return Answer(text("telegram-broke", code=query.id), alert=True)
 
     def _spot(self, query: CallbackQuery, message: MaybeInaccessibleMessage) -> SentMessage:
-        """Return where a press is answered."""
+        """Return the message reference for the answer to a press."""
         is_topic = isinstance(message, Message) and message.is_topic_message
         thread = (message.message_thread_id or 0) if isinstance(message, Message) and is_topic else 0
         return SentMessage(user=query.from_user.id, thread=thread, asked=message.message_id, bot=self._replies.api.id)
 
     async def _run(self, query: CallbackQuery, chat: int, ref: SentMessage, caller: UserRef) -> Answer:
-        """Act on a press and return what it is answered with."""
+        """Handle a press and return its answer."""
         carried, message = query.data or "", query.message
         address = ref.address(chat)
         if carried.startswith(forms.FIELD) and isinstance(message, Message):
@@ -110,7 +110,7 @@ class CallbackHandler:
         return await self._told(chat, ref, reply, carried)
 
     async def _told(self, chat: int, ref: SentMessage, reply: Reply, carried: str) -> Answer:
-        """Show what a command says to who pressed alone: where it is short, in the answer to the press."""
+        """Show a command's reply only to the user who pressed: if it is short, in the answer to the press."""
         more = reply.facts or reply.pictures or reply.buttons or reply.files or reply.form
         if render.units(reply.text) <= _MOST_ANSWER and not more:
             await self._replies.refresh(reply.refresh)
@@ -119,21 +119,21 @@ class CallbackHandler:
         return Answer(text("telegram-sent-privately") if is_group(chat) else "", late=False)
 
     async def _form(self, wire: str, caller: UserRef, address: MessageRef) -> Form:
-        """Return the form that a command shows; raises `BadInput` where it shows none."""
+        """Return the form that a command shows; raises `BadInput` if it shows none."""
         form = (await self._app.pressed(wire, caller, address)).form
         if form is None:
             raise BadInput("input-button")
         return form
 
     def _owned(self, message: Message, caller: UserRef) -> tuple[int, str]:
-        """Return whose the form in a message is and the command that it ends in; raises `NotAllowed` where it is somebody else's."""
+        """Return the owner of the form in a message and the command that it submits; raises `NotAllowed` for another user's form."""
         owner, wire = forms.of(message)
         if owner and str(owner) != caller.id:
             raise NotAllowed("denied-form")
         return owner, wire
 
     async def _field(self, message: Message, pressed: str, caller: UserRef, address: MessageRef) -> str:
-        """Show the values of a field, or take in the one that was chosen; return what is to be said of it."""
+        """Show the values of a field, or set the chosen value; return the answer."""
         owner, wire = self._owned(message, caller)
         form = await self._form(wire, caller, address)
         number, chosen, value = pressed.partition("=")
@@ -149,7 +149,7 @@ class CallbackHandler:
         return ""
 
     async def _put(self, message: Message, form: Form, owner: int, values: list[str], offered: InlineKeyboardMarkup | None = None) -> None:
-        """Show a form with these values in its message; with what is `offered` for one of them, where somebody chooses."""
+        """Show a form with these values in its message; with the `offered` values of a field while the user chooses."""
         html, markup = forms.shown(form, owner, values)
         if (changed := await self._posts.edit(message.chat_id, message.message_id, html, offered or markup)) is not None:
             self._standing.put(changed, values)
@@ -157,9 +157,9 @@ class CallbackHandler:
     async def answered(
         self, message: Message, form_message: Message, words: str, pictures: Sequence[bytes], caller: UserRef, ref: SentMessage
     ) -> Reply:
-        """Take in what somebody wrote in answer to a form; with pictures it is sent in at once, for a message of words holds none.
+        """Handle a user's answer to a form; with images it is submitted at once, because a text message holds none.
 
-        They go into its fields for pictures in order; what is beyond those is left out.
+        They go into its image fields in order; further images are left out.
         """
         (owner, wire), address = self._owned(form_message, caller), ref.address(message.chat_id)
         form = await self._form(wire, caller, address)
@@ -175,10 +175,10 @@ class CallbackHandler:
 
 
 def key_of(bot: int, message: Message) -> str:
-    """Return by what a message of a bot is known when it comes again."""
+    """Return the key that identifies a message of a bot when it arrives again."""
     return f"m{bot}/{message.chat_id}/{message.message_id}"
 
 
 def short(said: str) -> str:
-    """Return a sentence as a press can be answered with it."""
+    """Return a sentence cut to the length of an answer to a press."""
     return said if render.units(said) <= _MOST_ANSWER else f"{said[: _MOST_ANSWER // 2]}…"

@@ -1,4 +1,4 @@
-"""Who somebody in Telegram is, and whether they look after a chat."""
+"""Identifies Telegram users, and whether they moderate a chat."""
 
 import time
 
@@ -11,42 +11,42 @@ from adapters.telegram.message_ref import PLATFORM, is_group
 from bot.core.errors import NotAllowed
 from bot.core.values import UserRef
 
-#: How long it is believed who looks after a chat, how long that nobody is known to, and of how many chats it is kept.
+#: How long the moderators of a chat are cached, how long a failed query is, and for how many chats.
 _BELIEVED_SECONDS, _UNKNOWN_SECONDS, _MOST_CHATS = 120.0, 3.0, 1_000
 
-#: Commands that are for who looks after a chat, and would only be in the way of others.
+#: Commands for moderators, which would only be in the way of others.
 MODERATING = frozenset({"pause", "resume", "grant"})
 
 
 class ChatMembers:
-    """Knows callers."""
+    """Identifies callers."""
 
     def __init__(self, bot: telegram.Bot) -> None:
         self._bot = bot
         self._moderators: dict[int, tuple[float, frozenset[int]]] = {}
 
     async def sender(self, message: Message) -> UserRef | None:
-        """Return who wrote a message, or nothing where nobody did. Who speaks as a group is that group, for everybody who may.
+        """Return the author of a message, or `None` if it has none. A user who writes as a group is that group, for all who may do so.
 
-        Raises `NotAllowed` for who speaks as another chat: one person can have many, and would be as many persons.
+        Raises `NotAllowed` for a user who writes as another chat: a user can have many, and would count as many users.
         """
         if message.is_automatic_forward or (message.from_user is None and message.sender_chat is None):
             return None
         if (chat := message.sender_chat) is not None:
             if chat.id != message.chat_id:
                 raise NotAllowed("denied-channel")
-            # Only those who look after a group can speak as the group itself.
+            # Only moderators of a group can write as the group itself.
             return UserRef(PLATFORM, str(chat.id), chat.title or "", moderates=True)
         assert message.from_user is not None
         return None if message.from_user.is_bot else await self.of(message.from_user, message.chat)
 
     async def of(self, user: User, chat: Chat | None) -> UserRef:
-        """Return somebody in a chat."""
+        """Return a user as a caller in a chat."""
         moderates = chat is not None and is_group(chat.id) and user.id in await self._who_moderate(chat.id)
         return UserRef(PLATFORM, str(user.id), user.full_name, moderates, user.language_code or "")
 
     def forget(self, chat: int) -> None:
-        """Believe nothing of a chat any more: something has changed there."""
+        """Drop the cached moderators of a chat: something has changed there."""
         self._moderators.pop(chat, None)
 
     async def _who_moderate(self, chat: int) -> frozenset[int]:
@@ -57,7 +57,7 @@ class ChatMembers:
         try:
             known = frozenset(one.user.id for one in await self._bot.get_chat_administrators(chat))
         except (*REFUSALS, OSError):
-            # Without an answer nobody looks after it: they are asked again soon.
+            # Without an answer the chat has no moderators: Telegram is asked again soon.
             known, believed = frozenset(), _UNKNOWN_SECONDS
         while len(self._moderators) >= _MOST_CHATS:
             del self._moderators[next(iter(self._moderators))]
@@ -66,5 +66,5 @@ class ChatMembers:
 
 
 def is_channel(chat: Chat) -> bool:
-    """Return whether a chat is a channel, in which there are readers and nobody asks."""
+    """Return whether a chat is a broadcast channel, which has readers and no users who ask."""
     return chat.type == ChatType.CHANNEL

@@ -1,4 +1,4 @@
-"""The menus of commands: what Telegram lists when somebody types a slash, by where they are, who they are, and what they speak."""
+"""The command menus: the commands that Telegram lists after a slash, by chat, by role and by language."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -22,15 +22,15 @@ from bot.framework.command import Answer
 from bot.framework.help import help_of
 from bot.i18n.translate import ENGLISH, LANGUAGES, speaking, text
 
-#: What is asked for in groups too, beside pictures.
+#: Commands that groups offer too, beside those for images.
 _IN_GROUPS = frozenset({"queue", "cancel", "history", "help", "quota"})
 
-#: Menus by the name of their scope and the code of their language; whoever speaks another one is shown those without a code.
+#: Menus by the name of their scope and the code of their language; users of any other language see the menus without a code.
 Menus = Mapping[tuple[str, str], tuple[BotCommandScope, tuple[BotCommand, ...]]]
 
 
 def menus(commands: Iterable[AnyCommand]) -> Menus:
-    """Return the menus: in groups what concerns a group, for who looks after it more, and in private everything."""
+    """Return the menus: in groups the group's commands, for moderators more of them, and in private chats all commands."""
     made: dict[tuple[str, str], tuple[BotCommandScope, tuple[BotCommand, ...]]] = {}
     known = tuple(commands)
     for language in LANGUAGES:
@@ -41,7 +41,7 @@ def menus(commands: Iterable[AnyCommand]) -> Menus:
 
 
 def _in_language(commands: Iterable[AnyCommand]) -> dict[str, tuple[BotCommandScope, tuple[BotCommand, ...]]]:
-    """Return the menus in the language that is spoken."""
+    """Return the menus in the current language."""
     shown = [one for one in commands if not one.hidden]
     everybody = [one for one in shown if one.name not in MODERATING]
     in_groups = [one for one in everybody if one.answer is Answer.PUBLIC or one.name in _IN_GROUPS]
@@ -56,13 +56,13 @@ def _in_language(commands: Iterable[AnyCommand]) -> dict[str, tuple[BotCommandSc
 
 
 def digest(wanted: Menus, channel: str) -> str:
-    """Return a name for what a server is told: it is told again only when that changes."""
+    """Return a digest of the commands registered with a server: they are registered again only if it changes."""
     told = [(name, [(one.command, one.description) for one in listed]) for name, (_, listed) in wanted.items()]
     return hashlib.sha256(msgspec.json.encode([channel, told])).hexdigest()
 
 
 async def tell(api: telegram.Bot, wanted: Menus) -> None:
-    """Tell Telegram the menus; raises what the library raises."""
+    """Register the menus with Telegram; raises what the library raises."""
     for (_, code), (scope, listed) in wanted.items():
         await api.set_my_commands(listed, scope, language_code=code or None)
 

@@ -1,4 +1,4 @@
-"""Links to the chat with the bot that carry a line. Anybody can make one, so whoever follows it is shown something, and no more."""
+"""Links to the chat with the bot that carry a line. Anyone can make such a link, so following it only shows something."""
 
 import base64
 import binascii
@@ -8,22 +8,22 @@ from bot.app import App
 from bot.framework.command import Answer
 from bot.framework.reply import MOST_WIRE, Button
 
-#: What a link may carry: so many letters, digits, `_` and `-`.
+#: Maximum payload of a link: this many letters, digits, `_` and `-`.
 _MOST_PAYLOAD = 64
 
-#: Commands that only show something to who asks, and those that do so without any words.
+#: Commands that only show something to the caller, and commands that do so without any arguments.
 _SHOWING = frozenset({"help", "queue", "quota", "history", "explain", "info", "original", "compare", "board", "preset_list", "preset_show"})
 _SHOWING_BARE = frozenset({"settings", "settle", "me_export"})
 
 
 def payload(line: str, app: App) -> str:
-    """Return a line as a link can carry it; nothing where it is too long, or would not be run."""
+    """Return a line as a link payload; empty if it is too long, or would not be run."""
     packed = base64.urlsafe_b64encode(line.encode()).decode().rstrip("=")
     return packed if len(packed) <= _MOST_PAYLOAD and is_harmless(line, app) else ""
 
 
 def unpacked(carried: str) -> str:
-    """Return the line that a link carried, or nothing where that is none."""
+    """Return the line of a link payload, or an empty string if it is invalid."""
     try:
         line = base64.b64decode(carried.encode() + b"=" * (-len(carried) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
@@ -32,14 +32,14 @@ def unpacked(carried: str) -> str:
 
 
 def is_harmless(line: str, app: App) -> bool:
-    """Return whether a line changes nothing, whoever says it."""
+    """Return whether a line changes nothing, no matter which user sends it."""
     said = read_line(line)
     name, words = app.named(said.command, said.words)
     return name in _SHOWING or (name in _SHOWING_BARE and not words.strip())
 
 
 def offered(line: str, app: App) -> Button | None:
-    """Return the button that paints what a line asks for; nothing where it asks for no picture, or no button holds it."""
+    """Return the button that generates the images for a line; `None` if it asks for no image, or no button holds it."""
     said = read_line(line)
     name, words = app.named(said.command, said.words)
     command = app.commands.get(name)

@@ -1,4 +1,4 @@
-"""Showing cards: in the message that is there for them, and privately where their chat is closed."""
+"""Shows job views: in their own message, and in a private message if their chat is closed."""
 
 import asyncio
 import contextlib
@@ -29,19 +29,19 @@ from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.telegram")
 
-#: Signs under what somebody asked for, while it is painted.
+#: Reactions on a request's message while it is generated.
 HEARD = "✍"
 
-#: When it is looked again whether a card has appeared that is on its way.
+#: Delays before checking again whether a view that is being sent has appeared.
 _PLACING_SECONDS = 2.0
 
 
 class Sender:
-    """Shows cards in Telegram, for one bot.
+    """Shows job views in Telegram, for one bot.
 
-    A request has a message of its own from the moment it was accepted; what comes later is put into it, which may be done again
-    and again. Only an album cannot be put into anything: whether it arrived is asked where nobody heard. `patient` tells what nobody
-    would tell another time; what can be told later does not wait here.
+    A request has its own message from the moment it was accepted; every later state is put into that message, which can be repeated
+    safely. Only an album cannot replace a message: the user is asked whether it arrived if Telegram did not confirm. `patient` sends
+    messages that are sent only once; messages that can be sent later do not wait here.
     """
 
     def __init__(self, store: Store, posts: TelegramApi, patient: TelegramApi, photos: FileIdCache, bot: int) -> None:
@@ -51,7 +51,7 @@ class Sender:
         self._bot = bot
         self._ending = Ending(posts, photos, self._place)
         self._patient_ending = Ending(patient, photos, self._place)
-        # A lock lives for as long as somebody waits for it.
+        # A lock lives for as long as a task waits for it.
         self._placing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def channel(self, card: JobView) -> None:
@@ -66,13 +66,13 @@ class Sender:
         await self._signed(job.address, HEARD)
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Change the message of a card. Raises `REFUSALS`."""
+        """Change the message of a job view. Raises `REFUSALS`."""
         chat, ref = self._where(address)
         if not ref.message:
             return
         if not card.is_open:
             delivery = await self._store.outbox.of_job(card.job)
-            # Where it is asked whether pictures have arrived, the question stays; what is said of an album comes behind it.
+            # If the message asks whether images have arrived, the question stays; news about an album comes after it.
             is_coming = len(card.pictures) > 1 and not ref.album
             if delivery is None or delivery.state not in ((UNKNOWN, TODO, SENDING) if is_coming else (UNKNOWN,)):
                 await self._patient_ending.put(card, chat, ref)
@@ -109,7 +109,7 @@ class Sender:
         return outcome
 
     async def _tried(self, outgoing: OutgoingResult, address: MessageRef) -> Outcome:
-        """Show how a job ended, where that is possible; else say that it has."""
+        """Show how a job ended, if possible; else report that it has ended."""
         chat, ref = self._where(address)
         private = SentMessage(user=ref.user, home=ref.user, bot=self._bot)
         try:
@@ -128,7 +128,7 @@ class Sender:
             return await self._refused(outgoing.card, type(error).__name__)
 
     async def _refused(self, card: JobView, reason: str) -> Outcome:
-        """Say of what Telegram does not take where it can be had all the same."""
+        """Tell the user where to get a result that Telegram does not accept."""
         if (job := await self._store.jobs.get(card.job)) is not None:
             with contextlib.suppress(Gone, Closed):
                 try:
@@ -155,13 +155,13 @@ class Sender:
                 log.info("telegram.message_left job=%s", card.job)
             else:
                 return Sent(str(ref.message))
-        # First words and then the picture: what was sent twice would be seen twice, what is changed twice is not.
+        # First the text and then the image: a repeated send would be seen twice, a repeated edit is not.
         ref = await self._begin(self._posts, card, chat, ref)
         await self._ending.put(card, chat, ref)
         return Sent(str(ref.message))
 
     async def _begin(self, posts: TelegramApi, card: JobView, chat: int, ref: SentMessage) -> SentMessage:
-        """Send the message of a card and remember it."""
+        """Send the message of a job view and store its id."""
         html = render.pages(lines_of(card, ref), render.MOST_TEXT)[0]
         sent = await posts.say(chat, html, render.keyboard_of(card), thread=ref.thread, asked=ref.asked)
         ref = msgspec.structs.replace(ref, message=sent.message_id, bot=self._bot)
@@ -169,7 +169,7 @@ class Sender:
         return ref
 
     async def _ask(self, card: JobView, chat: int, ref: SentMessage) -> None:
-        """Ask a person whether pictures have arrived, and send them again when they say that they have not."""
+        """Ask the user whether images have arrived, and send them again if the user answers that they have not."""
         html = render.pages([render.StatusLine(text("telegram-unsure", words=card.words))], render.MOST_TEXT)[0]
         buttons = render.keyboard([resend.button("button-resend", job=card.job)])
         if ref.message:
@@ -180,13 +180,13 @@ class Sender:
         await self._place(card.job, msgspec.structs.replace(ref, message=sent.message_id, bot=self._bot))
 
     async def _signed(self, address: MessageRef, sign: str) -> None:
-        """Set a sign under what somebody asked for, or take it away."""
+        """Set a reaction on a request's message, or remove it."""
         chat, ref = chat_of(address), spot_of(address, self._bot)
         if ref.signs:
             await self._posts.react(chat, ref.asked, sign)
 
     async def _place(self, job: str, ref: SentMessage) -> None:
-        """Remember where a job is shown now."""
+        """Store where a job is shown now."""
         await self._store.jobs.placed(job, ref.written)
 
     def _where(self, address: MessageRef) -> tuple[int, SentMessage]:
@@ -200,12 +200,12 @@ class Sender:
 
 log = logging.getLogger("easel.telegram")
 
-#: Remembers where a job is shown now.
+#: Stores where a job is shown now.
 Place = Callable[[str, SentMessage], Awaitable[None]]
 
 
 class Ending:
-    """Puts ends where they belong. Everything raises `REFUSALS`."""
+    """Shows how jobs ended. Everything raises `REFUSALS`."""
 
     def __init__(self, posts: TelegramApi, photos: FileIdCache, channel: Place) -> None:
         self._posts = posts
@@ -213,7 +213,7 @@ class Ending:
         self._place = channel
 
     async def put(self, card: JobView, chat: int, ref: SentMessage) -> None:
-        """Put how a job ended into its message."""
+        """Show how a job ended in its message."""
         lines, buttons = lines_of(card, ref), render.keyboard_of(card)
         if len(card.pictures) == 1 and not ref.album:
             await self._pictured(card.pictures[0], chat, ref, lines, buttons)
@@ -226,7 +226,7 @@ class Ending:
             await self._posts.edit(chat, ref.message, html, buttons)
 
     async def album(self, job: str, pictures: Sequence[Shown], chat: int, ref: SentMessage) -> SentMessage:
-        """Send several pictures as albums, and remember each as soon as it has arrived."""
+        """Send several images as albums, and store the messages of each as soon as it has arrived."""
         ask = partial(self._posts.album, chat, thread=ref.thread, asked=ref.message or ref.asked)
         for chunk in packing.chunks(await self._photos.found(pictures, whole=True)):
             sent = await self._photos.send(chunk, ask)
@@ -236,7 +236,7 @@ class Ending:
         return ref
 
     async def refused(self, card: JobView, chat: int, ref: SentMessage) -> None:
-        """Say in its message of a job that it has ended, where Telegram takes nothing more of it."""
+        """Report in the message of a job that it has ended, if Telegram accepts nothing more of it."""
         html = render.pages(lines_of(card, ref, text("telegram-refused") if card.pictures else ""), render.MOST_CAPTION)[0]
         if ref.message:
             await self._posts.edit(chat, ref.message, html, render.keyboard_of(card))
@@ -246,7 +246,7 @@ class Ending:
     async def _pictured(
         self, one: Shown, chat: int, ref: SentMessage, lines: Sequence[StatusLine], buttons: InlineKeyboardMarkup | None
     ) -> None:
-        """Put a picture into a message, and where Telegram takes no such photo the words alone."""
+        """Put an image into a message, and if Telegram does not accept the photo the text alone."""
         first, *more = render.pages(lines, render.MOST_CAPTION)
         note = ""
         try:
@@ -263,13 +263,13 @@ class Ending:
         await self._posts.edit(chat, ref.message, f"{first}{note}", buttons)
 
     async def _continued(self, chat: int, ref: SentMessage, pages: Sequence[str]) -> None:
-        """Say what a caption had no room for; it is in the settings of the picture too, so a page that is lost is not missed."""
+        """Send the text that exceeds the caption; it is in the settings of the image too, so a lost page does no harm."""
         with contextlib.suppress(*REFUSALS):
             for page in pages:
                 await self._posts.say(chat, page, thread=ref.thread, asked=ref.message)
 
     async def _clear(self, card: JobView, chat: int, ref: SentMessage) -> None:
-        """Take pictures out of an album that were deleted: their messages where that may be done, else what is in them."""
+        """Remove deleted images from an album: delete their messages if possible, else replace their content."""
         left = {one.index for one in card.pictures}
         for message in (message for index, message in ref.album if index not in left):
             try:
@@ -282,7 +282,7 @@ class Ending:
 
 
 def lines_of(card: JobView, ref: SentMessage, note: str = "") -> list[StatusLine]:
-    """Return what a card says where it is shown."""
+    """Return the text lines of a job view for its message."""
     return render.lines_of(card, note or (text("telegram-closed") if ref.home else ""))
 
 

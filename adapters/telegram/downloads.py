@@ -1,4 +1,4 @@
-"""Pictures that people send: as photos, as files, in albums, or in the message that they answer; and files that a command reads."""
+"""Downloads images that users send: as photos, as files, in albums, or in the replied message; and files that a command reads."""
 
 import contextlib
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from inference.images.validation import MOST_BYTES
 #: Telegram gives bots no larger files.
 _MOST_GIVEN = min(MOST_BYTES, int(FileSizeLimit.FILESIZE_DOWNLOAD))
 
-#: Reading does no harm, so what did not arrive is asked for again.
+#: A read is safe to repeat, so a failed download is retried.
 _TRIES = 3
 
 
 def in_message(message: Message | None, *, as_file: bool = False) -> tuple[str, int] | None:
-    """Return the handle of the picture in a message and its bytes as far as they are known, or nothing. `as_file`: any file will do."""
+    """Return the file handle of the image in a message and its size in bytes if known, or `None`. `as_file`: accept any file."""
     if message is None:
         return None
     if message.photo:
@@ -36,9 +36,9 @@ def in_message(message: Message | None, *, as_file: bool = False) -> tuple[str, 
 
 
 async def meant(bot: telegram.Bot, messages: Sequence[Message], command: Command[Any] | None) -> tuple[bytes, ...]:
-    """Return the pictures that a message and the others of its album carry; for a command that reads a file, any files.
+    """Return the images of a message and of the others of its album; for a command that reads a file, any files.
 
-    No more are fetched than the command takes, and one more: the bot refuses it. Raises what `carried` raises.
+    At most one image more than the command takes is fetched: the bot then refuses it. Raises what `carried` raises.
     """
     as_file = command is not None and command.takes(Kind.FILE)
     most = (0 if as_file else 1) + (0 if command is None else len(command.attachments))
@@ -48,7 +48,7 @@ async def meant(bot: telegram.Bot, messages: Sequence[Message], command: Command
 
 
 async def answered(bot: telegram.Bot, message: Message, command: Command[Any] | None, room: int) -> tuple[bytes, ...]:
-    """Return the picture, or the file, of the message that a message answers, if there is room for it; raises what `carried` raises."""
+    """Return the image, or the file, of the message that a message replies to, if there is room for it; raises what `carried` raises."""
     if message.reply_to_message is None or command is None or room < 1:
         return ()
     found = await carried(bot, message.reply_to_message, as_file=command.takes(Kind.FILE))
@@ -56,9 +56,9 @@ async def answered(bot: telegram.Bot, message: Message, command: Command[Any] | 
 
 
 async def carried(bot: telegram.Bot, message: Message, *, as_file: bool = False) -> bytes | None:
-    """Return the picture that a message carries, or any file.
+    """Return the image of a message, or any file.
 
-    Raises `BadPicture` where it is too large, `BadInput` where it does not come.
+    Raises `BadPicture` if it is too large, `BadInput` if the download fails.
     """
     found = in_message(message, as_file=as_file)
     if found is None:

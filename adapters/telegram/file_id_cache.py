@@ -1,4 +1,4 @@
-"""Pictures for the eye, on their way to Telegram: by its own name for them where it has them already."""
+"""Sends images as photos, by Telegram's file id if Telegram already has them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -11,34 +11,34 @@ from adapters.telegram.media import File
 from bot.framework.reply import Shown
 from bot.store.store import Store
 
-#: Sends files, and returns the messages that they are in; nothing for one that was there already.
+#: Sends files, and returns their messages; `None` for a file that was already there.
 Ask = Callable[[Sequence[File]], Awaitable[Sequence[Message | None]]]
 
 Found = Sequence[tuple[Shown, File]]
 
 
 class FileIdCache:
-    """The pictures of the store, and what Telegram calls them to the bot of a `shelf`."""
+    """The images of the store, and their Telegram file ids for the bot of a `shelf`."""
 
     def __init__(self, store: Store, shelf: str) -> None:
         self._store = store
         self._shelf = shelf
 
     async def found(self, pictures: Iterable[Shown], *, whole: bool = False) -> Found:
-        """Return pictures with their files; one that was deleted in this very moment is left out. `whole`: not by their names."""
+        """Return images with their files; an image deleted at this moment is left out. `whole`: ignore the file ids."""
         some = tuple(pictures)
         handles = {} if whole else await self._store.handles.of(self._shelf, [one.id for one in some])
         files = [(one, await packing.photo(self._store.files, one, handles.get(one.id, ""))) for one in some]
         return [(one, file) for one, file in files if file is not None]
 
     async def send(self, found: Found, ask: Ask) -> list[tuple[Shown, Message | None]]:
-        """Have pictures sent, and remember what Telegram calls them: smaller where they are too large. Raises what `ask` raises."""
+        """Send images and store their file ids: smaller images if they are too large. Raises what `ask` raises."""
         try:
             return await self._sent(found, ask)
         except BadRequest:
             if not any(file.known for _, file in found):
                 raise
-            # Names of files can be of another time, or of another server.
+            # A file id can be outdated, or belong to another server.
             return await self._sent(await self.found((one for one, _ in found), whole=True), ask)
 
     async def _sent(self, found: Found, ask: Ask) -> list[tuple[Shown, Message | None]]:

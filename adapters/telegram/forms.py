@@ -1,7 +1,7 @@
-"""Forms as messages: the settings stand in the message, buttons choose among values, and an answer to it brings words.
+"""Forms as messages: the message shows the settings, buttons choose among values, and a reply to it brings text.
 
-The message is all that has to be known of the form, so it can be gone on with after a restart, and years later. What was put into it
-last is remembered all the same: who answers twice in a moment answers a message that does not show the first answer yet.
+The message holds the whole form, so a user can continue it after a restart, and years later. The last values
+are cached all the same: a user who replies twice in quick succession replies to a message without the first reply's value.
 """
 
 import dataclasses
@@ -20,42 +20,42 @@ from bot.framework.params import Kind
 from bot.framework.reply import MOST_WIRE, Asked, Form
 from bot.i18n.translate import text
 
-#: What buttons of a form carry: whose it is and the command that it ends in, and the number of a field, with or without a value.
+#: The wires of a form's buttons: its owner and the command that it submits, and the number of a field, with or without a value.
 SEND, FIELD = "+", "~"
 
 _OWNER = "."
 
-#: Forms of which is remembered what stands in them.
+#: Number of forms whose values are cached.
 _MOST_FORMS = 1_000
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 
-#: What stands for nothing.
+#: Stands for an empty value.
 _NOTHING = "–"
 
-#: A value stands in a message as code, and nothing in italics.
+#: A value appears in a message as code, and an empty value in italics.
 _VALUE, _EMPTY = MessageEntity.CODE, MessageEntity.ITALIC
 
-#: How an answer begins that names its fields.
+#: How a reply that names its fields begins.
 _FLAG = re.compile(r"\s*(?:--|[—–])[^\W\d_]")
 
-#: Values to choose from: so many of them, so many in a row, and so many between the ends of a range.
+#: Values to choose from: how many, how many in a row, and how many between the ends of a range.
 _MOST_VALUES, _ROW, _STEPS = 24, 3, 6
 
 
 class Standing:
-    """What stands in the forms that were changed last."""
+    """The values of recently changed forms."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[int, int], tuple[datetime, list[str]]] = {}
 
     def values(self, message: Message) -> list[str]:
-        """Return the values of a form: as they are remembered, unless the message was changed since, by another process."""
+        """Return the values of a form: as cached, unless another process has changed the message since."""
         changed, values = self._values.get((message.chat_id, message.message_id), (_EVER, []))
         return list(values) if changed >= (message.edit_date or message.date) else values_of(message)
 
     def put(self, message: Message, values: Sequence[str]) -> None:
-        """Remember what was put into the form of a message, as Telegram returned it."""
+        """Cache the values in the form of a message, as Telegram returned it."""
         self._values.pop((message.chat_id, message.message_id), None)
         self._values[message.chat_id, message.message_id] = (message.edit_date or message.date, list(values))
         while len(self._values) > _MOST_FORMS:
@@ -63,9 +63,9 @@ class Standing:
 
 
 def shown(form: Form, owner: int, values: Sequence[str] | None = None) -> tuple[str, InlineKeyboardMarkup]:
-    """Return a form as HTML and buttons, with the values that its fields have now, for the user whose it is.
+    """Return a form as HTML and buttons, with the current values of its fields, for its owner.
 
-    Raises `BadInput` where they have no room.
+    Raises `BadInput` if the values do not fit.
     """
     fields = written(form)
     now = [one.value for one in fields] if values is None else values
@@ -80,7 +80,7 @@ def shown(form: Form, owner: int, values: Sequence[str] | None = None) -> tuple[
 
 
 def choosing(form: Form, owner: int, number: int) -> InlineKeyboardMarkup | None:
-    """Return buttons with the values of a field, or nothing where it takes any words."""
+    """Return buttons with the values of a field, or `None` if it takes free text."""
     found = [(value, data) for value in _offered(form, number) if len((data := f"{FIELD}{number}={value}").encode()) <= MOST_WIRE]
     if not found:
         return None
@@ -90,31 +90,31 @@ def choosing(form: Form, owner: int, number: int) -> InlineKeyboardMarkup | None
 
 
 def written(form: Form) -> tuple[Asked, ...]:
-    """Return the fields that can be written: a picture comes with an answer."""
+    """Return the fields that can be typed: an image comes with a reply."""
     return tuple(one for one in form.fields if one.param.kind is not Kind.PICTURE)
 
 
 def of(message: Message) -> tuple[int, str]:
-    """Return whose the form in a message is, and the command that it ends in; nothing where it is no form."""
+    """Return the owner of the form in a message, and the command that it submits; `None` if it is no form."""
     markup = message.reply_markup
     carried = [str(button.callback_data or "") for row in (markup.inline_keyboard if markup else ()) for button in row]
     return next((sent(one) for one in carried if one.startswith(SEND)), (0, ""))
 
 
 def sent(carried: str) -> tuple[int, str]:
-    """Return what the last button of a form carries: whose it is, and the command."""
+    """Return the content of a form's submit button: its owner, and the command."""
     owner, _, wire = carried.removeprefix(SEND).partition(_OWNER)
     return int(owner, 16) if all(sign in hexdigits for sign in owner) and owner else 0, wire
 
 
 def values_of(message: Message) -> list[str]:
-    """Return the values that stand in a form, in the order of its fields."""
+    """Return the values shown in a form, in the order of its fields."""
     found = message.parse_entities([_VALUE, _EMPTY])
     return [said if entity.type == _VALUE else "" for entity, said in sorted(found.items(), key=lambda one: one[0].offset)]
 
 
 def filled(form: Form, values: Sequence[str]) -> Mapping[str, str]:
-    """Return values by the names of their fields; raises `BadInput` where the message is of another form."""
+    """Return values by the names of their fields; raises `BadInput` if the message belongs to another form."""
     fields = written(form)
     if len(fields) != len(values):
         raise BadInput("input-button")
@@ -146,9 +146,9 @@ def _told(value: str) -> str:
 
 
 def written_in(form: Form, values: Mapping[str, str], words: str) -> dict[str, str]:
-    """Return what somebody wrote in answer to a form, by parameter: flags by the names of their fields, and other words as the first text.
+    """Return a user's reply to a form, by parameter: flags by the names of their fields, and other words as the first text.
 
-    Of fields that people named, the first one that is empty takes an answer as it is. Raises `BadInput` for a flag that is no field.
+    Of fields named by users, the first empty field takes the reply as it is. Raises `BadInput` for a flag that is no field.
     """
     fields = written(form)
     named = [one.param.name for one in fields if one.label]

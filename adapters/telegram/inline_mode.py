@@ -1,4 +1,4 @@
-"""Inline mode: in any chat a person is offered their own pictures, which Telegram has already, and presets to paint with there."""
+"""Inline mode: offers users in any chat their own images, which Telegram already has, and presets to generate with there."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,20 +26,20 @@ from bot.store.sharing.presets import Reader
 
 log = logging.getLogger("easel.telegram")
 
-#: How long Telegram may keep an answer: pictures are painted meanwhile.
+#: How long Telegram may cache an answer: new images are generated meanwhile.
 _KEPT_SECONDS = 5
 
-#: Presets that stand before the pictures, pictures of a page, and presets that are looked through for what can be used anywhere.
+#: Presets shown before the images, images of a page, and presets searched for those that can be used anywhere.
 _MOST_PRESETS = 5
 _MOST_PICTURES = int(InlineQueryLimit.RESULTS) - _MOST_PRESETS
 _MOST_LOOKED_AT = 25
 
-#: Nobody turns so many pages.
+#: No user scrolls through so many pages.
 _LONGEST_OFFSET = 6
 
 
 async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
-    """Offer pictures of the person whose words hold what they type, newest first."""
+    """Offer the user's images whose prompts contain the typed text, newest first."""
     page = int(query.offset) if query.offset.isdecimal() and len(query.offset) <= _LONGEST_OFFSET else 1
     try:
         user = await app.store.people.find(UserRef(PLATFORM, str(query.from_user.id)))
@@ -56,14 +56,14 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
             button=None if results or page > 1 else InlineQueryResultsButton(_why_none(app), start_parameter="inline"),
         )
     except REFUSALS as error:
-        # Who types on asks again.
+        # A user who types on sends a new query.
         log.info("telegram.inline_unanswered reason=%s", type(error).__name__)
     except Exception:
         log.exception("telegram.broke inline=%s", query.id)
 
 
 async def _pictures(app: App, user: str, words: str, page: int) -> Sequence[StoredImage]:
-    """Return somebody's pictures; none where all are covered, for what is sent from here nothing covers."""
+    """Return the user's images; none if all are covered, because images sent from here cannot be covered."""
     return () if app.store.settings.cover else await app.store.pictures.search(user, words, page, _MOST_PICTURES)
 
 
@@ -72,14 +72,14 @@ def _why_none(app: App) -> str:
 
 
 def _photos(found: Sequence[StoredImage], handles: Mapping[str, str]) -> Iterator[InlineQueryResultCachedPhoto]:
-    """Yield pictures that Telegram has."""
+    """Yield images that Telegram has."""
     for one in found:
         if one.id in handles:
             yield InlineQueryResultCachedPhoto(one.id, handles[one.id], caption=one.words[: MOST_CAPTION // 2], description=one.words[:100])
 
 
 async def _presets(api: telegram.Bot, app: App, user: str, query: InlineQuery) -> list[InlineQueryResultArticle]:
-    """Return presets whose names begin with the first word: sent, each asks the bot to paint with it and the words that follow."""
+    """Return presets whose names begin with the first word: once sent, each asks the bot to generate with it and the words that follow."""
     name, words = template.split(query.query)
     return [
         InlineQueryResultArticle(
@@ -93,9 +93,9 @@ async def _presets(api: telegram.Bot, app: App, user: str, query: InlineQuery) -
 
 
 async def _names(app: App, user: str, typed: str, chat_type: str | None) -> Sequence[str]:
-    """Return the names of presets that can be used where somebody types.
+    """Return the names of presets that can be used in the chat.
 
-    Which chat that is Telegram does not say, save the one with the bot: in any other they are the person's own, and those for everybody.
+    Telegram tells which chat that is only for the chat with the bot: in any other the user's own and the public presets are offered.
     """
     everything = Reader(user, await app.store.boards.of_person(user))
     names = await app.store.presets.complete(everything, typed, _MOST_LOOKED_AT)

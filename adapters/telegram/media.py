@@ -1,4 +1,4 @@
-"""Pictures as Telegram takes them: for the eye as photos, which it codes anew, and as files, which it leaves as they are."""
+"""Converts images for Telegram: to photos, which Telegram recompresses, and to files, which it leaves unchanged."""
 
 import asyncio
 import io
@@ -11,28 +11,28 @@ from telegram.constants import FileSizeLimit, MediaGroupLimit
 from bot.framework.reply import Shown
 from bot.store.images.blobs import BlobStore
 
-#: What Telegram takes as a photo: bytes, width and height together, and how much longer one side may be.
+#: Telegram's limits for a photo: bytes, width and height together, and the ratio of the sides.
 _MOST_BYTES, _MOST_SIDES, _MOST_RATIO = int(FileSizeLimit.PHOTOSIZE_UPLOAD), 10_000, 20
 
-#: Bytes of all that is sent at once; Telegram takes 50 MB, what is said beside the pictures among it.
+#: Bytes of one request; Telegram accepts 50 MB, including the text beside the images.
 _MOST_REQUEST = 48_000_000
 
-#: Pictures of an album.
+#: Maximum images of an album.
 MOST_ALBUM = int(MediaGroupLimit.MAX_MEDIA_LENGTH)
 
-#: The quality of a photo that is too large as it is, and the longest side of one that has too many pixels.
+#: The quality of a photo that is too large unchanged, and the longest side of a photo with too many pixels.
 _QUALITY, _LONGEST = 92, 4_096
 
-#: The side of what is shown in the place of a picture that was deleted: a message cannot become words again.
+#: The side of the placeholder for a deleted image: an image message cannot become text again.
 _TILE = 320
 
 PREVIEW = "preview.jpg"
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file to be sent, or the handle of one that was sent before (`known`); `words` are its caption in an album.
+    """A file to be sent, or the handle of a file sent before (`known`); `words` are its caption in an album.
 
-    `covered`: as a photo nobody sees it before they press on it.
+    `covered`: the photo is hidden until a user presses on it.
     """
 
     name: str
@@ -43,12 +43,12 @@ class File(msgspec.Struct, frozen=True):
 
     @property
     def media(self) -> bytes | str:
-        """Return what the library takes."""
+        """Return the value that the library takes."""
         return self.known or self.data
 
 
 async def photo(files: BlobStore, one: Shown, known: str = "") -> File | None:
-    """Return a picture for the eye, or nothing where it was deleted in this very moment."""
+    """Return an image as a photo, or `None` if it was deleted at this moment."""
     name = f"{one.index}-{one.id}"
     if known:
         return File(f"{name}.png", known=known, covered=one.covered)
@@ -62,7 +62,7 @@ async def photo(files: BlobStore, one: Shown, known: str = "") -> File | None:
 
 
 async def original(files: BlobStore, one: Shown) -> File | None:
-    """Return a picture as it was painted, to the last bit."""
+    """Return an image as it was generated, to the last bit."""
     try:
         return File(f"{one.index}-{one.id}.png", await files.get(one.file))
     except FileNotFoundError:
@@ -70,14 +70,14 @@ async def original(files: BlobStore, one: Shown) -> File | None:
 
 
 async def smaller(file: File) -> File:
-    """Return a file that Telegram found too large as one that is smaller, where it can be."""
+    """Return a smaller version of a file that is too large for Telegram, if possible."""
     if not file.data or not file.name.endswith(".png"):
         return file
     return msgspec.structs.replace(file, name=file.name.replace(".png", ".jpg"), data=await asyncio.to_thread(_smaller, file.data))
 
 
 def chunks(found: Sequence[tuple[Shown, File]]) -> list[list[tuple[Shown, File]]]:
-    """Return pictures as albums: as few as it takes, none of more bytes than Telegram takes, and no picture alone where that can be."""
+    """Return images as albums: as few as possible, each within Telegram's size limit, and no image alone if that can be avoided."""
     albums: list[list[tuple[Shown, File]]] = []
     for one in found:
         is_full = not albums or len(albums[-1]) == MOST_ALBUM
@@ -90,7 +90,7 @@ def chunks(found: Sequence[tuple[Shown, File]]) -> list[list[tuple[Shown, File]]
 
 
 def tile() -> File:
-    """Return what is shown where a picture was deleted: nothing, in grey."""
+    """Return the placeholder for a deleted image: a grey square."""
     made = io.BytesIO()
     Image.new("RGB", (_TILE, _TILE), (127, 127, 127)).save(made, "PNG")
     return File("deleted.png", made.getvalue())
@@ -106,7 +106,7 @@ def _smaller(data: bytes) -> bytes:
     image.thumbnail((_LONGEST, _LONGEST))
     wide, high = image.size
     if max(wide, high) > _MOST_RATIO * min(wide, high):
-        # A strip is shown on a ground that makes it a picture; the file has it as it is.
+        # A very long image is padded to a valid photo; the file keeps it unchanged.
         ground = Image.new("RGB", (max(wide, -(-high // _MOST_RATIO)), max(high, -(-wide // _MOST_RATIO))))
         ground.paste(image, ((ground.width - wide) // 2, (ground.height - high) // 2))
         image = ground

@@ -1,4 +1,4 @@
-"""Where in Telegram a job is shown: what has to be known to change that message years later, or to send one in its place."""
+"""A reference to a job's Telegram message: enough to change that message years later, or to send another in its place."""
 
 import msgspec
 
@@ -10,13 +10,13 @@ _SEPARATOR, _ALBUM, _INDEX = "/", ",", ":"
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in a chat, as an address carries it.
+    """A message in a chat, as stored in an address.
 
-    `user` is whom a private message goes to where the chat is closed, 0 where nobody is behind it. `thread` is the topic, `asked`
-    the message that is answered, `message` the one that shows the job; each 0 where there is none. `album` are the pictures' indices
-    and the messages with them, where there are several. `signs`: the message that is answered is a person's own, under which a sign
-    may be set. `home` is the chat that the messages are in, 0 where that is the address's own. `bot` is whose messages these are:
-    to another bot their numbers mean others.
+    `user` receives a private message if the chat is closed, 0 if there is no user. `thread` is the topic, `asked`
+    the replied message, `message` the message that shows the job; each 0 if there is none. `album` are the images' indices
+    and their messages, if there are several. `signs`: the replied message is a user's own, on which a reaction
+    may be set. `home` is the chat of the messages, 0 if that is the address's own. `bot` is the bot that sent the messages:
+    for another bot the same numbers mean other messages.
     """
 
     user: int = 0
@@ -30,49 +30,49 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def written(self) -> str:
-        """Return this spot as an address carries it."""
+        """Return this reference as stored in an address."""
         album = _ALBUM.join(f"{index}{_INDEX}{message}" for index, message in self.album)
         parts = (self.user, self.thread, self.asked, self.message, int(self.signs), album, self.home, self.bot)
         return _SEPARATOR.join(map(str, parts))
 
     def address(self, chat: int) -> MessageRef:
-        """Return the address of this spot in a chat."""
+        """Return the address of this reference in a chat."""
         return MessageRef(PLATFORM, str(chat), self.written)
 
 
 def bot_of(token: str) -> int:
-    """Return the id of the bot that a token is for; 0 where that is none."""
+    """Return the id of the bot for a token; 0 if the token is invalid."""
     id = token.partition(":")[0]
     return int(id) if id.isascii() and id.isdecimal() else 0
 
 
 def shelf_of(token: str) -> str:
-    """Return what is kept under for one bot alone: each has its own numbers of updates, and its own names for files."""
+    """Return the storage key for data of one bot: each bot has its own update numbers, and its own file ids."""
     return f"{PLATFORM}:{bot_of(token)}"
 
 
 def chat_of(address: MessageRef) -> int:
-    """Return the chat of an address, or 0 for what is none. Those of groups are below 0."""
+    """Return the chat of an address, or 0 if it is invalid. Ids of groups are below 0."""
     channel = address.channel
     return int(channel) if channel.isascii() and channel.removeprefix("-").isdecimal() else 0
 
 
 def is_group(chat: int) -> bool:
-    """Return whether a chat is one of several people."""
+    """Return whether a chat is a group."""
     return chat < 0
 
 
 def spot_of(address: MessageRef, bot: int = 0) -> SentMessage:
-    """Return the spot of an address, for a bot: of another one's messages nothing is left but whose job it is.
+    """Return the reference of an address, for a bot: of another bot's messages only the user remains.
 
-    One of several results of a message, `…#2`, is shown in one of its own; what is unreadable is none.
+    A further result of a message, `…#2`, is shown in a message of its own; an unreadable address gives an empty reference.
     """
     ref = _read(address.message)
     return ref if not bot or ref.bot in (0, bot) else SentMessage(user=ref.user)
 
 
 def renamed(message: str) -> str:
-    """Return what is left of a spot in a group that became another one, whose messages are counted anew."""
+    """Return the remainder of a reference in a group that became another chat, whose messages have new numbers."""
     ref = _read(message)
     kept = ref if ref.home else SentMessage()
     return SentMessage(user=ref.user, message=kept.message, album=kept.album, home=kept.home, bot=ref.bot).written

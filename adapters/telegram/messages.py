@@ -1,4 +1,4 @@
-"""What messages mean: whether they are for the bot, what they ask for, and what they answer."""
+"""Interprets messages: whether they address the bot, the command they ask for, and the form or question they answer."""
 
 import re
 from collections.abc import Container
@@ -13,7 +13,7 @@ from bot.commands.preset_use import preset_use
 
 
 class Heard(NamedTuple):
-    """A message to the bot: its line, and the form that it answers, where it answers one. `is_named`: the bot was called by its name."""
+    """A message to the bot: its line, and the form that it answers, if any. `is_named`: the message mentions the bot's name."""
 
     line: CommandLine
     words: str
@@ -22,13 +22,13 @@ class Heard(NamedTuple):
 
 
 def heard(own: User, message: Message, commands: Container[str]) -> Heard | None:
-    """Return what a message says to the bot, or nothing where it is not meant; `commands` are those that can be asked about."""
+    """Return the content of a message to the bot, or `None` if it is not meant for the bot; `commands` are those with questions."""
     said = message.text or message.caption or ""
     if message.via_bot is not None and message.via_bot.id == own.id and not said.startswith(f"/{preset_use.name}@"):
-        # A picture that was offered and sent; only a preset that was chosen so asks for something.
+        # An image sent from inline mode; only a preset chosen that way asks for something.
         return None
     if message.forward_origin is not None and (is_group(message.chat_id) or _begins_with_command(said)):
-        # What somebody else said is no order of whoever passes it on.
+        # A forwarded message is no command of the user who forwards it.
         return None
     line = read_line(said)
     name = own.username or ""
@@ -48,7 +48,7 @@ def heard(own: User, message: Message, commands: Container[str]) -> Heard | None
 
 
 def _answer(own: User, message: Message, heard: Heard, commands: Container[str]) -> Heard | None:
-    """Return a message that answers a form of the bot's, or a question; nothing where it answers neither."""
+    """Return a message that answers a form or a question of the bot; `None` if it answers neither."""
     answered = message.reply_to_message
     if answered is None or answered.from_user is None or answered.from_user.id != own.id:
         return None
@@ -59,12 +59,12 @@ def _answer(own: User, message: Message, heard: Heard, commands: Container[str])
 
 
 def _begins_with_command(said: str) -> bool:
-    """Return whether a text begins with a slash and a name; a line without one asks for a picture."""
+    """Return whether a text begins with a slash and a name; a line without a command asks for an image."""
     return bool(re.match(r"\s*/[A-Za-z]", said))
 
 
 def asks_for(message: Message, commands: Container[str]) -> str | None:
-    """Return the command that a question of the bot's own is about: it begins with its name, and nothing can be pressed."""
+    """Return the command that a question of the bot is about: the text begins with its name, and there are no buttons."""
     if message.reply_markup is not None or not (message.text or "").endswith("?"):
         return None
     named = [said for entity, said in message.parse_entities([MessageEntity.BOT_COMMAND]).items() if entity.offset == 0]

@@ -1,4 +1,4 @@
-"""Hearing from Telegram: what comes is kept before Telegram is told that it came, and acted on once, in the order of its chat."""
+"""Receives updates from Telegram: each is stored before Telegram gets confirmation, and handled once, in the order of its chat."""
 
 import asyncio
 import contextlib
@@ -18,28 +18,28 @@ from bot.store.store import Store
 
 log = logging.getLogger("easel.telegram")
 
-#: What is asked for: everything else would only be thrown away.
+#: Requested update types: all others would only be discarded.
 HEARD = ("message", "edited_message", "channel_post", "callback_query", "inline_query", "my_chat_member")
 
-#: How long Telegram holds an answer while it has nothing to tell.
+#: How long Telegram holds a request open while there are no updates.
 _POLL_SECONDS = 25
 
-#: Only one process asks; how long it is believed to live, and how often it says so.
+#: Only one process polls; how long its lease lasts, and how often it renews it.
 LEASE_SECONDS, BEAT_SECONDS = 20.0, 5.0
 
-#: How long it is not said again that another program asks: two that take turns would have it said with every turn.
+#: How long the warning about another polling program is suppressed: two that take turns would repeat it every time.
 _TOLD_SECONDS = 600.0
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """Where Telegram brings its news to, and the word by which it is known."""
+    """The address to which Telegram sends updates, and the secret that identifies it."""
 
     url: str
     secret: str
 
 
 class Polling:
-    """Asks Telegram for news, or has it bring them; one process at a time, by a lease in the store."""
+    """Polls Telegram for updates, or receives them by webhook; one process at a time, by a lease in the store."""
 
     def __init__(
         self, api: telegram.Bot, store: Store, inbox_updates: UpdateInbox, ready: Callable[[], Awaitable[None]], webhook: Webhook | None
@@ -50,12 +50,12 @@ class Polling:
         self._ready = ready
         self._webhook = webhook
         self._lease = shelf_of(api.token)
-        #: Set once the bot knows who it is, or could not learn it.
+        #: Set once the bot's name is known, or could not be fetched.
         self.tried = asyncio.Event()
         self.is_known = False
 
     async def keep(self) -> None:
-        """Listen, for ever."""
+        """Listen, forever."""
         pause = FIRST_PAUSE
         while True:
             reason, began = "closed", time.monotonic()
@@ -70,11 +70,11 @@ class Polling:
             except TelegramError as error:
                 reason = type(error).__name__
             except Exception as error:
-                # Whatever the library stumbles over, it is tried again.
+                # Retry, whatever error the library raises.
                 reason = type(error).__name__
             self.tried.set()
             if time.monotonic() - began > LONGEST_PAUSE:
-                # All was well for long.
+                # The connection lasted for long.
                 pause = FIRST_PAUSE
             log.warning("telegram.disconnected reason=%s seconds=%.0f", reason, pause)
             await asyncio.sleep(pause)
@@ -84,26 +84,26 @@ class Polling:
         """Listen while no other process does."""
         leases, own = self._store.leases, f"{self._lease}/{self._letters.runner}"
         try:
-            # What this process let go of while the store was away.
+            # Updates that this process released while the store was unavailable.
             await self._letters.release()
             if not await self._is_first():
                 await self._follow(own)
             await self._lead()
         finally:
-            # Whoever listens now takes up all that is not done.
+            # The process that listens now takes up all unfinished updates.
             await self._letters.rest()
             for lease in (own, self._lease):
                 with contextlib.suppress(Exception):
                     await leases.leave(lease, self._letters.runner)
 
     async def _is_first(self) -> bool:
-        """Ask for the lease of the one that listens, or keep it."""
+        """Acquire or renew the lease for listening."""
         return await self._store.leases.take(self._lease, self._letters.runner, LEASE_SECONDS)
 
     async def _follow(self, own: str) -> None:
-        """Wait until the one that listens is gone. It sees to what was left behind; what is brought here is this process' own to act on."""
+        """Wait until the listening process is gone. It takes up abandoned updates; updates sent to this process are handled here."""
         while True:
-            # By this lease the other knows that somebody acts on that.
+            # This lease tells the other process that the updates here are being handled.
             await self._store.leases.take(own, self._letters.runner, LEASE_SECONDS)
             self._letters.go()
             if await self._is_first():
@@ -111,8 +111,8 @@ class Polling:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _lead(self) -> None:
-        """Listen, and see to what others leave behind, for as long as the lease is given."""
-        # Before anything is heard: in its chat it came first.
+        """Listen, and take up updates that others abandoned, for as long as the lease holds."""
+        # Before any new update: in its chat it came first.
         await self._letters.gather()
         self._letters.go()
         tasks = [asyncio.create_task(self._keep_lease()), asyncio.create_task(self._listen())]
@@ -137,7 +137,7 @@ class Polling:
                 self._webhook.url, allowed_updates=HEARD, secret_token=self._webhook.secret, max_connections=MOST_AT_ONCE
             )
             await asyncio.Event().wait()
-        # What was waiting is not dropped: people asked for it.
+        # Pending updates are not dropped: users sent them.
         await self._api.delete_webhook(drop_pending_updates=False)
         await self._poll()
 
@@ -163,14 +163,14 @@ class Polling:
                 continue
             pause = FIRST_PAUSE
             if found:
-                # Kept first: with the next question Telegram forgets them.
+                # Stored first: with the next request Telegram drops them.
                 await self._letters.take((str(one["update_id"]), json.dumps(one).encode()) for one in found)
                 offset = found[-1]["update_id"] + 1
 
     async def _ask(self, offset: int) -> list[dict[str, Any]]:
-        """Return what Telegram has to tell, as it comes.
+        """Return Telegram's updates as they come.
 
-        The library's own method takes all of it apart at once: of one update that is new to it, it would hear nothing any more.
+        The library's own method parses all updates at once: a single update type unknown to it would block all others.
         """
         given = {"offset": offset, "timeout": _POLL_SECONDS, "allowed_updates": HEARD}
         return cast("list[dict[str, Any]]", await self._api._post("getUpdates", given, read_timeout=_POLL_SECONDS + 10))

@@ -1,4 +1,4 @@
-"""Asking Telegram who the bot is without listening: for `easel doctor`."""
+"""Asks Telegram for the bot's name without listening: for `easel doctor`."""
 
 import asyncio
 import os
@@ -9,12 +9,12 @@ from telegram.error import InvalidToken, TelegramError
 
 from bot.config import Telegram
 
-#: How long Telegram is waited for.
+#: How long to wait for Telegram.
 SECONDS = 10.0
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Who the bot is, and the link to it; `hears_groups` where it reads all that is said there, `webhook` where news are brought."""
+    """The bot's name, and the link to it; `hears_groups` if it reads all messages in groups, `webhook` if updates are sent to a webhook."""
 
     name: str
     link: str
@@ -23,15 +23,15 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Unwelcome(Exception):
-    """Telegram does not know the token."""
+    """Telegram does not accept the token."""
 
 
 class Away(Exception):
-    """Telegram is not there, or does not answer like Telegram; says why."""
+    """Telegram is unreachable, or does not answer like Telegram; holds the reason."""
 
 
 async def who(section: Telegram, seconds: float = SECONDS) -> Known:
-    """Return who the bot is; raises `Unwelcome` and `Away`, at the latest after so many seconds."""
+    """Return the bot's name; raises `Unwelcome` and `Away`, at the latest after the given seconds."""
     os.environ.setdefault("PTB_TIMEDELTA", "true")
     try:
         async with asyncio.timeout(seconds):

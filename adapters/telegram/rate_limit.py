@@ -1,4 +1,4 @@
-"""How much a chat may be told: Telegram counts what comes to each, and turns away who says more."""
+"""Limits the messages to each chat: Telegram counts them, and rejects messages beyond its limit."""
 
 import asyncio
 import math
@@ -7,15 +7,15 @@ from collections import deque
 
 from adapters.telegram.message_ref import is_group
 
-#: Messages, changed ones among them, that a group is told in a minute; in every chat about one in a second.
+#: Messages, including edits, to a group in a minute; to every chat about one a second.
 MOST_IN_GROUP, MINUTE, SECOND = 20, 60.0, 1.0
 
-#: Chats that are remembered; whoever was told nothing for a minute needs not be.
+#: Number of chats remembered; a chat without messages for a minute can be dropped.
 _MOST_CHATS = 10_000
 
 
 class Busy(Exception):
-    """A chat is to be told nothing for so many seconds: Telegram says so."""
+    """A chat must receive no messages for a number of seconds: Telegram demands it."""
 
     reason = "flood"
 
@@ -25,13 +25,13 @@ class Busy(Exception):
 
 
 class Spent(Busy):
-    """A chat was told as much as it may be, for so many seconds; nobody had to say so."""
+    """A chat has reached its limit for a number of seconds; Telegram did not have to demand it."""
 
     reason = "budget"
 
 
 class _Chat:
-    """One chat: when it was told something, lately, and from when on it may be told something again."""
+    """One chat: the times of its recent messages, and the time from which it may receive messages again."""
 
     def __init__(self) -> None:
         self.told: deque[float] = deque()
@@ -41,7 +41,7 @@ class _Chat:
 
 
 class RateLimiter:
-    """The budgets of all chats."""
+    """The rate limits of all chats."""
 
     def __init__(self, minute: float = MINUTE, second: float = SECOND) -> None:
         self._minute = minute
@@ -49,9 +49,9 @@ class RateLimiter:
         self._chats: dict[int, _Chat] = {}
 
     async def turn(self, chat: int, count: int = 1, patience: float = math.inf) -> None:
-        """Wait until a chat may be told so many messages, in the order in which one asked.
+        """Wait until a chat may receive a number of messages, in the order of the requests.
 
-        Raises `Spent` where that would take longer than the `patience`, in seconds; nothing is taken then.
+        Raises `Spent` if that would take longer than the `patience`, in seconds; nothing is consumed then.
         """
         here = self._chat(chat)
         if (ahead := self._pause(chat, here, here.waiting + count) + here.waiting * self._second) > patience:
@@ -59,7 +59,7 @@ class RateLimiter:
         here.waiting += count
         try:
             async with here.turn:
-                # Telegram may ask for a longer rest in the meantime.
+                # Telegram may demand a longer rest in the meantime.
                 while (pause := self._pause(chat, here, count)) > 0:
                     if pause > patience:
                         raise Spent(pause)
@@ -69,18 +69,18 @@ class RateLimiter:
             here.waiting -= count
 
     def has_room(self, chat: int, kept: int) -> bool:
-        """Return whether a chat may be told something at once, with room for so many other messages in the same minute."""
+        """Return whether a chat may receive a message at once, with room for a number of other messages in the same minute."""
         here = self._chat(chat)
         if here.waiting or self._pause(chat, here, 1) > 0:
             return False
         return not is_group(chat) or len(here.told) + kept < MOST_IN_GROUP
 
     def rest(self, chat: int, seconds: float) -> None:
-        """Tell a chat nothing for a while: Telegram said so."""
+        """Send a chat nothing for a while: Telegram demands it."""
         self._chat(chat).rests = time.monotonic() + seconds
 
     def _pause(self, chat: int, here: _Chat, count: int) -> float:
-        """Return for how long nothing more may be said."""
+        """Return for how long the chat may receive nothing more."""
         moment = time.monotonic()
         while here.told and here.told[0] <= moment - self._minute:
             here.told.popleft()

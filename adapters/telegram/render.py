@@ -1,4 +1,4 @@
-"""Cards and replies as Telegram shows them: a few lines of HTML, in which nothing that people wrote has an effect, and rows of buttons."""
+"""Renders job views and replies for Telegram: a few lines of HTML, with all user text escaped, and rows of buttons."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,54 +13,54 @@ from bot.framework.reply import Button, Reply, Shown
 from bot.views.buttons import in_order
 from bot.views.job_card import JobView
 
-#: What a message and a caption hold, in halves of UTF-16 as Telegram counts them, after its HTML was read.
+#: The capacity of a message and a caption, in UTF-16 code units as Telegram counts them, after parsing the HTML.
 MOST_TEXT, MOST_CAPTION = int(MessageLimit.MAX_TEXT_LENGTH), int(MessageLimit.CAPTION_LENGTH)
 
-#: Of what a person wrote a card that still changes shows so much.
+#: Maximum length of a user's text in a job view that still changes.
 _MOST_WORDS = 300
 
-#: Buttons of one row that a phone shows without cutting their words, and of a row of the same button for several pictures.
+#: Buttons of one row that a phone shows without cutting their labels, and of a row of the same button for several images.
 _ROW, _NUMBERED_ROW = 3, 4
 
 _MOST_BUTTONS = int(InlineKeyboardMarkupLimit.TOTAL_BUTTON_NUMBER)
 
-#: What calls somebody by their name.
+#: Matches a mention of a user by name.
 _CALL = re.compile(r"@(?=\w)")
 
-#: A line is parted at a blank where there is one in its last part.
+#: A line is split at a blank if there is one in its last part.
 _LAST_PART = 100
 
 
 class StatusLine(NamedTuple):
-    """A line, and what it is about, which stands before it in bold."""
+    """A line and its label, which precedes it in bold."""
 
     said: str
     about: str = ""
 
 
 def lines_of(card: JobView, note: str = "") -> list[StatusLine]:
-    """Return what a card says."""
-    # The status of what is done says the words too.
+    """Return the text lines of a job view."""
+    # The status of a finished job contains the prompt too.
     words = [] if card.state == "done" and card.pictures else [StatusLine(_short(card.words))]
     return [*words, StatusLine(card.status), *([StatusLine(note)] if note else [])]
 
 
 def html_of(card: JobView, note: str = "") -> str:
-    """Return a card as one message."""
+    """Return a job view as one message."""
     return pages(lines_of(card, note), MOST_TEXT)[0]
 
 
 def reply_lines(reply: Reply) -> list[StatusLine]:
-    """Return what a command says."""
+    """Return the text lines of a reply."""
     return [*(StatusLine(line) for line in reply.text.splitlines()), *(StatusLine(fact.told, fact.name) for fact in reply.facts)]
 
 
 def pages(lines: Iterable[StatusLine], first: int, rest: int = MOST_TEXT) -> list[str]:
-    """Return lines as HTML for as many messages as it takes; the first holds so much, each other the `rest`."""
+    """Return lines as HTML for as many messages as needed; the first holds `first` units, each other the `rest`."""
     made: list[list[StatusLine]] = [[]]
     room = first
     for line in lines:
-        # Telegram itself makes a call of a name; a sign that nobody sees keeps it from that.
+        # Telegram itself turns a name into a mention; an invisible character prevents that.
         said, about = _CALL.sub("@\N{WORD JOINER}", line.said), line.about
         while True:
             ahead = (units(about) + 1 if about else 0) + (1 if made[-1] else 0)
@@ -80,12 +80,12 @@ def pages(lines: Iterable[StatusLine], first: int, rest: int = MOST_TEXT) -> lis
 
 
 def units(said: str) -> int:
-    """Return how long Telegram thinks that a text is."""
+    """Return the length of a text as Telegram counts it."""
     return len(said) + sum(sign > "\uffff" for sign in said)
 
 
 def keyboard_of(card: JobView) -> InlineKeyboardMarkup | None:
-    """Return what can be done with a request: with one picture in a few rows, with several in a row of numbers for each deed."""
+    """Return the buttons of a job view: with one image in a few rows, with several in a row of numbers for each action."""
     if len(card.pictures) == 1:
         (picture,) = card.pictures
         return keyboard(in_order((*card.buttons, *deeds(picture))))
@@ -93,7 +93,7 @@ def keyboard_of(card: JobView) -> InlineKeyboardMarkup | None:
 
 
 def numbered(pictures: Sequence[Shown]) -> Iterator[list[InlineKeyboardButton]]:
-    """Yield rows of what can be done with each of several pictures."""
+    """Yield rows of the actions for each of several images."""
     for deed in zip(*(deeds(one) for one in pictures), strict=False):
         buttons = [_button(button, one.index + 1) for one, button in zip(pictures, deed, strict=True)]
         yield from (buttons[first : first + _NUMBERED_ROW] for first in range(0, len(buttons), _NUMBERED_ROW))
@@ -105,7 +105,7 @@ def keyboard(buttons: Iterable[Button]) -> InlineKeyboardMarkup | None:
 
 
 def deeds(picture: Shown) -> tuple[Button, ...]:
-    """Return what can be done with a picture. What is seen was coded anew by Telegram, so the picture itself can be asked for."""
+    """Return the actions for an image. Telegram recompresses the visible photo, so the original file can be requested."""
     *first, last = (*picture.buttons,) or (None,)
     whole = original.button("button-original", picture=picture.id)
     return (*(one for one in first if one is not None), whole, *((last,) if last is not None else ()))
@@ -118,7 +118,7 @@ def rows(buttons: Iterable[Button]) -> list[list[InlineKeyboardButton]]:
 
 
 def markup(rows: Iterable[list[InlineKeyboardButton]]) -> InlineKeyboardMarkup | None:
-    """Return rows as what hangs under a message; what it has no room for is left out."""
+    """Return rows as the inline keyboard of a message; rows beyond its limit are left out."""
     kept: list[list[InlineKeyboardButton]] = []
     for row in rows:
         if sum(map(len, kept)) + len(row) <= _MOST_BUTTONS:
@@ -141,7 +141,7 @@ def _html(line: StatusLine) -> str:
 
 
 def _cut(said: str, most: int) -> tuple[str, str]:
-    """Part a text so that its first part is not too long, at a blank where that is near."""
+    """Split a text so that its first part is not too long, at a blank if one is near."""
     if units(said) <= most:
         return said, ""
     end, length = 0, 0

@@ -1,4 +1,4 @@
-"""What a command says, shown in a chat."""
+"""Shows replies of commands in a chat."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -21,14 +21,14 @@ from bot.i18n.translate import speaking, text
 
 log = logging.getLogger("easel.telegram")
 
-#: Of more pictures than this each one's deeds are shown when it is asked for.
+#: With more images than this, the actions of each are shown on request.
 _MOST_DEEDS = 4
 
 _NUMBERS = 5
 
 
 class Replies:
-    """Shows what commands say. Everything raises `REFUSALS`."""
+    """Shows replies of commands. Everything raises `REFUSALS`."""
 
     def __init__(self, bot: Bot, api: telegram.Bot, posts: TelegramApi, sender: Sender, photos: FileIdCache) -> None:
         self.bot = bot
@@ -38,12 +38,12 @@ class Replies:
         self._photos = photos
 
     async def tell(self, chat: int, ref: SentMessage, said: str) -> None:
-        """Say a sentence where somebody wrote."""
+        """Send a sentence in answer to a user's message."""
         (html, *_) = render.pages([render.StatusLine(line) for line in said.splitlines()], render.MOST_TEXT)
         await self.posts.say(chat, html, thread=ref.thread, asked=ref.asked)
 
     async def show(self, chat: int, ref: SentMessage, reply: Reply) -> None:
-        """Show a reply in a chat, for everybody there."""
+        """Show a reply in a chat, for all its members."""
         for job_id in reply.jobs:
             await self._place(job_id)
         await self.refresh(reply.refresh)
@@ -53,7 +53,7 @@ class Replies:
             await self._said(chat, ref, reply)
 
     async def show_privately(self, chat: int, ref: SentMessage, reply: Reply, line: str) -> None:
-        """Show a reply to who asked alone; where the bot may not write to them, show in the chat the way to where it may."""
+        """Show a reply only to the caller; if the bot may not write to them, show a link in the chat to the chat with the bot."""
         if not is_group(chat):
             await self.show(chat, ref, reply)
         elif not ref.user:
@@ -66,9 +66,9 @@ class Replies:
                 await self._open(chat, ref, line, text("telegram-private"))
 
     async def post(self, chat: int, thread: int, reply: Reply) -> str:
-        """Say something that nobody asked for, and return what Telegram calls its message.
+        """Send an unsolicited message, and return its Telegram id.
 
-        The words come first: with them it was said, and pictures that get lost after that are not worth saying it again.
+        The text comes first: once it is sent the message counts as sent, and images lost after that are not worth sending it again.
         """
         html, *_ = render.pages(render.reply_lines(reply), render.MOST_TEXT)
         found = await self._photos.found(reply.pictures)
@@ -81,14 +81,14 @@ class Replies:
         return str(sent.message_id)
 
     async def _open(self, chat: int, ref: SentMessage, line: str, said: str) -> None:
-        """Show the way to the chat with the bot, in which it goes on with a line."""
+        """Show a link to the chat with the bot, which continues there with a line."""
         url = create_deep_linked_url(self.api.username, deep_links.payload(line, self.bot.app) or None)
         markup = InlineKeyboardMarkup([[InlineKeyboardButton(text("telegram-open"), url=url)]])
         html = render.pages([render.StatusLine(said)], render.MOST_TEXT)[0]
         await self.posts.say(chat, html, markup, thread=ref.thread, asked=ref.asked)
 
     async def _form(self, chat: int, ref: SentMessage, form: Form) -> None:
-        """Show a form, which is for who asked for it; where nobody knows who that is, the way to where somebody would."""
+        """Show a form, which is for the caller only; if the caller is unknown, show a link to the private chat."""
         if is_group(chat) and not ref.user:
             await self._open(chat, ref, "", text("telegram-nobody"))
             return
@@ -96,16 +96,16 @@ class Replies:
         await self.posts.say(chat, html, markup, thread=ref.thread, asked=ref.asked)
 
     async def refresh(self, jobs: Iterable[str]) -> None:
-        """Show the jobs anew that a command changed."""
+        """Show the jobs again that a command changed."""
         for job in dict.fromkeys(jobs):
             await self.bot.refresh(job)
 
     async def _place(self, job_id: str) -> None:
-        """Show a job that was just accepted; what became of it while it had no message yet is shown after that."""
+        """Show a job that was just accepted; changes from before it had a message are shown after that."""
         jobs = self.bot.app.store.jobs
         if (job := await jobs.get(job_id)) is None:
             return
-        # It is everybody's in the chat, as all that follows it, and so in the language of the job.
+        # The message is for the whole chat, as are all that follow it, and so in the language of the job.
         with speaking(job.language):
             await self._sender.channel(await self.bot.card(job))
         if (now := await jobs.get(job_id)) is not None and now.state != job.state:
@@ -132,7 +132,7 @@ class Replies:
             await send(chat, File(one.name, one.data, covered=one.covered), "", thread=ref.thread, asked=ref.asked)
 
     async def _whole(self, chat: int, ref: SentMessage, reply: Reply) -> None:
-        """Send pictures as files, which Telegram does not code anew."""
+        """Send images as files, which Telegram does not recompress."""
         for one in reply.pictures:
             if (whole := await packing.original(self.bot.app.store.files, one)) is not None:
                 await self.posts.document(chat, whole, "", thread=ref.thread, asked=ref.asked)
@@ -145,7 +145,7 @@ class Replies:
 
 
 def _markup(reply: Reply) -> InlineKeyboardMarkup | None:
-    """Return the buttons of a reply, and those of its pictures; of many pictures only their numbers, which tell more of each."""
+    """Return the buttons of a reply, and those of its images; for many images only their numbers, which show more of each."""
     if len(reply.pictures) <= 1:
         return render.keyboard((*reply.buttons, *(button for one in reply.pictures for button in render.deeds(one))))
     if len(reply.pictures) <= _MOST_DEEDS:

@@ -1,4 +1,4 @@
-"""What Telegram brought, acted on once, in the order of its chat: it was kept before Telegram was told that it came."""
+"""Handles each stored Telegram update once, in the order of its chat: it is stored before Telegram gets confirmation."""
 
 import asyncio
 import contextlib
@@ -18,23 +18,23 @@ from bot.store.store import Store
 
 log = logging.getLogger("easel.telegram")
 
-#: The pause after a failure, which doubles up to the longest one.
+#: The delay after a failure, which doubles up to the longest delay.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
-#: What is acted on at a time.
+#: Number of updates handled at a time.
 MOST_AT_ONCE = 32
 
-#: How long what is at work may take to end.
+#: How long updates being handled may take to end.
 _END_SECONDS = 2.0
 
 Act = Callable[[Update], Awaitable[None]]
 
 
 class UpdateInbox:
-    """Acts on what was kept, once it may `go`. In each chat one thing is done after the other; a letter is done when that has ended.
+    """Handles stored updates, once told to `go`. It handles each chat's updates in sequence; an update is done when its handler ends.
 
-    What is acted on here is its `runner`'s, and no other process takes it up as long as this one has a lease. `came` hears of each
-    letter before its turn in its chat.
+    Updates handled here belong to `runner`, and no other process takes them while this process has a lease. `came` is called with each
+    update before its turn in its chat.
     """
 
     def __init__(self, api: telegram.Bot, store: Store, act: Act, came: Callable[[bytes], None] = lambda _: None) -> None:
@@ -44,7 +44,7 @@ class UpdateInbox:
         self._came = came
         self._shelf = shelf_of(api.token)
         self.runner = runner_name()
-        #: What waits in each chat; the lowest number is next, in whatever order they were brought.
+        #: Waiting updates by chat; the lowest number is next, in whatever order they arrived.
         self._lanes: dict[int, list[tuple[int, bytes]]] = {}
         self._at_work: dict[int, asyncio.Task[None]] = {}
         self._in_hand: set[str] = set()
@@ -53,34 +53,34 @@ class UpdateInbox:
         self._goes = False
 
     async def take(self, inbox_updates: Iterable[tuple[str, bytes]]) -> None:
-        """Keep letters, each a number and a body, to act on those that are new. Once this returns nothing is lost."""
+        """Store updates, each a number and a body, and handle the new ones. Once this returns nothing can be lost."""
         bodies = dict(inbox_updates)
         async with self._taking:
-            # What comes while nothing is acted on here is whoever's that sees to what was left behind.
+            # Updates that arrive while this process handles none belong to the process that takes up abandoned updates.
             runner = self.runner if self._goes else None
             new = await self._store.inbox.take(self._shelf, bodies.items(), runner)
             for number in new if runner else ():
                 self._begin(number, bodies[number])
 
     async def gather(self) -> None:
-        """Take up what is nobody's: a process left it behind that is gone, or could not act on it."""
+        """Take up updates without a runner: their process is gone, or could not handle them."""
         async with self._taking:
             while found := await self._store.inbox.claim(self._shelf, self.runner):
                 for inbox_update in found:
                     self._begin(inbox_update.update, inbox_update.body)
 
     async def release(self) -> None:
-        """Let go of everything that is not done."""
+        """Release all unfinished updates."""
         await self._store.inbox.release(self._shelf, self.runner)
 
     def go(self) -> None:
-        """Act on everything from now on."""
+        """Handle all updates from now on."""
         self._goes = True
         for chat in self._lanes:
             self._start(chat)
 
     async def rest(self) -> None:
-        """Act on nothing more: what is at work has a moment to end, and what is not done then is done by whoever gathers it."""
+        """Stop: updates being handled have a moment to end, and unfinished updates are left to the process that gathers them next."""
         self._goes = False
         async with self._taking:
             for chat_queue in self._lanes.values():
@@ -92,7 +92,7 @@ class UpdateInbox:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         with contextlib.suppress(Exception):
-            # Where the store is away they are free once this process has no lease any more.
+            # If the store is unavailable they become free once this process has no lease any more.
             await self.release()
 
     def _begin(self, number: str, body: bytes) -> None:
@@ -114,7 +114,7 @@ class UpdateInbox:
         try:
             while self._goes and chat_queue:
                 async with self._room:
-                    # While there was no room it may have been told to rest.
+                    # The inbox may have been stopped while this waited for capacity.
                     if self._goes and chat_queue:
                         number, body = heapq.heappop(chat_queue)
                         await self._one(str(number), body)
@@ -128,14 +128,14 @@ class UpdateInbox:
             try:
                 await self._act(Update.de_json(json.loads(body), self._api))
             except Exception:
-                # What cannot be acted on now could not be later either.
+                # An update that cannot be handled now could not be handled later either.
                 log.exception("telegram.broke update=%s", number)
             await self._done(number)
         finally:
             self._in_hand.discard(number)
 
     async def _done(self, number: str) -> None:
-        """Say that a letter was acted on, as often as it takes: what comes after it must not wait for the next start."""
+        """Mark an update as done, with retries: later updates must not wait for the next start."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -149,7 +149,7 @@ class UpdateInbox:
 
 
 def _chat_of(body: bytes) -> int:
-    """Return the chat that a letter is about, or who it is from; 0 where nobody knows."""
+    """Return the chat of an update, or its sender; 0 if unknown."""
     try:
         said = next(said for kind, said in json.loads(body).items() if kind != "update_id")
         about = said.get("message") or said
@@ -162,13 +162,13 @@ _ROOM: ContextVar[asyncio.Semaphore | None] = ContextVar("room", default=None)
 
 
 def enter(room: asyncio.Semaphore) -> None:
-    """Say that from now on whatever this task does is done within a room."""
+    """Note that from now on the work of this task is done within a semaphore."""
     _ROOM.set(room)
 
 
 @asynccontextmanager
 async def aside() -> AsyncIterator[None]:
-    """Give one's place in the room up for as long as one waits, so that others are not held up."""
+    """Release this task's slot in the semaphore while it waits, so that others are not held up."""
     room = _ROOM.get()
     if room is None:
         yield

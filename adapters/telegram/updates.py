@@ -1,4 +1,4 @@
-"""The desk: what people write in Telegram becomes an invocation, and what comes of it is shown to them."""
+"""Turns Telegram messages into invocations, and shows the results to the users."""
 
 import contextlib
 import logging
@@ -28,17 +28,17 @@ from inference.contract.errors import InferenceError
 
 log = logging.getLogger("easel.telegram")
 
-#: What came so long ago is not answered in words any more: who asked has forgotten it. Pictures are still painted.
+#: Older messages get no text reply any more: their users have forgotten them. Images are still generated.
 _STALE_SECONDS = 15 * 60
 
-#: What Telegram itself sends when somebody opens a chat with the bot.
+#: The command that Telegram itself sends when a user opens a chat with the bot.
 START = "start"
 
 _MOST_ALBUMS = 1_000
 
 
 class UpdateHandler:
-    """Acts on what comes from Telegram."""
+    """Handles updates from Telegram."""
 
     def __init__(self, replies: Replies, albums: Albums) -> None:
         self._replies = replies
@@ -48,11 +48,11 @@ class UpdateHandler:
         self._people = ChatMembers(replies.api)
         self._presses = CallbackHandler(replies, self._people)
         self._albums = albums
-        #: Albums of which something was said.
+        #: Albums already answered with a hint.
         self._answered: dict[str, None] = {}
 
     async def act(self, update: Update) -> None:
-        """Act on something that happened. Never raises: what goes wrong is said or logged."""
+        """Handle an update. Never raises: errors are reported to the user or logged."""
         user = update.effective_user
         with speaking((user.language_code if user is not None else None) or ""):
             await self._act(update)
@@ -70,7 +70,7 @@ class UpdateHandler:
             await self._safely(message, self._came)
 
     async def _safely(self, message: Message, act: Any) -> None:
-        """Act on a message, and say what is wrong with it."""
+        """Handle a message, and report errors to the user."""
         chat, ref = message.chat_id, self._spot(message)
         try:
             await act(message, ref)
@@ -88,7 +88,7 @@ class UpdateHandler:
             await self._replies.tell(chat, ref, said)
 
     def _spot(self, message: Message) -> SentMessage:
-        """Return where a message is answered."""
+        """Return the message reference for the answer to a message."""
         user = message.from_user.id if message.from_user is not None and message.sender_chat is None else 0
         thread = (message.message_thread_id or 0) if message.is_topic_message else 0
         return SentMessage(user=user, thread=thread, asked=message.message_id, signs=True, bot=self._api.id)
@@ -111,14 +111,14 @@ class UpdateHandler:
             await self._said(message, heard, ref, caller)
 
     async def _said(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef) -> None:
-        """Run what a message asks for."""
+        """Run the command of a message."""
         chat, (name, words) = message.chat_id, self._app.named(heard.line.command, heard.line.words)
         command = self._app.commands.get(name)
         if command is None and is_group(chat) and not heard.is_named:
-            # Another bot's, which says itself what it does not know.
+            # A command of another bot, which reports unknown commands itself.
             return
         self._noted(message.media_group_id)
-        # Who looks after a group and stays unknown there is answered before all of it.
+        # An anonymous moderator of a group is answered in front of the whole group.
         is_private = command is not None and command.answer is Answer.PRIVATE and (ref.user != 0 or name not in MODERATING)
         if is_private and (now() - message.date).total_seconds() > _STALE_SECONDS:
             return
@@ -141,12 +141,12 @@ class UpdateHandler:
             await self._replies.show(chat, ref, await self._once(message, reply, began))
 
     async def _together(self, message: Message, command: Command[Any] | None) -> list[Message]:
-        """Return a message, with the others of its album if the command takes several pictures: only then is it waited for them."""
+        """Return a message, with the others of its album if the command takes several images: only then does it wait for them."""
         several = command is not None and len(command.attachments) > 1
         return await self._albums.whole(message) if several else [message]
 
     async def _handled(self, call: Invocation, command: Command[Any] | None, ref: SentMessage) -> Reply | None:
-        """Run a command and return what it says, or nothing where it is asked first for what is missing."""
+        """Run a command and return its reply, or `None` if a question for missing values comes first."""
         try:
             return await self._app.handle(call)
         except BadInput as error:
@@ -157,7 +157,7 @@ class UpdateHandler:
             return None
 
     async def _once(self, message: Message, reply: Reply, began: datetime) -> Reply:
-        """Say of a request that was changed in its message that it had been begun: a message is one request."""
+        """Report for an edited request that it was already begun: a message is one request."""
         if message.edit_date is None or not reply.jobs:
             return reply
         jobs = [job for one in reply.jobs if (job := await self._app.store.jobs.get(one)) is not None]
@@ -166,13 +166,13 @@ class UpdateHandler:
         return reply if not old else Reply(text=text("telegram-edited"), jobs=new, refresh=old)
 
     async def _filled(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef, form: Message) -> None:
-        """Take in an answer to a form."""
+        """Handle an answer to a form."""
         pictures = await downloads.meant(self._api, [message], None)
         reply = await self._presses.answered(message, form, heard.words, pictures, caller, ref)
         await self._replies.show(message.chat_id, ref, reply)
 
     async def _ask(self, chat: int, command: Command[Any], ref: SentMessage, facts: Mapping[str, object]) -> bool:
-        """Ask for what is missing: with buttons where there are few answers, else in words. False where it cannot be asked for."""
+        """Ask for missing values: with buttons if there are few answers, else in text. False if the value cannot be asked for."""
         param = next((one for one in command.params if one.name == facts.get("name")), None)
         if param is None or not (param.choices or command.free == param.name):
             return False
@@ -187,7 +187,7 @@ class UpdateHandler:
         return True
 
     async def _wordless(self, message: Message, ref: SentMessage) -> None:
-        """Say how a picture without words is used; of an album once."""
+        """Explain how an image without text is used; once for an album."""
         album = message.media_group_id
         if downloads.in_message(message) is None or is_group(message.chat_id) or (album is not None and album in self._answered):
             return
@@ -195,14 +195,14 @@ class UpdateHandler:
         await self._replies.tell(message.chat_id, ref, text("telegram-picture"))
 
     def _noted(self, album: str | None) -> None:
-        """Remember that something was said of an album: its other pictures come without words."""
+        """Remember that an album was answered: its other images come without text."""
         if album is not None:
             self._answered[album] = None
             while len(self._answered) > _MOST_ALBUMS:
                 del self._answered[next(iter(self._answered))]
 
     async def _started(self, message: Message, heard: Heard, ref: SentMessage, caller: UserRef) -> None:
-        """Greet, or go on with what a link carried: anybody may have made it, so what paints is asked first, and all else only shown."""
+        """Greet, or continue with the line of a link: anyone may have made it, so generation needs confirmation and all else only shows."""
         line = deep_links.unpacked(heard.line.words)
         if line and deep_links.is_harmless(line, self._app):
             await self._said(message, Heard(read_line(line), line, is_named=True), ref, caller)
@@ -213,7 +213,7 @@ class UpdateHandler:
             await self._replies.tell(message.chat_id, SentMessage(thread=ref.thread), "\n".join(said))
 
     async def _posted(self, message: Message, ref: SentMessage) -> None:
-        """Refuse politely what is asked in a channel: nobody is there who could have a queue."""
+        """Refuse a request in a broadcast channel politely: it has no users who could have a queue."""
         heard = messages.heard(self._api.bot, message, self._app.commands)
         if heard is not None and (heard.is_named or heard.line.command in self._app.commands) and heard.words.startswith(("/", "@")):
             await self._replies.tell(message.chat_id, ref, text("telegram-channel"))

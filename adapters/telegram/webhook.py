@@ -1,4 +1,4 @@
-"""The door that Telegram knocks at where it brings its news: nobody else is let in, and what came is kept before that is said."""
+"""The webhook to which Telegram sends updates: all other senders are rejected, and updates are stored before they are confirmed."""
 
 import hmac
 import json
@@ -11,20 +11,20 @@ from starlette.routing import Route
 
 from adapters.telegram.update_inbox import UpdateInbox
 
-#: More than any update has.
+#: More bytes than any update has.
 _MOST_BYTES = 1_000_000
 
-#: Who knocks says its word here.
+#: The header with the secret.
 _HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
 _GRACE_SECONDS = 3
 
 
 def door(inbox_updates: UpdateInbox, secret: str, path: str) -> uvicorn.Config:
-    """Return a server for one path, to which only who knows the secret may post. Whatever else comes learns nothing."""
+    """Return a server for one path, to which only senders with the secret may post. All others learn nothing."""
 
     async def knock(request: Request) -> Response:
-        # The library compares it in a time that tells how much of it is right, and writes the wrong one into its log.
+        # The library's comparison takes a time that reveals how much of the secret is right, and logs the wrong secret.
         if not hmac.compare_digest(request.headers.get(_HEADER, "").encode(), secret.encode()):
             return Response(status_code=403)
         body = bytearray()

@@ -1,4 +1,4 @@
-"""From what was typed after `easel paint` to a wish, its pictures and the files that shall be written."""
+"""Turns the arguments of `easel paint` into parameters, their images and the output files."""
 
 import os
 import re
@@ -32,7 +32,7 @@ class PaintArgs:
 
 
 def wish_of(typed: PaintArgs) -> Imagine:
-    """Return what was typed as a wish, without its picture; raises `BadInput`."""
+    """Return the arguments as parameters, without their image; raises `BadInput`."""
     given = {name: value for name, value in typed.given.items() if value is not None}
     return bind(imagine, {**given, "prompt": typed.prompt})
 

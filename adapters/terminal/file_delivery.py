@@ -1,4 +1,4 @@
-"""Pictures on their way into files, also of terminals that are not there any more."""
+"""Writes images into files, also for terminals that have closed."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ PLATFORM = "terminal"
 
 
 class FileDelivery:
-    """Delivers the pictures of terminals that went away in the middle; `easel run` takes it for the adapter of the terminal."""
+    """Delivers the images of terminals that closed during a job; `easel run` uses it as the adapter of the terminal."""
 
     platform = PLATFORM
 
@@ -24,14 +24,14 @@ class FileDelivery:
         self._store = store
 
     async def show(self, _card: JobView, _address: MessageRef) -> None:
-        """Show nothing: nobody looks at that terminal any more."""
+        """Show nothing: that terminal is closed."""
 
     def is_mirrored(self, _platform: str) -> bool:
-        """Say no: there is nothing to show twice."""
+        """Return False: there is nothing to show twice."""
         return False
 
     async def settle(self, _job: str, _address: MessageRef) -> None:
-        """Do nothing: nothing is on its way."""
+        """Do nothing: no view is being sent."""
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
         """Write the files of a finished job."""
@@ -47,12 +47,12 @@ class FileDelivery:
         return Sent()
 
     async def post(self, _address: MessageRef, _reply: Reply, _key: str) -> Outcome:
-        """Say nothing: whoever typed there has gone."""
+        """Send nothing: the terminal is closed."""
         return Refused("terminal closed")
 
 
 async def deliver(store: Store, job: Job) -> None:
-    """Write a job's pictures into the files that its address names; doing it twice changes nothing."""
+    """Write a job's images into the files of its address; doing it twice changes nothing."""
     pictures = (await store.pictures.of_jobs([job.id]))[job.id]
     for name, picture in zip(job.address.message.split("/"), pictures, strict=True):
         await asyncio.to_thread(args.write, Path(job.address.channel) / name, await store.files.get(picture.file))

@@ -1,4 +1,4 @@
-"""What becomes of a request, shown in a terminal: a progress line and a small preview while it lasts, one result line after."""
+"""Shows a request in a terminal: a progress line and a small preview while it runs, one result line after."""
 
 import io
 from types import TracebackType

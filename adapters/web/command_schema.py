@@ -1,4 +1,4 @@
-"""What the page knows of the commands: derived from their declarations, so that a new one is there by itself."""
+"""The commands as the page sees them: derived from their declarations, so that a new command appears by itself."""
 
 import msgspec
 
@@ -25,7 +25,7 @@ class ParamShown(msgspec.Struct, frozen=True):
 
 
 class CommandShown(msgspec.Struct, frozen=True):
-    """A command as the page offers it; `free` names the parameter that takes the words that are no flags."""
+    """A command as the page offers it; `free` names the parameter that takes the words outside of flags."""
 
     name: str
     help: str
@@ -39,7 +39,7 @@ async def commands(app: App, visitor: Visitor) -> tuple[CommandShown, ...]:
 
 
 async def suggestions(app: App, command: str, param: str, typed: str, visitor: Visitor) -> tuple[str, ...]:
-    """Return values for a parameter while it is typed; none for one that is not there. Raises `BadInput` for no command."""
+    """Return suggestions for a parameter while it is typed; none for an unknown parameter. Raises `BadInput` for an unknown command."""
     found = next((one for one in app.find(command).params if param in (one.name, *one.also)), None)
     return () if found is None else await app.complete(found, typed, visitor.caller, visitor.address)
 

@@ -78,7 +78,7 @@ class GuardMiddleware:
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        # A page of another site always sends a name in `Origin`, and never leaves it out.
+        # A browser request from another site always sends a `Host`, so a request without it cannot come from a page.
         is_probe = scope["path"] in self._probed and (not host or is_number(name_of(host)))
         if not is_probe and not self._hosts.knows(host):
             return PlainTextResponse(text("web-host", host=host[:80]), 421)

@@ -1,4 +1,4 @@
-"""From cards and replies to what a browser shows: HTML from the templates, JSON around it, and server-sent events."""
+"""Renders job views and replies for a browser: HTML from the templates, JSON around it, and server-sent events."""
 
 import base64
 import contextlib
@@ -22,18 +22,18 @@ from bot.i18n.translate import ENGLISH, number, speaking, spoken, text
 from bot.views import buttons
 from bot.views.job_card import JobView
 
-# `Any` and dicts are the templates': what they are given has no type of ours.
+# `Any` and dicts are for the templates: their values have no type of ours.
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The entry of a job in the conversation."""
+    """The entry of a job in the channel."""
 
     id: str
     html: str
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What comes back at once: what the bot says, the entries of what it accepted, and the form with which it asks for more."""
+    """The immediate response: the bot's message, the entries of the accepted jobs, and the form with which it asks for more."""
 
     reply: str
     jobs: tuple[Entry, ...]
@@ -41,20 +41,20 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """Older entries, oldest first, and whether there are older ones still."""
+    """Older entries, oldest first, and whether there are older entries still."""
 
     cards: tuple[str, ...]
     more: bool
 
 
 class Error(msgspec.Struct, frozen=True):
-    """What was wrong, as one sentence."""
+    """An error as one sentence."""
 
     error: str
 
 
 class CardEvent(msgspec.Struct, frozen=True):
-    """An entry that has changed."""
+    """A changed entry."""
 
     id: str
     state: str
@@ -62,7 +62,7 @@ class CardEvent(msgspec.Struct, frozen=True):
 
 
 class ProgressEvent(msgspec.Struct, frozen=True):
-    """How far a job is; `preview` is there where it is a new one."""
+    """The progress of a job; `preview` is set if it is new."""
 
     id: str
     n: int
@@ -72,39 +72,39 @@ class ProgressEvent(msgspec.Struct, frozen=True):
 
 
 class QueueEvent(msgspec.Struct, frozen=True):
-    """The list of what waits, which has changed."""
+    """A changed list of queued jobs."""
 
     html: str
 
 
 def render(template: str, **context: Any) -> str:
-    """Return a template filled in; everything in it is escaped."""
+    """Return a rendered template; all its values are escaped."""
     return _templates().get_template(template).render(**context)
 
 
 def entry(card: JobView) -> Entry:
-    """Return the entry of a card."""
+    """Return the entry of a job view."""
     return Entry(card.job, render("entry.html", card=card))
 
 
 def told(reply: Reply) -> str:
-    """Return what a reply says, or nothing where it only names jobs."""
+    """Return the text of a reply, or an empty string if it only names jobs."""
     said = reply.text or reply.facts or reply.pictures or reply.buttons or reply.files
     return render("reply.html", reply=reply) if said else ""
 
 
 def form(reply: Reply) -> str:
-    """Return the form with which a reply asks for more, or nothing."""
+    """Return the form with which a reply asks for more, or an empty string."""
     return render("form.html", form=reply.form) if reply.form is not None else ""
 
 
 def said(reply: Reply, key: str, at: datetime) -> Sentence:
-    """Return the entry of something that was said, at a moment, though nobody asked; `key` is what it is known by."""
+    """Return the entry of an unsolicited message sent at a given time; `key` identifies it."""
     return Sentence(f"said-{key}", render("said.html", reply=reply, key=key, at=at))
 
 
 def event(news: News | Sentence) -> bytes:
-    """Return the event of a card that has changed, of a step, or of something that was said."""
+    """Return the event for a changed job view, a step, or an unsolicited message."""
     if isinstance(news, Sentence):
         return sent("said", news)
     card, progress = news.card, news.card.progress
@@ -115,12 +115,12 @@ def event(news: News | Sentence) -> bytes:
 
 
 def queue_event(cards: tuple[JobView, ...]) -> bytes:
-    """Return the event of a list of what waits."""
+    """Return the event for a list of queued jobs."""
     return sent("queue", QueueEvent(render("queue.html", queue=cards)))
 
 
 def sent(name: str, data: msgspec.Struct) -> bytes:
-    """Return a server-sent event. JSON has no line ends of its own, so it is one line."""
+    """Return a server-sent event. JSON contains no line breaks, so it is one line."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
 
 
@@ -135,41 +135,41 @@ def html(content: str, status: int = 200) -> Response:
 
 
 def refusal(scope: Scope, status: int, sentence: str) -> Response:
-    """Return a sentence in the form that was asked for: a page where somebody looks at it, JSON where a script does."""
+    """Return an error sentence in the requested form: a page for a user, JSON for a script."""
     if scope["method"] in ("GET", "HEAD") and "text/html" in Headers(scope=scope).get("accept", ""):
         return html(render("error.html", problem=sentence), status)
     return json(Error(sentence), status)
 
 
 def digits(amount: float) -> str:
-    """Return a number as browsers reckon with it, whatever the language."""
+    """Return a number in the notation of browsers, whatever the language."""
     with speaking(ENGLISH):
         return number(amount)
 
 
 def data_url(jpeg: bytes) -> str:
-    """Return a small picture as an address that holds it."""
+    """Return a small image as a data URL."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def file_url(file: Attachment) -> str:
-    """Return a file as an address that holds it: it is handed over once, and nothing of it is kept here."""
+    """Return a file as a data URL: it is handed over once, and nothing of it is stored here."""
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(file.data).decode()}"
 
 
 class _Compiled(jinja2.FileSystemBytecodeCache):
-    """Compiled templates, from one start to the next; each with the digest of its source. One that cannot be kept is made again."""
+    """A cache of compiled templates that survives restarts, keyed by their source's digest. A template that is not stored is recompiled."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Read a template; a file that a power failure broke is as good as none."""
+        """Read a template; a file damaged by a power failure counts as missing."""
         try:
             super().load_bytecode(bucket)
         except Exception:
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a template, unless the disk is full or may not be written to."""
+        """Store a template, unless the disk is full or may not be written to."""
         with contextlib.suppress(OSError):
             super().dump_bytecode(bucket)
 

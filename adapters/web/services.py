@@ -1,4 +1,4 @@
-"""What all pages of the web chat share: the bot, who is let in, the open pages, and a few questions about jobs."""
+"""Services shared by all web routes: the bot, access, the open pages, and a few queries about jobs."""
 
 from dataclasses import dataclass
 
@@ -25,16 +25,16 @@ class Services:
         return self.bot.app.store
 
     async def speak(self, visitor: Visitor) -> None:
-        """Go on in the language of a visitor: what they chose, else what their browser asks for, else what they spoke elsewhere."""
+        """Use the visitor's language: the language they chose, else that of their browser, else the language they used elsewhere."""
         user = await self.store.people.find(visitor.caller)
         if user is not None and (said := user.language or visitor.caller.language or user.locale):
             speak(said)
 
     async def cards(self, jobs: tuple[Job, ...]) -> tuple[JobView, ...]:
-        """Return the cards of jobs as they are now."""
+        """Return the current views of jobs."""
         return tuple([await self.bot.card(job) for job in jobs])
 
     async def queue(self, visitor: Visitor) -> tuple[JobView, ...]:
-        """Return the cards of what a visitor waits for, oldest first."""
+        """Return the views of a visitor's queued jobs, oldest first."""
         user = await self.store.people.find(visitor.caller)
         return () if user is None else await self.cards(await self.store.jobs.open_of(user.id))
