@@ -1,4 +1,4 @@
-"""Servers that answer in their own way."""
+"""A local TCP server that answers with a function of the test."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def answering(answer):
-    """Give the address of a server that answers like this; at the end nobody is left who talks to it."""
+    """Yield the URL of a server that answers each connection with `answer`; on exit, wait until every connection is handled."""
     handlers = set()
 
     async def handle(reader, writer):

@@ -1,4 +1,4 @@
-"""One picture from a process of its own: `paint_one` needs nothing that loads torch."""
+"""Paint one picture in a worker process: `paint_one` imports nothing that loads torch."""
 
 from contextlib import aclosing
 
@@ -16,7 +16,7 @@ async def paint_one():
 
 
 async def warmed(engine):
-    """Paint one picture, and return the name of its last event: no request after it waits until libraries and model are there."""
+    """Run one small request and return the name of its last event; afterwards, libraries and model are loaded for later requests."""
     prompt = Prompt.plain("a red circle")
     request = PictureRequest(prompt=prompt, model="demo", width=128, height=128, steps=2, guidance=4.0, scheduler="euler", seed=1)
     async with aclosing(engine.run(request)) as events:

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings and fixtures of all tests."""
 
 import os
 import shutil
@@ -8,30 +8,30 @@ from hypothesis import settings
 
 from tests import stores
 
-# Speed is measured in benchmarks; here a slow machine must not fail a test. Each run tries the same examples; `--hypothesis-seed`
-# tries others.
+# Speed is measured in benchmarks, so a slow machine must not fail a test here. Each run tries the same examples;
+# `--hypothesis-seed` tries others.
 settings.register_profile("easel", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("easel")
 
-# Several tests run at a time: one engine that has nothing to do must not keep the cores of another busy with waiting.
+# Several test processes run in parallel: an idle engine must not occupy the cores of another by busy-waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Nothing that a test starts may look anything up on the way.
+# No test, and no process that a test starts, may access the Hugging Face hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# Nothing that the tests promise needs a disk; each of them removes its files when it has passed.
+# No test needs a real disk; each removes its files after it has passed.
 _MEMORY, _ENOUGH = "/dev/shm", 2**31
 if os.path.isdir(_MEMORY) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
 
-#: The order of the tests, and what they draw by chance, unless `--randomly-seed` says otherwise; the first line of a run names it.
+#: The seed of the test order and of random values, unless `--randomly-seed` is given. The first line of a run prints it.
 _SEED = 20261121
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Have every run be like the last, so that a failure can be looked at."""
+    """Use the same seed in every run, so that a failure can be reproduced."""
     if config.getoption("randomly_seed", None) == "default":
         config.option.randomly_seed = _SEED
 
@@ -43,5 +43,5 @@ def _compiled_once():
 
 
 def pytest_sessionfinish():
-    """Leave nothing on the database server."""
+    """Remove the test database from the server."""
     stores.tidy()

@@ -1,4 +1,4 @@
-"""An engine that does what a test says, a platform that remembers what it is shown, and a dispatcher between them."""
+"""A scripted engine, a platform that records the cards it is shown, and a dispatcher that connects them."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ DIED = Failed(Problem("worker-died", {"code": -9, "device": "cpu"}))
 
 
 def picture(index=0, colour="red"):
-    """Return a finished picture as an engine gives it."""
+    """Return a finished picture as an engine yields it."""
     return Picture(index=index, seed=7 + index, width=8, height=8, image=png(colour), thumbnail=b"\xff\xd8\xff" + colour.encode())
 
 
@@ -23,7 +23,7 @@ PAINTED = (Step(1, 2), Step(2, 2, b"preview"), picture(), Done(1.5, 2))
 
 
 class Script:
-    """An engine that says what was written for the words of a request, attempt by attempt; an `Event` in it is waited for."""
+    """An engine that plays the scripted events of a prompt, one script for each attempt; it waits for an `Event` in the script."""
 
     def __init__(self, **plays):
         self.plays = {words: list(play) for words, play in plays.items()}
@@ -34,11 +34,11 @@ class Script:
     is_able = True
 
     def model_infos(self):
-        """Return what can be asked for."""
+        """Return the available models."""
         return {"demo": None}
 
     async def run(self, request):
-        """Say what is next for these words."""
+        """Play the next script of this prompt."""
         words = request.prompt.text
         self.begun.append(words)
         play = self.plays.get(words, [PAINTED])
@@ -56,45 +56,45 @@ class Script:
 
 
 class Told:
-    """A platform that tells everything to one function; a result has arrived when that has."""
+    """A platform that passes every result to one function; the result counts as delivered when the function returns."""
 
     def __init__(self, show):
         self.show = show
 
     def is_mirrored(self, _platform):
-        """Speak to one and the same platform, as everybody does."""
+        """Return False: all processes write to the same platform."""
         return False
 
     async def settle(self, _job, _address):
-        """Have nothing on its way."""
+        """Do nothing: no update of a card is pending."""
 
     async def deliver(self, outgoing):
-        """Tell of the end of a job."""
+        """Pass the final card of a job to the function."""
         await self.show(outgoing.card, outgoing.address)
         return Sent()
 
 
 class Wall:
-    """A platform: remembers every card that it is shown, and lets a test wait for one."""
+    """A platform that records every card it is shown and lets a test wait for a card."""
 
     def __init__(self):
         self.cards = []
         self.changed = asyncio.Condition()
 
     def is_mirrored(self, _platform):
-        """Have readers of its own."""
+        """Return True: each process shows cards to its own readers."""
         return True
 
     async def settle(self, _job, _address):
-        """Have nothing on its way."""
+        """Do nothing: no update of a card is pending."""
 
     async def deliver(self, outgoing):
-        """Show the end of a job."""
+        """Record the final card of a job."""
         await self.show(outgoing.card, outgoing.address)
         return Sent()
 
     async def show(self, card, address):
-        """Show a card."""
+        """Record a card."""
         assert address.platform == "web"
         async with self.changed:
             self.cards.append(card)
@@ -113,14 +113,14 @@ class Wall:
 
 @asynccontextmanager
 async def dispatching(store, script, wall, **changes):
-    """Run a dispatcher that is quicker to look than usual."""
+    """Run a dispatcher that polls more often than usual."""
     quick = {"platforms": ["web"], "beat_seconds": 0.02, "poll_seconds": 0.02, **changes}
     async with Dispatcher(store, script, wall, **quick) as dispatcher:
         yield dispatcher
 
 
 async def until(is_so):
-    """Wait until something is so that nobody announces."""
+    """Poll until a condition holds that has no event to wait for."""
     for _ in range(3000):
         if is_so():
             return

@@ -1,4 +1,4 @@
-"""The lines of many persons in memory, turned by the pure rule, and random traces of them that keep account of what was charged."""
+"""In-memory job queues of several users, scheduled by the pure rule, and random traces that keep account of the charges."""
 
 import random
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MODELS = ("red", "green", "blue", "grey")
 
 @dataclass
 class Person:
-    """Somebody's account: `charged` in device seconds over their weight."""
+    """A user's account; `charged` is in device seconds divided by the weight."""
 
     name: str
     weight: float = 1.0
@@ -22,7 +22,7 @@ class Person:
 
 
 class Lines:
-    """Everybody's lines, as the store keeps them."""
+    """The queues of all users, as the store keeps them."""
 
     def __init__(self, weights, window=WINDOW, reach=REACH):
         self.people = {name: Person(name, weight) for name, weight in weights.items()}
@@ -30,7 +30,7 @@ class Lines:
         self.asked = 0
 
     def ask(self, name, model, cost):
-        """Put a job at the end of a person's line and return its id."""
+        """Append a job to a user's queue and return its id."""
         user = self.people[name]
         if not user.line:
             user.tag = entered(user.tag, self.clock)
@@ -39,22 +39,22 @@ class Lines:
         return user.line[-1].id
 
     def cancel(self, job_id):
-        """Take a job out of its line; one that is not in line is left alone."""
+        """Remove a job from its queue; an id that is not queued changes nothing."""
         for user in self.people.values():
             user.line = [job for job in user.line if job.id != job_id]
 
     @property
     def backlogged(self):
-        """Those with something waiting, smallest tag first."""
+        """The users with queued jobs, smallest tag first."""
         return sorted((one for one in self.people.values() if one.line), key=lambda one: (one.tag, one.name))
 
     def choose(self, loaded):
-        """Return what would be next."""
+        """Return the next choice."""
         heads = [Head(one.name, one.tag, tuple(one.line[: self.reach])) for one in self.backlogged[:HEADS]]
         return choose(heads, loaded, self.clock, self.window, self.reach)
 
     def take(self, loaded):
-        """Begin what is next, and charge for it."""
+        """Start the next job and charge its user."""
         choice = self.choose(loaded)
         if choice is not None:
             user = self.people[choice.user]
@@ -66,7 +66,7 @@ class Lines:
         return choice
 
     def correct(self, choice, measured):
-        """Put right what was charged for a job."""
+        """Correct the charge of a job to its measured cost."""
         user = self.people[choice.user]
         self._charge(user, corrected(user.tag, choice.job.cost, measured, user.weight))
 
@@ -77,7 +77,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Trace:
-    """How a random history goes: who there is, what they ask of how many devices, and what goes otherwise than planned."""
+    """The parameters of a random history: users, devices, models, and the deviations from the plan."""
 
     seed: int
     weights: tuple[float, ...]
@@ -92,27 +92,27 @@ class Trace:
 
 @dataclass
 class Device:
-    """A device: what it has loaded, and what it paints until it is told to end."""
+    """A device: its loaded model, and the job that it runs."""
 
     loaded: str = ""
     work: Choice | None = None
 
 
 class Walk:
-    """A history as it happens. `watch(walk, choice)` sees each choice, or that there was none, before the device has it."""
+    """A history as it runs. `watch(walk, choice)` sees each choice, or None if there is none, before the device gets it."""
 
     def __init__(self, trace, watch=None):
         self.trace, self.watch = trace, watch
         self.chance = random.Random(trace.seed)
         self.lines = Lines({f"p{number:02}": weight for number, weight in enumerate(trace.weights)}, trace.window, trace.reach)
         self.devices = [Device() for _ in range(trace.devices)]
-        #: The dearest job of each person, as estimated or measured, and the largest correction up and down.
+        #: The dearest job of each user, as estimated or measured, and the largest correction up and down.
         self.dearest = dict.fromkeys(self.lines.people, 0.0)
         self.up, self.down = dict(self.dearest), dict(self.dearest)
         self.begun = []
 
     def go(self):
-        """Live through the whole history."""
+        """Run the whole history."""
         for name in self.lines.people:
             self.ask(name, self.chance.choice((0, 1, 5, 20)))
         for _ in range(self.trace.length):
@@ -124,20 +124,20 @@ class Walk:
         return self
 
     def ask(self, name, count):
-        """Let a person ask for some jobs."""
+        """Queue some jobs of a user."""
         for _ in range(count):
             cost = self.chance.choice((0.5, 2.0, self.chance.uniform(1, 12)))
             self.lines.ask(name, self.chance.choice(MODELS[: self.trace.models]), cost)
             self.dearest[name] = max(self.dearest[name], cost)
 
     def cancel_one(self):
-        """Cancel a job that waits, somewhere."""
+        """Cancel a random queued job."""
         waiting = [job.id for one in self.lines.people.values() for job in one.line]
         if waiting:
             self.lines.cancel(self.chance.choice(waiting))
 
     def turn(self, device):
-        """End what a device has in work and give it what is next."""
+        """End the running job of a device and give it the next job."""
         if device.work is not None:
             self.end(device)
         choice = self.lines.choose({device.loaded})
@@ -149,7 +149,7 @@ class Walk:
             self.begun.append(device.work.job.id)
 
     def end(self, device):
-        """End a job, at another cost than was thought where the trace says so; a cancelled one has used a part of it."""
+        """End a job, at a cost that deviates from the estimate by up to `off` of the trace; a cancelled job has used only a part."""
         choice, device.work = device.work, None
         measured = choice.job.cost * self.chance.uniform(1 - self.trace.off, 1 + self.trace.off)
         if self.chance.random() < self.trace.cancels:
@@ -160,20 +160,20 @@ class Walk:
         self.lines.correct(choice, measured)
 
     def slack(self, name):
-        """Return a person's part in the bound of the gap, in device seconds over their weight."""
+        """Return a user's part in the bound of the gap, in device seconds divided by the weight."""
         late = (self.trace.devices - 1) * (self.up[name] + self.down[name])
         return (self.dearest[name] + late) / self.lines.people[name].weight
 
 
 @dataclass
 class Gaps:
-    """Watches how far apart any two come of those who wait throughout: the range of what they were charged, less one another."""
+    """Track the largest gap between any two users who stay backlogged: the range of the difference between their charges."""
 
     spans: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     widest: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def look(self, lines):
-        """Look at everybody as they are now."""
+        """Take in the current charges."""
         waiting = sorted(one.name for one in lines.backlogged)
         pairs = [(one, other) for one in waiting for other in waiting if one < other]
         spans = {}

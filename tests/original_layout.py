@@ -1,4 +1,4 @@
-"""The layout of original checkpoint files: diffusers' names turned back into those of the first implementations."""
+"""The layout of original checkpoint files: converts the tensor names of diffusers back to those of the first implementations."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ _OPEN_CLIP = {
 
 
 def unet(model: Any) -> Tensors:
-    """Return a UNet under latent-diffusion's names."""
+    """Return the tensors of a UNet under the names of latent-diffusion."""
     every = model.config.layers_per_block + 1
     return {f"model.diffusion_model.{_unet_name(key, every)}": tensor for key, tensor in model.state_dict().items()}
 
@@ -69,7 +69,7 @@ def _resnet(rest: str) -> str:
 
 
 def _place_upsamplers(tensors: Tensors) -> Tensors:
-    """Put each upsampler behind the attention of its block where there is one."""
+    """Put each upsampler behind the attention of its block, if the block has attention."""
     placed = {}
     for key, tensor in tensors.items():
         stem = key.split(".UP.")[0]
@@ -79,7 +79,7 @@ def _place_upsamplers(tensors: Tensors) -> Tensors:
 
 
 def vae(model: Any) -> Tensors:
-    """Return an autoencoder under latent-diffusion's names; attention weights become 1x1 convolutions."""
+    """Return the tensors of an autoencoder under the names of latent-diffusion; attention weights become 1x1 convolutions."""
     levels = len(model.config.block_out_channels)
     made = {}
     for key, tensor in model.state_dict().items():
@@ -98,7 +98,7 @@ def vae(model: Any) -> Tensors:
 
 
 def clip(model: Any, prefix: str) -> Tensors:
-    """Return a CLIP text encoder under its own names, with the position numbers that old files carry."""
+    """Return the tensors of a CLIP text encoder under its original names, with the position ids that old files contain."""
     made = {f"{prefix}{_inner(key)}": tensor for key, tensor in model.state_dict().items()}
     return made | {f"{prefix}text_model.embeddings.position_ids": torch.arange(77)[None]}
 
@@ -109,7 +109,7 @@ def _inner(key: str) -> str:
 
 
 def open_clip(model: Any, prefix: str) -> Tensors:
-    """Return a CLIP text encoder under OpenCLIP's names: joined queries, keys and values, a transposed projection."""
+    """Return the tensors of a CLIP text encoder under the names of OpenCLIP: joined queries, keys and values, a transposed projection."""
     state = {_inner(key).removeprefix("text_model."): tensor for key, tensor in model.state_dict().items()}
     made = {
         "positional_embedding": state.pop("embeddings.position_embedding.weight"),
@@ -135,7 +135,7 @@ def _joined(state: Tensors, prefix: str, names: Iterable[str], end: str) -> Tens
 
 
 def transformer(model: Any) -> Tensors:
-    """Return an SD 3 denoiser under the names of its first implementation: one joined qkv for each stream."""
+    """Return the tensors of an SD 3 denoiser under the names of its first implementation: one joined qkv for each stream."""
     state = dict(model.state_dict())
     made = {"pos_embed": state.pop("pos_embed.pos_embed")}
     for end in ("weight", "bias"):

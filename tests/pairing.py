@@ -1,4 +1,4 @@
-"""A command that takes two pictures and says which ones came: only tests have it."""
+"""A command that takes two pictures and reports which pictures it received; only tests have it."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from inference.contract.inputs import Role
 
 
 class Pair(Params):
-    """Two pictures, and words that mean nothing."""
+    """Two pictures, and a text without a meaning."""
 
     words: Annotated[str | None, Field(max_length=100, description="Any words")] = None
     image: Annotated[str | None, Field(description="A picture to change"), PictureMark(Role.INIT)] = None
@@ -21,11 +21,11 @@ class Pair(Params):
 
 @command
 async def pair(_ctx, want: Pair) -> Reply:
-    """Say which pictures came."""
+    """Report which pictures were received."""
     return Reply(text=told(want.image, want.mask))
 
 
 def told(image, mask):
-    """Return what the command says, of the keys of two pictures or of their bytes."""
+    """Return the report of the command, given the keys or the bytes of the two pictures."""
     first, second = (BlobStore.key_of(one) if isinstance(one, bytes) else one for one in (image, mask))
     return f"image {first and first[:12]}, mask {second and second[:12]}"

@@ -1,4 +1,4 @@
-"""A studio in this process, for tests that look inside: the real model, the real pipelines, no worker process around them."""
+"""A batch engine in this process, for tests that look inside: the real model and the real pipelines, without a worker process."""
 
 import io
 import queue
@@ -36,7 +36,7 @@ def pixels(image):
 
 @dataclass
 class Outcome:
-    """Everything that was told about one request."""
+    """All events of one request."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Room:
-    """A studio and what it told."""
+    """A batch engine and its events."""
 
     def __init__(self, model_infos, shelf, settings):
         self.heard = queue.Queue()
@@ -68,7 +68,7 @@ class Room:
 
     @property
     def easel(self):
-        """The demo model as the studio has it, loaded by the first request."""
+        """The pipeline runner of the demo model in the model cache, loaded on first use."""
         return self.batch_engine.shelf.want(PASSPORT)
 
     def begin(self, *requests):
@@ -98,7 +98,7 @@ class Room:
 
 @contextmanager
 def room(model_infos=None, *, load=load, device_budget=2**33, host_budget=0, **settings):
-    """Open a studio on the CPU; `load` and the budgets are its shelf's."""
+    """Open a batch engine on the CPU; `load` and the budgets configure its model cache."""
     shelf = ModelCache(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
     opened = Room(model_infos or {"demo": PASSPORT}, shelf, EngineSettings(devices=("cpu",), **settings))
     thread = threading.Thread(target=opened.batch_engine.work)

@@ -1,4 +1,4 @@
-"""`easel run` as a process of its own."""
+"""`easel run` as a separate process."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @contextmanager
 def on_one_core():
-    """Have the processes that are started inside paint on one core: those that share several wait for each other for ages."""
+    """Restrict the processes started inside to one core: several processes that share cores spend a long time waiting for each other."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -29,14 +29,14 @@ def on_one_core():
 
 
 class Easel:
-    """A process of `easel run` in a folder, with settings as in its environment; what it says is in `said`."""
+    """A process of `easel run` in a folder; `settings` become environment variables, and `said` is its output."""
 
     def __init__(self, folder, **settings):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         settings = {"WEB__PORT": port, **settings}
-        # Where Python may not keep what it compiled, every start would compile Easel again.
+        # Without Python's bytecode cache, each start would compile Easel again.
         apart = ("EASEL__", "PYTHONDONTWRITEBYTECODE")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
         self._environment = plain | {f"EASEL__{name}": str(value) for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
@@ -46,28 +46,28 @@ class Easel:
 
     @property
     def said(self):
-        """Return everything that it said so far."""
+        """Return the output so far."""
         return self._file.read_text()
 
     @property
     def is_running(self):
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def start(self):
-        """Start it."""
+        """Start the process."""
         command = [sys.executable, "-m", "adapters.cli", "run"]
         with self._file.open("wb") as file, on_one_core():
             self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=file, stderr=file)
 
     def kill(self):
-        """End it and its workers at once, as a power failure would."""
+        """Kill the process and its workers at once, as a power failure would."""
         chat = psutil.Process(self._process.pid)
         for process in (*chat.children(recursive=True), chat):
             process.send_signal(signal.SIGKILL)
         self._process.wait(timeout=30)
 
     async def stop(self):
-        """Ask it to end, and return what it ended with."""
+        """Terminate the process and return its exit code."""
         self._process.terminate()
         return await asyncio.to_thread(self._process.wait, 30)

@@ -1,4 +1,4 @@
-"""Stores to test with: the same tests run on SQLite and, where a server is named, on PostgreSQL."""
+"""Stores for tests: the same tests run on SQLite and, if a server is configured, on PostgreSQL."""
 
 import asyncio
 import os
@@ -33,36 +33,36 @@ from bot.store.tables.core import Base, JobRow, UserRow
 from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest, Prompt
 
-#: Whether everything is tried that is worth trying: `make test-all`. Otherwise the sweeps and races are thinned, and what has no SQL
-#: of its own that the databases could take differently runs on SQLite alone.
+#: Whether everything is tested (`make test-all`). Otherwise there are fewer sweeps and races, and tests of code without SQL of its own,
+#: which the databases could not execute differently, run on SQLite alone.
 ALL = os.environ.get("EASEL_TEST_ALL") == "1"
 
-#: Names the PostgreSQL server to test with, as `[store] url` would; without it the tests of PostgreSQL are skipped.
+#: The environment variable with the URL of the PostgreSQL server, as in `[store] url`. Without it the PostgreSQL tests are skipped.
 SERVER = "EASEL_TEST_POSTGRES_URL"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request):
-    """Give the kind of database that a test runs on."""
+    """Return the kind of database that a test runs on."""
     return request.param
 
 
 @pytest.fixture(params=["sqlite", "postgresql"] if ALL else ["sqlite"])
 def usual_server(request):
-    """Give the kind of database for tests of what is above the SQL; imported as `server` in their file or folder."""
+    """Return the kind of database for tests of code above the SQL; imported as `server` in their file or folder."""
     return request.param
 
 
 @pytest.fixture
 def url(server, tmp_path):
-    """Give the address of a blank database that goes when the test is over."""
+    """Yield the URL of a blank database, which is removed after the test."""
     with blank(server, tmp_path) as address:
         yield address
 
 
 @pytest.fixture
 async def database(server, tmp_path):
-    """Give a database with its tables, which are empty."""
+    """Yield a database with empty tables."""
     with emptied(server, tmp_path) as address:
         async with Database(address) as opened:
             yield opened
@@ -70,12 +70,12 @@ async def database(server, tmp_path):
 
 @pytest.fixture
 def store(database, tmp_path):
-    """Give an empty store."""
+    """Return an empty store."""
     return Store.of(database, BlobStore(str(tmp_path / "files")))
 
 
 class _Compiled(LRUCache):
-    """Statements that were compiled, by database and no longer by engine: each test opens an engine of its own."""
+    """Compiled statements, keyed by dialect name instead of by engine: each test opens its own engine."""
 
     def __getitem__(self, key):
         return super().__getitem__(_without_engine(key))
@@ -84,18 +84,18 @@ class _Compiled(LRUCache):
         super().__setitem__(_without_engine(key), compiled)
 
     def get(self, key, default=None):
-        """Return what is known of a statement."""
+        """Return the compiled form of a statement, or the default."""
         return super().get(_without_engine(key), default)
 
 
 def _without_engine(key):
-    """Return the key of a compiled statement with the name of its dialect; the dialect itself belongs to one engine."""
+    """Return the key of a compiled statement with the name of its dialect; the dialect object belongs to one engine."""
     return key[0].name, *key[1:]
 
 
 @contextmanager
 def compiled_once():
-    """Have all databases of this process share what they have compiled: that takes half the time of many tests."""
+    """Share compiled statements among all databases of this process, which halves the time of many tests."""
     compiled, create = _Compiled(5000), session.create_async_engine
 
     def create_with_it(*given, **more):
@@ -114,13 +114,13 @@ def init(file):
 
 
 def init_of(job):
-    """Return the file of the picture that a job starts from, or nothing."""
+    """Return the file of the picture that a job starts from, or None."""
     return next(iter(job.files(Role.INIT)), None)
 
 
 @cache
 def _made():
-    """Return what is in the file of a database that was just made, as every start makes one."""
+    """Return the bytes of a new database file, prepared as on every start."""
 
     async def make(file):
         async with Database(f"sqlite+aiosqlite:///{file}") as database:
@@ -132,13 +132,13 @@ def _made():
 
 
 def _beside(doing, *given):
-    """Run a coroutine function in a loop of its own, also inside another loop."""
+    """Run a coroutine function in a new event loop, even from inside another loop."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(doing(*given))).result()
 
 
 def ready_made(file):
-    """Put a database with its tables there, where there is none: what it takes to make one is tested elsewhere."""
+    """Create a database with its tables in a file that does not exist yet; creating the tables is tested elsewhere."""
     file = Path(file)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def ready_made(file):
 
 @contextmanager
 def emptied(kind, folder):
-    """Give the address of a database with its tables, in which nothing is."""
+    """Yield the URL of a database with empty tables."""
     if kind == "sqlite":
         file = Path(folder, f"{new_id()}.db")
         ready_made(file)
@@ -159,7 +159,7 @@ def emptied(kind, folder):
 
 @contextmanager
 def blank(kind, folder):
-    """Give the address of a blank database of a kind."""
+    """Yield the URL of a blank database of a kind."""
     if kind == "sqlite":
         yield f"sqlite+aiosqlite:///{folder}/{new_id()}.db"
         return
@@ -167,7 +167,7 @@ def blank(kind, folder):
         yield address
 
 
-#: Ends the connections that hold a table of a schema.
+#: Ends the connections that hold locks on tables of a schema.
 _LET_GO = """
     SELECT pg_terminate_backend(held.pid) FROM (
         SELECT DISTINCT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation
@@ -177,9 +177,9 @@ _LET_GO = """
 
 
 class _Own:
-    """The database of this process on the PostgreSQL server: its tables are made once, and emptied after each test."""
+    """This process's database on the PostgreSQL server: its tables are created once, and emptied after each test."""
 
-    #: The schema with the tables that are made once.
+    #: The schema with the tables that are created once.
     READY = "ready"
 
     def __init__(self, server):
@@ -187,7 +187,7 @@ class _Own:
         self.name = f"easel_test_{uuid4().hex}"
         with self._connected(server) as connection:
             connection.execute(f'CREATE DATABASE "{self.name}"')
-            # Nothing that the tests promise needs the server's disk.
+            # No test relies on the durability of the server's disk.
             connection.execute(f'ALTER DATABASE "{self.name}" SET synchronous_commit = off')
         self.connection = self._connected(server.set(database=self.name))
         self._is_made = self._is_taken = False
@@ -202,19 +202,19 @@ class _Own:
 
     @contextmanager
     def blank(self):
-        """Give the address of a blank schema."""
+        """Yield the URL of a blank schema."""
         schema = f"test_{uuid4().hex}"
         self.connection.execute(f'CREATE SCHEMA "{schema}"')
         try:
             yield self._address(schema)
         finally:
-            # A connection that a cancelled task is still giving back holds its locks as long as we would wait for them here.
+            # A connection that a cancelled task is still returning holds its locks, and would block the statement below.
             self.connection.execute(_LET_GO, [schema])
             self.connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
     @contextmanager
     def emptied(self):
-        """Give the address of the tables that are made once, while they are empty."""
+        """Yield the URL of the tables that are created once; they are empty."""
         assert not self._is_taken, "another test of this process uses these tables"
         if not self._is_made:
             self.connection.execute(f"CREATE SCHEMA {self.READY}")
@@ -225,7 +225,7 @@ class _Own:
             yield self._address(self.READY)
         finally:
             self.connection.execute(_LET_GO, [self.READY])
-            # TRUNCATE makes a new file for each table and each index, and takes forty times as long. No table counts its rows.
+            # TRUNCATE creates a new file for each table and index and takes 40 times as long as DELETE. No table has a counter to reset.
             tables = (f'DELETE FROM {self.READY}."{table.name}"' for table in reversed(Base.metadata.sorted_tables))
             self.connection.execute("; ".join(tables))
             self._is_taken = False
@@ -235,7 +235,7 @@ class _Own:
             await connection.run_sync(Base.metadata.create_all)
 
     def drop(self):
-        """Leave nothing on the server."""
+        """Drop the database from the server."""
         self.connection.close()
         with self._connected(self.server) as connection:
             connection.execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
@@ -243,14 +243,14 @@ class _Own:
 
 @cache
 def _own():
-    """Return this process's database on the PostgreSQL server; skip the test if no server is named."""
+    """Return this process's database on the PostgreSQL server; skip the test if no server is configured."""
     if SERVER not in os.environ:
         pytest.skip(f"{SERVER} names no PostgreSQL server")
     return _Own(make_url(os.environ[SERVER]))
 
 
 def tidy():
-    """Remove this process's database from the PostgreSQL server, if there is one."""
+    """Drop this process's database from the PostgreSQL server, if there is one."""
     if _own.cache_info().currsize:
         _own().drop()
         _own.cache_clear()
@@ -269,7 +269,7 @@ def new_job(user, words="a red circle", *, channel="here", platform="web", **cha
 
 
 async def user_of(store, name="ann", platform="web"):
-    """Return the id of somebody."""
+    """Return the id of a user."""
     return (await store.people.user(UserRef(platform, name, name))).id
 
 
@@ -299,7 +299,7 @@ async def done(store, user, words="a red circle", pictures=None, **changes):
 
 
 async def on_board(store, user, channel):
-    """Share a preset and a prompt of somebody's in a place; return the preset's name and the prompt's code."""
+    """Share a preset and a prompt of a user in a channel; return the preset's name and the prompt's code."""
     made = await store.presets.save(user, "calm", Body(prompt="a blue {prompt}"))
     await store.presets.show(made, channel)
     shared = await store.boards.share(channel, user, "a red circle", '{"prompt": "a red circle"}')
@@ -307,27 +307,27 @@ async def on_board(store, user, channel):
 
 
 async def linked(store, channel):
-    """Have another group look at the board of a place, too."""
+    """Link another group to the board of a channel."""
     assert await store.boards.join(await store.boards.opened(channel), await store.boards.opened(MessageRef("elsewhere", new_id())))
 
 
 async def run_out(store, job_id):
-    """Let time pass until a job's lease is over."""
+    """Let the lease of a job expire."""
     async with store.database.write() as writing:
         await writing.execute(update(JobRow).where(JobRow.id == job_id).values(lease=now() - timedelta(seconds=1)))
 
 
-#: How often a race is run where that takes its time; the brief of a nightly run is 200.
+#: Number of rounds of slow race tests; a nightly run should use 200.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "20" if ALL else "8"))
 
 
 def tries(whole):
-    """Return how many of so many random histories are tried."""
+    """Return how many of the given number of random histories are tried."""
     return whole if ALL else max(20, whole // 5)
 
 
 def under(store, credits=None, *, channel=None, tiers=None, **more):
-    """Return the same store under an operator's rules: `credits` (thousandths) a day for everybody, and `tiers` by name."""
+    """Return the same store under an operator's rules: `credits` (thousandths) per day for every user, and `tiers` by name."""
     rules = Policy(tiers={"": Tier(credits=credits, **more), **(tiers or {})}, channel=channel)
     return Store.of(store.database, store.files, rules)
 
@@ -338,11 +338,11 @@ def whole(index=0):
 
 
 async def change_person(store, user, **changed):
-    """Change the row of a person."""
+    """Change the row of a user."""
     async with store.database.write() as writing:
         await writing.execute(update(UserRow).where(UserRow.id == user).values(**changed))
 
 
 async def books_are_right(store):
-    """Return whether every account is what its ledger sums to."""
+    """Return whether each account equals the sum of its ledger."""
     return await ledger.mistakes(store.database) == ()

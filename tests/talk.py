@@ -1,4 +1,4 @@
-"""A bot without an engine: the real commands over a real store, and somebody to talk to it."""
+"""A bot without an engine: the real commands over a real store, and users who talk to it."""
 
 import io
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ def png(width=64, height=96, colour="red"):
 
 
 class Chat:
-    """A conversation with the bot. `who` and `where` are free to choose; everybody is in the same place unless said otherwise."""
+    """A conversation with the bot. `who` and `where` are free to choose; by default all users are in the same channel."""
 
     def __init__(self, app, files):
         self.app = app
@@ -37,13 +37,13 @@ class Chat:
         self.files = files
 
     async def say(self, line, who="ada", where="studio", *, moderates=False, **more):
-        """Return what a typed line is answered with."""
+        """Return the answer to a typed line."""
         read = read_line(line)
         who_and_where = {"caller": UserRef(PLATFORM, who, who.title(), moderates), "address": MessageRef(PLATFORM, where)}
         return await self.app.handle(Invocation(command=read.command, given={}, words=read.words, line=line, **who_and_where, **more))
 
     async def press(self, button, who="ada", where="studio", **more):
-        """Return what a pressed button is answered with."""
+        """Return the answer to a pressed button."""
         wire = button if isinstance(button, str) else button.wire
         return await self.app.pressed(wire, UserRef(PLATFORM, who), MessageRef(PLATFORM, where), **more)
 
@@ -53,18 +53,18 @@ class Chat:
         return await self.store.jobs.get(job_id)
 
     async def appointed(self, who, **what):
-        """Make somebody something and return their id."""
+        """Assign a role or a tier to a user and return their id."""
         user = await self.store.people.user(UserRef(PLATFORM, who, who.title()))
         await self.store.people.appoint(user.id, **what)
         return user.id
 
     async def open(self):
-        """Return how many jobs wait, whosever they are."""
+        """Return how many jobs of all users are queued or running in the channel."""
         jobs = await self.store.jobs.of_channel(MessageRef(PLATFORM, "studio"), 100)
         return sum(job.is_open for job in jobs)
 
     async def painted(self, line, who="ada", where="studio"):
-        """Say a line and have it painted in plain colour; return the job and its pictures."""
+        """Run a command line and finish its job with plain colours; return the job and its pictures."""
         asked = await self.job(await self.say(line, who, where))
         job = await self.store.attempts.claim("painter")
         assert job.id == asked.id
@@ -81,7 +81,7 @@ class Chat:
 
 @asynccontextmanager
 async def talk(folder, commands=COMMANDS, policy=None, *, cover=False, **more):
-    """Give a conversation whose store is in a folder, under an operator's rules."""
+    """Yield a conversation whose store is in a folder, under an operator's rules."""
     ready_made(folder / "easel.db")
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
         store = Store.of(database, BlobStore(str(folder / "files")), policy, cover=cover)

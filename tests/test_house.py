@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check."""
+"""House rules that a machine can check."""
 
 import ast
 from functools import cache
@@ -20,7 +20,7 @@ def name_of(path: Path) -> str:
 
 @cache
 def functions(path: Path) -> tuple[Function, ...]:
-    """Return every function of a file, those within others too."""
+    """Return every function of a file, including nested functions."""
     return tuple(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, Function))
 
 
@@ -39,7 +39,7 @@ def test_every_test_says_what_it_promises():
 
 
 def test_files_are_short():
-    """No file is longer than what one can hold in mind, and no function longer than a screen."""
+    """Files are short enough to keep in mind, and functions fit on a screen."""
     files = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in CODE}
     assert not {name: lines for name, lines in files.items() if lines > MOST_LINES_OF_FILE}
     bodies = [(f"{name_of(path)}::{one.name}", lines_of(one)) for path in CODE for one in functions(path)]
@@ -47,7 +47,7 @@ def test_files_are_short():
 
 
 def test_ignored_types_have_a_reason():
-    """Every `type: ignore` names the rule that it breaks and says why."""
+    """Every `type: ignore` names the rule that it ignores and gives a reason."""
     product = [path for path in CODE if not path.is_relative_to(ROOT / "tests")]
     lines = [(name_of(path), line.strip()) for path in product for line in path.read_text(encoding="utf-8").splitlines()]
     marked = [(name, line) for name, line in lines if "# type: ignore" in line]

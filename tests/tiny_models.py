@@ -1,6 +1,6 @@
-"""Tiny pipelines with random weights in the true layout of each family, as diffusers folders and as original single files.
+"""Tiny pipelines with random weights in the real layout of each family, as diffusers folders and as original single files.
 
-Widths that tell one family from another (768, 1024, 2048) are true; everything else is as small as it goes.
+The widths that distinguish the families (768, 1024, 2048) are real; everything else is as small as possible.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from transformers import (
 
 from tests import original_layout
 
-#: Side of the pictures of the tiny models, in pixels.
+#: Side of the images of the tiny models, in pixels.
 SIDE = 64
 
 
@@ -86,7 +86,7 @@ def make_unet(cross: int, **more: object) -> diffusers.UNet2DConditionModel:
 
 
 def make_transformer(**more: object) -> diffusers.SD3Transformer2DModel:
-    """Return an SD 3 denoiser of two joint blocks."""
+    """Return an SD 3 denoiser with two joint blocks."""
     return diffusers.SD3Transformer2DModel(
         sample_size=SIDE // 8,
         patch_size=2,
@@ -186,7 +186,7 @@ def make_sd3(**more: object) -> diffusers.DiffusionPipeline:
 
 
 def make_sd35() -> diffusers.DiffusionPipeline:
-    """Return a tiny SD 3.5 medium pipeline: normed queries and keys, a second attention, and no T5."""
+    """Return a tiny SD 3.5 medium pipeline: normalized queries and keys, a second attention, and no T5."""
     pipeline = make_sd3(qk_norm="rms_norm", dual_attention_layers=(0,))
     pipeline.register_modules(text_encoder_3=None, tokenizer_3=None)
     return pipeline
@@ -215,7 +215,7 @@ def write_folder(pipeline: diffusers.DiffusionPipeline, folder: Path, **options:
 
 
 def write_file(name: str, pipeline: diffusers.DiffusionPipeline, path: Path, **extra: torch.Tensor) -> Path:
-    """Write a pipeline made as `name` as one original file, with `extra` tensors beside."""
+    """Write a pipeline made as `name` as one original file, plus the `extra` tensors."""
     tensors = original_layout.LAYOUTS[name](pipeline) | extra
     save_file({key: tensor.detach().clone().contiguous() for key, tensor in tensors.items()}, path)
     return path

@@ -1,4 +1,4 @@
-"""Faults that are raised once: at the n-th call into the database or the file system, whichever it is."""
+"""Faults that are raised once, at the n-th call into the database or the file system."""
 
 import os
 import sqlite3
@@ -12,12 +12,12 @@ from sqlalchemy.exc import OperationalError
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 
-#: What a fault is: the call fails; it fails and the connection is gone with it; it is done, but nobody hears that.
+#: Kinds of faults: the call fails; it fails and the connection is lost; it succeeds, but the caller gets an error.
 FAILS, BREAKS, UNHEARD = "fails", "breaks", "unheard"
 
 
 class Faults:
-    """Counts the calls from `begin` on, and raises once, at the call number `at`."""
+    """Count the calls after `begin`, and raise once, at call number `at`."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -25,19 +25,19 @@ class Faults:
         self.count = 0
         self.armed = False
         self.raised = ""
-        #: How often each kind of call was met, over everything.
+        #: How many faults were raised in each kind of call, over all runs.
         self.met = Counter()
 
     def begin(self, at):
-        """Count from one on, and raise at this call."""
+        """Start counting at one, and raise at this call."""
         self.at, self.count, self.armed, self.raised = at, 0, True, ""
 
     def end(self):
-        """Raise no more."""
+        """Stop raising."""
         self.armed = False
 
     def meet(self, what, wrong):
-        """Count a call and raise what `wrong` returns where it is its turn."""
+        """Count a call, and raise what `wrong` returns if it is the call to fail."""
         if not self.armed:
             return
         self.count += 1
@@ -48,7 +48,7 @@ class Faults:
 
 
 def lost(statement=""):
-    """Return what a database driver raises that has lost its server, or its disk."""
+    """Return the error of a database driver that has lost its server or its disk."""
     return OperationalError(statement, {}, sqlite3.OperationalError("disk I/O error"))
 
 
@@ -79,7 +79,7 @@ def of_database(database, faults):
 
 @contextmanager
 def of_files(faults):
-    """Raise where pictures are read and written, before each of the calls that a disk can refuse."""
+    """Raise when picture files are read or written, before each call that a disk can refuse."""
 
     def failing(call, what):
         def called(*given, **named):
@@ -99,7 +99,7 @@ def of_files(faults):
 
 @contextmanager
 def of_answers(faults):
-    """Raise after what was written is kept: only whoever wrote it does not hear of it."""
+    """Raise after a commit has succeeded: the data is stored, but the writer gets an error."""
     write = Database.write
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A whole life of jobs in one process: asked for, moved, held back, cancelled, failed, tried again, painted, settled and delivered."""
+"""A whole life of jobs in one process: queued, moved, paused, cancelled, failed, retried, run, charged and delivered."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -20,39 +20,39 @@ from inference.contract.request import Failed, Step
 from tests.dispatching import DIED, PAINTED, Script
 from tests.stores import init, new_job, png, request_of, under, user_of
 
-#: What a person and a place can spend, and what each job costs, in thousandths.
+#: The credits of a user and of a channel, and the cost of each job, in thousandths.
 ALLOWED, COST = 100_000, 700
 
-#: Nothing moves for so long only where somebody waits for a lease to run out.
+#: Nothing changes for this long only while something waits for a lease to expire.
 QUIET_SECONDS = 0.2
 
 WORDS = ("paint", "die", "fail", "from a picture", "moved", "taken back", "hold")
 
 
 class Seen:
-    """A platform that recognises what it was sent before."""
+    """A platform that recognises a repeated delivery."""
 
     def __init__(self):
         self.parcels = {}
 
     async def show(self, card, address):
-        """Show nothing in between."""
+        """Show no progress."""
 
     def is_mirrored(self, _platform):
-        """Say no: all speak to one and the same platform."""
+        """Return False: all processes write to the same platform."""
         return False
 
     async def settle(self, _job, _address):
-        """Have nothing on its way."""
+        """Do nothing: no update of a card is pending."""
 
     async def deliver(self, outgoing):
-        """Show the end of a job."""
+        """Record the final card of a job."""
         self.parcels[outgoing.id] = outgoing.card
         return Sent(outgoing.id)
 
 
 class Life:
-    """One life in `store`; `watch` is the same store over connections on which nothing goes wrong."""
+    """One life in `store`; `watch` is the same store over connections that never fail."""
 
     def __init__(self, store, watch):
         self.store = under(store, ALLOWED, channel=ALLOWED)
@@ -64,7 +64,7 @@ class Life:
         )
 
     async def live(self):
-        """Live through all of it; whoever gets an error tries once more, as people and platforms do."""
+        """Run the whole life. After an error, each action is repeated once, as users and platforms do."""
         user = await again(lambda: user_of(self.store))
         source = await again(lambda: self.store.files.put(png("blue")))
         for words in WORDS:
@@ -76,7 +76,7 @@ class Life:
         await again(lambda: self.store.line.move(self.known["moved"], "first"))
         await again(lambda: self.store.jobs.cancel(self.known["taken back"].id))
         async with AsyncExitStack() as stack:
-            # A process that fails while it starts ends, and is started again.
+            # A process that fails on startup exits, and is started again.
             dispatcher = await again(lambda: stack.enter_async_context(self.dispatcher()))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.script.running.wait(), 3 * QUIET_SECONDS)
@@ -89,11 +89,11 @@ class Life:
             await self.quiet()
 
     def dispatcher(self):
-        """Return a dispatcher that is quicker to look than usual, with room for two jobs."""
+        """Return a dispatcher that polls more often than usual and runs two jobs at once."""
         return Dispatcher(self.store, self.script, self.seen, ["web"], most=2, beat_seconds=0.05, poll_seconds=0.02)
 
     async def restart(self):
-        """Let time pass, and have a new dispatcher end what was left."""
+        """Let leases expire, and let a new dispatcher finish the remaining work."""
         long_ago = now() - timedelta(hours=1)
         async with self.watch.database.write() as session:
             await session.execute(update(JobRow).where(JobRow.state == "running").values(lease=long_ago))
@@ -105,18 +105,18 @@ class Life:
                 await self.quiet(5.0)
 
     async def is_over(self):
-        """Return whether every job has ended and every end was told."""
+        """Return whether every job has ended and every result is delivered."""
         states, told = await self.standing()
         return not {state for state, _ in states} & set(OPEN) and set(told) <= {SENT}
 
     async def standing(self):
-        """Return how jobs and deliveries stand."""
+        """Return the states of jobs and deliveries."""
         async with self.watch.database.read() as session:
             states = [tuple(row) for row in await session.execute(select(JobRow.state, JobRow.attempt).order_by(JobRow.id))]
             return states, list(await session.scalars(select(DeliveryRow.state).order_by(DeliveryRow.id)))
 
     async def quiet(self, seconds=QUIET_SECONDS):
-        """Wait until everything is over, or until nothing has moved for so long."""
+        """Wait until everything is over, or until nothing has changed for this long."""
         loop, seen = asyncio.get_running_loop(), None
         moved = loop.time()
         while not await self.is_over() and loop.time() - moved < seconds:
@@ -125,7 +125,7 @@ class Life:
             await asyncio.sleep(0.01)
 
     async def judge(self):
-        """Return what is wrong with how everything ended."""
+        """Return the broken promises by name, empty if there are none."""
         async with self.watch.database.read() as session:
             rows = {row.id: row for row in await session.scalars(select(JobRow))}
             sent = [(row.job_id, row.state) for row in await session.scalars(select(DeliveryRow))]
@@ -139,7 +139,7 @@ class Life:
             "lost": ids ^ rows.keys(),
             "open": [row.line for row in rows.values() if row.state in OPEN],
             "untold": sorted(sent) != sorted((job_id, SENT) for job_id in ids),
-            # What was told as failed and then tried again is told anew.
+            # A job that was reported as failed and then retried is reported again.
             "told twice": [rows[job_id].line for job_id in ids if told.count(job_id) > 1 + (job_id == self.known["fail"].id)],
             "pictures": sorted(row.job_id for row in pictures) != sorted(done),
             "files": [row.file for row in pictures if not await self.has(row.file) or not await self.has(row.thumbnail)],
@@ -151,21 +151,21 @@ class Life:
         return {name: what for name, what in wrong.items() if what}
 
     async def has(self, file):
-        """Return whether a file is there and whole."""
+        """Return whether a file exists and is intact."""
         try:
             return self.watch.files.key_of(await self.watch.files.get(file)) == file
         except FileNotFoundError:
             return False
 
     async def clear(self):
-        """Forget everything."""
+        """Delete all rows."""
         async with self.watch.database.write() as session:
             for table in reversed(Base.metadata.sorted_tables):
                 await session.execute(delete(table))
 
 
 async def again(doing):
-    """Do something; once more where it failed, as whoever asked for it would."""
+    """Run an action, and repeat it once after an error, as its requester would."""
     try:
         return await doing()
     except (DBAPIError, OSError, BadOutput):
@@ -173,7 +173,7 @@ async def again(doing):
 
 
 def _is_charged_right(row):
-    """Return whether a job was charged what its end says; of what was cancelled in the middle any part."""
+    """Return whether a job was charged according to its final state; a job cancelled while running may be charged any part of its cost."""
     if row.state in (DONE, FAILED):
         return row.charged == (COST if row.state == DONE else 0)
     return row.state == CANCELLED and row.charged is not None and 0 <= row.charged <= COST

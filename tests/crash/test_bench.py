@@ -1,4 +1,4 @@
-"""The short form of `make crash`: what it promises holds, whatever is killed."""
+"""The short form of `make crash`: its promises hold, whichever process is killed."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`kill -9` of everything, in the middle of a picture."""
+"""`kill -9` of all processes, while a picture is generated."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ def ended(visitor, job):
 
 
 def test_what_was_accepted_is_painted_after_the_restart(tmp_path):
-    """A job whose bot and worker are killed in mid-picture is painted after the restart and shown once, in the same place."""
+    """A job whose bot and worker are killed while it runs is completed after the restart and shown once, in the same channel."""
     with Served(tmp_path) as first:
         visitor = Visitor(first.port)
         visitor.enter()
@@ -46,7 +46,7 @@ def test_what_was_accepted_is_painted_after_the_restart(tmp_path):
 
 
 async def leave(folder, runner):
-    """Accept a job of a terminal that is not there any more."""
+    """Queue a job of a terminal that no longer exists."""
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
         await schema.prepare(database)
         store = Store.of(database, BlobStore(f"{folder}/files"))
@@ -62,7 +62,7 @@ async def leave(folder, runner):
 
 @pytest.mark.parametrize("runner", [None, "a terminal"], ids=["given back", "left behind"])
 def test_what_a_terminal_left_is_painted_into_its_file(tmp_path, runner):
-    """A picture whose terminal is gone is painted by the next server and put where it belongs, also after a server gave it back."""
+    """A job of a terminal that has gone is run by the next server and written to its file, even after a server released it."""
     asyncio.run(leave(tmp_path, runner))
     until, file = time.monotonic() + PATIENCE, tmp_path / "circle.png"
     with Served(tmp_path):

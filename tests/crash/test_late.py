@@ -1,4 +1,4 @@
-"""A process that is held up for longer than its leases: others take over, and when it comes back nothing is shown or charged twice."""
+"""A process that is stopped for longer than its leases: others take over, and when it resumes nothing is shown or charged twice."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tests.stores import ALL, server, url
 
 __all__ = ["server", "url"]
 
-#: Rounds of each test that have to succeed; the brief of a nightly run is 200.
+#: Rounds of each test that have to succeed; a nightly run should use 200.
 ROUNDS = int(os.environ.get("EASEL_TEST_LATE_ROUNDS", "2" if ALL else "1"))
 
 LEASE = 1.2
@@ -27,7 +27,7 @@ PATIENCE = 20.0
 
 
 class Scene(Platform):
-    """A platform with two chat processes, of which one can be held up."""
+    """A platform with two chat processes, one of which can be stopped."""
 
     def __init__(self, folder, store):
         super().__init__(folder, random.Random(ROUNDS))
@@ -37,7 +37,7 @@ class Scene(Platform):
         self.stopped = 0
 
     async def asked(self, words, kind):
-        """Have somebody ask for a picture and return its job."""
+        """Request a picture as a user and return its job."""
         await until(lambda: len(self.lines) == 2)
         asked = {"op": "ask", "command": "imagine", "words": words, "person": "ann", "place": f"{kind} of ann"}
         if kind == REPLY:
@@ -47,12 +47,12 @@ class Scene(Platform):
         return job
 
     def stop(self, pid):
-        """Hold a process up, as a computer does that runs out of memory or is put to sleep."""
+        """Stop a process, as a computer does that runs out of memory or is suspended."""
         self.stopped = pid
         os.kill(pid, signal.SIGSTOP)
 
     async def go_on(self):
-        """Let it go on, and wait until it has done what it was about to do."""
+        """Resume the process, and wait until it has finished the interrupted action."""
         os.kill(self.stopped, signal.SIGCONT)
         (line,) = (line for line in self.lines if line.pid == self.stopped)
         await line.ask({"op": "ask", "command": "queue", "person": "ann", "place": "reply of ann"})
@@ -60,14 +60,14 @@ class Scene(Platform):
         self.stopped = 0
 
     async def arrived(self, said, line):
-        """Hold whoever delivers something up just before it hears that it has arrived."""
+        """Stop a delivering process just before it learns that its message has arrived."""
         if self.stops_at_delivery and not self.stopped:
             self.stop(line.pid)
         await super().arrived(said, line)
 
 
 async def until(is_so):
-    """Wait until something is so, and return whether it ever was."""
+    """Wait until a condition holds, and return whether it did within `PATIENCE` seconds."""
     for _ in range(int(PATIENCE / 0.02)):
         if is_so():
             return True
@@ -77,7 +77,7 @@ async def until(is_so):
 
 @asynccontextmanager
 async def scene(url, folder):
-    """Give a platform and two chat processes that share a store."""
+    """Yield a platform and two chat processes that share a store."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(url))
         await schema.prepare(database)
@@ -94,7 +94,7 @@ async def scene(url, folder):
 
 
 async def all_is_well(platform):
-    """Assert that what was promised of every job was kept."""
+    """Assert that all promises were kept for every job."""
     await told_in_the_end(platform.store, platform.accepted, PATIENCE)
     verdict = await judged(platform.store, platform, platform.accepted)
     assert verdict.broken == {}
@@ -103,7 +103,7 @@ async def all_is_well(platform):
 
 
 async def test_a_late_result_is_refused(url, tmp_path):
-    """Of a process that is held up while it paints, another one takes the job; what the first one paints changes nothing."""
+    """If a process is stopped while it runs a job, another process takes the job, and the late result of the first changes nothing."""
     taken = 0
     async with scene(url, tmp_path) as platform:
         for number in range(5 * ROUNDS):
@@ -111,7 +111,7 @@ async def test_a_late_result_is_refused(url, tmp_path):
             assert await until(lambda job=job: job in platform.painters)
             await asyncio.sleep(platform._chance.uniform(0.0, 0.7))
             platform.stop(platform.painters[job])
-            # Where it is held up in the middle of a transaction everybody has to wait for it.
+            # If it is stopped in the middle of a transaction, all other processes have to wait for it.
             taken += await until(lambda job=job: job in platform.shown)
             await platform.go_on()
             if taken == ROUNDS:
@@ -122,7 +122,7 @@ async def test_a_late_result_is_refused(url, tmp_path):
 
 
 async def test_a_late_delivery_is_not_repeated(url, tmp_path):
-    """Of a process that is held up while it delivers, another one takes the delivery, and people see the result once."""
+    """If a process is stopped while it delivers, another process takes the delivery, and users see the result once."""
     taken = []
     async with scene(url, tmp_path) as platform:
         for number in range(5 * ROUNDS):
@@ -134,7 +134,7 @@ async def test_a_late_delivery_is_not_repeated(url, tmp_path):
             assert job in platform.shown
             if await until(lambda job=job: platform.repeats[job] or job in platform.unsure):
                 taken.append(kind)
-            # Where it is held up in the middle of a transaction everybody has to wait for it.
+            # If it is stopped in the middle of a transaction, all other processes have to wait for it.
             await platform.go_on()
             if len(taken) == ROUNDS:
                 break

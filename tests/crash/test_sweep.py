@@ -1,4 +1,4 @@
-"""A single fault, at every place in turn: whichever call into the database or the file system fails, all promises are kept."""
+"""A single fault at each point in turn: whichever call into the database or the file system fails, all promises are kept."""
 
 import os
 import random
@@ -14,19 +14,19 @@ from tests.crash.faults import BREAKS, FAILS, UNHEARD, Faults, of_answers, of_da
 from tests.crash.life import Life
 from tests.stores import ALL, emptied
 
-#: Every how many-th call fails in its turn, from a random one on; 1 is every single one. The seed stands at the head of the run.
+#: The distance between the calls that fail in turn, from a random first call on; 1 means every call. The seed is printed at the start.
 STRIDE = int(os.environ.get("EASEL_TEST_STRIDE", "25" if ALL else "100"))
 
-#: Of the few calls that keep something, more are tried.
+#: There are few commits, so more of them are tried.
 STRIDES = {FAILS: STRIDE, BREAKS: STRIDE, UNHEARD: max(1, STRIDE // 4)}
 
 
-# Every single call takes a quarter of an hour.
+# With a stride of 1, this takes a quarter of an hour.
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", [FAILS, BREAKS, UNHEARD])
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])
 async def test_whatever_fails_once(server, kind, tmp_path, monkeypatch, record_property, capsys):
-    """Raised once, at any call: nothing that was accepted is lost, told twice, painted twice or charged wrongly."""
+    """After one error at any call, no accepted job is lost, reported twice, run twice or charged wrongly."""
     monkeypatch.setattr(execution, "_PAUSES", (0.01,) * 4)
     faults = Faults(kind)
     with emptied(server, tmp_path) as url, ExitStack() as stack:
@@ -41,7 +41,7 @@ async def test_whatever_fails_once(server, kind, tmp_path, monkeypatch, record_p
 
 
 async def swept(faults, database, other, folder):
-    """Live again and again, each time with a later call failing, until none does; return how many calls there are."""
+    """Run lives, each with a later failing call, until no call fails; return the number of calls."""
     stride = STRIDES[faults.kind]
     at = 1 + random.randrange(stride)
     while True:
