@@ -1,4 +1,4 @@
-"""A browser for the page of the web chat, and Easel behind it: the real program with the real demo model."""
+"""A browser for the page of the web chat, connected to the real program with the real demo model."""
 
 import io
 import os
@@ -18,39 +18,39 @@ from tests.stores import ALL
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-#: The browser is for this page alone: it asks nobody else for anything.
+#: The browser opens this page alone, so no background requests to other servers.
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
-#: A slow machine paints slowly.
+#: Generation is slow on a slow machine.
 PATIENCE_MS = 90_000
 
-#: What people have before them, by its width: a phone that is touched, and a desk with keys and a pointer.
+#: Devices by width in CSS pixels: a phone with touch, and a desktop with keyboard and pointer.
 WIDTHS = {
     390: {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
     1280: {"viewport": {"width": 1280, "height": 800}},
 }
 
-#: Where screenshots go, for people to look at; nowhere by default.
+#: The folder of screenshots for inspection; by default none are taken.
 SCREENSHOTS = os.environ.get("EASEL_TEST_SCREENSHOTS")
 
 
-#: How a page is looked at where that matters: each width by day and by night, or both of each in two looks.
+#: Width and colour scheme of tests of the layout: all four combinations if everything is tested, otherwise two.
 LOOKS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")] if ALL else [(390, "light"), (1280, "dark")]
 
 
 @pytest.fixture(scope="session")
 def easel(tmp_path_factory):
-    """Run Easel, once for everybody who changes nothing of its configuration, and return the address of its page."""
+    """Run one Easel for all tests that do not change its configuration; yield the URL of its page."""
     with served(tmp_path_factory.mktemp("easel")) as address:
         yield address
 
 
 @contextmanager
 def served(folder, settings=""):
-    """Run Easel with something more in its configuration, and give the address of its page."""
+    """Run Easel with additional configuration and yield the URL of its page."""
     config = folder / "easel.toml"
     config.write_text(
         f'[web]\nport = 0\n[store]\nurl = "sqlite+aiosqlite:///{folder / "easel.db"}"\n[files]\nurl = "{folder / "files"}"\n'
@@ -80,7 +80,7 @@ def browser():
 
 
 class Chat:
-    """The page in a browser of its own, that is a person of its own."""
+    """The page in its own browser context, that is, as a separate user."""
 
     def __init__(self, context, address, width):
         self.context = context
@@ -100,7 +100,7 @@ class Chat:
         return page
 
     def say(self, line):
-        """Write a line and send it, as one does with this width."""
+        """Type a line and send it: with the button on a phone, with Enter on a desktop."""
         self.page.locator("#line").fill(line)
         if self.is_touched:
             self.press(self.page.get_by_role("button", name="Send"))
@@ -108,55 +108,55 @@ class Chat:
             self.page.locator("#line").press("Enter")
 
     def press(self, what):
-        """Press something: a finger on a phone, the pointer on a desk."""
+        """Tap an element on a phone, click it on a desktop."""
         if self.is_touched:
             what.tap()
         else:
             what.click()
 
     def button(self, name, within=None):
-        """Press a button of the page, or of a part of it."""
+        """Press a button of the page, or within an element of it."""
         self.press((within or self.page).get_by_role("button", name=name, exact=True))
 
     def look_beside(self):
-        """Have queue and history in sight, which a phone keeps behind a button."""
+        """Show queue and history, which a phone hides behind a button."""
         if self.is_touched:
             self.button("Queue and history")
 
     def look_back(self):
-        """Have the conversation in sight again."""
+        """Show the conversation again."""
         if self.is_touched:
             self.button("Close", self.page.locator("#panel"))
 
     def entry(self, number=-1):
-        """Return the entry of a number; the last one has the number -1."""
+        """Return the entry with an index; -1 is the last entry."""
         entries = self.page.locator("#entries > .entry")
         return entries.last if number == -1 else entries.nth(number)
 
     def ended(self, count):
-        """Wait until so many requests are done, and return the last one's entry."""
+        """Wait until `count` requests are done, and return the last entry of them."""
         self.page.locator("#entries > .entry[data-state=done]").nth(count - 1).wait_for()
         return self.page.locator("#entries > .entry[data-state=done]").nth(count - 1)
 
     def painted(self, entry, number=0):
-        """Return the pixels of a picture that an entry shows."""
+        """Return the pixels of a picture in an entry."""
         source = entry.locator("img.shown").nth(number).get_attribute("src")
         file = self.context.request.get(self.address + source.lstrip("/")).body()
         return np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
 
     def looked(self, name):
-        """Keep a picture of the page for people to look at."""
+        """Save a screenshot for inspection if a folder is set."""
         if SCREENSHOTS:
             self.page.screenshot(path=Path(SCREENSHOTS) / f"{self.width}-{name}.png")
 
     def is_wider_than_its_window(self):
-        """Return whether one could scroll sideways."""
+        """Return whether the page can be scrolled sideways."""
         return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
 @pytest.fixture
 def open_chat(browser, easel):
-    """Return a function that opens the page for somebody new; at the end nothing may have gone wrong in any of them."""
+    """Return a function that opens the page as a new user; after the test, none of the pages may have logged a problem."""
     chats = []
 
     def opened(width=1280, **settings):
@@ -166,18 +166,18 @@ def open_chat(browser, easel):
     yield opened
     for chat in chats:
         chat.context.close()
-    # A browser logs every refused or failed request by itself; whatever else it says is a fault of the page.
+    # The browser logs each refused or failed request on its own; any other message is a fault of the page.
     assert not [one for chat in chats for one in chat.complaints if not one.startswith("Failed to load resource")]
 
 
 @pytest.fixture(params=WIDTHS if ALL else [None])
 def width(request):
-    """Return the width of what the page is seen on: each test of a file has the other one than the test before it, or both."""
+    """Return the width of the device: tests of a file alternate between the two widths, or run with both if everything is tested."""
     tests = [name for name in vars(request.module) if name.startswith("test_")]
     return request.param or list(WIDTHS)[tests.index(request.function.__name__) % 2]
 
 
 @pytest.fixture
 def chat(open_chat, width):
-    """Open the page on a phone or on a desk."""
+    """Open the page on a phone or a desktop."""
     return open_chat(width)

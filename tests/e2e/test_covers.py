@@ -1,4 +1,4 @@
-"""Covered pictures on the page: nothing of them is seen, by eye or by screen reader, before somebody presses on them."""
+"""Covered pictures on the page: neither eyes nor a screen reader perceive them before they are opened."""
 
 import pytest
 
@@ -15,18 +15,18 @@ COVERED, AGAIN = "Hidden picture: tap to show", "Hide again"
 
 @pytest.fixture(scope="module")
 def easel(tmp_path_factory):
-    """Run an Easel that covers pictures everywhere, and return the address of its page."""
+    """Run an Easel that covers all pictures, and yield the URL of its page."""
     with served(tmp_path_factory.mktemp("easel"), "[safety]\ncover = true\n") as address:
         yield address
 
 
 def lid(within):
-    """Return what a picture is uncovered by."""
+    """Return the element that opens the cover of a picture."""
     return within.locator(".cover > summary")
 
 
 def test_a_picture_is_covered_until_somebody_presses_on_it(chat):
-    """The picture is there for nobody, its cover says what to press; the keyboard opens and closes it, and so does a finger."""
+    """A picture is hidden until its cover, which says what to press, is opened; the keyboard or a press opens and closes it."""
     chat.say(LINE)
     done = chat.ended(1)
     picture = done.locator("img.shown")
@@ -48,7 +48,7 @@ def test_a_picture_is_covered_until_somebody_presses_on_it(chat):
 
 
 def test_a_preview_is_covered_too_and_stays_as_it_was_left(chat):
-    """From the first moment nothing of a picture is seen; who has uncovered its place sees preview and result there."""
+    """A running job shows nothing of its pictures; opening the cover of one shows its preview and result, and the others stay covered."""
     chat.say(f"{WORDS} --steps 60 --count 4")
     running = chat.entry()
     lid(running).nth(3).wait_for()
@@ -60,7 +60,7 @@ def test_a_preview_is_covered_too_and_stays_as_it_was_left(chat):
 
 
 def test_settings_show_no_covered_picture(chat):
-    """Who looks at the settings of a covered picture sees those; the picture beside them is covered, and opened in both places at once."""
+    """The settings of a covered picture are readable while the picture beside them is covered; opening it also opens it in the entry."""
     chat.say(LINE)
     done = chat.ended(1)
     chat.button("Info", done)
@@ -74,7 +74,7 @@ def test_settings_show_no_covered_picture(chat):
 
 
 def test_history_and_gallery_are_covered(chat):
-    """Small pictures are covered as large ones are; the gallery, which has no script, opens them all the same."""
+    """Thumbnails in the history and in the gallery, which has no script, are covered and can be opened."""
     chat.say(LINE)
     picture = chat.ended(1).locator("[data-picture]").get_attribute("data-picture")
     chat.look_beside()

@@ -1,4 +1,4 @@
-"""Forms of the web chat, as people fill them in: a real browser, the real program, the real demo model."""
+"""Forms of the web chat, as users fill them in: a real browser, the real program, the real demo model."""
 
 import io
 
@@ -13,7 +13,7 @@ CIRCLE = "a large red circle on a blue background"
 
 
 def edited(chat, line):
-    """Have a line painted and return the form that changes it."""
+    """Run a command line to its end and return the form that edits it."""
     chat.say(line)
     chat.button("Edit…", chat.ended(1))
     form = chat.page.get_by_role("form", name="Change and paint again")
@@ -23,7 +23,7 @@ def edited(chat, line):
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_a_request_is_changed_and_painted_again(open_chat, width, scheme):
-    """Edit… shows what was asked for, what is changed in it becomes a new entry, and what is left as it was stays."""
+    """Edit… shows the parameters of a request; sending it with changes adds a new entry that keeps the unchanged values."""
     chat = open_chat(width, color_scheme=scheme)
     form = edited(chat, f"{CIRCLE} --steps 6 --seed 7 --no fog")
     prompt = form.get_by_role("textbox", name="prompt")
@@ -47,7 +47,7 @@ def test_a_request_is_changed_and_painted_again(open_chat, width, scheme):
 
 
 def test_a_form_keeps_what_was_typed(chat):
-    """What cannot be painted is said in the form, which stays as it is, also when it is asked for once more; closed it is gone."""
+    """A refused form shows the error and keeps its values, even if Edit… is pressed again; closing it discards them."""
     form = edited(chat, f"{CIRCLE} --steps 2")
     form.get_by_role("spinbutton", name="steps").fill("600")
     chat.button("Paint", form)
@@ -64,7 +64,7 @@ def test_a_form_keeps_what_was_typed(chat):
 
 
 def test_a_form_needs_no_pointer(open_chat):
-    """A form opens, closes, is filled in and sent by keys; Enter sends, with Shift it breaks a line."""
+    """A form can be opened, closed, filled in and sent by keyboard; Enter sends it, and Shift+Enter breaks a line."""
     chat = open_chat()
     chat.say(f"{CIRCLE} --steps 2 --size 64x64")
     keys, opener = chat.page.keyboard, chat.ended(1).get_by_role("button", name="Edit…")
@@ -85,7 +85,7 @@ def test_a_form_needs_no_pointer(open_chat):
 
 
 def test_a_form_takes_a_picture(chat):
-    """A picture that is chosen is what the changed request starts from, and is shown when that is changed again."""
+    """A picture chosen in the form becomes the source of the new request, and the next form shows it."""
     form = edited(chat, f"{CIRCLE} --steps 6")
     file = form.get_by_label("image")
     file.set_input_files({"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})

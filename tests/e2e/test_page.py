@@ -1,4 +1,4 @@
-"""The page of the web chat, as people use it: a real browser, the real program, the real demo model."""
+"""The page of the web chat, as users see it: a real browser, the real program, the real demo model."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwr
 
 MOST_BYTES_OF_PAGE = 100_000
 
-#: Beside the conversation on a phone, in pixels.
+#: The margin beside the conversation on a phone, in pixels.
 MARGIN = 16
 
 COLOURS = ("red", "green", "blue", "yellow")
@@ -30,7 +30,7 @@ def is_blue(colour):
 
 
 def test_words_become_the_picture_they_say(chat):
-    """A line that is typed and sent becomes a picture in its place: red in the middle, blue in the corners."""
+    """A line that is typed and sent becomes a picture in its entry: red in the middle, blue in the corners."""
     chat.page.locator("#line").press_sequentially(CIRCLE)
     chat.button("Send")
     done = chat.ended(1)
@@ -47,7 +47,7 @@ def test_words_become_the_picture_they_say(chat):
 
 
 def test_buttons_do_what_they_say(chat):
-    """Again and Vary paint, Delete asks once and can be taken back, Cancel stops what shows its preview."""
+    """Again and Vary generate pictures, Delete asks once and can be aborted, and Cancel stops a job that shows its preview."""
     chat.say(f"{CIRCLE} --steps 6")
     chat.button("Again", chat.ended(1))
     chat.button("Vary", chat.ended(2))
@@ -59,7 +59,7 @@ def test_buttons_do_what_they_say(chat):
     chat.looked("asking")
     chat.button("Delete permanently", varied)
     chat.page.locator(".entry").nth(2).locator("img").wait_for(state="detached")
-    # So many steps that no machine is done before it is looked at.
+    # Enough steps that no machine finishes before the test looks at it.
     chat.say("a green tree --steps 60 --count 16")
     chat.entry().locator("img.blank").first.wait_for()
     chat.looked("running")
@@ -69,7 +69,7 @@ def test_buttons_do_what_they_say(chat):
 
 
 def test_the_queue_shows_what_waits_and_cancels_it(chat):
-    """Queue and history are one look away: what is painted stands there, can be cancelled there, and then nothing waits."""
+    """The panel of queue and history lists a running job and can cancel it; afterwards the queue is empty."""
     chat.say("a green tree --steps 60 --count 16")
     chat.look_beside()
     chat.page.locator("#queue .wait", has_text="a green tree").wait_for()
@@ -95,14 +95,14 @@ def dropped(page, data, name, kind):
 
 @pytest.fixture(scope="module")
 def blue():
-    """Return a picture that is blue all over, as a file."""
+    """Return a plain blue picture as a file."""
     source = io.BytesIO()
     Image.new("RGB", (128, 128), (30, 60, 200)).save(source, "PNG")
     return source.getvalue()
 
 
 def test_a_dropped_picture_is_painted_over(chat, blue):
-    """A picture can be dropped in, is shown with its role, goes with the line, and what cannot be taken is said at once."""
+    """A dropped picture is shown with its role and sent with the line; a file of another type is refused at once."""
     dropped(chat.page, b"<svg/>", "a.svg", "image/svg+xml")
     assert chat.page.locator("#composer-problem").inner_text() == "Pictures must be PNG, JPEG or WebP files."
     dropped(chat.page, blue, "blue.png", "image/png")
@@ -118,7 +118,7 @@ def test_a_dropped_picture_is_painted_over(chat, blue):
 
 
 def test_a_picked_picture_can_be_taken_off_again(chat, blue):
-    """Whoever has nothing to drag with picks a picture from their files, sees it, and can take it off or send it."""
+    """A picture picked with the file chooser is shown, and can be removed or sent."""
     for name in ("first.png", "second.png"):
         with chat.page.expect_file_chooser() as chooser:
             chat.button("Add picture")
@@ -132,7 +132,7 @@ def test_a_picked_picture_can_be_taken_off_again(chat, blue):
 
 
 def test_a_reload_in_the_middle_loses_nothing(chat):
-    """Whoever reloads while it paints finds the conversation, the preview and the progress where they were."""
+    """A reload while a job runs keeps the conversation, the preview and the progress."""
     chat.say(f"{CIRCLE} --steps 2")
     chat.ended(1)
     chat.say("a house by the sea --count 4 --steps 40")
@@ -149,7 +149,7 @@ def test_a_reload_in_the_middle_loses_nothing(chat):
 
 
 def test_the_keyboard_is_enough(chat):
-    """Commands, parameters and values are completed, sent, recalled and pressed without a pointer."""
+    """Commands, parameters and values can be completed, sent and recalled, and buttons pressed, by keyboard alone."""
     keys, line = chat.page.keyboard, chat.page.locator("#line")
     chat.page.locator("#chips").wait_for(state="attached")
     with chat.page.expect_response("**/commands"):
@@ -187,7 +187,7 @@ def test_the_keyboard_is_enough(chat):
 
 
 def test_fields_and_line_say_the_same(chat):
-    """A field writes the line, and the line fills the fields."""
+    """A field changes the line, and a change of the line changes the fields."""
     with chat.page.expect_response("**/commands"):
         chat.page.reload()
     line = chat.page.locator("#line")
@@ -204,7 +204,7 @@ def test_fields_and_line_say_the_same(chat):
 
 
 def test_what_is_said_offline_is_kept_and_sent_once(chat):
-    """A line that finds no connection waits, survives the page, and becomes one request when there is one."""
+    """A line sent offline is kept, even if the page is closed, and becomes one request after reconnecting."""
     chat.context.set_offline(True)
     chat.say("a purple heart --steps 2")
     chat.page.get_by_text("saved, will be sent when you are online").wait_for()
@@ -219,7 +219,7 @@ def test_what_is_said_offline_is_kept_and_sent_once(chat):
 
 
 def test_a_picture_opens_with_its_settings(chat):
-    """The viewer shows the original and its settings, turns the pages by arrow keys, and gives the focus back."""
+    """The viewer shows the original and its settings, moves to the next picture by arrow key, and returns the focus on closing."""
     chat.say("a yellow star --steps 2 --count 2 --seed 5")
     chat.ended(1)
     chat.entry().locator("a").first.press("Enter")
@@ -236,7 +236,7 @@ def test_a_picture_opens_with_its_settings(chat):
 
 
 def test_a_long_conversation_is_read_in_peace(open_chat):
-    """Earlier entries come above without moving what is read, and news waits below a button for whoever is not at the end."""
+    """Loading earlier entries does not move the visible text, and new entries wait behind a button while the user is scrolled up."""
     chat = open_chat(viewport={"width": 1280, "height": 600})
     for colour in COLOURS:
         chat.say(" || ".join([f"a {colour} star --steps 1 --size 64x64"] * 8))
@@ -266,7 +266,7 @@ def test_a_long_conversation_is_read_in_peace(open_chat):
 
 
 def test_lines_stay_in_their_order(open_chat):
-    """A line stands above those that were typed after it, also where the stream tells of it before the answer does."""
+    """Lines keep the order in which they were typed, even if the event stream reports an entry before the response arrives."""
     chat = open_chat()
     chat.context.add_init_script(
         """const real = window.fetch;
@@ -285,7 +285,7 @@ def test_lines_stay_in_their_order(open_chat):
 
 
 def test_there_may_be_many_tabs(open_chat):
-    """Pages out of sight keep no other from loading, and show what happened meanwhile when they are seen again."""
+    """Hidden tabs do not block other tabs from loading, and catch up when they become visible again."""
     chat = open_chat()
     tabs = [chat.context.new_page() for _ in range(6)]
     for tab in tabs:
@@ -304,7 +304,7 @@ def test_there_may_be_many_tabs(open_chat):
 
 
 def test_what_has_ended_stays_so(open_chat):
-    """An older state of a request that arrives late, as it may after a lost connection, does not take its picture away."""
+    """An older state of a request that arrives late, as after a lost connection, does not replace its finished picture."""
     chat = open_chat()
     chat.say("a red star --steps 1 --size 64x64")
     done = chat.ended(1)
@@ -321,7 +321,7 @@ def test_what_has_ended_stays_so(open_chat):
 
 
 def test_an_answer_goes_on_below_itself(chat):
-    """More below a page of history in the conversation brings the next page there, and a line of any length is sent whole."""
+    """More under a page of history appends the next page to the same entry, and a line of any length is sent whole."""
     chat.say(" || ".join(["a red star --steps 1 --size 64x64 --count 7"] * 2))
     chat.ended(2)
     chat.say("/history")
@@ -335,7 +335,7 @@ def test_an_answer_goes_on_below_itself(chat):
 
 
 def test_mistakes_are_told_where_they_were_made(chat):
-    """A refused line stays with its sentence and goes back into the field; markup in it is text."""
+    """A refused line stays with its error and can be edited again; markup in it is shown as text."""
     chat.say("<img src=x onerror=alert(1)> --steps 600")
     chat.entry().get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
     assert chat.entry().locator(".line").inner_text() == "<img src=x onerror=alert(1)> --steps 600"
@@ -350,7 +350,7 @@ def test_mistakes_are_told_where_they_were_made(chat):
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_every_width_and_light_has_its_page(open_chat, width, scheme):
-    """On a phone and on a desk, by day and by night, nothing is wider than the window and everything can be reached."""
+    """On a phone and a desktop, in light and dark mode, nothing is wider than the window and everything can be reached."""
     chat = open_chat(width, color_scheme=scheme)
     chat.looked(f"{scheme}-empty")
     assert chat.page.locator(".example").count() == 3
@@ -375,7 +375,7 @@ def test_every_width_and_light_has_its_page(open_chat, width, scheme):
 
 
 def test_the_first_view_is_light(open_chat):
-    """The page with all that it needs at first is under 100 kB on its way, and nothing of it comes from elsewhere."""
+    """The first load of the page transfers less than 100 kB, all of it from the same server."""
     chat = open_chat()
     page = chat.context.new_page()
     answers = []

@@ -1,4 +1,4 @@
-"""What nobody asked for, on a page that is open: it appears by itself, stays in its place, and can be answered."""
+"""Posts that no command requested, on an open page: they appear without a reload, keep their position, and have working buttons."""
 
 import pytest
 
@@ -13,7 +13,7 @@ async_api = pytest.importorskip("playwright.async_api", reason="there is no play
 
 @pytest.fixture
 async def page():
-    """Give a page of a browser that complains about nothing."""
+    """Yield a page of a browser that logs no error."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium to open the page with")
     async with async_api.async_playwright() as playwright:
@@ -33,7 +33,7 @@ async def said(page, line):
 
 
 async def test_a_digest_appears_by_itself(tmp_path, page):
-    """The news of a week come into the open page, with their picture; the board is shown below them; looking anew changes nothing."""
+    """A weekly digest appears on the open page with its picture and a working Board button; comparing with the server changes nothing."""
     async with open_chat(tmp_path) as chat:
         await page.goto(chat.url)
         await said(page, "a red circle")
@@ -50,7 +50,7 @@ async def test_a_digest_appears_by_itself(tmp_path, page):
         await entry.get_by_text("1 item on the board.").wait_for()
         await said(page, "a blue star")
         await page.locator("#entries > .entry").nth(2).wait_for()
-        # As after a connection that was lost: what is there is compared with what the server says now.
+        # After a lost connection, the page compares its entries with those of the server.
         await page.evaluate("window.dispatchEvent(new Event('offline'))")
         async with page.expect_response(lambda answer: answer.url == f"{chat.url}/"):
             await page.evaluate("window.dispatchEvent(new Event('online'))")

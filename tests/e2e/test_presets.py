@@ -1,4 +1,4 @@
-"""Presets of the web chat, as people use them: a real browser, the real program, the real demo model."""
+"""Presets of the web chat, as users handle them: a real browser, the real program, the real demo model."""
 
 import json
 
@@ -18,7 +18,7 @@ DROP = """(line, [name, content]) => {
 
 
 def test_presets_are_taken_in_and_handed_over(chat):
-    """A file goes with the command that reads it, chosen in its form, with the button, or dropped; what comes out is what came in."""
+    """A preset file can be chosen in the form, added with the button or dropped, and an export contains exactly what was imported."""
     line, attach = chat.page.locator("#line"), chat.page.locator("#attach")
     came = chat.page.locator("#entries").get_by_text("1 preset imported.")
     sync_api.expect(attach).to_have_text("Add picture")
@@ -50,7 +50,7 @@ def test_presets_are_taken_in_and_handed_over(chat):
 
 
 def test_a_preset_asks_for_what_it_needs(chat):
-    """Without a name presets are offered; one that needs something asks in a form with its name, which paints when it is sent."""
+    """/preset use without a name offers presets; a preset with an empty slot opens a form under its name that queues a job when sent."""
     chat.say("/preset use")
     chat.button("poster", chat.page.locator(".reply"))
     form = chat.page.get_by_role("form", name="poster")
