@@ -21,7 +21,7 @@ class Pair(Params):
 
 @command
 async def pair(_ctx, want: Pair) -> Reply:
-    """Report which pictures were received."""
+    """Say which pictures came."""
     return Reply(text=told(want.image, want.mask))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the emulated Telegram share; those of Discord have their own."""
+"""Fixtures of the tests of the emulated Telegram; the tests of Discord have their own."""
 
 import aiohttp
 import pytest
@@ -16,14 +16,14 @@ async def telegram():
 
 @pytest.fixture
 async def bot(telegram, monkeypatch):
-    monkeypatch.setenv("PTB_TIMEDELTA", "true")  # otherwise the library warns of each number of seconds
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")  # without it the library warns about each number of seconds
     async with client(telegram) as made:
         yield made
 
 
 @pytest.fixture
 async def app(telegram):
-    """Return an application that polls."""
+    """Yield a running application that polls."""
     async with application(telegram) as made:
         await made.updater.start_polling(timeout=1)
         await made.start()
@@ -36,7 +36,7 @@ async def app(telegram):
 
 @pytest.fixture
 async def ann(telegram):
-    """Return a person who has started the bot; of that it knows already."""
+    """Return a user who has started the bot; the update of that is dropped."""
     user = telegram.user("ann", language="de")
     await user.start()
     telegram.updates.drop()
@@ -50,7 +50,7 @@ async def group(telegram, ann):
 
 @pytest.fixture
 async def call(telegram):
-    """Return a function that sends a request of no library, and returns the answer."""
+    """Yield a function that calls a method without a library and returns the answer."""
     async with aiohttp.ClientSession() as session:
 
         async def send(method, **args):

@@ -1,4 +1,4 @@
-"""The emulated Discord, met by a plain discord.py bot."""
+"""The emulated Discord, used by a plain discord.py bot."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ V2 = 1 << 15
 @pytest.fixture
 async def discord(monkeypatch):
     async with Discord() as started:
-        # Whether a bot is too late is tested below; here a busy computer must not be.
+        # Late responses are tested below; elsewhere a busy computer must not cause them.
         started.clock(ack=60.0)
         monkeypatch.setattr(library.http.Route, "BASE", started.api_base)
         monkeypatch.setattr(library.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(started.gateway_url))
@@ -52,7 +52,7 @@ def ann(discord):
 
 @pytest.fixture
 async def call(discord):
-    """Return a function that sends a request of no library, and returns (status, Discord's number of the reason)."""
+    """Yield a function that sends a request without a library and returns (status, Discord's error code)."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bot {discord.token}"}) as session:
 
         async def send(method, path, body=None, files=()):
@@ -83,13 +83,13 @@ async def test_a_command_is_deferred_and_filled_with_a_picture(discord, channel,
 
 @pytest.mark.usefixtures("bot")
 async def test_autocomplete_proposes(channel, ann):
-    """What the bot proposes for an option reaches the person, and the bot sees what else was typed."""
+    """The bot's suggestions for an option reach the user, and the bot sees the other options typed so far."""
     assert await ann.complete(channel, "imagine", "model", "de", prompt="x") == [{"name": "de for x", "value": "demo"}]
 
 
 @pytest.mark.usefixtures("bot")
 async def test_one_person_alone_sees_an_ephemeral_answer(discord, channel, ann, call):
-    """An ephemeral answer and its follow-up are no messages of the channel."""
+    """An ephemeral response and its follow-up are not messages of the channel."""
     use = await ann.use(channel, "peek")
     await discord.until(lambda: use.followups)
     assert use.kind == 4
@@ -100,7 +100,7 @@ async def test_one_person_alone_sees_an_ephemeral_answer(discord, channel, ann, 
 
 @pytest.mark.usefixtures("bot")
 async def test_a_command_within_a_command_and_in_a_dm(ann):
-    """Sub-commands arrive with their options, in a direct conversation too."""
+    """Subcommands arrive with their options, in direct messages too."""
     use = await ann.use(ann.dm(), "preset save", name="night")
     await use.answered()
     assert use.message.content == "saved night"
@@ -108,7 +108,7 @@ async def test_a_command_within_a_command_and_in_a_dm(ann):
 
 @pytest.mark.usefixtures("bot")
 async def test_a_menu_shows_the_message(channel, ann):
-    """A command from the menu of a message sees what it says."""
+    """A command from the context menu of a message receives the message."""
     said = await ann.say(channel, "hello")
     use = await ann.menu(channel, "Info", said)
     await use.answered()
@@ -116,7 +116,7 @@ async def test_a_menu_shows_the_message(channel, ann):
 
 
 async def test_a_press_and_a_pick_change_the_message(discord, bot, channel, ann):
-    """A button's and a select's answer changes the message that they are on, also by type 6 and an edit."""
+    """The response to a button or a select changes its message, also with callback type 6 and an edit."""
 
     async def answer(interaction):
         await interaction.response.defer()
@@ -134,14 +134,14 @@ async def test_a_press_and_a_pick_change_the_message(discord, bot, channel, ann)
 
 
 async def painted(discord, ann, channel):
-    """Return the use of a command whose answer has a picture and buttons."""
+    """Return the interaction of a command whose response has a picture and buttons."""
     use = await ann.use(channel, "imagine", prompt="x")
     await discord.until(lambda: use.message and use.message.attachments)
     return use
 
 
 async def test_a_form_is_filled_in(bot, channel, ann):
-    """A form comes back with text, choice and file; what was not touched comes back as it was."""
+    """A form is submitted with text, choice and file; an untouched field keeps its default."""
     answers = []
 
     async def take(interaction):
@@ -159,7 +159,7 @@ async def test_a_form_is_filled_in(bot, channel, ann):
 
 
 async def test_only_what_is_meant_for_the_bot_can_be_read(discord, bot, channel, ann):
-    """Without the intent a message arrives blank, but for mentions and direct messages."""
+    """Without the content intent a message arrives blank, except for mentions and direct messages."""
     for place, words in ((channel, "secret"), (channel, "<@BOT> hello"), (ann.dm(), "hi")):
         await ann.say(place, words, files=[("cat.png", PNG)])
     await discord.until(lambda: len(bot.heard) == 3)
@@ -168,7 +168,7 @@ async def test_only_what_is_meant_for_the_bot_can_be_read(discord, bot, channel,
 
 
 async def test_the_same_nonce_says_it_once(bot, channel):
-    """A second message with the nonce of the first is the first."""
+    """A second message with the same nonce returns the first message."""
     place = await bot.fetch_channel(int(channel.id))
     one, two = [await place.send("hello", nonce="job-1") for _ in range(2)]
     assert one.id == two.id
@@ -176,7 +176,7 @@ async def test_the_same_nonce_says_it_once(bot, channel):
 
 
 async def test_a_limit_of_rate_is_waited_for(discord, bot, channel):
-    """A 429 is answered so that discord.py waits and tries again; so is a bucket that is used up."""
+    """discord.py waits and retries after a 429, whether from a fault or from an exhausted rate limit."""
     discord.bucket(2, 0.2)
     fault = discord.fault("POST", r"/channels/\d+/messages$", ("429", 0.1))
     place = await bot.fetch_channel(int(channel.id))
@@ -187,7 +187,7 @@ async def test_a_limit_of_rate_is_waited_for(discord, bot, channel):
 
 
 async def test_a_lost_answer_is_a_message_all_the_same(discord, bot, channel):
-    """After `timeout-after-success` the message is there; after `reset` it is not; Cloudflare's page is not waited for."""
+    """After `timeout-after-success` the message exists, after `reset` it does not, and a page of Cloudflare is an error without a retry."""
     place = await bot.fetch_channel(int(channel.id))
     for kind, error in (
         ("timeout-after-success", aiohttp.ClientError),
@@ -202,7 +202,7 @@ async def test_a_lost_answer_is_a_message_all_the_same(discord, bot, channel):
 
 @pytest.mark.parametrize("how", ["op 7", "4009"])
 async def test_a_session_is_resumed(discord, bot, channel, ann, how):
-    """After a lost connection the bot resumes, and hears what was said meanwhile."""
+    """After a lost connection the bot resumes, and receives the messages sent in the meantime."""
     await (discord.reconnect() if how == "op 7" else discord.close_gateway(4009))
     await ann.say(channel, "<@BOT> meanwhile")
     await discord.until(lambda: bot.resumed and bot.heard)
@@ -210,7 +210,7 @@ async def test_a_session_is_resumed(discord, bot, channel, ann, how):
 
 
 async def test_the_library_reads_its_own_layout(bot, channel, ann):
-    """A layout with pictures is sent, shown in a menu, and edited with one picture kept and one new."""
+    """A layout with pictures can be sent, passed to a menu command, and edited with one picture kept and one added."""
     place, view = await bot.fetch_channel(int(channel.id)), library.ui.LayoutView(timeout=None)
     box = library.ui.Container(library.ui.MediaGallery(library.MediaGalleryItem("attachment://cat.png", description="a cat")))
     box.add_item(library.ui.Section("Words", accessory=library.ui.Button(label="Again", custom_id="again:1")))
@@ -226,7 +226,7 @@ async def test_the_library_reads_its_own_layout(bot, channel, ann):
 
 
 async def test_the_bot_is_used_in_threads_and_where_it_is_not(discord, bot, channel, ann):
-    """A use in a thread, in a post and in a server without the bot is told so that the library understands it."""
+    """Interactions in a thread, a forum post and a server without the bot arrive in a form that the library understands."""
     elsewhere = discord.guild("Elsewhere", has_bot=False).channel("general")
     channels = [channel.thread("one"), channel.guild.forum("ideas").post("two"), elsewhere]
     discord.registered[None] = [one | {"integration_types": [0, 1]} for one in discord.registered[None]]
@@ -241,7 +241,7 @@ async def test_the_bot_is_used_in_threads_and_where_it_is_not(discord, bot, chan
 
 
 async def test_an_intent_that_was_not_granted_is_refused(discord):
-    """Asking for what needs Discord's permission ends with 4014; a refused gateway with the code asked for."""
+    """A privileged intent that is not granted closes with 4014; a refused connection closes with the configured code."""
     for code, intents in ((4014, library.Intents(guilds=True, members=True)), (4010, library.Intents(guilds=True))):
         async with library.AutoShardedClient(intents=intents, shard_count=1) as client:
             with pytest.raises(library.PrivilegedIntentsRequired if code == 4014 else library.ConnectionClosed):
@@ -258,7 +258,7 @@ async def test_an_invalid_session_begins_anew(discord, bot, channel):
 
 
 async def test_an_outage_is_survived(discord, bot):
-    """The emulator goes away and comes back at the same address with everything that there was."""
+    """The emulator can stop and restart at the same address with all its objects."""
     await discord.stop()
     await discord.start()
     await discord.until(lambda: bot.resumed or discord.identifies == 2)
@@ -267,14 +267,14 @@ async def test_an_outage_is_survived(discord, bot):
 
 @pytest.mark.usefixtures("discord")
 async def test_a_wrong_token_is_refused():
-    """A bot with another token gets no further than its first question."""
+    """A bot with a wrong token fails at its first request."""
     async with Bot() as client:
         with pytest.raises(library.LoginFailure):
             await client.login("wrong")
 
 
 async def test_two_shards_share_the_servers(discord, ann):
-    """Every server's events go to its shard."""
+    """The events of each server go to its shard."""
     channels = [discord.guild(f"Studio {number}").channel("general") for number in range(4)]
     client = Bot(shards=2)
     running = asyncio.create_task(client.start(discord.token))
@@ -308,19 +308,19 @@ REFUSED = [
 
 @pytest.mark.parametrize(("body", "files", "code"), REFUSED)
 async def test_what_discord_refuses_is_refused(channel, call, body, files, code):
-    """A message beyond a limit is answered with Discord's number, and is not there."""
+    """A message beyond a limit is refused with Discord's error code and not created."""
     assert (await call("POST", f"/channels/{channel.id}/messages", body, files))[1] == code
     assert not channel.messages
 
 
 async def test_a_file_too_large_is_refused(discord, channel, call):
-    """Beyond the limit in bytes it is 413."""
+    """A file beyond the size limit is refused with 413."""
     discord.attachment_size_limit = 10
     assert await call("POST", f"/channels/{channel.id}/messages", {"content": "x"}, ["a.png"]) == (413, 40005)
 
 
 async def test_a_message_of_components_stays_one(channel, call):
-    """Files shown by components are no `attachments`; the flag cannot be taken away; only listed files stay."""
+    """Files shown by components are not in `attachments`, the components flag cannot be removed, and an edit keeps only listed files."""
     assert await call("POST", f"/channels/{channel.id}/messages", message(), ["a.png"]) == (200, None)
     (said,) = channel.messages
     assert said.payload()["attachments"] == []
@@ -335,7 +335,7 @@ async def test_a_message_of_components_stays_one(channel, call):
 
 
 async def test_rights_are_kept(discord, channel, ann, call):
-    """Where the bot may not look, write or attach, it cannot; nor to who does not want it, nor change what others said."""
+    """Without the permission to view, send or attach the bot cannot do so, nor message a user who refuses, nor edit others' messages."""
     path, said = f"/channels/{channel.id}/messages", await ann.say(channel, "hello")
     assert await call("PATCH", f"{path}/{said.id}", {"content": "x"}) == (403, 50005)
     channel.deny("attach_files")
@@ -350,7 +350,7 @@ async def test_rights_are_kept(discord, channel, ann, call):
 
 
 async def test_threads_and_posts(channel, call):
-    """An archived thread wakes up for a message, a locked one does not; a forum takes posts."""
+    """A message reopens an archived thread but not a locked one; a forum accepts posts."""
     open_one, locked = channel.thread("old", archived=True), channel.thread("shut", archived=True, locked=True)
     assert await call("POST", f"/channels/{open_one.id}/messages", {"content": "x"}) == (200, None)
     assert not open_one.is_archived
@@ -365,7 +365,7 @@ async def test_threads_and_posts(channel, call):
 
 @pytest.mark.usefixtures("bot")
 async def test_an_interaction_is_answered_once_and_in_time(discord, channel, ann, call):
-    """Twice is 40060, too late is 10062, with a dead token 50027, and on nothing 10015."""
+    """A second response is 40060, a late one 10062, an expired token 50027, and a token without an acknowledged interaction 10015."""
     use = await ann.use(channel, "peek")
     await use.answered()
     path = f"/interactions/{use.id}/{use.token}/callback"
@@ -380,7 +380,7 @@ async def test_an_interaction_is_answered_once_and_in_time(discord, channel, ann
 
 
 async def test_a_follow_up_keeps_the_promise(discord, channel, ann, call):
-    """The follow-up after a private promise is the promised message, as private; the next is one of its own."""
+    """The first follow-up after a deferred ephemeral response becomes that response and stays ephemeral; the next is a new message."""
     await register(discord, call)
     use = await ann.use(channel, "imagine")
     assert await call("POST", f"/interactions/{use.id}/{use.token}/callback", {"type": 5, "data": {"flags": V2}}) == (400, 50035)
@@ -394,7 +394,7 @@ async def test_a_follow_up_keeps_the_promise(discord, channel, ann, call):
 
 
 async def test_only_five_follow_ups_where_a_person_brought_the_bot(discord, ann, call):
-    """A bot that is not in the server has five follow-ups."""
+    """A user-installed bot outside the server has five follow-ups."""
     await register(discord, call, integration_types=[0, 1])
     use = await ann.use(discord.guild("Elsewhere", has_bot=False).channel("general"), "imagine")
     await call("POST", f"/interactions/{use.id}/{use.token}/callback", {"type": 4, "data": {"content": "x"}})
@@ -410,7 +410,7 @@ async def register(discord, call, **more):
 
 
 async def test_bad_commands_are_refused(discord, call):
-    """A command that Discord would not take is not registered."""
+    """A command that Discord refuses is not registered."""
     path, option = f"/applications/{discord.application_id}/commands", {"type": 3, "name": "a", "description": "x"}
     bad = [
         {"name": "Bad"},
@@ -425,7 +425,7 @@ async def test_bad_commands_are_refused(discord, call):
 
 @pytest.mark.parametrize("body", [{"content": "x", "colour": "red"}, {"content": ["x"]}, {"components": [{"type": 1, "componets": []}]}])
 async def test_what_the_document_does_not_know_is_noticed(discord, channel, call, body):
-    """A body that breaks Discord's document is kept among the rejected, a misspelt key too."""
+    """A body that violates Discord's document is recorded in `rejected`, including one with a misspelt key."""
     if not discord.is_validating:
         pytest.skip("Discord's document is not at hand")
     with_reasons = await call("POST", f"/channels/{channel.id}/messages", {"content": "fine"})
@@ -435,7 +435,7 @@ async def test_what_the_document_does_not_know_is_noticed(discord, channel, call
 
 
 async def test_links_of_attachments_are_signed_and_expire(discord, channel, ann):
-    """An attachment's link gives its bytes, but not with another signature and not after its day."""
+    """A signed attachment URL returns the file, but not with a different signature or after its expiry."""
     said = await ann.say(channel, "look", files=[("cat.png", PNG)])
     url = said.attachments[0]["url"]
     async with aiohttp.ClientSession() as session:

@@ -1,6 +1,6 @@
-"""An emulated Discord: the gateway, the routes and the attachments that a bot needs, over real sockets, with Discord's refusals.
+"""An emulated Discord: the gateway, routes and attachments that a bot needs, over real sockets, with Discord's refusals.
 
-It knows Discord's rules and nothing of the bot that is tested. Tests play the persons; see `server.Discord` and `person.Person`.
+It implements Discord's rules and knows nothing about the bot under test. Tests act as the users; see `server.Discord` and `person.Person`.
 """
 
 from tests.emulators.discord.messages import Message

@@ -1,4 +1,4 @@
-"""The routes of what the bot is and knows: itself, its app, the gateway, persons and servers."""
+"""Routes about the bot and what it can look up: itself, its app, the gateway, users and servers."""
 
 from tests.emulators.discord.errors import Refusal
 from tests.emulators.discord.routing import Routes
@@ -8,7 +8,7 @@ routes = Routes()
 
 @routes.get("/users/@me")
 def me(call):
-    """Show the bot to itself."""
+    """Return the bot's own user."""
     own = {"mfa_enabled": True, "locale": "en-US", "verified": True, "email": None, "premium_type": 0, "banner": None, "accent_color": None}
     return 200, call.discord.bot.payload() | own
 
@@ -16,7 +16,7 @@ def me(call):
 @routes.get("/oauth2/applications/@me")
 @routes.get("/applications/@me")
 def application(call):
-    """Show the app."""
+    """Return the app."""
     discord = call.discord
     counts = ("approximate_guild_count", "approximate_user_install_count", "approximate_user_authorization_count")
     links = ("interactions_endpoint_url", "role_connections_verification_url", "team", "icon")
@@ -31,13 +31,13 @@ def application(call):
 
 @routes.get("/gateway")
 def gateway(call):
-    """Tell where the gateway is."""
+    """Return the URL of the gateway."""
     return 200, {"url": call.discord.gateway_url}
 
 
 @routes.get("/gateway/bot")
 def gateway_of_bot(call):
-    """Tell where the gateway is, how many shards are wise, and how often the bot may still identify today."""
+    """Return the URL of the gateway, the recommended number of shards, and how often the bot may still identify today."""
     return 200, {
         "url": call.discord.gateway_url,
         "shards": call.discord.shards,
@@ -47,13 +47,13 @@ def gateway_of_bot(call):
 
 @routes.post("/users/@me/channels")
 def create_dm(call):
-    """Open the place between the bot and a person; that one may be closed shows only when something is said."""
+    """Open the direct message channel with a user. A user who accepts no direct messages causes an error only when the bot sends one."""
     return 200, _user(call, str((call.body or {}).get("recipient_id"))).dm().payload()
 
 
 @routes.get("/users/{user_id}")
 def get_user(call):
-    """Show somebody."""
+    """Return a user."""
     return 200, _user(call, call["user_id"]).payload()
 
 
@@ -66,7 +66,7 @@ def _user(call, user_id):
 
 @routes.get("/guilds/{guild_id}")
 def get_guild(call):
-    """Show a server that the bot is in."""
+    """Return a server that the bot is a member of."""
     found = next((one for one in call.discord.guilds if one.id == call["guild_id"]), None)
     if found is None:
         raise Refusal(10004)

@@ -1,4 +1,4 @@
-"""The routes of interactions: callbacks, the original response, follow-ups."""
+"""Routes of interactions: callbacks, the original response, follow-ups."""
 
 from tests.emulators.discord import components, uses
 from tests.emulators.discord.composing import compose
@@ -7,7 +7,7 @@ from tests.emulators.discord.messages import COMPONENTS_V2, EPHEMERAL, LOADING
 from tests.emulators.discord.routing import Routes
 
 routes = Routes(needs_token=False)
-# Which callbacks answer what; a modal answers neither an autocomplete nor a modal.
+# The callback types that each kind of interaction allows; a modal cannot respond to an autocomplete or a modal.
 LEGAL = {
     uses.COMMAND: (uses.REPLY, uses.DEFER, uses.SHOW_MODAL),
     uses.COMPONENT: (uses.REPLY, uses.DEFER, uses.DEFER_UPDATE, uses.UPDATE, uses.SHOW_MODAL),
@@ -18,7 +18,7 @@ LEGAL = {
 
 @routes.post("/interactions/{interaction_id}/{interaction_token}/callback")
 def callback(call):
-    """Answer an interaction for the first time."""
+    """Respond to an interaction for the first time."""
     use = next((one for one in call.discord.uses if one.id == call["interaction_id"] and one.token == call["interaction_token"]), None)
     if use is None or (use.kind is None and use.is_late):
         raise Refusal(10062)
@@ -86,13 +86,13 @@ def _callback_response(use):
     if use.original:
         is_loading, is_ephemeral = use.original.is_thinking, use.original.is_ephemeral
         told |= {"response_message_id": use.original.id, "response_message_loading": is_loading, "response_message_ephemeral": is_ephemeral}
-    # A resource comes only with what makes or changes a message at once.
+    # Only a callback that creates or changes a message at once has a resource.
     resource = {"resource": {"type": use.kind, "message": use.original.payload()}} if use.kind in (uses.REPLY, uses.UPDATE) else {}
     return {"interaction": told, **resource}
 
 
 def _edit(call, message, data):
-    """Make a message say something else; the first edit of a promise keeps it."""
+    """Change a message; the first edit of a deferred response completes it."""
     if message.is_deleted:
         raise Refusal(10008)
     draft = compose(call.discord, message.channel, data, call.uploads, message)
@@ -122,7 +122,7 @@ def _message(call):
 
 @routes.post("/webhooks/{webhook_id}/{webhook_token}")
 def follow_up(call):
-    """Say more; right after a promise that is what was promised, and as private as it was."""
+    """Send a follow-up. The first one after a deferred response becomes that response, with the same visibility."""
     use = _use(call)
     if use.original and use.original.is_thinking and not use.original.is_deleted:
         body = dict(call.body or {})
@@ -137,18 +137,18 @@ def follow_up(call):
 
 @routes.get("/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}")
 def get_message(call):
-    """Show the original response or a follow-up."""
+    """Return the original response or a follow-up."""
     return 200, _message(call).payload()
 
 
 @routes.patch("/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}")
 def edit_message(call):
-    """Change the original response or a follow-up."""
+    """Edit the original response or a follow-up."""
     return 200, _edit(call, _message(call), call.body).payload()
 
 
 @routes.delete("/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}")
 def delete_message(call):
-    """Take back the original response or a follow-up."""
+    """Delete the original response or a follow-up."""
     call.discord.delete_message(_message(call))
     return 204, None

@@ -1,4 +1,4 @@
-"""The HTTP side: reads a request, lets go wrong what is to go wrong, asks the route, answers as Discord does."""
+"""The HTTP API: reads a request, applies the armed faults, calls the route, and responds as Discord does."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ UPLOAD = re.compile(r"files\[(\d+)\]")
 
 
 class Api:
-    """Everything under /api/v10."""
+    """All paths under /api/v10."""
 
     def __init__(self, discord):
         self.discord = discord
@@ -26,7 +26,7 @@ class Api:
         self.faults: list[Fault] = []
 
     async def handle(self, request):
-        """Answer a request, and keep what was asked and answered."""
+        """Handle a request, and record it with its response."""
         path = request.path.removeprefix(PREFIX)
         asked = Request(request.method, path)
         self.discord.requests.append(asked)
@@ -55,7 +55,7 @@ class Api:
         return self._answer(asked, status, body, headers)
 
     def _done(self, request, asked, *, is_multipart, size):
-        """Return (status, body, headers) of the answer."""
+        """Return (status, body, headers) of the response."""
         found = next(((route, names) for route in ROUTES if (names := route.match(asked.method, asked.path)) is not None), None)
         if found is None:
             known = any(route.match(route.method, asked.path) is not None for route in ROUTES)
@@ -81,13 +81,13 @@ class Api:
             return 400, bad("body", "MODEL_TYPE_CONVERT", str(broken)).body, headers
 
     def _counted(self, call):
-        # The first answer to an interaction is never slowed down: each has a token of its own.
+        # The first response to an interaction has no rate limit: each interaction has its own token.
         if call.route.path.endswith("/callback"):
             return {}, None
         return self.buckets.take(f"{call.route.method} {call.route.path}", call.majors)
 
     def _strays(self, asked, *, is_multipart):
-        """Return, and keep, where a body strays from the document."""
+        """Return and record how a body differs from the OpenAPI document."""
         found = []
         if self.discord.schema and asked.method in ("POST", "PUT", "PATCH") and (asked.body is not None or is_multipart):
             found = self.discord.schema.check_request(asked.method, asked.path, asked.body, is_multipart=is_multipart)
@@ -104,12 +104,12 @@ class Api:
             return web.Response(status=status, headers=headers)
         if isinstance(body, str):
             return web.Response(status=status, text=body, content_type="text/html", headers=headers)
-        # Exactly this type: with a charset behind it discord.py takes the body for mere text.
+        # Exactly this content type: with a charset, discord.py takes the body for plain text.
         return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
 
 
 async def _read(request, asked):
-    """Read what was sent; return whether it came in parts, and how much it was."""
+    """Read a request into `asked`; return whether it is multipart, and its size in bytes."""
     if not request.content_type.startswith("multipart/"):
         text = await request.read()
         asked.body = json.loads(text) if text else None

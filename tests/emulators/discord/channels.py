@@ -1,4 +1,4 @@
-"""The routes of channels: messages, threads, typing."""
+"""Routes of channels: messages, threads, typing."""
 
 from tests.emulators.discord import world
 from tests.emulators.discord.composing import compose
@@ -11,7 +11,7 @@ AUTO_ARCHIVE = (60, 1440, 4320, 10080)
 
 
 def _channel(call, *rights):
-    """Return the channel, if the bot is there and may do all this."""
+    """Return the channel, or refuse if the bot does not see it or lacks one of these permissions."""
     channel = call.discord.channels.get(call["channel_id"])
     if channel is None:
         raise Refusal(10003)
@@ -24,7 +24,7 @@ def _channel(call, *rights):
 
 def _message(call, channel):
     found = next((one for one in channel.messages if one.id == call["message_id"]), None)
-    # What only one person sees is no message of the channel.
+    # An ephemeral message is not a message of the channel.
     if found is None or found.is_ephemeral:
         raise Refusal(10008)
     return found
@@ -32,13 +32,13 @@ def _message(call, channel):
 
 @routes.get("/channels/{channel_id}")
 def get_channel(call):
-    """Show a channel."""
+    """Return a channel."""
     return 200, _channel(call).payload()
 
 
 @routes.patch("/channels/{channel_id}")
 def edit_channel(call):
-    """Change a thread: archive it, lock it, name it; other channels are not the bot's to change."""
+    """Edit a thread: archive, lock or rename it. The bot may not edit other channels."""
     channel = _channel(call)
     if not channel.is_thread:
         raise Refusal(50013)
@@ -58,13 +58,13 @@ def edit_channel(call):
 
 @routes.post("/channels/{channel_id}/typing")
 def typing(call):
-    """Show that the bot is busy."""
+    """Show the typing indicator."""
     _sending(call)[0].typed += 1
     return 204, None
 
 
 def _sending(call, *, files=False):
-    """Return the channel, if the bot may say something there."""
+    """Return the channel and whether it was archived, or refuse if the bot may not send messages there."""
     channel = _channel(call)
     needed = "send_messages_in_threads" if channel.is_thread else "send_messages"
     if not channel.bot_may(needed, *(["attach_files"] if files else [])):
@@ -80,7 +80,7 @@ def _sending(call, *, files=False):
 
 @routes.post("/channels/{channel_id}/messages")
 def create_message(call):
-    """Say something; the same nonce says it once."""
+    """Send a message; a repeated nonce returns the first message."""
     channel, was_archived = _sending(call, files=bool(call.uploads))
     body = call.body or {}
     check_length("nonce", str(body.get("nonce") or ""), 0, 25)
@@ -110,7 +110,7 @@ def _referenced(channel, told):
 
 @routes.get("/channels/{channel_id}/messages")
 def list_messages(call):
-    """Show the last messages, newest first."""
+    """Return the latest messages, newest first."""
     channel = _channel(call)
     if not channel.bot_may("read_message_history"):
         return 200, []
@@ -125,20 +125,20 @@ def list_messages(call):
 
 @routes.get("/channels/{channel_id}/messages/{message_id}")
 def get_message(call):
-    """Show a message."""
+    """Return a message."""
     channel = _channel(call, "read_message_history")
     return 200, _seen(call, _message(call, channel))
 
 
 def _seen(call, message):
-    """Return a message as the bot may read it: what it fetches is blanked like what it is told."""
+    """Return a message as the bot may read it: without the intent, a fetched message is as blank as one in an event."""
     told = message.event(call.discord.reads_content())
     return {key: value for key, value in told.items() if key not in ("guild_id", "member")}
 
 
 @routes.patch("/channels/{channel_id}/messages/{message_id}")
 def edit_message(call):
-    """Change a message of the bot's own."""
+    """Edit a message of the bot."""
     channel = _channel(call, *(["attach_files"] if call.uploads else []))
     message = _message(call, channel)
     if message.author is not call.discord.bot:
@@ -152,7 +152,7 @@ def edit_message(call):
 
 @routes.delete("/channels/{channel_id}/messages/{message_id}")
 def delete_message(call):
-    """Take back an own message, or that of somebody else where the bot may."""
+    """Delete a message of the bot, or of another user if the bot has the permission."""
     channel = _channel(call)
     message = _message(call, channel)
     if message.author is not call.discord.bot and (channel.guild is None or not channel.bot_may("manage_messages")):
@@ -171,7 +171,7 @@ def _check_thread(body):
 
 @routes.post("/channels/{channel_id}/threads")
 def create_thread(call):
-    """Make a thread, or in a forum a post with its first message."""
+    """Create a thread, or in a forum a post with its first message."""
     channel, body = _channel(call), call.body or {}
     _check_thread(body)
     if channel.kind == world.FORUM:
@@ -194,7 +194,7 @@ def _create_post(call, forum, body):
 
 @routes.post("/channels/{channel_id}/messages/{message_id}/threads")
 def create_thread_of_message(call):
-    """Make a thread that hangs on a message."""
+    """Create a thread attached to a message."""
     channel = _channel(call, "create_public_threads")
     message, body = _message(call, channel), call.body or {}
     _check_thread(body)

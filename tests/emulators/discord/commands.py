@@ -1,4 +1,4 @@
-"""The routes of the app's commands, and what Discord refuses of a command."""
+"""Routes of the app's commands, and the checks that a command must pass."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def _check_values(channel, option):
 
 
 def _weight(one):
-    """Return how many characters count: names, descriptions and values, at every depth."""
+    """Return the number of characters that count towards the limit: names, descriptions and values at every depth."""
     own = len(one.get("name", "")) + len(one.get("description") or "")
     choices = sum(len(choice["name"]) + len(str(choice["value"])) for choice in one.get("choices") or [])
     return own + choices + sum(_weight(option) for option in one.get("options") or [])
@@ -91,7 +91,7 @@ def _own(call):
 
 
 def _list(call):
-    """Return the commands of a server, or those of everywhere; both as they were registered."""
+    """Return the registered commands of a server, or the global commands."""
     _own(call)
     guild_id = call.found.get("guild_id")
     if guild_id and not any(one.id == guild_id and one.has_bot for one in call.discord.guilds):
@@ -108,7 +108,7 @@ def _replace(call):
 
 
 def _registered(call, command, before):
-    """Return a command as Discord keeps it: with the id of its predecessor of that name, and with what was not said."""
+    """Return a command as Discord stores it: with default values, and with the id of the previous command of this name."""
     kind = command.get("type", CHAT)
     old = before.get((kind, command["name"]))
     usual = {"description": "", "default_member_permissions": None, "contexts": None, "nsfw": False, "options": []}
@@ -122,14 +122,14 @@ def _registered(call, command, before):
 @routes.get("/applications/{application_id}/commands")
 @routes.get("/applications/{application_id}/guilds/{guild_id}/commands")
 def get_commands(call):
-    """Show the commands."""
+    """Return the commands."""
     return 200, _list(call)
 
 
 @routes.put("/applications/{application_id}/commands")
 @routes.put("/applications/{application_id}/guilds/{guild_id}/commands")
 def put_commands(call):
-    """Replace the commands."""
+    """Replace all commands."""
     registered = _replace(call)
     call.discord.registered[call.found.get("guild_id")] = registered
     if "guild_id" not in call.found:

@@ -1,4 +1,4 @@
-"""Components of messages and modals: what they may be, and what can be found in them."""
+"""Components of messages and modals: validation, and functions that find parts of them."""
 
 from tests.emulators.discord.errors import bad, check_length, check_range, required
 
@@ -13,7 +13,7 @@ LINK, PREMIUM = 5, 6
 
 
 def walk(components):
-    """Yield every component, those within others too."""
+    """Yield every component, including nested components."""
     for component in components or []:
         yield component
         inner = [component[key] for key in ("accessory", "component") if component.get(key)]
@@ -21,7 +21,7 @@ def walk(components):
 
 
 def check_message(components, *, is_v2):
-    """Refuse components that a message may not have."""
+    """Refuse components that are not allowed in a message."""
     allowed = TOP if is_v2 else (ROW,)
     check_length("components", components, 0, 40 if is_v2 else 5)
     _check_tree("components", components, allowed)
@@ -34,7 +34,7 @@ def check_message(components, *, is_v2):
 
 
 def check_modal(data):
-    """Refuse a modal that cannot be shown."""
+    """Refuse an invalid modal."""
     check_length("data.title", data.get("title"), 1, 45)
     check_length("data.custom_id", data.get("custom_id"), 1, 100)
     check_length("data.components", data.get("components"), 1, 5)
@@ -185,7 +185,7 @@ def _check_unique(channel, everything):
 
 
 def numbered(components):
-    """Give every component the number that Discord gives those without one."""
+    """Give each component without an id the number that Discord assigns."""
     everything = list(walk(components))
     taken = {one["id"] for one in everything if one.get("id")}
     number = 0
@@ -210,7 +210,7 @@ def media_of(components):
 
 
 def texts_of(components):
-    """Return the texts that are shown."""
+    """Return the displayed texts."""
     return [one["content"] for one in walk(components) if one["type"] == TEXT]
 
 
@@ -220,5 +220,5 @@ def buttons_of(components):
 
 
 def selects_of(components):
-    """Return the selects of every kind."""
+    """Return the selects of all kinds."""
     return [one for one in walk(components) if one["type"] in SELECTS]

@@ -1,4 +1,4 @@
-"""From the body of a request to a message, or a refusal: Discord's limits on what may be said."""
+"""Turn the body of a request into a message, or refuse it: Discord's limits on messages."""
 
 import copy
 import re
@@ -11,7 +11,7 @@ from tests.emulators.discord.messages import COMPONENTS_V2, EPHEMERAL, Attachmen
 
 MOST_ATTACHMENTS = 10
 CONTENT = 2000
-# What of an embed has which limit; all of it together has 6000, over all embeds.
+# The limits of an embed's fields, in characters; all embeds of a message together are limited to 6000.
 EMBED = {("title",): 256, ("description",): 4096, ("footer", "text"): 2048, ("author", "name"): 256}
 SENT_FLAGS = EPHEMERAL | COMPONENTS_V2 | 1 << 2 | 1 << 12
 LEGACY = ("content", "embeds", "poll", "sticker_ids")
@@ -21,7 +21,7 @@ NO_FILE = "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND"
 
 @dataclass
 class Draft:
-    """A message that was looked at and may be sent."""
+    """A validated message that may be sent."""
 
     content: str = ""
     embeds: list[dict[str, Any]] = field(default_factory=list)
@@ -31,17 +31,17 @@ class Draft:
 
     @property
     def is_v2(self):
-        """Whether it is made of components altogether."""
+        """Whether the message consists of components only."""
         return bool(self.flags & COMPONENTS_V2)
 
     def put(self, message):
-        """Make a message say this."""
+        """Set the content of a message."""
         message.content, message.embeds, message.components = self.content, self.embeds, self.components
         message.flags, message.files = self.flags, self.files
 
 
 def compose(discord, channel, body, uploads, before=None, *, most_bytes=None):
-    """Return the message that a body asks for; `before` is the one that it edits."""
+    """Return the draft for a body; `before` is the message that it edits."""
     body = body or {}
     draft = Draft(flags=_flags(body, before))
     draft.content = _kept(body, "content", before) or ""
@@ -81,7 +81,7 @@ def _flags(body, before):
 
 
 def _refuse_legacy(body, draft):
-    # An empty text counts as used, too; only null and leaving it out do not.
+    # An empty text counts as used; null or a missing key does not.
     for key in LEGACY:
         if body.get(key) is not None or getattr(draft, key, None):
             raise bad(key, NO_LEGACY, f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
@@ -106,12 +106,12 @@ def _check_embeds(embeds):
 
 
 def tidy(filename):
-    """Return a file's name as Discord stores it."""
+    """Return a file name as Discord stores it."""
     return re.sub(r"[^\w.\-]", "", filename.replace(" ", "_")) or "unknown"
 
 
 def _attachments(discord, channel, body, uploads, before, most_bytes):
-    """Return the files of the message to be, and those that `attachment://` may name."""
+    """Return the files of the new message, and by name those that `attachment://` can refer to."""
     for name, data in uploads.values():
         if len(data) > most_bytes:
             raise Refusal(40005, errors={"files": {"_errors": [{"code": "FILE_TOO_LARGE", "message": f"{name} is too large"}]}})
@@ -141,7 +141,7 @@ def _listed(listed, new, old):
             one.filename = tidy(told["filename"])
         one.description, one.title = told.get("description", one.description), told.get("title", one.title)
         files.append(one)
-        # A kept file can be named again only by who says its name along with its id.
+        # `attachment://` can refer to a kept file only if the request lists its name along with its id.
         if told.get("filename") or str(told["id"]) in new:
             names[one.filename] = one
     missing = [one for number, one in new.items() if number not in {str(told.get("id")) for told in listed}]
@@ -149,7 +149,7 @@ def _listed(listed, new, old):
 
 
 def _show(draft, names):
-    """Replace every `attachment://` by where the file is."""
+    """Replace each `attachment://` reference with the URL of the file."""
     for index, embed in enumerate(draft.embeds):
         for key, part in embed.items():
             for inner in ("url", "icon_url"):
@@ -171,7 +171,7 @@ def _show(draft, names):
 
 
 def _complete(components):
-    """Fill in what Discord always tells."""
+    """Fill in the default values that Discord always includes."""
     usual = {
         parts.CONTAINER: {"accent_color": None, "spoiler": False},
         parts.SEPARATOR: {"spacing": 1, "divider": True},

@@ -1,6 +1,6 @@
-"""What Discord refuses with: a status, its own number for the reason, and for a bad form the place in it."""
+"""Discord's refusals: a status, Discord's error code, and for an invalid form the path of the field."""
 
-# Number -> (status, sentence), as Discord's reference lists them.
+# Error code -> (status, message), as listed in Discord's reference.
 REASONS = {
     0: (401, "401: Unauthorized"),
     10003: (404, "Unknown Channel"),
@@ -33,7 +33,7 @@ REASONS = {
 
 
 class Refusal(Exception):
-    """Discord says no."""
+    """A refusal by Discord."""
 
     def __init__(self, code, status=None, errors=None):
         usual, self.message = REASONS.get(code, (400, "Refused"))
@@ -42,12 +42,12 @@ class Refusal(Exception):
 
     @property
     def body(self):
-        """What is answered."""
+        """The body of the response."""
         return {"message": self.message, "code": self.code} | ({"errors": self.errors} if self.errors else {})
 
 
 def bad(channel, code, sentence):
-    """Return the refusal of a form: `place` is dotted, as in `embeds.0.title`."""
+    """Return the refusal of a form; `channel` is the dotted path of the field, as in `embeds.0.title`."""
     errors = {"_errors": [{"code": code, "message": sentence}]}
     for part in reversed(str(channel).split(".")):
         errors = {part: errors}
@@ -55,12 +55,12 @@ def bad(channel, code, sentence):
 
 
 def required(channel):
-    """Return the refusal of something that is not there."""
+    """Return the refusal of a missing field."""
     return bad(channel, "BASE_TYPE_REQUIRED", "This field is required")
 
 
 def check_length(channel, text, low, high):
-    """Refuse a text or a list that is shorter or longer than it may be."""
+    """Refuse a text or list with fewer than `low` or more than `high` characters or items."""
     if text is None:
         text = ""
     unit = "length" if isinstance(text, str) else "number of items"
@@ -71,6 +71,6 @@ def check_length(channel, text, low, high):
 
 
 def check_range(channel, number, low, high):
-    """Refuse a number that is outside; none is fine."""
+    """Refuse a number outside the range; None is accepted."""
     if number is not None and not low <= number <= high:
         raise bad(channel, "NUMBER_TYPE_RANGE", f"Must be between {low} and {high}.")

@@ -1,4 +1,4 @@
-"""What goes wrong on demand, and what Discord slows down."""
+"""Faults on demand, and Discord's rate limits."""
 
 import hashlib
 import re
@@ -13,13 +13,13 @@ from tests.emulators.discord.errors import REASONS
 CLOUDFLARE = (
     "<!DOCTYPE html><html><head><title>Access denied | discord.com used Cloudflare</title></head><body>error code: 1015</body></html>"
 )
-# These are done and then not answered, or answered late; every other kind is refused before anything is done.
+# For these the request is executed, and the response is dropped or delayed; all other kinds refuse it before execution.
 AROUND = ("timeout-after-success", "slow")
 
 
 @dataclass
 class Fault:
-    """One thing that goes wrong, as often as said."""
+    """A fault that strikes a number of times."""
 
     method: str
     path: str
@@ -33,16 +33,16 @@ class Fault:
 
     @property
     def name(self):
-        """The kind without its figures."""
+        """The kind without its parameters."""
         return self.kind if isinstance(self.kind, (str, int)) else self.kind[0]
 
     @property
     def seconds(self):
-        """How long it is to be waited."""
+        """The delay or waiting time."""
         return self.kind[1] if isinstance(self.kind, tuple) else 1.0
 
     def refused(self):
-        """Return (status, body, headers) of the answer."""
+        """Return (status, body, headers) of the response."""
         if self.name == "cloudflare":
             return 429, CLOUDFLARE, {"Retry-After": "900"}
         if self.name == "429":
@@ -56,25 +56,25 @@ class Fault:
 
 
 def limited(seconds):
-    """Return the body of a 429."""
+    """Return the body of a 429 response."""
     return {"message": "You are being rate limited.", "retry_after": round(seconds, 3), "global": False}
 
 
 class Buckets:
-    """How many requests each route may see in how many seconds, for each channel, server or webhook."""
+    """Rate limits: the number of requests that each route allows per period, for each channel, server or webhook."""
 
     def __init__(self):
         self.limit: int | None = 50
         self.seconds = 5.0
-        self._used: dict[str, tuple[int, float]] = {}  # -> (how many, when it began)
+        self._used: dict[str, tuple[int, float]] = {}  # -> (count, start of the period)
 
     def set(self, limit, seconds):
-        """Change the limit from now on; None for none at all."""
+        """Change the limit from now on; None removes it."""
         self.limit, self.seconds = limit, seconds
         self._used.clear()
 
     def take(self, route, majors):
-        """Return the headers for a request, and the seconds to wait if it is one too many."""
+        """Return the headers for a request, and the seconds to wait if it exceeds the limit."""
         if self.limit is None:
             return {}, None
         key, now = f"{route}:{majors}", time.monotonic()
@@ -97,7 +97,7 @@ class Buckets:
 
 
 def dropped(request):
-    """Cut the connection without an answer."""
+    """Close the connection without a response."""
     if request.transport:
         request.transport.abort()
     return web.Response()

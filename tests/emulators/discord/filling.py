@@ -1,4 +1,4 @@
-"""What a person's Discord makes of what is typed in: options of commands, choices in selects, fields of forms."""
+"""What Discord's client sends for user input: options of commands, choices in selects, fields of forms."""
 
 from tests.emulators.discord import commands as kinds
 from tests.emulators.discord.components import LABEL, ROW, STRING_SELECT, TEXT_INPUT, UPLOAD
@@ -8,7 +8,7 @@ PERSONS, ROLES, MENTIONABLES, CHANNELS = 5, 6, 7, 8
 
 
 def filled(user, channel, command, path, given, *, focused=None):
-    """Return the data of a command that is used with these options."""
+    """Return the interaction data of a command with these options."""
     resolved, level, options = {}, [], command.get("options") or []
     for name in path:
         step = next((one for one in options if one["name"] == name and one["type"] in (kinds.SUBCOMMAND, kinds.GROUP)), None)
@@ -29,7 +29,7 @@ def _options(user, channel, options, given, resolved, focused):
     unknown = set(given) - {one["name"] for one in options}
     assert not unknown, f"No option {unknown} among {[one['name'] for one in options]}"
     missing = [one["name"] for one in options if one.get("required") and one["name"] not in given]
-    # While one is still typing, others may be missing.
+    # During autocomplete, required options may be missing.
     assert focused or not missing, f"{missing} must be filled in"
     told = []
     for option in options:
@@ -41,7 +41,7 @@ def _options(user, channel, options, given, resolved, focused):
 
 
 def _value(user, channel, option, value, resolved):
-    """Return what is sent for a value, refused as Discord's own form refuses it."""
+    """Return the value to send; fail if Discord's client would refuse it."""
     name, kind = option["name"], option["type"]
     if option.get("choices"):
         found = [one["value"] for one in option["choices"] if value in (one["value"], one["name"])]
@@ -74,7 +74,7 @@ def _plain(name, kind, option, value):
 
 
 def resolved_person(channel, user):
-    """Return what is told about somebody who was chosen."""
+    """Return the resolved data of a selected user."""
     told = {"users": {user.id: user.payload()}}
     if channel.guild and user.id in channel.guild.roles:
         member = channel.guild.member(user, channel)
@@ -83,12 +83,12 @@ def resolved_person(channel, user):
 
 
 def _bounds(field):
-    """Return how many values a select or a file field takes; null stands for one."""
+    """Return how few and how many values a select or file field takes; null means one."""
     return tuple(1 if field.get(key) is None else field[key] for key in ("min_values", "max_values"))
 
 
 def chosen(channel, select, values):
-    """Return what is sent for a choice."""
+    """Return the data of a choice in a select."""
     low, high = _bounds(select)
     assert low <= len(values) <= high, f"{select['custom_id']} takes {low} to {high} values"
     if select["type"] == STRING_SELECT:
@@ -108,7 +108,7 @@ def _option(select, value):
 
 
 def submitted(user, channel, modal, given):
-    """Return the data of a form that is sent."""
+    """Return the data of a submitted form."""
     resolved, told, names = {}, [], set()
     for component in modal["components"]:
         base = {"id": component["id"], "type": component["type"]}
@@ -125,7 +125,7 @@ def submitted(user, channel, modal, given):
 
 
 def _field(user, channel, field, given, resolved):
-    """Return one field as it is sent: as given, or as the bot filled it in beforehand."""
+    """Return the data of one field: the given value, or the bot's default."""
     told = {"id": field["id"], "type": field["type"], "custom_id": field["custom_id"]}
     value = given.get(field["custom_id"])
     fill = {TEXT_INPUT: _text, UPLOAD: _files, RADIO: _radio, CHECKBOXES: _boxes, CHECKBOX: _box}.get(field["type"], _select)

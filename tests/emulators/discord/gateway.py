@@ -1,4 +1,4 @@
-"""The gateway: sessions that outlive their sockets, and what goes to which of them."""
+"""The gateway: sessions that outlive their sockets, and the routing of events to sessions."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 GUILDS, MEMBERS, PRESENCES, GUILD_MESSAGES, DIRECT_MESSAGES, CONTENT = (1 << bit for bit in (0, 1, 8, 9, 12, 15))
 DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, MEMBERS_WANTED, INVALID, HELLO, ACK = (*range(5), *range(6, 12))
 LONGEST_FROM_CLIENT = 4096
-# The intent that an event takes; None: everybody gets it.
+# The intent that an event requires; None means that every session gets it.
 INTENT = {
     "GUILD": GUILDS,
     "CHANNEL": GUILDS,
@@ -35,7 +35,7 @@ def _zlib():
 
 
 def _zstd():
-    import zstandard  # only there when the bot uses it: it asks for this stream if it can read it
+    import zstandard  # installed only if the bot uses it: discord.py requests this stream if it can read it
 
     stream = zstandard.ZstdCompressor().compressobj()
     return lambda text: stream.compress(text.encode()) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
@@ -46,7 +46,7 @@ STREAMS = {None: lambda: _plain, "zlib-stream": _zlib, "zstd-stream": _zstd}
 
 @dataclass(eq=False)
 class Session:
-    """What the bot is to the gateway on one shard; a socket may come and go."""
+    """The session of the bot on one shard; its sockets may disconnect and reconnect."""
 
     shard: int
     count: int
@@ -55,14 +55,14 @@ class Session:
     sequence: int = 0
     sent: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=5000))
     socket: "Socket | None" = None
-    presence: dict[str, Any] | None = None  # how the bot wanted to be seen when it came
+    presence: dict[str, Any] | None = None  # the presence that the bot requested on identify
 
     def has(self, guild):
-        """Return whether events of this server go here; what is of no server goes to the first shard."""
+        """Return whether events of this server belong to this shard; events without a server belong to the first shard."""
         return (int(guild.id) >> 22) % self.count == self.shard if guild else self.shard == 0
 
     def wants(self, event, guild):
-        """Return whether the bot asked for this event."""
+        """Return whether the bot's intents include this event."""
         intent = INTENT[event.partition("_")[0]]
         if intent == GUILD_MESSAGES and guild is None:
             intent = DIRECT_MESSAGES
@@ -78,7 +78,7 @@ class Session:
 
 
 class Socket:
-    """One connection of the bot."""
+    """A connection of the bot."""
 
     def __init__(self, websocket, compress):
         self.websocket = websocket
@@ -89,7 +89,7 @@ class Socket:
         self.heartbeats = 0
 
     def send(self, told):
-        """Send in turn."""
+        """Queue a payload for sending."""
         self._waiting.put_nowait(told)
 
     async def _write(self):
@@ -103,31 +103,31 @@ class Socket:
                 self._waiting.task_done()
 
     async def sent(self):
-        """Wait until what was to be sent is sent."""
+        """Wait until the queued payloads are sent."""
         joined = asyncio.ensure_future(self._waiting.join())
-        # A writer whose other end is gone leaves things unsent.
+        # A writer whose peer is gone never finishes the queue.
         await asyncio.wait([joined, self._writer], timeout=2.0, return_when=asyncio.FIRST_COMPLETED)
         joined.cancel()
 
     def leave(self):
-        """Part from the session, which stays for a resume."""
+        """Detach from the session, which stays available for a resume."""
         if self.session and self.session.socket is self:
             self.session.socket = None
 
     async def close(self, code):
-        """Close with a code."""
+        """Close the connection with a code."""
         self.leave()
         await self.sent()
         await self.websocket.close(code=code)
 
     def end(self):
-        """Stop writing."""
+        """Stop the writer."""
         self.leave()
         self._writer.cancel()
 
 
 class Gateway:
-    """Every session and every socket."""
+    """All sessions and sockets."""
 
     def __init__(self, discord):
         self.discord = discord
@@ -138,7 +138,7 @@ class Gateway:
         self.refusals: list[int | None] = []  # the next connections are refused with these codes
 
     def dispatch(self, event, data, guild=None):
-        """Send an event to those that asked for it; `data` may be a function of whether the bot reads every content."""
+        """Send an event to the sessions that want it; `data` may be a function that takes whether the bot has the content intent."""
         for session in list(self.sessions.values()):
             if session.has(guild) and session.wants(event, guild):
                 session.dispatch(event, data(bool(session.intents & CONTENT)) if callable(data) else data)
@@ -149,7 +149,7 @@ class Gateway:
         return bool(shards) and len(shards) == max(shards.values())
 
     async def serve(self, request):
-        """Speak with one connection until it ends."""
+        """Serve a connection until it ends."""
         if self.refusals and self.refusals[0] is None:
             self.refusals.pop(0)
             return web.Response(status=503, text="no upstream")
@@ -177,7 +177,7 @@ class Gateway:
 
     def _ended(self, socket):
         session = socket.session
-        # A bot that says goodbye ends its session; one that is cut off may come back to it.
+        # A normal close ends the session; after any other disconnect the bot may resume it.
         if session and session.socket is socket and socket.websocket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
             self.sessions.pop(session.id, None)
         socket.end()
@@ -185,7 +185,7 @@ class Gateway:
         self.discord.changed()
 
     def _heard(self, socket, op, data):
-        """Act on what the bot says; return the code to close with, if any."""
+        """Handle a payload from the bot; return the code to close with, or None."""
         if op == HEARTBEAT:
             socket.heartbeats += 1
             if self.acknowledges:
@@ -253,7 +253,7 @@ class Gateway:
         return None
 
     async def tell_all(self, op, data=None):
-        """Say something to every connection, and hold none for ready until it came back."""
+        """Send an opcode to every connection, and consider none ready until it has reconnected."""
         for socket in [one for one in self.sockets if one.session]:
             socket.leave()
             socket.send({"op": op, "d": data})

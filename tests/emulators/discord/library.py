@@ -1,4 +1,4 @@
-"""discord.py: its import warns that Python 3.13 drops a module, and warnings are errors here."""
+"""Import discord.py without its warning about `audioop`, a module that Python 3.13 removes: warnings are errors in tests."""
 
 import warnings
 

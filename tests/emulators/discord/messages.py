@@ -1,4 +1,4 @@
-"""A message as the emulated Discord keeps and shows it."""
+"""Messages as the emulated Discord stores and shows them."""
 
 import copy
 import hashlib
@@ -16,54 +16,54 @@ DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU = 0, 19, 20, 23
 
 @dataclass(eq=False)
 class Attachment:
-    """A file that was uploaded."""
+    """An uploaded file."""
 
     discord: Any
     id: str
     filename: str
     data: bytes
-    channel: str  # the channel's id; Discord's links begin with it
+    channel: str  # the channel's id, which is part of the URL
     description: str | None = None
     title: str | None = None
 
     @property
     def content_type(self):
-        """What Discord takes it for: it goes by the name."""
+        """The type that Discord derives from the name."""
         return mimetypes.guess_type(self.filename)[0] or "application/octet-stream"
 
     @property
     def url(self):
-        """Where it is for a day, signed as Discord signs."""
+        """The signed URL, valid for a day."""
         expires = f"{self.discord.wall_clock() + self.discord.cdn_seconds:x}"
         path = f"/attachments/{self.channel}/{self.id}/{quote(self.filename)}"
         return f"{self.discord.cdn_base}{path}?ex={expires}&is=0&hm={self.signed(expires)}&"
 
     def signed(self, expires):
-        """Return the signature of a link."""
+        """Return the signature of a URL."""
         return hashlib.sha256(f"{self.id}{expires}{self.discord.token}".encode()).hexdigest()
 
     @property
     def size_in_pixels(self):
-        """Width and height of a PNG; nothing is looked into else."""
+        """Width and height of a PNG; empty for other files, which are not inspected."""
         if self.data[:8] != b"\x89PNG\r\n\x1a\n" or len(self.data) < 24:
             return {}
         return dict(zip(("width", "height"), struct.unpack(">II", self.data[16:24]), strict=True))
 
     def payload(self):
-        """Return what is told about it."""
+        """Return the attachment object of the API."""
         told = {"id": self.id, "filename": self.filename, "size": len(self.data), "url": self.url, "proxy_url": self.url}
         more = {"description": self.description, "title": self.title}
         return told | {"content_type": self.content_type} | self.size_in_pixels | {key: value for key, value in more.items() if value}
 
     def media(self):
-        """Return what a component tells about the file that it shows."""
+        """Return the media object of a component that shows the file."""
         size = self.size_in_pixels or {"width": None, "height": None}
         return {"id": self.id, "url": self.url, "proxy_url": self.url, "content_type": self.content_type, "attachment_id": self.id, **size}
 
 
 @dataclass(eq=False)
 class Message:
-    """What was said. What people and the bot see of it are its properties; `payload` is what goes over the wire."""
+    """A message. Its properties are what users and the bot see; `payload` is what is sent over the wire."""
 
     discord: Any
     id: str
@@ -76,7 +76,7 @@ class Message:
     files: list[Attachment] = field(default_factory=list)
     nonce: str | int | None = None
     reference: "Message | None" = None
-    use: Any = None  # the interaction that it answers
+    use: Any = None  # the interaction that it responds to
     mentions: list[Any] = field(default_factory=list)
     edits: list["Message"] = field(default_factory=list)
     created_at: str = ""
@@ -89,22 +89,22 @@ class Message:
 
     @property
     def is_ephemeral(self):
-        """Whether only one person sees it."""
+        """Whether only one user sees it."""
         return bool(self.flags & EPHEMERAL)
 
     @property
     def is_thinking(self):
-        """Whether it is the promise of a message."""
+        """Whether it is a deferred response that is not yet completed."""
         return bool(self.flags & LOADING)
 
     @property
     def is_v2(self):
-        """Whether it is made of components altogether."""
+        """Whether it consists of components only."""
         return bool(self.flags & COMPONENTS_V2)
 
     @property
     def attachments(self):
-        """Every file of the message, also those that Discord shows through an embed or a component only."""
+        """Every file of the message, including files that Discord shows only in an embed or a component."""
         return [one.payload() for one in self.files]
 
     def data(self, name):
@@ -114,7 +114,7 @@ class Message:
         return found[0]
 
     def texts(self):
-        """Return all text that is shown, in its order."""
+        """Return all displayed texts in order."""
         told = [self.content, *texts_of(self.components)]
         for embed in self.embeds:
             told += [embed.get("author", {}).get("name"), embed.get("title"), embed.get("description")]
@@ -123,7 +123,7 @@ class Message:
         return [one for one in told if one]
 
     def buttons(self):
-        """Return (label, custom_id, whether it is disabled) of every button, a link's address for one that is a link."""
+        """Return (label, custom_id, whether it is disabled) of every button; for a link button, its URL instead of the custom_id."""
         return [
             (one.get("label"), one.get("custom_id") or one.get("url"), one.get("disabled", False)) for one in buttons_of(self.components)
         ]
@@ -133,11 +133,11 @@ class Message:
         return selects_of(self.components)
 
     def covered(self):
-        """Return of every picture in a component whether it is hidden until somebody presses on it, whatever its file is called."""
+        """Return for each picture in a component whether it is a spoiler, regardless of its file name."""
         return [bool(item.get("spoiler")) for item, key in media_of(self.components) if key == "media"]
 
     def before_edit(self):
-        """Keep how it looks now among the earlier versions."""
+        """Save the current state in the list of earlier versions."""
         earlier = copy.copy(self)
         earlier.embeds, earlier.components = copy.deepcopy(self.embeds), copy.deepcopy(self.components)
         earlier.files, earlier.edits = list(self.files), []
@@ -155,7 +155,7 @@ class Message:
         return shown | {one.id for one in self.files if one.url.partition("?")[0] in urls}
 
     def payload(self, *, is_seen=True, depth=1):
-        """Return the message on the wire; without the right to see it, without what it says."""
+        """Return the message on the wire; without its content if the bot may not read it."""
         hidden = self.shown_files()
         told = {
             **{"id": self.id, "channel_id": self.channel.id, "type": self._kind(), "author": self.author.payload(), "flags": self.flags},
@@ -188,7 +188,7 @@ class Message:
         return told
 
     def event(self, sees_content):
-        """Return what MESSAGE_CREATE and MESSAGE_UPDATE tell the bot, who reads only what is meant for it."""
+        """Return the data of MESSAGE_CREATE and MESSAGE_UPDATE; without the content intent, only messages to the bot have content."""
         bot = self.discord.bot
         is_for_bot = self.channel.guild is None or self.author is bot or bot in self.mentions
         told = self.payload(is_seen=is_for_bot or sees_content)

@@ -1,4 +1,4 @@
-"""What a person does on Discord: says something, uses commands, presses buttons, fills in forms."""
+"""Actions of a user on Discord: send messages, use commands, press buttons, submit forms."""
 
 import re
 
@@ -12,25 +12,25 @@ from tests.emulators.discord.world import DM, GROUP, Channel, User
 
 
 class Person(User):
-    """Somebody who is no bot."""
+    """A human user."""
 
     dm_closed = False
     _dm: Channel | None = None
 
     def join(self, guild, permissions=()):
-        """Become a member, with these rights beyond everybody's; again: with these instead."""
+        """Join a server with additional permissions; a second call replaces these permissions."""
         guild.add(self, [permissions] if isinstance(permissions, str) else permissions)
         return self
 
     def dm(self):
-        """Return the place between this person and the bot."""
+        """Return the direct message channel of this user and the bot."""
         if self._dm is None:
             self._dm = Channel(self.discord, f"dm of {self.name}", DM, user=self)
             self.discord.channels[self._dm.id] = self._dm
         return self._dm
 
     def group(self, *others):
-        """Return a place among people, where the bot is only as somebody's own command."""
+        """Return a group channel of users, where the bot is available only as a user-installed command."""
         made = Channel(self.discord, "a few", GROUP, people=(self, *others))
         self.discord.channels[made.id] = made
         return made
@@ -42,24 +42,24 @@ class Person(User):
         return file
 
     async def say(self, channel, content="", *, files=(), reply_to=None):
-        """Say something; `<@BOT>` stands for a mention of the bot, `files` are (name, bytes)."""
+        """Send a message; `<@BOT>` stands for a mention of the bot, `files` are (name, bytes)."""
         self._enter(channel)
         content = content.replace("<@BOT>", f"<@{self.discord.bot.id}>")
         draft = Draft(content, files=[self.upload(name, data, channel) for name, data in files])
         everybody = self.discord.users | {self.discord.bot.id: self.discord.bot}
         mentioned = [everybody[found] for found in dict.fromkeys(re.findall(r"<@!?(\d+)>", content)) if found in everybody]
-        # A reply mentions whom it answers, as long as the person does not switch that off.
+        # A reply mentions the author of the original message, unless the user switches that off.
         if reply_to and reply_to.author not in mentioned:
             mentioned.append(reply_to.author)
         return self.discord.add_message(channel, self, draft, reference=reply_to, mentions=mentioned)
 
     async def use(self, channel, command, /, **given):
-        """Use a slash command; `preset save` is a command within a command."""
+        """Use a slash command; `preset save` is a subcommand."""
         found, path = self._command(channel, command.split()[0], kinds.CHAT), command.split()[1:]
         return await self._used(channel, uses.COMMAND, filling.filled(self, channel, found, path, given))
 
     async def complete(self, channel, command, option, typed, /, **given):
-        """Type into an option and return what is proposed: dictionaries with name and value."""
+        """Type into an option and return the suggestions: dictionaries with name and value."""
         found, path = self._command(channel, command.split()[0], kinds.CHAT), command.split()[1:]
         data = filling.filled(self, channel, found, path, given | {option: typed}, focused=option)
         use = await self._used(channel, uses.AUTOCOMPLETE, data)
@@ -67,7 +67,7 @@ class Person(User):
         return use.choices
 
     async def menu(self, channel, name, target):
-        """Use a command from the menu of a message or a person."""
+        """Use a command from the context menu of a message or a user."""
         is_message = isinstance(target, Message)
         found = self._command(channel, name, kinds.MESSAGE if is_message else kinds.USER)
         data = {"id": found["id"], "name": name, "type": found["type"], "target_id": target.id}
@@ -83,7 +83,7 @@ class Person(User):
         return await self._pressed(message, {"component_type": BUTTON, "custom_id": found[0]["custom_id"], "id": found[0]["id"]})
 
     async def pick(self, message, select, values):
-        """Choose in a select, named by its custom_id or its placeholder: values or labels, or persons."""
+        """Choose in a select, named by its custom_id or placeholder; `values` are values, labels or users."""
         found = [one for one in selects_of(message.components) if select in (one.get("custom_id"), one.get("placeholder"))]
         assert found, f"No select {select!r} among {[one.get('custom_id') for one in message.selects()]}"
         assert not found[0].get("disabled"), f"{select!r} is disabled"
@@ -98,7 +98,7 @@ class Person(User):
         return await self._used(message.channel, uses.COMPONENT, data, source=message)
 
     async def submit(self, use, given):
-        """Send the form that the bot answered with, filled in: texts, lists of values, or (name, bytes) for a file."""
+        """Submit the form that the bot responded with; fields are texts, lists of values, or (name, bytes) for a file."""
         assert use.modal, f"{use} has shown no form"
         data = filling.submitted(self, use.channel, use.modal, given)
         return await self._used(use.channel, uses.MODAL, data, source=use.source, parent=use)
@@ -113,7 +113,7 @@ class Person(User):
             channel.guild.add(self)
 
     def _command(self, channel, name, kind):
-        """Return a command as it was registered, if Discord offers it to this person here."""
+        """Return a registered command, if Discord offers it to this user in this channel."""
         own = self.discord.registered.get(channel.guild and channel.guild.id) or []
         everywhere = self.discord.registered.get(None) or []
         offered = [one for one in [*own, *everywhere] if one["type"] == kind]

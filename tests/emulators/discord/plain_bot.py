@@ -1,4 +1,4 @@
-"""A plain discord.py bot, for the emulator's own test."""
+"""A plain discord.py bot for the tests of the emulator."""
 
 import io
 
@@ -9,7 +9,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x08" + b
 
 
 class Bot(library.AutoShardedClient):
-    """A bot as small as it can be: it keeps what it hears, and answers what has no answer of its own here with `answer`."""
+    """A minimal bot: it records messages, and responds to components and forms with `answer`."""
 
     def __init__(self, shards=1):
         intents = library.Intents(guilds=True, guild_messages=True, dm_messages=True)
@@ -33,7 +33,7 @@ class Bot(library.AutoShardedClient):
 
 
 def file(name="cat.png"):
-    """Return a picture to send."""
+    """Return a picture file to send."""
     return library.File(io.BytesIO(PNG), name)
 
 

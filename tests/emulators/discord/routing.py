@@ -1,4 +1,4 @@
-"""Which request is which: routes as the document writes them, and a request as a route sees it."""
+"""Routing: routes as written in Discord's documentation, and a request as a route sees it."""
 
 import re
 import time
@@ -11,7 +11,7 @@ MAJORS = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 
 @dataclass
 class Request:
-    """What the bot asked for and how it was answered: `files` are (name, bytes) by their number, `status` None is no answer at all."""
+    """A request and its response: `files` are (name, bytes) by number; `status` is None if there was no response."""
 
     method: str
     path: str
@@ -19,7 +19,7 @@ class Request:
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     status: int | None = None
     at: float = field(default_factory=time.monotonic)
-    code: int | None = None  # Discord's number of the reason of a refusal
+    code: int | None = None  # Discord's error code of a refusal
 
     def __str__(self):
         body = str(self.body)
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass
 class Call:
-    """A request on its route."""
+    """A request matched to its route."""
 
     discord: Any
     route: "Route"
@@ -42,13 +42,13 @@ class Call:
 
     @property
     def majors(self):
-        """What limits of rate are counted by, beside the route."""
+        """The major parameters, which separate the rate limits of a route."""
         return "+".join(self.found[name] for name in MAJORS if name in self.found)
 
 
 @dataclass
 class Route:
-    """A method and a path with names in braces."""
+    """A method, and a path with parameters in braces."""
 
     method: str
     path: str
@@ -59,13 +59,13 @@ class Route:
         self._pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path) + "$")
 
     def match(self, method, path):
-        """Return what the names stand for, or None."""
+        """Return the parameters of a matching request, or None."""
         found = self._pattern.match(path) if method == self.method else None
         return found and found.groupdict()
 
 
 class Routes(list[Route]):
-    """Routes that belong together; the first that fits is taken."""
+    """A group of routes; the first matching route handles a request."""
 
     def __init__(self, *, needs_token=True):
         super().__init__()
@@ -79,21 +79,21 @@ class Routes(list[Route]):
         return add
 
     def get(self, path):
-        """Add a route that tells something."""
+        """Add a GET route."""
         return self._added("GET", path)
 
     def post(self, path):
-        """Add a route that makes something."""
+        """Add a POST route."""
         return self._added("POST", path)
 
     def put(self, path):
-        """Add a route that replaces something."""
+        """Add a PUT route."""
         return self._added("PUT", path)
 
     def patch(self, path):
-        """Add a route that changes something."""
+        """Add a PATCH route."""
         return self._added("PATCH", path)
 
     def delete(self, path):
-        """Add a route that removes something."""
+        """Add a DELETE route."""
         return self._added("DELETE", path)

@@ -1,4 +1,4 @@
-"""Whether bodies are as Discord's own OpenAPI document says. Where the document is not at hand, everything is."""
+"""Validate bodies against Discord's own OpenAPI document. Without the document, every body is valid."""
 
 import copy
 import functools
@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "shared" / "specs" / "discord-openapi.json"
 URN = "urn:discord"
-# Keys that discord.py sends and Discord takes without naming them: `tts` in edits, `nsfw` of commands, and a kept attachment whole.
+# Keys that discord.py sends and Discord accepts without documenting: `tts` in edits, `nsfw` of commands, and all of a kept attachment.
 HARMLESS = {"tts", "nsfw"}
 WHOLE_ATTACHMENT = {"size", "url", "proxy_url", "width", "height", "content_type", "spoiler", "ephemeral", "flags", "placeholder"}
 HARMLESS_IN = {"embeds": {"flags"}, "attachments": WHOLE_ATTACHMENT | {"placeholder_version", "duration_secs", "waveform"}}
@@ -20,12 +20,12 @@ HARMLESS_IN = {"embeds": {"flags"}, "attachments": WHOLE_ATTACHMENT | {"placehol
 
 @functools.cache
 def document():
-    """Return the document, or None where it is not at hand."""
+    """Return the schema, or None if the document is not available."""
     return Schema(json.loads(DOCUMENT.read_text(encoding="utf-8"))) if DOCUMENT.exists() else None
 
 
 class Schema:
-    """The document, ready to be asked."""
+    """The OpenAPI document as a validator."""
 
     def __init__(self, api):
         self._api = api
@@ -33,7 +33,7 @@ class Schema:
 
     @functools.cache  # noqa: B019 - there is one document, as long as the tests run
     def _operation(self, method, path):
-        """Return the path of the document that fits best: with the fewest names in braces."""
+        """Return the best matching path template of the document: the one with the fewest parameters."""
         wanted = path.strip("/").split("/")
         fitting = [
             template
@@ -55,7 +55,7 @@ class Schema:
         return f"{URN}#/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
 
     def check_request(self, method, path, body, *, is_multipart=False):
-        """Return what is wrong with the body of a request, as sentences."""
+        """Return the errors in the body of a request, as sentences."""
         kind = "multipart/form-data" if is_multipart else "application/json"
         reference = self._reference(method, path, "requestBody", "content", kind, "schema")
         if reference is None:
@@ -63,13 +63,13 @@ class Schema:
         return [f"{method} {path}: {one}" for one in [*self._errors(reference, body), *self._unknown({"$ref": reference}, body, ())]]
 
     def check_reply(self, method, path, status, body):
-        """Return what is wrong with an answer, as sentences."""
+        """Return the errors in a response, as sentences."""
         reference = self._reference(method, path, "responses", str(status), "content", "application/json", "schema")
         return [f"{method} {path} -> {status}: {one}" for one in self._errors(reference, body)] if reference else []
 
     def _errors(self, reference, body):
         validator = Draft202012Validator({"$ref": reference}, registry=self._registry)
-        for _ in range(5):  # every round may uncover ids that lie deeper
+        for _ in range(5):  # each round may uncover more deeply nested ids
             errors = list(validator.iter_errors(body))
             body, is_cured = _cured(body, errors)
             if not is_cured:
@@ -86,7 +86,7 @@ class Schema:
         return schema
 
     def _known(self, schema, value):
-        """Return the keys that an object may have with the schemas of what they hold; None where any key will do."""
+        """Return the known keys of an object with the schemas of their values; None if any key is allowed."""
         schema, known = self._resolved(schema), {}
         for one in schema.get("allOf", []):
             known |= self._known(one, value) or {}
@@ -109,7 +109,7 @@ class Schema:
         return [item for one in (*schema.get("allOf", []), *schema.get("anyOf", []), *schema.get("oneOf", [])) for item in self._items(one)]
 
     def _unknown(self, schema, value, path):
-        """Yield every key that the document does not know: it forbids hardly any, so a misspelt one would pass."""
+        """Yield each undocumented key: the document forbids almost none, so a misspelt key would pass validation."""
         if isinstance(value, list):
             items = self._items(schema)
             for index, one in enumerate(value):
@@ -142,7 +142,7 @@ def _leaves(errors):
 
 
 def _cured(body, errors):
-    """Make numbers words where only an id as a word will do: Discord takes both, the document does not."""
+    """Convert numbers to strings where the document requires an id as a string: Discord accepts both."""
     cured, body = False, copy.deepcopy(body)
     for error in _leaves(errors):
         is_id = isinstance(error.instance, int) and not isinstance(error.instance, bool) and error.absolute_path
@@ -154,7 +154,7 @@ def _cured(body, errors):
 
 
 def _told(error):
-    """Return the error that matters: of a union the branch whose `type` is the one that is there."""
+    """Return the relevant error: in a union, that of the branch whose `type` matches."""
     while error.context:
         branches: dict[Any, list[Any]] = {}
         for one in error.context:

@@ -1,4 +1,4 @@
-"""The emulated Discord: starts and stops, keeps what there is, and says to tests what happened."""
+"""The emulated Discord: starts and stops, stores its objects, and lets tests wait for events."""
 
 import asyncio
 import base64
@@ -22,10 +22,10 @@ from tests.emulators.discord.world import Channel, Guild, Ids, User
 
 NONCE_SECONDS = 300
 MIB = 1024 * 1024
-# What everybody without a picture of their own is shown by: 64 pixels square, all black.
+# The avatar of users without their own picture: 64 pixels square, all black.
 PORTRAIT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAD0lEQVR42mNgGAWjgHwAAAJAAAHgTR1EAAAAAElFTkSuQmCC")
 
-#: What is waited for is announced; only what never comes takes so long.
+#: Waiting is driven by events; only a condition that never becomes true takes this long, in seconds.
 PATIENCE = 90.0
 
 
@@ -43,8 +43,8 @@ class Discord:
         self.attachments = {}
         self.uses: list[Use] = []
         self.requests: list[Request] = []
-        self.rejected: list[str] = []  # where the bot strayed from the document
-        self.misspoken: list[str] = []  # where this emulator did
+        self.rejected: list[str] = []  # how the bot's requests differ from the OpenAPI document
+        self.misspoken: list[str] = []  # how this emulator's responses do
         self.commands, self.registered, self.puts = [], {}, 0
         self.identifies, self.resumes = 0, 0
         self.session_start_limit = {"total": 1000, "remaining": 1000, "reset_after": 86400000, "max_concurrency": 1}
@@ -56,22 +56,22 @@ class Discord:
 
     @property
     def is_validating(self):
-        """Whether Discord's document is at hand."""
+        """Whether Discord's OpenAPI document is available."""
         return self.schema is not None
 
     @property
     def cdn_base(self):
-        """Where pictures and attachments are."""
+        """The base URL of pictures and attachments."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def api_base(self):
-        """Where the routes are."""
+        """The base URL of the routes."""
         return self.cdn_base + PREFIX
 
     @property
     def gateway_url(self):
-        """Where the gateway is."""
+        """The URL of the gateway."""
         return f"ws://127.0.0.1:{self.port}"
 
     async def __aenter__(self):
@@ -82,7 +82,7 @@ class Discord:
         await self.stop()
 
     async def start(self):
-        """Begin to listen; after a stop at the same address as before, and with all that there was."""
+        """Start listening; after a stop, at the same address and with all objects kept."""
         app = web.Application(client_max_size=100 * MIB)
         app.router.add_route("*", PREFIX + "/{path:.*}", self.api.handle)
         app.router.add_get("/attachments/{channel}/{id}/{name}", self._attachment)
@@ -95,7 +95,7 @@ class Discord:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self):
-        """Be gone, as in an outage."""
+        """Stop listening, as in an outage."""
         if self._runner:
             await self.gateway.close_all(1001)
             await self._runner.cleanup()
@@ -112,7 +112,7 @@ class Discord:
         return web.Response(body=PORTRAIT, content_type="image/png")
 
     def guild(self, name, *, has_bot=True, locale="en-US"):
-        """Make a server, with the bot or without."""
+        """Create a server, with or without the bot."""
         made = Guild(self, name, has_bot=has_bot, locale=locale)
         if has_bot:
             made.add(self.bot)
@@ -121,7 +121,7 @@ class Discord:
         return made
 
     def user(self, name, *, dm_closed=False):
-        """Make a person."""
+        """Create a user."""
         made = Person(self, name)
         made.dm_closed = dm_closed
         self.users[made.id] = made
@@ -132,27 +132,27 @@ class Discord:
         return int(time.time())
 
     def now(self):
-        """Return the time as Discord writes it."""
+        """Return the time in Discord's format."""
         return datetime.datetime.now(datetime.UTC).isoformat()
 
     def dispatch(self, event, data, guild=None):
-        """Tell the bot of something, if it is there and asked for it."""
+        """Send an event to the bot, if it is in the server and its intents include the event."""
         if guild is None or guild.has_bot:
             self.gateway.dispatch(event, data, guild)
         self.changed()
 
     def reads_content(self):
-        """Return whether the bot may read what is not meant for it."""
+        """Return whether the bot has the content intent, and so may read messages that are not meant for it."""
         return any(one.intents & CONTENT for one in self.gateway.sessions.values())
 
     def is_user_installable(self):
-        """Return whether persons can install the bot for themselves, as far as its commands tell."""
+        """Return whether users can install the bot for themselves, according to its commands."""
         return any(1 in (one.get("integration_types") or []) for one in self.commands)
 
     def add_message(
         self, channel, author, draft, *, use=None, flags=0, nonce=None, reference=None, mentions=(), id=None, is_original=False
     ):
-        """Have something said."""
+        """Add a message to a channel."""
         made = Message(
             self, id or self.ids(), channel, author, flags=flags, nonce=nonce, reference=reference, use=use, mentions=[*mentions]
         )
@@ -168,26 +168,26 @@ class Discord:
         return made
 
     def said_with(self, channel, nonce):
-        """Return what the bot said with this nonce a few minutes ago."""
+        """Return the bot's message with this nonce if it was sent in the last minutes."""
         message, at = self._nonces.get((channel.id, str(nonce)), (None, 0.0))
         return message if message and time.monotonic() - at < NONCE_SECONDS else None
 
     def repeat(self, event):
-        """Tell the bot once more of a message or a use, the very same one."""
+        """Send the event of a message or an interaction to the bot a second time."""
         if isinstance(event, Use):
             self.gateway.dispatch("INTERACTION_CREATE", event.payload(), event.channel.guild)
         else:
             self._told("MESSAGE_CREATE", event)
 
     def edit_message(self, message, draft):
-        """Have a message say something else."""
+        """Change a message."""
         message.before_edit()
         draft.put(message)
         message.edited_at = self.now()
         self._told("MESSAGE_UPDATE", message)
 
     def delete_message(self, message):
-        """Take a message away."""
+        """Delete a message."""
         message.is_deleted = True
         told = {"id": message.id, "channel_id": message.channel.id}
         if message.channel.guild:
@@ -201,11 +201,11 @@ class Discord:
         self.changed()
 
     def changed(self):
-        """Wake those who wait for something."""
+        """Wake the waiting tests."""
         self._pulse.set()
 
     async def until(self, condition, timeout=PATIENCE):  # noqa: ASYNC109 - says in its error what happened meanwhile
-        """Wait until a condition holds and return what it returned; it may be a coroutine function."""
+        """Wait until a condition is true and return its value; it may be a coroutine function."""
         deadline = time.monotonic() + timeout
         while True:
             self._pulse.clear()
@@ -216,7 +216,7 @@ class Discord:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"Not within {timeout} s. The last requests:\n" + "\n".join(map(str, self.requests[-12:])))
-            # What does not go through here is looked for now and then.
+            # Poll for changes that do not call `changed`.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pulse.wait(), min(left, 0.05))
 
@@ -224,19 +224,19 @@ class Discord:
         """Wait until the bot is connected on every shard."""
         await self.until(self.gateway.is_ready, timeout)
         await asyncio.gather(*(one.sent() for one in list(self.gateway.sockets)))
-        await asyncio.sleep(0.05)  # a moment to take in what was sent
+        await asyncio.sleep(0.05)  # a moment for the bot to process what was sent
 
     def fault(self, method, path, kind, times=1):
-        """Have the next requests to a path go wrong; see `faults` for the kinds."""
+        """Arm a fault for the next requests to a path; see `faults` for the kinds."""
         self.api.faults.append(Fault(method, path, kind, times))
         return self.api.faults[-1]
 
     def bucket(self, limit, seconds=5.0):
-        """Set how many requests a route may see; None for no limit."""
+        """Set how many requests a route allows per period; None removes the limit."""
         self.api.buckets.set(limit, seconds)
 
     def clock(self, ack=3.0, token=900.0):
-        """Set how long interactions may go unanswered and how long their tokens live, in seconds."""
+        """Set how long interactions may stay unanswered and how long their tokens live, in seconds."""
         self.ack_seconds, self.token_seconds = ack, token
 
     async def close_gateway(self, code):
@@ -244,20 +244,20 @@ class Discord:
         await self.gateway.close_all(code)
 
     async def reconnect(self):
-        """Ask the bot to connect anew."""
+        """Ask the bot to reconnect."""
         await self.gateway.tell_all(RECONNECT)
 
     async def invalidate(self, resumable=False):
-        """Tell the bot that its session is no more, or not for now."""
+        """Invalidate the bot's session; a resumable session is only interrupted."""
         await self.gateway.tell_all(INVALID, resumable)
         if not resumable:
             self.gateway.sessions.clear()
 
     def refuse_gateway(self, times, code=4004):
-        """Refuse the next connections; with None as the code already at the door."""
+        """Refuse the next connections with a code; None refuses the connection itself."""
         self.gateway.refusals += [code] * times
 
     def new_token(self):
-        """Change the bot's token, as its owner may; returns the new one."""
+        """Replace the bot's token, as its owner can, and return the new token."""
         self.token = f"test.{secrets.token_hex(8)}.secret"
         return self.token

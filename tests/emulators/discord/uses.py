@@ -1,4 +1,4 @@
-"""An interaction: what a person did, how long the bot may answer it, and what it answered."""
+"""Interactions: what a user did, how long the bot may respond, and what it responded."""
 
 import asyncio
 import secrets
@@ -17,15 +17,15 @@ MOST_FOLLOWUPS_OF_INSTALLED = 5
 
 @dataclass(eq=False)
 class Use:
-    """One use of the bot by a person, from the press of a key to the last follow-up."""
+    """One interaction of a user with the bot, from the user's action to the last follow-up."""
 
     discord: Any
     user: Any
     channel: Any
     kind_of_use: int
     data: dict[str, Any]
-    source: Message | None = None  # the message with the component, or the one that the modal came from
-    parent: "Use | None" = None  # what a modal was the answer to
+    source: Message | None = None  # the message with the component, or the message that the modal came from
+    parent: "Use | None" = None  # the interaction that a modal responded to
     id: str = ""
     token: str = field(default_factory=lambda: "aW50ZXJhY3Rpb246" + secrets.token_urlsafe(90))
     began: float = field(default_factory=time.monotonic)
@@ -44,26 +44,26 @@ class Use:
 
     @property
     def acknowledged(self):
-        """Whether the bot answered in time."""
+        """Whether the bot responded in time."""
         return self.kind is not None
 
     async def answered(self, timeout=None):  # noqa: ASYNC109 - says how long a person waits
-        """Wait for the answer and return its type."""
+        """Wait for the response and return its type."""
         return await self.discord.until(lambda: self.kind, timeout or self.discord.ack_seconds)
 
     @property
     def message(self):
-        """The original response, which for an update is the message with the component; None while there is none."""
+        """The original response, which for an update is the message with the component; None if there is none."""
         return None if self.original is None or self.original.is_deleted else self.original
 
     @property
     def is_ephemeral(self):
-        """Whether only the person sees the original response."""
+        """Whether only the user sees the original response."""
         return bool(self.original and self.original.is_ephemeral)
 
     @property
     def is_installed_by_person_only(self):
-        """Whether the bot is here only because this person brought it."""
+        """Whether the bot is available here only because this user installed it."""
         return self.channel.guild is not None and not self.channel.guild.has_bot
 
     @property
@@ -72,31 +72,31 @@ class Use:
         return time.monotonic() - self.began > self.discord.ack_seconds
 
     def check_token(self):
-        """Refuse the use of a token that is dead or was never woken."""
+        """Refuse a token that has expired, or whose interaction is not acknowledged."""
         if time.monotonic() - self.began > self.discord.token_seconds:
             raise Refusal(50027)
         if self.kind is None or self.kind == CHOICES:
             raise Refusal(10015)
 
     def check_followups(self):
-        """Refuse a follow-up too many where only the person brought the bot."""
+        """Refuse a follow-up beyond the limit of user-installed apps."""
         if self.is_installed_by_person_only and len(self.followups) >= MOST_FOLLOWUPS_OF_INSTALLED:
             raise Refusal(40094)
 
     def answer(self, kind):
-        """Note the answer and how long it took."""
+        """Record the response and how long it took."""
         self.kind, self.acknowledged_after = kind, time.monotonic() - self.began
 
     @property
     def owners(self):
-        """Who brought the bot: the server, or the person."""
+        """Who installed the bot: the server or the user."""
         guild = self.channel.guild
         if guild is None:
             return {"0": "0", "1": self.user.id} if self.discord.is_user_installable() else {"0": "0"}
         return {"0": guild.id} if guild.has_bot else {"1": self.user.id}
 
     def metadata(self):
-        """Return what messages tell about the use that they answer."""
+        """Return the interaction metadata of a message that responds to it."""
         told = {"id": self.id, "type": self.kind_of_use, "user": self.user.payload(), "authorizing_integration_owners": self.owners}
         if self.kind_of_use == COMPONENT:
             told["interacted_message_id"] = self.source.id
@@ -130,7 +130,7 @@ class Use:
         return {"guild_id": guild.id, "guild": partial, "guild_locale": guild.locale, "member": guild.member(self.user, self.channel)}
 
     async def send(self):
-        """Tell the bot."""
+        """Send the interaction to the bot."""
         self.discord.uses.append(self)
         self.began = time.monotonic()
         self.discord.gateway.dispatch("INTERACTION_CREATE", self.payload(), self.channel.guild)

@@ -1,4 +1,4 @@
-"""What there is on the emulated Discord: servers, channels, persons, and what they may do."""
+"""The objects of the emulated Discord: servers, channels, users and their permissions."""
 
 import time
 
@@ -7,7 +7,7 @@ from tests.emulators.discord.library import discord as library
 Permissions = library.Permissions
 EPOCH = 1420070400000
 TEXT, DM, GROUP, FORUM, THREAD, PRIVATE_THREAD = 0, 1, 3, 15, 11, 12
-# What everybody may do in a new server.
+# The permissions of every member of a new server.
 EVERYBODY = Permissions(
     view_channel=True,
     send_messages=True,
@@ -19,18 +19,18 @@ EVERYBODY = Permissions(
     read_message_history=True,
     use_application_commands=True,
 )
-# What an app that only a person has installed may do, whatever the server says.
+# The permissions of a user-installed app, regardless of the server.
 INSTALLED_BY_PERSON = Permissions(embed_links=True, attach_files=True, mention_everyone=True, use_external_emojis=True)
 
 
 class Ids:
-    """Snowflakes, each of a millisecond of its own: the shard of a server follows from it."""
+    """Snowflakes, each with its own millisecond, because the shard of a server depends on the timestamp in its id."""
 
     def __init__(self):
         self._last = 0
 
     def __call__(self):
-        """Return the next one."""
+        """Return the next id."""
         self._last = max(int(time.time() * 1000), self._last + 1)
         return str((self._last - EPOCH) << 22)
 
@@ -41,7 +41,7 @@ def named(names):
 
 
 class User:
-    """Somebody, or the bot. What a person does is in `person.Person`."""
+    """A user or the bot. The actions of a user are in `person.Person`."""
 
     def __init__(self, discord, name, *, is_bot=False):
         self.discord, self.name, self.is_bot = discord, name, is_bot
@@ -69,22 +69,22 @@ class Guild:
         self.channels: list[Channel] = []
         self.threads: list[Channel] = []
         self.everybody = Permissions(EVERYBODY.value)
-        self.members: dict[str, Permissions] = {}  # id -> what their own role adds
-        self.roles: dict[str, str] = {}  # id of the person -> id of their own role
+        self.members: dict[str, Permissions] = {}  # user id -> permissions of the user's own role
+        self.roles: dict[str, str] = {}  # user id -> id of the user's own role
 
     def __repr__(self):
         return f"<Guild {self.name} {self.id}>"
 
     def channel(self, name, *, nsfw=False, kind=TEXT):
-        """Make a channel."""
+        """Create a channel."""
         return self._announced(self.channels, Channel(self.discord, name, kind, guild=self, nsfw=nsfw), "CHANNEL_CREATE")
 
     def forum(self, name, *, nsfw=False):
-        """Make a forum."""
+        """Create a forum."""
         return self.channel(name, nsfw=nsfw, kind=FORUM)
 
     def add_thread(self, thread):
-        """Take in a thread that was made in one of the channels."""
+        """Add a thread that was created in one of the channels."""
         return self._announced(self.threads, thread, "THREAD_CREATE", newly_created=True)
 
     def _announced(self, among, channel, event, **more):
@@ -94,7 +94,7 @@ class Guild:
         return channel
 
     def add(self, user, permissions=()):
-        """Take somebody in, with a role of their own for what they may do beyond everybody."""
+        """Add a member, with a separate role for their additional permissions."""
         is_new = user.id not in self.roles
         self.members[user.id] = named(permissions)
         self.roles.setdefault(user.id, self.discord.ids())
@@ -102,11 +102,11 @@ class Guild:
         self.discord.dispatch(f"GUILD_ROLE_{'CREATE' if is_new else 'UPDATE'}", event, guild=self)
 
     def permissions(self, user):
-        """Return what somebody may do here, before what a channel says."""
+        """Return a user's permissions in the server, without channel overwrites."""
         return Permissions(self.everybody.value | self.members.get(user.id, Permissions.none()).value)
 
     def member(self, user, channel=None):
-        """Return a member's payload; in an interaction it tells what they may do in the channel."""
+        """Return a member's payload; in an interaction it contains their permissions in the channel."""
         told = {"permissions": str(channel.permissions(user).value)} if channel else {}
         return told | {
             **{"user": user.payload(), "nick": None, "avatar": None, "roles": [self.roles[user.id]], "joined_at": self.discord.now()},
@@ -123,7 +123,7 @@ class Guild:
         }
 
     def payload(self):
-        """Return what GET /guilds tells."""
+        """Return the payload of GET /guilds."""
         own = [self._role(role, user, self.members[user]) for user, role in self.roles.items()]
         empty = ("icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id", "afk_channel_id")
         nothing = ("system_channel_id", "widget_channel_id", "vanity_url_code", "public_updates_channel_id", "rules_channel_id")
@@ -139,7 +139,7 @@ class Guild:
         }
 
     def created(self):
-        """Return what GUILD_CREATE tells the bot."""
+        """Return the payload of GUILD_CREATE."""
         return self.payload() | {
             **{"joined_at": self.discord.now(), "large": False, "unavailable": False, "member_count": len(self.members) + 1},
             **{"channels": [one.payload() for one in self.channels], "voice_states": [], "presences": [], "stage_instances": []},
@@ -149,15 +149,15 @@ class Guild:
 
 
 class Channel:
-    """A place for messages: a channel, a forum, a thread, the place between a person and the bot, or among `people` without it."""
+    """A channel: text, forum, thread, the direct messages of a user with the bot, or a group of `people` without the bot."""
 
     def __init__(self, discord, name, kind=TEXT, *, guild=None, parent=None, nsfw=False, user=None, owner=None, people=()):
         self.discord, self.name, self.kind, self.guild, self.parent, self.user = discord, name, kind, guild, parent, user
         self.people = people
         self.id = discord.ids()
         self.is_nsfw, self.is_archived, self.is_locked, self.owner = nsfw, False, False, owner
-        self.every_message = []  # also deleted ones
-        self.typed = 0  # how often the bot was seen typing
+        self.every_message = []  # including deleted messages
+        self.typed = 0  # how often the bot has shown the typing indicator
         self._allowed, self._denied = Permissions.none(), Permissions.none()
 
     def __repr__(self):
@@ -165,12 +165,12 @@ class Channel:
 
     @property
     def messages(self):
-        """What is to be seen, by whomever; oldest first."""
+        """The messages that are not deleted, including ephemeral ones; oldest first."""
         return [one for one in self.every_message if not one.is_deleted]
 
     @property
     def context(self):
-        """Where that is to an interaction: in a server, in direct messages with the bot, or in those of others."""
+        """The context of an interaction here: a server, direct messages with the bot, or direct messages of other users."""
         return 0 if self.guild else 1 if self.user else 2
 
     @property
@@ -179,7 +179,7 @@ class Channel:
         return self.kind in (THREAD, PRIVATE_THREAD)
 
     def thread(self, name, *, archived=False, locked=False, owner=None, id=None, private=False):
-        """Make a thread here; one that hangs on a message has its id."""
+        """Create a thread here; a thread attached to a message has the message's id."""
         kind = PRIVATE_THREAD if private else THREAD
         made = Channel(self.discord, name, kind, guild=self.guild, parent=self, owner=owner or self.discord.bot)
         made.id = id or made.id
@@ -187,15 +187,15 @@ class Channel:
         return self.guild.add_thread(made)
 
     def post(self, title, **more):
-        """Make a post of a forum."""
+        """Create a post in a forum."""
         return self.thread(title, **more)
 
     def deny(self, *names):
-        """Take rights from the bot here; in a thread, in the channel that it hangs on."""
+        """Take permissions from the bot here; for a thread, in its parent channel."""
         return self._ruled(names, is_allowed=False)
 
     def allow(self, *names):
-        """Give rights to the bot here, also those that were taken."""
+        """Give permissions to the bot here, including those that were taken."""
         return self._ruled(names, is_allowed=True)
 
     def _ruled(self, names, *, is_allowed):
@@ -207,7 +207,7 @@ class Channel:
         return self
 
     def permissions(self, user):
-        """Return what somebody may do here."""
+        """Return the permissions of a user here."""
         if self.guild is None:
             return EVERYBODY
         channel, rights = self.parent or self, self.guild.permissions(user)
@@ -218,19 +218,19 @@ class Channel:
         return rights if rights.view_channel else Permissions.none()
 
     def bot_may(self, *names):
-        """Return whether the bot may do all this here."""
+        """Return whether the bot has all of these permissions here."""
         rights = self.permissions(self.discord.bot)
         return all(getattr(rights, name) for name in names)
 
     def change(self, **changes):
-        """Archive, lock or rename a thread, or mark a channel; the bot is told."""
+        """Archive, lock or rename a thread, or mark a channel as age-restricted, and notify the bot."""
         for name, value in changes.items():
             setattr(self, name, value)
         self.discord.dispatch("THREAD_UPDATE" if self.is_thread else "CHANNEL_UPDATE", self.payload(), guild=self.guild)
         return self
 
     def payload(self):
-        """Return what GET /channels tells."""
+        """Return the payload of GET /channels."""
         last = self.every_message[-1].id if self.every_message else None
         told = {"id": self.id, "type": self.kind, "flags": 0, "last_message_id": last}
         if self.guild is None:
