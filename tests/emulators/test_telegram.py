@@ -1,4 +1,4 @@
-"""The emulated Telegram, met by a plain python-telegram-bot bot: what it sends, shows and is answered."""
+"""The emulated Telegram, used by a plain python-telegram-bot bot: what it sends, shows and gets as answers."""
 
 import asyncio
 import io
@@ -15,7 +15,7 @@ TOO_OLD = "Bad Request: query is too old and response timeout expired or query I
 
 
 async def test_a_command_is_answered_with_a_picture(telegram, app, ann):
-    """A command comes by polling; its answer is edited into a photo with a button, and the earlier version is kept."""
+    """A command arrives by polling; its answer is edited into a photo with a button, and the earlier version is kept."""
     said = await ann.say(ann.dm(), "/paint a circle")
     await telegram.until(lambda: ann.dm().messages[-1].photo)
     shown = ann.dm().messages[-1]
@@ -31,7 +31,7 @@ async def test_a_command_is_answered_with_a_picture(telegram, app, ann):
 
 @pytest.mark.usefixtures("app")
 async def test_a_press_is_answered_once_and_in_time(telegram, bot, ann):
-    """A press reaches the bot and is answered with an alert; twice or too late is refused."""
+    """A press reaches the bot and is answered with an alert; a second or late answer is refused."""
     await ann.say(ann.dm(), "/paint x")
     await telegram.until(lambda: ann.dm().messages[-1].buttons() == [("Again", "again:1")])
     press = await ann.press(ann.dm().messages[-1], "Again")
@@ -50,7 +50,7 @@ async def test_a_press_is_answered_once_and_in_time(telegram, bot, ann):
 
 @pytest.mark.usefixtures("app")
 async def test_inline_results_are_proposed_and_sent(telegram, bot, ann):
-    """A person sees what the bot proposes, sends it, and the bot edits it by its inline id."""
+    """A user sees the bot's inline results and sends one, and the bot edits it by its inline id."""
     results = await ann.inline("cat")
     assert ([one["title"] for one in results], results.next_offset) == (["One"], "more")
     sent = await ann.choose(results[0])
@@ -65,12 +65,12 @@ async def test_inline_results_are_proposed_and_sent(telegram, bot, ann):
 
 
 async def test_inline_answers_are_checked(telegram, bot, ann, call):
-    """Too many results, the same one twice, an unknown picture, and an answer to nothing are refused."""
+    """Too many results, a duplicate, an unknown picture and an answer to no query are refused."""
     asking = asyncio.create_task(ann.inline("cat"))
     await telegram.until(lambda: telegram.queries)
     query = telegram.queries[0].id
     many = [library.InlineQueryResultCachedPhoto(str(number), "x") for number in range(51)]
-    results = [one.to_dict() for one in many]  # the library itself sends no more than fifty
+    results = [one.to_dict() for one in many]  # the library itself sends at most fifty
     told = await call("answerInlineQuery", inline_query_id=query, results=results)
     assert told["description"] == "Bad Request: RESULTS_TOO_MUCH"
     told = await call("answerInlineQuery", inline_query_id=query, results=[{"type": "article", "id": "1", "title": "x"}])
@@ -111,7 +111,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("given", "words"), TEXTS)
 async def test_what_telegram_refuses_is_refused(telegram, bot, ann, given, words):
-    """A text beyond a limit is answered in Telegram's words, and is not there."""
+    """A text beyond a limit is refused with Telegram's description and not sent."""
     await refused(telegram, bot.send_message(**{"chat_id": ann.id} | given), f"Bad Request: {words}")
     assert len(ann.dm().messages) == 1
 
@@ -131,12 +131,12 @@ async def test_what_telegram_refuses_is_refused(telegram, bot, ann, given, words
     ],
 )
 async def test_broken_html_is_refused(telegram, bot, ann, raw, words):
-    """HTML that Telegram does not know is refused with the place in bytes."""
+    """Invalid HTML is refused with the byte offset."""
     await refused(telegram, bot.send_message(ann.id, raw, "HTML"), f"Bad Request: can't parse entities: {words}")
 
 
 async def test_html_becomes_text_and_entities(bot, ann):
-    """What is marked is kept as entities, counted in UTF-16; what is escaped is text; links are found."""
+    """Markup becomes entities counted in UTF-16, escaped characters become text, and links are detected."""
     raw = (
         "  😀 <b>bold <i>both</i></b> &lt;x&gt; &amp;amp; &#33; &copy; <a href='https://a.example/'>there</a> "
         '<pre><code class="language-py">print()</code></pre> <tg-spoiler>psst</tg-spoiler> https://t.me/x @the_ann /help  '
@@ -159,7 +159,7 @@ async def test_html_becomes_text_and_entities(bot, ann):
 
 
 async def test_a_photo_becomes_smaller_jpegs(telegram, bot, ann):
-    """A photo is kept as JPEG in several sizes, downloads as such, and can be sent again by its id."""
+    """A photo is stored as JPEG in several sizes, downloads as JPEG, and can be sent again by its id."""
     sent = await bot.send_photo(ann.id, png(400, 200), caption="<b>x</b>", parse_mode="HTML", has_spoiler=True, filename="a.png")
     assert [(one.width, one.height) for one in sent.photo] == [(90, 45), (320, 160), (400, 200)]
     file = await bot.get_file(sent.photo[-1].file_id)
@@ -177,7 +177,7 @@ async def test_a_photo_becomes_smaller_jpegs(telegram, bot, ann):
 
 
 async def test_a_document_stays_what_it_is(telegram, bot, ann):
-    """A document keeps bytes and name, an animation its size; what is of another kind cannot be sent as a photo."""
+    """A document keeps its bytes and name, an animation its size; a file of another kind cannot be sent as a photo."""
     sent = await bot.send_document(ann.id, PNG, filename="original.png", caption="it")
     assert (sent.document.file_name, sent.document.mime_type) == ("original.png", "image/png")
     assert bytes(await (await bot.get_file(sent.document.file_id)).download_as_bytearray()) == PNG
@@ -238,7 +238,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("method", "args", "words"), WRONG)
 async def test_what_is_wrong_is_refused(telegram, ann, call, method, args, words):
-    """Arguments that no library would send are refused in Telegram's words too, and nothing is done."""
+    """Arguments that no library would send are refused with Telegram's description, and nothing is done."""
     told = await call(method, **{"chat_id": ann.id} | args)
     assert (told["error_code"], told["description"]) == (400, f"Bad Request: {words}")
     assert (len(ann.dm().messages), telegram.commands, telegram.updates.webhook.url) == (1, {}, "")
@@ -261,12 +261,12 @@ PHOTOS = [
 
 @pytest.mark.parametrize(("data", "given", "words"), PHOTOS)
 async def test_a_bad_photo_is_refused(telegram, bot, ann, data, given, words):
-    """What is no picture, too large or too long is refused, and so is too long a caption."""
+    """A photo that is no image, too large or too elongated is refused, and so is a caption that is too long."""
     await refused(telegram, bot.send_photo(ann.id, library.InputFile(data, "a.png"), **given), f"Bad Request: {words}")
 
 
 async def test_an_upload_that_is_too_large_is_refused(telegram, bot, ann):
-    """More than 50 MB are refused altogether."""
+    """An upload of more than 50 MiB is refused."""
     await refused(telegram, bot.send_document(ann.id, bytes(50 * 1024 * 1024 + 1), filename="a"), "Request Entity Too Large", 413)
 
 
@@ -277,7 +277,7 @@ NOT_MODIFIED = (
 
 
 async def test_an_edit_must_change_something(telegram, bot, ann):
-    """The same again is refused; a keyboard that is not sent again is gone; what is not there cannot be edited."""
+    """An edit without a change is refused, a keyboard that is not sent again is removed, and a missing message cannot be edited."""
     sent = await bot.send_message(ann.id, "one", reply_markup=keyboard())
     said = ann.dm().messages[-1]
     await refused(telegram, sent.edit_text("<b></b>one", "HTML", reply_markup=keyboard()), NOT_MODIFIED)
@@ -298,7 +298,7 @@ async def test_an_edit_must_change_something(telegram, bot, ann):
 
 @pytest.mark.parametrize("is_same", [False, True])
 async def test_the_same_picture_again(telegram, bot, ann, is_same):
-    """A picture by its id is the same; whether one that is uploaded again is, can be chosen."""
+    """A picture sent by its id counts as unchanged; whether a repeated upload does is configurable."""
     telegram.same_upload_is_same = is_same
     sent = await bot.send_photo(ann.id, PNG, caption="x")
     by_id = library.InputMediaPhoto(sent.photo[-1].file_id, caption="x")
@@ -310,7 +310,7 @@ async def test_the_same_picture_again(telegram, bot, ann, is_same):
 
 
 async def test_an_album_is_one_message_for_each(telegram, bot, ann):
-    """An album shares a number; too few, mixed or with a film it is refused; an item stays of its kind."""
+    """The messages of an album share an id; an album that is too small or mixed is refused, and its items keep their kind."""
     sent = await bot.send_media_group(ann.id, [picture(caption="all"), picture(png(colour="blue"))])
     said = ann.dm().messages[-2:]
     assert [one.caption for one in said] == ["all", None]
@@ -332,7 +332,7 @@ async def test_an_album_is_one_message_for_each(telegram, bot, ann):
 
 
 async def test_copies_and_reactions(telegram, bot, ann):
-    """A copy is a message of the bot's own, a forward tells where it is from; a reaction is one of the known ones."""
+    """A copy is a message of the bot, a forward names its origin, and only known reactions are accepted."""
     sent = await bot.send_photo(ann.id, PNG, caption="x", protect_content=True)
     await refused(telegram, sent.forward(ann.id), "Bad Request: message can't be forwarded")
     said = await ann.photo(ann.dm(), PNG, caption="mine")
@@ -347,14 +347,14 @@ async def test_copies_and_reactions(telegram, bot, ann):
     assert said.reactions == {telegram.bot.id: [{"type": "emoji", "emoji": "👀"}]}
     await refused(telegram, bot.set_message_reaction(ann.id, said.id, "🧪"), "Bad Request: REACTION_INVALID")
     await ann.react(said, "👍")
-    assert telegram.updates_waiting == 2  # reactions must be asked for
+    assert telegram.updates_waiting == 2  # reactions must be requested
     assert await bot.delete_messages(ann.id, [said.id, 999])
     await bot.send_chat_action(ann.id, "upload_photo")
     assert telegram.actions == [(ann.dm(), "upload_photo", None)]
 
 
 async def test_replies_and_quotes(telegram, bot, ann, group):
-    """A reply shows what it answers, with the words quoted; a lost one is sent without if that is allowed."""
+    """A reply contains the original message and the quote; if the original is gone, it is sent without it if that is allowed."""
     said = await ann.say(group, "/paint a circle")
     quoting = library.ReplyParameters(said.id, quote="a circle")
     sent = await bot.send_message(group.id, "yes", reply_parameters=quoting)
@@ -368,7 +368,7 @@ async def test_replies_and_quotes(telegram, bot, ann, group):
 
 
 async def test_arguments_come_in_four_ways(telegram, ann):
-    """Arguments are taken from the query, a form, parts and JSON; a method's name is read in any letters."""
+    """Arguments are accepted as query, form, multipart and JSON; the name of a method is case-insensitive."""
     url, said = f"{telegram.api_base}{telegram.token}/sendmessage", {"chat_id": str(ann.id), "text": "true"}
     form = aiohttp.FormData(default_to_multipart=True)
     for name, value in said.items():
@@ -396,7 +396,7 @@ STRAYS = [
 
 @pytest.mark.parametrize(("given", "channel"), STRAYS)
 async def test_what_the_document_does_not_know_is_noticed(telegram, bot, ann, call, given, channel):
-    """A request that breaks Telegram's document is kept among the rejected, refused, and nothing is done."""
+    """A request that violates Telegram's document is recorded in `rejected` and refused, and nothing is done."""
     if not telegram.is_validating:
         pytest.skip("The machine-readable Bot API is not at hand")
     await bot.send_message(ann.id, "fine")
@@ -407,7 +407,7 @@ async def test_what_the_document_does_not_know_is_noticed(telegram, bot, ann, ca
 
 
 async def test_without_the_document_the_rest_is_refused_all_the_same(telegram, bot, ann):
-    """Where Telegram's document is not at hand, only what this emulator knows by itself is refused."""
+    """Without Telegram's document, only the emulator's own checks refuse requests."""
     telegram.schema = None
     assert not telegram.is_validating
     await refused(telegram, bot.send_message(ann.id, "x" * 4097), "Bad Request: message is too long")
@@ -417,7 +417,7 @@ async def test_without_the_document_the_rest_is_refused_all_the_same(telegram, b
 
 
 async def test_an_unknown_method_is_noticed(telegram, bot):
-    """What is not emulated answers as a method that there is not, and is kept among the rejected."""
+    """A method that is not emulated is refused as unknown and recorded in `rejected`."""
     with pytest.raises(error.InvalidToken):
         await bot.send_dice(1)
     assert telegram.rejected == ["sendDice: no such method here"]

@@ -1,4 +1,4 @@
-"""The emulated Telegram, met by a plain python-telegram-bot bot: what it hears, where it is, and what goes wrong."""
+"""The emulated Telegram, used by a plain python-telegram-bot bot: what it receives, its chats, and faults."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ error = library.error
 
 
 async def test_updates_wait_until_they_are_confirmed(telegram, bot, ann):
-    """What is not confirmed comes again; an offset confirms what is older; a negative one leaves the last."""
+    """Unconfirmed updates are sent again; an offset confirms older updates; a negative offset keeps only the last."""
     for number in range(20):
         await ann.say(ann.dm(), str(number))
     first = await polled(bot, limit=5)
@@ -26,7 +26,7 @@ async def test_updates_wait_until_they_are_confirmed(telegram, bot, ann):
 
 
 async def test_an_update_comes_twice(telegram, bot, ann):
-    """An update that was confirmed comes again with its number, a press too; edits of persons are told."""
+    """A confirmed update can be sent again with the same number, and edits by users arrive as updates."""
     said = await ann.say(ann.dm(), "one")
     (first,) = await polled(bot)
     await polled(bot, first.update_id + 1)
@@ -38,7 +38,7 @@ async def test_an_update_comes_twice(telegram, bot, ann):
 
 
 async def test_a_poll_waits(telegram, bot, ann):
-    """A poll lasts until something happens; who hung up is given nothing; kinds that were not allowed do not come."""
+    """A poll lasts until an update arrives; a client that disconnected gets nothing; kinds that were not requested are not sent."""
     waiting = asyncio.create_task(bot.get_updates(timeout=5, allowed_updates=["message", "message_reaction"]))
     await telegram.ready()
     said = await ann.say(ann.dm(), "x")
@@ -57,7 +57,7 @@ async def test_a_poll_waits(telegram, bot, ann):
 
 
 async def test_of_two_pollers_the_older_is_refused(telegram, bot):
-    """Two bots at once: the one that came first is told of the conflict; so is one that polls beside a webhook."""
+    """If two bots poll, the older poll ends with a conflict; so does a poll while a webhook is set."""
     async with client(telegram) as other:
         older = asyncio.create_task(other.get_updates(timeout=5))
         await telegram.ready()
@@ -70,7 +70,7 @@ async def test_of_two_pollers_the_older_is_refused(telegram, bot):
 
 
 async def test_changes_of_members_come_where_they_are_asked_for(telegram, bot, group):
-    """An administrator that asked for it is told who came, rose, fell and left; everybody is told who came and left."""
+    """An administrator that requests it receives joins, promotions, demotions and leaves; every bot receives joins and leaves."""
     await polled(bot, allowed_updates=["message", "chat_member"])
     group.add(telegram.bot, "administrator")
     bob = telegram.user("bob")
@@ -86,7 +86,7 @@ async def test_changes_of_members_come_where_they_are_asked_for(telegram, bot, g
 
 @pytest.fixture
 async def hook(telegram, bot):
-    """Return a list of answers to give, and one of (secret, update) that came."""
+    """Yield a list of responses to give, and a list of the (secret, update) pairs that arrived."""
     answers, came = [], []
 
     async def take(request):
@@ -107,7 +107,7 @@ async def hook(telegram, bot):
 
 
 async def test_a_webhook_is_told_until_it_takes_it(telegram, bot, ann, hook):
-    """Updates come with the secret, in their order, again while they are refused; an answer may be a method."""
+    """A webhook gets updates with the secret and in order, repeatedly until it accepts them; its response may call a method."""
     answers, came = hook
     answers += [500, 503, 200, {"method": "sendMessage", "chat_id": ann.id, "text": "so be it"}]
     await ann.say(ann.dm(), "one")
@@ -128,7 +128,7 @@ async def test_a_webhook_is_told_until_it_takes_it(telegram, bot, ann, hook):
 
 
 async def test_webhooks_are_checked(telegram, bot):
-    """A secret of other letters is refused, and where it is asked for all but https on four ports."""
+    """A secret with invalid characters is refused; with `https_only`, so is every URL except https on four ports."""
     with pytest.raises(error.BadRequest, match=r"(?i)secret token contains unallowed characters"):
         await bot.set_webhook("https://a.example/hook", secret_token="a b")
     telegram.https_only = True
@@ -139,7 +139,7 @@ async def test_webhooks_are_checked(telegram, bot):
 
 
 async def test_a_bot_in_a_group_hears_what_is_meant_for_it(telegram, bot, ann, group):
-    """Privacy mode tells commands, answers to the bot and what happens, but no talk, mentions or commands for others."""
+    """In privacy mode the bot receives commands, replies to it and service messages, but no other messages or commands of other bots."""
     name, other = telegram.bot.username, telegram.user("other", is_bot=True)
     sent = await bot.send_message(group.id, "hello")
     said = group.message(sent.message_id)
@@ -148,19 +148,19 @@ async def test_a_bot_in_a_group_hears_what_is_meant_for_it(telegram, bot, ann, g
     for words in ("talk", f"@{name} look", "/x@other_bot", "see /x"):
         await ann.say(group, words)
     telegram.add_message(group, other, None)
-    await ann.say(group, "/y")  # the other bot spoke last
+    await ann.say(group, "/y")  # the other bot sent the last message
     assert [one.about for one in telegram.updates.waiting] == heard
     telegram.privacy = False
     everything = await ann.say(group, "talk")
     assert telegram.updates.waiting[-1].about is everything
     assert (await bot.get_me()).can_read_all_group_messages
     telegram.privacy = True
-    group.add(telegram.bot, "administrator")  # who hears everything
+    group.add(telegram.bot, "administrator")  # administrators receive everything
     assert (await ann.say(group, "talk")).was_heard
 
 
 async def test_a_person_has_to_begin(telegram, bot, group):
-    """A bot cannot write first, nor to who blocked it; the blocking is told, and so is its end."""
+    """A bot cannot write to a user first, nor to a user who blocked it; blocking and unblocking arrive as updates."""
     bob = telegram.user("bob")
     await refused(telegram, bot.send_message(bob.id, "x"), "Bad Request: chat not found")
     await bob.say(group, "hello")
@@ -178,7 +178,7 @@ async def test_a_person_has_to_begin(telegram, bot, group):
 
 
 async def test_the_bot_comes_and_goes(telegram, bot, ann):
-    """Out of a group the bot cannot write; being thrown out and brought back is told."""
+    """A bot outside a group cannot write there; being removed and added arrive as updates."""
     for made, kind in ((telegram.group, "group"), (telegram.supergroup, "supergroup"), (telegram.channel, "channel")):
         place = made("Studio", ann)
         await bot.send_message(place.id, "x")
@@ -199,7 +199,7 @@ async def test_the_bot_comes_and_goes(telegram, bot, ann):
 
 
 async def test_a_group_becomes_a_supergroup(telegram, bot, ann):
-    """The old group refuses with the number of the new one; both tell of it."""
+    """The old group refuses with the id of the new one, and both have a service message."""
     group = telegram.group("Studio", ann)
     await bot.send_message(group.id, "x")
     grown = await group.migrate()
@@ -211,7 +211,7 @@ async def test_a_group_becomes_a_supergroup(telegram, bot, ann):
 
 
 async def test_topics(telegram, bot, ann):
-    """Messages of a topic tell it and answer its beginning; a closed topic, and the general one by number, refuse."""
+    """Messages in a topic name it and reply to its first message; a closed topic, and the general topic by number, are refused."""
     forum = telegram.forum("Studio", ann)
     topic = forum.topic("Pictures")
     said = await ann.say(forum, "/x", topic=topic)
@@ -235,7 +235,7 @@ async def test_topics(telegram, bot, ann):
 
 
 async def test_who_is_what(telegram, bot, ann, group):
-    """Members, administrators and chats are told; who hides as an administrator or writes as a channel is not told."""
+    """Members, administrators and chats can be queried; anonymous administrators and messages on behalf of a channel hide the user."""
     bob, channel = telegram.user("bob"), telegram.channel("News", ann, username="the_news")
     await bob.promote(group, anonymous=True, title="boss", lacking=["can_promote_members"])
     member = await bot.get_chat_member(group.id, bob.id)
@@ -263,7 +263,7 @@ async def test_who_is_what(telegram, bot, ann, group):
 
 
 async def test_commands_by_scope_and_language(telegram, bot, ann, group):
-    """Each scope and language has its commands; a person is shown those of the narrowest."""
+    """Each scope and language has its own commands; a user sees those of the narrowest scope."""
     scope = library.BotCommandScopeChat(group.id)
     await bot.set_my_commands([("paint", "Paint")])
     await bot.set_my_commands([("male", "Malen")], language_code="de")
@@ -289,7 +289,7 @@ async def test_commands_by_scope_and_language(telegram, bot, ann, group):
 
 
 async def test_what_is_sent_too_fast_is_refused(telegram, bot, group):
-    """Messages and edits beyond the limit of a group are refused with the seconds to wait; after them it goes on."""
+    """Messages and edits beyond the limit of a group are refused with the seconds to wait, after which they are accepted."""
     telegram.minute = 6.0
     telegram.flood = {"chat": None, "group": 4}
     sent = await bot.send_message(group.id, "x")
@@ -327,7 +327,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("kind", "raised", "words"), FAULTS)
 async def test_a_fault_comes_before_anything_is_done(telegram, bot, ann, kind, raised, words):
-    """An armed fault is answered as Telegram would, counts itself, and nothing was done; the next request is fine."""
+    """An armed fault responds as Telegram would, counts its hits, and nothing is done; the next request succeeds."""
     fault = telegram.fault("send.*", kind, chat=None if kind == "cut" else ann.dm())
     with pytest.raises(raised):
         await bot.send_message(ann.id, "x")
@@ -338,7 +338,7 @@ async def test_a_fault_comes_before_anything_is_done(telegram, bot, ann, kind, r
 
 
 async def test_a_lost_answer_is_a_message_all_the_same(telegram, bot, ann):
-    """What is cut, held or halved after it was done is there; slow is late."""
+    """A message is sent even if its response is cut, held or halved, and `slow` delays it."""
     for kind in ("timeout-after-success", "half", ("hold", 0.4)):
         telegram.fault("sendMessage", kind)
         with pytest.raises(error.NetworkError):
@@ -358,7 +358,7 @@ async def test_a_lost_answer_is_a_message_all_the_same(telegram, bot, ann):
 
 
 async def test_an_outage_is_survived(telegram, app, ann):
-    """The emulator goes away and comes back at the same address with everything that there was; so do its faults of polling."""
+    """The emulator can stop and restart at the same address with all its objects, including armed faults of polling."""
     fault = telegram.fault("getUpdates", 502)
     await telegram.stop()
     await telegram.start()
@@ -368,7 +368,7 @@ async def test_an_outage_is_survived(telegram, app, ann):
 
 
 async def test_a_wrong_token_is_refused(telegram):
-    """A bot with another token gets no further than its first question; with one of no shape, not even there."""
+    """A bot with a wrong token fails at its first request, with 401, or with 404 if the token is malformed."""
     for token, status in ((f"{telegram.bot.id}:wrong", 401), ("wrong", 404)):
         made = client(telegram, token)
         with pytest.raises(error.InvalidToken):

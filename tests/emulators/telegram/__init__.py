@@ -1,6 +1,6 @@
 """An emulated Telegram: the Bot API with polling, webhooks and files that a bot needs, over real sockets, with Telegram's refusals.
 
-It knows Telegram's rules and nothing of the bot that is tested. Tests play the persons; see `server.Telegram` and `person.Person`.
+It implements Telegram's rules and knows nothing of the bot under test. Tests act as the users; see `server.Telegram` and `person.Person`.
 """
 
 from tests.emulators.telegram.faults import Fault

@@ -1,14 +1,14 @@
-"""Where the bot may read, edit and write."""
+"""What the bot may read, edit and send, and which messages it receives."""
 
 from tests.emulators.telegram.errors import Refusal
 
 CREATOR, ADMINISTRATOR, MEMBER, RESTRICTED, LEFT, KICKED = "creator", "administrator", "member", "restricted", "left", "kicked"
-# How Telegram calls what somebody may not send.
+# Telegram's names for the kinds of messages in refusals.
 SENDABLE = {"text": "text messages", "photo": "photos", "document": "documents", "animation": "animations"}
 
 
 def check_access(chat, access):
-    """Refuse what the bot may not do in a chat: `read`, `edit` or `write`, each more than the one before."""
+    """Refuse what the bot may not do in a chat: `read`, `edit` or `write`, each of which includes the one before."""
     if chat.moved_to and access != "read":
         raise Refusal("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.moved_to.id)
     if chat.user:
@@ -36,7 +36,7 @@ def _check_private(chat, access):
 
 
 def check_sending(chat, kind, thread):
-    """Refuse what must not be sent into a chat or one of its topics."""
+    """Refuse a message that may not be sent to a chat or one of its topics."""
     is_admin = chat.is_admin(chat.telegram.bot)
     if kind in chat.denied and not is_admin:
         raise Refusal(f"not enough rights to send {SENDABLE[kind]} to the chat")
@@ -46,7 +46,7 @@ def check_sending(chat, kind, thread):
 
 
 def is_heard(message):
-    """Return whether the bot is told of a message: groups tell it only what is meant for it, while privacy mode is on."""
+    """Return whether the bot receives a message: in privacy mode, groups send it only messages that are meant for it."""
     chat, bot = message.chat, message.telegram.bot
     if message.sender is bot or (message.sender and message.sender.is_bot and not message.sender_chat):
         return False
@@ -67,5 +67,5 @@ def _is_meant(message, bot):
     if first is None:
         return False
     addressed = message.words[: first["length"]].partition("@")[2]
-    # A command for everybody goes to the bot that spoke last.
+    # A command without a bot's name goes to the bot that sent the last message.
     return addressed.lower() == bot.username.lower() if addressed else message.chat.last_bot in (None, bot)

@@ -1,4 +1,4 @@
-"""The bot itself: who it is, its commands and descriptions, and how it gets updates."""
+"""Methods about the bot itself: its user, its commands and descriptions, and the way it gets updates."""
 
 import re
 
@@ -12,7 +12,7 @@ LONGEST_POLL = 50
 MOST_COMMANDS = 100
 OF_CHAT = ("chat", "chat_administrators", "chat_member")
 SCOPES = ("default", "all_private_chats", "all_group_chats", "all_chat_administrators", *OF_CHAT)
-# Method -> (argument, most characters, what a refusal calls it).
+# Method suffix -> (argument, maximum length, Telegram's name in a refusal).
 DESCRIPTIONS = {
     "Name": ("name", 64, "BOT_TITLE_INVALID"),
     "Description": ("description", 512, "BOT_DESCRIPTION_INVALID"),
@@ -38,7 +38,7 @@ def get_updates(call):
 
 def _allow(call):
     wanted = call.get("allowed_updates")
-    if isinstance(wanted, list):  # otherwise it stays as it was
+    if isinstance(wanted, list):  # otherwise the previous value is kept
         call.telegram.updates.allowed = list(wanted)
 
 
@@ -81,7 +81,7 @@ def get_webhook_info(call):
 
 
 def _scope(call):
-    """Return a scope as (type, chat, user), without those that it has not."""
+    """Return a scope as (type, chat, user), without the parts that its type does not have."""
     wanted = call.get("scope") or {"type": "default"}
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind not in SCOPES:

@@ -1,4 +1,4 @@
-"""What the bot answers to presses and to inline queries."""
+"""Methods that answer callback queries and inline queries."""
 
 from tests.emulators.telegram.errors import TOO_OLD, Refusal, check_bytes
 from tests.emulators.telegram.keyboards import checked

@@ -1,4 +1,4 @@
-"""The HTTP side: reads a request, lets go wrong what is to go wrong, asks the method, answers as Telegram does."""
+"""The HTTP API: reads a request, applies the armed faults, calls the method, and responds as Telegram does."""
 
 import asyncio
 import inspect
@@ -16,14 +16,14 @@ METHODS = account.method | sending.method | editing.method | places.method | ans
 
 
 class Api:
-    """Everything under /bot and /file/bot."""
+    """All paths under /bot and /file/bot."""
 
     def __init__(self, telegram):
         self.telegram, self.sent = telegram, Flood()
         self.faults: list[Fault] = []
 
     async def handle(self, request):
-        """Answer a request, and keep what was asked and answered."""
+        """Handle a request, and record it with its response."""
         asked = Request(request.match_info["method"])
         self.telegram.requests.append(asked)
         try:
@@ -57,7 +57,7 @@ class Api:
         return await self._told(request, asked, fault, status, body)
 
     async def _told(self, request, asked, fault, status, body):
-        """Answer, as far as the fault allows."""
+        """Respond, as far as the fault allows."""
         if fault and fault.name == "timeout-after-success":
             return self._cut(request)
         if fault and fault.name == "hold":
@@ -67,7 +67,7 @@ class Api:
         return self._answer(asked, status, body)
 
     def _struck(self, method, chat_id=None, *, early=False):
-        """Return the fault that strikes, those that strike before a request is read or the others."""
+        """Return the fault that strikes: with `early` among those that strike before a request is read, otherwise among the others."""
         among = [one for one in self.faults if (one.name == "cut") is early]
         fault = next((one for one in among if one.matches(method, chat_id)), None)
         if fault:
@@ -91,7 +91,7 @@ class Api:
         return await self._acted(asked, lambda: request.transport is None or request.transport.is_closing())
 
     async def _acted(self, asked, is_gone=lambda: False):
-        """Do what is asked, if Telegram would and its document allows."""
+        """Execute the method, unless Telegram or the Bot API document forbids it."""
         handler = METHODS.get(asked.method.lower())
         if handler is None:
             self.telegram.rejected.append(f"{asked.method}: no such method here")
@@ -125,7 +125,7 @@ class Api:
             raise
 
     async def perform(self, method, args):
-        """Do what the bot asks for within its answer to an update; Telegram tells nobody how it went."""
+        """Execute the method in the bot's response to a webhook; Telegram does not report its result."""
         asked = Request(method, is_by_webhook=True)
         self.telegram.requests.append(asked)
         try:
@@ -143,7 +143,7 @@ class Api:
         return web.json_response(body, status=status)
 
     async def download(self, request):
-        """Answer with a file's bytes, if its link still leads to it."""
+        """Respond with the bytes of a file while its link is valid."""
         fault = self._struck("download")
         asked = Request("download", {"file_path": request.match_info["path"]})
         self.telegram.requests.append(asked)
@@ -163,10 +163,10 @@ class Api:
 
 
 async def half(request, body, kind):
-    """Promise a body and send half of it."""
+    """Announce a whole body and send half of it."""
     answer = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": kind})
     await answer.prepare(request)
     await answer.write(body[: len(body) // 2])
-    await asyncio.sleep(0.02)  # a moment for it to leave
+    await asyncio.sleep(0.02)  # a moment for the data to leave
     dropped(request)
     return answer

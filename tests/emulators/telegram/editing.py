@@ -1,4 +1,4 @@
-"""What the bot changes and takes away: texts, captions, pictures, keyboards, whole messages."""
+"""Methods that edit and delete: texts, captions, pictures, keyboards, whole messages."""
 
 import copy
 
@@ -12,7 +12,7 @@ KEEP_HOURS = 48
 
 
 def _message(call):
-    """Return the message to edit: the bot's own, in a chat or wherever a person sent an inline result."""
+    """Return the message to edit: a message of the bot in a chat, or an inline result that a user sent."""
     if inline := call.get("inline_message_id"):
         found = next((one for chat in call.telegram.chats.values() for one in chat.messages if one.inline_id == inline), None)
         if found is None:
@@ -23,7 +23,7 @@ def _message(call):
     chat = call.chat("edit")
     message = call.message(chat, "message to edit not found")
     is_own = message.sender is call.telegram.bot or (chat.kind == "channel" and chat.may(call.telegram.bot, "can_edit_messages"))
-    # What has another keyboard than an inline one cannot be edited, nor can what nobody said.
+    # A message with a keyboard other than an inline keyboard cannot be edited, nor can a service message.
     has_other_keyboard = message.reply_markup is not None and not message.keyboard
     if not is_own or message.service or has_other_keyboard or message.via or message.forward_origin:
         raise Refusal("message can't be edited")
@@ -32,7 +32,7 @@ def _message(call):
 
 
 def _edited(call, message, change):
-    """Return what has a message say something else; a keyboard that is not sent again is gone."""
+    """Return a function that applies an edit; a keyboard that is not sent again is removed."""
     after = copy.copy(message)
     change(after)
     after.reply_markup = checked(call.get("reply_markup"), is_inline_only=True)

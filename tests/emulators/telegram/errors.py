@@ -1,8 +1,8 @@
-"""What Telegram refuses with: a status, a sentence, and sometimes parameters."""
+"""Telegram's refusals: a status, a description, and sometimes parameters."""
 
 import math
 
-# What Telegram puts before the sentence; other statuses are told by their sentence alone.
+# Prefixes of the description; other statuses have none.
 PREFIXES = {400: "Bad Request: ", 403: "Forbidden: ", 409: "Conflict: "}
 
 NOT_MODIFIED = (
@@ -14,7 +14,7 @@ WRONG_FILE = "wrong file identifier/HTTP URL specified"
 
 
 class Refusal(Exception):
-    """Telegram says no."""
+    """A refusal by Telegram."""
 
     def __init__(self, sentence, status=400, **parameters):
         self.status, self.parameters = status, parameters
@@ -23,18 +23,18 @@ class Refusal(Exception):
 
     @property
     def body(self):
-        """What is answered."""
+        """The body of the response."""
         told = {"ok": False, "error_code": self.status, "description": self.description}
         return told | ({"parameters": self.parameters} if self.parameters else {})
 
 
 def too_many(seconds):
-    """Return the refusal of a request that came too soon."""
+    """Return the refusal of a request that exceeds a rate limit."""
     whole = max(1, math.ceil(seconds))
     return Refusal(f"Too Many Requests: retry after {whole}", 429, retry_after=whole)
 
 
 def check_bytes(text, low, high, sentence):
-    """Refuse a text with fewer or more bytes than there may be."""
+    """Refuse a text with fewer than `low` or more than `high` bytes."""
     if not low <= len(str(text or "").encode()) <= high:
         raise Refusal(sentence)

@@ -1,4 +1,4 @@
-"""What goes wrong on demand."""
+"""Faults on demand."""
 
 import re
 import time
@@ -21,23 +21,23 @@ REASONS = {
 NGINX = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</html>"
 )
-# These are done and then not answered, answered late or in part; every other kind is refused before anything is done.
+# For these the method is executed, and the response is dropped, delayed or incomplete; all other kinds refuse it before execution.
 AROUND = ("timeout-after-success", "hold", "half", "slow")
 
 
 @dataclass
 class Fault:
-    """One thing that goes wrong, as often as said.
+    """A fault that strikes a number of times.
 
-    `method` is an expression that a method's whole name fits, or `download`; `kind` is one of
+    `method` is a regular expression for the whole name of a method, or `download`; `kind` is one of
 
-    * a status, or (status, description): refused. 502 is a page of the server before Telegram's, not JSON;
-    * ("429", seconds): too many requests; ("429-bare", seconds): without `parameters`, so the seconds stand in words only;
-    * ("flood", seconds): too many requests, and for so long everything that this fault strikes;
-    * "cut": the connection is cut while the request is read (whatever its chat); "reset": after that, nothing was done;
-    * "timeout-after-success": it was done, and then cut;
-    * ("hold", seconds): it was done, and is answered after so long; ("slow", seconds): it is done after so long;
-    * "half": it was done, and half of the answer arrives.
+    * a status, or (status, description): refused. 502 is an HTML page of the server in front of Telegram, not JSON;
+    * ("429", seconds): too many requests; ("429-bare", seconds): without `parameters`, so the seconds are in the description only;
+    * ("flood", seconds): too many requests, also for everything else that this fault matches during that time;
+    * "cut": the connection is closed while the request is read (in any chat); "reset": after reading, before execution;
+    * "timeout-after-success": executed, then the connection is closed;
+    * ("hold", seconds): executed, then the response is delayed; ("slow", seconds): the execution is delayed;
+    * "half": executed, then half of the response is sent.
     """
 
     method: str
@@ -54,23 +54,23 @@ class Fault:
         return self.hits < self.times or time.monotonic() < self._until
 
     def strike(self):
-        """Count one time."""
+        """Count a hit."""
         self.hits += 1
         if self.name == "flood" and not self._until:
             self._until = time.monotonic() + self.seconds
 
     @property
     def name(self):
-        """The kind without its figures."""
+        """The kind without its parameters."""
         return self.kind if isinstance(self.kind, (str, int)) else self.kind[0]
 
     @property
     def seconds(self):
-        """How long it is to be waited."""
+        """The delay or waiting time."""
         return self.kind[1] if isinstance(self.kind, tuple) else 1.0
 
     def refused(self):
-        """Return (status, body) of the answer."""
+        """Return (status, body) of the response."""
         if self.name in ("429", "429-bare", "flood"):
             refusal = too_many(self._until - time.monotonic() if self.name == "flood" else self.seconds)
             if self.name == "429-bare":
@@ -84,6 +84,6 @@ class Fault:
 
 
 def dropped(request):
-    """Cut the connection without an answer."""
+    """Close the connection without a response."""
     if request.transport:
         request.transport.abort()

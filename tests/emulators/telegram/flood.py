@@ -1,4 +1,4 @@
-"""How many messages are too many: for each chat, for each group, and for all together."""
+"""Rate limits on messages: for each chat, for each group, and in total."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,17 +8,17 @@ from tests.emulators.telegram.errors import too_many
 
 @dataclass
 class Limits:
-    """What Telegram recommends not to exceed; None for no limit. A minute may be made shorter, all else follows."""
+    """Telegram's recommended limits; None means no limit. A test may shorten the minute, which scales all limits."""
 
-    group: int | None = 20  # a minute, in one group
-    chat: int | None = 1  # a second, in one chat
-    burst: int = 3  # as many at once before that counts
-    overall: int | None = 30  # a second
+    group: int | None = 20  # per minute in a group
+    chat: int | None = 1  # per second in a chat
+    burst: int = 3  # messages to a chat at once, before that limit applies
+    overall: int | None = 30  # per second
 
 
 @dataclass
 class _Bucket:
-    """So many at once, and so many more a second; an album may take more than there are, as long as there is one."""
+    """A token bucket with a size and a refill rate per second; an album may take more tokens than are left if at least one is left."""
 
     size: float
     pace: float
@@ -29,24 +29,24 @@ class _Bucket:
         self.left = self.size
 
     def seconds(self):
-        """Return how long to wait until there is one."""
+        """Return the seconds until there is a token."""
         now = time.monotonic()
         self.left, self.at = min(self.size, self.left + (now - self.at) * self.pace), now
         return max(0.0, (1 - self.left) / self.pace)
 
 
 class Flood:
-    """What was sent in the last moments."""
+    """The token buckets of recent messages."""
 
     def __init__(self):
         self._buckets = {}
 
     def clear(self):
-        """Forget all that was sent."""
+        """Forget all recent messages."""
         self._buckets.clear()
 
     def take(self, limits, chat, cost, minute):
-        """Count messages to a chat; refuse what is too soon."""
+        """Count messages to a chat; refuse them if they exceed a limit."""
         second = minute / 60
         wanted = [("overall", limits.overall, limits.overall, second)] if limits.overall else []
         if limits.chat:

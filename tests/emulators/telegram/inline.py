@@ -1,4 +1,4 @@
-"""What becomes of an inline result when a person sends it."""
+"""The message that an inline result becomes when a user sends it."""
 
 from tests.emulators.telegram import markup
 from tests.emulators.telegram.keyboards import checked
@@ -6,7 +6,7 @@ from tests.emulators.telegram.messages import Draft
 
 
 def drafted(telegram, result):
-    """Return what is sent."""
+    """Return the draft of the message."""
     keyboard = checked(result.get("reply_markup"), is_inline_only=True)
     if content := result.get("input_message_content"):
         text, entities = markup.formatted(content["message_text"], content.get("parse_mode"), content.get("entities"), telegram.users)

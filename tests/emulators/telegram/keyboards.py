@@ -1,4 +1,4 @@
-"""The keyboards below messages: what Telegram takes, and which buttons there are."""
+"""Keyboards of messages: validation, and the values of their buttons."""
 
 import re
 
@@ -6,7 +6,7 @@ from tests.emulators.telegram.errors import Refusal, check_bytes
 
 MOST_BUTTONS, MOST_IN_A_ROW = 100, 8
 LINK = re.compile(r"(https?://|tg://)\S+|(?:[\w-]+\.)+\w{2,}(/\S*)?", re.IGNORECASE)
-# What a button does; the rest of its keys say how it looks.
+# The keys that define a button's action; other keys define its look.
 DEEDS = (
     *("url", "callback_data", "web_app", "login_url", "switch_inline_query", "switch_inline_query_current_chat"),
     *("switch_inline_query_chosen_chat", "copy_text", "callback_game", "pay"),
@@ -14,7 +14,7 @@ DEEDS = (
 
 
 def checked(markup, *, is_inline_only=False):
-    """Return a keyboard if Telegram takes it; an empty one is none."""
+    """Return a valid keyboard, or refuse it; an empty keyboard becomes None."""
     if markup is None:
         return None
     if not isinstance(markup, dict):
@@ -60,7 +60,7 @@ def _check_button(button):
 
 
 def deed(button):
-    """Return what a button carries: its data, its link, or what it types."""
+    """Return the value of a button: its callback data, its URL, or the text that it inserts."""
     if isinstance(button, str):
         return None
     found = next((button[one] for one in DEEDS if one in button), None)

@@ -1,4 +1,4 @@
-"""python-telegram-bot, whose name is this folder's too."""
+"""Import python-telegram-bot, whose package has the same name as this folder."""
 
 import telegram
 from telegram import ext

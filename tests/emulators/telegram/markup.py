@@ -1,4 +1,4 @@
-"""Telegram's HTML, and what it finds in a text by itself. Lengths and offsets are counted in UTF-16, as Telegram counts them."""
+"""Telegram's HTML, and the entities that it detects in a text. Lengths and offsets are in UTF-16 code units, as in the Bot API."""
 
 import re
 from html import unescape
@@ -11,7 +11,7 @@ STYLES = {
     **{"a": "text_link", "blockquote": "blockquote", "tg-emoji": "custom_emoji"},
 }
 MOST_ENTITIES = 100
-# Telegram knows these by their name; every other name stays as it is written.
+# The entities that Telegram knows; any other stays as it is written.
 NAMED = re.compile(r"&(?:lt|gt|amp|quot|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 ATTRIBUTE = re.compile(r"""\s+([^\s=>/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?""")
 FOUND = (
@@ -21,17 +21,17 @@ FOUND = (
     ("mention", re.compile(r"(?<![\w@/.])@[A-Za-z][A-Za-z0-9_]{3,31}(?!\w)")),
     ("hashtag", re.compile(r"(?<![\w#/])#\w*[^\W\d]\w*")),
 )
-# Nothing is looked for inside these.
+# Entities in which no others are detected.
 CLOSED = ("code", "pre", "text_link", "text_mention", "url", "email")
 
 
 def units(text):
-    """Return the length of a text as Telegram counts it."""
+    """Return the length of a text in UTF-16 code units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def formatted(raw, parse_mode=None, given=None, users=None):
-    """Return (text, entities) of what was sent; `users` is whom `tg://user?id=` can mean."""
+    """Return (text, entities) of a sent text; `users` are those that `tg://user?id=` can refer to."""
     if len(raw.encode()) > 32 * 1024:
         raise Refusal("message is too long")
     mode = (parse_mode or "").lower()
@@ -52,13 +52,13 @@ def _given(text, entities):
         if one["offset"] < 0 or one["length"] < 0 or one["offset"] + one["length"] > units(text):
             last = units(text)
             raise Refusal(f"entity beginning at UTF-16 offset {one['offset']} ends after the end of the text at UTF-16 offset {last}")
-        if one["type"] not in dict(FOUND):  # Telegram looks for these itself
+        if one["type"] not in dict(FOUND):  # Telegram detects these itself
             kept.append(dict(one))
     return kept
 
 
 def _trimmed(text, entities):
-    """Take white space from both ends, and find what Telegram finds."""
+    """Strip white space from both ends, and add the detected entities."""
     text = text.rstrip()
     lead = len(text) - len(text.lstrip())
     text, lost = text[lead:], units(text[:lead])
@@ -73,7 +73,7 @@ def _trimmed(text, entities):
 
 
 def detected(text, entities=()):
-    """Return what Telegram finds in a text by itself: links, commands, mentions and tags."""
+    """Return the entities that Telegram detects in a text: links, commands, mentions and hashtags."""
     taken = [(one["offset"], one["offset"] + one["length"]) for one in entities if one["type"] in CLOSED]
     found = []
     for kind, pattern in FOUND:
@@ -87,7 +87,7 @@ def detected(text, entities=()):
 
 
 class _Html:
-    """One text in Telegram's HTML."""
+    """A text in Telegram's HTML."""
 
     def __init__(self, raw, users):
         self.raw, self.users = raw, users
@@ -157,7 +157,7 @@ class _Html:
     def _closed(self, tag, given, channel, covered):
         language = given.get("class", "").removeprefix("language-") if given.get("class", "").startswith("language-") else ""
         if tag == "code" and language and self.open and self.open[-1][0] == "pre":
-            self.open[-1][1]["class"] = f"language-{language}"  # the block around it tells the language
+            self.open[-1][1]["class"] = f"language-{language}"  # the enclosing block has the language
             return
         entity = {"type": STYLES[tag], **channel}
         if tag == "pre" and language:
@@ -171,7 +171,7 @@ class _Html:
         self.entities.append(entity)
 
     def _linked(self, entity, address):
-        """Have an entity lead somewhere; return whether the address does."""
+        """Set the target of a link entity; return whether the address is valid."""
         if match := re.fullmatch(r"tg://user\?id=(\d+)", address):
             user = self.users.get(int(match[1]))
             entity |= {"type": "text_mention", "user": user.payload()} if user else {}

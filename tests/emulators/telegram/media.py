@@ -1,4 +1,4 @@
-"""Pictures and files: photos are made smaller and JPEG, documents stay what they are."""
+"""Pictures and files: photos are converted to JPEG in several sizes, documents are kept as they are."""
 
 import functools
 import hashlib
@@ -21,7 +21,7 @@ QUALITY = 87
 
 @dataclass(eq=False)
 class Stored:
-    """A file that can be downloaded and sent again by its id."""
+    """A file that can be downloaded, and sent again by its id."""
 
     media: Any
     data: bytes = field(repr=False)
@@ -32,18 +32,18 @@ class Stored:
     path_until: float = 0.0
 
     def payload(self):
-        """Return what every kind of file tells."""
+        """Return the fields that all kinds of files have."""
         return {"file_id": self.file_id, "file_unique_id": self.unique_id, "file_size": len(self.data)}
 
 
 class Media:
-    """What a message shows beside words."""
+    """The media of a message."""
 
     kind = ""
 
     def __init__(self, telegram, upload):
         self.telegram, self.uploaded, self.name = telegram, upload.data, upload.name
-        # What makes two of them the same: where it is unknown whether Telegram notices, `same_upload_is_same` decides.
+        # Equal keys mean the same media. Whether Telegram recognises a repeated upload is unknown, so `same_upload_is_same` decides.
         fresh = b"" if telegram.same_upload_is_same else secrets.token_bytes(8)
         self.key = hashlib.sha256(self.kind.encode() + fresh + upload.data).hexdigest()
 
@@ -58,7 +58,7 @@ class Media:
 
 
 class Photo(Media):
-    """A photo: JPEG in several sizes, `sizes` being (width, height, file), the smallest first."""
+    """A photo: JPEG in several sizes; `sizes` are (width, height, file), smallest first."""
 
     kind = "photo"
 
@@ -69,31 +69,31 @@ class Photo(Media):
 
     @property
     def width(self):
-        """How wide the largest one is."""
+        """The width of the largest size."""
         return self.sizes[-1][0]
 
     @property
     def height(self):
-        """How high the largest one is."""
+        """The height of the largest size."""
         return self.sizes[-1][1]
 
     @property
     def data(self):
-        """The largest one, as it can be downloaded."""
+        """The bytes of the largest size, as downloaded."""
         return self.sizes[-1][2].data
 
     @property
     def file_id(self):
-        """The id of the largest one."""
+        """The file id of the largest size."""
         return self.sizes[-1][2].file_id
 
     def payload(self):
-        """Return what a message tells of it."""
+        """Return its fields in a message."""
         return {"photo": [one.payload() | {"width": width, "height": height} for width, height, one in self.sizes]}
 
 
 class Document(Media):
-    """A file as it is."""
+    """A file that is kept as it is."""
 
     kind = "document"
 
@@ -116,12 +116,12 @@ class Document(Media):
         return self.file.payload() | {"file_name": self.name, "mime_type": self.mime}
 
     def payload(self):
-        """Return what a message tells of it."""
+        """Return its fields in a message."""
         return {"document": self._told()}
 
 
 class Animation(Document):
-    """A film without sound. Telegram makes MPEG-4 of a GIF; here it stays one."""
+    """A silent video. Telegram converts a GIF to MPEG-4; here it stays a GIF."""
 
     kind = "animation"
 
@@ -132,7 +132,7 @@ class Animation(Document):
             self.width, self.height = size
 
     def payload(self):
-        """Return what a message tells of it; for old bots it is a document too."""
+        """Return its fields in a message; for old bots it is a document too."""
         size = {"width": self.width, "height": self.height, "duration": self.duration}
         return {"animation": self._told() | size, "document": self._told()}
 
@@ -151,7 +151,7 @@ def _size(data):
 
 
 def check_photo(data):
-    """Refuse a picture that is too large, too long or none."""
+    """Refuse a photo that is too large, too elongated or not an image."""
     if len(data) > MOST_OF_PHOTO:
         raise Refusal(f"file of size {len(data)} bytes is too big for a photo; the maximum size is {MOST_OF_PHOTO} bytes")
     if not data:
@@ -168,7 +168,7 @@ def check_photo(data):
 
 @functools.lru_cache(maxsize=32)
 def _variants(data):
-    """Return (width, height, JPEG) of each size in which a photo is kept."""
+    """Return (width, height, JPEG) of each size in which a photo is stored."""
     picture = _opened(data).convert("RGB")
     longest = max(picture.size)
     sides = [side for side in SIDES if side < longest] + [min(longest, SIDES[-1])]
@@ -183,7 +183,7 @@ def _variants(data):
 
 
 def given(call, value, kind, **more):
-    """Return the media that an argument means: a part of this request, or a file that Telegram has."""
+    """Return the media of an argument: an upload of this request, or a file that Telegram has."""
     if upload := _uploaded(call, value):
         if kind is Photo:
             check_photo(upload.data)
@@ -191,7 +191,7 @@ def given(call, value, kind, **more):
             raise Refusal("file must be non-empty")
         return kind(call.telegram, upload, **more)
     if isinstance(value, str) and value.startswith(("http://", "https://")):
-        raise Refusal("failed to get HTTP URL content")  # there is no net here
+        raise Refusal("failed to get HTTP URL content")  # there is no network here
     found = call.telegram.stored.get(value)
     if found is None:
         raise Refusal(WRONG_FILE)

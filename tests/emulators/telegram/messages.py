@@ -1,4 +1,4 @@
-"""A message as the emulated Telegram keeps and shows it."""
+"""Messages as the emulated Telegram stores and shows them."""
 
 import copy
 import time
@@ -11,7 +11,7 @@ from tests.emulators.telegram.media import Animation, Document, Photo
 
 @dataclass
 class Draft:
-    """What a message is going to say."""
+    """The content of a message to be sent."""
 
     text: str | None = None
     caption: str | None = None
@@ -24,23 +24,23 @@ class Draft:
 
     @property
     def kind(self):
-        """What it is for those who may not send everything."""
+        """The kind that a chat's permissions refer to."""
         return self.media.kind if self.media else "text"
 
     def put(self, message):
-        """Have a message say this."""
+        """Set the content of a message."""
         for name, value in vars(self).items():
             setattr(message, name, value)
 
 
 @dataclass(eq=False)
 class Message:
-    """What was said. What people and the bot see of it are its properties; `payload` is what goes over the wire."""
+    """A message. Its properties are what users and the bot see; `payload` is what is sent over the wire."""
 
     telegram: Any
     id: int
     chat: Any
-    sender: Any  # None for a channel's posts
+    sender: Any  # None for posts of a channel
     text: str | None = None
     caption: str | None = None
     entities: list[dict[str, Any]] = field(default_factory=list)
@@ -54,18 +54,18 @@ class Message:
     message_thread_id: int | None = None
     sender_chat: Any = None
     media_group_id: str | None = None
-    service: dict[str, Any] | None = None  # what happened, where nobody said anything
+    service: dict[str, Any] | None = None  # the event of a service message
     via: Any = None  # the bot whose inline result it is
     inline_id: str | None = None
     forward_origin: dict[str, Any] | None = None
     is_silent: bool = False
     is_protected: bool = False
-    reactions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by who reacts
-    edits: list["Message"] = field(default_factory=list)  # its earlier versions
+    reactions: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by user id
+    edits: list["Message"] = field(default_factory=list)  # earlier versions
     date: int = field(default_factory=lambda: int(time.time()))
     edited_at: int | None = None
     is_deleted: bool = False
-    was_heard: bool = False  # whether the bot was told of it
+    was_heard: bool = False  # whether the bot received it
 
     def __repr__(self):
         by = self.sender.name if self.sender else self.chat.title
@@ -78,7 +78,7 @@ class Message:
 
     @property
     def photo(self):
-        """The photo, if it shows one: `data` is what can be downloaded, `uploaded` what was sent."""
+        """The photo, if it has one: `data` is what can be downloaded, `uploaded` what was sent."""
         return self.media if isinstance(self.media, Photo) else None
 
     @property
@@ -88,7 +88,7 @@ class Message:
 
     @property
     def animation(self):
-        """The animation, if it shows one."""
+        """The animation, if it has one."""
         return self.media if isinstance(self.media, Animation) else None
 
     @property
@@ -97,22 +97,22 @@ class Message:
         return (self.reply_markup or {}).get("inline_keyboard", [])
 
     def buttons(self):
-        """Return (text, callback data) of every button, a link's address for one that is a link."""
+        """Return (text, callback data) of every button; for a link button, its URL instead of the data."""
         return [(one["text"], deed(one)) for row in self.keyboard for one in row]
 
     @property
     def topic(self):
-        """The topic that it is in, if its group has topics."""
+        """The topic of the message, if its group has topics."""
         return self.chat.topics.get(self.message_thread_id)
 
     def before_edit(self):
-        """Return how it looks now, to be kept among the earlier versions."""
+        """Return a copy of the current state for the list of earlier versions."""
         earlier = copy.copy(self)
         earlier.edits, earlier.reactions = [], dict(self.reactions)
         return earlier
 
     def sameness(self):
-        """Return what must differ for an edit to be one."""
+        """Return the values of which an edit must change at least one."""
         shown = (self.text, self.caption or None, self.entities, self.has_spoiler, self.is_caption_above, self.link_preview)
         return (*shown, self.media and self.media.key, self.reply_markup)
 
@@ -141,7 +141,7 @@ class Message:
             told["message_thread_id"] = self.message_thread_id
             if self.topic:
                 told["is_topic_message"] = True
-        # What answers nothing in a topic answers the message that the topic began with.
+        # A message in a topic that is not a reply counts as a reply to the first message of the topic.
         answered = self.reply_to or (self.topic.root if self.topic and self.topic.root is not self else None)
         if answered and depth and not answered.is_deleted:
             told["reply_to_message"] = answered.payload(depth=0)

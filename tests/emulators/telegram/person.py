@@ -1,4 +1,4 @@
-"""What a person does on Telegram: writes, sends pictures, presses buttons, blocks the bot."""
+"""Actions of a user on Telegram: write, send pictures, press buttons, block the bot."""
 
 from itertools import count
 
@@ -14,25 +14,25 @@ from tests.emulators.telegram.world import Chat, Member, Topic, User
 
 
 class Person(User):
-    """Somebody who is no bot."""
+    """A human user."""
 
     _dm: Chat | None = None
 
     def dm(self):
-        """Return the place between this person and the bot; the bot cannot write there before the person has."""
+        """Return the private chat of this user and the bot; the bot cannot write there before the user has."""
         if self._dm is None:
             self._dm = Chat(self.telegram, "private", self.id, user=self)
         return self._dm
 
     async def start(self, payload="", chat=None):
-        """Press the start button, or follow a link that ends in `?start=payload`; in a group `?startgroup=payload`."""
+        """Press the start button, or follow a link that ends in `?start=payload`; in a group, `?startgroup=payload`."""
         command = "/start" if chat is None else f"/start@{self.telegram.bot.username}"
         if chat is None:
             await self.unblock()
         return await self.say(chat or self.dm(), f"{command} {payload}".strip())
 
     async def say(self, chat, text, *, reply_to=None, topic=None, mentions=(), quote=None, as_chat=None, via=None):
-        """Write something: `mentions` are persons that are called by their name in it, `as_chat` the channel that it is written as."""
+        """Send a text; `mentions` are users mentioned by name in it, `as_chat` is the channel on whose behalf it is sent."""
         entities = [self._mention(text, one) for one in mentions]
         entities += markup.detected(text, entities)
         draft = Draft(text=text, entities=sorted(entities, key=lambda one: one["offset"]))
@@ -45,21 +45,21 @@ class Person(User):
         return {"type": "text_mention", **channel, "user": user.payload()}
 
     async def photo(self, chat, data, *, caption="", reply_to=None, topic=None, spoiler=False, as_chat=None):
-        """Send a picture."""
+        """Send a photo."""
         media = Photo(self.telegram, Upload("photo.png", data))
         return self._said(chat, self._shown(media, caption, spoiler), reply_to, topic, as_chat=as_chat)
 
     async def document(self, chat, data, name="file.png", *, caption="", reply_to=None, topic=None, as_chat=None):
-        """Send a file as it is."""
+        """Send a file as a document."""
         media = Document(self.telegram, Upload(name, data))
         return self._said(chat, self._shown(media, caption), reply_to, topic, as_chat=as_chat)
 
     async def animation(self, chat, data, name="film.mp4", *, caption="", reply_to=None, topic=None):
-        """Send a film without sound."""
+        """Send a silent video."""
         return self._said(chat, self._shown(Animation(self.telegram, Upload(name, data)), caption), reply_to, topic)
 
     async def album(self, chat, pictures, *, caption="", documents=False, reply_to=None, topic=None):
-        """Send several pictures at once, as photos or as files: one message each, the caption on the first."""
+        """Send several pictures as an album of photos or documents: one message each, with the caption on the first."""
         group, made = str(next(self.telegram.ids.albums)), []
         for number, data in zip(count(), pictures):
             upload = Upload(f"picture{number + 1}.png", data)
@@ -82,7 +82,7 @@ class Person(User):
         return self.telegram.add_message(chat, sender, draft, thread=thread, reply_to=reply_to, sender_chat=sender_chat, **more)
 
     def _appears(self, chat, as_chat):
-        """Return (sender, sender's chat): channels, anonymous administrators and who writes as a channel hide the person."""
+        """Return (sender, sender chat): posts in a channel, anonymous administrators and messages on behalf of a channel hide the user."""
         if chat.kind == "channel":
             return None, chat
         if as_chat:
@@ -103,7 +103,7 @@ class Person(User):
             chat.add(self)
 
     async def edit(self, message, words):
-        """Have a message of one's own say something else."""
+        """Edit one of the user's own messages."""
         assert not message.is_deleted, "The message is gone"
         after = message.before_edit()
         name = "caption" if message.media else "text"
@@ -113,7 +113,7 @@ class Person(User):
         return message
 
     async def delete(self, message):
-        """Take a message away; the bot is not told."""
+        """Delete a message; the bot is not notified."""
         self.telegram.delete_message(message)
 
     async def press(self, message, button):
@@ -129,7 +129,7 @@ class Person(User):
         return press
 
     async def inline(self, query, *, offset="", chat_type="sender", timeout=90.0):  # noqa: ASYNC109 - says how long a person waits
-        """Type `@bot query` somewhere, and return what the bot proposes: a list with a `next_offset`."""
+        """Type `@bot query` in a chat, and return the bot's results: a list with a `next_offset`."""
         assert self.telegram.is_inline, "The bot has no inline mode"
         asked = Query(self.telegram, self, query, offset, chat_type)
         self.telegram.queries.append(asked)
@@ -138,7 +138,7 @@ class Person(User):
         return asked.answer
 
     async def choose(self, result, chat=None, query=""):
-        """Send one of the results into a chat; the bot is told which, as it is where that was switched on."""
+        """Send one of the results to a chat; the bot receives which, as if that feedback were switched on."""
         channel = chat or self.dm()
         sent = self._said(channel, drafted(self.telegram, result), via=self.telegram.bot)
         told = {"result_id": result["id"], "from": self.payload(), "query": query}
@@ -149,7 +149,7 @@ class Person(User):
         return sent
 
     async def react(self, message, *emoji):
-        """Put these reactions on a message instead of one's earlier ones; the bot is told if it asked for it."""
+        """Replace the user's reactions to a message; the bot is notified if it requested that."""
         old, new = message.reactions.get(self.id, []), [{"type": "emoji", "emoji": one} for one in emoji]
         message.reactions[self.id] = new
         told = {"chat": message.chat.payload(), "message_id": message.id, "user": self.payload(), "date": self.telegram.now()}
@@ -161,7 +161,7 @@ class Person(User):
         self._blocks(is_blocked=True)
 
     async def unblock(self):
-        """Let the bot write again."""
+        """Unblock the bot."""
         self._blocks(is_blocked=False)
 
     def _blocks(self, *, is_blocked):
@@ -173,27 +173,27 @@ class Person(User):
         self.telegram.updates.add("my_chat_member", chat.changed_member(self, old, new), key=chat.id)
 
     async def join(self, chat):
-        """Come into a group, which everybody there sees."""
+        """Join a group, with a service message."""
         self._becomes(chat, MEMBER)
         return chat.happened({"new_chat_members": [self.payload()]}, by=self)
 
     async def leave(self, chat):
-        """Go out of a group, which everybody there sees."""
+        """Leave a group, with a service message."""
         self._becomes(chat, LEFT)
         return chat.happened({"left_chat_member": self.payload()}, by=self)
 
     async def promote(self, chat, *, anonymous=False, title=None, lacking=(), creator=False):
-        """Become an administrator, or the creator; `lacking` are the rights that this administrator does not have."""
+        """Become an administrator or the creator; `lacking` are the rights that this administrator does not have."""
         self._becomes(chat, CREATOR if creator else ADMINISTRATOR, anonymous=anonymous, title=title, lacking=lacking)
         return self
 
     async def demote(self, chat):
-        """Be a member like others again."""
+        """Become an ordinary member again."""
         self._becomes(chat, MEMBER)
         return self
 
     def _becomes(self, chat, status, **more):
         old = chat.members.get(self.id) or Member(self, LEFT)
         chat.add(self, status, **more)
-        if chat.is_admin(self.telegram.bot):  # only administrators are told of others
+        if chat.is_admin(self.telegram.bot):  # only an administrator receives updates about other members
             self.telegram.updates.add("chat_member", chat.changed_member(self, old, chat.members[self.id]), key=chat.id)

@@ -1,4 +1,4 @@
-"""Chats and who is in them, and files to fetch."""
+"""Methods about chats and their members, and getFile."""
 
 from tests.emulators.telegram.access import ADMINISTRATOR, CREATOR, LEFT
 from tests.emulators.telegram.errors import Refusal
@@ -30,7 +30,7 @@ def get_chat_administrators(call):
     chat = call.chat()
     if chat.user:
         raise Refusal("there are no administrators in the private chat")
-    # Other bots are left out, and this one is told.
+    # Other bots are left out; this bot is included.
     told = [one for one in chat.members.values() if not one.user.is_bot or one.user is call.telegram.bot]
     return lambda: [one.payload(chat) for one in told if one.status in (CREATOR, ADMINISTRATOR)]
 

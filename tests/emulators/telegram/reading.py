@@ -1,4 +1,4 @@
-"""Reads a request in each of the four ways that Telegram takes arguments: query, form, parts and JSON."""
+"""Read a request in each of the four forms in which Telegram accepts arguments: query, form, multipart and JSON."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from tests.emulators.telegram.routing import Upload
 
 MIB = 1024 * 1024
 MOST_OF_UPLOAD = 50 * MIB
-# What is JSON within a form, with how a refusal calls it.
+# Arguments that are JSON in a form, with Telegram's name for each in a refusal.
 OBJECTS = {
     "allowed_updates": "allowed updates",
     "button": "inline query results button",
@@ -35,12 +35,12 @@ YES_OR_NO = (
     *("drop_pending_updates", "has_spoiler", "is_big", "is_personal", "protect_content", "remove_caption", "show_alert"),
     "show_caption_above_media",
 )
-# A file under one of these names is the argument itself; under any other, something else names it.
+# A file with one of these names is the argument itself; any other file is referred to by an argument.
 FILES = ("photo", "document", "animation", "audio", "video", "voice", "sticker", "thumbnail", "certificate")
 
 
 async def read(request):
-    """Return the arguments and files of a request, and how many bytes the files are."""
+    """Return the arguments and files of a request, and the total size of the files in bytes."""
     args, files = dict(request.query), {}
     if request.content_type.startswith("multipart/"):
         async for part in await request.multipart():
@@ -68,7 +68,7 @@ def _json(text):
 
 
 def understood(args):
-    """Return arguments as what they are, where they came as text."""
+    """Return the arguments with texts converted to the types of the arguments."""
     return {name: _value(name, value) for name, value in args.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the bot asked for, and which function answers it."""
+"""Recorded requests, and the handlers of methods."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.emulators.telegram.errors import Refusal
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it was sent."""
+    """An uploaded file."""
 
     name: str
     data: bytes = field(repr=False)
@@ -19,7 +19,7 @@ class Upload:
 
 @dataclass
 class Request:
-    """What the bot asked for and how it was answered: `status` None is no answer at all, `description` why it was refused."""
+    """A request and its response: `status` is None if there was no response, `description` is the reason of a refusal."""
 
     method: str
     args: dict[str, Any] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Request:
     description: str | None = None
     result: Any = None
     at: float = field(default_factory=time.monotonic)
-    is_by_webhook: bool = False  # it came as the answer to an update
+    is_by_webhook: bool = False  # it came in the response to a webhook
 
     def __str__(self):
         return f"{self.status} {self.method} {str(self.args)[:300]} {[one.name for one in self.files.values()]} {self.description or ''}"
@@ -36,22 +36,22 @@ class Request:
 
 @dataclass
 class Call:
-    """A request on its method."""
+    """A request as a handler sees it."""
 
     telegram: Any
     args: dict[str, Any]
     files: dict[str, Upload]
-    is_gone: Callable[[], bool] = lambda: False  # whether who asked has hung up
-    channel: Any = None  # the chat that limits of rate count
-    cost: int = 0  # for how many messages
+    is_gone: Callable[[], bool] = lambda: False  # whether the client has disconnected
+    channel: Any = None  # the chat for the rate limits
+    cost: int = 0  # the number of messages for the rate limits
 
     def get(self, name, default=None):
-        """Return an argument."""
+        """Return an argument, or the default if it is missing or empty."""
         value = self.args.get(name)
         return default if value is None or value == "" else value
 
     def chat(self, access="read", name="chat_id"):
-        """Return the chat that is meant, if the bot may do this there."""
+        """Return the chat of an argument, or refuse if the bot does not have this access."""
         if (wanted := self.get(name)) is None:
             raise Refusal("chat_id is empty")
         if (found := self.telegram.find_chat(wanted)) is None:
@@ -60,7 +60,7 @@ class Call:
         return found
 
     def message(self, chat, sentence, name="message_id"):
-        """Return the message that is meant."""
+        """Return the message of an argument."""
         number = self.get(name)
         if number is None and name == "message_id":
             raise Refusal("message identifier is not specified")
@@ -69,15 +69,15 @@ class Call:
         return found
 
     def count(self, chat, messages=1):
-        """Note how much this is for the limits of rate."""
+        """Note the chat and the number of messages for the rate limits."""
         self.channel, self.cost = chat, messages
 
 
 class Methods(dict[str, Callable[[Call], Any]]):
-    """Functions by the method that they answer. Each looks whether it may, and returns a function that does it."""
+    """Handlers by method. A handler validates the request and returns a function that executes it."""
 
     def __call__(self, name):
-        """Add the function that answers a method."""
+        """Register the handler of a method."""
 
         def add(handler):
             self[name.lower()] = handler

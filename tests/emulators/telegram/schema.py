@@ -1,4 +1,4 @@
-"""Whether requests and answers are as the machine-readable Bot API says. Where it is not at hand, everything is."""
+"""Validate requests and responses against the machine-readable Bot API. Without the document, everything is valid."""
 
 import functools
 import json
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "shared" / "specs" / "telegram-bot-api.json"
-# Ranges and constants stand in the document's prose only.
+# The document states ranges and constants only in prose.
 RANGE = re.compile(r"(?<![\w-])(\d+)-(\d+)(?![\w-])(?: (characters|bytes))?", re.IGNORECASE)
 CONSTANT = re.compile(r"(?:must be|always) [\"“]?(\w+)[\"”]?\.?$")
 SIMPLE = {"Integer": int, "String": str, "Boolean": bool, "Float": (int, float)}
@@ -14,19 +14,19 @@ SIMPLE = {"Integer": int, "String": str, "Boolean": bool, "Float": (int, float)}
 
 @functools.cache
 def document():
-    """Return the document, or None where it is not at hand."""
+    """Return the schema, or None if the document is not available."""
     return Schema(json.loads(DOCUMENT.read_text(encoding="utf-8"))) if DOCUMENT.exists() else None
 
 
 class Schema:
-    """The document, ready to be asked."""
+    """The Bot API document as a validator."""
 
     def __init__(self, api):
         self._types = api["types"]
         self._methods = {name.lower(): method for name, method in api["methods"].items()}
 
     def check_request(self, method, args):
-        """Return what is wrong with the arguments of a request, as sentences."""
+        """Return the errors in the arguments of a request, as sentences."""
         known = self._methods.get(method.lower())
         if known is None:
             return [f"{method}: nobody knows this method"]
@@ -34,16 +34,16 @@ class Schema:
         return [f"{method}: {one}" for one in self._object(known.get("fields", []), given, "")]
 
     def check_reply(self, method, result):
-        """Return what is wrong with an answer, as sentences."""
+        """Return the errors in a response, as sentences."""
         known = self._methods.get(method.lower())
         return [f"{method} -> {one}" for one in self._any(known["returns"], result, "result", None)] if known else []
 
     def check_update(self, update):
-        """Return what is wrong with an update, as sentences."""
+        """Return the errors in an update, as sentences."""
         return [f"update: {one}" for one in self._any(["Update"], update, "", None)]
 
     def _object(self, fields, value, channel):
-        """Yield what is wrong with the keys of an object."""
+        """Yield the errors in an object."""
         known = {field["name"]: field for field in fields}
         for name, field in known.items():
             if field["required"] and value.get(name) is None:
@@ -55,12 +55,12 @@ class Schema:
                 yield from self._any(known[name]["types"], inner, f"{channel}{name}", known[name])
 
     def _any(self, types, value, channel, field):
-        """Return what is wrong with a value under the type that fits best."""
+        """Return the errors in a value under the type that fits best."""
         tries = [list(self._one(kind, value, channel, field)) for kind in self._leaves(types, value)]
         return min(tries, key=len, default=[f"{channel}: {value!r} is none of {', '.join(types)}"])
 
     def _leaves(self, types, value):
-        """Return the types that a value may mean: of a union, those whose constants it has."""
+        """Return the possible types of a value: in a union, those whose constants match."""
         found = []
         for kind in types:
             subtypes = self._types.get(kind, {}).get("subtypes")
@@ -73,7 +73,7 @@ class Schema:
         return all(value.get(name) == constant for name, constant in constants.items() if constant is not None)
 
     def _one(self, kind, value, channel, field):
-        """Yield what is wrong with a value of one type."""
+        """Yield the errors in a value of one type."""
         if kind.startswith("Array of "):
             if not isinstance(value, list):
                 yield f"{channel}: {value!r} is no list"
@@ -112,7 +112,7 @@ def _simple(kind, value, channel, field):
 
 
 def _out_of_range(field, value, channel, what):
-    """Yield that something is more or less than the prose says."""
+    """Yield an error if a value is outside the range stated in the prose."""
     if field is None or "entities parsing" in field["description"] or "entity parsing" in field["description"]:
         return
     ranges = [match for match in RANGE.finditer(field["description"]) if int(match[1]) <= int(match[2])]

@@ -1,4 +1,4 @@
-"""What the bot sends: texts, photos, files, albums, copies, and that it is at work."""
+"""Methods that send: texts, photos, files, albums, copies, chat actions and reactions."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ EMOJI = (
 
 
 def text_of(call, source, name="text", entities="entities"):
-    """Return a draft with a text as it was sent."""
+    """Return a draft with a text."""
     raw = source.get(name)
     if not raw:
         raise Refusal("message text is empty")
@@ -35,7 +35,7 @@ def text_of(call, source, name="text", entities="entities"):
 
 
 def caption_of(call, source):
-    """Return a draft with a caption as it was sent, and how it stands to the picture."""
+    """Return a draft with a caption, its position and the spoiler flag."""
     raw = str(source.get("caption") or "")
     text, found = markup.formatted(raw, source.get("parse_mode"), source.get("caption_entities"), call.telegram.users)
     if markup.units(text) > MOST_OF_CAPTION:
@@ -45,7 +45,7 @@ def caption_of(call, source):
 
 
 def _place(call, draft, cost=1):
-    """Return (chat, how the message is to stand in it)."""
+    """Return (chat, keyword arguments for the message in it)."""
     chat = call.chat("write")
     thread = call.get("message_thread_id")
     if thread is not None and thread not in _threads(chat):
@@ -60,7 +60,7 @@ def _place(call, draft, cost=1):
 
 
 def _threads(chat):
-    """Return what may stand as message_thread_id: topics but for the general one, and elsewhere what was answered."""
+    """Return the valid values of message_thread_id: in a forum the topics except the general topic, elsewhere the existing threads."""
     if chat.is_forum:
         return set(chat.topics) - {1}
     return {one.message_thread_id for one in chat.messages} - {None}
@@ -87,7 +87,7 @@ def _reply(call, chat):
 
 
 def _sent(call, draft):
-    """Return what sends a message."""
+    """Return a function that sends a message."""
     draft.reply_markup = checked(call.get("reply_markup"))
     chat, more = _place(call, draft)
     return lambda: call.telegram.add_message(chat, call.telegram.bot, draft, **more).payload()
@@ -112,7 +112,7 @@ def send_photo(call):
 @method("sendDocument")
 def send_document(call):
     name = str(call.get("document", "")).removeprefix("attach://")
-    # A GIF becomes a film, unless Telegram is told not to look.
+    # A GIF becomes an animation, unless content type detection is disabled.
     is_film = name in call.files and call.files[name].data[:4] == b"GIF8" and not call.get("disable_content_type_detection")
     kind = Animation if is_film else Document
     return _sent(call, replace(caption_of(call, call.args), media=_file(call, "document", kind), has_spoiler=False))

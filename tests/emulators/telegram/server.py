@@ -1,4 +1,4 @@
-"""The emulated Telegram: starts and stops, keeps what there is, and says to tests what happened."""
+"""The emulated Telegram: starts and stops, stores its objects, and lets tests wait for events."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.emulators.telegram.world import ANONYMOUS, CHANNEL_BOT, Chat, Ids, Us
 
 MIB = 1024 * 1024
 
-#: What is waited for is announced; only what never comes takes so long.
+#: Waiting is driven by events; only a condition that never becomes true takes this long, in seconds.
 PATIENCE = 90.0
 
 
@@ -33,21 +33,21 @@ class Telegram:
         self.ids, self.schema = Ids(), schema.document()
         self.users: dict[int, User] = {}
         self.chats: dict[int, Chat] = {}
-        self.stored = {}  # files by their file_id
+        self.stored = {}  # files by file_id
         self.presses: list[Press] = []
         self.queries: list[Query] = []
         self.requests = []
-        self.rejected: list[str] = []  # where the bot strayed from the document
-        self.misspoken: list[str] = []  # where this emulator did
+        self.rejected: list[str] = []  # how the bot's requests differ from the Bot API document
+        self.misspoken: list[str] = []  # how this emulator's responses do
         self.commands, self.descriptions, self.menu_buttons = {}, {}, {}
         self.actions: list[tuple[Chat, str, int | None]] = []
-        # How long presses and queries may go unanswered, and links of files live.
+        # The seconds that presses and inline queries may stay unanswered, and that links to files are valid.
         self.callback_seconds, self.inline_seconds, self.file_seconds = 15.0, 10.0, 3600.0
         self.webhook_seconds, self.webhook_retry_seconds, self.https_only = 60.0, 0.2, False
-        # Unknown of the real one: whether a picture that is uploaded again in an edit counts as the one that is there.
+        # It is unknown whether Telegram treats a picture that is uploaded again in an edit as unchanged.
         self.same_upload_is_same = False
         self._flood: Limits | None = None
-        self.floods, self.minute = 0, 60.0  # how often it was too fast; how many seconds a minute has
+        self.floods, self.minute = 0, 60.0  # refused messages; seconds in a minute
         self._pulse, self._runner = asyncio.Event(), None
         self.bot = self._known(User(self, "easel", is_bot=True, id=int(token.partition(":")[0])))
         self.anonymous = self._known(User(self, "Group", is_bot=True, id=ANONYMOUS, username="GroupAnonymousBot"))
@@ -60,27 +60,27 @@ class Telegram:
 
     @property
     def is_validating(self):
-        """Whether Telegram's document is at hand."""
+        """Whether Telegram's document is available."""
         return self.schema is not None
 
     @property
     def api_base(self):
-        """Where the methods are; the token is put behind it."""
+        """The base URL of the methods, to which the token is appended."""
         return f"http://127.0.0.1:{self.port}/bot"
 
     @property
     def file_base(self):
-        """Where the files are; the token is put behind it."""
+        """The base URL of the files, to which the token is appended."""
         return f"http://127.0.0.1:{self.port}/file/bot"
 
     @property
     def faults(self):
-        """What was armed to go wrong."""
+        """The armed faults."""
         return self.api.faults
 
     @property
     def flood(self):
-        """What is too fast, `flood.Limits` or a dictionary of what differs from them; None, as at first, for nothing."""
+        """The rate limits: `flood.Limits` or a dictionary of changes to its defaults; None, as at first, means no limits."""
         return self._flood
 
     @flood.setter
@@ -90,17 +90,17 @@ class Telegram:
 
     @property
     def updates_waiting(self):
-        """How many updates the bot has not confirmed."""
+        """The number of updates that the bot has not confirmed."""
         return len(self.updates.waiting)
 
     @property
     def updates_delivered(self):
-        """How many updates reached the bot at least once."""
+        """The number of updates that reached the bot at least once."""
         return sum(one.times > 0 for one in self.updates.every)
 
     @property
     def updates_confirmed(self):
-        """How many updates the bot has confirmed."""
+        """The number of updates that the bot has confirmed."""
         return sum(one.is_confirmed for one in self.updates.every)
 
     async def __aenter__(self):
@@ -111,7 +111,7 @@ class Telegram:
         await self.stop()
 
     async def start(self):
-        """Begin to listen; after a stop at the same address as before, and with all that there was."""
+        """Start listening; after a stop, at the same address and with all objects kept."""
         app = web.Application(client_max_size=100 * MIB)
         app.router.add_route("*", "/bot{token}/{method}", self.api.handle)
         app.router.add_get("/file/bot{token}/{path:.*}", self.api.download)
@@ -122,7 +122,7 @@ class Telegram:
         self.updates.webhook.resume()
 
     async def stop(self):
-        """Be gone, as in an outage."""
+        """Stop listening, as in an outage."""
         if self._runner:
             self.updates.stop_poll()
             await self.updates.webhook.stop()
@@ -130,7 +130,7 @@ class Telegram:
             self._runner = None
 
     def user(self, name, *, language="en", is_bot=False):
-        """Make a person, or another bot."""
+        """Create a user or another bot."""
         if is_bot:
             return self._known(User(self, name, is_bot=True))
         made = self._known(Person(self, name, language=language))
@@ -147,39 +147,39 @@ class Telegram:
         return made
 
     def group(self, title, *members, bot=MEMBER):
-        """Make a group, with the bot as this in it; None for without. The bot is not told: it has been there for long."""
+        """Create a group in which the bot has this status, or is missing if None. The bot gets no update, as if it had joined long ago."""
         return self._chat("group", self.ids.group(), title, members, bot)
 
     def supergroup(self, title, *members, bot=MEMBER, username=None):
-        """Make a supergroup; with a username it is public."""
+        """Create a supergroup, which is public if it has a username."""
         return self._chat("supergroup", self.ids.channel(), title, members, bot, username=username)
 
     def forum(self, title, *members, bot=MEMBER):
-        """Make a supergroup with topics."""
+        """Create a supergroup with topics."""
         return self._chat("supergroup", self.ids.channel(), title, members, bot, is_forum=True)
 
     def channel(self, title, *members, bot=ADMINISTRATOR, username=None):
-        """Make a channel; persons given here may post."""
+        """Create a channel in which the given users may post."""
         made = self._chat("channel", self.ids.channel(), title, (), bot, username=username)
         for one in members:
             made.add(one, ADMINISTRATOR)
         return made
 
     def find_chat(self, wanted):
-        """Return a chat by its id or @username; None for one that there is not."""
+        """Return a chat by its id or @username, or None."""
         if isinstance(wanted, str) and wanted.startswith("@"):
             return next((one for one in self.chats.values() if one.username and one.username.lower() == wanted[1:].lower()), None)
         return self.chats.get(wanted) if isinstance(wanted, int) else None
 
     def me(self):
-        """Return what getMe tells."""
+        """Return the result of getMe."""
         more = {"can_connect_to_business": False, "has_main_web_app": False, "has_topics_enabled": False}
         more |= {"allows_users_to_create_topics": False, "can_manage_bots": False}
         reads_all = {"can_join_groups": True, "can_read_all_group_messages": not self.privacy, "supports_inline_queries": self.is_inline}
         return self.bot.payload() | reads_all | more
 
     def commands_for(self, user, chat):
-        """Return the commands that somebody is shown in a chat: of the narrowest scope that has any, in their language if there are."""
+        """Return the commands that a user sees in a chat: of the narrowest scope that has any, in the user's language if available."""
         scopes = [("chat", chat.id), ("all_private_chats",)] if chat.user else [("chat_member", chat.id, user.id)]
         if not chat.user:
             if chat.is_admin(user):
@@ -193,7 +193,7 @@ class Telegram:
         return int(time.time())
 
     def add_message(self, chat, sender, draft, *, thread=None, group_id=None, **more):
-        """Have something said, or happen."""
+        """Add a message or a service message to a chat."""
         if thread is None and chat.kind == "supergroup" and not chat.is_forum and more.get("reply_to"):
             answered = more["reply_to"]
             thread = answered.message_thread_id or answered.id
@@ -212,7 +212,7 @@ class Telegram:
         self.changed()
 
     def edit_message(self, message, after):
-        """Have a message say what another one says."""
+        """Give a message the content of another message."""
         message.edits.append(message.before_edit())
         for name in vars(Draft()):
             setattr(message, name, getattr(after, name))
@@ -220,25 +220,25 @@ class Telegram:
         self._told("edited_channel_post" if message.chat.kind == "channel" else "edited_message", message)
 
     def delete_message(self, message):
-        """Take a message away; nobody is told."""
+        """Delete a message; nobody is notified."""
         message.is_deleted = True
         self.changed()
         return True
 
     def published(self, stored):
-        """Return the path at which a file is from now on."""
+        """Return the path of a file, and renew its link."""
         if not stored.path:
             stored.path = f"{stored.media.kind}s/file_{sum(bool(one.path) for one in self.stored.values())}{stored.suffix}"
         stored.path_until = time.monotonic() + self.file_seconds
         return stored.path
 
     def fetched(self, path):
-        """Return the bytes at a path, as long as its link lives."""
+        """Return the bytes at a path while its link is valid."""
         found = next((one for one in self.stored.values() if one.path == path and time.monotonic() < one.path_until), None)
         return found and found.data
 
     def repeat(self, about):
-        """Tell the bot once more, in an update of the same number: of a message, a press or a query."""
+        """Send the update about a message, a press or a query to the bot a second time, with the same number."""
         self.updates.repeat(about)
 
     def asked(self, method):
@@ -246,21 +246,21 @@ class Telegram:
         return [one for one in self.requests if one.method.lower() == method.lower()]
 
     def fault(self, method, kind, times=1, chat=None):
-        """Have the next requests for a method go wrong; see `faults.Fault` for the kinds."""
+        """Arm a fault for the next requests for a method; see `faults.Fault` for the kinds."""
         self.api.faults.append(Fault(method, kind, times, chat))
         return self.api.faults[-1]
 
     def new_token(self):
-        """Change the bot's token, as its owner may; returns the new one."""
+        """Replace the bot's token, as its owner can, and return the new token."""
         self.token = f"{self.bot.id}:AA{secrets.token_urlsafe(24)}"
         return self.token
 
     def changed(self):
-        """Wake those who wait for something."""
+        """Wake the waiting tests."""
         self._pulse.set()
 
     async def until(self, condition, timeout=PATIENCE):  # noqa: ASYNC109 - says in its error what happened meanwhile
-        """Wait until a condition holds and return what it returned; it may be a coroutine function."""
+        """Wait until a condition is true and return its value; it may be a coroutine function."""
         deadline = time.monotonic() + timeout
         while True:
             self._pulse.clear()
@@ -271,10 +271,10 @@ class Telegram:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"Not within {timeout} s. The last requests:\n" + "\n".join(map(str, self.requests[-12:])))
-            # What does not go through here is looked for now and then.
+            # Poll for changes that do not call `changed`.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pulse.wait(), min(left, 0.05))
 
     async def ready(self, timeout=PATIENCE):  # noqa: ASYNC109 - as above
-        """Wait until the bot asks for updates or has them sent."""
+        """Wait until the bot polls or has set a webhook."""
         await self.until(lambda: self.updates.is_polled or self.updates.webhook.url, timeout)

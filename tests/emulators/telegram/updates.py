@@ -1,4 +1,4 @@
-"""What the bot is told: kept until it is confirmed, fetched by long polling or sent by `webhook`."""
+"""Updates for the bot: kept until confirmed, fetched by long polling or sent by `webhook`."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from tests.emulators.telegram.errors import Refusal
 from tests.emulators.telegram.webhook import Webhook
 
 FIRST = 820_000_001
-# Only bots that ask for these are told of them.
+# Only bots that request these kinds receive them.
 UNASKED = ("chat_member", "message_reaction", "message_reaction_count")
 BY_OTHER = "terminated by other getUpdates request; make sure that only one bot instance is running"
 BY_WEBHOOK = "terminated by setWebhook request"
@@ -19,18 +19,18 @@ ACTIVE = "can't use getUpdates method while webhook is active; use deleteWebhook
 
 @dataclass(eq=False)
 class Update:
-    """One thing that happened, for the bot."""
+    """An update for the bot."""
 
     id: int
     kind: str
     body: dict[str, Any]
     about: Any = None  # the message, press or query
-    key: int = 0  # updates of one key come one after the other
+    key: int = 0  # updates with the same key are sent one after the other
     times: int = 0  # how often it was delivered
     is_confirmed: bool = False
 
     def payload(self):
-        """Return it on the wire."""
+        """Return the update on the wire."""
         return {"update_id": self.id, self.kind: self.body}
 
 
@@ -48,32 +48,32 @@ class _Poll:
 
 
 class Updates:
-    """All updates, and who waits for them."""
+    """All updates, and the request that waits for them."""
 
     def __init__(self, telegram):
         self.telegram = telegram
         self.every: list[Update] = []
-        self.allowed: list[str] = []  # as the bot asked; empty means all but `UNASKED`
+        self.allowed: list[str] = []  # the kinds that the bot requested; empty means all except `UNASKED`
         self.webhook = Webhook(telegram, self)
         self._again: list[Update] = []
         self._poll: _Poll | None = None
 
     @property
     def waiting(self):
-        """What the bot has not confirmed; oldest first."""
+        """The updates that the bot has not confirmed; oldest first."""
         return [one for one in self.every if not one.is_confirmed]
 
     @property
     def is_polled(self):
-        """Whether a request waits right now."""
+        """Whether a request is waiting now."""
         return self._poll is not None
 
     def is_wanted(self, kind):
-        """Return whether the bot is told of this kind."""
+        """Return whether the bot receives this kind."""
         return kind in self.allowed if self.allowed else kind not in UNASKED
 
     def add(self, kind, body, about=None, key=0):
-        """Tell the bot of something, if it wants to know."""
+        """Add an update, if the bot wants its kind."""
         made = Update(FIRST + len(self.every), kind, body, about, key)
         if self.is_wanted(kind):
             self.every.append(made)
@@ -86,7 +86,7 @@ class Updates:
             self.telegram.misspoken += self.telegram.schema.check_update(update.payload())
 
     def repeat(self, about):
-        """Tell the bot once more, with the same number: an update, or the message, press or query that one was about."""
+        """Send again, with the same number: an update, or the update about a message, press or query."""
         found = about if isinstance(about, Update) else next((one for one in reversed(self.every) if one.about is about), None)
         assert found, f"The bot was never told of {about}"
         if found.is_confirmed:
@@ -96,19 +96,19 @@ class Updates:
         self.ring()
 
     def ring(self):
-        """Wake who waits."""
+        """Wake the waiting request and the webhook."""
         if self._poll:
             self._poll.bell.set()
         self.webhook.ring()
         self.telegram.changed()
 
     def stop_poll(self, conflict=None):
-        """Let nobody wait any longer."""
+        """End the waiting request, with a conflict if given."""
         if self._poll:
             self._poll.end(conflict)
 
     def confirm(self, offset):
-        """Forget what is older than the offset; a negative one is counted from the end."""
+        """Confirm all updates before the offset; a negative offset counts from the end."""
         first = offset if offset >= 0 else next((one.id for one in self.every[offset:]), 0)
         for one in self.every:
             if one.id < first:
@@ -116,7 +116,7 @@ class Updates:
         self.telegram.changed()
 
     def drop(self):
-        """Forget everything."""
+        """Confirm all updates."""
         for one in self.every:
             one.is_confirmed = True
 
@@ -125,12 +125,12 @@ class Updates:
         return sorted([*again, *(one for one in self.waiting if offset <= 0 or one.id >= offset)], key=lambda one: one.id)[:limit]
 
     def take_again(self):
-        """Return what is to be told once more, by a webhook."""
+        """Return the updates to be sent again by a webhook."""
         again, self._again = self._again, []
         return again
 
     async def get(self, offset, limit, timeout, is_gone):  # noqa: ASYNC109 - it is Telegram's
-        """Return what there is, or wait for it."""
+        """Return the due updates, or wait for one."""
         if self.webhook.url:
             raise Refusal(ACTIVE, 409)
         self.confirm(offset)
@@ -153,7 +153,7 @@ class Updates:
             if found or left <= 0:
                 break
             poll.bell.clear()
-            # Who hung up is noticed now and then.
+            # Poll for a client that has disconnected.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(poll.bell.wait(), min(left, 0.25))
         for one in found:

@@ -1,4 +1,4 @@
-"""What a person did and waits for: a press of a button, an inline query."""
+"""User actions that wait for an answer: a press of a button, an inline query."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What the bot answered to a press."""
+    """The bot's answer to a press."""
 
     text: str = ""
     show_alert: bool = False
@@ -17,7 +17,7 @@ class Answer:
 
 @dataclass(eq=False)
 class Press:
-    """One press of a button; `answer` is None until the bot answers."""
+    """A press of a button; `answer` is None until the bot answers."""
 
     telegram: Any
     user: Any
@@ -37,7 +37,7 @@ class Press:
         return time.monotonic() - self.began > self.telegram.callback_seconds
 
     def take(self, answer):
-        """Note the answer and how long it took."""
+        """Record the answer and how long it took."""
         self.answer, self.answered_after = answer, time.monotonic() - self.began
         return True
 
@@ -54,7 +54,7 @@ class Press:
 
 
 class Results(list[dict[str, Any]]):
-    """What the bot proposes, as it is on the wire."""
+    """The bot's inline results as they are on the wire."""
 
     def __init__(self, results, args):
         super().__init__(results)
@@ -64,7 +64,7 @@ class Results(list[dict[str, Any]]):
 
 @dataclass(eq=False)
 class Query:
-    """One inline query; `answer` is None until the bot answers."""
+    """An inline query; `answer` is None until the bot answers."""
 
     telegram: Any
     user: Any
@@ -84,7 +84,7 @@ class Query:
         return time.monotonic() - self.began > self.telegram.inline_seconds
 
     def take(self, results, args):
-        """Note the answer."""
+        """Record the answer."""
         self.answer = Results(results, args)
         return True
 

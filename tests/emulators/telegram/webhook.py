@@ -1,4 +1,4 @@
-"""Updates sent to the bot: one after the other for each chat, again and again until they are taken."""
+"""Send updates to the bot: one after the other in each chat, and repeatedly until the bot accepts them."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
 
 class Webhook:
-    """Where updates are sent to, if the bot wants that."""
+    """The webhook of the bot, if it has set one."""
 
     def __init__(self, telegram, updates):
         self.telegram, self.updates = telegram, updates
@@ -22,7 +22,7 @@ class Webhook:
         self._busy, self._tasks, self._again = {}, set(), []
 
     def set(self, url, secret, most):
-        """Send everything here from now on; nowhere if it is empty."""
+        """Send all updates to this URL from now on; an empty URL removes the webhook."""
         self.url, self.secret, self.most = url, secret, most
         self.error = self.failed_at = None
         if url and self._running is None:
@@ -30,11 +30,11 @@ class Webhook:
         self.ring()
 
     def ring(self):
-        """Look what there is to send."""
+        """Check for updates to send."""
         self._bell.set()
 
     async def stop(self):
-        """Send nothing more, until it is set or started again."""
+        """Stop sending until the webhook is set or resumed."""
         running, self._running = self._running, None
         for task in (*self._tasks, running):
             if task:
@@ -44,12 +44,12 @@ class Webhook:
         self._busy.clear()
 
     def resume(self):
-        """Go on after a stop."""
+        """Resume after a stop."""
         if self.url and self._running is None:
             self._running = asyncio.create_task(self._run())
 
     def payload(self):
-        """Return what getWebhookInfo tells."""
+        """Return the result of getWebhookInfo."""
         told = {"url": self.url, "has_custom_certificate": False, "pending_update_count": len(self.updates.waiting)}
         if self.url:
             told |= {"max_connections": self.most, "ip_address": "127.0.0.1"}
@@ -67,7 +67,7 @@ class Webhook:
                     await asyncio.wait_for(self._bell.wait(), 0.05 if self._busy else 1.0)
 
     def _begin(self, session):
-        """Send what is next in each chat, as far as there are connections."""
+        """Start sending the next update of each chat, up to the maximum number of connections."""
         self._again += self.updates.take_again() if self.url else []
         for update in [*self._again, *self.updates.waiting] if self.url else ():
             if len(self._tasks) >= self.most:
@@ -94,7 +94,7 @@ class Webhook:
         self.telegram.changed()
 
     async def _posted(self, session, update):
-        """Send one update; return what went wrong, or None."""
+        """Send an update; return an error description, or None."""
         headers = {HEADER: self.secret} if self.secret else {}
         update.times += 1
         async with session.post(self.url, json=update.payload(), headers=headers) as answer:
@@ -107,7 +107,7 @@ class Webhook:
 
 
 def check_address(telegram, url):
-    """Refuse where Telegram would not send updates to."""
+    """Refuse a URL that Telegram would not send updates to."""
     scheme, _, rest = url.partition("://")
     if telegram.https_only and scheme != "https":
         raise Refusal("bad webhook: An HTTPS URL must be provided for webhook")
