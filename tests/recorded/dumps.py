@@ -13,10 +13,10 @@ from sqlalchemy import make_url
 #: The folder of the recording, named after the newest migration of the version that was recorded.
 RECORDED = Path(__file__).parent / "2026_11_23"
 
-#: Tables that triggers fill, and the tables that FTS5 keeps for itself.
+#: Tables that triggers fill, and the internal tables of FTS5.
 _MADE = re.compile(r"(picture|preset)_(number|search.*|searched)|sqlite_.*")
 
-#: Statements of `pg_dump` beside the schema and the rows, which servers of other versions may not know.
+#: Statements of `pg_dump` other than the schema and the rows, which other server versions may not know.
 _SAID = re.compile(r"(SET |SELECT pg_catalog\.set_config|\\|--|CREATE SCHEMA|COMMENT ON)")
 
 

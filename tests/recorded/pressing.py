@@ -1,4 +1,4 @@
-"""Finds out what a button, a list entry or a form means: the command that runs, and its parameter values."""
+"""Determine what a button, list entry or form means: its command and the parameter values."""
 
 import dataclasses
 from contextlib import asynccontextmanager

@@ -51,14 +51,14 @@ async def record(out):
     """Write the recording to a folder."""
     out.mkdir(parents=True, exist_ok=True)
     posted, tokens = {}, {}
-    # The name of the computer does not belong in the recording.
+    # The host name does not belong in the recording.
     here = runner_name().partition("/")[0]
     for kind in ("sqlite", "postgresql"):
         with tempfile.TemporaryDirectory() as made, blank(kind, made) as url:
             folder = Path(made)
             posted[kind], tokens[kind] = await played(url, folder)
             (out / f"store.{kind}.sql").write_text(written(url).replace(here, "studio~0~0"), encoding="utf-8")
-            # These folders only remember which commands each platform has been told.
+            # These folders only store which commands were registered on each platform.
             shutil.copytree(folder / "files", out / "files", dirs_exist_ok=True, ignore=shutil.ignore_patterns("discord", "telegram"))
             if kind == "sqlite":
                 stored = messages.stored(url)

@@ -25,7 +25,7 @@ ODD = 'The "Last": 100% {one|two} & ü☂'
 
 PLACARD = "a placard of {title}, {colour=red}, {prompt}"
 
-#: A dead process on another computer.
+#: A dead process on another host.
 GONE = "another-computer/1/1/gone"
 
 
@@ -193,7 +193,7 @@ class Scene:
         return next((one for one in ours if any(data.startswith(begins) for _, data in one.buttons())), None)
 
     async def _on_the_page(self):
-        """What a browser sends: lines, presses and forms."""
+        """The requests of a browser: lines, presses and forms."""
         async with self.stage.browser() as browser:
             answer = await self.stage.on_page(browser, f"a large red circle --seed 11 {SMALL} --negative fog")
             await self.stage.on_page(browser, f"three circles --count 3 {SMALL}")

@@ -1,4 +1,4 @@
-"""The bot that is recorded: emulated Discord and Telegram, the web page and the demo model; part of the recording script."""
+"""The recorded bot: emulated Discord and Telegram, the web page and the demo model; part of the recording script."""
 
 import asyncio
 import io
@@ -39,7 +39,7 @@ from tests.running import on_one_core
 #: Daily credits: enough for the whole scene; because there is a limit, each job writes ledger rows.
 QUOTA = Quota(credits=2_000, place_credits=9_000, tiers=(TierSection(name="gold", credits=4_000, weight=2.0),))
 
-#: Prompt and seed of the pictures that are kept as painted; all others become a plain colour to keep the recording small.
+#: Prompt and seed of the pictures that are kept unchanged; all others become a plain colour to keep the recording small.
 WHOLE = "a large red circle", 11
 
 #: A word in prompts that makes the job fail.
@@ -54,15 +54,15 @@ class Thrifty:
 
     @property
     def is_able(self):
-        """Whether anything can be painted."""
+        """Whether the engine can run requests."""
         return self._engine.is_able
 
     def model_infos(self):
-        """Return what can be asked for."""
+        """Return the available models."""
         return self._engine.model_infos()
 
     async def run(self, request):
-        """Paint, and say what the engine says."""
+        """Run a request and yield the events of the engine."""
         if FAILS in request.prompt.text:
             yield Failed(Problem("worker-died", {"code": -9, "device": "cpu"}))
             return
@@ -83,7 +83,7 @@ def _encoded(kind, colour, size=(64, 64)):
 
 
 def png(colour="red", size=(64, 64)):
-    """Return a picture to start from."""
+    """Return a source picture."""
     return _encoded("PNG", colour, size)
 
 
@@ -110,7 +110,7 @@ class Stage:
         )
 
     async def rows(self, question):
-        """Return the answer to a question in SQL."""
+        """Return the rows of an SQL query."""
         async with self.store.database.read() as session:
             return (await session.execute(sql(question))).all()
 
@@ -174,7 +174,7 @@ class Stage:
 
     @asynccontextmanager
     async def browser(self):
-        """Give a browser with the page open."""
+        """Yield a browser with the page open."""
         async with httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE) as client:
             browser = Browser(client)
             await browser.open()

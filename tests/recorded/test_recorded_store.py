@@ -31,7 +31,7 @@ class Everywhere:
         self._more = asyncio.Condition()
 
     def is_mirrored(self, _platform):
-        """Return that this process shows its cards itself."""
+        """Return True: this process shows its own cards."""
         return True
 
     async def settle(self, _job, _address):
@@ -206,7 +206,7 @@ async def test_unhandled_updates_are_kept(recorded, messages):
 
 
 async def test_unfinished_work_is_finished(recorded):
-    """Queued jobs, jobs with an expired lease, pending deliveries and resumed jobs are painted by the model and delivered once."""
+    """Queued jobs, jobs with an expired lease, pending deliveries and resumed jobs are run by the model and delivered once."""
     begun = of_state(recorded, "job", WAITING, RUNNING)
     paused, running = of_state(recorded, "job", PAUSED), of_state(recorded, "job", RUNNING)
     untold = {one["job_id"] for one in of_state(recorded, "delivery", TODO, SENDING)}

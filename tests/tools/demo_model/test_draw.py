@@ -1,4 +1,4 @@
-"""Drawing, captions and words: what the demo model learns from."""
+"""The demo model's training data: drawings, captions and vocabulary."""
 
 from collections import Counter
 from random import Random
@@ -31,19 +31,19 @@ def test_a_seed_draws_one_picture(seed):
 
 @given(seeds)
 def test_captions_use_known_words_only(seed):
-    """Whatever is said in training is in the list of known words."""
+    """Every word of a training caption is in the list of known words."""
     assert set(words_of(captioned(Random(seed)).caption)) <= set(known_words())
 
 
 def test_captions_use_every_known_word():
-    """No word is promised that training never says."""
+    """Every known word appears in training captions."""
     rng = Random(1)
     said = {word for _ in range(6000) for word in words_of(captioned(rng).caption)}
     assert set(known_words()) - said == set()
 
 
 def test_known_words_come_from_the_tables():
-    """Every table is known, sorted and without repeats; another word for a thing is known where the thing is."""
+    """The known words are sorted and unique, and contain every word of the tables; no synonym has synonyms of its own."""
     known = known_words()
     assert list(known) == sorted(set(known))
     for table in (COLOURS, SHAPES, THINGS, PATTERNS, TIMES, PLACES, RELATIONS, SPOTS, GLUE, SIZES):
@@ -54,7 +54,7 @@ def test_known_words_come_from_the_tables():
 
 @pytest.mark.parametrize("size", [(128, 128), (192, 128), (128, 192), (8, 8), (64, 40)])
 def test_pictures_have_the_size_asked_for(size):
-    """Width and height are kept, for plain pictures and for scenes."""
+    """Pictures have the requested width and height, plain pictures as well as scenes."""
     rng = Random(4)
     for made in (one_object(rng, SHAPES), pair(rng), scene(rng)):
         image = draw(made.picture, size, rng)
@@ -63,7 +63,7 @@ def test_pictures_have_the_size_asked_for(size):
 
 
 def test_everything_named_can_be_drawn():
-    """Each shape and thing has a painter that leaves something to see, and no painter is without a word."""
+    """Each shape and thing has a painter that leaves something visible, and every painter has a name."""
     assert set(PAINTERS) == {*SHAPES, *THINGS}
     for name in PAINTERS:
         image = np.asarray(draw(Picture("white", things=(Thing(name, "red", 0.5, 0.5, 0.5),)), (64, 64), Random(1)), dtype=int)
@@ -73,7 +73,7 @@ def test_everything_named_can_be_drawn():
 
 @given(seeds)
 def test_captions_tell_the_truth(seed):
-    """Colours and shapes that a plain caption names are in the picture, and one object never has the background's colour."""
+    """The colours and shapes named in a plain caption are in the picture, and an object never has the background's colour."""
     made = one_object(Random(seed), SHAPES)
     thing = made.picture.things[0]
     assert f"{thing.colour} {thing.name}" in made.caption
@@ -84,7 +84,7 @@ def test_captions_tell_the_truth(seed):
 
 @given(seeds)
 def test_pairs_stand_as_the_caption_says(seed):
-    """The second object lies on the side of the first that the relation names, in another colour, both inside the picture."""
+    """The second object is on the side of the first that the relation names, in another colour, and both are inside the picture."""
     made = pair(Random(seed))
     first, second = made.picture.things
     assert len({first.colour, second.colour, made.picture.background}) == 3

@@ -1,4 +1,4 @@
-"""The weights that ship with Easel paint what was said: looked at with the checker, through the real engine's studio."""
+"""The shipped weights generate what the prompt says, judged with the checker on images of the real batch engine."""
 
 import io
 
@@ -15,19 +15,19 @@ from tools.demo_model.checker import look
 
 @pytest.fixture(scope="module")
 def batch_engine():
-    """One studio for all pictures."""
+    """One batch engine for all pictures."""
     with room() as opened:
         yield opened
 
 
 def usual(words, **changes):
-    """Return a request with the model's own settings."""
+    """Return a request with the model's default settings."""
     own = PASSPORT.defaults
     return asked(words, **{"steps": own.steps, "guidance": own.guidance, "scheduler": own.scheduler} | changes)
 
 
 def test_a_red_circle_on_blue_is_one(batch_engine):
-    """The newcomer's first picture: red in the middle, blue in the corners, and twice the same pixels."""
+    """A first picture is red in the middle and blue in the corners, and repeats with identical pixels."""
     request = usual("a large red circle on a blue background", seed=7)
     first, second = (batch_engine.paint(request)[0].pictures[0] for _ in range(2))
     middle, corners = first[56:72, 56:72].reshape(-1, 3).mean(0), first[[0, 0, -1, -1], [0, -1, 0, -1]].mean(0)
@@ -41,7 +41,7 @@ def test_a_red_circle_on_blue_is_one(batch_engine):
     ("colour", "name", "background"), [("green", "star", "yellow"), ("purple", "heart", "white"), ("white", "square", "black")]
 )
 def test_colour_shape_and_background_come_out(batch_engine, colour, name, background):
-    """In most of five seeds the checker names what the prompt said."""
+    """In at least four of five seeds, the checker names what the prompt said."""
     words = f"a large {colour} {name} on a {background} background"
     pictures = [outcome.pictures[0] for outcome in batch_engine.paint(*[usual(words, seed=seed, share=str(seed)) for seed in range(5)])]
     views = [look(Image.fromarray(picture)) for picture in pictures]
@@ -54,7 +54,7 @@ def test_colour_shape_and_background_come_out(batch_engine, colour, name, backgr
 
 
 def test_the_settings_inside_are_read_by_others(batch_engine):
-    """sd-parsers, which reads what A1111 writes, finds prompt, seed, steps, sampler and model."""
+    """sd-parsers, which reads the metadata of A1111, finds prompt, seed, steps, sampler and model."""
     events = batch_engine.paint(usual("a red circle", seed=11))[0].events
     image = next(event.image for event in events if isinstance(event, Picture))
     read = ParserManager().parse(Image.open(io.BytesIO(image)))
@@ -66,6 +66,6 @@ def test_the_settings_inside_are_read_by_others(batch_engine):
 
 
 def test_the_card_tells_the_vocabulary():
-    """The words that are offered to people are the words that captions were made of."""
+    """The words that users are offered are the words of the training captions."""
     assert PASSPORT.words == known_words()
     assert PASSPORT.unknown_words(Prompt.plain("a cyberpunk Circle, at NIGHT")) == ("cyberpunk",)
