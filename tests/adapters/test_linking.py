@@ -1,4 +1,4 @@
-"""One bot on two platforms: somebody becomes one person over both, takes along what is theirs, and is forgotten on both."""
+"""A bot on two platforms: a user links both accounts, keeps their data, and is deleted on both."""
 
 import io
 import json
@@ -27,7 +27,7 @@ PLATFORMS = ("discord", "telegram")
 
 @dataclass(frozen=True)
 class Both:
-    """A bot that runs on two platforms, and somebody on each."""
+    """A bot that runs on two platforms, and a user on each."""
 
     discord: Discord
     telegram: Telegram
@@ -36,28 +36,28 @@ class Both:
     eve: object
 
     async def use(self, command):
-        """Use a slash command in a direct message on the one platform, and return what it is answered with."""
+        """Use a slash command in a direct message on Discord and return the answer."""
         return await on_discord.told(await self.ann.use(self.ann.dm(), command))
 
     async def click(self, message, label):
-        """Press a button there, and return what is said to it."""
+        """Press a button on Discord and return the answer."""
         use = await self.ann.click(message, label)
         return (await self.discord.until(lambda: [one for one in use.followups if one.texts()]))[-1]
 
     async def say(self, line):
-        """Write a line on the other platform, and return what it is answered with."""
+        """Send a line on Telegram and return the answer."""
         channel = self.eve.dm()
         asked = await self.eve.say(channel, line)
         return await self.answer(asked)
 
     async def answer(self, asked, wanted=bool):
-        """Return what the bot said after a message."""
+        """Return the bot's last answer after a message."""
         channel = self.eve.dm()
         said = lambda: [one for one in channel.messages if one.sender is self.telegram.bot and one.id > asked.id and wanted(one)]  # noqa: E731
         return (await self.telegram.until(said))[-1]
 
     async def users(self):
-        """Return who they are by now, on each platform."""
+        """Return the current user id on each platform."""
         names = UserRef("discord", str(self.ann.id)), UserRef("telegram", str(self.eve.id))
         found = [await self.store.people.find(name) for name in names]
         return [one and one.id for one in found]
@@ -65,7 +65,7 @@ class Both:
 
 @asynccontextmanager
 async def running(folder, discord, telegram):
-    """Give a bot that is connected to both."""
+    """Run a bot that is connected to both."""
     there = {"discord": on_discord.configured(folder, discord).discord, "telegram": on_telegram.configured(folder, telegram).telegram}
     settings, router = on_discord.config(folder).model_copy(update=there), Router()
     async with AsyncExitStack() as stack:
@@ -83,7 +83,7 @@ async def running(folder, discord, telegram):
 
 @pytest.fixture
 async def both(tmp_path):
-    """A bot on two platforms, and one person on each."""
+    """Yield a bot on two platforms and one user on each."""
     async with on_discord.quick() as discord, on_telegram.quick() as telegram, running(tmp_path, discord, telegram) as store:
         ann = discord.user("ann")
         ann.join(discord.guild("Studio"))
@@ -94,7 +94,7 @@ async def both(tmp_path):
 
 
 async def linked(both):
-    """Have the two become one, as people do it."""
+    """Link both accounts, as users do."""
     shown = await both.use("link")
     code = on_discord.read(shown).partition("/link ")[2].split()[0]
     assert "press Check and confirm" in on_telegram.words_of(await both.say(f"/link {code}"))
@@ -105,7 +105,7 @@ async def linked(both):
 
 
 async def test_two_platforms_one_person(both):
-    """A code of one platform, typed on the other and agreed to on the first, makes one person; typed again it wrong or has expired."""
+    """A code from one platform, entered on the other and confirmed on the first, links both accounts, and works only once."""
     await both.say("/quota")
     code = await linked(both)
     assert len(set(await both.users())) == 1
@@ -115,7 +115,7 @@ async def test_two_platforms_one_person(both):
 
 
 async def test_an_export_arrives_on_both(both):
-    """What is kept of both names comes as one file, wherever it is asked for."""
+    """An export contains the data of both accounts in one file, on whichever platform it is requested."""
     await linked(both)
     asked = await both.eve.say(both.eve.dm(), "/me export")
     on_phone = (await both.answer(asked, lambda one: one.document)).document
@@ -127,7 +127,7 @@ async def test_an_export_arrives_on_both(both):
 
 
 async def test_whoever_is_forgotten_is_told(both):
-    """After the button under the question neither platform's name is known, and who pressed it is answered."""
+    """After confirmation, neither platform's account is known, and the user who pressed the button gets an answer."""
     await linked(both)
     asks = await both.use("me forget")
     assert "on discord, telegram" in on_discord.read(asks)

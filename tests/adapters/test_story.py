@@ -1,4 +1,4 @@
-"""One story over Discord, Telegram and the page: a preset goes from one group to another, and everybody sees what is theirs."""
+"""One story over Discord, Telegram and the page: a preset is shared between groups, and each user sees what they may see."""
 
 import re
 from contextlib import AsyncExitStack
@@ -32,18 +32,18 @@ class Stage:
     page: str
 
     async def painted(self, channel, user, command, **given):
-        """Use a command of Discord that paints; return its message and its job."""
+        """Use a generating command on Discord; return its finished message and its job."""
         use = await user.use(channel, command, **given)
         message = await self.discord.until(lambda: use.message if use.message and discords.is_done(use.message) else None)
         (wire,) = {wire for _, wire, _ in message.buttons() if wire.startswith("again:")}
         return message, await self.store.jobs.get(wire.removeprefix("again:"))
 
     async def told(self, channel, user, command, **given):
-        """Use a command of Discord that answers its person alone, and return what it says."""
+        """Use a Discord command with a private answer and return the answer."""
         return discords.read(await discords.told(await user.use(channel, command, **given)))
 
     async def heard(self, chat, user, line, holding=""):
-        """Say something on Telegram and return what is answered, where the bot answers it: in the chat or to the person alone."""
+        """Send a line on Telegram and return the answer, which is in the chat or in private."""
         said = await user.say(chat, line)
         channels = [chat, user.dm()]
         last = {id(channel): max((one.id for one in channel.messages), default=0) for channel in channels}
@@ -60,7 +60,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path):
-    """Give Easel on an emulated Discord, an emulated Telegram and its own page, with one store; its engine paints at once."""
+    """Run Easel on an emulated Discord, an emulated Telegram and its page with one store; its engine finishes at once."""
     async with AsyncExitStack() as stack:
         discord = await stack.enter_async_context(discords.quick())
         telegram = await stack.enter_async_context(telegrams.quick())
@@ -81,14 +81,14 @@ async def stage(tmp_path):
 
 
 async def joined(stage, channel, mod, group, boss):
-    """Have a channel of Discord and a group of Telegram look at one board, as those who look after them do."""
+    """Link the boards of a Discord channel and a Telegram group, as their moderators do."""
     code = (await stage.told(channel, mod, "group link")).split("/group link ")[1].split(" ")[0]
     answer = (await stage.heard(group, boss, f"/group_link {code}", "/group link")).split("/group link ")[1].split(" ")[0]
     assert "one board" in await stage.told(channel, mod, "group link", code=answer)
 
 
 async def test_a_preset_goes_round(stage):
-    """Saved in Discord, used with a slot, copied and liked in Telegram, seen on the page: versions and credit are right, secrets stay."""
+    """A preset saved in Discord, copied and liked in Telegram and shown on the page keeps versions and credit; private ones stay hidden."""
     guild = stage.discord.guild("Studio")
     channel, ann = guild.channel("general"), stage.discord.user("ann").join(guild)
     mod = stage.discord.user("mod").join(guild, ["manage_messages"])
@@ -98,7 +98,7 @@ async def test_a_preset_goes_round(stage):
     for user in (bob, boss):
         await user.start()
 
-    # Ann keeps two presets, and shows one of them.
+    # Ann saves two presets and shares one of them.
     await stage.told(channel, ann, "preset save", name="placard", prompt="a poster of {title} in {colour=red}", steps=5)
     await stage.told(channel, ann, "preset save", name="secretly", prompt="a hidden circle")
     await stage.told(channel, ann, "preset share", preset="placard")
@@ -108,11 +108,11 @@ async def test_a_preset_goes_round(stage):
     picture = (await stage.store.pictures.of_jobs([job.id]))[job.id][0]
     await stage.told(channel, ann, "share", picture=picture.id)
 
-    # The two groups look at one board from now on.
+    # From now on, the two groups share one board.
     assert "did you mean" not in await stage.heard(group, bob, "/preset_use placard title:dog", "There is no preset placard")
     await joined(stage, channel, mod, group, boss)
 
-    # Bob uses it with his own word, copies it, and likes what was shared.
+    # Bob uses the preset with his own word, copies it, and likes the shared picture.
     await bob.say(group, "/preset_use@easel_bot placard title:dog --size 64x64".replace("easel_bot", stage.telegram.bot.username))
     await stage.telegram.until(lambda: any(map(telegrams.is_done, group.messages)))
     (shown,) = [one for one in group.messages if telegrams.is_done(one)]
@@ -124,13 +124,13 @@ async def test_a_preset_goes_round(stage):
     await stage.heard(group, bob, "/preset_fork placard --name mine", "Copied")
     assert "placard by ann" in (await stage.heard(group, bob, "/preset_show mine", "mine")).lower()
 
-    # Ann changes hers: the copy and the old picture stay as they were.
+    # Ann changes her preset: the copy and the old job stay unchanged.
     assert "version 2" in await stage.told(channel, ann, "preset edit", name="placard", prompt="a large poster of {title}")
     assert "a poster of {title} in {colour=red}" in await stage.heard(group, bob, "/preset_show mine", "mine")
     assert (await stage.store.jobs.get(job.id)).params == job.params
     assert "a large poster of {title}" in await stage.told(channel, ann, "preset show", preset="placard")
 
-    # The other preset is nowhere to be found by anybody else.
+    # The private preset is hidden from all other users.
     assert [one["value"] for one in await mod.complete(channel, "preset use", "preset", "se")] == []
     assert [one["value"] for one in await ann.complete(channel, "preset use", "preset", "se")] == ["secretly"]
     for line in ("/preset_show secretly", "/preset_use secretly", "/preset_show secretli"):
@@ -142,7 +142,7 @@ async def test_a_preset_goes_round(stage):
 
 
 async def look_at_the_gallery(stage, channel, ann, picture):
-    """See that the page shows both to who belongs to the group, and nothing of it to a stranger."""
+    """Check that the page shows both to a member of the group, and nothing to a stranger."""
     async with httpx2.AsyncClient(base_url=stage.page, timeout=PATIENCE) as client:
         stranger = Browser(client)
         await stranger.open()
@@ -150,7 +150,7 @@ async def look_at_the_gallery(stage, channel, ann, picture):
         assert "a poster of" not in empty
         assert (await client.get(f"/files/{picture.file}")).status_code == 404
     async with httpx2.AsyncClient(base_url=stage.page, timeout=PATIENCE) as client:
-        # Ann's own browser becomes hers: the code of the page is typed in Discord, and agreed to on the page.
+        # Ann links her browser: the code of the page is entered in Discord and confirmed on the page.
         browser = Browser(client)
         await browser.open()
         code = re.search(r"/link ([\w-]{16,})", (await browser.say("/link")).text)[1]

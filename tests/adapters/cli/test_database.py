@@ -1,4 +1,4 @@
-"""`easel db`, as its functions are called by the command line."""
+"""The functions behind `easel db`."""
 
 import pytest
 from sqlalchemy import text
@@ -13,13 +13,13 @@ __all__ = ["server", "url"]
 
 
 async def change(url, statement):
-    """Change a database behind Easel's back."""
+    """Change a database without Easel."""
     async with Database(url) as opened, opened.connect() as connection:
         await connection.execute(text(statement))
 
 
 async def test_tables_come_and_go(url, capsys):
-    """Going up and down says where it went, and going where one is says that too."""
+    """An upgrade or downgrade reports its result in one sentence, also if the database is already at the target."""
     told = []
     for doing in (
         database.check(url),
@@ -51,7 +51,7 @@ async def test_tables_come_and_go(url, capsys):
     ids=["differs", "ahead", "foreign"],
 )
 async def test_check_names_what_is_wrong(url, capsys, damage, named):
-    """What is wrong is one sentence, and an exit code of its own."""
+    """A problem with the database is reported in one sentence and with its own exit code."""
     await database.upgrade(url)
     await change(url, damage)
     capsys.readouterr()
@@ -62,7 +62,7 @@ async def test_check_names_what_is_wrong(url, capsys, damage, named):
 
 
 async def test_check_says_what_to_type_when_behind(url, capsys, monkeypatch):
-    """Tables of an older revision are named with the command that mends it."""
+    """An outdated database is reported with the command that upgrades it."""
     await database.upgrade(url)
     monkeypatch.setattr(schema, "HEAD", "2999_01_01_newer")
     assert await database.check(url) == exit_codes.BAD_STORE
@@ -70,7 +70,7 @@ async def test_check_says_what_to_type_when_behind(url, capsys, monkeypatch):
 
 
 async def test_a_wrong_revision_is_bad_input(url):
-    """A revision that there is not is the typist's to mend, an unreachable database the operator's."""
+    """An unknown revision is bad input, and an unreachable database is a problem of the store."""
     with pytest.raises(BadInput) as refused:
         await database.upgrade(url, "nonsense")
     assert exit_codes.code_of(refused.value.problem) == exit_codes.BAD_INPUT

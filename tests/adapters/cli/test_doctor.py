@@ -1,4 +1,4 @@
-"""What `easel doctor` says of Discord, asked in a process of its own over real sockets."""
+"""The report of `easel doctor` on Discord, mostly from a separate process over real sockets."""
 
 import asyncio
 import os
@@ -15,20 +15,20 @@ from tests.emulators.discord.api import ROUTES
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GhIjKl.abcdefghijklmnopqrstuvwxyz0123456789AB"
 
-#: Longer than it takes on a small machine under load; a test that waits for it has failed.
+#: In seconds. Longer than any of these takes on a small machine under load; a test that waits this long has failed.
 PATIENCE = 120
 
 
 @pytest.fixture
 async def discord():
-    """An emulated Discord that knows the token."""
+    """Yield an emulated Discord that knows the token."""
     async with Discord(token=TOKEN) as running:
         yield running
 
 
 @pytest.fixture
 def examined(tmp_path):
-    """Return a function that runs the doctor with settings of Discord, and returns its exit code and all that it wrote."""
+    """Return a function that runs the doctor with Discord settings, and returns its exit code and output."""
 
     async def run(api_base, token=TOKEN):
         plain = {name: value for name, value in os.environ.items() if not name.startswith("EASEL__")}
@@ -47,7 +47,7 @@ def examined(tmp_path):
 
 
 async def test_a_known_token(discord, examined):
-    """The doctor says who the bot is and prints the link that invites it with what it needs, and finds all well."""
+    """For a valid token, the doctor names the bot, prints the invite link with the needed permissions, and reports no problem."""
     code, said = await examined(discord.api_base)
     assert code == 0
     (line,) = (line for line in said.splitlines() if "Discord" in line)
@@ -59,7 +59,7 @@ async def test_a_known_token(discord, examined):
 
 @pytest.mark.parametrize("token", [TOKEN.replace("GhIjKl", "GhIjKm"), f"Bot {TOKEN}", TOKEN.replace(".", "\n", 1)])
 async def test_a_token_that_discord_does_not_know(discord, examined, token):
-    """A token that is wrong, or no token at all, is a problem of the configuration."""
+    """A wrong or malformed token is a problem of the configuration."""
     code, said = await examined(discord.api_base, token)
     assert code == 2
     (line,) = (line for line in said.splitlines() if "Discord" in line)
@@ -68,7 +68,7 @@ async def test_a_token_that_discord_does_not_know(discord, examined, token):
 
 
 async def test_nobody_answers(examined, unused_port):
-    """Where nothing listens the doctor names the address, and what the network said."""
+    """If nothing listens, the doctor names the address and the network error."""
     code, said = await examined(f"http://127.0.0.1:{unused_port}/api/v10")
     assert code == 1
     (line,) = (line for line in said.splitlines() if "Discord" in line)
@@ -79,7 +79,7 @@ async def test_nobody_answers(examined, unused_port):
 
 @pytest.fixture
 async def unused_port():
-    """A port of this computer at which nobody listens."""
+    """Return a local port on which nothing listens."""
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
@@ -89,7 +89,7 @@ async def unused_port():
 
 @pytest.fixture
 async def asked(monkeypatch):
-    """Return a function that asks an address who the bot is; the library's own addresses are as before afterwards."""
+    """Return a function that asks an address who the bot is; the library's addresses are restored afterwards."""
     for holder in (probe.discord.http.Route, probe.discord.asset.Asset):
         monkeypatch.setattr(holder, "BASE", holder.BASE)
 
@@ -100,7 +100,7 @@ async def asked(monkeypatch):
 
 
 async def test_silence_ends(asked):
-    """Whoever takes the question and never answers is given up."""
+    """A server that accepts the request and never responds is given up."""
 
     async def silent(reader, writer):
         del writer
@@ -113,14 +113,14 @@ async def test_silence_ends(asked):
 
 @pytest.mark.parametrize(("kind", "said"), [("cloudflare", "HTTP 429"), (503, "HTTP 503"), ((403, 0), "HTTP 403"), ("reset", ".")])
 async def test_discord_is_not_well(discord, asked, kind, said):
-    """What Discord or the wall before it answers instead is told as it is."""
+    """An error of Discord or of Cloudflare in front of it is reported as it is."""
     discord.fault("GET", "/users/@me", kind, times=9)
     with pytest.raises(probe.Away, match=said):
         await asked(discord.api_base)
 
 
 async def test_something_else_answers(asked):
-    """An address at which something else than Discord answers is told to be that."""
+    """An address at which another server responds is reported as not being Discord."""
 
     async def page(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -132,7 +132,7 @@ async def test_something_else_answers(asked):
 
 
 async def test_an_endpoint_that_takes_everything(discord, asked, monkeypatch, tmp_path):
-    """Where Discord sends what people do to a web address instead, that is noticed, and a problem."""
+    """If an Interactions Endpoint URL receives all interactions, the doctor reports a problem."""
     assert not (await asked(discord.api_base)).is_elsewhere
     route = next(one for one in ROUTES if one.path == "/oauth2/applications/@me")
     told = route.handler
@@ -151,7 +151,7 @@ async def test_an_endpoint_that_takes_everything(discord, asked, monkeypatch, tm
 
 
 async def test_without_a_token_nothing_is_asked(tmp_path):
-    """Who has no bot on Discord hears nothing of it, and its library is not loaded."""
+    """Without a Discord token, the doctor does not mention Discord or import its library."""
     script = (
         "import sys; from adapters.cli import doctor;"
         "print(*(one.sentence for one in doctor.findings(None))); print('discord' in sys.modules)"

@@ -1,4 +1,4 @@
-"""The `easel` command, run as people run it: in a process of its own, with the real engine."""
+"""The `easel` command in a separate process, with the real engine."""
 
 import contextlib
 import functools
@@ -22,13 +22,13 @@ from inference.demo import WEIGHTS
 
 EASEL = [sys.executable, "-m", "adapters.cli"]
 
-#: Longer than any of these takes on a small machine under load; a test that waits for it has failed.
+#: In seconds. Longer than any of these takes on a small machine under load; a test that waits this long has failed.
 PATIENCE = 240
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Return the environment of a terminal without colours and without settings of the person who runs the tests."""
+    """Return the environment of a terminal without colours and without Easel settings."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("EASEL__", "FORCE_COLOR", "COLORTERM"))}
     return {**plain, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
 
@@ -52,12 +52,12 @@ def easel(environment, tmp_path):
 
 
 def pictures(folder):
-    """Return the names of the files in a folder, without the store."""
+    """Return the names of the files in a folder, except the store."""
     return sorted(path.name for path in folder.iterdir() if path.name != "data")
 
 
 def in_store(folder, statement):
-    """Run a statement in the store that was made in a folder."""
+    """Run a statement in the store of a folder; return the number of changed rows and the result rows."""
     with contextlib.closing(sqlite3.connect(f"file:{folder}/data/easel.db?mode=rw", uri=True, timeout=30)) as database, database:
         done = database.execute(statement)
         rows = done.fetchall()
@@ -65,7 +65,7 @@ def in_store(folder, statement):
 
 
 def test_paint(easel, tmp_path):
-    """A prompt becomes a PNG file that carries its settings, and one line says what was painted."""
+    """A prompt becomes a PNG file with its settings, and one line reports them."""
     done = easel("paint", "a red circle on a blue background", "-o", "circle.png", "--seed", "7", "--steps", "4")
     assert (done.returncode, done.stderr) == (0, "")
     line, file = done.stdout.splitlines()
@@ -77,7 +77,7 @@ def test_paint(easel, tmp_path):
 
 
 def test_paint_again(easel, tmp_path):
-    """The same command gives the same picture, over the one that was there."""
+    """The same command generates the same picture and overwrites the existing file."""
     seen = []
     for _ in range(2):
         assert easel("paint", "a green star", "-o", "star", "--seed", "3", "--steps", "2", "--scheduler", "Euler A").returncode == 0
@@ -88,7 +88,7 @@ def test_paint_again(easel, tmp_path):
 
 
 def test_paint_with_another_layer(easel, tmp_path):
-    """An option that only some models take reaches the picture, and stands in its file."""
+    """An option that only some models have takes effect and is written to the file."""
     done = easel("paint", "a green star", "-o", "star.png", "--seed", "3", "--steps", "2", "--clip-skip", "2")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "star.png") as image:
@@ -96,7 +96,7 @@ def test_paint_with_another_layer(easel, tmp_path):
 
 
 def test_paint_from_a_picture(easel, tmp_path):
-    """A source picture gives the picture its shape, and a low strength leaves its colours."""
+    """A source picture determines the shape, and a low strength keeps its colours."""
     Image.new("RGB", (400, 200), (240, 220, 30)).save(tmp_path / "source.png")
     done = easel("paint", "a boat", "--image", "source.png", "--strength", "0.1", "--steps", "10", "-o", "boat.png")
     assert done.returncode == 0
@@ -107,7 +107,7 @@ def test_paint_from_a_picture(easel, tmp_path):
 
 
 def test_paint_several(easel, tmp_path):
-    """Several pictures are numbered, their seeds follow each other, and each is another picture."""
+    """Several pictures are numbered, have consecutive seeds, and differ."""
     done = easel("paint", "a house", "-o", "house.png", "--count", "2", "--seed", "5", "--steps", "2")
     assert "2 pictures" in done.stdout
     assert "seeds 5 to 6" in done.stdout
@@ -116,7 +116,7 @@ def test_paint_several(easel, tmp_path):
 
 
 def test_unknown_words_are_named(easel, tmp_path):
-    """Words that the model was not taught are named with others to try, and a picture is painted all the same."""
+    """Words that the model does not know are reported with alternatives, and the picture is generated anyway."""
     done = easel("paint", "a red dragon", "--seed", "1", "--steps", "1")
     assert done.stderr.startswith("The model demo doesn't know the word dragon. It knows words such as ")
     assert done.returncode == 0
@@ -140,7 +140,7 @@ NO_PICTURE = "Strength only works with a picture to start from. Add a picture, o
     ],
 )
 def test_refusals(easel, tmp_path, words, code, sentence):
-    """What cannot be painted is refused with one sentence before anything starts, and nothing is written."""
+    """Invalid input is refused with one sentence before anything starts, and no file is written."""
     done = easel("paint", *words)
     assert (done.stderr, done.stdout, done.returncode) == (f"{sentence}\n", "", code)
     assert not list(tmp_path.iterdir())
@@ -159,7 +159,7 @@ def test_refusals(easel, tmp_path, words, code, sentence):
     ],
 )
 def test_refusals_of_the_model(easel, words, named):
-    """What the model does not offer is refused by name, with what was asked and what would be right."""
+    """Values that the model does not support are refused with the name, the value and a valid alternative."""
     done = easel("paint", "x", *words)
     assert done.returncode == 2
     assert all(word in done.stderr for word in named)
@@ -167,7 +167,7 @@ def test_refusals_of_the_model(easel, words, named):
 
 
 def test_a_picture_that_is_none(easel, tmp_path):
-    """A source that is no picture is refused before the engine starts."""
+    """A source that is not a picture is refused before the engine starts."""
     (tmp_path / "notes.txt").write_text("no picture")
     done = easel("paint", "x", "--image", "notes.txt")
     assert done.returncode == 2
@@ -175,7 +175,7 @@ def test_a_picture_that_is_none(easel, tmp_path):
 
 
 def test_a_request_that_fails(easel, tmp_path):
-    """What goes wrong while painting is told as one sentence too, with the exit code of whose it is to mend."""
+    """A failure of the engine is reported in one sentence, with the exit code of its cause."""
     Image.effect_noise((64, 64), 50).save(tmp_path / "whole.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
     done = easel("paint", "a house", "--image", "half.png", "-o", "house.png")
@@ -185,9 +185,9 @@ def test_a_request_that_fails(easel, tmp_path):
 
 
 def test_cancel(environment, tmp_path):
-    """Ctrl-C ends the command with one word, without a file and without a worker left behind."""
+    """Ctrl-C ends the command with one word, and leaves neither a file nor a worker process behind."""
     asked = [*EASEL, "paint", "a tree", "--steps", "60", "--count", "16", "-o", "tree.png"]
-    # What a shell starts in the background ignores Ctrl-C, and so would everything that these tests start.
+    # Background processes of a shell ignore Ctrl-C, and so would the processes that these tests start.
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     easel = subprocess.Popen(asked, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, encoding="utf-8", preexec_fn=heard)
     workers = []
@@ -203,7 +203,7 @@ def test_cancel(environment, tmp_path):
 
 
 def test_terminal(environment, tmp_path):
-    """In a terminal with colours there are a progress line and a preview, and only the result is left in the end."""
+    """A terminal with colours shows a progress line and a preview, and ends with the result."""
     leader, follower = pty.openpty()
     colours = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"}
     asked = [*EASEL, "paint", "a red circle", "--steps", "60", "-o", "circle.png"]
@@ -213,7 +213,7 @@ def test_terminal(environment, tmp_path):
     while select.select([leader], [], [], PATIENCE)[0]:
         try:
             shown += os.read(leader, 65536)
-        except OSError:  # Linux says so when the other side of a terminal has closed.
+        except OSError:  # On Linux, reading fails this way when the other side of the terminal has closed.
             break
     os.close(leader)
     assert easel.wait(timeout=PATIENCE) == 0
@@ -225,14 +225,14 @@ def test_terminal(environment, tmp_path):
 
 
 def test_tables_go_back_by_a_step(easel):
-    """A number of steps back is no option, and is taken."""
+    """A negative number of steps is taken as a value, not as an option."""
     assert easel("db", "upgrade").returncode == 0
     done = easel("db", "downgrade", "-1")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_picture_that_another_runner_takes(environment, tmp_path):
-    """Where a terminal was held up for so long that a server took its job, it says so, and the job stays the server's."""
+    """If a terminal is stopped for so long that a server takes its job, it reports that, and the job stays with the server."""
     easel = subprocess.Popen(
         [*EASEL, "paint", "a tree", "--steps", "60", "--count", "16"],
         cwd=tmp_path,
@@ -243,7 +243,7 @@ def test_a_picture_that_another_runner_takes(environment, tmp_path):
     until, taken = time.monotonic() + PATIENCE, 0
     while not taken and time.monotonic() < until:
         time.sleep(0.1)
-        # Until the store is made there is nothing to open.
+        # There is no database until the store is created.
         with contextlib.suppress(sqlite3.OperationalError):
             taken = in_store(tmp_path, "UPDATE job SET runner = 'a server', attempt = 2, lease = '2999-01-01 00:00:00.000000'")[0]
     _, told = easel.communicate(timeout=PATIENCE)
@@ -252,7 +252,7 @@ def test_a_picture_that_another_runner_takes(environment, tmp_path):
 
 
 def test_models(easel, tmp_path):
-    """The list names the model that ships; inspecting a file that is no model is refused as a model's problem."""
+    """The list names the shipped model; a file that is no model is refused with the exit code of model problems."""
     listed = easel("models", "list")
     assert (listed.returncode, listed.stdout.splitlines()[1].split()[:2]) == (0, ["demo", "sd1"])
     (tmp_path / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
@@ -262,7 +262,7 @@ def test_models(easel, tmp_path):
 
 
 def test_inspect(easel):
-    """Inspecting a model folder shows what it is."""
+    """Inspecting a model folder shows its family and format."""
     shown = easel("models", "inspect", str(WEIGHTS))
     assert shown.returncode == 0
     assert re.search(r"^family +sd1$", shown.stdout, re.MULTILINE)
@@ -270,7 +270,7 @@ def test_inspect(easel):
 
 
 def test_doctor(easel, tmp_path):
-    """The doctor finds a fresh installation well and says what to type next."""
+    """The doctor reports no problem in a fresh installation and names the next command."""
     told = easel("doctor")
     assert told.returncode == 0
     assert "torch 2.13.0" in told.stdout
@@ -294,7 +294,7 @@ def test_doctor(easel, tmp_path):
     ],
 )
 def test_doctor_finds(easel, tmp_path, text, sentence, code):
-    """What is wrong is one line marked as a problem, and the exit code says of which kind."""
+    """A problem is reported in one marked line, and the exit code tells its kind."""
     (tmp_path / "easel.toml").write_text(text)
     told = easel("doctor", PATH="")
     (problem,) = (line for line in told.stdout.splitlines() if line.startswith("problem"))
@@ -303,7 +303,7 @@ def test_doctor_finds(easel, tmp_path, text, sentence, code):
 
 
 def test_a_defect_is_kept_for_later(tmp_path):
-    """An error that nobody foresaw becomes one sentence that names a file with the whole trace."""
+    """An unexpected error is reported in one sentence that names a file with the traceback."""
     script = "from adapters import bootstrap; from adapters.cli import main; bootstrap.chosen = lambda *_: 1 / 0; main.main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "paint", "x"],
@@ -322,7 +322,7 @@ def test_a_defect_is_kept_for_later(tmp_path):
 
 @pytest.mark.parametrize("words", [["--help"], ["paint", "--help"], ["doctor"], ["models", "list"], ["--version"]])
 def test_the_asking_process_stays_light(words, tmp_path):
-    """No command loads the libraries that paint into the process that talks with people."""
+    """No command imports the libraries of the engine into the command-line process."""
     script = """
 import json, sys
 from adapters.cli import main
@@ -339,12 +339,12 @@ finally:
 
 
 def test_version(easel):
-    """The version is the one of the package."""
+    """The version is that of the package."""
     from importlib.metadata import version
 
     assert easel("--version").stdout == f"easel {version('easel')}\n"
 
 
 def test_the_command_is_installed():
-    """Installing the package gives the command its name."""
+    """Installing the package creates the command."""
     assert Path(sys.executable).with_name("easel").exists()

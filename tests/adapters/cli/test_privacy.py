@@ -1,4 +1,4 @@
-"""`easel export`, `easel forget` and `easel audit`, as people type them and as they are read."""
+"""`easel export`, `easel forget` and `easel audit`, as typed and as read."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ __all__ = ["database", "server", "store", "url"]
 
 @pytest.fixture
 async def ann(store):
-    """Give the id of somebody with a picture, a source, a picture whose file is gone, and a name that moves cursors."""
+    """Return the id of a user with a picture, a source, a picture without its file, and control characters in the name."""
     user = await store.people.user(UserRef("web", "ann", "Ann \x1b[2J"))
     file, source = await store.files.put(png("red")), await store.files.put(png("blue"))
     await done(store, user.id, pictures=[painted(0, file=file), painted(1, file="0" * 64 + ".png")])
@@ -38,7 +38,7 @@ async def ann(store):
 
 
 async def test_an_export_has_everything(store, ann, tmp_path):
-    """The file holds each row, and each picture under the name that its row says; what has been deleted is nothing."""
+    """An export contains each row, and each picture under the name in its row; deleted files are null."""
     file = tmp_path / "ann.zip"
     said = await privacy.exported(store, "web:ann", file)
 
@@ -59,7 +59,7 @@ async def test_an_export_has_everything(store, ann, tmp_path):
 
 
 async def test_an_export_that_cannot_be_written_is_told(store, ann, tmp_path):
-    """Where the file cannot be written nothing is left of it, and a sentence says so."""
+    """If the file cannot be written, an error is reported and no part of it remains."""
     for file in (tmp_path / "nowhere" / "ann.zip", tmp_path):
         with pytest.raises(BadOutput):
             await privacy.exported(store, ann, file)
@@ -68,7 +68,7 @@ async def test_an_export_that_cannot_be_written_is_told(store, ann, tmp_path):
 
 @pytest.mark.usefixtures("ann")
 async def test_forgetting_is_asked_for(store):
-    """Whoever says no loses nothing; whoever says yes is asked with what goes, and it goes."""
+    """Declining the question deletes nothing; confirming it, which names what will be deleted, deletes the user's data."""
     asked = []
 
     def answer(agrees):
@@ -85,7 +85,7 @@ async def test_forgetting_is_asked_for(store):
 
 
 async def test_forgetting_again_after_a_restore(store, ann):
-    """Those who are back with a backup are forgotten by one command, and where nobody is, it says so."""
+    """Deleted users who return with a restored backup are deleted again by one command, which reports if there are none."""
     await privacy.forgotten(store, ann, lambda _: True)
     assert await privacy.forgotten_again(store) == "No deleted users were found."
     async with store.database.write() as session:
@@ -98,7 +98,7 @@ async def test_forgetting_again_after_a_restore(store, ann):
 
 @pytest.mark.usefixtures("ann")
 async def test_who_is_meant_must_be_clear(store):
-    """A name of nobody, and one of several, forget and export nobody."""
+    """An unknown or ambiguous name is refused."""
     for name in ("bob", "bob2"):
         await store.people.user(UserRef("telegram", name, "Bob"))
     for reference in ("nobody", "Bob"):
@@ -107,7 +107,7 @@ async def test_who_is_meant_must_be_clear(store):
 
 
 async def test_without_a_terminal_nobody_is_forgotten_by_mistake():
-    """Where nobody can be asked, the question has to be answered beforehand."""
+    """Without a terminal to confirm in, deletion requires the confirmation in advance."""
     read, write = os.pipe()
     before = os.dup(0)
     try:
@@ -122,7 +122,7 @@ async def test_without_a_terminal_nobody_is_forgotten_by_mistake():
 
 
 async def test_the_audit_is_read(store):
-    """Each act is a line with names where there are some; what people call themselves moves no cursor."""
+    """Each act is one line with names where available, and control characters in names are escaped."""
     assert await audit.listed(store, 10) == "The audit log is empty."
     ann, bob = await user_of(store, "ann"), (await store.people.user(UserRef("web", "bob", "Bob\n\x1b[2J"))).id
     await store.audit.note(ann, "pause", user=bob, facts={"jobs": 3})
@@ -135,7 +135,7 @@ async def test_the_audit_is_read(store):
 
 
 def test_the_commands_do_it(tmp_path):
-    """Typed as they are: an export is written, somebody is forgotten for good, and the audit tells of both."""
+    """The commands export a user's data, delete the user for good, and list both acts in the audit log."""
 
     async def prepared():
         from bot.store import schema

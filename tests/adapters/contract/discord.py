@@ -1,4 +1,4 @@
-"""Discord for the contract's tests: an emulated one, and people in their direct messages with the bot."""
+"""Discord for the contract tests: an emulated server, and users in their direct messages with the bot."""
 
 from contextlib import asynccontextmanager
 
@@ -9,20 +9,20 @@ from tests.adapters.web.chat import PATIENCE
 from tests.emulators.discord.composing import compose
 from tests.emulators.discord.messages import COMPONENTS_V2
 
-#: Discord lets nobody type more, however much they pay.
+#: Discord's limit on the length of a message, with any subscription.
 MOST_TYPED = 4_000
 
-#: What is seen of a job while it runs.
+#: The visible states of a running job.
 RUNNING = ("running", "step")
 
 
 def wires(message):
-    """Return what the buttons of a message carry, as pairs of a name and the rest."""
+    """Return the button data of a message, as pairs of the name and the rest."""
     return [(wire.partition(":")[0], wire.partition(":")[2]) for _, wire, _ in message.buttons()]
 
 
 def card(version):
-    """Return the job that a version of a message shows, and its state; nothing where it is no card."""
+    """Return the job and the state of a version of a message, or None if it is not a card."""
     jobs = {rest for name, rest in wires(version) if name in ("cancel", "again")}
     if len(jobs) != 1 or version.is_ephemeral:
         return None
@@ -41,24 +41,24 @@ def _state(said, names):
 
 
 def plain(message):
-    """Return what a message says as people read it; what only announces an answer is none."""
+    """Return the visible text of a message, or nothing if it is only a placeholder."""
     said = read(message)
     return "" if said == text("card-starting") else said
 
 
 class DiscordTalker:
-    """A person in their direct messages."""
+    """A user in their direct messages."""
 
     def __init__(self, discord, user):
         self._discord = discord
         self._person = user
         self._dm = user.dm()
-        #: Messages of which only the buttons count: somebody guessed or copied them.
+        #: Messages that only carry a guessed or copied button.
         self._copied = []
         self._events = {}
 
     async def say(self, line, event="", pictures=(), file=None):
-        """Send a message; the same event is the same message, of which the bot is told once more."""
+        """Send a message; with a known event, send its update to the bot a second time."""
         said = self._events.get(event)
         if said is None:
             files = [("picture.png", one) for one in pictures] if file is None else [file]
@@ -71,7 +71,7 @@ class DiscordTalker:
         return self._heard(self._after(said))
 
     async def press(self, wire, event=""):
-        """Press a button in the last message that has it; where none has, one of the bot's is put there for as long as it takes."""
+        """Press a button in the last message that has it; if none has it, in a temporary message of the bot."""
         use = self._events.get(event)
         if use is None:
             shown = [one for one in self._dm.messages if any(wire == carried for _, carried, _ in one.buttons())]
@@ -86,7 +86,7 @@ class DiscordTalker:
         return self._heard([*([use.original] if use.original is not use.source else []), *use.followups])
 
     async def handed(self):
-        """Look for a file among what the bot said last."""
+        """Wait for a file in the latest messages of the bot."""
 
         def found():
             ours = (one for one in reversed(self._dm.messages) if one.author is self._discord.bot)
@@ -102,7 +102,7 @@ class DiscordTalker:
         return self._copied[-1]
 
     async def _repeated(self, event, path):
-        """Have the bot told once more, and wait until it has heard and has nothing more to do."""
+        """Send an update to the bot a second time, and wait until the bot has processed it and is idle."""
 
         def asked():
             return sum(one.method == "POST" and one.path.startswith(path) and one.status is not None for one in self._discord.requests)
@@ -116,7 +116,7 @@ class DiscordTalker:
         return heard.is_refused or len(heard.jobs) >= prompts
 
     def _is_acted_on(self, use, wire):
-        """Return whether a press has come to something: a card, a sentence, or a button that is gone."""
+        """Return whether a press has had an effect: a card, a message, or a removed button."""
         if use.kind is None:
             return False
         if use.original is use.source:
@@ -129,19 +129,19 @@ class DiscordTalker:
         shown = [found for one in answers for version in (*one.edits, one) if (found := card(version))]
         jobs = tuple(dict.fromkeys(job for job, _ in shown))
         said = " ".join(filter(None, (plain(one) for one in answers if not one.is_deleted and not card(one))))
-        # Whoever gets neither a card nor a change nor a list was refused.
+        # An answer without a card, a change or a list is a refusal.
         return Heard(jobs, said, bool(said) and not jobs and "**" not in said)
 
     def _after(self, said):
-        """Return what the bot said after a message."""
+        """Return the bot's messages after a message."""
         return [one for one in self._dm.every_message if int(one.id) > int(said.id) and one.author is self._discord.bot]
 
     def _shown(self):
-        """Return the cards that are there now."""
+        """Return the cards that are visible now."""
         return [found for one in self._dm.messages if one not in self._copied and (found := card(one))]
 
     async def until(self, job, state):
-        """Look at the message until it is so."""
+        """Wait for the state in the messages."""
         wanted = RUNNING if state == "running" else (state,)
         await self._until(lambda: any(one in wanted for one in self.seen(job)))
 
@@ -149,17 +149,17 @@ class DiscordTalker:
         await self._discord.until(is_there, PATIENCE)
 
     def seen(self, job):
-        """Return what the versions of the messages showed."""
+        """Return the states in all versions of the messages."""
         versions = [version for one in self._dm.every_message if one not in self._copied for version in (*one.edits, one)]
         return [found[1] for version in versions if (found := card(version)) and found[0] == job]
 
     def covered(self, job):
-        """Return it of what the galleries among the versions of the messages hold."""
+        """Return the spoiler flags of the galleries in all versions of the messages."""
         versions = [version for one in self._dm.every_message for version in (*one.edits, one)]
         return [covered for one in versions if (found := card(one)) and found[0] == job for covered in one.covered()]
 
     async def hears(self, words):
-        """Look at what the bot has written."""
+        """Wait for the words in the messages of the bot."""
         found = []
 
         def is_said():
@@ -171,7 +171,7 @@ class DiscordTalker:
         return read(message)
 
     async def cards(self):
-        """Look through the channel."""
+        """Return the jobs of all cards in the channel."""
         return [job for job, _ in self._shown()]
 
 
@@ -185,12 +185,12 @@ class DiscordWorld:
         self._people = {}
 
     def config(self, folder):
-        """Ask for a bot there, and for a page, which nobody opens."""
+        """Return the configuration of a bot on it, and of a web page that is not used."""
         return configured(folder, self._discord)
 
     @asynccontextmanager
     async def user(self, adapter, name):
-        """Give somebody once the bot is there."""
+        """Yield a user when the bot is connected."""
         del adapter
         await self._discord.ready(PATIENCE)
         if name not in self._people:
@@ -200,6 +200,6 @@ class DiscordWorld:
 
 @asynccontextmanager
 async def world():
-    """Give a Discord."""
+    """Yield an emulated Discord."""
     async with quick() as discord:
         yield DiscordWorld(discord)

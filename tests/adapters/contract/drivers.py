@@ -1,4 +1,4 @@
-"""The worlds of the contract's tests: one for each line of the registry."""
+"""The worlds of the contract tests, one for each platform in the registry."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

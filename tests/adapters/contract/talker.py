@@ -1,6 +1,6 @@
-"""What the contract's tests need of each platform: a world around it, and people in it.
+"""What the contract tests need of each platform: its environment and users in it.
 
-Nothing but the platform's own front is used: sockets, emulated servers, what people see.
+Only the platform's front end is used: sockets, emulated servers, what users see.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from bot.config import Config
 
 @dataclass(frozen=True)
 class Heard:
-    """What a person sees at once: the jobs whose cards appeared, what was said, and whether it was a refusal."""
+    """What a user sees at once: the jobs of new cards, the text, and whether it was a refusal."""
 
     jobs: tuple[str, ...]
     said: str
@@ -23,50 +23,50 @@ class Heard:
 
 
 class Talker(Protocol):
-    """One person in their own place. `event` is the platform's own id of a message or press: the same one is a repeat."""
+    """A user in their own channel. `event` is the platform's id of a message or press: a known id is a repeat."""
 
     async def say(self, line: str, event: str = "", pictures: Sequence[bytes] = (), file: tuple[str, bytes] | None = None) -> Heard:
-        """Type a line, with pictures or a named file; of one that is longer than the platform lets people type, what it lets through."""
+        """Send a line with pictures or a named file; a line beyond the platform's limit is truncated as by its input field."""
         ...
 
     async def handed(self) -> tuple[str, bytes]:
-        """Wait until the bot has handed over a file that is no picture; return the last one's name and what is in it."""
+        """Wait until the bot has sent a file that is not a picture; return the name and the content of the last one."""
         ...
 
     async def press(self, wire: str, event: str = "") -> Heard:
-        """Press a button, one that was guessed or copied too."""
+        """Press a button, possibly a guessed or copied button."""
         ...
 
     async def until(self, job: str, state: str) -> None:
-        """Wait until a job's card is seen in a state."""
+        """Wait until a job's card is in a state."""
         ...
 
     def seen(self, job: str) -> list[str]:
-        """Return the states that a job's card was seen in, in their order; a step of progress is `step`."""
+        """Return the visible states of a job's card in order; a step of progress is `step`."""
         ...
 
     def covered(self, job: str) -> list[bool]:
-        """Return of everything that was seen of a job's pictures and previews, in its order, whether it was covered."""
+        """Return whether each visible picture and preview of a job was covered, in order."""
         ...
 
     async def hears(self, words: str) -> str:
-        """Wait until something is said in the conversation that holds some words, asked for or not, and return what is seen of it."""
+        """Wait for a message with these words in the conversation, requested or not, and return its visible text."""
         ...
 
     async def cards(self) -> list[str]:
-        """Return the jobs whose cards are in the conversation now, as often as they are."""
+        """Return the jobs of all cards that are in the conversation now, including duplicates."""
         ...
 
 
 class World(Protocol):
-    """Where a platform is: it is there before the bot, and after it. The same name is the same person, whatever bot they talk to."""
+    """The environment of a platform, which outlives a bot. The same name is the same user for every bot."""
 
     platform: str
 
     def config(self, folder: Path) -> Config:
-        """Return the configuration of a bot that is in this world, and keeps what it keeps in a folder."""
+        """Return the configuration of a bot in this world that stores its data in a folder."""
         ...
 
     def user(self, adapter: Adapter, name: str) -> AbstractAsyncContextManager[Talker]:
-        """Open a way for a person to talk to a bot that runs."""
+        """Open a conversation of a user with a running bot."""
         ...

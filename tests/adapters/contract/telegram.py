@@ -1,4 +1,4 @@
-"""Telegram for the contract's tests: an emulated one, and people in their private chats with the bot."""
+"""Telegram for the contract tests: an emulated server, and users in their private chats with the bot."""
 
 from contextlib import asynccontextmanager
 
@@ -8,15 +8,15 @@ from tests.adapters.telegram.chat import configured, quick, words_of
 from tests.adapters.web.chat import PATIENCE
 from tests.emulators.telegram.messages import Draft
 
-#: Telegram lets nobody type more.
+#: Telegram's limit on the length of a message.
 MOST_TYPED = 4_096
 
-#: What is seen of a job while it runs.
+#: The visible states of a running job.
 RUNNING = ("running", "step")
 
 
 def card(version):
-    """Return the job that a version of a message shows, and its state; nothing where it is no card."""
+    """Return the job and the state of a version of a message, or None if it is not a card."""
     wires = [wire.partition(":")[::2] for _, wire in version.buttons()]
     jobs = {rest for name, rest in wires if name in ("cancel", "again")}
     if len(jobs) != 1:
@@ -36,18 +36,18 @@ def _state(said, names):
 
 
 class TelegramTalker:
-    """A person in their private chat."""
+    """A user in their private chat."""
 
     def __init__(self, telegram, user):
         self._telegram = telegram
         self._person = user
         self._dm = user.dm()
-        #: Messages of which only the buttons count: somebody guessed or copied them.
+        #: Messages that only carry a guessed or copied button.
         self._copied = []
         self._events = {}
 
     async def say(self, line, event="", pictures=(), file=None):
-        """Send a message; the same event is the same message, of which the bot is told once more."""
+        """Send a message; with a known event, send its update to the bot a second time."""
         said = self._events.get(event)
         if said is None:
             said = await self._sent(line[:MOST_TYPED], pictures, file)
@@ -59,14 +59,14 @@ class TelegramTalker:
         return self._heard(self._after(said))
 
     async def _sent(self, line, pictures, file):
-        """Send a line, pictures as files: photos are coded anew. Several are an album, of which the first message has the words."""
+        """Send a line and pictures as files, because photos are re-encoded. Several are an album with the text in the first message."""
         if len(pictures) > 1:
             return (await self._person.album(self._dm, pictures, caption=line, documents=True))[0]
         name, data = file or ("picture.png", pictures[0] if pictures else None)
         return await (self._person.say(self._dm, line) if data is None else self._person.document(self._dm, data, name, caption=line))
 
     async def press(self, wire, event=""):
-        """Press a button in the last message that has it; where none has, one of the bot's is put there for as long as it takes."""
+        """Press a button in the last message that has it; if none has it, in a message of the bot made for it."""
         press = self._events.get(event)
         if press is None:
             shown = [one for one in self._dm.messages if any(wire == carried for _, carried in one.buttons())]
@@ -84,7 +84,7 @@ class TelegramTalker:
         return Heard(heard.jobs, said, not heard.jobs and bool(press.answer.show_alert))
 
     async def handed(self):
-        """Look for a document among what the bot said last."""
+        """Wait for a document in the latest messages of the bot."""
 
         def found():
             documents = (one.media for one in reversed(self._ours()) if one.media is not None and one.media.kind == "document")
@@ -103,7 +103,7 @@ class TelegramTalker:
         return max((one.id for one in self._ours()), default=0)
 
     async def _repeated(self, event):
-        """Have the bot told once more, and wait until it has heard and has nothing more to do."""
+        """Send an update to the bot a second time, and wait until the bot has processed it and is idle."""
         self._telegram.repeat(event)
         await self._until(lambda: not self._telegram.updates_waiting)
         await self._until(lambda: not any(state in ("waiting", *RUNNING) for _, state in self._shown()))
@@ -123,15 +123,15 @@ class TelegramTalker:
         return [one for one in self._dm.every_message if one.sender is self._telegram.bot and one not in self._copied]
 
     def _after(self, said):
-        """Return what the bot said after a message."""
+        """Return the bot's messages after a message."""
         return [one for one in self._ours() if one.id > said.id]
 
     def _shown(self):
-        """Return the cards that are there now."""
+        """Return the cards that are visible now."""
         return [found for one in self._dm.messages if one not in self._copied and (found := card(one))]
 
     async def until(self, job, state):
-        """Look at the message until it is so."""
+        """Wait for the state in the messages."""
         wanted = RUNNING if state == "running" else (state,)
         await self._until(lambda: any(one in wanted for one in self.seen(job)))
 
@@ -139,17 +139,17 @@ class TelegramTalker:
         await self._telegram.until(is_there, PATIENCE)
 
     def seen(self, job):
-        """Return what the versions of the messages showed."""
+        """Return the states in all versions of the messages."""
         versions = [version for one in self._ours() for version in (*one.edits, one)]
         return [found[1] for version in versions if (found := card(version)) and found[0] == job]
 
     def covered(self, job):
-        """Return it of the photos among the versions of the messages."""
+        """Return the spoiler flags of the photos in all versions of the messages."""
         versions = [version for one in self._ours() for version in (*one.edits, one)]
         return [one.has_spoiler for one in versions if one.photo and (found := card(one)) and found[0] == job]
 
     async def hears(self, words):
-        """Look at what the bot has written."""
+        """Wait for the words in the messages of the bot."""
         found = []
 
         def is_said():
@@ -161,7 +161,7 @@ class TelegramTalker:
         return words_of(message)
 
     async def cards(self):
-        """Look through the chat."""
+        """Return the jobs of all cards in the chat."""
         return [job for job, _ in self._shown()]
 
 
@@ -175,12 +175,12 @@ class TelegramWorld:
         self._people = {}
 
     def config(self, folder):
-        """Ask for a bot there, and for a page, which nobody opens."""
+        """Return the configuration of a bot on it, and of a web page that is not used."""
         return configured(folder, self._telegram)
 
     @asynccontextmanager
     async def user(self, adapter, name):
-        """Give somebody once the bot is there; they have opened a chat with it."""
+        """Yield a user, who has started a chat with the bot, when the bot is connected."""
         del adapter
         await self._telegram.ready()
         if name not in self._people:
@@ -192,6 +192,6 @@ class TelegramWorld:
 
 @asynccontextmanager
 async def world():
-    """Give a Telegram."""
+    """Yield an emulated Telegram."""
     async with quick() as telegram:
         yield TelegramWorld(telegram)

@@ -1,4 +1,4 @@
-"""What every platform promises, asked of each one in the registry through its own front."""
+"""The promises of every platform, tested for each platform in the registry through its front end."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ SMALL = "--size 64x64 --scheduler euler"
 
 @dataclass(frozen=True)
 class Stage:
-    """A bot that runs in one world."""
+    """A bot that runs in a world."""
 
     world: World
     adapter: Adapter
@@ -51,7 +51,7 @@ class Stage:
     dispatcher: Dispatcher
 
     def user(self, name):
-        """Open a way for a person to talk; the same name in the same world is the same person."""
+        """Open a conversation of a user; the same name in the same world is the same user."""
         return self.world.user(self.adapter, name)
 
 
@@ -64,7 +64,7 @@ async def engine():
 
 @asynccontextmanager
 async def staged(world, engine, folder, *, serving=True, commands=COMMANDS, models=model_infos):
-    """Give a bot with these commands and the platform of a world; if it does not serve it, it paints but delivers nothing."""
+    """Run a bot with these commands on the platform of a world; with `serving=False`, it runs jobs but delivers nothing."""
     platform, settings = world.platform, world.config(folder)
     async with opened(settings) as store:
         router = Router()
@@ -92,20 +92,20 @@ async def stage(world, engine, tmp_path):
 
 @pytest.fixture
 def names():
-    """Names that no other test's people have."""
+    """Return names that no other test uses."""
     return f"Ada {new_id()}", f"Bob {new_id()}"
 
 
 async def test_it_says_where_it_is(stage):
-    """An adapter names its platform as the registry does, and where people find it."""
+    """An adapter names its platform as the registry does, and the address where users find it."""
     assert stage.adapter.platform == stage.world.platform
     assert stage.adapter.address
 
 
 async def test_accepted_then_steps_then_the_result_once(stage, names):
-    """A line is accepted at once, its steps are seen, and the result comes last and once."""
+    """A request is accepted at once, its progress is visible, and the result appears last and once."""
     async with stage.user(names[0]) as ada:
-        # Long enough for a step to be told, at whatever pace a platform tells them.
+        # Long enough for a step to be shown at the update rate of any platform.
         heard = await ada.say("a red circle --steps 60 --size 256x256 --scheduler euler")
         (job,) = heard.jobs
         assert not heard.is_refused
@@ -119,7 +119,7 @@ async def test_accepted_then_steps_then_the_result_once(stage, names):
 
 
 async def test_several_prompts_are_several_cards(stage, names):
-    """Prompts between `||` are accepted together, each with a card of its own, or none of them is."""
+    """Prompts separated by `||` are accepted together, each with its own card, or refused together."""
     async with stage.user(names[0]) as ada:
         jobs = (await ada.say(f"a red circle --steps 2 {SMALL} || a blue star --steps 3 {SMALL}")).jobs
         assert len(set(jobs)) == 2
@@ -134,7 +134,7 @@ async def test_several_prompts_are_several_cards(stage, names):
     "line", ["/imagin a circle", "a circle --stpes 3", "a circle --steps 600", "/queue of bread", "a" * 5_000, "/cancel x"]
 )
 async def test_mistakes_are_sentences(stage, names, line):
-    """What is wrong is said in one sentence without a trace of the inside, and nothing is accepted."""
+    """A mistake is answered with one sentence without internals, and nothing is queued."""
     async with stage.user(names[0]) as ada:
         heard = await ada.say(line)
         assert heard.is_refused
@@ -146,7 +146,7 @@ async def test_mistakes_are_sentences(stage, names, line):
 
 
 async def test_a_repeated_message_is_one_job(stage, names):
-    """Platforms send the same event again when an answer was lost; it stays one request."""
+    """An event that a platform sends again, because an answer was lost, stays one request."""
     async with stage.user(names[0]) as ada:
         first, second = [(await ada.say(f"a red circle --steps 2 {SMALL}", event="same")).jobs for _ in range(2)]
         assert first == second
@@ -158,7 +158,7 @@ async def test_a_repeated_message_is_one_job(stage, names):
 
 
 async def test_buttons_are_for_their_person(stage, names):
-    """Nobody else can press what belongs to a person, whether they guess the button or copy it."""
+    """Other users cannot press a user's buttons, whether guessed or copied."""
     async with stage.user(names[0]) as ada, stage.user(names[1]) as bob:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
@@ -174,7 +174,7 @@ async def test_buttons_are_for_their_person(stage, names):
 
 
 async def test_cancelled_while_it_runs(stage, names):
-    """A job that is cancelled in the middle is seen as cancelled, and nothing comes after that."""
+    """A job that is cancelled while it runs is shown as cancelled, and nothing follows."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say("a green tree --steps 60 --count 16")).jobs
         await ada.until(job, "running")
@@ -187,7 +187,7 @@ async def test_cancelled_while_it_runs(stage, names):
 
 
 async def test_a_picture_in_the_message(stage, names):
-    """A picture that comes with a line is what the request starts from."""
+    """A picture sent with a line becomes the source of the request."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a blue star --steps 4 --strength 0.3 {SMALL}", pictures=[png("yellow")])).jobs
         await ada.until(job, "done")
@@ -196,7 +196,7 @@ async def test_a_picture_in_the_message(stage, names):
 
 
 async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, names):
-    """Where a place covers its pictures nobody sees one, or its preview, before they press on it; before and after it they are open."""
+    """While a channel covers its pictures, previews and results are covered until pressed; before and after, pictures are open."""
     async with stage.user(names[0]) as ada:
 
         async def painted():
@@ -217,7 +217,7 @@ async def test_what_is_covered_is_covered_from_the_first_to_the_last(stage, name
 
 
 async def test_presets_travel_as_files(stage, names):
-    """What one person was handed as a file another takes in from it, to the sign, and paints with; a file that holds none is refused."""
+    """An exported preset file can be imported unchanged and used by another user; a file without presets is refused."""
     words = 'a "blue": {prompt}, \\(yes\\)\nby the sea'
     theirs = json.dumps([{"name": "keepsake", "prompt": words, "negative_prompt": "fog"}]).encode()
     async with stage.user(names[0]) as ada, stage.user(names[1]) as bob:
@@ -237,7 +237,7 @@ async def test_presets_travel_as_files(stage, names):
 
 
 async def test_showing_never_raises(stage, names):
-    """Cards for places where nobody is, or that were never there, go nowhere without harm."""
+    """Showing or delivering a card in a channel without users, or in one that never existed, raises no error."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
@@ -249,7 +249,7 @@ async def test_showing_never_raises(stage, names):
 
 
 async def test_something_is_said_that_nobody_asked_for(stage, names):
-    """What is posted is seen in the conversation, with nobody called by name, and its buttons do what they say."""
+    """A post appears in the conversation without mentioning any user, and its buttons work."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
@@ -266,7 +266,7 @@ async def test_something_is_said_that_nobody_asked_for(stage, names):
 
 
 async def test_posting_never_raises(stage, names):
-    """What is posted where nobody is, or where nothing ever was, goes nowhere without harm, and the platform says so."""
+    """A post to a channel without users, or to one that never existed, raises no error and reports its outcome."""
     async with stage.user(names[0]):
         for channel in ("nobody", "", "0", "\N{SNOWMAN}"):
             outcome = await stage.adapter.post(MessageRef(stage.world.platform, channel), Reply(text="Hello"), new_id())
@@ -274,7 +274,7 @@ async def test_posting_never_raises(stage, names):
 
 
 async def test_a_digest_comes_where_it_was_asked_for(stage, names):
-    """Whoever switches it on in their conversation with the bot is told there, once, when a week is over."""
+    """A digest that is switched on in a conversation is posted there once when a week is over."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
@@ -290,7 +290,7 @@ async def test_a_digest_comes_where_it_was_asked_for(stage, names):
 
 
 async def until_told(stage, job, state="sent"):
-    """Wait until a job's delivery has a state, and return it."""
+    """Wait until a job's delivery is in a state, and return it."""
     for _ in range(2000):
         if (delivery := await stage.store.outbox.of_job(job)) is not None and delivery.state == state:
             return delivery
@@ -299,7 +299,7 @@ async def until_told(stage, job, state="sent"):
 
 
 async def test_a_result_that_is_delivered_again_is_there_once(stage, names):
-    """A repeat of what may have arrived shows nothing twice, and a result that arrived is known to have."""
+    """A repeated delivery shows nothing twice, and reports a result that arrived as sent or unknown."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say(f"a red circle --steps 2 {SMALL}")).jobs
         await ada.until(job, "done")
@@ -312,7 +312,7 @@ async def test_a_result_that_is_delivered_again_is_there_once(stage, names):
 
 
 async def test_a_result_waits_for_its_platform(world, engine, tmp_path, names):
-    """What was painted while nobody served the platform, or was being sent when the process died, arrives afterwards, once."""
+    """A result that was ready while no process served the platform, or in delivery when its process died, arrives later and once."""
     async with staged(world, engine, tmp_path, serving=False) as before, before.user(names[0]) as ada:
         first, second = (await ada.say(f"a red circle --steps 2 {SMALL} || a blue star --steps 2 {SMALL}")).jobs
         assert {(await until_told(before, job, "todo")).attempt for job in (first, second)} == {0}
@@ -324,7 +324,7 @@ async def test_a_result_waits_for_its_platform(world, engine, tmp_path, names):
 
 
 async def test_a_restart(world, engine, tmp_path, names):
-    """What was accepted before the bot ended is painted by the next one and shown in the same place, once."""
+    """A job that was accepted before the bot stopped is run by the next bot and shown once in the same place."""
     async with staged(world, engine, tmp_path) as before, before.user(names[0]) as ada:
         (job,) = (await ada.say("a blue boat --steps 60")).jobs
         await ada.until(job, "running")

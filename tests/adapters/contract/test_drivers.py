@@ -1,9 +1,9 @@
-"""The contract is asked of every platform."""
+"""The contract tests cover every platform."""
 
 from adapters.registry import REGISTRY
 from tests.adapters.contract.drivers import WORLDS
 
 
 def test_every_platform_has_a_world():
-    """A platform in the registry is tested by the contract."""
+    """Each platform in the registry is covered by the contract tests."""
     assert REGISTRY.keys() == WORLDS.keys()

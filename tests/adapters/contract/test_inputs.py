@@ -1,4 +1,4 @@
-"""Commands that take several pictures, on every platform: with a command and a mode that only these tests have."""
+"""Commands that take several pictures, on every platform, with a command and a mode that only these tests have."""
 
 from typing import Annotated
 
@@ -43,39 +43,39 @@ async def repaint(ctx, want: Repaint) -> Reply:
 
 
 class Seeing(Script):
-    """An engine that remembers the inputs of its requests."""
+    """An engine that records the inputs of its requests."""
 
     def __init__(self):
         super().__init__()
         self.seen = []
 
     def run(self, request):
-        """Remember what was given, and paint."""
+        """Record the inputs and run the request."""
         self.seen.append(request.inputs)
         return super().run(request)
 
 
 def able(settings):
-    """Return the models, as if they could do every mode."""
+    """Return the models as if they supported every mode."""
     return {name: msgspec.structs.replace(one, modes=()) for name, one in model_infos(settings).items()}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def engine():
-    """Give an engine that can paint anything."""
+    """Return an engine that can run every request."""
     return Seeing()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(world, engine, tmp_path, monkeypatch):
-    """Give a bot that has the command, and a model that can do the mode."""
+    """Yield a bot that has the command and a model with the mode."""
     monkeypatch.setitem(MODES, REPAINT.name, REPAINT)
     async with staged(world, engine, tmp_path, commands=(*COMMANDS, repaint), models=able) as opened:
         yield opened
 
 
 async def test_pictures_fill_the_parameters_in_order(stage, engine, names):
-    """Pictures that come with a line are what its command takes, the first one first; job, price and engine have both by role."""
+    """Pictures sent with a line fill the command's parameters in order; job, price and engine receive both by role."""
     async with stage.user(names[0]) as ada:
         (job,) = (await ada.say("/repaint a blue star --steps 4 --size 64x64", pictures=[IMAGE, MASK])).jobs
         await ada.until(job, "done")
@@ -84,12 +84,12 @@ async def test_pictures_fill_the_parameters_in_order(stage, engine, names):
         assert [await stage.store.files.get(one.file) for one in kept.inputs] == [IMAGE, MASK]
         assert engine.seen == [(Input(Role.INIT, IMAGE), Input(Role.MASK, MASK))]
         assert kept.credits == credits(1, 4, 64, 64, REPAINT.factor)
-        # No wish of the product has a mask: again says so, and does not paint without it.
+        # The params of the product's commands have no mask: Again reports that and does not run the job without it.
         assert (await ada.press(f"again:{job}")).is_refused
 
 
 async def test_too_many_pictures_are_refused(stage, names):
-    """More pictures than a command takes are refused with the number that it takes, and so is a mode without one that it needs."""
+    """More pictures than a command takes are refused with its limit, and so is a mode without a picture that it needs."""
     async with stage.user(names[0]) as ada:
         heard = await ada.say("/repaint a blue star", pictures=[IMAGE, MASK, png("red")])
         assert heard.is_refused

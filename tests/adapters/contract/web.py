@@ -1,4 +1,4 @@
-"""The web for the contract's tests: browsers, whose cookies say who comes back."""
+"""The web page for the contract tests: browsers, which are recognised by their cookies."""
 
 import base64
 import re
@@ -11,7 +11,7 @@ from tests.adapters.web.chat import PATIENCE, Browser, config
 
 
 class WebTalker:
-    """A person with the page open."""
+    """A user with the page open."""
 
     def __init__(self, browser, listener):
         self._browser = browser
@@ -19,13 +19,13 @@ class WebTalker:
         self._listener = listener
 
     async def say(self, line, event="", pictures=(), file=None):
-        """Send the composer's line."""
+        """Send a line as the composer does."""
         answer = await self._browser.say(line, pictures=pictures, file=file, key=event)
         self._said = answer.json().get("reply", "")
         return self._heard(answer)
 
     async def handed(self):
-        """Follow the link of the last answer."""
+        """Read the link in the last answer."""
         data, name = re.search(r'<a href="data:[^;]+;base64,([^"]+)" download="([^"]+)"', self._said).groups()
         return name, base64.b64decode(data)
 
@@ -41,30 +41,30 @@ class WebTalker:
         return Heard(tuple(one["id"] for one in told["jobs"]), told["reply"], False)
 
     async def until(self, job, state):
-        """Follow the stream of events."""
+        """Follow the event stream."""
         await self._listener.card(job, state)
 
     def seen(self, job):
-        """Return what the stream told."""
+        """Return the states in the event stream."""
         of_job = [(kind, data) for kind, data in self._listener.events if data.get("id") == job]
         return [data["state"] if kind == "card" else "step" for kind, data in of_job]
 
     def covered(self, job):
-        """Return it of the entries that the stream told; a preview comes into the place that an entry has for it."""
+        """Return whether each entry in the event stream was covered; a preview is shown in its entry's place for pictures."""
         return ['<details class="cover">' in data["html"] for kind, data in self._listener.events if kind == "card" and data["id"] == job]
 
     async def hears(self, words):
-        """Follow the stream of events."""
+        """Follow the event stream."""
         return await self._listener.until(lambda: next((one["html"] for one in self._listener.of("said") if words in one["html"]), None))
 
     async def cards(self):
-        """Load the page anew."""
+        """Reload the page."""
         page = await self._browser.open()
         return [one.split('"')[0] for one in page.split('id="job-')[1:]]
 
 
 class WebWorld:
-    """Nothing but what browsers remember."""
+    """The cookies of the browsers."""
 
     platform = "web"
 
@@ -72,12 +72,12 @@ class WebWorld:
         self._cookies: dict[str, httpx2.Cookies] = {}
 
     def config(self, folder):
-        """Listen on any port that is free."""
+        """Listen on any free port."""
         return config(folder)
 
     @asynccontextmanager
     async def user(self, adapter, name):
-        """Give somebody with the page open."""
+        """Yield a user with the page open."""
         url = f"http://127.0.0.1:{adapter.port}"
         async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, cookies=self._cookies.get(name)) as client:
             browser = Browser(client)
@@ -89,5 +89,5 @@ class WebWorld:
 
 @asynccontextmanager
 async def world():
-    """Give a web."""
+    """Yield a web."""
     yield WebWorld()

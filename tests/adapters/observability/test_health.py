@@ -1,4 +1,4 @@
-"""How all of this is doing: what keeps it from being ready, and numbers that are true."""
+"""Readiness and metrics: what makes a process not ready, and correct numbers."""
 
 import asyncio
 import subprocess
@@ -25,19 +25,19 @@ __all__ = ["database", "server", "store", "url"]
 
 
 def worker(device="cpu"):
-    """Return a worker that nobody has started."""
+    """Return a worker that has not been started."""
     return Worker(device, EngineSettings(), {})
 
 
 @asynccontextmanager
 async def operating(store, *workers, script=None, wall=None, **changes):
-    """Give what answers for a dispatcher that runs."""
+    """Yield the health of a running dispatcher."""
     async with dispatching(store, script or Script(), wall or Wall(), **changes) as dispatcher:
         yield Health(store, dispatcher, workers or (worker(),))
 
 
 async def numbers(operation):
-    """Return all numbers by their names and labels."""
+    """Return all metrics by name and labels."""
     text = await operation.metrics()
     return {
         (sample.name, *sample.labels.values()): sample.value for family in text_string_to_metric_families(text) for sample in family.samples
@@ -45,7 +45,7 @@ async def numbers(operation):
 
 
 async def test_it_is_ready_while_workers_start(store):
-    """A store that answers and one worker that is ready or starting are enough."""
+    """A responding store and one worker that is ready or starting are enough to be ready."""
     stuck = worker("cuda:0")
     stuck.broken = Problem("worker-start", {"kind": "OSError"})
     async with operating(store, stuck, worker("cuda:1")) as operation:
@@ -53,7 +53,7 @@ async def test_it_is_ready_while_workers_start(store):
 
 
 async def test_it_says_why_it_is_not_ready(store, monkeypatch):
-    """An engine that cannot start, a store that does not answer, and a process that leaves are a word each."""
+    """An engine that cannot start, a store that does not respond and a process that is leaving are each reported in one word."""
     stuck = worker()
     stuck.broken = Problem("worker-start", {"kind": "OSError"})
     async with operating(store, stuck) as operation:
@@ -68,7 +68,7 @@ async def test_it_says_why_it_is_not_ready(store, monkeypatch):
 
 
 async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
-    """A store that says nothing at all counts as away after a moment."""
+    """A store that does not respond at all counts as unavailable after a short time."""
     monkeypatch.setattr("adapters.observability.health._PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(store.work, "answers", asyncio.Event().wait)
     async with operating(store) as operation:
@@ -76,7 +76,7 @@ async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
 
 
 async def test_the_numbers_are_true(store):
-    """The queue, the turns, what was done and what failed, deliveries, workers and learned times are told as they are."""
+    """The metrics report the real numbers of the queue, finished and failed jobs, deliveries, workers and learned timings."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     wall, painter = Wall(), worker("cuda:0")
     painter.beat, painter.restarts = Beat(1.5, 2, ("demo", "sd15"), 8, 3 * 2**30, 24 * 2**30), 3
@@ -112,7 +112,7 @@ async def test_the_numbers_are_true(store):
 
 
 async def test_the_numbers_have_the_manners_of_prometheus(store):
-    """Every name begins with ours and says its unit, what only grows ends in total, and every line is explained."""
+    """Every metric has our prefix and an explanation, and every counter ends in `_total`."""
     async with operating(store) as operation:
         text = await operation.metrics()
     families = list(text_string_to_metric_families(text))
@@ -124,7 +124,7 @@ async def test_the_numbers_have_the_manners_of_prometheus(store):
 
 
 async def test_every_number_is_described(store):
-    """The page for operators names every number that there is, and none that there is not."""
+    """The page for operators describes all existing metrics and no others."""
     from pathlib import Path
 
     described = Path(__file__).parents[3].joinpath("docs", "operation.md").read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ async def test_every_number_is_described(store):
 
 
 def test_kinds_of_failures_are_bounded():
-    """However many reasons platforms invent, only so many are told apart, and none of them breaks a line."""
+    """The number of distinct failure reasons is bounded, and no reason breaks a line."""
     meters = Counters()
     for number in range(1000):
         meters.count_not_sent(f"reason {number}\n\x1b[31m")
@@ -146,19 +146,19 @@ def test_kinds_of_failures_are_bounded():
 
 
 def test_a_start_does_without_the_library_of_numbers():
-    """The Prometheus library is not imported by a start: nobody may ever ask for numbers."""
+    """Startup does not import the Prometheus library, which is needed only if metrics are requested."""
     code = "import sys, adapters.bootstrap, adapters.registry; print([name for name in sys.modules if name.startswith('prometheus')])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert told == "[]\n"
 
 
 def test_a_worker_knows_its_memory():
-    """On a processor it is the process's share of the computer's."""
+    """On the CPU, the memory of a worker is that of its process, out of the memory of the machine."""
     has, of = memory_of("cpu")
     assert 10_000_000 < has < of
 
 
 @pytest.mark.parametrize("body", [{"busy_seconds": 0.0, "running": 0, "models": (), "largest_batch": 0}])
 def test_a_beat_needs_no_memory(body):
-    """A worker that says nothing of its memory has none to tell of."""
+    """A heartbeat without memory fields reports zero."""
     assert (Beat(**body).memory_bytes, Beat(**body).memory_size_bytes) == (0, 0)

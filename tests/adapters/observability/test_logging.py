@@ -1,4 +1,4 @@
-"""The log: no secret gets into it, no line looks like another, and each says what it is about."""
+"""The log: no secret is written, no line can be forged, and each record has its context."""
 
 import contextvars
 import io
@@ -22,7 +22,7 @@ EASEL = "k3Xv_9Qm-PzR7tLw2YbN5cHs8DfGj1Ka"
 PASSWORD = "correct-horse-battery"
 SECRETS = (TELEGRAM, DISCORD, INTERACTION, EASEL, PASSWORD)
 
-#: Lines as libraries write them, with what must not be seen.
+#: Lines as libraries write them, each with a secret.
 PLANTED = [
     f'HTTP Request: POST https://api.telegram.org/bot{TELEGRAM}/getUpdates "HTTP/1.1 200 OK"',
     f"telegram.error.InvalidToken: The token `{TELEGRAM}` was rejected by the server.",
@@ -52,7 +52,7 @@ PLANTED = [
 
 @pytest.fixture
 def log(monkeypatch):
-    """Return a function that sets the log up and gives what is written to it; afterwards all is as it was."""
+    """Yield a function that sets up logging and returns the output; afterwards everything is restored."""
     root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in logs._TALKATIVE}
     handlers, level = root.handlers[:], root.level
 
@@ -71,7 +71,7 @@ def log(monkeypatch):
 
 
 def without(written):
-    """Return what was written, in which no secret is left."""
+    """Return the output, and assert that it contains no secret."""
     text = written.getvalue()
     assert not [secret for secret in SECRETS if secret in text]
     return text
@@ -80,7 +80,7 @@ def without(written):
 @pytest.mark.parametrize("format", ["text", "json"])
 @pytest.mark.parametrize("line", PLANTED)
 def test_no_secret_is_written(log, format, line):
-    """Whatever a library writes about its tokens, passwords and cookies, as message, field, argument or extra, is masked."""
+    """Tokens, passwords and cookies in log records of libraries are masked in message, field, argument and extra."""
     written, logger = log(format), logging.getLogger("some.library")
     logger.debug(line)
     logger.info("%s and %r", line, line)
@@ -93,7 +93,7 @@ def test_no_secret_is_written(log, format, line):
 @pytest.mark.parametrize("format", ["text", "json"])
 @pytest.mark.parametrize("line", PLANTED)
 def test_no_secret_is_in_a_trace(log, format, line):
-    """A trace holds none either: not in the message of an error, nor in that of its cause, nor in the line of code."""
+    """Secrets are masked in tracebacks: in the message of an error, in that of its cause, and in the line of code."""
     written = log(format)
     try:
         try:
@@ -109,7 +109,7 @@ def test_no_secret_is_in_a_trace(log, format, line):
 
 @pytest.mark.parametrize("line", PLANTED)
 def test_no_secret_is_in_an_incident(log, line, tmp_path, monkeypatch):
-    """The file of an incident, which people send to others, holds none either."""
+    """Secrets are masked in the file of an incident, which users send to others."""
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     written = log(level="warning")
     try:
@@ -122,7 +122,7 @@ def test_no_secret_is_in_an_incident(log, line, tmp_path, monkeypatch):
 
 
 def test_known_secrets_are_masked_wherever_they_stand(log, monkeypatch):
-    """What the configuration and the environment name as secrets is masked without looking like one."""
+    """Known secrets from configuration and environment are masked even if they look like ordinary text."""
     monkeypatch.setenv("EASEL__DISCORD__TOKEN", "plain words here")
     monkeypatch.setenv("EASEL__STORE__URL", "postgresql+psycopg://ann:open%20sesame@host/easel")
     monkeypatch.setenv("EASEL__FILES__URL", "data/pictures")
@@ -134,7 +134,7 @@ def test_known_secrets_are_masked_wherever_they_stand(log, monkeypatch):
 
 
 def test_what_is_no_secret_stays(log):
-    """Ids, keys of files, places in code and ordinary words are not masked."""
+    """Ids, file keys, source locations and ordinary words are not masked."""
     lines = [
         "job.failed job=9fQ2xLmN7pRtVw0a attempt=1 reason=memory-spent",
         "file.unkept file=" + "0123456789abcdef" * 4 + ".png reason=[Errno 28] No space left on device",
@@ -154,7 +154,7 @@ FORGED = "a cat\r\n2026-11-21T00:00:00Z [error    ] forged.line\x1b[2K\x1b[31m\u
 
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_no_line_can_be_forged(log, format):
-    """Line breaks, terminal codes and signs that turn the writing around come out spelled, in messages, fields and traces."""
+    """Line breaks, terminal codes and characters that reverse the text direction are escaped in messages, fields and tracebacks."""
     written, logger = log(format), logging.getLogger("x")
     logger.info(FORGED)
     logger.info("some.event given=%s", FORGED)
@@ -168,7 +168,7 @@ def test_no_line_can_be_forged(log, format):
 
 
 def test_lines_have_fields(log):
-    """What our lines say comes as fields in JSON, as it was and not as text, and the event by its name alone."""
+    """In JSON, the values of our log records are separate fields with their types, and the event is only the name."""
     written = log("json")
     logging.getLogger("easel.jobs").warning("job.failed job=%s attempt=%s reason=%s", "j-1", 2, "it said a=b c=d")
     line = json.loads(written.getvalue())
@@ -185,7 +185,7 @@ def test_lines_have_fields(log):
 
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_lines_say_whose_job_they_are_about(log, format):
-    """Everything that is written in the task of a job says which job and person it is about, libraries' lines too."""
+    """All log records in the context of a job have its job and user, including records of libraries."""
     written = log(format)
 
     def working():
@@ -201,7 +201,7 @@ def test_lines_say_whose_job_they_are_about(log, format):
 
 
 def test_a_line_that_cannot_be_written_tells_nothing(log):
-    """A mistake in a log call shows where it is, and not what was to be written."""
+    """A broken log call reports its location, but not the values."""
     written = log()
     logging.getLogger("x").info("%d", PASSWORD)
     assert without(written).startswith("log.broken logger=x file=test_logging.py line=")
@@ -209,7 +209,7 @@ def test_a_line_that_cannot_be_written_tells_nothing(log):
 
 
 def test_talkative_libraries_are_quiet(log):
-    """What libraries do step by step is not written even at debug: it is full of addresses with tokens in them, and of words."""
+    """Step-by-step records of libraries are dropped even at debug, because they contain URLs with tokens, and prompts."""
     written = log()
     for name in ("httpx", "telegram.ext.Updater", "aiosqlite"):
         logging.getLogger(name).info("request")
@@ -221,7 +221,7 @@ def test_talkative_libraries_are_quiet(log):
     "piece", ["://:", "bot1", "1", "token=", "token='", "a.", "cookie", "bearer ", "A" * 31, "-", "://a:b@", "AKIA", "hf_"]
 )
 def test_masking_is_quick(piece):
-    """A hundred thousand signs of the worst kind are looked through in a moment."""
+    """Masking takes little time even for 100,000 characters of the worst kind."""
     text = piece * (100_000 // len(piece))
     began = time.perf_counter()
     Redaction(("a known secret",)).line(text)
@@ -229,7 +229,7 @@ def test_masking_is_quick(piece):
 
 
 def test_a_start_writes_no_line():
-    """The library that writes lines, and the patterns of secrets, are made with the first line."""
+    """Startup neither imports the logging library nor compiles the patterns of secrets; the first record does."""
     import subprocess
 
     code = (

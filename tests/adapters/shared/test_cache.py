@@ -1,4 +1,4 @@
-"""The folder for what can be made again, and what is kept there."""
+"""The cache folder and its contents."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from adapters.web import render as outbound
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    """Keep everything in a folder of the test."""
+    """Use a folder of the test as the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     outbound._templates.cache_clear()
     yield tmp_path
@@ -19,13 +19,13 @@ def home(monkeypatch, tmp_path):
 
 
 def rendered():
-    """Return a page as a process that has just started renders it."""
+    """Return a page rendered as by a process that has just started."""
     outbound._templates.cache_clear()
     return outbound.render("error.html", problem="Nothing is there.")
 
 
 def test_what_is_run_is_kept_where_only_its_owner_writes(home):
-    """A folder for code is there, and closed to everybody else, also where the one around it was open."""
+    """A cache folder for code is created for its owner only, and an existing parent folder is closed to others."""
     (home / "easel").mkdir(mode=0o777)
     made = cache.own("compiled")
     assert made == home / "easel" / "compiled"
@@ -36,7 +36,7 @@ def test_what_is_run_is_kept_where_only_its_owner_writes(home):
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX has these marks")
 def test_a_folder_that_others_write_to_is_not_used(home):
-    """Code that others could have put there is not run."""
+    """A folder that others can write to is not used, so that no foreign code is run."""
     made = cache.own("compiled")
     made.chmod(0o770)
     assert cache.own("compiled") is None
@@ -45,14 +45,14 @@ def test_a_folder_that_others_write_to_is_not_used(home):
 
 
 def test_no_folder_is_no_fault(home):
-    """Where nothing can be kept, everything works without."""
+    """Without a usable cache folder, pages are rendered without it."""
     (home / "easel").write_text("in the way")
     assert cache.own("compiled") is None
     assert "Nothing is there." in rendered()
 
 
 def test_compiled_templates_are_kept_and_mended(home):
-    """A template is compiled once; a file that is broken is made anew."""
+    """Compiled templates are cached, and a damaged file is replaced."""
     page = rendered()
     kept = sorted((home / "easel").glob("templates-*/*"))
     assert kept
@@ -63,7 +63,7 @@ def test_compiled_templates_are_kept_and_mended(home):
 
 
 def test_a_full_disk_does_not_keep_a_page_back(home, monkeypatch):
-    """What cannot be kept is shown all the same."""
+    """A page is shown even if its template cannot be cached."""
     monkeypatch.setattr(outbound.jinja2.bccache.tempfile, "NamedTemporaryFile", _full)
     assert "Nothing is there." in rendered()
     assert not list((home / "easel").glob("templates-*/*"))

@@ -1,4 +1,4 @@
-"""Lines as people type them."""
+"""Parsing of typed lines."""
 
 import pytest
 from hypothesis import given
@@ -26,13 +26,13 @@ from adapters.shared.command_line import CommandLine, read_line
     ],
 )
 def test_lines(line, read):
-    """A slash and a name at the start call a command; any other line asks for a picture."""
+    """A slash and a name at the start call a command; any other line is a prompt."""
     assert read_line(line) == read
 
 
 @given(st.text())
 def test_every_line_reads(text):
-    """Whatever is typed reads as a command with words, and no word is lost."""
+    """Every line parses as a command with words, and no word is lost."""
     read = read_line(text)
     assert read.command
     assert text.strip().endswith(read.words)

@@ -1,7 +1,7 @@
-"""Pictures behind links: what is fetched, and what nobody may reach.
+"""Pictures behind links: what is fetched, and what must not be reached.
 
-The friend is a server that may be connected to; the secret is a listener on another address and the same port, which stands for
-everything that may not. Names resolve to whatever a test says.
+The friend is a server that may be reached. The secret is a listener on another address and the same port, which stands for
+everything that must not be. A test sets the addresses of names.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
 class Place:
-    """The friend and the secret, how often each was connected to, and what the friend answers."""
+    """The friend and the secret, the number of connections to each, and the responses of the friend."""
 
     def __init__(self):
         self.port = 0
@@ -35,7 +35,7 @@ class Place:
         self.resolved = []
 
     async def answer(self, reader, writer):
-        """Answer one request by what is set for its path: bytes to send, or a coroutine function that sends them."""
+        """Respond to a request with the value for its path: bytes, or a coroutine function that sends the response."""
         self.friend += 1
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -52,22 +52,22 @@ class Place:
             writer.close()
 
     async def trap(self, _, writer):
-        """Count whoever comes to the secret, and hand it out."""
+        """Count a connection to the secret, and send a picture."""
         self.secret += 1
         writer.write(picture(PNG))
         writer.close()
 
     async def resolve(self, name, _):
-        """Return the next addresses of a name; a name that nobody set is the secret's."""
+        """Return the next addresses of a name; an unset name resolves to the secret."""
         self.resolved.append(name)
         return next(self.names.get(name, itertools.repeat((SECRET,))))
 
     def allow(self, address, port):
-        """Allow the friend, and elsewhere what production allows but for the port."""
+        """Allow the friend and all public addresses on any port."""
         return (str(address), port) == (FRIEND, self.port) or is_public(address)
 
     async def fetch(self, path="/", host="friend.example", **more):
-        """Fetch a path of the friend's."""
+        """Fetch a path from the friend."""
         return await self.follow(f"http://{host}:{self.port}{path}", **more)
 
     async def follow(self, link, **more):
@@ -76,18 +76,18 @@ class Place:
 
 
 def picture(body):
-    """Return an answer with a body."""
+    """Return a response with a body."""
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 def redirect(link, status=302):
-    """Return an answer that leads on."""
+    """Return a response that redirects to a link."""
     return f"HTTP/1.1 {status} Found\r\nLocation: {link}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 @asynccontextmanager
 async def opened(context=None):
-    """Open the friend and the secret on one port."""
+    """Open the friend and the secret on the same port."""
     both = Place()
     secret = await asyncio.start_server(both.trap, SECRET, 0)
     both.port = secret.sockets[0].getsockname()[1]
@@ -99,14 +99,14 @@ async def opened(context=None):
 
 @pytest.fixture
 async def channel():
-    """Return the friend and the secret for a test."""
+    """Yield the friend and the secret."""
     async with opened() as both:
         yield both
 
 
 @asynccontextmanager
 async def refused(key):
-    """Expect the sentence of a key."""
+    """Expect a refusal with this key."""
     with pytest.raises(BadInput) as caught:
         yield
     assert caught.value.problem.key == key
@@ -224,7 +224,7 @@ HOSTILE = [(way, host) for way in WAYS for host in HOSTS]
 
 
 async def test_hostile_links_reach_nothing(channel):
-    """However a forbidden address is spelled, nothing is connected to it, and names that resolve to it do not help."""
+    """No spelling of a forbidden address, and no name that resolves to it, causes a connection."""
     assert len(HOSTILE) >= 500
     for way, host in HOSTILE:
         with pytest.raises(BadInput, match=r"input-link-(form|unreachable)"):
@@ -233,7 +233,7 @@ async def test_hostile_links_reach_nothing(channel):
 
 
 async def test_redirects_reach_nothing_more(channel):
-    """What may not be reached may not be reached by a redirect either, and a redirect's own mistakes sound no different."""
+    """A redirect to a forbidden address is refused, and an invalid redirect gives the same error."""
     led = [
         (way, host) for way, host in HOSTILE if way.startswith(("http://{host}", "https://{host}", "HTTP", "//", "http://friend.example@"))
     ]
@@ -246,7 +246,7 @@ async def test_redirects_reach_nothing_more(channel):
 
 
 async def test_a_name_is_resolved_once(channel):
-    """A name that changes its address between the look and the step is no way in: what was looked at is what is connected to."""
+    """A name is resolved once for check and connection, so that a name that changes its address cannot bypass the check."""
     channel.names["friend.example"] = iter([(FRIEND,), (SECRET,), (SECRET,)])
     channel.answers["/"] = picture(PNG)
     assert await channel.fetch() == PNG
@@ -264,7 +264,7 @@ async def test_a_name_is_resolved_once(channel):
     "others", [(SECRET,), ("::1",), ("10.0.0.1",), ("fe80::1%eth0",), ("2606:4700::1111%eth0",), ("garbage",), ("2002:7f00:1::",)]
 )
 async def test_every_address_must_be_allowed(channel, others):
-    """One forbidden address among the addresses of a name is enough to refuse it."""
+    """A name is refused if any of its addresses is forbidden."""
     for answer in ((FRIEND, *others), (*others, FRIEND), others, ()):
         channel.names["friend.example"] = itertools.repeat(answer)
         async with refused("input-link-unreachable"):
@@ -276,7 +276,7 @@ async def test_every_address_must_be_allowed(channel, others):
     "link", [f"http://{SECRET}:{{port}}/", "http://friend.example:1/", "http://none.example:{port}/"], ids=["refused", "silent", "missing"]
 )
 async def test_inner_networks_stay_unknown(channel, link):
-    """Refused, silent and missing are one sentence with the person's own words in it."""
+    """Refused, unreachable and unknown hosts give the same error, with the host from the link."""
 
     async def resolve(name, _):
         if name == "none.example":
@@ -290,7 +290,7 @@ async def test_inner_networks_stay_unknown(channel, link):
 
 
 async def test_production_allows_public_addresses_on_usual_ports():
-    """Without a test's policy the friend himself is refused, and so is a public address on another port."""
+    """The default policy refuses the friend, and a public address on an unusual port."""
     async with opened() as channel:
         for link in (f"http://{FRIEND}:{channel.port}/", f"http://{FRIEND}/", "http://8.8.8.8:8080/", "http://localhost/"):
             async with refused("input-link-unreachable"):
@@ -312,7 +312,7 @@ async def test_production_allows_public_addresses_on_usual_ports():
     ],
 )
 def test_public_addresses(address, public):
-    """An address is public where everybody can reach it, itself and what is packed into it."""
+    """An address is public if it and any address embedded in it are reachable from everywhere."""
     assert is_public(ipaddress.ip_address(address)) == public
 
 
@@ -327,7 +327,7 @@ def test_public_addresses(address, public):
     ],
 )
 def test_links_have_one_spelling(link, read):
-    """A link is read once, into parts that nobody has to read again."""
+    """A link is normalised once into parts that need no further parsing."""
     assert target_of(link).link == read
 
 
@@ -335,7 +335,7 @@ def test_links_have_one_spelling(link, read):
     "link", ["", "example.com", "http://", "http://a b/", "http://a:99999/", "http://a/\ud800", "http://" + "a" * 2000, "http://[v1.a]/"]
 )
 def test_what_is_no_link(link):
-    """Anything else is told how a link is written."""
+    """Anything that is not a valid link is refused with an explanation of the form."""
     with pytest.raises(BadInput, match="input-link-form"):
         target_of(link)
 
@@ -344,7 +344,7 @@ def test_what_is_no_link(link):
     "body", [PNG, b"\xff\xd8\xff" + bytes(50), b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(9)], ids=["PNG", "JPEG", "WebP"]
 )
 async def test_a_good_picture_arrives(channel, body):
-    """A picture comes through a name, through redirects, whole, and asked for without secrets."""
+    """A picture is fetched by name and through redirects, completely, and without secrets in the request."""
     channel.answers = {"/a?b=c": redirect("../d"), "/d": redirect(f"http://{FRIEND}:{channel.port}/e", 308), "/e": picture(body)}
     assert await channel.fetch("/a?b=c#f") == body
     assert f"Host: friend.example:{channel.port}" in channel.asked[0]
@@ -364,7 +364,7 @@ async def test_a_good_picture_arrives(channel, body):
     ids=["page", "short", "empty", "gif", "missing", "nowhere"],
 )
 async def test_what_is_no_picture(channel, answer):
-    """A page, a scrap and a missing file are no pictures."""
+    """A page, a fragment, an empty body and a missing file are refused as not a picture."""
     channel.answers["/"] = answer
     async with refused("input-link-no-picture"):
         await channel.fetch()
@@ -374,14 +374,14 @@ async def test_what_is_no_picture(channel, answer):
     "answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + PNG], ids=["silent", "garbage", "cut"]
 )
 async def test_broken_answers(channel, answer):
-    """A server that breaks off or speaks nonsense is as good as none."""
+    """A server that closes the connection or sends garbage counts as unreachable."""
     channel.answers["/"] = answer
     async with refused("input-link-unreachable"):
         await channel.fetch()
 
 
 async def test_redirects_end(channel):
-    """Three redirects are followed, a fourth is not, and a circle ends the same way."""
+    """Three redirects are followed; a fourth redirect and a loop are refused."""
     channel.answers = {"/0": redirect("/1"), "/1": redirect("/2"), "/2": redirect("/3"), "/3": picture(PNG), "/": redirect("/")}
     assert await channel.fetch("/0") == PNG
     channel.answers["/3"] = redirect("/4")
@@ -392,7 +392,7 @@ async def test_redirects_end(channel):
 
 
 async def test_slow_bodies_end(channel):
-    """A body that trickles is given up when the time is over, and so is a server that says nothing."""
+    """A body that trickles and a server that sends nothing are given up after the time limit."""
 
     async def trickle(writer):
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)
@@ -408,7 +408,7 @@ async def test_slow_bodies_end(channel):
 
 
 async def test_endless_bodies_end(channel):
-    """A body without an end is read up to the most bytes of a picture; one with an endless page is hardly read at all."""
+    """An endless body is read up to the maximum size of a picture, and an endless page only up to its first bytes."""
     sent = 0
 
     async def endless(writer, start):
@@ -428,7 +428,7 @@ async def test_endless_bodies_end(channel):
 
 
 async def test_proxies_of_the_environment_are_not_used(channel, monkeypatch):
-    """A proxy that the environment names sees nothing."""
+    """Proxies from environment variables are not used."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://{SECRET}:{channel.port}")
     channel.answers["/"] = picture(PNG)
@@ -437,7 +437,7 @@ async def test_proxies_of_the_environment_are_not_used(channel, monkeypatch):
 
 
 async def test_the_peer_is_asked_who_it_is(channel, monkeypatch):
-    """Should a connection end elsewhere than it was to go, nothing is asked there."""
+    """If the connection ends at another address than the checked one, no request is sent."""
     monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", diverted(httpcore2.AnyIOBackend.connect_tcp))
     async with refused("input-link-unreachable"):
         await channel.fetch()
@@ -445,7 +445,7 @@ async def test_the_peer_is_asked_who_it_is(channel, monkeypatch):
 
 
 def diverted(connect):
-    """Return a connection's maker that goes to the secret."""
+    """Return a connect function that connects to the secret instead."""
 
     async def elsewhere(self, host, *rest):
         assert host == FRIEND
@@ -455,7 +455,7 @@ def diverted(connect):
 
 
 async def test_certificates_are_checked_for_the_name():
-    """Over TLS the name of the link must be the certificate's, whatever address it has, and nothing leads back to plain HTTP."""
+    """With TLS, the certificate must match the name in the link at any address, and a redirect to plain HTTP is refused."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("pictures.example").configure_cert(context)

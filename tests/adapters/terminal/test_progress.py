@@ -1,4 +1,4 @@
-"""What a terminal shows."""
+"""Progress in a terminal."""
 
 import io
 
@@ -10,14 +10,14 @@ from bot.views.job_card import JobView, Progress
 
 
 def jpeg(image):
-    """Return an image as the engine sends previews."""
+    """Return an image encoded as the engine encodes previews."""
     held = io.BytesIO()
     image.save(held, "JPEG", quality=95)
     return held.getvalue()
 
 
 def test_half_blocks():
-    """A preview keeps its shape, and each character its two colours."""
+    """A preview keeps its proportions, and each character shows two pixels."""
     image = Image.new("RGB", (128, 64), "red")
     image.paste("blue", (0, 32, 128, 64))
     shown = half_blocks(jpeg(image))
@@ -28,12 +28,12 @@ def test_half_blocks():
 
 
 def test_tiny_previews():
-    """A preview of a single pixel shows nothing rather than failing."""
+    """A preview of a single pixel shows nothing and does not fail."""
     assert half_blocks(jpeg(Image.new("RGB", (1, 1)))).plain == ""
 
 
 def test_files_and_pipes_get_no_progress():
-    """Where standard output is no terminal, the board stays silent."""
+    """If standard output is not a terminal, no progress is shown."""
     console = Console(file=io.StringIO(), force_terminal=False)
     running = Progress(1, 2, preview=jpeg(Image.new("RGB", (8, 8))))
     with ProgressBoard(console) as board:

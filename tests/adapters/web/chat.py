@@ -1,4 +1,4 @@
-"""A web chat on a real socket with a real store, and browsers that talk to it. Without an engine, tests paint by hand."""
+"""A web chat on a real socket with a real store, and browsers that talk to it. Without an engine, tests finish jobs by hand."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.job import Painted
 from tests.stores import ready_made
 
-#: Nothing here takes so long unless it hangs.
+#: In seconds. Nothing here takes so long unless it hangs.
 PATIENCE = 60.0
 
 
@@ -34,7 +34,7 @@ def png(colour="red", size=(64, 64)):
 
 
 def config(folder, **web):
-    """Return a configuration whose store and files are in a folder, and whose port is any that is free."""
+    """Return a configuration with store and files in a folder, and any free port."""
     ready_made(folder / "easel.db")
     return Config(
         web=Web(port=0, **web),
@@ -45,7 +45,7 @@ def config(folder, **web):
 
 @dataclass(frozen=True)
 class Chat:
-    """A web chat that runs."""
+    """A running web chat."""
 
     bot: Bot
     adapter: WebAdapter
@@ -53,29 +53,29 @@ class Chat:
 
     @property
     def app(self):
-        """The bot behind it."""
+        """The bot of the chat."""
         return self.bot.app
 
     @property
     def store(self):
-        """Its store."""
+        """The store of the bot."""
         return self.app.store
 
     @asynccontextmanager
     async def again(self, **web):
-        """Give another adapter of the same bot, with another `[web]`."""
+        """Yield another adapter of the same bot, with another `[web]` section."""
         settings = self.bot.config.model_copy(update={"web": Web(**{"port": 0, **web})})
         async with WebAdapter(replace(self.bot, config=settings)) as adapter:
             yield adapter
 
     @property
     def url(self):
-        """Where it listens."""
+        """The URL of the chat."""
         return f"http://127.0.0.1:{self.adapter.port}"
 
     @asynccontextmanager
     async def browser(self, **changes):
-        """Give a browser that has the page open."""
+        """Yield a browser with the page open."""
         async with httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE, **changes) as client:
             browser = Browser(client)
             await browser.open()
@@ -83,12 +83,12 @@ class Chat:
 
     @asynccontextmanager
     async def client(self, **changes):
-        """Give a client that has not opened anything yet."""
+        """Yield a client that has not opened the page."""
         async with httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE, **changes) as client:
             yield client
 
     async def paint(self, *colours):
-        """Finish the job whose turn it is with pictures of these colours; return its id."""
+        """Finish the next job with pictures in these colours; return its id."""
         job = await self.store.attempts.claim("by hand")
         painted = []
         for index, colour in enumerate(colours or ("red",)):
@@ -102,7 +102,7 @@ class Chat:
 
 @asynccontextmanager
 async def open_chat(folder, engine=None, **web):
-    """Give a web chat; with an engine it paints by itself."""
+    """Yield a web chat; with an engine it runs jobs."""
     settings = config(folder, **web)
     known = model_infos(settings)
     async with opened(settings) as store:
@@ -134,15 +134,15 @@ class Browser:
         return page.text
 
     async def log_in(self, token):
-        """Show a token and open the page."""
+        """Log in with a token and open the page."""
         answer = await self.client.post("/login", data={"token": token})
         await self.open()
         return answer
 
     async def say(self, line, picture=None, file=None, *, pictures=(), named=None, **headers):
-        """Send a line, with pictures, also `named` by their parameters, or a file of some name; return the response."""
+        """Send a line, with pictures, pictures `named` by their parameters, or a named file; return the response."""
         key = headers.pop("key", None) or new_id()
-        # As a browser's FormData does: multipart whether there is a file or not.
+        # Like a browser's FormData: multipart with or without a file.
         fields = [("line", (None, line)), ("key", (None, key))]
         brought = [*pictures, *([picture] if picture is not None else [])]
         fields += [("picture", ("picture.png", one, "image/png")) for one in brought]
@@ -156,7 +156,7 @@ class Browser:
         return await self.client.post("/press", data={"wire": wire, "key": key or new_id()}, headers={"X-Easel-Token": self.token})
 
     async def fill(self, wire, fields, picture=None, key=None):
-        """Send a form in, as a browser does: every field comes along, and a picture field is a file whether one is chosen or not."""
+        """Submit a form as a browser does, with all fields, and a picture field as a file even if none is chosen; return the response."""
         parts = {f"field-{name}": (None, value) for name, value in fields.items()}
         parts["field-image"] = ("picture.png", picture, "image/png") if picture is not None else ("", b"", "application/octet-stream")
         parts |= {"wire": (None, wire), "key": (None, key or new_id())}
@@ -183,7 +183,7 @@ class Browser:
 
 
 class Listener:
-    """What a stream of events has told so far."""
+    """The events received so far."""
 
     def __init__(self):
         self.events = []
@@ -192,7 +192,7 @@ class Listener:
         self._more = asyncio.Event()
 
     async def read(self, response):
-        """Read to the end."""
+        """Read the stream to its end."""
         name = ""
         async for line in response.aiter_lines():
             if line.startswith("event: "):
@@ -206,11 +206,11 @@ class Listener:
         self.ended.set()
 
     def of(self, name, job=None):
-        """Return the data of the events of a kind, of one job where it is named."""
+        """Return the data of all events of a kind, or only those of a job."""
         return [data for kind, data in self.events if kind == name and (job is None or data.get("id") == job)]
 
     async def until(self, is_there):
-        """Wait until something is there among the events, and return it."""
+        """Wait until a condition on the events is true, and return its value."""
         async with asyncio.timeout(PATIENCE):
             while not (found := is_there()):
                 self._more.clear()

@@ -1,4 +1,4 @@
-"""The page is in the language that a browser asks for, until somebody chooses another one."""
+"""The page is in the browser's language until the user chooses another."""
 
 import pytest
 
@@ -13,7 +13,7 @@ async def chat(tmp_path):
 
 
 def speaks(language):
-    """Return what a browser of a language says of itself."""
+    """Return the client arguments of a browser with a language."""
     return {"headers": {"accept-language": language}}
 
 
@@ -34,12 +34,12 @@ def speaks(language):
     ],
 )
 def test_the_language_that_a_browser_likes_best(accepted, language):
-    """Of the languages that there are the one that is liked best counts; what cannot be read counts for nothing."""
+    """The supported language with the highest weight is chosen; unreadable parts are ignored."""
     assert wanted(accepted) == language
 
 
 async def test_the_page_is_in_the_language_of_the_browser(chat):
-    """The page, its commands, what is refused and the form of a command are in the language that the browser asks for."""
+    """The page, its commands, errors and forms are in the browser's language."""
     async with chat.browser(**speaks("de-AT,de;q=0.9,en;q=0.5")) as ada:
         page = await ada.open()
         assert '<html lang="de">' in page
@@ -53,7 +53,7 @@ async def test_the_page_is_in_the_language_of_the_browser(chat):
 
 
 async def test_numbers_in_fields_are_for_machines(chat):
-    """What people read has a comma where theirs does; what a browser reckons with has a point everywhere."""
+    """Displayed numbers have the decimal separator of the language; values of form fields always have a point."""
     async with chat.browser(**speaks("de")) as ada:
         shown = (await ada.say("/settings --guidance 7,5")).json()["reply"]
         settle = (await ada.press("settle")).json()["form"]
@@ -62,7 +62,7 @@ async def test_numbers_in_fields_are_for_machines(chat):
 
 
 async def test_what_comes_later_is_in_the_language_of_who_asked(chat):
-    """A picture that is painted later is told of in the language that it was asked for in, to whoever is there."""
+    """A finished picture is reported in the language of its request, whoever is online then."""
     async with (
         chat.browser(**speaks("es")) as eva,
         chat.browser(**speaks("en")) as bob,
@@ -79,7 +79,7 @@ async def test_what_comes_later_is_in_the_language_of_who_asked(chat):
 
 
 async def test_a_chosen_language_is_the_pages(chat):
-    """Whoever chooses a language has the page in it when they open it again, with everything that was said before."""
+    """After a user has chosen a language, the page and all earlier entries are in it."""
     async with chat.browser(**speaks("en")) as ada:
         await ada.job("a red circle --steps 2")
         await chat.paint("red")
@@ -95,7 +95,7 @@ async def test_a_chosen_language_is_the_pages(chat):
 
 
 async def test_whoever_is_not_let_in_is_told_so_in_their_language(chat):
-    """The door speaks the browser's language: nobody is known there yet."""
+    """The login page is in the browser's language, because the user is not known yet."""
     async with chat.again(require_login=True) as closed, chat.client(**speaks("es")) as client:
         page = await client.get(f"http://127.0.0.1:{closed.port}/login")
         wrong = await client.post(f"http://127.0.0.1:{closed.port}/login", data={"token": "nonsense"})

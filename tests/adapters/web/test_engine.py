@@ -1,4 +1,4 @@
-"""The whole way with the real engine: from a line in a browser to a picture in it."""
+"""The whole path with the real engine: from a line in a browser to its picture."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ async def engine():
 
 
 async def test_twenty_people_at_once(engine, tmp_path):
-    """Twenty people type at once: everyone gets exactly their own pictures, and nobody can press or fetch another's."""
+    """If twenty users send requests at once, each gets exactly their own pictures, and no one can press or fetch those of others."""
     async with open_chat(tmp_path, engine) as chat:
         both = await asyncio.gather(
             *(one_person(chat, f"a {colour} {shape}", seed) for seed, (colour, shape) in enumerate((c, s) for c in COLOURS for s in SHAPES))
@@ -46,7 +46,7 @@ async def test_twenty_people_at_once(engine, tmp_path):
 
 
 async def one_person(chat, words, seed):
-    """Open the page, ask for two pictures, see them come, and return the job and the files; both are checked to be the own ones."""
+    """Request two pictures, wait for them, and return the job and the files; check that both pictures match the request."""
     async with chat.browser() as browser, browser.listening() as page:
         job = await browser.job(f"{words} --seed {seed * 100} --count 2 --steps 3 --size 64x64 --scheduler euler")
         await page.card(job, "done")
@@ -64,7 +64,7 @@ async def one_person(chat, words, seed):
 
 
 async def test_progress_with_previews(engine, tmp_path):
-    """While a picture is painted its page hears the steps in order, sees previews, and then the picture."""
+    """While a job runs, the page receives its steps in order with previews, and then the picture."""
     async with open_chat(tmp_path, engine) as chat, chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a large red circle on a blue background --steps 40")
         await page.card(job, "done")
@@ -92,7 +92,7 @@ async def test_cancel_in_the_middle(engine, tmp_path):
 
 
 async def test_a_restart_in_the_middle(engine, tmp_path):
-    """A job that was being painted when the bot ended is painted by the next one, and shown once in the same place."""
+    """A job that was running when the bot stopped is run by the next bot and shown once in the same place."""
     async with open_chat(tmp_path, engine) as chat, chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a blue boat --steps 30 --count 2")
         await page.until(lambda: page.of("progress", job))

@@ -1,4 +1,4 @@
-"""Forms over the web: shown as an entry, filled in, and sent with what they are about."""
+"""Forms over the web: shown as an entry, filled in, and sent."""
 
 import html
 import re
@@ -29,14 +29,14 @@ async def chat(tmp_path):
 
 
 async def params(chat, answer):
-    """Return what somebody wants painted whose form was accepted."""
+    """Return the params of the job that an accepted form queued."""
     assert answer.status_code == 200, answer.text
     (job,) = answer.json()["jobs"]
     return GenerationParams.model_validate_json((await chat.store.jobs.get(job["id"])).params)
 
 
 async def test_edit_shows_its_form(chat):
-    """A press that is answered with a form brings it as HTML, with what was asked for in its fields; a typed command does too."""
+    """A press or a typed command that opens a form returns it as HTML, with the values of the request in its fields."""
     async with chat.browser() as ada:
         job = await ada.job('a "red" circle\n& <b --steps 5')
         for answer in (await ada.press(f"edit:{job}"), await ada.say(f"/edit {job}")):
@@ -51,7 +51,7 @@ async def test_edit_shows_its_form(chat):
 
 
 async def test_a_filled_form_paints(chat):
-    """What is filled in becomes an entry as with any other press, shown on every page of the person; the same key is one request."""
+    """A submitted form adds an entry on every open page of the user, like any other press; a repeated key is one request."""
     async with chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a red circle --steps 5 --seed 9 --no fog")
         answers = [await ada.fill(f"edit:{job}", FIELDS, key="once") for _ in range(2)]
@@ -63,7 +63,7 @@ async def test_a_filled_form_paints(chat):
 
 
 async def test_line_ends_are_those_that_were_typed(chat):
-    """Browsers send every line end as two characters; what is kept is what was typed, from a line and from a form."""
+    """Browsers send line ends as CR LF; the stored text has the typed line ends, from a line and from a form."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle\r\na dog")
         assert GenerationParams.model_validate_json((await chat.store.jobs.get(job)).params).prompt == "a red circle\na dog"
@@ -71,7 +71,7 @@ async def test_line_ends_are_those_that_were_typed(chat):
 
 
 async def test_a_form_brings_a_picture(chat):
-    """A picture in a form is what the request starts from; the form after that shows it, and none that is brought keeps it."""
+    """A picture in a form becomes the source of the request; the next form shows it, and keeps it if no other is chosen."""
     async with chat.browser() as ada:
         job = await ada.job("a boat")
         brought = await ada.fill(f"edit:{job}", FIELDS, picture=png("blue"))
@@ -95,7 +95,7 @@ async def test_a_form_brings_a_picture(chat):
     ],
 )
 async def test_mistakes_in_a_form_are_told(chat, fields, picture, told):
-    """What cannot be painted as it was filled in comes back as one sentence, and nothing is accepted."""
+    """An invalid form is answered with one sentence, and nothing is queued."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle")
         await chat.paint()
@@ -106,7 +106,7 @@ async def test_mistakes_in_a_form_are_told(chat, fields, picture, told):
 
 
 async def test_a_form_is_bounded(chat):
-    """More fields than a form has, and more files than a message carries, are no form."""
+    """A form with too many fields or files is refused."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle")
         many = {f"field-{number}": (None, "x") for number in range(MOST_FIELDS + 3)}
@@ -119,7 +119,7 @@ async def test_a_form_is_bounded(chat):
 
 
 async def test_nobody_fills_in_anothers_form(chat):
-    """The form of somebody else's request is neither shown nor taken, and without the page's token none is."""
+    """The form of another user's request is neither shown nor accepted, and no form is accepted without the page's token."""
     async with chat.browser() as ada, chat.browser() as bob:
         job = await ada.job("a red circle")
         await chat.paint()
@@ -132,7 +132,7 @@ async def test_nobody_fills_in_anothers_form(chat):
 
 
 async def test_a_preset_asks_for_its_slots(chat):
-    """What a preset needs is asked for in a form with its name, and filled in to the sign; without a name presets are offered."""
+    """A preset with slots opens a form under its name and fills them in unchanged; without a name, presets are offered."""
     value = 'The "Last": {one|two}\n<b>(x)</b>'
     async with chat.browser() as ada:
         await ada.say("/preset save placard a placard of {title}, {colour=red}")
@@ -169,7 +169,7 @@ async def everything(_ctx: Context, _want: Everything) -> Reply:
 
 
 async def test_every_kind_has_its_field():
-    """Numbers are asked for within their bounds, choices as a list that begins with none, names as a text."""
+    """Numbers have bounded fields, choices have lists that start with an empty option, and names have text fields."""
     shown = html.unescape(render.form(await everything.run(None, Everything())))
     assert re.search(r'type="text"[^>]* name="field-scheduler"[^>]* value="a "b""', shown)
     assert re.search(r'type="number"[^>]* value="2.5" step="any" inputmode="decimal" min="0" max="\d+">', shown)
@@ -180,7 +180,7 @@ async def test_every_kind_has_its_field():
 
 
 async def test_a_form_shows_no_covered_picture(chat):
-    """Where pictures are covered the one that a form has already is kept, and not shown."""
+    """If pictures are covered, a form keeps its picture without showing it."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle", picture=png())
         source = init_of(await chat.store.jobs.get(job))

@@ -1,4 +1,4 @@
-"""Where a token is asked for: nobody comes in without, and a revoked one is out at once."""
+"""Login with a token: without a token nothing is accessible, and a revoked token is refused at once."""
 
 import asyncio
 import html
@@ -17,7 +17,7 @@ async def chat(tmp_path):
 
 
 async def test_nothing_is_shown_without_a_token(chat):
-    """Without a token there are the login page, its files and the sign of life; the rest leads there or is refused."""
+    """Without a token, only the login page, its files and the liveness probe are served; the rest redirects there or is refused."""
     async with chat.client() as client:
         page = await client.get("/")
         assert (page.status_code, page.headers["location"]) == (303, "/login")
@@ -34,7 +34,7 @@ async def test_nothing_is_shown_without_a_token(chat):
 
 
 async def test_a_token_opens_the_page(chat):
-    """The holder of a token is the person of their jobs, from whatever browser, and another holder is somebody else."""
+    """All tokens of a user open their jobs from any browser, and the tokens of other users do not."""
     ada_token, bob_token = await chat.store.tokens.create("Ada"), await chat.store.tokens.create("Bob")
     async with chat.browser() as ada, chat.browser() as elsewhere, chat.browser() as bob:
         answer = await ada.log_in(f"  {ada_token} ")
@@ -54,7 +54,7 @@ async def test_a_token_opens_the_page(chat):
 
 @pytest.mark.parametrize("token", ["", " ", "x", "x" * 32, "x" * 10_000, "é\0", "' OR 1=1 --"])
 async def test_a_wrong_token_opens_nothing(chat, token):
-    """A wrong token is told so on the login page, and gives no cookie; nor does one put into the cookie by hand."""
+    """A wrong token is reported on the login page and gives no cookie; a forged cookie does not work."""
     async with chat.client() as client:
         answer = await client.post("/login", data={"token": token})
         assert answer.status_code == 401
@@ -65,7 +65,7 @@ async def test_a_wrong_token_opens_nothing(chat, token):
 
 
 async def test_a_revoked_token_is_out_at_once(chat):
-    """The next request after a token was revoked is refused, and the open stream ends before it tells more."""
+    """After a token is revoked, the next request is refused, and an open stream ends before it sends more."""
     token = await chat.store.tokens.create("Ada")
     async with chat.browser() as ada:
         await ada.log_in(token)
@@ -82,7 +82,7 @@ async def test_a_revoked_token_is_out_at_once(chat):
 
 
 async def test_logging_out(chat):
-    """Logging out takes the cookie away; only the own page can ask for it."""
+    """Logging out removes the cookie, and only the page itself can request it."""
     async with chat.browser() as ada:
         await ada.log_in(await chat.store.tokens.create("Ada"))
         assert (await ada.client.post("/logout", data={"easel_token": "wrong"})).status_code == 403
@@ -94,7 +94,7 @@ async def test_logging_out(chat):
 
 
 async def test_many_wrong_tokens(chat):
-    """After many wrong tokens an address has to wait, whatever it tries next."""
+    """After many wrong tokens, an address has to wait, even with a correct token."""
     token = await chat.store.tokens.create("Ada")
     async with chat.client() as client:
         answers = [(await client.post("/login", data={"token": "wrong"})).status_code for _ in range(11)]
@@ -103,7 +103,7 @@ async def test_many_wrong_tokens(chat):
 
 
 def test_waiting_helps():
-    """Wrong tokens are forgotten after a minute, and one address does not pay for another."""
+    """Wrong tokens are forgotten after a minute, and one address does not affect another."""
     clock = [0.0]
     tries = Tries(lambda: clock[0])
     for _ in range(10):
@@ -117,7 +117,7 @@ def test_waiting_helps():
 
 
 def test_tries_are_bounded():
-    """Whoever comes from ever new addresses fills nothing up."""
+    """Wrong tokens from ever new addresses take bounded memory."""
     tries = Tries()
     for number in range(10_500):
         tries.wrong(str(number))
@@ -125,7 +125,7 @@ def test_tries_are_bounded():
 
 
 async def test_behind_a_public_address(tmp_path):
-    """With a public https address the cookie is for secure connections alone, and a token is asked for."""
+    """With a public https URL, the cookie is limited to secure connections, and a token is required."""
     async with open_chat(tmp_path, public_url="https://easel.example") as chat, chat.client() as client:
         token = await chat.store.tokens.create("Ada")
         own = {"Host": "easel.example", "Origin": "https://easel.example"}
@@ -136,7 +136,7 @@ async def test_behind_a_public_address(tmp_path):
 
 
 async def test_without_login_there_is_no_door(tmp_path):
-    """Where no token is asked for, logging in and out lead back to the page, and the conversation stays."""
+    """If no token is required, login and logout lead back to the page, and the conversation stays."""
     async with open_chat(tmp_path) as chat, chat.browser() as ada:
         job = await ada.job("a red circle")
         assert (await ada.client.get("/login")).headers["location"] == "/"

@@ -1,4 +1,4 @@
-"""What belongs to people, on the page: joined with another browser, handed over as a file, forgotten."""
+"""A user's data on the page: linked with another browser, exported as a file, deleted."""
 
 import base64
 import html
@@ -14,31 +14,31 @@ from tests.adapters.web.chat import open_chat
 
 @pytest.fixture
 async def chat(tmp_path):
-    """A web chat that everybody may open."""
+    """Yield a web chat that is open to everyone."""
     async with open_chat(tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
 async def closed(tmp_path):
-    """A web chat that asks for a token."""
+    """Yield a web chat that requires a token."""
     async with open_chat(tmp_path, require_login=True) as opened:
         yield opened
 
 
 def said(answer):
-    """Return what an answer says, as HTML."""
+    """Return the reply of a response, as HTML."""
     assert answer.status_code == 200, answer.text
     return html.unescape(answer.json()["reply"])
 
 
 def wires(answer):
-    """Return what the buttons of an answer carry."""
+    """Return the data of the buttons in a response."""
     return re.findall(r'data-wire="([^"]+)"', said(answer))
 
 
 async def linked(one, other):
-    """Have what two browsers are be one person, as people do it."""
+    """Link two browsers, as users do."""
     code = await one.say("/link")
     typed = re.search(r"/link ([0-9A-Z-]+)", said(code))[1]
     assert "press Check and confirm" in said(await other.say(f"/link {typed}"))
@@ -48,7 +48,7 @@ async def linked(one, other):
 
 
 async def test_two_browsers_are_one_person(chat):
-    """Whoever uses two browsers has one queue in both, and agreeing is not asked for as if it deleted something."""
+    """Two linked browsers share one queue, and unlinking separates them again."""
     async with chat.browser() as home, chat.browser() as work:
         await home.job("a red circle")
         await linked(home, work)
@@ -59,7 +59,7 @@ async def test_two_browsers_are_one_person(chat):
 
 
 async def test_a_file_is_a_link(chat):
-    """An export is a link that holds the file, with the name that it is kept under."""
+    """An export is a link that contains the file, with its name."""
     async with chat.browser() as browser:
         await browser.job("a red circle")
         await chat.paint("red")
@@ -75,7 +75,7 @@ async def test_a_file_is_a_link(chat):
 
 
 async def test_tokens_follow_their_person(closed):
-    """With login a token opens the page for the person who was joined, and for the one who parted again."""
+    """With login, a token opens the page as the linked user, and as the separate user after unlinking."""
     secrets = {name: await closed.store.tokens.create(name) for name in ("ann", "bob")}
     async with closed.browser() as ann, closed.browser() as bob:
         await ann.log_in(secrets["ann"])
@@ -89,7 +89,7 @@ async def test_tokens_follow_their_person(closed):
 
 
 async def test_whoever_is_forgotten_is_told_and_out(closed):
-    """The press that forgets is answered; after it the token opens nothing, because there is nobody whom it could let in."""
+    """The press that deletes all data is answered; afterwards the token is refused, because its user no longer exists."""
     secret = await closed.store.tokens.create("ann")
     async with closed.browser() as browser:
         await browser.log_in(secret)

@@ -1,4 +1,4 @@
-"""What nobody asked for, on the chat page: seen at once where it is open, and found in the conversation where it was not."""
+"""Posts that no command requested, on the chat page: shown at once on an open page, and found in the conversation later."""
 
 import re
 
@@ -17,12 +17,12 @@ async def chat(tmp_path):
 
 
 def entries(page):
-    """Return the ids of the entries of a page, in their order."""
+    """Return the ids of the entries of a page in order."""
     return re.findall(r'<article class="entry" id="([\w-]+)"', page)
 
 
 async def told(chat, address):
-    """Have a week be over in somebody's conversation, and return the id of the entry of what they are told."""
+    """Let the week of a conversation's digest end, and return the id of the posted entry."""
     one = await chat.store.digests.of(address)
     await wanted(chat.store, one.address, one.user, weeks=1.01)
     assert await BoardDigests(chat.store, chat.adapter, ["web"]).look() == 1
@@ -30,7 +30,7 @@ async def told(chat, address):
 
 
 async def subscribed(chat, browser):
-    """Have somebody paint and share a picture, and subscribe; return the job and where."""
+    """Run a job, share its picture and subscribe to the digest; return the job and its address."""
     job = await browser.job("a red circle --size 64x64")
     await chat.paint("red")
     (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
@@ -40,7 +40,7 @@ async def subscribed(chat, browser):
 
 
 async def test_an_open_page_is_told_at_once(chat):
-    """A page that is open shows it when it is said, with a picture that may be looked at and a way to the board; no other does."""
+    """An open page of the channel shows a post at once, with an accessible picture and a Board button; other pages do not."""
     async with chat.browser() as ada, chat.browser() as bob, ada.listening() as page, bob.listening() as other:
         _, address = await subscribed(chat, ada)
         entry = await told(chat, address)
@@ -56,7 +56,7 @@ async def test_an_open_page_is_told_at_once(chat):
 
 
 async def test_a_page_that_was_closed_finds_it_in_its_place(chat):
-    """Whoever comes later finds it between what they asked for before and after, in their language, once, as long as it is wanted."""
+    """A page opened later has the post once, between the requests before and after it, in its language, until the user unsubscribes."""
     async with chat.browser() as ada:
         before, address = await subscribed(chat, ada)
         assert entries(await ada.open()) == [f"job-{before}"]
@@ -71,7 +71,7 @@ async def test_a_page_that_was_closed_finds_it_in_its_place(chat):
 
 
 async def test_what_was_removed_since_is_not_found(chat):
-    """The page says what is still on the board, and nothing where that is nothing."""
+    """A post lists only items that are still on the board, and disappears if there are none."""
     async with chat.browser() as ada:
         job, address = await subscribed(chat, ada)
         await told(chat, address)
@@ -81,7 +81,7 @@ async def test_what_was_removed_since_is_not_found(chat):
 
 
 async def test_it_belongs_to_earlier_entries_after_a_while(chat):
-    """What was told before all that the page shows is not put before it."""
+    """A post older than all entries on the page is not shown."""
     async with chat.browser() as ada:
         _, address = await subscribed(chat, ada)
         entry = await told(chat, address)
@@ -93,7 +93,7 @@ async def test_it_belongs_to_earlier_entries_after_a_while(chat):
 
 
 async def test_nobody_else_finds_it(chat):
-    """It is in the conversation that asked for it, and in no other."""
+    """A post appears only in the conversation that subscribed."""
     async with chat.browser() as ada, chat.browser() as bob:
         _, address = await subscribed(chat, ada)
         entry = await told(chat, address)

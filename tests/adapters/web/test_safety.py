@@ -1,4 +1,4 @@
-"""Safe from the first day: other sites, other names, other people's things, and what is too large."""
+"""Security: other sites, foreign host names, other users' data, and oversized input."""
 
 import asyncio
 from urllib.parse import quote
@@ -24,7 +24,7 @@ HOSTILE = [
     "<!-- <a href=javascript:alert(1)>",
 ]
 
-#: How markup would look if words became it.
+#: The markup that would appear if input were not escaped.
 MARKUP = ("<img src=x", "<script src=x", 'onfocus="alert', "<svg/onload", "<!--", "<a href=javascript")
 
 
@@ -36,7 +36,7 @@ async def chat(tmp_path):
 
 @pytest.mark.parametrize("words", HOSTILE)
 async def test_words_are_never_markup(chat, words):
-    """Whatever people type comes out as text: in the entry, on the page, in events, in replies and in what is looked for."""
+    """Typed text is escaped everywhere: in entries, the page, events, replies, searches and error pages."""
     async with chat.browser() as ada, ada.listening() as listener:
         answer = (await ada.say(words)).json()
         job = answer["jobs"][0]["id"]
@@ -59,7 +59,7 @@ async def test_words_are_never_markup(chat, words):
 
 @pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/static/page.css", "/nothing", "/queue", "/files/none", "/events"])
 async def test_every_answer_has_the_headers(chat, path):
-    """Pages, parts, files, refusals and streams all carry the headers that keep them to themselves."""
+    """Pages, fragments, files, errors and streams all have the security headers."""
     async with chat.client() as client, client.stream("GET", path) as answer:
         for name, value in HEADERS.items():
             assert name == "cache-control" or answer.headers[name] == value
@@ -68,7 +68,7 @@ async def test_every_answer_has_the_headers(chat, path):
 
 
 def test_the_policy_allows_nothing_from_elsewhere():
-    """No inline script, no foreign host, no frame around the page."""
+    """The policy forbids inline scripts, foreign hosts and framing."""
     policy = dict(rule.split(" ", 1) for rule in HEADERS["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
@@ -81,7 +81,7 @@ def test_the_policy_allows_nothing_from_elsewhere():
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "", "127.0.0.1@evil.example", "[::1", "10.0.0.7"],
 )
 async def test_foreign_names_are_refused(chat, host):
-    """A name that is not this server's, as DNS rebinding uses, gets one sentence and nothing else."""
+    """A host name that is not this server's, as in DNS rebinding, is refused."""
     async with chat.client() as client:
         for method, path in (("GET", "/"), ("POST", "/say"), ("GET", "/events"), ("GET", "/static/page.css")):
             answer = await client.request(method, path, headers={"Host": host})
@@ -91,7 +91,7 @@ async def test_foreign_names_are_refused(chat, host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]:8000"])
 async def test_own_names_are_answered(chat, host):
-    """This computer's names for itself are answered to."""
+    """This computer's own names are accepted."""
     async with chat.client() as client:
         assert (await client.get("/healthz", headers={"Host": host})).text == "ok"
 
@@ -111,13 +111,13 @@ async def test_own_names_are_answered(chat, host):
     ],
 )
 def test_names_of_a_configuration(web, host, is_known):
-    """The configured names are known; bound to every address, any address in numbers is, which no foreign name can stand for."""
+    """The configured names are accepted; if bound to all addresses, any numeric address is, because no foreign name can pose as one."""
     assert OriginPolicy.of(Web(**web)).knows(host) is is_known
 
 
 @pytest.mark.parametrize("given", ["easel.example", "ftp://easel.example", "https://", "javascript:alert(1)"])
 def test_a_public_address_that_is_none(given):
-    """A public address without scheme or name is a mistake in the configuration."""
+    """A public URL without a scheme or host is a configuration error."""
     with pytest.raises(BadConfig):
         OriginPolicy.of(Web(public_url=given))
 
@@ -139,7 +139,7 @@ def test_a_public_address_that_is_none(given):
     ],
 )
 def test_where_a_token_is_asked_for(web, is_needed):
-    """Wherever others than this computer's own people can come in, they must show a token."""
+    """A token is required whenever others than the users of this computer can reach the page."""
     assert needs_login(Web(**web)) is is_needed
 
 
@@ -156,7 +156,7 @@ def test_where_a_token_is_asked_for(web, is_needed):
     ],
 )
 async def test_other_pages_cannot_send(chat, headers):
-    """A page of another site, or of another port of this computer, sends in vain, even with the right token."""
+    """Requests from another site, or another port of this computer, are refused even with the right token."""
     async with chat.browser() as ada:
         answer = await ada.say("a red circle", **headers)
         assert answer.status_code == 403
@@ -166,7 +166,7 @@ async def test_other_pages_cannot_send(chat, headers):
 
 
 async def test_the_own_page_can_send(chat):
-    """The page's own origin is let in, and so is its public address behind a proxy."""
+    """Requests with the page's own origin, or with its public URL behind a proxy, are accepted."""
     async with chat.browser() as ada:
         assert (await ada.say("a red circle", Origin=chat.url, **{"Sec-Fetch-Site": "same-origin"})).status_code == 200
     hosts = OriginPolicy.of(Web(public_url="https://easel.example/chat"))
@@ -176,7 +176,7 @@ async def test_the_own_page_can_send(chat):
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
 async def test_a_form_needs_the_token_of_its_page(chat, token):
-    """A cookie alone is not enough: what is sent must come from the page that the cookie belongs to."""
+    """A request needs the token of the page that the cookie belongs to, not only the cookie."""
     async with chat.browser() as ada, chat.browser() as bob:
         for wrong in (token.encode(), bob.token.encode()):
             answer = await ada.client.post("/press", data={"wire": "again:x", "key": "1"}, headers={b"X-Easel-Token": wrong})
@@ -184,7 +184,7 @@ async def test_a_form_needs_the_token_of_its_page(chat, token):
 
 
 async def test_without_a_cookie_nothing_is_shown(chat):
-    """Whoever never opened the page is nobody: nothing to see, nothing to send, no stream."""
+    """Without a cookie, nothing is shown, accepted or streamed."""
     async with chat.client() as client:
         for path in ("/queue", "/history", "/commands", "/suggest", "/events", "/files/x", "/earlier"):
             assert (await client.get(path)).status_code == 401
@@ -193,7 +193,7 @@ async def test_without_a_cookie_nothing_is_shown(chat):
 
 
 async def test_the_cookie(chat):
-    """The cookie is a long random secret that no script and no other site sees, and it stays the same."""
+    """The cookie is a long random secret, hidden from scripts and other sites, and stays the same."""
     async with chat.client() as client:
         first = (await client.get("/")).headers["set-cookie"]
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(first.split("; "))
@@ -206,7 +206,7 @@ async def test_the_cookie(chat):
 
 
 async def test_files_are_for_their_owners(chat):
-    """A picture is there for the person whose it is; for all others, and under names that are none, there is nothing."""
+    """A picture is served to its owner only; other users and invalid names get a 404."""
     async with chat.browser() as ada, chat.browser() as bob:
         job = await ada.job("a red, < round > circle")
         await chat.paint()
@@ -223,7 +223,7 @@ async def test_files_are_for_their_owners(chat):
 
 
 async def test_a_body_that_is_too_large(chat):
-    """More than a picture is refused, whether it says how much it is or not, and the server lives on."""
+    """A body larger than a picture is refused, with or without a declared length, and the server keeps running."""
 
     async def endless():
         for _ in range(MOST_BYTES // 100_000 + 10):
@@ -253,7 +253,7 @@ async def test_a_body_that_is_too_large(chat):
     "content", [b"", b"--x\r\nnonsense", b"\xff\xfe", b"--x--", b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--"]
 )
 async def test_broken_forms(chat, content):
-    """A form that is none is refused with a sentence."""
+    """A malformed form is refused with a sentence."""
     async with chat.browser() as ada:
         heads = {"X-Easel-Token": ada.token, "Content-Type": "multipart/form-data; boundary=x"}
         answer = await ada.client.post("/say", content=content, headers=heads)
@@ -262,7 +262,7 @@ async def test_broken_forms(chat, content):
 
 
 async def test_a_defect_is_an_incident(chat, caplog):
-    """What nobody foresaw comes back as a sentence with a code, and the trace is in the log under that code, without the cookie."""
+    """An unexpected error is answered with a code, and logged under it with the traceback, but without the cookie."""
 
     async def fail(_: Request):
         raise ZeroDivisionError("an inside matter")
@@ -281,7 +281,7 @@ async def test_a_defect_is_an_incident(chat, caplog):
 
 
 async def test_whoever_leaves_in_the_middle_is_no_incident(chat, caplog):
-    """A page that is closed while it sends is noted in one line, and not as a defect."""
+    """A connection that is closed while sending is logged in one line, not as a defect."""
     caplog.set_level("INFO", "easel.web")
     async with chat.browser() as ada:
         _, writer = await asyncio.open_connection("127.0.0.1", chat.adapter.port)
@@ -293,7 +293,7 @@ async def test_whoever_leaves_in_the_middle_is_no_incident(chat, caplog):
         await writer.drain()
         writer.close()
         async with asyncio.timeout(PATIENCE):
-            # What is logged announces itself to nobody.
+            # Nothing signals a new log record.
             while not (told := [one for one in caplog.records if one.name == "easel.web"]):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert [one.getMessage() for one in told] == ["web.left method=POST path=/say"]
@@ -301,7 +301,7 @@ async def test_whoever_leaves_in_the_middle_is_no_incident(chat, caplog):
 
 
 async def test_other_sites_only_link(chat):
-    """A page of another site can neither fetch nor embed anything, but a link from it leads to the same conversation as ever."""
+    """Another site can neither fetch nor embed anything, but a link from it leads to the same conversation."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle")
         for site in ("cross-site", "same-site"):
@@ -311,7 +311,7 @@ async def test_other_sites_only_link(chat):
         cookies = dict(ada.client.cookies)
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     async with chat.client() as client:
-        # A browser leaves a strict cookie out here; nobody may be made somebody new because of that.
+        # A browser leaves out a strict cookie here, which must not make the user a new one.
         hop = await client.get("/", headers=link)
         assert (hop.status_code, "set-cookie" in hop.headers) == (200, False)
         assert 'content="0; url=/"' in hop.text

@@ -1,4 +1,4 @@
-"""Streams of events: the latest news of each job, no matter how slow the reader is, and nothing that is not theirs."""
+"""Event streams: the latest state of each job, however slow the reader is, and only of the reader's channel."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -17,13 +17,13 @@ USUAL = {"owner": "ada", "line": "a circle", "words": "a circle", "width": 64, "
 
 
 def card(job, state="running", n=None, preview=None):
-    """Return a card in a state, at a step where it is running."""
+    """Return a card in a state, at a step if `n` is given."""
     progress = Progress(n, 20, preview=preview) if n is not None else None
     return JobView(job=job, state=state, status=f"{state} {n}", progress=progress, **USUAL)
 
 
 async def batches(stream, most=1):
-    """Return the next batches of a stream."""
+    """Return the next `most` batches of a stream."""
     found = []
     async with asyncio.timeout(PATIENCE):
         async for batch in stream.follow():
@@ -34,7 +34,7 @@ async def batches(stream, most=1):
 
 
 async def test_the_latest_card_wins():
-    """Of many steps nobody has read only the last one waits, and the end is never lost."""
+    """Of many unread steps only the last one is kept, and the end is never lost."""
     stream = Stream("place")
     for n in range(1_000):
         stream.offer(card("a", n=n))
@@ -49,7 +49,7 @@ async def test_the_latest_card_wins():
 
 
 async def test_steps_are_told_apart_from_changes():
-    """A job's first card and every change of its state is whole; steps in between are not, and carry a preview once."""
+    """The first card of a job and each change of its state are sent whole; steps in between are not, and contain a new preview once."""
     stream = Stream("place")
     told = []
     for one in (card("a", "waiting"), card("a"), card("a", n=1, preview=b"1"), card("a", n=2, preview=b"1"), card("a", n=3, preview=b"2")):
@@ -59,7 +59,7 @@ async def test_steps_are_told_apart_from_changes():
 
 
 async def test_a_late_step_does_not_open_what_has_ended():
-    """A step that comes after the end, as tasks may be woken in any order, is dropped."""
+    """A step that arrives after the end is dropped, since tasks may wake in any order."""
     hub = Hub()
     with hub.open("place") as stream:
         for one in (card("a", n=1), card("a", "done"), card("a", n=2)):
@@ -69,7 +69,7 @@ async def test_a_late_step_does_not_open_what_has_ended():
 
 
 async def test_places_do_not_mix():
-    """A card is told to the pages of its place alone."""
+    """A card is sent only to the pages of its channel."""
     hub = Hub()
     with hub.open("here") as here, hub.open("there") as there:
         hub.publish(card("a"), "here")
@@ -79,7 +79,7 @@ async def test_places_do_not_mix():
 
 
 async def test_a_further_page_takes_the_place_of_the_oldest():
-    """One visitor has a bounded number of streams; the oldest ends, and other visitors keep theirs."""
+    """The number of streams of a visitor is bounded; the oldest is closed, and other visitors keep theirs."""
     hub = Hub()
     with hub.open("there") as other:
         opened = [hub.open("here") for _ in range(MOST_STREAMS + 2)]
@@ -92,7 +92,7 @@ async def test_a_further_page_takes_the_place_of_the_oldest():
 
 
 async def test_a_reader_far_behind_starts_anew():
-    """Cards for one who does not read are bounded: a reader who is too far behind is let go."""
+    """The cards for a reader who does not read are bounded; a reader who falls too far behind is disconnected."""
     stream = Stream("place")
     for number in range(1_000):
         stream.offer(card(str(number), "done"))
@@ -103,7 +103,7 @@ async def test_a_reader_far_behind_starts_anew():
 
 
 async def test_a_closed_hub_ends_all_streams():
-    """Streams end when the hub closes, those that are opened after it too."""
+    """When the hub closes, all streams end, including those opened later."""
     hub = Hub()
     with hub.open("here") as before:
         hub.close()
@@ -117,7 +117,7 @@ STATES = st.sampled_from(["waiting", "running"])
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), STATES, st.booleans()), max_size=60), st.randoms())
 async def test_what_a_page_shows_in_the_end_is_true(changes, random):
-    """Whatever changes and whenever it is read, the page ends with the last state of each job, and an end is told once."""
+    """Whatever changes and whenever it is read, the page ends with the last state of each job, and each end is sent once."""
     hub, last, told = Hub(), {}, []
     with hub.open("here") as stream:
         for job, state, ends in changes:
@@ -143,14 +143,14 @@ async def chat(tmp_path):
 
 
 async def test_a_slow_reader_holds_nobody_up(chat, monkeypatch):
-    """A page that does not read neither delays others nor fills the memory, and finds the end when it reads again."""
+    """A page that does not read neither delays others nor fills the memory, and gets the end when it reads again."""
     monkeypatch.setattr(sse, "STEP_SECONDS", 0.0)
     async with chat.browser() as ada, ada.listening() as quick, unread_events(chat, ada) as reader:
         job = await ada.job("a red circle")
         address = (await chat.store.jobs.get(job)).address
         await quick.card(job, "waiting")
         for n in range(200):
-            # More bytes in all than the sockets hold, each time others.
+            # Distinct data that is larger in total than the socket buffers.
             step = msgspec.structs.replace(card(job), progress=Progress(n + 1, 200, preview=n.to_bytes(2, "big") * 50_000))
             before = len(quick.events)
             await chat.adapter.show(step, address)
@@ -167,7 +167,7 @@ async def test_a_slow_reader_holds_nobody_up(chat, monkeypatch):
 
 @asynccontextmanager
 async def unread_events(chat, browser):
-    """Give the stream of events of a browser, of which nobody has read more than the first line."""
+    """Yield the event stream of a browser, of which only the first line has been read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", chat.adapter.port, limit=1024)
     try:
         heads = f"GET /events HTTP/1.1\r\nHost: localhost\r\nCookie: easel={browser.client.cookies['easel']}\r\n\r\n"
@@ -179,7 +179,7 @@ async def unread_events(chat, browser):
 
 
 async def test_a_stream_that_nobody_can_leave_is_not_kept(chat):
-    """A request for the stream with a body too long to read ends at once, instead of being told for ever to nobody."""
+    """A stream request with a body too long to read ends at once, instead of being served forever without a reader."""
     async with chat.browser() as ada:
         reader, writer = await asyncio.open_connection("127.0.0.1", chat.adapter.port)
         heads = f"GET /events HTTP/1.1\r\nHost: localhost\r\nCookie: easel={ada.client.cookies['easel']}\r\nContent-Length: 50000\r\n\r\n"
@@ -191,7 +191,7 @@ async def test_a_stream_that_nobody_can_leave_is_not_kept(chat):
 
 
 async def test_silence_is_filled(chat, monkeypatch):
-    """A page that hears nothing for long is told that it is still connected."""
+    """A quiet stream gets regular keep-alive comments."""
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.02)
     async with chat.browser() as ada, ada.listening() as page:
         await page.until(lambda: page.comments > 2)
@@ -200,7 +200,7 @@ async def test_silence_is_filled(chat, monkeypatch):
 
 
 async def test_progress_reaches_the_page(chat):
-    """Steps arrive as progress with the preview as an address of its own, and the whole card when the state changes."""
+    """Steps arrive as progress with the preview as a data URL, and a change of the state brings the whole card."""
     async with chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a red circle")
         address = (await chat.store.jobs.get(job)).address

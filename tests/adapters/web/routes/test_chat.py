@@ -1,4 +1,4 @@
-"""Talking over the web: a line becomes an entry, and every open page follows what becomes of it."""
+"""Requests over the web: a line becomes an entry, and every open page follows its progress."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def chat(tmp_path):
 
 
 async def test_a_line_becomes_an_entry(chat):
-    """What is accepted comes back as its entry, is on the page when it is loaded again, and waits in the store."""
+    """An accepted line is returned as its entry, is on the reloaded page, and is queued in the store."""
     async with chat.browser() as ada:
         (job,) = (await ada.say("a red circle --steps 5")).json()["jobs"]
         assert f'id="job-{job["id"]}"' in job["html"]
@@ -27,7 +27,7 @@ async def test_a_line_becomes_an_entry(chat):
 
 
 async def test_the_same_line_twice_is_one_job(chat):
-    """A line that is sent again, because the answer was lost, is the request that it was."""
+    """A line that is sent again, because the response was lost, stays one request."""
     async with chat.browser() as ada:
         both = await asyncio.gather(*(ada.job("a red circle", key="the-same") for _ in range(5)))
         assert len(set(both)) == 1
@@ -50,7 +50,7 @@ async def test_the_same_line_twice_is_one_job(chat):
     ],
 )
 async def test_mistakes_are_told(chat, line, told):
-    """What cannot be done comes back as one sentence, and nothing is accepted."""
+    """A mistake is answered with one sentence, and nothing is queued."""
     async with chat.browser() as ada:
         answer = await ada.say(line)
         assert answer.status_code == 422 or line == "/"
@@ -60,7 +60,7 @@ async def test_mistakes_are_told(chat, line, told):
 
 
 async def test_a_picture_comes_along(chat):
-    """A picture beside the line is what the request starts from; where none belongs it is refused."""
+    """A picture sent with a line becomes the source; a command without a picture parameter refuses it."""
     async with chat.browser() as ada:
         job = await chat.store.jobs.get(await ada.job("a boat --strength 0.5", picture=png("blue")))
         assert await chat.store.files.get(init_of(job)) == png("blue")
@@ -74,7 +74,7 @@ async def test_a_picture_comes_along(chat):
 
 
 async def test_pictures_come_along_by_name(chat):
-    """A picture that was put into the field of a parameter is that, beside others that fill what is free."""
+    """A picture sent for a named parameter fills it, and other pictures fill the free parameters."""
     chat.bot.app.commands[pair.name] = pair
     async with chat.browser() as ada:
         both = await ada.say("/pair", pictures=[png("blue")], named={"image": png("red")})
@@ -87,7 +87,7 @@ async def test_pictures_come_along_by_name(chat):
 
 
 async def test_replies_without_jobs(chat):
-    """A command that only answers comes back as the answer."""
+    """A command without jobs returns its reply."""
     async with chat.browser() as ada:
         answer = (await ada.say("/help")).json()
         assert answer["jobs"] == []
@@ -95,7 +95,7 @@ async def test_replies_without_jobs(chat):
 
 
 async def test_events_tell_what_becomes_of_a_job(chat):
-    """Every open page of a person hears of a job's acceptance and its end, and nobody else does."""
+    """Every open page of a user receives the acceptance and the end of a job, and pages of other users do not."""
     async with chat.browser() as ada, chat.browser() as bob, ada.listening() as first, ada.listening() as second, bob.listening() as other:
         await bob.job("a blue square")
         job = await ada.job("a red circle")
@@ -111,7 +111,7 @@ async def test_events_tell_what_becomes_of_a_job(chat):
 
 
 async def test_events_begin_with_what_is_open(chat):
-    """A page that connects is told of what waits, of what ended lately, and follows from there."""
+    """A page that connects receives queued and recently ended jobs, and then follows changes."""
     async with chat.browser() as ada:
         ended, waits = await ada.job("a red circle"), await ada.job("a blue square")
         await chat.paint()
@@ -126,7 +126,7 @@ async def test_events_begin_with_what_is_open(chat):
 
 
 async def test_places_in_line_are_kept_up_to_date(chat):
-    """When somebody else's job ends, those who wait behind it hear their new place."""
+    """When another user's job ends, the jobs behind it show their new position."""
     async with chat.browser() as ada, chat.browser() as bob, bob.listening() as page:
         await ada.job("a red circle")
         job = await bob.job("a blue square")
@@ -137,7 +137,7 @@ async def test_places_in_line_are_kept_up_to_date(chat):
 
 
 async def test_buttons(chat):
-    """Again, Vary, Info, Delete and Cancel do over the web what they say."""
+    """Again, Vary, Info, Delete and Cancel work over the web."""
     async with chat.browser() as ada, ada.listening() as page:
         job = await ada.job("a red circle")
         await chat.paint()
@@ -155,7 +155,7 @@ async def test_buttons(chat):
 
 
 async def test_a_press_twice_is_one_job(chat):
-    """A button that is pressed once and sent twice makes one request."""
+    """A press that is sent twice makes one request."""
     async with chat.browser() as ada:
         job = await ada.job("a red circle")
         twice = [(await ada.press(f"again:{job}", key="once")).json()["jobs"][0]["id"] for _ in range(2)]
@@ -164,7 +164,7 @@ async def test_a_press_twice_is_one_job(chat):
 
 @pytest.mark.parametrize("wire", ["", "nothing:1", "again", "again:", "again:none", "imagine:", "x" * 65, "again:\0", ":::"])
 async def test_buttons_that_are_none(chat, wire):
-    """Whatever is sent as a button that none is, is refused with a sentence."""
+    """Invalid button data is refused with a sentence."""
     async with chat.browser() as ada:
         answer = await ada.press(wire)
         assert answer.status_code == 422
@@ -172,7 +172,7 @@ async def test_buttons_that_are_none(chat, wire):
 
 
 async def test_nobody_presses_anothers_buttons(chat):
-    """Buttons of somebody else's job or picture are refused, and change nothing."""
+    """Buttons of another user's job or picture are refused and change nothing."""
     async with chat.browser() as ada, chat.browser() as bob:
         job = await ada.job("a red circle")
         await chat.paint()
@@ -189,7 +189,7 @@ async def test_nobody_presses_anothers_buttons(chat):
 
 
 async def test_streams_end_with_the_adapter(tmp_path):
-    """Open pages do not hold up the end: their streams end first."""
+    """Open pages do not delay shutdown, because their streams end first."""
     async with open_chat(tmp_path) as chat, chat.browser() as ada, ada.listening() as page:
         async with asyncio.timeout(PATIENCE):
             await chat.adapter.__aexit__(None, None, None)

@@ -1,4 +1,4 @@
-"""The gallery: what the groups of a visitor share, and nothing of anybody else's."""
+"""The gallery: the shared pictures of a visitor's groups, and nothing else."""
 
 import re
 
@@ -13,13 +13,13 @@ from tests.adapters.web.chat import open_chat
 
 @pytest.fixture
 async def chat(tmp_path):
-    """Give a web chat."""
+    """Yield a web chat."""
     async with open_chat(tmp_path) as found:
         yield found
 
 
 async def shared(chat, browser, words="a red circle", colour="red"):
-    """Have somebody paint and share a picture; return it."""
+    """Run a job, share its picture and return it."""
     await browser.job(words)
     job = await chat.paint(colour)
     (picture,) = (await chat.store.pictures.of_jobs([job]))[job]
@@ -28,12 +28,12 @@ async def shared(chat, browser, words="a red circle", colour="red"):
 
 
 async def test_what_is_shared_is_seen_by_its_group(chat):
-    """A picture of one's own board stands on the page with its words, its file can be had, and a link brings its code to the chat."""
+    """A picture on the visitor's board is shown with its prompt, its file is accessible, and a link puts its code into the chat."""
     async with chat.browser() as browser:
         picture = await shared(chat, browser)
         page = (await browser.client.get("/gallery")).text
         assert f'href="/files/{picture.file}"' in page
-        # So many full pictures at once are no page for a phone.
+        # Many full pictures would be too much for a phone.
         assert re.findall(r'<img[^>]* src="/files/([^"]+)"', page) == [picture.thumbnail]
         assert "a red circle" in page
         assert re.search(r'href="/#line=/?%2Fuse%20[\w-]{16}"|href="/#line=/use%20[\w-]{16}"', page)
@@ -41,7 +41,7 @@ async def test_what_is_shared_is_seen_by_its_group(chat):
 
 
 async def test_strangers_see_nothing(chat):
-    """Whoever is in no group of it sees an empty gallery, and gets none of its files."""
+    """A visitor outside the group sees an empty gallery, and cannot get its files."""
     async with chat.browser() as ann, chat.browser() as eve:
         picture = await shared(chat, ann)
         assert "a red circle" not in (await eve.client.get("/gallery")).text
@@ -49,7 +49,7 @@ async def test_strangers_see_nothing(chat):
 
 
 async def test_members_of_a_group_elsewhere_see_its_board(chat):
-    """Somebody who asked for something in a group sees that group's board on the page, and what is on it while it is there."""
+    """A user who has made a request in a group sees its board on the page, and can get a file while it is on the board."""
     async with chat.browser() as ann, chat.browser() as eve:
         picture = await shared(chat, ann)
         await eve.job("a dog")
@@ -67,14 +67,14 @@ async def test_members_of_a_group_elsewhere_see_its_board(chat):
 
 
 async def in_group(chat, user, group):
-    """Have somebody ask for something in a group."""
+    """Queue a job of a user in a group."""
     from tests.stores import accepted
 
     await accepted(chat.store, user, channel=group.channel, platform=group.platform)
 
 
 async def test_words_have_no_effect(chat):
-    """What people write and are called is text on the page."""
+    """Prompts and names are shown as text."""
     async with chat.browser() as browser:
         await browser.say('/share --prompt "><script>alert(1)</script><img src=x onerror=alert(1)> \\<b>')
         page = (await browser.client.get("/gallery")).text
@@ -82,20 +82,20 @@ async def test_words_have_no_effect(chat):
         assert "<img src=x" not in page
 
 
-#: What may stand for the number of a page.
+#: Values of the page parameter.
 PAGES = ("0", "-1", "x", "99999999999999999999", "9" * 5_000)
 
 
 @pytest.mark.parametrize("query", ["order=liked", "order=used&page=1", "order=nonsense", *(f"page={page}" for page in PAGES)])
 async def test_any_query_is_answered(chat, query):
-    """Whatever stands behind the address, there is a page."""
+    """The gallery responds to any query."""
     async with chat.browser() as browser:
         await shared(chat, browser)
         assert (await browser.client.get(f"/gallery?{query}")).status_code == 200
 
 
 async def test_it_has_pages(chat):
-    """More than fits on a page stands on the next one."""
+    """Items that do not fit on a page are on the next page."""
     async with chat.browser() as browser:
         for number in range(26):
             await browser.say(f"/share --prompt a red circle {number}")
@@ -106,7 +106,7 @@ async def test_it_has_pages(chat):
 
 
 async def test_many_pictures_are_one_question(chat):
-    """A page with many pictures asks the store no more often than a page with one."""
+    """A page with many pictures needs no more queries than a page with one."""
     async with chat.browser() as browser:
         asked = []
         event.listen(chat.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
@@ -120,7 +120,7 @@ async def test_many_pictures_are_one_question(chat):
 
 
 async def test_the_picture_of_a_preset_is_seen_with_it(chat):
-    """Whoever may see a preset gets the picture that it shows, in full and small, for as long as they may."""
+    """A user who can see a preset can get its picture and thumbnail, as long as they can see the preset."""
     async with chat.browser() as ann, chat.browser() as eve:
         picture = await shared(chat, ann)
         (one,) = await chat.store.boards.page([await chat.store.boards.of((await chat.store.jobs.get(picture.job)).address)], "new", 0, 5)
@@ -140,7 +140,7 @@ async def test_the_picture_of_a_preset_is_seen_with_it(chat):
 
 
 async def test_it_asks_for_a_token_where_the_page_does(chat):
-    """On a page that is for others than this computer nobody looks without a token."""
+    """If the page requires a token, so does the gallery."""
     async with chat.again(require_login=True) as adapter, chat.client() as client:
         answer = await client.get(f"http://127.0.0.1:{adapter.port}/gallery")
         assert answer.status_code == 303
@@ -148,7 +148,7 @@ async def test_it_asks_for_a_token_where_the_page_does(chat):
 
 
 async def test_what_a_group_covers_is_covered_on_the_page(chat):
-    """Pictures of a group that covers them are covered in the gallery of its members; all others are open."""
+    """Pictures of a group that covers them are covered in its members' gallery; all others are open."""
     async with chat.browser() as browser:
         picture = await shared(chat, browser)
         channel = (await chat.store.jobs.get(picture.job)).address

@@ -1,4 +1,4 @@
-"""Probes: who may ask how all of this is doing, and by which names."""
+"""Probes and metrics: who may request them, and under which host names."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def worker():
 
 @pytest.fixture
 def ask(chat, worker):
-    """Return a function that asks the page, as configured, for something."""
+    """Return a function that sends a request to the page with a configuration."""
     bot = replace(chat.bot, operation=Health(chat.store, chat.dispatcher, (worker,)))
 
     async def asked(path, headers=None, **web):
@@ -42,13 +42,13 @@ def ask(chat, worker):
 
 
 async def test_it_is_ready(ask):
-    """A page whose store answers and whose worker starts is ready, and says so in a word."""
+    """A page is ready if its store responds and its worker is starting."""
     answer = await ask("/readyz")
     assert (answer.status_code, answer.text) == (200, "ready")
 
 
 async def test_it_is_not_ready(ask, worker):
-    """What keeps people from pictures makes it 503, a word for each reason; the process lives all the same."""
+    """A problem makes the readiness probe 503 with one word for each reason, while the liveness probe stays ok."""
     worker.broken = Problem("worker-start", {"kind": "OSError"})
     answer = await ask("/readyz")
     assert (answer.status_code, answer.text) == (503, "engine")
@@ -56,7 +56,7 @@ async def test_it_is_not_ready(ask, worker):
 
 
 async def test_without_anybody_to_ask_it_is_ready(chat):
-    """A page that was opened without an operation lives, is ready, and has no numbers."""
+    """A page without health data is alive and ready, and has no metrics."""
     async with chat.client() as client:
         assert [(await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 404]
 
@@ -64,7 +64,7 @@ async def test_without_anybody_to_ask_it_is_ready(chat):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("host", ["10.1.2.3:8000", "[2001:db8::7]", "127.0.0.1", ""])
 async def test_probes_come_by_any_number(ask, path, host):
-    """A load balancer asks by the address it has, or names none, also where a token is asked for."""
+    """Probes accept any numeric host or none, as a load balancer sends, even if a token is required."""
     assert (await ask(path, {"host": host}, require_login=True, public_url="https://easel.example")).status_code == 200
 
 
@@ -72,19 +72,19 @@ async def test_probes_come_by_any_number(ask, path, host):
     ("path", "host"), [("/healthz", "evil.example"), ("/metrics", "10.1.2.3"), ("/metrics", "evil.example"), ("/", "")]
 )
 async def test_other_names_are_refused(ask, path, host):
-    """A foreign name opens no probe, and a foreign number nothing else."""
+    """Probes refuse foreign host names, and all other paths also refuse foreign addresses."""
     assert (await ask(path, {"host": host})).status_code in (400, 421)
 
 
 async def test_other_sites_cannot_ask(ask):
-    """A page of another site reads neither probes nor numbers through somebody's browser."""
+    """Another site cannot read probes or metrics through a user's browser."""
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (await ask(path, {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"})).status_code == 403
 
 
 @pytest.mark.parametrize("login", [False, True])
 async def test_numbers_are_told_at_home(ask, login):
-    """On a page that is there for this computer only, this computer gets the numbers without a token."""
+    """On a page for this computer only, local requests get the metrics without a token."""
     answer = await ask("/metrics", require_login=login)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -103,7 +103,7 @@ FROM_ELSEWHERE = [
 
 @pytest.mark.parametrize(("web", "headers"), FROM_ELSEWHERE)
 async def test_strangers_get_no_numbers(chat, ask, web, headers):
-    """Where others can come in, or a proxy speaks for them, the numbers need a token; a wrong one, or one taken back, opens nothing."""
+    """If the page is reachable from outside or a proxy forwards, metrics need a token; a wrong or revoked token is refused."""
     token = await chat.store.tokens.create("Collector")
     refused = await ask("/metrics", headers, **web)
     assert refused.status_code == 401
@@ -119,7 +119,7 @@ async def test_strangers_get_no_numbers(chat, ask, web, headers):
 
 
 async def test_tokens_cannot_be_tried_out(chat):
-    """After ten wrong tokens an address has to wait."""
+    """After ten wrong tokens, an address has to wait."""
     bot = replace(chat.bot, operation=Health(chat.store, chat.dispatcher, ()))
     settings = bot.config.model_copy(update={"web": Web(port=0, host="0.0.0.0")})
     async with (
@@ -131,7 +131,7 @@ async def test_tokens_cannot_be_tried_out(chat):
 
 
 async def test_a_store_that_is_away_is_a_word(chat, ask, monkeypatch):
-    """Numbers that cannot be had now are 503, with a line in the log and no trace."""
+    """Metrics that cannot be read are answered with 503 and one word, without a traceback."""
 
     async def away():
         raise ConnectionError

@@ -1,4 +1,4 @@
-"""What is looked at: the page, its parts, what it knows of the commands, and the life of the server."""
+"""The page and its parts, the commands that it knows, and startup of the server."""
 
 import socket
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ async def chat(tmp_path):
 
 
 async def test_a_first_visit(chat):
-    """Somebody new finds an empty page with three examples, each of which can be painted; nothing is remembered of them yet."""
+    """A new visitor gets an empty page with three examples, each of which can be run; no data of the visitor is stored yet."""
     async with chat.browser() as ada:
         page = await ada.open()
         examples = [one.split('"')[0] for one in page.split('data-say-line="')[1:]]
@@ -36,7 +36,7 @@ async def test_a_first_visit(chat):
 
 
 async def test_the_first_view_is_light(chat):
-    """The page with its styles and scripts stays under 100 kB."""
+    """The page with its styles and scripts is smaller than 100 kB."""
     async with chat.browser() as ada:
         page = await ada.open()
         paths = {one.split('"')[0] for one in page.split('"/static/')[1:]}
@@ -46,7 +46,7 @@ async def test_the_first_view_is_light(chat):
 
 
 async def test_static_files_are_asked_for_again(chat):
-    """A file that has not changed is not sent again; nothing outside of the folder is there."""
+    """An unchanged static file is not sent again, and nothing outside the folder is served."""
     async with chat.client() as client:
         first = await client.get("/static/page.css")
         again = await client.get("/static/page.css", headers={"If-None-Match": first.headers["etag"]})
@@ -56,7 +56,7 @@ async def test_static_files_are_asked_for_again(chat):
 
 
 async def test_earlier_entries(chat):
-    """The page shows the latest thirty entries; earlier ones come in order until there are none."""
+    """The page shows the latest thirty entries; earlier entries are loaded in order until there are none."""
     async with chat.browser() as ada:
         jobs = [await ada.job(f"a circle --seed {number}") for number in range(65)]
         page = await ada.open()
@@ -72,7 +72,7 @@ async def test_earlier_entries(chat):
 
 
 async def test_history_and_queue(chat):
-    """History finds one's own pictures by their words and in pages; the queue shows what one waits for."""
+    """The history finds a user's own pictures by words and in pages; the queue shows their queued jobs."""
     async with chat.browser() as ada, chat.browser() as bob:
         for number in range(14):
             await ada.job(f"a {'red' if number % 2 else 'blue'} circle --seed {number}")
@@ -89,7 +89,7 @@ async def test_history_and_queue(chat):
 
 
 async def test_the_page_knows_the_commands(chat):
-    """Every visible command is told with its parameters as declared: kinds, bounds, other names and suggestions."""
+    """Every visible command is described with its parameters as declared: kinds, bounds, aliases and suggestions."""
     async with chat.browser() as ada:
         commands = {one["name"]: one for one in (await ada.client.get("/commands")).json()}
         assert list(commands) == [one.name for one in COMMANDS if not one.hidden]
@@ -122,7 +122,7 @@ async def echo(ctx: Context, want: Echo) -> Reply:
 
 
 async def test_a_new_command_is_there_by_itself(chat, monkeypatch):
-    """One class and one function: the page offers it with its parameters, and a line runs it."""
+    """A command declared by one class and one function is offered by the page with its parameters, and can be run."""
     app: App = chat.app
     monkeypatch.setitem(app.commands, "echo", echo)
     monkeypatch.setattr(app, "offer", type(app.offer)(app.offer.model_infos, app.offer.default_model, (*app.offer.commands, "echo")))
@@ -133,7 +133,7 @@ async def test_a_new_command_is_there_by_itself(chat, monkeypatch):
 
 
 async def test_what_ended_long_ago_is_not_told_again(chat, monkeypatch):
-    """A page that connects hears of what ended in the last minutes; older entries it has from the page itself."""
+    """A page that connects receives jobs that ended in the last minutes; older entries are part of the page itself."""
     async with chat.browser() as ada:
         old = await ada.job("a red circle")
         await chat.paint()
@@ -146,7 +146,7 @@ async def test_what_ended_long_ago_is_not_told_again(chat, monkeypatch):
 
 
 async def test_unknown_addresses(chat):
-    """An address without anything is told as a page where somebody looks, and as JSON where a script does."""
+    """An unknown path is answered with a page for a browser, and with JSON for a script."""
     async with chat.client() as client:
         page = await client.get("/none", headers={"Accept": "text/html,*/*"})
         assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
@@ -157,7 +157,7 @@ async def test_unknown_addresses(chat):
 
 
 async def test_a_port_that_is_taken(chat):
-    """A port that another program has is one clear sentence, and leaves nothing behind."""
+    """A port in use is reported with one clear error, and nothing is left open."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BadConfig) as caught:
@@ -170,7 +170,7 @@ async def test_a_port_that_is_taken(chat):
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid", "::ffff:203.0.113.1"])
 async def test_an_address_that_is_not_here(chat, host):
-    """A host that is not this computer's is one clear sentence."""
+    """A host that is not an address of this computer is reported with one clear error."""
     with pytest.raises(BadConfig) as caught:
         async with chat.again(host=host):
             pass
@@ -178,7 +178,7 @@ async def test_an_address_that_is_not_here(chat, host):
 
 
 async def test_the_registry_opens_it(chat):
-    """The registry's function gives the adapter, and refuses a public address that is none."""
+    """The registry's function returns the adapter, and an invalid public URL is refused."""
     assert isinstance(open_adapter(chat.bot), WebAdapter)
     with pytest.raises(BadConfig):
         async with chat.again(public_url="nowhere"):
