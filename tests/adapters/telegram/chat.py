@@ -1,4 +1,4 @@
-"""A bot in an emulated Telegram, with a real store; its engine paints plain colours, at once."""
+"""A bot on an emulated Telegram with a real store; its engine returns plain colours at once."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ from tests.emulators.telegram import Telegram
 
 __all__ = ["Painter"]
 
-#: How often what can go wrong goes wrong.
+#: The number of rounds of each fault.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
 
 
 @asynccontextmanager
 async def quick(**more):
-    """Give an emulated Telegram, and have the adapter be as quick as it can; at the end it has obeyed."""
+    """Yield an emulated Telegram and shorten the pauses of the adapter; finally, assert that no request was invalid."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PTB_TIMEDELTA", "true")
         patch.setattr("adapters.telegram.adapter.CardThrottle", partial(_pace))
@@ -41,7 +41,7 @@ async def quick(**more):
         patch.setattr("adapters.telegram.update_inbox.FIRST_PAUSE", 0.05)
         patch.setattr("adapters.telegram.polling.BEAT_SECONDS", 0.2)
         async with Telegram(**more) as telegram:
-            # What a busy computer answers late is no fault of the bot.
+            # A late answer of a busy computer is not a fault of the bot.
             telegram.callback_seconds = telegram.inline_seconds = 120.0
             yield telegram
             assert telegram.rejected == []
@@ -52,14 +52,14 @@ def _pace(*args, **more):
 
 
 def configured(folder, telegram, **section):
-    """Return the configuration of a bot that is there and keeps what it keeps in a folder."""
+    """Return the configuration of a bot on it that stores its data in a folder."""
     there = Section(token=telegram.token, api_base=telegram.api_base, file_base=telegram.file_base, **section)
     return config(folder).model_copy(update={"telegram": there})
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A bot that runs there."""
+    """A bot that runs on the emulated Telegram."""
 
     telegram: Telegram
     store: Store
@@ -68,18 +68,18 @@ class Chat:
     dispatcher: Dispatcher
 
     async def started(self, name="ann"):
-        """Return somebody who opened a chat with the bot, and that chat."""
+        """Return a user who has started a chat with the bot, and that chat."""
         user = self.telegram.user(name)
         await user.start()
         await self.telegram.until(lambda: user.dm().messages and self.answers(user.dm()))
         return user, user.dm()
 
     def answers(self, channel):
-        """Return what the bot has said in a place, as it is now."""
+        """Return the bot's messages in a chat."""
         return [one for one in channel.messages if one.sender is self.telegram.bot]
 
     async def answer(self, channel, after, holding=""):
-        """Wait until the bot says something after a message that holds some words, and return it."""
+        """Wait until the bot sends a message with these words after another message, and return it."""
 
         def found():
             said = [one for one in self.answers(channel) if one.id > after.id]
@@ -88,7 +88,7 @@ class Chat:
         return await self.telegram.until(found)
 
     async def pictures(self, channel, count=1):
-        """Wait until so many messages show finished pictures in a place and return them."""
+        """Wait for exactly this number of messages with finished pictures in a chat and return them."""
 
         def shown():
             found = [one for one in self.answers(channel) if is_done(one)]
@@ -99,19 +99,19 @@ class Chat:
         return found
 
     async def told(self, count):
-        """Wait until so many results are known to have arrived: Telegram shows them a moment before that."""
+        """Wait until this number of results are recorded as sent, which is a moment after Telegram shows them."""
         async with asyncio.timeout(30.0):
             while (await self.store.outbox.counts()).get(SENT, 0) < count:  # noqa: ASYNC110  # nobody announces it
                 await asyncio.sleep(0.02)
 
     async def job(self, message):
-        """Return the job that a message shows."""
+        """Return the job of a message."""
         (wire,) = {wire for _, wire in message.buttons() if wire.startswith("again:")}
         return await self.store.jobs.get(wire.removeprefix("again:"))
 
 
 def words_of(message):
-    """Return what a message says."""
+    """Return the text or caption of a message."""
     return message.text or message.caption or ""
 
 
@@ -122,7 +122,7 @@ def is_done(message):
 
 @asynccontextmanager
 async def open_chat(folder, telegram, commands=COMMANDS, *, paints=True, **section):
-    """Give a bot that is connected; `section` is its `[telegram]`. One that does not paint leaves requests waiting."""
+    """Yield a connected bot; `section` is its `[telegram]`. Without `paints`, jobs stay in the queue."""
     settings, painter, router = configured(folder, telegram, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("telegram",))

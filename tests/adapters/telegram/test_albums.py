@@ -1,4 +1,4 @@
-"""Albums, which cannot be changed once they are sent: what is deleted of them, what Telegram does not take, what nobody heard of."""
+"""Albums, which cannot be changed once sent: deleted pictures, refused albums, and albums whose delivery is unknown."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ SMALL = "--steps 1 --size 64x64"
 
 @pytest.fixture
 async def chat(tmp_path, monkeypatch):
-    """Give a bot that waits for nothing for long before it is tried again."""
+    """Yield a bot that retries after short pauses."""
     monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.05)
     async with quick() as telegram, open_chat(tmp_path, telegram) as found:
         yield found
@@ -36,12 +36,12 @@ async def ended(chat, job):
 
 
 def job_in(message):
-    """Return the job that the buttons of a message are about."""
+    """Return the job id in the buttons of a message."""
     return next(wire.split(":")[1] for _, wire in message.buttons() if wire.split(":")[0] in ("again", "resend", "cancel"))
 
 
 async def asked(chat, dm, ann):
-    """Ask for four pictures, of which nobody hears whether they arrived; return the question and its job."""
+    """Request four pictures whose delivery stays unknown; return the question about it and its job."""
     chat.telegram.fault("sendMediaGroup", "reset")
     said = await ann.say(dm, f"a red circle --count 4 {SMALL}")
     question = await chat.answer(dm, said, "may not have arrived")
@@ -50,7 +50,7 @@ async def asked(chat, dm, ann):
 
 
 async def test_a_question_stays_while_pictures_are_deleted(chat):
-    """Where it is asked whether pictures arrived, deleting one of them leaves the question there."""
+    """The question whether pictures arrived stays when one of them is deleted."""
     ann, dm = await chat.started()
     question, job = await asked(chat, dm, ann)
     first, *_ = (await chat.store.pictures.of_jobs([job]))[job]
@@ -62,7 +62,7 @@ async def test_a_question_stays_while_pictures_are_deleted(chat):
 
 
 async def test_the_picture_that_was_deleted_goes(chat):
-    """Of an album that began with the second picture the message of the very picture that was deleted is taken away."""
+    """If the first picture of a job was deleted before the album was sent, deleting another picture removes its own message."""
     ann, dm = await chat.started()
     question, job = await asked(chat, dm, ann)
     first, second, *_ = (await chat.store.pictures.of_jobs([job]))[job]
@@ -78,7 +78,7 @@ async def test_the_picture_that_was_deleted_goes(chat):
 
 
 async def test_an_album_that_is_too_large_is_sent_smaller(chat):
-    """Where Telegram finds an album too large it is sent smaller, once."""
+    """An album that Telegram refuses as too large is sent smaller, once."""
     ann, dm = await chat.started()
     fault = chat.telegram.fault("sendMediaGroup", 413)
     await ann.say(dm, f"a red circle --count 4 {SMALL}")
@@ -94,7 +94,7 @@ async def test_an_album_that_is_too_large_is_sent_smaller(chat):
     ids=["a picture", "an album"],
 )
 async def test_what_telegram_never_takes_is_told(chat, count, method, kind):
-    """Where Telegram takes a result not at all its card ends all the same, says where the result is, and cannot be cancelled."""
+    """If Telegram never accepts a result, its card ends, says where the result is, and cannot be cancelled."""
     ann, dm = await chat.started()
     chat.painter.may.clear()
     said = await ann.say(dm, f"a red circle --count {count} {SMALL}")
@@ -109,7 +109,7 @@ async def test_what_telegram_never_takes_is_told(chat, count, method, kind):
 
 
 async def test_an_album_that_comes_privately_comes_once(chat):
-    """Of a group that is closed an album goes to its person: what went wrong behind it repeats none of its pictures."""
+    """An album for a group that the bot was removed from is sent to its requester in private, and a later failure repeats no picture."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.start()
@@ -131,7 +131,7 @@ async def test_an_album_that_comes_privately_comes_once(chat):
 
 
 async def test_a_picture_that_comes_privately_is_kept_up_to_date(chat):
-    """A picture that could not be posted in its group, and came privately, is taken out of that message when it is deleted."""
+    """A picture that was sent in private instead of its group is removed from that message when it is deleted."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.start()
@@ -146,7 +146,7 @@ async def test_a_picture_that_comes_privately_is_kept_up_to_date(chat):
 
 
 def _found(*sizes):
-    """Return pictures of so many bytes."""
+    """Return pictures with these sizes in bytes."""
     shown = [Shown(str(number), number, 0, 64, 64, "", "", "") for number in range(len(sizes))]
     return [(one, File("a.png", bytes(size))) for one, size in zip(shown, sizes, strict=True)]
 
@@ -157,7 +157,7 @@ def _found(*sizes):
     ids=str,
 )
 def test_albums_hold_what_one_request_may(sizes, albums):
-    """No album has more pictures, and none more bytes, than Telegram takes at once, and none has one picture where that can be."""
+    """No album exceeds Telegram's limits on pictures and bytes, and none has a single picture if that can be avoided."""
     made = packing.chunks(_found(*sizes))
     assert [len(one) for one in made] == albums
     assert [one.index for chunk in made for one, _ in chunk] == list(range(len(sizes)))
@@ -166,13 +166,13 @@ def test_albums_hold_what_one_request_may(sizes, albums):
 
 @pytest.fixture
 async def pairing(tmp_path):
-    """Give a bot with a command that takes two pictures."""
+    """Yield a bot with a command that takes two pictures."""
     async with quick() as telegram, open_chat(tmp_path, telegram, (*COMMANDS, pair)) as found:
         yield found
 
 
 async def test_an_album_is_what_a_command_takes(pairing):
-    """All pictures of an album go to a command that takes several, in order; what came alone, and what it answers, do so too."""
+    """A command that takes several pictures gets all pictures of an album in order, or a single picture and the one it replies to."""
     ann, dm = await pairing.started()
     first, *_ = await ann.album(dm, [png("red"), png("green")], caption="/pair", documents=True)
     assert told(png("red"), png("green")) in words_of(await pairing.answer(dm, first))
@@ -183,7 +183,7 @@ async def test_an_album_is_what_a_command_takes(pairing):
 
 
 async def test_an_album_is_one_picture_to_a_command_that_takes_one(pairing):
-    """A command that takes one picture takes the one that has the words, and waits for no other."""
+    """A command that takes one picture gets the one with the caption, and does not wait for others."""
     ann, dm = await pairing.started()
     first, *_ = await ann.album(dm, [png("red"), png("green")], caption="a red circle --steps 2 --size 64x64", documents=True)
     (message,) = await pairing.pictures(dm)

@@ -1,4 +1,4 @@
-"""Who may do what on Telegram: every command as a message and as a button, from people in a group, from outside, and from nobody."""
+"""Authorisation on Telegram: every command as a message and as a button, by members of a group, strangers and deleted users."""
 
 import asyncio
 
@@ -12,15 +12,15 @@ from tests.bot.test_authorisation import MATRIX, ROLES, given_to, is_let
 from tests.emulators.telegram.messages import Draft
 from tests.stores import accepted, done, linked, on_board, painted, png
 
-#: A person's number is the same wherever they are on Telegram; a twin is somebody on another platform.
+#: A user has the same id everywhere on Telegram, while a twin is a user of another platform.
 HERE = tuple(role for role in ROLES if role != "twin")
 
-#: A stranger asks in their own conversation, where some things are theirs to settle.
+#: A stranger acts in their own chat, where they may change some settings.
 OWN = {"digest": frozenset({"stranger"})}
 
 
 class Case:
-    """A group, in which somebody has a picture and a request that waits; and who tries to do something with them."""
+    """A group in which a user has a picture and a queued job, and the user who tries to act on them."""
 
     def __init__(self, chat, role):
         self.chat, self.role = chat, role
@@ -34,11 +34,11 @@ class Case:
             self.group.add(self.other)
 
     async def user(self, who):
-        """Return somebody as the store knows them."""
+        """Return the stored user of a Telegram user."""
         return await self.chat.store.people.user(UserRef("telegram", str(who.id), who.name))
 
     async def things(self):
-        """Return the ids of what the owner has in the group."""
+        """Return the ids of the owner's objects in the group."""
         owner = await self.user(self.owner)
         where = {"channel": str(self.group.id), "platform": "telegram"}
         file = await self.chat.store.files.put(png())
@@ -54,12 +54,12 @@ class Case:
         return {"done": picture.job, "picture": picture.id, "waiting": waiting.id, "owner": owner.id, "preset": preset, "code": code}
 
     async def is_let_say(self, command, given):
-        """Return whether a message is let do what it says."""
+        """Return whether a command is allowed as a message."""
         line = " ".join([f"/{command}@{self.chat.telegram.bot.username}", *(f"--{name} {value}" for name, value in given.items())])
         return await self._is_let("handle", lambda: self.tries.say(self.channel, line))
 
     async def is_let_press(self, wire):
-        """Return whether a button is let do what it says."""
+        """Return whether a command is allowed as a button."""
         draft = Draft(text="Copied", reply_markup={"inline_keyboard": [[{"text": "Copied", "callback_data": wire}]]})
         self.tries.dm().is_started = True
         message = self.chat.telegram.add_message(self.channel, self.chat.telegram.bot, draft)
@@ -83,7 +83,7 @@ class Case:
 
 @pytest.mark.parametrize("role", HERE)
 async def test_messages_and_buttons(telegram, tmp_path, role):
-    """Who may do something in a group may do it by a message and by a button, and nobody else may by either."""
+    """A role that may use a command in a group may use it as a message and as a button, and any other role as neither."""
     async with open_chat(tmp_path, telegram, paints=False) as chat:
         for command, (values, who) in MATRIX.items():
             allowed = who | OWN.get(command, frozenset())

@@ -1,4 +1,4 @@
-"""The bot on Telegram, as people use it in private."""
+"""The bot on Telegram in private chats."""
 
 import io
 
@@ -11,7 +11,7 @@ from tests.stores import init_of
 
 
 async def test_words_become_a_picture(chat):
-    """A bare message is a request: its card becomes the picture, with buttons and without a second message."""
+    """A bare message is a request: its card becomes the picture with buttons, without a second message."""
     ann, dm = await chat.started()
     said = await ann.say(dm, "a red circle --steps 2 --size 64x64")
     (message,) = await chat.pictures(dm)
@@ -24,7 +24,7 @@ async def test_words_become_a_picture(chat):
 
 
 async def test_a_picture_with_a_caption_is_the_source(chat):
-    """A photo with words, a file with words, and words in answer to a picture start from that picture."""
+    """A photo with a caption, a file with a caption and a text that replies to a picture use that picture as the source."""
     ann, dm = await chat.started()
     source = png("red", (128, 64))
     await ann.photo(dm, source, caption="/imagine a blue boat --strength 0.5")
@@ -39,7 +39,7 @@ async def test_a_picture_with_a_caption_is_the_source(chat):
 
 
 async def test_several_pictures_are_an_album(chat):
-    """Four pictures come as one album, and the card beside it has the buttons of each."""
+    """Four pictures are sent as an album, and the card beside it has the buttons of each."""
     ann, dm = await chat.started()
     await ann.say(dm, "a red circle --count 4 --steps 1 --size 64x64")
     await chat.telegram.until(lambda: len([one for one in chat.answers(dm) if one.media_group_id]) == 4)
@@ -50,7 +50,7 @@ async def test_several_pictures_are_an_album(chat):
 
 
 async def test_the_original_comes_as_a_file(chat):
-    """What is seen is coded anew by Telegram; Original gives the picture as it was painted, to the last bit."""
+    """Telegram re-encodes the visible picture; Original sends the uncompressed picture, byte for byte."""
     ann, dm = await chat.started()
     await ann.say(dm, "a red circle --steps 1 --size 64x64")
     (message,) = await chat.pictures(dm)
@@ -62,7 +62,7 @@ async def test_the_original_comes_as_a_file(chat):
 
 
 async def test_buttons_do_what_they_say(chat):
-    """Again and Vary paint in new messages, Info tells the settings, and Delete takes the picture out of its message."""
+    """Again and Vary generate pictures in new messages, Info sends the settings, and Delete removes the picture from its message."""
     ann, dm = await chat.started()
     await ann.say(dm, "a red circle --steps 1 --size 64x64")
     (message,) = await chat.pictures(dm)
@@ -80,7 +80,7 @@ async def test_buttons_do_what_they_say(chat):
 
 
 async def test_what_runs_can_be_cancelled(chat):
-    """While it waits or runs a request has a Cancel button, and cancelled it stays so."""
+    """A queued or running job has a Cancel button, and stays cancelled."""
     ann, dm = await chat.started()
     chat.painter.may.clear()
     await ann.say(dm, "a red circle")
@@ -91,7 +91,7 @@ async def test_what_runs_can_be_cancelled(chat):
 
 
 async def test_a_form_is_a_message(chat):
-    """Edit… shows the settings in a message: a value is chosen by buttons, words are answered, and Paint paints."""
+    """Edit… shows the settings in a message: values are chosen by buttons, texts are sent as replies, and Paint queues the job."""
     ann, dm = await chat.started()
     await ann.say(dm, "a red circle --steps 3 --size 64x64")
     (message,) = await chat.pictures(dm)
@@ -114,7 +114,7 @@ async def test_a_form_is_a_message(chat):
 
 
 async def test_mistakes_are_told(chat):
-    """What is wrong is said in one sentence in answer to the message, and nothing is painted."""
+    """A mistake is answered with one sentence as a reply, and no job is queued."""
     ann, dm = await chat.started()
     said = await ann.say(dm, "a red circle --steps 900")
     answer = await chat.answer(dm, said)
@@ -128,7 +128,7 @@ async def test_mistakes_are_told(chat):
 
 
 async def test_history_is_shown(chat):
-    """History shows pictures that Telegram has already, and numbers that tell more of each."""
+    """History shows pictures by their Telegram file ids, with numbered buttons for details."""
     ann, dm = await chat.started()
     await ann.say(dm, " || ".join(["a red circle --count 3 --steps 1 --size 64x64"] * 2))
     await chat.told(2)
@@ -142,7 +142,7 @@ async def test_history_is_shown(chat):
 
 
 async def test_the_menu_is_told_once(chat):
-    """Every command that is not hidden stands in the menu, and a start that changes nothing tells nothing."""
+    """The menu lists every visible command, and it is not sent again if nothing has changed."""
     ann, _ = await chat.started()
     told = [one.name for one in COMMANDS if not one.hidden]
     listed = [one["command"] for one in chat.telegram.commands_for(ann, ann.dm())]

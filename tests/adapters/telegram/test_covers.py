@@ -1,4 +1,4 @@
-"""Covered pictures on Telegram: each photo is a spoiler, whatever brings it and however often it is changed."""
+"""Covered pictures on Telegram: each photo is a spoiler, in every kind of message and after every edit."""
 
 import io
 
@@ -17,7 +17,7 @@ def jpeg():
 
 
 async def covered(chat):
-    """Return somebody who looks after a group whose pictures are covered, and the group."""
+    """Return the moderator of a group whose pictures are covered, and the group."""
     ann, _ = await chat.started()
     group = chat.telegram.group("Studio", ann)
     await ann.promote(group)
@@ -26,19 +26,19 @@ async def covered(chat):
 
 
 async def ruled(chat, ann, group, cover, holding):
-    """Change the rule of a group, and wait until its person was told so."""
+    """Change the rules of a group, and wait for the confirmation to the moderator."""
     await ann.say(group, f"/rules --cover {cover}")
     await chat.telegram.until(lambda: any(holding in words_of(one) for one in chat.answers(ann.dm())))
 
 
 def photos(chat, channel):
-    """Return every version of the bot's messages in a place that has a photo."""
+    """Return all versions of the bot's messages in a chat that have a photo."""
     ours = [one for one in channel.every_message if one.sender is chat.telegram.bot]
     return [version for one in ours for version in (*one.edits, one) if version.photo]
 
 
 async def test_the_card_is_covered_with_its_preview_and_in_every_change(chat):
-    """A preview comes covered into the message, the picture that takes its place is covered too, and so is what is painted again."""
+    """The preview in a card, the picture that replaces it and the pictures of later jobs are covered."""
     chat.painter.preview = jpeg()
     chat.painter.may.clear()
     ann, group = await covered(chat)
@@ -55,7 +55,7 @@ async def test_the_card_is_covered_with_its_preview_and_in_every_change(chat):
 
 
 async def test_an_album_is_covered_picture_by_picture(chat):
-    """Of four pictures each is covered, for Telegram covers no album."""
+    """Each picture of an album is covered, because Telegram cannot cover an album as a whole."""
     ann, group = await covered(chat)
     await ann.say(group, f"/imagine a red circle --count 4 {SMALL}")
     shown = await chat.telegram.until(lambda: len(found := [one for one in chat.answers(group) if one.media_group_id]) == 4 and found)
@@ -63,7 +63,7 @@ async def test_an_album_is_covered_picture_by_picture(chat):
 
 
 async def test_what_a_command_shows_is_covered_and_originals_are_for_who_asks(chat):
-    """Pictures of answers are covered, by Telegram's own names for them too; an original, which none can, is for who asks alone."""
+    """Pictures in answers are covered, also if sent by file id; an original, which cannot be covered, is sent only to its requester."""
     ann, group = await covered(chat)
     await ann.say(group, f"/imagine a red circle {SMALL}")
     (message,) = await chat.pictures(group)
@@ -76,7 +76,7 @@ async def test_what_a_command_shows_is_covered_and_originals_are_for_who_asks(ch
 
 
 async def test_elsewhere_pictures_are_open(chat):
-    """A rule is one place's: in private the same person's pictures are open, and in the group as soon as it is taken back."""
+    """The rule applies to one chat: private pictures of the same user are open, and those in the group once it is switched off."""
     ann, group = await covered(chat)
     await ann.say(ann.dm(), f"a red circle {SMALL}")
     (alone,) = await chat.pictures(ann.dm())

@@ -1,4 +1,4 @@
-"""What `easel doctor` says of Telegram, asked over real sockets."""
+"""The report of `easel doctor` on Telegram, over real sockets."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ from tests.emulators.telegram import Telegram
 
 @pytest.fixture
 async def telegram():
-    """Give an emulated Telegram."""
+    """Yield an emulated Telegram."""
     async with Telegram() as running:
         yield running
 
 
 @pytest.fixture
 def examined(monkeypatch, tmp_path):
-    """Return a function that returns what the doctor finds about Telegram."""
+    """Return a function that returns the doctor's findings on Telegram."""
     monkeypatch.chdir(tmp_path)
 
     async def run(telegram, **changed):
@@ -35,7 +35,7 @@ def examined(monkeypatch, tmp_path):
 
 
 async def test_a_known_token(telegram, examined):
-    """The doctor says who the bot is and how to reach it, and changes nothing there."""
+    """For a valid token, the doctor names the bot and its link, and changes nothing on Telegram."""
     ((code, said),) = await examined(telegram)
     assert code == 0
     assert f"@{telegram.bot.username}" in said
@@ -45,14 +45,14 @@ async def test_a_known_token(telegram, examined):
 
 @pytest.mark.parametrize("token", ["7:AAwrong", "no token", "7000000001:AAtest-token_of_an_emulated_bot_13"])
 async def test_a_token_that_telegram_does_not_know(telegram, examined, token):
-    """A token that is wrong, or none at all, is a problem of the configuration."""
+    """A wrong or malformed token is a problem of the configuration."""
     ((code, said),) = await examined(telegram, token=token)
     assert code == 2
     assert "rejected the token" in said
 
 
 async def test_nobody_answers(telegram, examined):
-    """Where nothing listens the doctor names the address and what to look at."""
+    """If nothing listens, the doctor names the address and the setting to check."""
     await telegram.stop()
     ((code, said),) = await examined(telegram)
     assert code == 1
@@ -61,7 +61,7 @@ async def test_nobody_answers(telegram, examined):
 
 
 async def test_what_stands_in_the_way_is_noted(telegram, examined):
-    """A webhook that takes the news away, and a bot that hears whole groups, are said with the cure."""
+    """A webhook that diverts updates, and a bot without privacy mode, are reported with the remedy."""
     telegram.privacy = False
     telegram.updates.webhook.url = "http://127.0.0.1:1/elsewhere"
     said = " ".join(one for _, one in await examined(telegram))
@@ -70,7 +70,7 @@ async def test_what_stands_in_the_way_is_noted(telegram, examined):
 
 
 async def test_silence_ends():
-    """Whoever takes the question and never answers is given up."""
+    """A server that accepts the request and never responds is given up."""
 
     async def silent(reader, writer):
         del writer
@@ -82,7 +82,7 @@ async def test_silence_ends():
 
 
 async def test_something_else_answers():
-    """An address at which something else than Telegram answers is told to be that."""
+    """An address at which another server responds is reported as not being Telegram."""
 
     async def page(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

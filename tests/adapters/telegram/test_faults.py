@@ -1,4 +1,4 @@
-"""What Telegram and the network do to the bot: every result ends shown once, or told to its person."""
+"""Faults of Telegram and the network: every result is shown once, or its requester is told that it was not."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
 
 @pytest.fixture
 async def hasty(monkeypatch):
-    """Have nothing wait for long before it is tried again."""
+    """Shorten the pauses before retries."""
     monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.05)
     monkeypatch.setattr("adapters.telegram.adapter.SECONDS", 0.5)
     monkeypatch.setattr("adapters.telegram.adapter.UPLOAD_SECONDS", 0.5)
@@ -21,7 +21,7 @@ async def hasty(monkeypatch):
 
 @pytest.fixture(params=[False, True], ids=["another upload is another picture", "the same upload is the same"])
 async def chat(request, hasty, tmp_path):
-    """Give a bot on a Telegram of which nobody knows what it thinks of a picture that it is sent twice."""
+    """Yield a bot on a Telegram that either does or does not recognise a repeated upload."""
     del hasty
     async with quick() as telegram:
         telegram.same_upload_is_same = request.param
@@ -40,7 +40,7 @@ async def told(chat, job):
 
 
 async def begun(chat, channel, words):
-    """Ask for something that is not painted yet and return its card and its job."""
+    """Request a job that does not finish yet; return its card and its id."""
     chat.painter.may.clear()
     user = next(iter(channel.members.values())) if hasattr(channel.members, "values") else channel.members[0]
     said = await user.say(channel, words)
@@ -53,7 +53,7 @@ FAULTS = ["timeout-after-success", "reset", 500, 502, 503, "half", ("429", 1), (
 
 @pytest.mark.parametrize("kind", FAULTS, ids=str)
 async def test_a_result_that_goes_wrong(chat, kind):
-    """Whatever happens to the change that brings the picture: it is seen once, in the message of its card."""
+    """Whatever happens to the edit that shows the picture, it is shown once, in the message of its card."""
     ann, dm = await chat.started()
     for _ in range(ROUNDS):
         before = len([one for one in chat.answers(dm) if is_done(one)])
@@ -71,7 +71,7 @@ async def test_a_result_that_goes_wrong(chat, kind):
 
 @pytest.mark.parametrize("kind", ["timeout-after-success", "reset", "half", 500], ids=str)
 async def test_an_album_that_goes_wrong(chat, kind):
-    """Of an album that nobody heard of the person is asked; what they want to see again comes again, and nothing else twice."""
+    """If the delivery of an album is unknown, the user is asked; Send again sends it again, and nothing else is sent twice."""
     ann, dm = await chat.started()
     for _ in range(ROUNDS):
         pictures = len([one for one in chat.answers(dm) if one.photo])
@@ -91,7 +91,7 @@ async def test_an_album_that_goes_wrong(chat, kind):
 
 @pytest.mark.parametrize("kind", ["timeout-after-success", "half"])
 async def test_a_photo_that_goes_wrong(chat, kind):
-    """A picture that a command shows is sent once, also where nobody heard that it arrived."""
+    """A picture in an answer is sent once, even if the response to sending it is lost."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -105,7 +105,7 @@ async def test_a_photo_that_goes_wrong(chat, kind):
 
 @pytest.mark.parametrize("kind", [(400, "Bad Request: message to edit not found"), 403, (400, "Bad Request: chat not found")], ids=str)
 async def test_a_card_that_is_gone(chat, kind):
-    """Where the card cannot be changed any more the picture comes in a new message, or the delivery ends, told to nobody twice."""
+    """If the card cannot be edited, the picture is sent in a new message once, or the delivery ends."""
     ann, dm = await chat.started()
     chat.painter.may.clear()
     said = await ann.say(dm, f"a red circle {SMALL}")
@@ -121,7 +121,7 @@ async def test_a_card_that_is_gone(chat, kind):
 
 @pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, ("429", 1), 400], ids=str)
 async def test_a_card_that_does_not_appear(chat, kind):
-    """Where the first word of a request is lost its picture still comes, once."""
+    """If the first message of a request is lost, its picture still arrives once."""
     ann, dm = await chat.started()
     fault = chat.telegram.fault("sendMessage", kind)
     await ann.say(dm, f"a red circle {SMALL}")
@@ -131,7 +131,7 @@ async def test_a_card_that_does_not_appear(chat, kind):
 
 @pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, 502, "half", ("429", 1), 409, 401], ids=str)
 async def test_listening_goes_on(chat, kind):
-    """Whatever happens to the question for news: nothing is lost, nothing is done twice."""
+    """Whatever happens to a poll for updates, no update is lost or handled twice."""
     ann, dm = await chat.started()
     fault = chat.telegram.fault("getUpdates", kind)
     await ann.say(dm, f"a red circle {SMALL}")
@@ -142,7 +142,7 @@ async def test_listening_goes_on(chat, kind):
 
 
 async def test_a_picture_that_does_not_come_at_once(chat):
-    """A source is asked for again where its download breaks off; where it never comes that is said."""
+    """A source is fetched again if its download breaks off, and a source that cannot be fetched is reported."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -155,7 +155,7 @@ async def test_a_picture_that_does_not_come_at_once(chat):
 
 
 async def test_ten_at_once_in_a_group(hasty, tmp_path, monkeypatch):
-    """Ten requests at once in a group that may be told 20 messages in a minute: all ten pictures come, and Telegram never says stop."""
+    """Ten requests at once in a group with a limit of 20 messages a minute deliver all ten pictures without exceeding the limit."""
     del hasty
     async with quick() as telegram:
         telegram.minute, telegram.flood = 6.0, {"group": 20, "chat": 10, "burst": 3, "overall": 300}

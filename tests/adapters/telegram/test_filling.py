@@ -1,19 +1,19 @@
-"""Presets that ask, in Telegram: by buttons which one, and by a form what stands in their slots."""
+"""Presets on Telegram that need input: buttons to choose a preset, and a form for its slots."""
 
 from tests.adapters.telegram.chat import words_of
 from tests.adapters.telegram.test_forms import form_of
 
-#: What means something elsewhere: to the line, to the grammar, to Telegram.
+#: Characters with a meaning in command lines, in the prompt grammar and on Telegram.
 VALUE = 'The "Last": {one|two}\n<b>x & y</b> *(z)* @ann'
 
 
 async def told(chat, user, line):
-    """Say something and wait for the answer."""
+    """Send a line and wait for the answer."""
     return await chat.answer(user.dm(), await user.say(user.dm(), line))
 
 
 async def test_a_slot_is_asked_for(chat):
-    """An answer is the first slot that is empty, to the sign; another names its field; the form has what was given, and paints."""
+    """A reply fills the first empty slot unchanged, or the field that it names; the form keeps the given values and queues the job."""
     ann, dm = await chat.started()
     await told(chat, ann, "/preset_save placard a placard of {title} and {other}, {colour=red}, {prompt}")
     await ann.say(dm, "/preset_use placard at night --steps 7")
@@ -34,7 +34,7 @@ async def test_a_slot_is_asked_for(chat):
 
 
 async def test_which_preset_is_asked_for(chat):
-    """Who names none is shown buttons with those that they may see; in a group with those that everybody there sees."""
+    """Without a preset name, buttons offer the presets that the user may see, and in a group those that all members see."""
     ann, dm = await chat.started()
     bob = chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)

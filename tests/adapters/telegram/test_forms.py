@@ -1,4 +1,4 @@
-"""Forms in messages: whose they are, and what stands in them when several answers come in a moment."""
+"""Forms in messages: their owner, and concurrent answers."""
 
 import pytest
 
@@ -9,12 +9,12 @@ SMALL = "--steps 3 --size 64x64"
 
 
 async def form_of(chat, channel, holding="Paint"):
-    """Wait until a form is shown in a place, and return its message."""
+    """Wait until a form is shown in a chat, and return its message."""
     return await chat.telegram.until(lambda: next((one for one in chat.answers(channel) if holding in dict(one.buttons())), None))
 
 
 async def test_a_form_is_whose_press_made_it(chat):
-    """What others press in a form, or answer to it, changes nothing and paints nothing, and is refused."""
+    """Other users' presses in a form and replies to it are refused, change nothing and queue nothing."""
     ann, eve = chat.telegram.user("ann"), chat.telegram.user("eve")
     group = chat.telegram.supergroup("Studio", ann, eve)
     await ann.say(group, f"/imagine a red circle {SMALL}")
@@ -36,7 +36,7 @@ async def test_a_form_is_whose_press_made_it(chat):
 
 
 async def test_answers_that_come_at_once_are_all_taken_in(chat):
-    """Who answers a form twice in a moment finds both answers in it, and presses what stands there."""
+    """Two replies to a form in quick succession both take effect before it is submitted."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -52,7 +52,7 @@ async def test_answers_that_come_at_once_are_all_taken_in(chat):
 
 
 async def test_what_another_process_put_into_a_form_stands(chat):
-    """What stands in a message counts where that was changed after all that is remembered of it."""
+    """The values in a form's message take precedence over remembered values if the message was edited later."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -69,7 +69,7 @@ async def test_what_another_process_put_into_a_form_stands(chat):
 
 @pytest.mark.parametrize("words", ["/settings", "/settings --steps 7", "/history", "/quota"])
 async def test_what_is_for_one_person_is_not_shown_to_a_group(chat, words):
-    """Who asks as the group itself is shown the way to the private chat: nobody sees who it is whose answer that would be."""
+    """A private answer to an anonymous administrator is replaced by a link to the private chat, because their identity is hidden."""
     boss = chat.telegram.user("boss")
     group = chat.telegram.supergroup("Studio")
     group.add(boss, "administrator", anonymous=True)
@@ -82,7 +82,7 @@ async def test_what_is_for_one_person_is_not_shown_to_a_group(chat, words):
 
 
 async def test_an_anonymous_moderator_hears_what_was_done(chat):
-    """What somebody does for a group as the group itself is answered before the group."""
+    """A command that an anonymous administrator runs for the group is answered in the group."""
     boss = chat.telegram.user("boss")
     group = chat.telegram.supergroup("Studio")
     group.add(boss, "administrator", anonymous=True)
@@ -91,7 +91,7 @@ async def test_an_anonymous_moderator_hears_what_was_done(chat):
 
 
 async def test_settings_are_changed_privately(chat):
-    """The form with somebody's settings comes to them alone, wherever they pressed the button."""
+    """The form with a user's settings is sent to them in private, wherever they pressed the button."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     await bob.start()
     await bob.say(bob.dm(), "/settings --negative secretword")
@@ -99,7 +99,7 @@ async def test_settings_are_changed_privately(chat):
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.say(group, f"/imagine a red circle {SMALL}")
     await chat.pictures(group)
-    # A copy of the button, as it may hang under any old message of a group.
+    # A copy of the button, as it may be in any old message of a group.
     message = chat.answers(group)[0]
     wire = dict(shown.buttons())["Change…"]
     message.reply_markup = {"inline_keyboard": [[{"text": "Change…", "callback_data": wire}]]}

@@ -1,4 +1,4 @@
-"""Files of presets in Telegram: sent with the command, or answered with it."""
+"""Preset files on Telegram: sent with the command, or replied to with it."""
 
 import json
 
@@ -12,7 +12,7 @@ FILE = json.dumps([{"name": "keepsake", "prompt": "a blue {prompt}", "negative_p
 
 @pytest.mark.parametrize("name", ["sdxl_styles.json", "styles"])
 async def test_a_file_that_is_answered(chat, name):
-    """Whoever answers a file with the command takes in what is in it, whatever the file is called."""
+    """The command as a reply to a file imports the file, whatever its name."""
     ann, dm = await chat.started()
     sent = await ann.document(dm, FILE, name)
     said = await ann.say(dm, "/preset_import", reply_to=sent)
@@ -22,7 +22,7 @@ async def test_a_file_that_is_answered(chat, name):
 
 
 async def test_a_file_is_for_the_command_alone(chat):
-    """A file that no command reads is left alone: it neither comes in by itself, nor is it what a picture starts from."""
+    """A file is ignored by commands that do not read one: it is neither imported nor used as a source."""
     ann, dm = await chat.started()
     sent = await ann.document(dm, FILE, "styles.json")
     said = await ann.document(dm, FILE, "styles.json", caption="/preset_list keepsake")
@@ -32,14 +32,14 @@ async def test_a_file_is_for_the_command_alone(chat):
 
 
 async def test_nothing_to_take_in(chat):
-    """The command alone says what it needs; so it does in answer to a picture."""
+    """Without a file, the command says what it needs."""
     ann, dm = await chat.started()
     said = await ann.say(dm, "/preset_import")
     assert "Attach one preset file" in words_of(await chat.answer(dm, said))
 
 
 async def test_in_a_group_it_is_taken_in_privately(chat):
-    """What came in is told to who brought it alone, and is theirs alone."""
+    """After an import in a group, only the sender is told and owns the presets."""
     ann, _ = await chat.started()
     bob = chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)

@@ -1,4 +1,4 @@
-"""Inline mode: what is offered in any chat, page by page."""
+"""Inline mode: the results offered in any chat, page by page."""
 
 from sqlalchemy import insert, select
 
@@ -11,7 +11,7 @@ SMALL = "--steps 1 --size 64x64"
 
 
 async def test_presets_of_a_group_are_offered_where_they_are_taken(chat):
-    """Where Telegram does not say which chat it is, only what can be used in any is offered; with the bot, what all groups share."""
+    """In an unknown chat only presets that work everywhere are offered; in the chat with the bot, those of all the user's groups."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await bob.start()
@@ -26,7 +26,7 @@ async def test_presets_of_a_group_are_offered_where_they_are_taken(chat):
 
 
 async def test_inline_pages_leave_nothing_out(chat):
-    """Turning the pages shows every picture exactly once, also where presets stand before them."""
+    """Paging shows every picture exactly once, even if presets come first."""
     ann, dm = await chat.started()
     for number in range(5):
         await chat.answer(dm, await ann.say(dm, f"/preset save boat-{number} a boat"))
@@ -44,7 +44,7 @@ async def test_inline_pages_leave_nothing_out(chat):
 
 
 async def test_where_everything_is_covered_no_picture_is_offered(chat):
-    """What is sent from inline mode nothing can cover: where pictures are covered everywhere presets are offered, and no photo."""
+    """Inline results cannot be covered: if all pictures are covered, presets are offered and photos are not."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a boat {SMALL}")
     await chat.pictures(dm)
@@ -58,7 +58,7 @@ async def test_where_everything_is_covered_no_picture_is_offered(chat):
 
 
 async def copied(store, job, many):
-    """Have a job's picture there so many times more, for Telegram too."""
+    """Add copies of a job's picture and its Telegram file id."""
     ((picture,),) = (await store.pictures.of_jobs([job])).values()
     async with store.database.write() as session:
         (row,) = (await session.execute(select(PictureRow.__table__).where(PictureRow.id == picture.id))).mappings()

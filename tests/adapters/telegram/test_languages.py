@@ -1,4 +1,4 @@
-"""In Telegram everybody is spoken to in the language that Telegram says they speak, also of what comes later."""
+"""On Telegram, users are addressed in the language of their Telegram client, also in later messages."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.adapters.telegram.chat import words_of
 
 
 async def started(chat, name, language):
-    """Return somebody of a language who opened a chat with the bot, that chat, and what they were greeted with."""
+    """Return a user with a language who has started a chat, the chat, and the greeting."""
     user = chat.telegram.user(name, language=language)
     await user.start()
     await chat.telegram.until(lambda: chat.answers(user.dm()))
@@ -31,7 +31,7 @@ async def test_somebody_spanish_is_spoken_to_in_spanish(chat):
 
 
 async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
-    """Two who ask at once, and whose pictures are painted when both have long been answered, get each theirs in their language."""
+    """Progress and results of two concurrent jobs are each in the language of their requester."""
     (eva, hers, _), (max, his, _) = await asyncio.gather(started(chat, "eva", "es"), started(chat, "max", "de-AT"))
     chat.painter.may.clear()
     await asyncio.gather(eva.say(hers, "a red circle --steps 2 --size 64x64"), max.say(his, "a blue star --steps 2 --size 64x64"))
@@ -45,7 +45,7 @@ async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
 
 
 async def test_a_chosen_language_holds_in_telegram_too(chat):
-    """Whoever chooses a language is spoken to in it, whatever Telegram says."""
+    """A language chosen in the settings overrides that of the Telegram client."""
     max, dm, _ = await started(chat, "max", "de")
     chosen = await max.say(dm, "/settings --language es")
     assert "Guardado." in words_of(await chat.answer(dm, chosen))
@@ -54,7 +54,7 @@ async def test_a_chosen_language_holds_in_telegram_too(chat):
 
 
 async def test_a_group_has_a_language_of_its_own(chat):
-    """Where those who look after a group chose German, cards are German, and so is what members hear who chose nothing themselves."""
+    """In a group whose moderators chose German, cards are German, and so are answers to members without a choice of their own."""
     (bob, his, _), (eva, hers, _), (mod, _, _) = [await started(chat, name, "en") for name in ("bob", "eva", "mod")]
     group = chat.telegram.supergroup("Studio", bob, eva)
     group.add(mod, "administrator")
@@ -71,7 +71,7 @@ async def test_a_group_has_a_language_of_its_own(chat):
 
 
 async def test_the_first_card_is_in_the_language_of_the_group(chat):
-    """What a group sees of a request at once is in its language already, whoever asks."""
+    """The first card of a request in a group is in the group's language, whoever requests it."""
     (mod, _, _) = await started(chat, "mod", "en")
     group = chat.telegram.supergroup("Studio")
     group.add(mod, "administrator")
@@ -88,7 +88,7 @@ async def test_the_first_card_is_in_the_language_of_the_group(chat):
 
 
 async def test_menus_are_there_in_every_language(chat):
-    """Commands are listed with their help in the language of whoever types a slash."""
+    """The command menu is in the language of each user's client."""
     helps = {}
     for language in LANGUAGES:
         user = chat.telegram.user("one", language=language)

@@ -1,4 +1,4 @@
-"""Links to the chat with the bot, which anybody can make for anybody."""
+"""Links to the chat with the bot, which anyone can create for anyone."""
 
 import base64
 
@@ -11,12 +11,12 @@ SMALL = "--steps 1 --size 64x64"
 
 
 def carrying(line):
-    """Return what a link with a line carries."""
+    """Return the payload of a link with a line."""
     return base64.urlsafe_b64encode(line.encode()).decode().rstrip("=")
 
 
 async def test_a_link_deletes_nothing(chat):
-    """Who follows a link to something that would be deleted is greeted, and it is still there."""
+    """A link to a deletion only greets the user, and nothing is deleted."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -28,7 +28,7 @@ async def test_a_link_deletes_nothing(chat):
 
 
 async def test_what_a_link_paints_is_pressed_first(chat):
-    """Who follows a link that asks for a picture is shown what it asks for, and has it painted by a press."""
+    """A link to a generating command shows its line, and a button press queues the job."""
     ann, dm = await chat.started()
     said = await ann.start(carrying("/imagine a red circle"))
     question = await chat.answer(dm, said)
@@ -40,7 +40,7 @@ async def test_what_a_link_paints_is_pressed_first(chat):
 
 
 async def test_a_link_shows_what_is_ones_own(chat):
-    """Who follows the link below a private answer sees the answer."""
+    """The link under a private answer shows the answer."""
     ann, dm = await chat.started()
     said = await ann.start(carrying("/queue"))
     assert "no queued" in words_of(await chat.answer(dm, said))
@@ -48,7 +48,7 @@ async def test_a_link_shows_what_is_ones_own(chat):
 
 @pytest.mark.parametrize("line", ["/help imagine", "/history", "/history fog --page 2", "/preset show poster", "/settings", "/board"])
 async def test_what_only_shows_is_carried(chat, line):
-    """What changes nothing is carried by a link, and comes out as it went in."""
+    """A read-only command can be carried by a link and is decoded unchanged."""
     carried = deep_links.payload(line, chat.adapter._bot.app)
     assert carried
     assert deep_links.unpacked(carried) == line
@@ -73,11 +73,11 @@ async def test_what_only_shows_is_carried(chat, line):
     ],
 )
 async def test_what_changes_anything_is_not_carried(chat, line):
-    """No link carries what changes something, paints, is no command, or is too long for one."""
+    """No link carries a line that changes or generates anything, is no command, or is too long."""
     assert deep_links.payload(line, chat.adapter._bot.app) == ""
 
 
 @pytest.mark.parametrize("line", ["/again", "/imagine", "/history", f"/imagine {'x' * 60}", "/pause", "/nothing x"])
 async def test_what_no_button_paints_is_not_offered(chat, line):
-    """A link offers a press only for what paints, and fits into a button."""
+    """A link offers a button only for a generating command that fits into its data."""
     assert deep_links.offered(line, chat.adapter._bot.app) is None

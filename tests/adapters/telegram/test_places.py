@@ -1,4 +1,4 @@
-"""The bot on Telegram in groups, topics and channels, and where it is not wanted."""
+"""The bot in groups, topics and channels on Telegram, and where it is not welcome."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ SMALL = "--steps 1 --size 64x64"
 
 
 async def test_a_group_is_answered_where_it_asks(chat):
-    """In a group commands paint, by name or without; talk, other bots' commands and answers to pictures are left alone."""
+    """In a group, commands with or without the bot's name work; talk, commands of other bots and replies to pictures are ignored."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.group("Studio", ann, bob)
     await ann.say(group, f"/imagine@{chat.telegram.bot.username} a red circle {SMALL}")
@@ -28,7 +28,7 @@ async def test_a_group_is_answered_where_it_asks(chat):
 
 
 async def test_talk_is_no_request_without_privacy_mode(chat):
-    """Where the bot hears everything it answers commands and its own name, and nothing else."""
+    """Without privacy mode, the bot answers commands and mentions only."""
     chat.telegram.privacy = False
     ann = chat.telegram.user("ann")
     group = chat.telegram.supergroup("Studio", ann)
@@ -41,7 +41,7 @@ async def test_talk_is_no_request_without_privacy_mode(chat):
 
 
 async def test_a_topic_is_answered_in_the_topic(chat):
-    """Pictures, sentences and originals stay in the topic in which they were asked for."""
+    """Pictures and answers stay in the topic of their request."""
     ann = chat.telegram.user("ann")
     forum = chat.telegram.forum("Studio", ann)
     topic = forum.topic("Ideas")
@@ -55,7 +55,7 @@ async def test_a_topic_is_answered_in_the_topic(chat):
 
 
 async def test_private_answers_are_private(chat):
-    """What is for one person's eyes is sent to them alone; who has no chat with the bot yet is shown the way there."""
+    """A private answer is sent to the user alone; a user without a chat with the bot gets a link to it."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.group("Studio", ann, bob)
     await ann.start()
@@ -72,7 +72,7 @@ async def test_private_answers_are_private(chat):
 
 
 async def test_buttons_are_for_the_right_person(chat):
-    """Others may paint from what they see; taking it back or away is its owner's, and a moderator's where it is a group."""
+    """Others may use Again, but only the owner, and in a group a moderator, may cancel or delete."""
     ann, bob, mod = (chat.telegram.user(name) for name in ("ann", "bob", "mod"))
     group = chat.telegram.supergroup("Studio", ann, bob)
     group.add(mod, "administrator")
@@ -97,7 +97,7 @@ async def test_buttons_are_for_the_right_person(chat):
 
 
 async def test_who_speaks_as_the_group_is_the_group(chat):
-    """An administrator who stays unknown asks as the group itself, looks after it, and is nobody else's anonymous administrator."""
+    """Anonymous administrators of different groups are different users, each acting as their group."""
     boss = chat.telegram.user("boss")
     groups = [chat.telegram.supergroup(name) for name in ("Studio", "Other")]
     for group in groups:
@@ -108,7 +108,7 @@ async def test_who_speaks_as_the_group_is_the_group(chat):
 
 
 async def test_a_channel_is_refused_politely(chat):
-    """A command in a channel is answered with one sentence; other posts are not."""
+    """A command in a channel is answered with one sentence; other posts are ignored."""
     ann = chat.telegram.user("ann")
     channel = chat.telegram.channel("News", ann)
     await ann.say(channel, "good morning")
@@ -118,7 +118,7 @@ async def test_a_channel_is_refused_politely(chat):
 
 
 async def test_a_group_that_moves_takes_its_requests_along(chat):
-    """A group that becomes a supergroup in the middle gets its picture there."""
+    """A job of a group that becomes a supergroup while it runs is delivered in the supergroup."""
     ann = chat.telegram.user("ann")
     group = chat.telegram.group("Studio", ann)
     chat.painter.may.clear()
@@ -133,7 +133,7 @@ async def test_a_group_that_moves_takes_its_requests_along(chat):
 
 
 async def test_messages_of_a_group_that_moved_are_others_there(chat):
-    """What was shown in a group before it moved is not looked for by its old number, which is another message there."""
+    """After a group has moved, an old message id, which may belong to another message there, is not used."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     await ann.start()
     group = chat.telegram.group("Studio", ann)
@@ -156,7 +156,7 @@ async def test_messages_of_a_group_that_moved_are_others_there(chat):
 
 
 async def test_a_bot_that_was_sent_away_says_so_privately(chat):
-    """A result of a group that the bot was removed from comes privately; to who blocked the bot as well it does not come, and is kept."""
+    """If the bot was removed from the group, a result is sent in private; if that fails too, it is kept."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.start()
@@ -178,7 +178,7 @@ async def test_a_bot_that_was_sent_away_says_so_privately(chat):
 
 
 async def test_an_edited_message_is_the_same_request(chat):
-    """A refused message that is mended is painted; one that was accepted is not painted twice, and says what to press instead."""
+    """An edit that corrects a refused message queues its job; an edit of an accepted message does not, and is answered with a hint."""
     ann, dm = await chat.started()
     said = await ann.say(dm, f"a red circle --stepz 1 {SMALL}")
     await chat.answer(dm, said)
@@ -192,7 +192,7 @@ async def test_an_edited_message_is_the_same_request(chat):
 
 
 async def test_words_in_a_caption_that_is_too_long_go_on(chat):
-    """A prompt that has no room in a caption is continued in a message of its own."""
+    """A prompt that does not fit into a caption is continued in a reply."""
     ann, dm = await chat.started()
     words = " ".join(f"circle{number}" for number in range(160))
     await ann.say(dm, f"{words} {SMALL}")
@@ -203,7 +203,7 @@ async def test_words_in_a_caption_that_is_too_long_go_on(chat):
 
 
 async def test_presets_are_offered_where_one_types(chat):
-    """Whoever types the bot's name and the beginning of a preset's is offered it; sent into a group it paints with their words."""
+    """Typing the bot's name and the start of a preset's name offers the preset; sent to a group, it generates with the typed words."""
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     group = chat.telegram.supergroup("Studio", ann, bob)
     await ann.start()
@@ -218,7 +218,7 @@ async def test_presets_are_offered_where_one_types(chat):
 
 
 async def test_inline_pictures_are_ones_own(chat):
-    """In any chat a person is offered their own pictures by their words, newest first; others are offered none of them."""
+    """Inline mode offers a user's own pictures by their words in any chat, newest first, and none of other users."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL} || a blue boat {SMALL}")
     await chat.pictures(dm, 2)

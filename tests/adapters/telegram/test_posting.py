@@ -1,4 +1,4 @@
-"""What nobody asked for, on Telegram: in the topic that it belongs to, with an album, and the truth about whether it was said."""
+"""Posts that no command requested, on Telegram: their topic, their album, and the correct delivery outcome."""
 
 import pytest
 
@@ -13,7 +13,7 @@ NEWS = Reply(text="This came by itself", facts=(Fact("1", "a red circle <b>by</b
 
 
 async def place_of(chat, group, user, topic=None):
-    """Return the address from which somebody asks in a group, and a reply with the two pictures that they got there."""
+    """Return the address of a job in a group, and a reply with its two pictures."""
     await user.say(group, f"/imagine a red circle --count 2 {SMALL}", topic=topic)
 
     def job_of():
@@ -26,7 +26,7 @@ async def place_of(chat, group, user, topic=None):
 
 
 async def test_words_and_an_album_in_their_topic(chat):
-    """In a forum it is said in the topic where it was asked for, its pictures as an album under the words."""
+    """In a forum, a post is sent to the topic of its address, with its pictures as an album below."""
     ann = chat.telegram.user("ann")
     forum = chat.telegram.forum("Studio", ann)
     topic = forum.topic("Pictures")
@@ -43,7 +43,7 @@ async def test_words_and_an_album_in_their_topic(chat):
 
 
 async def test_pictures_that_get_lost_do_not_unsay_it(chat):
-    """Where the words have arrived it was said, whatever becomes of the pictures."""
+    """If the text has arrived, the post counts as sent, whatever happens to the pictures."""
     ann = chat.telegram.user("ann")
     group = chat.telegram.group("Studio", ann)
     address, news = await place_of(chat, group, ann)
@@ -64,7 +64,7 @@ async def test_pictures_that_get_lost_do_not_unsay_it(chat):
     ],
 )
 async def test_refusals(chat, kind, outcome):
-    """Where the bot is not wanted nobody is told again; what was surely not said may be tried again, all else not."""
+    """If the bot is not welcome, the post is refused for good; it may be retried only if it was surely not sent or repeats are detected."""
     ann, dm = await chat.started()
     chat.telegram.fault("sendMessage", kind, times=9)
     assert await chat.adapter.post(MessageRef("telegram", str(ann.id)), NEWS, "news") == outcome
@@ -72,14 +72,14 @@ async def test_refusals(chat, kind, outcome):
 
 
 async def test_who_blocked_the_bot_is_told_nothing(chat):
-    """To somebody who blocked the bot nothing is said, and it is known that nothing can be."""
+    """A post to a user who has blocked the bot is refused for good."""
     ann, _ = await chat.started()
     await ann.block()
     assert isinstance(await chat.adapter.post(MessageRef("telegram", str(ann.id)), NEWS, "news"), Refused)
 
 
 async def test_a_group_that_moved_is_told_in_the_new_one(chat):
-    """Where a group has become another one nobody told the bot of, it is said there, and from now on at once."""
+    """A post to a group that has moved is sent to the new group, and the new address is stored."""
     ann = chat.telegram.user("ann")
     group = chat.telegram.group("Studio", ann)
     address, news = await place_of(chat, group, ann)

@@ -1,4 +1,4 @@
-"""Several processes, slow networks and other bots on one store: nothing old covers what is new, and nothing is nobody's."""
+"""Several processes, slow networks and other bots on one store: old progress never replaces a result, and no update is lost."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ SMALL = "--steps 3 --size 64x64"
 
 
 async def still(card):
-    """Wait for as long as late progress would take to come, and return what the card says then."""
+    """Wait for late progress, and return whether the card still shows the same result."""
     said = words_of(card)
     for _ in range(20):
         await asyncio.sleep(0.1)
@@ -22,7 +22,7 @@ async def still(card):
 
 
 async def test_progress_of_one_process_does_not_cover_what_another_told(telegram, tmp_path, monkeypatch):
-    """One process paints and another delivers: what the painter still had to show of it is dropped before the end is kept."""
+    """If one process runs a job and another delivers it, progress that the first still has to show is dropped before the result."""
     monkeypatch.setattr(
         "adapters.telegram.adapter.CardThrottle", lambda *args, **more: CardThrottle(*args, **{**more, "message_seconds": 1.0})
     )
@@ -38,7 +38,7 @@ async def test_progress_of_one_process_does_not_cover_what_another_told(telegram
         said = await ann.say(dm, f"a red circle {SMALL}")
         card = await painting.answer(dm, said, "step 1")
         (job,) = await painting.store.jobs.of_channel(MessageRef("telegram", str(dm.id)), 5)
-        # Once more what it showed last: it waits until the message may be changed again.
+        # The last progress again, which waits until the message may be edited again.
         await painting.adapter.show(await painting.dispatcher.card(job), job.address)
         painting.painter.may.set()
         await painting.pictures(dm)
@@ -47,7 +47,7 @@ async def test_progress_of_one_process_does_not_cover_what_another_told(telegram
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_progress_that_is_slow_does_not_cover_the_end(telegram, tmp_path, monkeypatch, count):
-    """An end waits for progress that Telegram has and has not acted on, however long that takes, and comes after it."""
+    """A result waits for a slow progress edit that Telegram has already received, and is shown after it."""
     monkeypatch.setattr("adapters.shared.card_throttle._SETTLE_SECONDS", 0.2)
     monkeypatch.setattr("bot.jobs.delivery._LONGEST_PAUSE", 0.1)
     async with open_chat(tmp_path, telegram) as chat:
@@ -64,7 +64,7 @@ async def test_progress_that_is_slow_does_not_cover_the_end(telegram, tmp_path, 
 
 
 async def test_progress_that_another_process_has_on_its_way_is_repaired(telegram, tmp_path, monkeypatch):
-    """Where another process told the end while progress was on its way from here, the end is shown once more after it."""
+    """If a progress edit of this process was in flight while another process delivered the result, the result is shown again."""
     monkeypatch.setattr("adapters.shared.card_throttle._SETTLE_SECONDS", 0.2)
     async with open_chat(tmp_path, telegram) as painting, open_chat(tmp_path, telegram) as delivering:
 
@@ -86,7 +86,7 @@ async def test_progress_that_another_process_has_on_its_way_is_repaired(telegram
 
 
 async def test_a_letter_of_a_process_that_is_gone_is_taken_up(telegram, tmp_path):
-    """What Telegram brought to a process that died before it acted on it is done by the one that listens, once."""
+    """An update stored by a process that died before it handled it is handled once by the process that polls."""
     async with open_chat(tmp_path, telegram) as chat:
         ann, dm = await chat.started()
 
@@ -104,7 +104,7 @@ async def test_a_letter_of_a_process_that_is_gone_is_taken_up(telegram, tmp_path
 
 
 async def test_a_letter_of_a_process_that_lives_is_left_to_it(telegram, tmp_path):
-    """What was brought to another process that has a lease is its own to act on: nobody acts on it a second time."""
+    """An update stored by another live process is left to that process, and not handled twice."""
     async with open_chat(tmp_path, telegram) as chat, open_chat(tmp_path, telegram) as other:
         ann, dm = await chat.started()
         acted, may = [], asyncio.Event()
@@ -113,7 +113,7 @@ async def test_a_letter_of_a_process_that_lives_is_left_to_it(telegram, tmp_path
             acted.append(update.update_id)
             await may.wait()
 
-        # The first one listens; the second one acts on what is brought to it.
+        # The first process polls; the second handles the updates that it receives.
         follower = other
         await telegram.until(lambda: follower.adapter._letters._goes)
         follower.adapter._letters._act = act
@@ -126,7 +126,7 @@ async def test_a_letter_of_a_process_that_lives_is_left_to_it(telegram, tmp_path
 
 
 async def test_another_bot_on_the_same_store_is_another_bot(tmp_path):
-    """With another token on the same store messages of the same number are new, and the messages of the old bot are left alone."""
+    """For a bot with another token on the same store, equal message ids are new, and messages of the old bot are not changed."""
     async with quick() as telegram, open_chat(tmp_path, telegram) as chat:
         ann, dm = await chat.started()
         said = await ann.say(dm, f"a red circle {SMALL}")
@@ -146,7 +146,7 @@ async def test_another_bot_on_the_same_store_is_another_bot(tmp_path):
 
 
 async def test_a_name_of_a_file_that_telegram_does_not_know_is_not_needed(chat):
-    """Where Telegram does not know a picture any more by the name that it gave to it, the picture is sent."""
+    """If Telegram no longer knows the file id of a picture, the picture is uploaded."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)

@@ -1,4 +1,4 @@
-"""`easel run` with nothing but a token of Telegram: a process of its own, and a Telegram that it speaks to over sockets."""
+"""`easel run` with only a Telegram token: a separate process and an emulated Telegram over sockets."""
 
 import io
 import socket
@@ -21,20 +21,20 @@ from tests.stores import ready_made, user_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: A picture that is painted at once, and one that is painted for long enough to do something meanwhile.
+#: A picture that is ready at once, and a job that runs long enough to act in the meantime.
 SMALL = "--size 64x64 --steps 2 --scheduler euler"
 LONG = "--steps 60 --count 6"
 
 
 def easel_for(telegram, folder, **settings):
-    """Return a process that is to speak to an emulated Telegram."""
+    """Return a process for an emulated Telegram."""
     there = {"TELEGRAM__TOKEN": telegram.token, "TELEGRAM__API_BASE": telegram.api_base, "TELEGRAM__FILE_BASE": telegram.file_base}
     return Easel(folder, **there, **settings)
 
 
 @asynccontextmanager
 async def running(telegram, folder, **settings):
-    """Give a process that is connected."""
+    """Yield a connected process."""
     easel = easel_for(telegram, folder, **settings)
     easel.start()
     try:
@@ -53,18 +53,18 @@ async def telegram(tmp_path_factory):
 
 
 def answers(telegram, channel):
-    """Return what the bot has said in a place."""
+    """Return the bot's messages in a chat."""
     return [one for one in channel.messages if one.sender is telegram.bot]
 
 
 async def pictures(telegram, channel, count=1):
-    """Wait until so many messages show finished pictures in a place and return them."""
+    """Wait for this number of messages with finished pictures in a chat, and return all of them."""
     await telegram.until(lambda: sum(map(is_done, answers(telegram, channel))) >= count, 90.0)
     return [one for one in answers(telegram, channel) if is_done(one)]
 
 
 async def test_its_commands_are_known(telegram):
-    """Telegram knows the commands once Easel runs: members see what they may, administrators what they may besides."""
+    """The commands are registered at startup: members see what they may use, and administrators see more."""
     ann, boss = telegram.user("ann"), telegram.user("boss")
     group = telegram.supergroup("Studio", ann)
     group.add(boss, "administrator")
@@ -75,7 +75,7 @@ async def test_its_commands_are_known(telegram):
 
 
 async def test_it_paints_in_private(telegram):
-    """A message becomes a picture in the message that told of it."""
+    """A request in a private chat becomes a picture in the message that replied to it."""
     ann = telegram.user("ann")
     said = await ann.say(ann.dm(), "/imagine a large red circle on a blue background --count 1")
     (message,) = await pictures(telegram, ann.dm())
@@ -86,7 +86,7 @@ async def test_it_paints_in_private(telegram):
 
 
 async def test_it_paints_in_a_group_and_in_a_topic(telegram):
-    """Who asks in a group gets the picture there, in the topic in which they asked."""
+    """A request in a group or a topic gets its picture there."""
     ann, bob = telegram.user("ann"), telegram.user("bob")
     group, forum = telegram.group("Studio", ann, bob), telegram.forum("Forum", ann, bob)
     topic = forum.topic("Ideas")
@@ -99,7 +99,7 @@ async def test_it_paints_in_a_group_and_in_a_topic(telegram):
 
 
 async def test_a_photo_with_words_is_the_source(telegram):
-    """A photo with a caption is painted over."""
+    """A photo with a caption is the source of the picture."""
     ann = telegram.user("ann")
     await ann.photo(ann.dm(), png("red", (128, 128)), caption=f"/imagine a red circle --strength 0.5 {SMALL}")
     (message,) = await pictures(telegram, ann.dm())
@@ -109,7 +109,7 @@ async def test_a_photo_with_words_is_the_source(telegram):
 
 
 async def test_four_pictures_are_an_album(telegram):
-    """Several pictures come as one album, and each can be had as it was painted."""
+    """Several pictures are sent as an album, and each original is available."""
     ann = telegram.user("ann")
     await ann.say(ann.dm(), f"a red circle --count 4 {SMALL}")
     card = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if "Again" in dict(one.buttons())), None), 90.0)
@@ -124,7 +124,7 @@ async def test_four_pictures_are_an_album(telegram):
 
 
 async def test_it_can_be_cancelled(telegram):
-    """A message tells how far its pictures are; whoever cancels them sees that at once, and nothing comes after it."""
+    """A message shows the progress of a job; after Cancel it says so at once, and nothing follows."""
     ann = telegram.user("ann")
     await ann.say(ann.dm(), f"a green tree {LONG}")
     card = await telegram.until(lambda: next((one for one in answers(telegram, ann.dm()) if "step" in words_of(one)), None), 60.0)
@@ -138,7 +138,7 @@ async def test_it_can_be_cancelled(telegram):
 
 
 async def test_missing_words_are_asked_for(telegram):
-    """Who leaves out what is needed is asked for it, and the answer is taken."""
+    """A missing prompt is asked for, and the reply is used."""
     ann = telegram.user("ann")
     await ann.say(ann.dm(), "/imagine")
     question = await telegram.until(lambda: next(iter(answers(telegram, ann.dm())), None))
@@ -147,15 +147,15 @@ async def test_missing_words_are_asked_for(telegram):
     assert "a blue star" in words_of(message)
 
 
-#: What waits for the bot, by whom; and after how many that were answered it is killed.
+#: The number of users, requests of each, and answers before the process is killed.
 PEOPLE, EACH, BEFORE = 4, 5, 5
 
-#: What goes wrong meanwhile, so that something is said of it.
+#: Faults that cause log records.
 FAULTS = {"getMe": "reset", "getUpdates": "half", "sendMessage": 500, "editMessageMedia": "reset"}
 
 
 def webhook():
-    """Return the settings of a process that Telegram brings its news to."""
+    """Return the settings of a process with a webhook."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -165,7 +165,7 @@ def webhook():
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_killed_with_updates_waiting(tmp_path, mode):
-    """Of what waited when everything was killed all is painted after the restart, each once; no byte of the log tells the token."""
+    """After a kill, every waiting request is completed once after the restart, and no log record contains the token."""
     settings = {"LOG__LEVEL": "debug"} | (webhook() if mode == "webhook" else {})
     async with Telegram() as telegram:
         people = [telegram.user(f"person{number}") for number in range(PEOPLE)]
@@ -196,7 +196,7 @@ async def test_killed_with_updates_waiting(tmp_path, mode):
 
 
 async def test_what_is_due_is_told_when_it_starts(tmp_path):
-    """A group whose week was over while Easel was not there is told as soon as it is, once."""
+    """A digest that became due while Easel was stopped is posted once after startup."""
     url = f"sqlite+aiosqlite:///{tmp_path}/easel.db"
     async with Telegram() as telegram:
         group = telegram.group("Studio", telegram.user("ann"))

@@ -1,4 +1,4 @@
-"""Who says something on Telegram, and what of it is said to the bot."""
+"""Senders on Telegram, and which of their messages are meant for the bot."""
 
 import pytest
 
@@ -10,7 +10,7 @@ SMALL = "--steps 1 --size 64x64"
 
 
 async def forwarded(chat, user, channel, text):
-    """Have somebody pass on what somebody else said."""
+    """Forward a text of another user to a chat."""
     said = channel.next_id()
     origin = {"type": "hidden_user", "date": chat.telegram.now(), "sender_user_name": "Eve"}
     length = len(text.split()[0])
@@ -21,13 +21,13 @@ async def forwarded(chat, user, channel, text):
 
 
 async def settled(chat, user, channel):
-    """Wait until all that was said before was acted on."""
+    """Wait until all earlier messages are handled."""
     said = await user.say(channel, "/queue")
     await chat.answer(channel, said)
 
 
 async def test_a_command_that_is_passed_on_is_no_command(chat):
-    """What somebody passes on is not done as if they had said it; a picture's words may be."""
+    """A forwarded command is not executed, while a forwarded prompt may be."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -41,7 +41,7 @@ async def test_a_command_that_is_passed_on_is_no_command(chat):
 
 
 async def test_who_speaks_as_a_channel_is_asked_to_be_themselves(chat):
-    """One person can speak as many channels: none of them is a person with credits of its own."""
+    """A user who posts as a channel is asked to post as themselves, because each channel would be a user with separate credits."""
     eve = chat.telegram.user("eve")
     group = chat.telegram.supergroup("Studio", eve)
     channel = chat.telegram.channel("news", eve)
@@ -55,7 +55,7 @@ async def test_who_speaks_as_a_channel_is_asked_to_be_themselves(chat):
 
 
 async def test_who_looks_after_a_group_is_asked_for_again_soon(chat, monkeypatch):
-    """Where Telegram did not say who looks after a group it is asked again at the next occasion, and not believed that nobody does."""
+    """If Telegram failed to return a group's administrators, it is asked again next time instead of assuming there are none."""
     monkeypatch.setattr("adapters.telegram.chat_members._UNKNOWN_SECONDS", 0.05)
     ann, mod = chat.telegram.user("ann"), chat.telegram.user("mod")
     group = chat.telegram.supergroup("Studio", ann)
@@ -72,7 +72,7 @@ async def test_who_looks_after_a_group_is_asked_for_again_soon(chat, monkeypatch
 
 @pytest.mark.parametrize("line", ["/queue", "/help", "/settings", "/preset list"])
 async def test_a_command_in_answer_to_a_picture(chat, line):
-    """A command that doesn't take a picture does without the one that it answers, which is not even fetched."""
+    """A command without a picture parameter ignores the picture that it replies to, and does not fetch it."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)
@@ -84,7 +84,7 @@ async def test_a_command_in_answer_to_a_picture(chat, line):
 
 
 async def test_an_album_with_words_is_answered_once(chat):
-    """Of an album whose first picture carries the words the first one is the source, and nothing is said of the others."""
+    """In an album with a caption on the first picture, that picture is the source, and the others are not mentioned."""
     ann, dm = await chat.started()
     before = len(chat.answers(dm))
     await ann.album(dm, [png("red"), png("blue"), png("green")], caption="a boat --steps 4 --size 64x64")
@@ -94,7 +94,7 @@ async def test_an_album_with_words_is_answered_once(chat):
 
 
 async def test_prompts_that_are_added_to_a_message_are_painted(chat):
-    """A message that was changed to ask for one more picture gets that one, with a card, and the others once."""
+    """A prompt added by editing a message is run once, with its own card, and the other prompts are not run again."""
     ann, dm = await chat.started()
     said = await ann.say(dm, f"a red circle {SMALL} || a blue boat {SMALL}")
     await chat.pictures(dm, 2)
@@ -107,7 +107,7 @@ async def test_prompts_that_are_added_to_a_message_are_painted(chat):
 
 
 async def test_an_answer_to_a_mistake_is_what_it_says(chat):
-    """What is said in answer to a sentence about a command that does not exist is a prompt, and not an answer to a question."""
+    """A reply to an error about an unknown command is a prompt, not an answer to a question."""
     ann, dm = await chat.started()
     said = await ann.say(dm, "/imagin a red circle")
     mistake = await chat.answer(dm, said)

@@ -1,4 +1,4 @@
-"""Chats that were told as much as they may be: what waits for their turn holds up nobody else, and nothing of it is lost."""
+"""Chats that have used up their rate limit: waiting messages delay no other chat, and none is lost."""
 
 import asyncio
 
@@ -11,12 +11,12 @@ from tests.adapters.telegram.chat import is_done, open_chat, words_of
 
 SMALL = "--steps 1 --size 64x64"
 
-#: Longer than any test waits.
+#: In seconds. Longer than any test waits.
 LONG = 600.0
 
 
 async def test_a_chat_that_may_be_told_nothing_holds_up_no_other(chat):
-    """Results of a group that has to rest wait in the outbox: others get theirs at once, and nobody is asked whether they arrived."""
+    """Results for a group that must pause wait in the outbox, other chats get theirs at once, and no delivery becomes unsure."""
     people = [chat.telegram.user(f"p{number}") for number in range(10)]
     group = chat.telegram.supergroup("Studio", *people)
     ann, dm = await chat.started()
@@ -39,7 +39,7 @@ async def test_a_chat_that_may_be_told_nothing_holds_up_no_other(chat):
 
 
 async def test_a_turn_that_takes_too_long_is_not_waited_for():
-    """Who has no patience hears at once for how long there is no room, also behind others who wait, and takes nothing."""
+    """A message that would wait too long, also behind waiting messages, fails at once with the wait, and uses up nothing."""
     budget = RateLimiter(minute=60.0, second=0.0)
     await budget.turn(-1, 15)
     with pytest.raises(Spent) as spent:
@@ -54,7 +54,7 @@ async def test_a_turn_that_takes_too_long_is_not_waited_for():
 
 
 async def test_room_is_kept_for_albums(chat):
-    """Of what a group may be told so much is kept as the ends of all that is painted there take: an album takes one for each picture."""
+    """In a group, as many messages are reserved as the results of its running jobs need, one for each picture of an album."""
     ann = chat.telegram.user("ann")
     group = chat.telegram.supergroup("Studio", ann)
     chat.painter.may.clear()
@@ -76,7 +76,7 @@ async def test_room_is_kept_for_albums(chat):
 
 
 async def test_a_press_is_answered_before_the_chat_is_told(chat, monkeypatch):
-    """A press in a group that may be told nothing now is answered all the same, before Telegram gives up waiting."""
+    """A press in a group that must pause is answered anyway, before Telegram's time limit."""
     monkeypatch.setattr("adapters.telegram.callbacks._ANSWER_SECONDS", 0.2)
     ann = chat.telegram.user("ann")
     group = chat.telegram.supergroup("Studio", ann)
@@ -89,7 +89,7 @@ async def test_a_press_is_answered_before_the_chat_is_told(chat, monkeypatch):
 
 
 async def test_what_comes_too_late_for_a_press_is_said_in_a_message(chat, monkeypatch):
-    """A sentence that is only for who pressed, and that comes too late for the answer to the press, is sent to them alone."""
+    """A private sentence that is too late for the answer to a press is sent to the user alone."""
     monkeypatch.setattr("adapters.telegram.callbacks._ANSWER_SECONDS", 0.2)
     ann, bob = chat.telegram.user("ann"), chat.telegram.user("bob")
     await bob.start()
@@ -106,7 +106,7 @@ async def test_what_comes_too_late_for_a_press_is_said_in_a_message(chat, monkey
 
 
 async def test_chats_that_wait_leave_room_to_others(telegram, tmp_path, monkeypatch):
-    """However many chats wait until they may be told something, others are answered meanwhile."""
+    """However many chats wait for their rate limit, other chats are answered in the meantime."""
     monkeypatch.setattr("adapters.telegram.update_inbox.MOST_AT_ONCE", 2)
     async with open_chat(tmp_path, telegram) as chat:
         ann, bob = telegram.user("ann"), telegram.user("bob")
@@ -121,7 +121,7 @@ async def test_chats_that_wait_leave_room_to_others(telegram, tmp_path, monkeypa
 
 
 async def test_an_answer_that_telegram_did_not_take_is_given_again(chat):
-    """What Telegram asks to be told later, in answer to a message or to a press, is told later, once."""
+    """An answer to a message or press that Telegram asks to retry later is sent later, once."""
     ann, dm = await chat.started()
     fault = chat.telegram.fault("sendMessage", ("429", 1))
     said = await ann.say(dm, "/help")
@@ -137,7 +137,7 @@ async def test_an_answer_that_telegram_did_not_take_is_given_again(chat):
 
 
 async def test_a_press_that_comes_to_nothing_says_so(chat):
-    """Where Telegram does not take what a press asks for, whoever pressed is told."""
+    """If Telegram refuses what a press should send, the user is told."""
     ann, dm = await chat.started()
     await ann.say(dm, f"a red circle {SMALL}")
     (message,) = await chat.pictures(dm)

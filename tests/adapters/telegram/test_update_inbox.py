@@ -1,4 +1,4 @@
-"""How news come from Telegram: asked for by one process, or brought to a door; kept first, acted on once."""
+"""Updates from Telegram: polled by one process or received by webhook; stored first, handled once."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
 @pytest.fixture
 def door():
-    """Return the settings of a bot that Telegram brings its news to."""
+    """Return the settings of a bot with a webhook."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -27,12 +27,12 @@ def door():
 
 
 def told(caplog, event):
-    """Return how often something was written into the log."""
+    """Return how many log records contain an event."""
     return sum(event in one.getMessage() for one in caplog.records)
 
 
 async def test_another_program_with_the_token_is_told_once(chat, telegram, caplog):
-    """Where another program asks too it is said once, with the cure, and not with every question; what people say is heard all the same."""
+    """If another program polls with the same token, this is logged once with the remedy, and updates are still handled."""
     ann, dm = await chat.started()
     async with httpx.AsyncClient(base_url=f"{telegram.api_base}{telegram.token}") as other:
         for _ in range(5):
@@ -50,13 +50,13 @@ async def test_another_program_with_the_token_is_told_once(chat, telegram, caplo
 
 
 async def test_one_process_asks_and_another_takes_over(telegram, tmp_path):
-    """Of two processes with one store one asks at a time; when it ends the other goes on, and nothing is asked twice."""
+    """Of two processes with one store, one polls at a time, and the other takes over when it ends, without handling updates twice."""
     async with open_chat(tmp_path, telegram) as first:
         ann, dm = await first.started()
         async with open_chat(tmp_path, telegram) as second:
             await ann.say(dm, f"a red circle {SMALL}")
             await first.pictures(dm)
-            # The first one ends as it does when its process is told to.
+            # The first one ends as on a shutdown of its process.
             await first.adapter.__aexit__(None, None, None)
             await ann.say(dm, f"a blue circle {SMALL}")
             await second.pictures(dm, 2)
@@ -65,7 +65,7 @@ async def test_one_process_asks_and_another_takes_over(telegram, tmp_path):
 
 
 async def test_news_are_brought(telegram, tmp_path, door):
-    """With a webhook Telegram is told where and by which word it is known, and what it brings is acted on."""
+    """With a webhook, Telegram gets the URL and the secret, and the updates that it sends are handled."""
     async with open_chat(tmp_path, telegram, **door) as chat:
         ann, dm = await chat.started()
         await ann.say(dm, f"a red circle {SMALL}")
@@ -73,7 +73,7 @@ async def test_news_are_brought(telegram, tmp_path, door):
         assert (telegram.updates.webhook.url, telegram.updates.webhook.secret) == (door["webhook_url"], SECRET)
         assert not telegram.asked("getUpdates")
     async with open_chat(tmp_path, telegram) as chat:
-        # Asking takes the webhook away, and loses nothing.
+        # Polling removes the webhook and loses no update.
         await ann.say(dm, f"a blue circle {SMALL}")
         await chat.pictures(dm, 2)
         assert telegram.updates.webhook.url == ""
@@ -81,7 +81,7 @@ async def test_news_are_brought(telegram, tmp_path, door):
 
 @pytest.mark.parametrize("secret", ["", "open-sesame_2", "open-sesame_", "öpen", "x" * 5_000])
 async def test_nobody_else_is_let_in(telegram, tmp_path, door, secret):
-    """Whoever knocks without the word is turned away, learns nothing, and nothing of it is kept."""
+    """A webhook request without the right secret is refused with an empty body, and nothing of it is stored."""
     update = {"update_id": 7, "message": {"message_id": 1, "date": 1, "chat": {"id": 5, "type": "private"}, "text": "a red circle"}}
     async with open_chat(tmp_path, telegram, **door) as chat, httpx.AsyncClient() as stranger:
         headers = {HEADER: secret.encode()} if secret else {}
@@ -105,7 +105,7 @@ async def test_nobody_else_is_let_in(telegram, tmp_path, door, secret):
     ids=["empty", "no json", "a list", "no number", "words", "endless", "deep", "huge"],
 )
 async def test_what_is_no_news_is_refused(telegram, tmp_path, door, body, status):
-    """What is brought with the right word and is no update is refused, kept nowhere, and harms nobody."""
+    """A webhook request with the right secret that is not an update is refused and not stored, and does no harm."""
     async with open_chat(tmp_path, telegram, **door) as chat, httpx.AsyncClient() as other:
         answer = await other.post(door["webhook_url"], content=body, headers={HEADER: SECRET})
         assert answer.status_code == status
@@ -118,7 +118,7 @@ async def test_what_is_no_news_is_refused(telegram, tmp_path, door, body, status
 
 
 async def test_news_that_nobody_understands_stop_nothing(telegram, tmp_path, door):
-    """An update of a kind that Easel does not know, or that is cut short, is put aside, and the next one is heard."""
+    """An update of an unknown kind, or an incomplete update, is set aside, and the next one is handled."""
     odd = [
         {"update_id": 1},
         {"update_id": 2, "sun_rose": {}},
@@ -140,7 +140,7 @@ async def test_news_that_nobody_understands_stop_nothing(telegram, tmp_path, doo
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_news_that_come_again_are_done_once(telegram, tmp_path, door, mode):
-    """Messages and presses that are brought several times, in any order, are acted on once each."""
+    """Messages and presses that arrive several times, in any order, are each handled once."""
     shuffled = random.Random(7)
     async with open_chat(tmp_path, telegram, **(door if mode == "webhook" else {})) as chat:
         ann, dm = await chat.started()
@@ -161,7 +161,7 @@ async def test_news_that_come_again_are_done_once(telegram, tmp_path, door, mode
 
 
 async def test_nothing_is_confirmed_before_it_is_kept(chat, telegram, monkeypatch):
-    """While the store takes nothing in, Telegram is not told that anything came; once it does, everything is acted on."""
+    """While the store fails, no update is confirmed to Telegram; once it works, everything is handled."""
     ann, dm = await chat.started()
     real, broken = Inbox.take, asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What people write never has an effect in what the bot says."""
+"""User text never has an effect as markup in the bot's messages."""
 
 import re
 
@@ -17,15 +17,15 @@ HOSTILE = (
     "<a href='tg://user?id=777'>you</a> @ann_user @all \u202e\u200b &amp;amp; \ud83d",
 )
 
-#: What begins something in a prompt, and how it is written as itself.
+#: Characters that open a construct of the prompt grammar, and their escaped form.
 OPENING, ESCAPED = re.compile(r"[(\[{<\\]"), r"\\\g<0>"
 
-#: What the bot itself makes of its words, and what Telegram makes of an address: a link that says where it leads.
+#: Entities that the bot itself adds, and that Telegram makes of a plain address, which shows where it leads.
 HARMLESS = {"bold", "code", "italic", "bot_command", "url", "hashtag", "cashtag"}
 
 
 def entities(message):
-    """Return the entities of every version of a message, each with its words."""
+    """Return the entities of all versions of a message, each with its text."""
     found = []
     for version in (*message.edits, message):
         units = words_of(version).encode("utf-16-le")
@@ -37,7 +37,7 @@ def entities(message):
 
 @pytest.mark.parametrize("words", HOSTILE)
 async def test_words_have_no_effect(chat, words):
-    """No link, call, spoiler or style of theirs is in anything that is said, in no version of it; and it is said as it was written."""
+    """In all versions of all messages, user text creates no link, mention, spoiler or style, and is shown as written."""
     ann, dm = await chat.started()
     shown = words.encode("utf-8", "replace").decode().partition("||")[0].strip()
     await ann.say(dm, f"{OPENING.sub(ESCAPED, shown)} --steps 1 --size 64x64")
@@ -55,7 +55,7 @@ async def test_words_have_no_effect(chat, words):
 
 
 async def test_nor_has_a_name(chat):
-    """What people are called has no effect either, where it is told."""
+    """Names of users and groups have no effect as markup in messages that contain them."""
     mod = chat.telegram.user("mod")
     mod.first_name = "</b><a href='http://x'>@all"
     group = chat.telegram.supergroup("<b>@Studio</b>")
@@ -68,7 +68,7 @@ async def test_nor_has_a_name(chat):
 
 
 async def test_albums_say_it_as_it_is(chat):
-    """The captions of an album are read by nobody: what is written in them is what is seen."""
+    """Captions of an album have no markup: they show exactly what was written."""
     ann, dm = await chat.started()
     await ann.say(dm, r"\<b>red\</b> @all circle --count 2 --steps 1 --size 64x64")
     await chat.telegram.until(lambda: len([one for one in chat.answers(dm) if one.media_group_id]) == 2)
@@ -83,7 +83,7 @@ async def test_albums_say_it_as_it_is(chat):
     st.integers(40, 400),
 )
 def test_pages_hold_everything(lines, first, rest):
-    """Whatever is said is parted into pages that Telegram takes, each within its bounds, and nothing of it is lost or has an effect."""
+    """A text of any length is split into pages within Telegram's limits, and nothing of it is lost or has an effect as markup."""
     given_lines = [StatusLine(said.encode("utf-8", "ignore").decode(), about.encode("utf-8", "ignore").decode()) for said, about in lines]
     pages = render.pages(given_lines, first, rest)
     read = [markup.formatted(page, "HTML") for page in pages]
