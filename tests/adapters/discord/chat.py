@@ -1,4 +1,4 @@
-"""A bot in an emulated Discord, with a real store; its engine paints plain colours, at once."""
+"""A bot on an emulated Discord with a real store; its engine returns plain colours at once."""
 
 import asyncio
 import re
@@ -23,17 +23,17 @@ from tests.adapters.web.chat import config, png
 from tests.emulators.discord import Discord
 from tests.emulators.discord.library import discord as library
 
-#: Seconds for a first answer. Discord's three are too few for a computer that runs several tests: what comes late is told to nobody,
-#: and a test would wait in vain for it.
+#: The seconds allowed for a first response. Discord's three are too few for a computer that runs several tests: a late response
+#: is dropped, and a test would wait for it in vain.
 UNHURRIED = 120.0
 
 
 @asynccontextmanager
 async def quick(**more):
-    """Give an emulated Discord that lets bots be as quick as they can, and have the adapter be that; at the end it has obeyed."""
+    """Yield an emulated Discord without rate limits and shorten the pauses of the adapter; finally, assert that no request was invalid."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("adapters.discord.adapter.CardThrottle", partial(CardThrottle, place_seconds=0.02, message_seconds=0.02))
-        # The adapter leads the library to this Discord; afterwards it is where it was.
+        # The adapter points the library at this Discord; afterwards the addresses are restored.
         for owner, name in (
             (library.http.Route, "BASE"),
             (library.asset.Asset, "BASE"),
@@ -48,13 +48,13 @@ async def quick(**more):
 
 
 def configured(folder, discord, **section):
-    """Return the configuration of a bot that is there and keeps what it keeps in a folder."""
+    """Return the configuration of a bot on it that stores its data in a folder."""
     there = Section(token=discord.token, api_base=discord.api_base, **section)
     return config(folder).model_copy(update={"discord": there})
 
 
 class Painter:
-    """An engine. It waits for `may` before each request; `preview` is what it shows meanwhile."""
+    """An engine. It waits for `may` before each request; `preview` is the preview that it yields before."""
 
     is_able = True
     preview = None
@@ -64,11 +64,11 @@ class Painter:
         self.may.set()
 
     def model_infos(self):
-        """Offer the model that everybody has."""
+        """Return the demo model."""
         return {"demo": None}
 
     async def run(self, request):
-        """Paint."""
+        """Yield one step, and pictures in plain colours when allowed."""
         yield Step(1, request.steps, self.preview)
         await self.may.wait()
         for index in range(request.count):
@@ -80,7 +80,7 @@ class Painter:
 
 @dataclass(frozen=True)
 class Chat:
-    """A bot that runs there."""
+    """A bot that runs on the emulated Discord."""
 
     discord: Discord
     store: Store
@@ -88,17 +88,17 @@ class Chat:
     painter: Painter
 
     def channel(self, name="general", **more):
-        """Return a channel of a server of its own, and two who are in it."""
+        """Return a channel in a new server, and two members of it."""
         guild = self.discord.guild("Studio")
         return guild.channel(name, **more), *(self.discord.user(one).join(guild) for one in ("ann", "bob"))
 
     async def connected(self):
-        """Wait until the bot is there and has told its commands, where that had to be done."""
+        """Wait until the bot is connected and has registered its commands if necessary."""
         await self.discord.ready()
         await self.discord.until(lambda: (telling := self.adapter._telling) is not None and telling.done())
 
     async def pictures(self, channel, count=1):
-        """Wait until so many messages show pictures in a place and return them."""
+        """Wait for exactly this number of messages with finished pictures in a channel and return them."""
 
         def shown():
             found = [one for one in channel.messages if one.author is self.discord.bot and is_done(one) and not one.is_ephemeral]
@@ -109,29 +109,29 @@ class Chat:
         return found
 
     async def job(self, message):
-        """Return the job that a message shows."""
+        """Return the job of a message."""
         (wire,) = {wire for _, wire, _ in message.buttons() if wire.startswith("again:")}
         return await self.store.jobs.get(wire.removeprefix("again:"))
 
 
 def is_done(message):
-    """Return whether a message shows a finished request."""
+    """Return whether a message shows a finished job."""
     return bool(message.files) and any(wire.startswith("again:") for _, wire, _ in message.buttons())
 
 
 def read(message):
-    """Return what a message says as people read it."""
+    """Return the text of a message as users read it."""
     return re.sub(r"\\([^\w\s])", r"\1", "\n".join(message.texts()))
 
 
 async def told(use):
-    """Wait until somebody alone was told something and return it."""
+    """Wait for an ephemeral answer to an interaction and return it."""
     return (await use.discord.until(lambda: [one for one in [use.message, *use.followups] if one and one.is_ephemeral and one.texts()]))[-1]
 
 
 @asynccontextmanager
 async def open_chat(folder, discord, commands=COMMANDS, **section):
-    """Give a bot that is connected; `section` is its `[discord]`."""
+    """Yield a connected bot; `section` is its `[discord]`."""
     settings, painter, router = configured(folder, discord, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("discord",))

@@ -1,4 +1,4 @@
-"""A bot on an emulated Discord, in this process and in a hurry, and what its people see."""
+"""A bot on an emulated Discord in this process, without pauses, and helpers that check what its users see."""
 
 import asyncio
 import os
@@ -37,38 +37,38 @@ from tests.emulators.discord import Discord, Message, world
 from tests.running import on_one_core
 from tests.stores import ALL
 
-#: How often what can go wrong goes wrong.
+#: The number of rounds of each fault.
 ROUNDS = int(os.environ.get("EASEL_TEST_ROUNDS", "1"))
 
-#: A picture that is painted at once.
+#: Parameters of a picture that is ready at once.
 SMALL = {"size": "64x64", "steps": 2, "scheduler": "euler"}
 WORDS = "--size 64x64 --steps 2 --scheduler euler"
 
 
 def some(cases, every):
-    """Return each so-manieth of many ways to go wrong; all of them if everything is tried, or rounds are asked for."""
+    """Return every n-th case, or all cases if everything is tested or rounds are requested."""
     return list(cases) if ALL or "EASEL_TEST_ROUNDS" in os.environ else list(cases)[::every]
 
 
 def named(one):
-    """Return what a case is called in the name of its test."""
+    """Return the name of a case in a test id."""
     return getattr(one, "__name__", str(one))
 
 
 class Hasty:
-    """`asyncio` for a library that pauses for seconds."""
+    """A stand-in for `asyncio` in a library that sleeps for seconds."""
 
     def __getattr__(self, name):
         return getattr(asyncio, name)
 
     @staticmethod
     async def sleep(seconds, result=None):
-        """Sleep, but not for long."""
+        """Sleep for a short time only."""
         return await asyncio.sleep(min(seconds, 0.02), result)
 
 
 class Clock:
-    """`time` for the adapter and Discord, which tests can put forward."""
+    """A stand-in for `time` in the adapter and the emulator, which tests can move forward."""
 
     def __init__(self):
         self.ahead = 0.0
@@ -77,12 +77,12 @@ class Clock:
         return getattr(time, name)
 
     def time(self):
-        """Return the seconds since 1970, and those that were skipped."""
+        """Return the seconds since 1970, plus the skipped seconds."""
         return time.time() + self.ahead
 
 
 class Gate:
-    """An engine that begins with nothing while its gate is closed."""
+    """An engine that starts no request while its gate is closed."""
 
     def __init__(self, engine):
         self._engine = engine
@@ -91,23 +91,23 @@ class Gate:
 
     @property
     def is_able(self):
-        """Whether anything can be painted."""
+        """Whether the engine can run requests."""
         return self._engine.is_able
 
     def model_infos(self):
-        """Return what can be asked for."""
+        """Return the available models."""
         return self._engine.model_infos()
 
     def open(self):
-        """Let everything begin."""
+        """Let requests start."""
         self._may.set()
 
     def close(self):
-        """Let nothing begin any more."""
+        """Let no more requests start."""
         self._may.clear()
 
     async def run(self, request):
-        """Paint, in time."""
+        """Run a request when the gate is open."""
         await self._may.wait()
         async with aclosing(self._engine.run(request)) as events:
             async for event in events:
@@ -126,12 +126,12 @@ class Stage:
     clock: Clock
 
     def scene(self, *names):
-        """Return a new channel in a new server with people in it, as they are named."""
+        """Return a new channel in a new server, and members with these names."""
         guild = self.discord.guild("a server")
         return guild.channel("general"), *(self.discord.user(name).join(guild) for name in names)
 
     async def jobs(self, channel, count=1):
-        """Return the ids of the jobs of a channel, which are those of its threads too, when there are so many."""
+        """Return the ids of the jobs of a channel and its threads, when there are at least `count`."""
         address = MessageRef("discord", (channel.parent or channel).id)
 
         async def found():
@@ -141,7 +141,7 @@ class Stage:
         return [one.id for one in await self.discord.until(found)]
 
     async def begun(self, use):
-        """Wait until the card of a use is seen, and return its job."""
+        """Wait for the card of an interaction, and return its job."""
 
         def found():
             wires = [wire for _, wire, _ in use.message.buttons()] if use.message else []
@@ -159,7 +159,7 @@ class Stage:
         return await self.discord.until(over)
 
     async def tried(self, job, times):
-        """Wait until so many attempts to deliver a job have ended without success."""
+        """Wait until this number of delivery attempts for a job have failed."""
 
         async def failed():
             found = await self.store.outbox.of_job(job)
@@ -168,21 +168,21 @@ class Stage:
         await self.discord.until(failed)
 
     async def shows(self, job, *channels) -> tuple[list[Message], list[Message]]:
-        """Return the messages in which a job's picture is, and those that show the job without it."""
+        """Return the messages with a job's picture, and the messages that show the job without it."""
         names = [picture.id for picture in (await self.store.pictures.of_jobs([job]))[job]]
         messages = [one for channel in channels for one in channel.messages if one.author is self.discord.bot and not one.is_ephemeral]
         full = [one for one in messages if any(name in file.filename for file in one.files for name in names)]
         return full, [one for one in messages if one not in full and any(job in wire for _, wire, _ in one.buttons())]
 
     async def once(self, job, *channels):
-        """Check that a job's picture arrived, is seen once, and that nothing else is left of it; return the message."""
+        """Check that a job was delivered and is shown exactly once, with nothing else left; return the message."""
         assert (await self.told(job)).state == SENT
         (message,), left = await self.shows(job, *channels)
         assert left == []
         return message
 
     async def works(self, channel, user):
-        """Check that somebody else is answered as ever."""
+        """Check that another user is served as usual."""
         await self.discord.ready()
         assert await user.complete(channel, "imagine", "model", "de", prompt="x") == [{"name": "demo", "value": "demo"}]
         use = await user.use(channel, "imagine", prompt="a green tree", **SMALL)
@@ -190,7 +190,7 @@ class Stage:
         assert self.discord.rejected == []
 
     def later(self, seconds):
-        """Let time pass for Discord and for the bot."""
+        """Let time pass for Discord and the bot."""
         self.clock.ahead += seconds
         for use in self.discord.uses:
             use.began -= seconds
@@ -198,10 +198,10 @@ class Stage:
 
 @contextmanager
 def hurried(*, message_seconds=0.02):
-    """Let nobody wait: neither the bot nor its library; give the clock that they go by."""
+    """Shorten all pauses of the bot and its library; yield the clock of both."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        # The adapter leads the library to this Discord; afterwards it is where it was.
+        # The adapter points the library at this Discord; afterwards the addresses are restored.
         base, gateway = library.http.Route, library.gateway.DiscordWebSocket
         for owner, name in ((base, "BASE"), (gateway, "DEFAULT_GATEWAY"), (library.asset.Asset, "BASE")):
             patch.setattr(owner, name, getattr(owner, name))
@@ -221,7 +221,7 @@ def hurried(*, message_seconds=0.02):
 
 @asynccontextmanager
 async def painting():
-    """Give an engine that has painted."""
+    """Yield an engine that has loaded its model."""
     async with AsyncExitStack() as stack:
         with on_one_core():
             engine = LocalEngine(EngineSettings(devices=("cpu",)), read_catalogue([], None, WEIGHTS))
@@ -232,7 +232,7 @@ async def painting():
 
 @asynccontextmanager
 async def staged(engine, folder, *, message_seconds=0.02):
-    """Give a bot that is connected to an emulated Discord of its own."""
+    """Yield a bot that is connected to its own emulated Discord."""
     with hurried(message_seconds=message_seconds) as clock:
         async with Discord() as discord:
             discord.bucket(None)

@@ -1,4 +1,4 @@
-"""What people do with commands and buttons in Discord, and what they and others see of it."""
+"""Commands and buttons on Discord, and what their user and others see."""
 
 import pytest
 
@@ -10,17 +10,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def labels(message):
-    """Return what stands on the buttons of a message."""
+    """Return the labels of a message's buttons."""
     return [label for label, _, _ in message.buttons()]
 
 
 def seen(channel):
-    """Return the messages of a channel that everybody sees."""
+    """Return the messages of a channel that every member sees."""
     return [one for one in channel.messages if not one.is_ephemeral]
 
 
 async def test_a_command_becomes_a_card(chat):
-    """A slash command is answered for everybody, and its answer becomes the picture with what can be done with it, in a fixed order."""
+    """A slash command gets a public response, which becomes the picture with its buttons in a fixed order."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, "imagine", prompt="a red circle", steps=3)
     (shown,) = await chat.pictures(channel)
@@ -30,7 +30,7 @@ async def test_a_command_becomes_a_card(chat):
 
 
 async def test_an_attached_picture(chat):
-    """The picture of an attachment option is what the request starts from."""
+    """The picture of an attachment option is the source of the request."""
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a blue star", strength=0.4, image=("cat.png", png("yellow")))
     (shown,) = await chat.pictures(channel)
@@ -38,7 +38,7 @@ async def test_an_attached_picture(chat):
 
 
 async def test_what_is_attached_and_no_picture(chat):
-    """A file that is no picture is refused to its person alone."""
+    """A file that is not a picture is refused in an ephemeral message."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, "imagine", prompt="a blue star", image=("cat.png", b"meow"))
     assert (await told(use)).texts()
@@ -47,7 +47,7 @@ async def test_what_is_attached_and_no_picture(chat):
 
 @pytest.mark.parametrize("name", ["help", "queue", "quota", "history"])
 async def test_private_answers(chat, name):
-    """What somebody asks about themselves nobody else sees."""
+    """Answers about the user are ephemeral."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, name)
     assert (await told(use)) is use.message
@@ -55,7 +55,7 @@ async def test_private_answers(chat, name):
 
 
 async def test_a_refused_request(chat):
-    """Of a request that was refused nothing stays for everybody to see, and the sentence is for its person alone."""
+    """A refused request leaves no public message, and the error is ephemeral."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, "imagine", prompt="a red circle", size="enormous")
     assert "enormous" in (await told(use)).texts()[0]
@@ -64,7 +64,7 @@ async def test_a_refused_request(chat):
 
 
 async def test_words_that_a_model_does_not_know(chat):
-    """What is said beside a picture is for its person alone; the picture is for everybody."""
+    """A note about unknown words is ephemeral, while the picture is public."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, "imagine", prompt="a xylophone")
     assert "xylophone" in (await told(use)).texts()[0]
@@ -72,7 +72,7 @@ async def test_words_that_a_model_does_not_know(chat):
 
 
 async def test_several_prompts(chat):
-    """Each prompt gets a message of its own, with its own picture."""
+    """Each prompt gets its own message with its own picture."""
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle || a blue star || a green tree")
     shown = await chat.pictures(channel, 3)
@@ -81,7 +81,7 @@ async def test_several_prompts(chat):
 
 
 async def test_rows_for_a_few_pictures(chat):
-    """Up to five pictures have a button each for what can be done with one of them, and a list for what takes one away."""
+    """Up to five pictures have one button each for every action, and a list for deleting."""
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle", count=5)
     (shown,) = await chat.pictures(channel)
@@ -95,7 +95,7 @@ async def test_rows_for_a_few_pictures(chat):
 
 
 async def test_lists_for_many_pictures(chat):
-    """More than five pictures have a list for each deed, and buttons once one of them is deleted."""
+    """More than five pictures have a list for each action, and buttons once one of them is deleted."""
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle", count=6)
     (shown,) = await chat.pictures(channel)
@@ -109,7 +109,7 @@ async def test_lists_for_many_pictures(chat):
 
 
 async def test_others_make_their_own(chat):
-    """Who presses what is another's is told so alone, and can have the same for themselves."""
+    """A press on another user's button is refused in an ephemeral message with a button to repeat the request oneself."""
     channel, ann, bob = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle", seed=7)
     (shown,) = await chat.pictures(channel)
@@ -120,7 +120,7 @@ async def test_others_make_their_own(chat):
 
 
 async def test_cancelled(chat):
-    """A press on Cancel changes the card and says nothing besides."""
+    """A press on Cancel changes the card and sends no message."""
     channel, ann, _ = chat.channel()
     chat.painter.may.clear()
     try:
@@ -135,7 +135,7 @@ async def test_cancelled(chat):
 
 
 async def test_a_form(chat):
-    """Edit… asks for what people change most, filled in with what it is; sent in it is painted anew."""
+    """Edit… opens a form with the most common parameters and their values; submitting it queues a new job."""
     channel, ann, _ = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle", negative="fog", steps=3, size="128x64")
     (shown,) = await chat.pictures(channel)

@@ -1,4 +1,4 @@
-"""What Discord is told of the commands: derived from their declarations, and told anew only when they change."""
+"""The commands registered on Discord: derived from their declarations, and registered again only if they change."""
 
 import pytest
 from discord import AppCommandOptionType
@@ -38,7 +38,7 @@ async def preset_list(_ctx, _want: Search) -> Reply:
 
 @pytest.fixture
 def told(tmp_path):
-    """Returns what Discord would be told of commands, by name and kind."""
+    """Return a function that returns the payloads of commands by kind and name, and their digest."""
 
     async def tell(commands=COMMANDS, **settings):
         async with talk(tmp_path, commands) as chat:
@@ -51,7 +51,7 @@ def told(tmp_path):
     return tell
 
 
-#: What a declared parameter is to Discord.
+#: The option type of each kind of parameter.
 TYPES = {
     Kind.TEXT: AppCommandOptionType.string,
     Kind.WHOLE: AppCommandOptionType.integer,
@@ -63,13 +63,13 @@ TYPES = {
 
 
 def of(made, name):
-    """Return what is told of a command; one of two words is in the group of the first."""
+    """Return the payload of a command; a command of two words is in the group named by the first."""
     group, _, word = name.partition("_")
     return made[1, name] if (1, name) in made else next(one for one in made[1, group]["options"] if one["name"] == word)
 
 
 async def test_every_parameter_is_a_typed_option(told):
-    """Each command that is not hidden is there with its help, and each parameter with its type, its bounds and its description."""
+    """Each visible command is registered with its help, and each parameter with its type, bounds and description."""
     made, _ = await told()
     shown = [one for one in COMMANDS if not one.hidden]
     assert {name for kind, name in made if kind == 1} == {one.name.partition("_")[0] for one in shown}
@@ -92,21 +92,21 @@ async def test_every_parameter_is_a_typed_option(told):
 
 
 async def test_commands_are_where_people_are(told):
-    """Commands can be installed in servers and by persons, and used in servers, direct messages and groups."""
+    """Commands can be installed in servers and by users, and used in servers, direct messages and groups."""
     made, _ = await told()
     assert all(sorted(one["integration_types"]) == [0, 1] for one in made.values())
     assert all(sorted(one["contexts"]) == [0, 1, 2] for one in made.values())
 
 
 async def test_menus(told):
-    """Messages can be used as a source, told about and painted again; people's own pictures can be used as a source."""
+    """The context menu of a message offers Use as source, Info and Again; that of a user offers Use as source."""
     made, _ = await told()
     assert {name for kind, name in made if kind == 3} == {"Use as source", "Info", "Again"}
     assert {name for kind, name in made if kind == 2} == {"Use as source"}
 
 
 async def test_two_words_are_a_group(told):
-    """A command of two words is one of a group, its name the second word."""
+    """A command of two words is a subcommand of a group."""
     made, _ = await told((preset_save, preset_list))
     group = made[1, "preset"]
     assert {one["name"]: one["type"] for one in group["options"]} == {"save": 1, "list": 1}
@@ -114,7 +114,7 @@ async def test_two_words_are_a_group(told):
 
 
 async def test_age_restricted_commands_are_those_that_paint(told):
-    """Where painting is for age-restricted channels, Discord is told so of what paints and of nothing else."""
+    """If generation is limited to age-restricted channels, exactly the generating commands are marked as such."""
     plain, _ = await told()
     assert not any(one.get("nsfw") for one in plain.values())
     made, _ = await told(age_restricted=True)
@@ -122,7 +122,7 @@ async def test_age_restricted_commands_are_those_that_paint(told):
 
 
 async def test_what_is_told_is_known_by_its_digest(told):
-    """The digest is the same for the same declarations and server, and another one as soon as either changes."""
+    """The digest is equal for equal declarations and the same server, and changes with either."""
     (_, first), (_, second) = await told(), await told()
     assert first == second
     others = [await told((*COMMANDS, preset_save)), await told(age_restricted=True), await told(api_base="http://127.0.0.1:1/api/v10")]
@@ -130,7 +130,7 @@ async def test_what_is_told_is_known_by_its_digest(told):
 
 
 async def test_a_changed_translation_is_told(told, monkeypatch):
-    """Discord is told the commands anew where only what they are called in another language has changed."""
+    """A changed translation alone changes the digest."""
 
     async def other(_self, string, _locale, _context):
         return f"{string.message[:90]} – anders"
@@ -141,7 +141,7 @@ async def test_a_changed_translation_is_told(told, monkeypatch):
 
 
 async def test_what_discord_cannot_show_is_cut(told):
-    """Whole numbers beyond what Discord can count are bounded, and everything keeps the limits of a command."""
+    """Integers are bounded by what Discord can represent, and all commands keep Discord's limits."""
     made, _ = await told()
     seed = next(option for option in made[1, "imagine"]["options"] if option["name"] == "seed")
     assert seed["max_value"] <= 2**53

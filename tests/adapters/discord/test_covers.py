@@ -1,4 +1,4 @@
-"""Covered pictures on Discord: each part that shows one is a spoiler, and its file is named as one."""
+"""Covered pictures on Discord: each component that shows one is a spoiler, and its file is named as one."""
 
 import io
 
@@ -18,7 +18,7 @@ def jpeg():
 
 
 async def covered(chat):
-    """Return a channel whose pictures are covered, and who looks after it."""
+    """Return a channel whose pictures are covered, and its moderator."""
     channel, ann, _ = chat.channel()
     ann.join(channel.guild, permissions="manage_messages")
     use = await ann.use(channel, "rules", cover="on")
@@ -27,13 +27,13 @@ async def covered(chat):
 
 
 def versions(chat, place):
-    """Return every version of the bot's messages in a place that shows a picture."""
+    """Return all versions of the bot's messages in a channel that show a picture."""
     ours = [one for one in place.every_message if one.author is chat.discord.bot]
     return [version for one in ours for version in (*one.edits, one) if version.covered()]
 
 
 async def test_the_card_is_covered_with_its_preview_and_in_every_change(chat):
-    """A preview is covered, the pictures that take its place are, each of them, and so is what is painted again."""
+    """The preview in a card, each picture that replaces it and the pictures of later jobs are covered."""
     chat.painter.preview = jpeg()
     chat.painter.may.clear()
     channel, ann = await covered(chat)
@@ -51,7 +51,7 @@ async def test_the_card_is_covered_with_its_preview_and_in_every_change(chat):
 
 
 async def test_what_a_command_shows_is_covered(chat):
-    """A picture with its settings, and two beside each other, are covered, also for the eyes of one person."""
+    """Pictures in answers, with settings or side by side, are covered even if the answer is ephemeral."""
     channel, ann = await covered(chat)
     for _ in range(2):
         await ann.use(channel, "imagine", prompt="a red circle", size="64x64")
@@ -65,7 +65,7 @@ async def test_what_a_command_shows_is_covered(chat):
 
 
 async def test_elsewhere_pictures_are_open(chat):
-    """A rule is one channel's: in another one pictures are open, and there as soon as it is taken back."""
+    """The rule applies to one channel: pictures in another channel are open, and in this one once it is switched off."""
     channel, ann = await covered(chat)
     other = channel.guild.channel("other")
     await told(await ann.use(channel, "rules", cover="off"))

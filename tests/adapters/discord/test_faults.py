@@ -1,4 +1,4 @@
-"""What goes wrong between Easel and Discord: every picture is shown once, or told of, whatever it is."""
+"""Faults between Easel and Discord: every picture is shown once, or reported as not delivered."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ from tests.adapters.discord.stage import ROUNDS, SMALL, WORDS, named, some, stag
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.parametrize("number", range(ROUNDS))]
 
-#: What Discord or the network answers with; a number is a status, and a pair a status with a reason.
+#: Errors of Discord or the network: a number is a status, and a pair is a status with an error code.
 KINDS = (
     ("429", 0.02),
     "cloudflare",
@@ -28,13 +28,13 @@ KINDS = (
     "timeout-after-success",
 )
 
-#: Those that say that something will never be.
+#: Permanent refusals.
 REFUSALS = ((404, 10008), (401, 50027), (403, 50013), (400, 50083))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def standing(tmp_path_factory):
-    # So slow are cards here that none of them meets what is meant for the result. What is painted does not matter.
+    # Card updates are so slow here that none consumes a fault meant for the result. The content of pictures does not matter.
     async with staged(Painter(), tmp_path_factory.mktemp("bot"), message_seconds=1000.0) as stage:
         yield stage
 
@@ -47,19 +47,19 @@ def stage(standing):
 
 
 class Way:
-    """A way that a result takes: how a picture is asked for, and the request that brings it."""
+    """A way to deliver a result: how a picture is requested, and which API request delivers it."""
 
     def __init__(self, stage):
         self.stage = stage
         self.channel, self.ann = stage.scene("ann")
 
     async def ask(self):
-        """Ask for a picture that is not begun, and return its job when its card is there."""
+        """Request a picture whose job does not start, and return its job when its card is shown."""
         self.stage.gate.close()
         return await self.stage.begun(await self.ann.use(self.channel, "imagine", prompt="a red circle", **SMALL))
 
     async def say(self):
-        """The same in words."""
+        """Request a picture by a message, and return its job when its card is shown."""
         self.stage.gate.close()
         await self.ann.say(self.channel, f"<@BOT> a red circle {WORDS}")
         await self.stage.discord.until(lambda: any(said.buttons() for said in self.channel.messages))
@@ -67,24 +67,24 @@ class Way:
 
 
 async def by_token(way):
-    """The card is completed with the token of its interaction."""
+    """The card is edited with the token of its interaction."""
     return await way.ask(), "PATCH", "/webhooks/"
 
 
 async def own(way):
-    """The card is a message of the bot's own, and completed as such."""
+    """The card is a message of the bot, and is edited as such."""
     return await way.say(), "PATCH", f"/channels/{way.channel.id}/messages/"
 
 
 async def anew(way):
-    """Somebody took the card away, and the result is a message of its own."""
+    """The card was deleted, and the result is sent as a new message."""
     job = await way.ask()
     way.stage.discord.delete_message(way.channel.messages[-1])
     return job, "POST", f"/channels/{way.channel.id}/messages$"
 
 
 async def direct(way):
-    """The bot may not say anything there any more, and says it directly."""
+    """The bot may no longer see the channel, and sends the result in a direct message."""
     job = await way.say()
     way.channel.deny("view_channel")
     return job, "POST", f"/channels/{way.ann.dm().id}/messages$"
@@ -92,10 +92,10 @@ async def direct(way):
 
 @pytest.mark.parametrize(("kind", "taken"), some(product(KINDS, [by_token, own, anew, direct]), 5), ids=named)
 async def test_a_result_that_goes_wrong(stage, kind, taken, number):
-    """Whatever goes wrong while a result is brought, it is seen once, or it is known that it was not and the picture is kept."""
+    """Whatever fails during delivery, the result is shown once, or is known to be undelivered and its picture is kept."""
     way = Way(stage)
     job, method, path = await taken(way)
-    # Nobody is told of a message without files that it is too large.
+    # A message without files never gets the error for files that are too large.
     times = 1 + number % (5 if kind == (413, 40005) else 7)
     fault = stage.discord.fault(method, path, kind, times)
     stage.gate.open()
@@ -113,19 +113,19 @@ async def test_a_result_that_goes_wrong(stage, kind, taken, number):
 
 
 async def undisturbed(stage):
-    """Check that everybody else is served as ever."""
+    """Check that other users are served as usual."""
     stage.discord.api.faults.clear()
     await stage.works(*stage.scene("cat"))
 
 
-#: What an acknowledgement can be answered with, of which the first were heard by nobody.
+#: Errors in response to an acknowledgement; those in the first group mean that it was not accepted.
 UNHEARD = ((404, 10062), (404, 10015), (400, 40060), (401, 0))
 ACKNOWLEDGED = (500, 503, "reset", "timeout-after-success")
 
 
 @pytest.mark.parametrize("kind", some(UNHEARD + ACKNOWLEDGED, 3), ids=str)
 async def test_an_acknowledgement_that_goes_wrong(stage, kind, number):
-    """However the first answer to a request goes, its picture is seen once, and no promise of another one stays."""
+    """Whatever happens to the acknowledgement, the picture is shown once, and no placeholder remains."""
     channel, ann = stage.scene("ann")
     fault = stage.discord.fault("POST", "/callback$", kind, times=1 + number % 7)
     await ann.use(channel, "imagine", prompt="a blue star", **SMALL)
@@ -138,7 +138,7 @@ async def test_an_acknowledgement_that_goes_wrong(stage, kind, number):
 
 @pytest.mark.parametrize("kind", some(UNHEARD + ACKNOWLEDGED, 3), ids=str)
 async def test_a_press_that_goes_wrong(stage, kind, number):
-    """A button whose acknowledgement goes wrong says what it says once or not at all, and works when it is pressed again."""
+    """A press whose acknowledgement fails is answered once or not at all, and works when repeated."""
     channel, ann = stage.scene("ann")
     use = await ann.use(channel, "imagine", prompt="a blue star", **SMALL)
     await stage.discord.until(lambda: use.message and use.message.files)
@@ -157,7 +157,7 @@ async def test_a_press_that_goes_wrong(stage, kind, number):
 
 @pytest.mark.parametrize("kind", some(ACKNOWLEDGED, 3), ids=str)
 async def test_a_mistake_that_is_hard_to_tell(stage, kind, number):
-    """Somebody's mistake is told to them alone, also where nobody heard that their request was acknowledged."""
+    """A mistake is answered in an ephemeral message, even if the response to the acknowledgement is lost."""
     channel, ann = stage.scene("ann")
     fault = stage.discord.fault("POST", "/callback$", kind)
     use = await ann.use(channel, "imagine", prompt=f"a circle --stpes {number}")
@@ -170,7 +170,7 @@ async def test_a_mistake_that_is_hard_to_tell(stage, kind, number):
 
 @pytest.mark.parametrize("kind", some(ACKNOWLEDGED, 3), ids=str)
 async def test_a_message_that_is_hard_to_answer(stage, kind, number):
-    """A request in words whose answer goes wrong is answered all the same, and once."""
+    """A request by message is answered once, even if sending the answer fails at first."""
     channel, ann = stage.scene("ann")
     fault = stage.discord.fault("POST", f"/channels/{channel.id}/messages$", kind, times=1 + number % 2)
     await ann.say(channel, f"<@BOT> a blue star {WORDS}")

@@ -1,4 +1,4 @@
-"""Presets that ask, in Discord: the way to a form is shown to who asked alone, and what was given stands in it."""
+"""Presets on Discord that need input: an ephemeral button opens a form with the given values."""
 
 import pytest
 
@@ -6,24 +6,24 @@ from tests.adapters.discord.chat import read, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: What means something elsewhere: to the line, to the grammar, to Discord.
+#: Characters with a meaning in command lines, in the prompt grammar and on Discord.
 VALUE = 'The "Last": {one|two}\n--steps 3 **(x)**'
 
 
 async def opened(chat, user, way):
-    """Press the way to a form, and return the use that shows it."""
+    """Press the button that opens the form, and return the interaction."""
     asked = await user.click(way, "Fill in…")
     await chat.discord.until(lambda: asked.modal)
     return asked
 
 
 def fields(asked):
-    """Return what a form has in its fields, by their labels."""
+    """Return the values of a form's fields by label."""
     return {one["label"]: one["component"].get("value") or "" for one in asked.modal["components"]}
 
 
 async def test_a_command_that_lacks_a_slot(chat):
-    """Nobody else sees what is asked; the form has the preset's name and what was given, and paints what was written, to the sign."""
+    """The button is ephemeral; the form has the preset's name and the given values, and submits the text unchanged."""
     channel, ann, _ = chat.channel()
     await told(await ann.use(channel, "preset save", name="placard", prompt="a placard of {title}, {colour=red}, {prompt}"))
     use = await ann.use(channel, "preset use", preset="placard", words="at night", steps=7)
@@ -41,7 +41,7 @@ async def test_a_command_that_lacks_a_slot(chat):
 
 
 async def test_a_message_that_lacks_a_slot(chat):
-    """Who writes to the bot is shown the way in a message, and finds what they wrote in the form; others find nothing there."""
+    """A request by message gets a public button, whose form has the given values; other users find no preset there."""
     channel, ann, bob = chat.channel()
     await told(await ann.use(channel, "preset save", name="banner", prompt="a banner of {title}, {prompt}"))
     await ann.say(channel, "<@BOT> /preset use banner at dawn")
@@ -56,7 +56,7 @@ async def test_a_message_that_lacks_a_slot(chat):
 
 
 async def test_a_command_without_a_preset(chat):
-    """Who names no preset is offered those that everybody there sees, and one that needs something asks for it at once."""
+    """Without a preset name, the public presets of the channel are offered, and a preset with empty slots opens its form at once."""
     channel, ann, _ = chat.channel()
     await told(await ann.use(channel, "preset save", name="hushed", prompt="a hushed circle"))
     use = await ann.use(channel, "preset use")

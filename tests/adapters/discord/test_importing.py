@@ -1,4 +1,4 @@
-"""Files of presets in Discord: attached to the command, to a message with it, or answered with it."""
+"""Preset files on Discord: attached to the command, to a message with it, or to the message it replies to."""
 
 import json
 
@@ -15,7 +15,7 @@ CAME = "1 preset imported."
 
 
 async def test_an_attached_file(chat):
-    """With the command, in a message, and in the message that is answered: what is in the file comes in, and its person alone is told."""
+    """A preset file is imported from the command, a message or the replied-to message, and the confirmation is private."""
     channel, ann, bob = chat.channel()
     assert read(await told(await ann.use(channel, "preset import", file=("styles.json", FILE)))) == CAME
     sent = await bob.say(channel, "look", files=[("styles.json", FILE)])
@@ -26,7 +26,7 @@ async def test_an_attached_file(chat):
 
 
 async def test_a_file_is_for_the_command_alone(chat):
-    """A file that no command reads is nothing that a picture starts from."""
+    """A file that no command reads is not used as a source."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> a red circle", files=[("styles.json", FILE)])
     (shown,) = await chat.pictures(channel)

@@ -1,4 +1,4 @@
-"""Several pictures of one command on Discord: options, attachments of a message, and the message that it answers."""
+"""Several pictures for one command on Discord: options, attachments of a message, and the replied-to message."""
 
 import pytest
 
@@ -11,18 +11,18 @@ from tests.pairing import pair, told
 
 @pytest.fixture
 async def chat(tmp_path):
-    """Give a bot with a command that takes two pictures."""
+    """Yield a bot with a command that takes two pictures."""
     async with quick() as discord, open_chat(tmp_path, discord, (*COMMANDS, pair)) as found:
         yield found
 
 
 async def said(chat, channel, words):
-    """Wait until the bot has said something that holds some words."""
+    """Wait until the bot has sent a message with these words."""
     await chat.discord.until(lambda: any(words in read(one) for one in channel.messages if one.author is chat.discord.bot))
 
 
 async def test_each_picture_is_an_option(chat):
-    """A slash command has an option for each picture, and each brings its own, whatever the order."""
+    """A slash command has an option for each picture, and each takes its own picture in any order."""
     channel, ann, _ = chat.channel()
     use = await ann.use(channel, "pair", mask=("mask.png", png("white")), image=("cat.png", png("red")))
     assert told(png("red"), png("white")) in read(await told_alone(use))
@@ -31,7 +31,7 @@ async def test_each_picture_is_an_option(chat):
 
 
 async def test_pictures_of_a_message_and_of_the_one_that_it_answers(chat):
-    """The attachments of a message fill the parameters in order, after the picture of the message that it answers; too many are refused."""
+    """The picture of the replied-to message and the attachments fill the parameters in order; too many are refused."""
     _, ann, _ = chat.channel()
     dm = ann.dm()
     cat, mask = ("cat.png", png("red")), ("mask.png", png("white"))

@@ -1,4 +1,4 @@
-"""In Discord everybody is spoken to in the language of their Discord, also of what comes later; what it lists of commands too."""
+"""On Discord, users are addressed in the language of their client, also in later messages and in the list of commands."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def german(user):
-    """Return somebody whose Discord is German."""
+    """Set a user's language to German and return the user."""
     user.locale = "de"
     return user
 
@@ -32,7 +32,7 @@ async def test_somebody_german_is_spoken_to_in_german(chat):
 
 
 async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
-    """In one channel each card is in the language of who asked for it, while it is painted and when it is done."""
+    """In one channel, each card is in the language of its requester, while its job runs and afterwards."""
     channel, ann, bob = chat.channel()
     chat.painter.may.clear()
     use, other = await asyncio.gather(
@@ -49,7 +49,7 @@ async def test_a_result_that_comes_later_is_in_the_language_of_who_asked(chat):
 
 
 async def test_what_no_command_says_is_in_the_language_too(chat):
-    """What is said before any command is asked, such as that a message has no picture, is in the language of who uses the menu."""
+    """Answers without a command, such as that a message has no picture, are in the user's language."""
     channel, ann, bob = chat.channel()
     said = await bob.say(channel, "hello")
     use = await german(ann).menu(channel, "Use as source", said)
@@ -57,7 +57,7 @@ async def test_what_no_command_says_is_in_the_language_too(chat):
 
 
 async def test_a_message_is_answered_in_the_language_of_its_server(chat):
-    """A message does not say what its author speaks: who is not known is spoken to in the server's language, who is known in theirs."""
+    """A message has no language: a known user is answered in their last language, and an unknown user in that of the server."""
     guild = chat.discord.guild("Estudio", locale="es-ES")
     channel = guild.channel("general")
     eva, ann = (chat.discord.user(one).join(guild) for one in ("eva", "ann"))
@@ -73,7 +73,7 @@ async def test_a_message_is_answered_in_the_language_of_its_server(chat):
 
 
 async def test_a_channel_has_a_language_of_its_own(chat):
-    """Where those who look after a channel chose German, cards are German, and so is what members hear who chose nothing themselves."""
+    """In a channel whose moderators chose German, cards are German, and so are answers to members without a choice of their own."""
     channel, mod, bob = chat.channel()
     eva = chat.discord.user("eva").join(channel.guild)
     mod.join(channel.guild, permissions="manage_messages")
@@ -88,7 +88,7 @@ async def test_a_channel_has_a_language_of_its_own(chat):
 
 
 async def test_commands_are_listed_in_every_language(chat):
-    """Discord is told descriptions in each language that it knows a form of, and names in none: they are typed elsewhere too."""
+    """Command descriptions are registered in all supported languages, but command names are not, because users also type them elsewhere."""
     listed = {(one["type"], one["name"]): one for one in chat.discord.commands}
     imagine, source = listed[1, "imagine"], listed[3, "Use as source"]
     assert imagine["description_localizations"] == {

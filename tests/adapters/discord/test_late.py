@@ -1,4 +1,4 @@
-"""Results that come when the place they were asked for from cannot be answered as it was: later, elsewhere, or not at all."""
+"""Results whose original response can no longer be edited: delivered late, elsewhere, or not at all."""
 
 from itertools import product
 
@@ -16,13 +16,13 @@ from tests.emulators.discord import server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: Longer than a token lives, and almost as long.
+#: In seconds: longer than a token lives, and almost as long.
 LATE, ALMOST = 16 * 60.0, 14.2 * 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def standing(tmp_path_factory):
-    # When it is painted matters here, and not what.
+    # The time of the result matters here, and not its content.
     async with staged(Painter(), tmp_path_factory.mktemp("bot")) as stage:
         yield stage
 
@@ -36,14 +36,14 @@ def stage(standing):
 
 
 async def asked(stage, user, channel):
-    """Ask for a picture that is not begun; return the use and its job when its card is there."""
+    """Request a picture whose job does not start; return the interaction and its job when its card is shown."""
     stage.gate.close()
     use = await user.use(channel, "imagine", prompt="a red circle", **SMALL)
     return use, await stage.begun(use)
 
 
 async def said(stage, user, channel):
-    """The same in words: the card is a message of the bot's own."""
+    """Request a picture by a message, so that the card is a message of the bot; return its job."""
     stage.gate.close()
     await user.say(channel, f"<@BOT> a red circle {WORDS}")
     await stage.discord.until(lambda: any(one.buttons() for one in channel.messages))
@@ -51,14 +51,14 @@ async def said(stage, user, channel):
 
 
 async def in_history(stage, user, channel):
-    """Check that somebody finds one picture in their history."""
+    """Check that a user's history has exactly one picture."""
     use = await user.use(channel, "history")
     await stage.discord.until(lambda: use.message and use.message.files)
     assert len(use.message.files) == 1
 
 
 async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
-    """A job that outlives the token of its interaction is delivered as a message of the channel, once, and its card goes."""
+    """A job that outlives its interaction token is delivered once as a message in the channel, and its card is deleted."""
     stage.discord.clock(ack=UNHURRIED, token=2.0)
     for module in (message_ref, replies, posts):
         monkeypatch.setattr(module, "TOKEN_SECONDS", 2)
@@ -77,7 +77,7 @@ async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "is_long"), some(product(["timeout-after-success", "reset", 503, "cloudflare"], [False, True]), 3))
 async def test_late_and_not_heard_of(stage, monkeypatch, kind, is_long):
-    """A late result is there once also where nobody heard whether it arrived, however long that was ago."""
+    """A late result is shown once, even if the response to sending it was lost, however long ago that was."""
     channel, ann = stage.scene("ann")
     use, job = await asked(stage, ann, channel)
     stage.later(LATE)
@@ -93,7 +93,7 @@ async def test_late_and_not_heard_of(stage, monkeypatch, kind, is_long):
 
 @pytest.mark.parametrize("kind", some(["timeout-after-success", "reset", 500, 503, "cloudflare"], 2))
 async def test_a_card_that_does_not_go(stage, kind):
-    """The card that a late result takes the place of is taken away, also where that goes wrong at first."""
+    """The card of a late result is deleted, even if that fails at first."""
     channel, ann = stage.scene("ann")
     _, job = await asked(stage, ann, channel)
     stage.later(LATE)
@@ -105,7 +105,7 @@ async def test_a_card_that_does_not_go(stage, kind):
 
 
 async def test_what_is_said_at_the_last_moment(stage):
-    """Before the token dies the card says that the picture comes in a message of its own, and goes on saying so."""
+    """Shortly before the token expires, the card says that the picture will be in a new message, and keeps saying so."""
     channel, ann = stage.scene("ann")
     use, job = await asked(stage, ann, channel)
     assert text("discord-below") not in "".join(use.message.texts())
@@ -121,7 +121,7 @@ async def test_what_is_said_at_the_last_moment(stage):
 
 
 async def test_a_press_opens_a_card_again(stage):
-    """Whoever presses a button of a card whose token is dead, and cancels, sees that in the card itself."""
+    """After the token has expired, a press on the card's Cancel button updates the card itself."""
     channel, ann = stage.scene("ann")
     use, job = await asked(stage, ann, channel)
     stage.later(LATE)
@@ -132,7 +132,7 @@ async def test_a_press_opens_a_card_again(stage):
 
 
 async def test_a_guest(stage):
-    """Where only a person brought the bot, a result in time is in its card, and a late one comes by direct message."""
+    """For a user-installed bot, a timely result is shown in its card, and a late one is sent as a direct message."""
     channel = stage.discord.guild("theirs", has_bot=False).channel("general")
     ann = stage.discord.user("ann")
     use, first = await asked(stage, ann, channel)
@@ -147,7 +147,7 @@ async def test_a_guest(stage):
 
 
 async def test_a_guest_at_the_last_moment(stage):
-    """Where only a person brought the bot, its card is completed for as long as that can be done at all."""
+    """For a user-installed bot, the card is completed until shortly before its token expires."""
     channel = stage.discord.guild("theirs", has_bot=False).channel("general")
     ann = stage.discord.user("ann")
     use, job = await asked(stage, ann, channel)
@@ -157,7 +157,7 @@ async def test_a_guest_at_the_last_moment(stage):
 
 
 async def test_a_guest_that_was_not_heard(stage):
-    """Where it can neither change nor look for what it said, an answer that nobody heard of is not given twice."""
+    """If the bot can neither edit nor read its messages, an answer whose response was lost is not sent again."""
     channel = stage.discord.guild("theirs", has_bot=False).channel("general")
     ann = stage.discord.user("ann")
     use, job = await asked(stage, ann, channel)
@@ -176,17 +176,17 @@ def archived(_stage, channel):
 
 
 def denied(_stage, channel):
-    """The bot may say nothing there any more."""
+    """The bot may no longer send messages there."""
     channel.deny("send_messages", "send_messages_in_threads")
 
 
 def hidden(_stage, channel):
-    """The bot does not see it any more."""
+    """The bot no longer sees the channel."""
     channel.deny("view_channel")
 
 
 def no_files(_stage, channel):
-    """The bot may attach nothing any more."""
+    """The bot may no longer attach files."""
     channel.deny("attach_files")
 
 
@@ -196,7 +196,7 @@ def removed(_stage, channel):
 
 
 def deleted(stage, channel):
-    """The place was deleted."""
+    """The channel was deleted."""
     del stage.discord.channels[channel.id]
 
 
@@ -207,7 +207,7 @@ CLOSED = (archived, denied, hidden, no_files, removed, deleted)
     ("close", "is_dm_closed", "kind"), some(product(CLOSED, [False, True], [None, "timeout-after-success"]), 3), ids=named
 )
 async def test_a_place_that_closes(stage, monkeypatch, close, is_dm_closed, kind):
-    """What cannot be shown where it was asked for comes by direct message, once; where not even that is taken, history has it."""
+    """A result that cannot be shown in its channel is sent once as a direct message, or, if that is refused, is in the history only."""
     channel, ann = stage.scene("ann")
     place = channel.thread("a thread")
     _, job = await asked(stage, ann, place)
@@ -227,7 +227,7 @@ async def test_a_place_that_closes(stage, monkeypatch, close, is_dm_closed, kind
 
 @pytest.mark.parametrize("close", some([archived, hidden, no_files, removed, deleted], 2), ids=named)
 async def test_a_place_that_closes_to_words(stage, close):
-    """The same where it was asked for in words, so that the card was never opened by a token."""
+    """The same holds for a request by message, whose card was never edited with a token."""
     channel, ann = stage.scene("ann")
     place = channel.thread("a thread")
     job = await said(stage, ann, place)
@@ -239,7 +239,7 @@ async def test_a_place_that_closes_to_words(stage, close):
 
 
 async def test_an_old_thread(stage):
-    """In a thread that grew old and was archived, the result opens it again, and its card goes."""
+    """In an archived thread, the result reopens the thread, and its card is replaced."""
     channel, ann = stage.scene("ann")
     place = channel.thread("a thread")
     job = await said(stage, ann, place)

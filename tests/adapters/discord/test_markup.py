@@ -1,4 +1,4 @@
-"""Words of people in Discord's markdown."""
+"""User text in Discord's markdown."""
 
 import re
 
@@ -19,46 +19,46 @@ HOSTILE = (
 
 
 def unescaped(text):
-    """Return what is left of a text when everything that a backslash makes plain is taken away."""
+    """Return a text without its escaped characters."""
     return re.sub(r"\\[^0-9A-Za-z\s]", "", text)
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_hostile_words_have_no_effect(words):
-    """No mark, mention, emoji, time, link or list is left in words that were made plain."""
+    """Escaped text contains no markup, mention, emoji, timestamp, link or list."""
     left = unescaped(plain(words))
     assert not re.search(r"[\\*_~`|>#<@\[\]()+-]|https?:|^\s*\d+\.", left, re.MULTILINE)
 
 
 @given(st.text())
 def test_nothing_is_lost(words):
-    """Plain words are the same words once Discord has read them."""
+    """Unescaping an escaped text returns the original text."""
     assert re.sub(r"\\([^0-9A-Za-z\s])", r"\1", plain(words)) == words
 
 
 @given(st.text())
 def test_no_less_is_escaped_than_the_library_escapes(words):
-    """What the library's own function finds to escape is nothing any more."""
+    """Nothing that the library's own function would escape is left in escaped text."""
     left = unescaped(plain(words))
     assert discord.utils.escape_mentions(left) == left
 
 
 @given(st.text(min_size=1), st.integers(1, 50))
 def test_long_words_end_with_an_ellipsis(words, most):
-    """Of long words the beginning is shown, and it is seen that more follows."""
+    """A text that is too long is cut and ends with an ellipsis."""
     shown = re.sub(r"\\([^0-9A-Za-z\s])", r"\1", plain(words, most))
     assert len(shown) <= most
     assert shown == words or shown.endswith("…")
 
 
 def test_small_print_is_small_in_every_line():
-    """Each line of small print is small by itself; empty ones are left out."""
+    """Each line of small print is marked as such, and empty lines are dropped."""
     assert small("one\n\ntwo") == "-# one\n-# two"
 
 
 @given(st.lists(st.text("ab ", max_size=30)), st.integers(3, 100))
 def test_lines_have_room(lines, most):
-    """As many whole lines are shown as have room, and an ellipsis stands for the others."""
+    """As many whole lines as fit are kept, and an ellipsis stands for the rest."""
     shown = within(lines, most)
     assert len(shown) <= most
     assert shown == "\n".join(lines) or shown.endswith("…")

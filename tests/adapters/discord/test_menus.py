@@ -1,4 +1,4 @@
-"""The menus on messages and people, and what Discord proposes while somebody types."""
+"""The context menus of messages and users, and autocomplete."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_picture_as_the_source(chat):
-    """Any picture in a message can be what a new one starts from; what to paint is asked for in a form."""
+    """Any picture in a message can become a source, with a form for the prompt."""
     channel, ann, bob = chat.channel()
     message = await bob.say(channel, "look", files=[("cat.png", png("yellow"))])
     asked = await ann.menu(channel, "Use as source", message)
@@ -23,7 +23,7 @@ async def test_a_picture_as_the_source(chat):
 
 
 async def test_somebody_as_the_source(chat):
-    """So can the picture that somebody shows themselves by."""
+    """A user's avatar can become a source."""
     channel, ann, bob = chat.channel()
     asked = await ann.menu(channel, "Use as source", bob)
     await asked.answered()
@@ -33,7 +33,7 @@ async def test_somebody_as_the_source(chat):
 
 
 async def test_a_mistake_in_the_form_of_a_source(chat):
-    """What is wrong in the form is said to its person alone."""
+    """A mistake in the form is answered in an ephemeral message."""
     channel, ann, bob = chat.channel()
     message = await bob.say(channel, "look", files=[("cat.png", png("yellow"))])
     asked = await ann.menu(channel, "Use as source", message)
@@ -45,7 +45,7 @@ async def test_a_mistake_in_the_form_of_a_source(chat):
 
 @pytest.mark.parametrize("count", [1, 3, 6])
 async def test_info(chat, count):
-    """All settings of a picture are told to whoever asks, alone, however many there are."""
+    """Info shows the settings of a message's pictures to any user in an ephemeral message, for any number of pictures."""
     channel, ann, bob = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle", count=count)
     (shown,) = await chat.pictures(channel)
@@ -55,7 +55,7 @@ async def test_info(chat, count):
 
 
 async def test_again(chat):
-    """A request can be painted once more from the menu of its message, for everybody to see."""
+    """Again in a message's context menu repeats its request publicly for the user who chose it."""
     channel, ann, bob = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle")
     (shown,) = await chat.pictures(channel)
@@ -67,7 +67,7 @@ async def test_again(chat):
 
 @pytest.mark.parametrize("name", ["Use as source", "Info", "Again"])
 async def test_nothing_to_do_it_with(chat, name):
-    """Where a message has no picture that is said, alone."""
+    """If a message has no picture, an ephemeral message says so."""
     channel, ann, bob = chat.channel()
     message = await bob.say(channel, "no picture")
     use = await ann.menu(channel, name, message)
@@ -75,7 +75,7 @@ async def test_nothing_to_do_it_with(chat, name):
 
 
 async def test_what_is_typed_is_completed(chat):
-    """Values are proposed that begin like what is typed, or hold it."""
+    """Suggestions start with the typed text or contain it."""
     channel, ann, _ = chat.channel()
     assert [one["value"] for one in await ann.complete(channel, "imagine", "model", "de", prompt="x")] == ["demo"]
     assert "16:9" in [one["value"] for one in await ann.complete(channel, "imagine", "size", "16", prompt="x")]

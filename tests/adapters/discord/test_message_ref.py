@@ -1,4 +1,4 @@
-"""Where a job is shown: what an address carries."""
+"""The message of a job on Discord, as stored in its address."""
 
 import time
 
@@ -18,7 +18,7 @@ SPOTS = st.builds(
 
 @given(SPOTS, IDS)
 def test_what_is_written_is_read(ref, channel):
-    """An address gives back the spot that it was made of, and its channel."""
+    """An address decodes to the message reference that it was made from, and to its channel."""
     address = ref.address(channel)
     assert spot_of(address) == ref
     assert channel_of(address) == channel
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(ref, channel):
 
 @given(SPOTS, IDS.filter(bool))
 def test_a_conversation_with_one_person_has_their_name(ref, channel):
-    """A channel between a person and the bot is a place of that person's name, and is still known; any other keeps its own."""
+    """A direct message channel is addressed by the user's id and can be decoded; any other channel keeps its own id."""
     address = msgspec.structs.replace(ref, home=channel).address(channel)
     assert address.channel == str(ref.user)
     assert channel_of(address) == channel
@@ -36,7 +36,7 @@ def test_a_conversation_with_one_person_has_their_name(ref, channel):
 
 @given(SPOTS, IDS.filter(bool), IDS.filter(bool))
 def test_a_thread_has_the_name_of_its_channel(ref, thread, parent):
-    """A thread is a place of the name of the channel that it hangs on, and is still known as where messages go; no other channel is."""
+    """A thread is addressed by the id of its parent channel, and the target of messages can be decoded; other channels are unaffected."""
     assume(parent != ref.user)
     there = msgspec.structs.replace(ref, home=thread, under=parent)
     address = there.address(thread)
@@ -48,21 +48,21 @@ def test_a_thread_has_the_name_of_its_channel(ref, thread, parent):
 
 @given(SPOTS, IDS, st.integers(1, 16))
 def test_others_of_a_message_have_none_yet(ref, channel, number):
-    """Of several results of one message only the first is shown in it; the others know everything but a message."""
+    """Of several jobs of one message, only the first is shown in it; the others keep everything except the message id."""
     assert spot_of(ref.address(channel).of(number)) == msgspec.structs.replace(ref, message=0)
     assert spot_of(ref.address(channel).of(0)) == ref
 
 
 @given(st.text(), st.text())
 def test_what_is_no_spot_is_none(channel, message):
-    """Whatever stands in an address, reading it raises nothing."""
+    """Decoding any address raises no error."""
     address = MessageRef("discord", channel, message)
     assert isinstance(spot_of(address), SentMessage)
     assert channel_of(address) >= 0
 
 
 def test_a_token_opens_for_a_while():
-    """A token is counted on until shortly before its end; in that last moment it can still be used to say so."""
+    """A token counts as valid until shortly before it expires; in the remaining time it can be used for a last update."""
     now = round(time.time())
     assert SentMessage(token="x", until=now + 2 * TOKEN_MARGIN).is_open
     last = SentMessage(token="x", until=now + TOKEN_MARGIN // 2)

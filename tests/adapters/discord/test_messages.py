@@ -11,12 +11,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def said(chat, channel):
-    """Return what the bot said in a channel."""
+    """Return the bot's messages in a channel."""
     return [one for one in channel.messages if one.author is chat.discord.bot]
 
 
 async def test_a_mention_with_words(chat):
-    """Whoever mentions the bot and writes what they want gets it, wherever in the message the mention is, and all of it in one message."""
+    """A mention with a prompt is a request, wherever the mention is in the message, and is answered in one message."""
     channel, ann, _ = chat.channel()
     for line in ("<@BOT> a red circle --steps 3", "a red circle <@BOT> --steps 3"):
         await ann.say(channel, line)
@@ -28,14 +28,14 @@ async def test_a_mention_with_words(chat):
 
 
 async def test_a_mention_without_words(chat):
-    """Who only mentions the bot is told what is missing."""
+    """A mention without a prompt is answered with what is missing."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT>")
     await chat.discord.until(lambda: "The prompt is empty" in str([one.texts() for one in said(chat, channel)]))
 
 
 async def test_private_commands_after_a_mention(chat):
-    """What can be typed as a command can be written after a mention too; what is its person's alone is answered to them alone."""
+    """A command can be written after a mention, and private answers are sent as direct messages."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> /queue")
     await chat.discord.until(lambda: "You have no queued or running jobs" in str([one.texts() for one in said(chat, ann.dm())]))
@@ -43,7 +43,7 @@ async def test_private_commands_after_a_mention(chat):
 
 
 async def test_private_commands_of_who_takes_no_direct_messages(chat):
-    """Whom the bot may not write to is told so where they asked, and nothing of theirs."""
+    """A user who accepts no direct messages is told so in the channel, without the private answer."""
     channel, *_ = chat.channel()
     eve = chat.discord.user("eve", dm_closed=True).join(channel.guild)
     await eve.say(channel, "<@BOT> /queue")
@@ -51,7 +51,7 @@ async def test_private_commands_of_who_takes_no_direct_messages(chat):
 
 
 async def test_talk_among_people(chat):
-    """A reply to a picture mentions the bot without saying so, and everybody may be meant: neither is heard."""
+    """Replies to the bot's pictures without an explicit mention, and mentions of everyone, are ignored."""
     channel, ann, bob = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle")
     (first,) = await chat.pictures(channel)
@@ -65,7 +65,7 @@ async def test_talk_among_people(chat):
 
 
 async def test_a_reply_with_a_mention(chat):
-    """A reply to a picture that mentions the bot in words starts from that picture, whoever's it is."""
+    """A reply that mentions the bot uses the picture that it replies to as the source, whoever posted it."""
     channel, ann, bob = chat.channel()
     await ann.use(channel, "imagine", prompt="a red circle")
     (first,) = await chat.pictures(channel)
@@ -79,7 +79,7 @@ async def test_a_reply_with_a_mention(chat):
 
 
 async def test_several_prompts_in_a_message(chat):
-    """Each prompt of a message has an answer of its own."""
+    """Each prompt of a message gets its own answer."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> a red circle || a blue star")
     shown = await chat.pictures(channel, 2)
@@ -87,7 +87,7 @@ async def test_several_prompts_in_a_message(chat):
 
 
 async def test_direct_messages(chat):
-    """In direct messages nobody has to be mentioned, and commands work there too."""
+    """In direct messages no mention is needed, and commands work too."""
     ann = chat.discord.user("ann")
     await ann.say(ann.dm(), "a red circle")
     (first,) = await chat.pictures(ann.dm())
@@ -99,7 +99,7 @@ async def test_direct_messages(chat):
 
 @pytest.mark.parametrize("kind", ["thread", "post"])
 async def test_threads_and_posts(chat, kind):
-    """In a thread, and in the post of a forum, the bot answers there, to messages and to commands."""
+    """In a thread or forum post, the bot answers messages and commands there."""
     channel, ann, _ = chat.channel()
     place = channel.thread("circles") if kind == "thread" else channel.guild.forum("pictures").post("circles")
     await ann.say(place, "<@BOT> a red circle")
@@ -112,7 +112,7 @@ async def test_threads_and_posts(chat, kind):
 
 
 async def test_a_place_where_it_may_not_write(chat):
-    """Who mentions the bot where it may not answer is told so directly."""
+    """A mention in a channel where the bot may not post is answered in a direct message."""
     channel, ann, _ = chat.channel()
     channel.deny("send_messages")
     await ann.say(channel, "<@BOT> a red circle")

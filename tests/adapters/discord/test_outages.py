@@ -1,4 +1,4 @@
-"""The connection breaks and Discord is away: what is painted meanwhile arrives once, and what people do afterwards works."""
+"""Lost connections and outages of Discord: results arrive once, and the bot works afterwards."""
 
 import pytest
 import pytest_asyncio
@@ -29,18 +29,18 @@ def stage(standing):
 
 
 async def closed(discord, code, refused=0):
-    """Close every connection, and refuse those that come next."""
+    """Close every connection, and refuse the next ones with the same code."""
     discord.refuse_gateway(refused, code)
     await discord.close_gateway(code)
 
 
 async def at_the_door(discord):
-    """Close every connection, and let nobody in for a while."""
+    """Close every connection, and refuse new connections for a while."""
     discord.refuse_gateway(2, None)
     await discord.close_gateway(1006)
 
 
-#: What happens to a connection.
+#: What happens to the connection.
 BREAKS = {
     "token": lambda discord: closed(discord, 4004),
     "token, several times": lambda discord: closed(discord, 4004, 2),
@@ -57,7 +57,7 @@ BREAKS = {
 
 @pytest.mark.parametrize("broken", some(BREAKS, 3))
 async def test_a_connection_that_breaks(stage, broken, number):
-    """What is painted while a connection breaks arrives once, and afterwards buttons, suggestions and other people are served."""
+    """Results that finish while a connection breaks arrive once; afterwards buttons, autocomplete and other users are served."""
     channel, ann, bob, cat = stage.scene("ann", "bob", "cat")
     stage.gate.close()
     used = await stage.begun(await ann.use(channel, "imagine", prompt="a red circle", **SMALL))
@@ -74,7 +74,7 @@ async def test_a_connection_that_breaks(stage, broken, number):
 
 
 async def test_discord_is_away(stage, number):
-    """What is painted while nothing of Discord can be reached arrives when it is back, once."""
+    """Results that finish while Discord is unreachable arrive once when it is back."""
     channel, ann, bob = stage.scene("ann", "bob")
     stage.gate.close()
     used = await stage.begun(await ann.use(channel, "imagine", prompt="a red circle", **SMALL))
@@ -90,7 +90,7 @@ async def test_discord_is_away(stage, number):
 
 
 async def test_a_token_that_was_changed(stage, number):
-    """A result waits while the bot's token is not known to Discord, and arrives when it is."""
+    """A result waits while Discord does not accept the bot's token, and arrives once it does."""
     channel, ann, bob = stage.scene("ann", "bob")
     stage.gate.close()
     await ann.say(channel, f"<@BOT> a blue star {WORDS}")
@@ -111,7 +111,7 @@ KINDS = ("cloudflare", 500, 503, (404, 10008), (401, 50027), (403, 50013), (400,
 
 @pytest.mark.parametrize("kind", some(KINDS, 3), ids=str)
 async def test_progress_that_goes_wrong(stage, kind, number):
-    """Whatever becomes of the cards on the way, each of several results of a request is seen once."""
+    """Whatever happens to the progress updates, each of several results of a request is shown once."""
     channel, ann, bob = stage.scene("ann", "bob")
     faults = [
         stage.discord.fault("*", path, kind, 1 + number % 3) for path in (r"/webhooks/.*/messages/", rf"/channels/{channel.id}/messages")

@@ -1,4 +1,4 @@
-"""Where the bot is on Discord and how it comes there: shards, commands, servers that it is no member of, restricted channels."""
+"""Startup and surroundings on Discord: shards, commands, servers without the bot, age-restricted channels."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from tests.adapters.discord.chat import open_chat, quick, read, told
 
 @pytest.fixture
 async def discord():
-    """A Discord without a bot as yet."""
+    """Yield an emulated Discord without a bot."""
     async with quick() as opened:
         yield opened
 
 
 async def test_commands_are_told_once(discord, tmp_path):
-    """The commands are told at the first start, not at the next one, and again when one of them has changed."""
+    """Commands are registered at the first start, not at the next one, and again when one of them has changed."""
     for told_before, commands in ((1, COMMANDS), (1, COMMANDS), (2, COMMANDS[:-1]), (2, COMMANDS[:-1])):
         async with open_chat(tmp_path, discord, commands):
             assert discord.puts == told_before
@@ -23,7 +23,7 @@ async def test_commands_are_told_once(discord, tmp_path):
 
 
 async def test_commands_are_told_later(discord, tmp_path):
-    """Where Discord did not take the commands they are told with the next connection, and the bot is there all the same."""
+    """If Discord refuses the commands, the bot works anyway, and they are registered with the next connection."""
     discord.fault("PUT", "/commands", (403, 20012))
     async with open_chat(tmp_path, discord) as chat:
         assert discord.puts == 0
@@ -35,7 +35,7 @@ async def test_commands_are_told_later(discord, tmp_path):
 
 
 async def test_a_form_that_was_open_while_the_bot_started_anew(discord, tmp_path):
-    """A form can be sent in to a bot that has not shown it."""
+    """A form can be submitted to a bot that was restarted after showing it."""
     async with open_chat(tmp_path, discord) as chat:
         channel, ann, _ = chat.channel()
         await ann.use(channel, "imagine", prompt="a red circle")
@@ -50,14 +50,14 @@ async def test_a_form_that_was_open_while_the_bot_started_anew(discord, tmp_path
 
 @pytest.mark.parametrize("line", ["", "painting"])
 async def test_presence(discord, tmp_path, line):
-    """What the bot is doing is said where somebody asked for that, and by default nothing."""
+    """The presence shows the configured text, and nothing by default."""
     async with open_chat(tmp_path, discord, presence=line):
         (session,) = discord.gateway.sessions.values()
         assert [session.presence["game"]["state"]] == [line] if line else session.presence is None
 
 
 async def test_shards(tmp_path):
-    """With two shards the servers of both are served, and so are direct messages."""
+    """With two shards, the servers of both and direct messages are served."""
     async with quick(shards=2) as discord, open_chat(tmp_path, discord, shards=2) as chat:
         assert {one.shard for one in discord.gateway.sessions.values()} == {0, 1}
         channels = {}
@@ -74,7 +74,7 @@ async def test_shards(tmp_path):
 
 
 async def test_a_server_without_the_bot(discord, tmp_path):
-    """Where only a person has brought the bot everything arrives through what they did; no right in the channel is needed."""
+    """A user-installed bot answers only through interactions, and needs no permission in the channel."""
     async with open_chat(tmp_path, discord) as chat:
         channel = discord.guild("Elsewhere", has_bot=False).channel("general")
         ann = discord.user("ann")
@@ -91,7 +91,7 @@ async def test_a_server_without_the_bot(discord, tmp_path):
 
 
 async def test_only_for_the_restricted(discord, tmp_path):
-    """Where painting is for age-restricted channels, Discord is told so, and messages and buttons ask the channel."""
+    """If generation is limited to age-restricted channels, commands are marked as such, and messages and buttons check the channel."""
     async with open_chat(tmp_path, discord, age_restricted=True) as chat:
         names = {one["name"] for one in discord.commands if one.get("nsfw")}
         assert {"imagine", "again", "vary"} <= names

@@ -1,4 +1,4 @@
-"""What nobody asked for, on Discord: with nobody called by name, and the truth about whether it was said."""
+"""Posts that no command requested, on Discord: without mentions, and with the correct delivery outcome."""
 
 import asyncio
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ NEWS = Reply(text="This came by itself", facts=(Fact("1", "hello @everyone and <
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def faulty(chat):
-    """A bot whose library tries again at once, and whose Discord refuses nothing any more when the test is over."""
+    """Yield a bot whose library retries without pauses; afterwards all faults are removed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library.http, "asyncio", Hasty())
         yield chat
@@ -37,7 +37,7 @@ async def faulty(chat):
 
 
 async def shown(chat, channel, user, count=2):
-    """Return a reply with pictures that somebody gets in a channel."""
+    """Return a reply with the pictures of a job in a channel."""
     await user.use(channel, "imagine", prompt="a red circle", count=count, size="64x64", steps=1)
     (message,) = await chat.pictures(channel)
     job = await chat.job(message)
@@ -51,7 +51,7 @@ def place_of(channel):
 
 
 async def test_words_and_pictures_in_a_message_of_their_own(chat):
-    """A channel and a thread are told in one message, with small pictures, and nobody is called."""
+    """A post to a channel or thread is one message with small pictures, and mentions nobody."""
     channel, ann, _ = chat.channel()
     news = await shown(chat, channel, ann)
     for place in (channel, channel.thread("A thread")):
@@ -65,7 +65,7 @@ async def test_words_and_pictures_in_a_message_of_their_own(chat):
 
 
 async def test_the_same_is_said_once(chat):
-    """What is posted again under the same key within minutes is the same message."""
+    """A second post with the same key within minutes returns the first message."""
     channel, _, _ = chat.channel()
     first, second = [await chat.adapter.post(place_of(channel), NEWS, "one key") for _ in range(2)]
     assert first == second
@@ -73,7 +73,7 @@ async def test_the_same_is_said_once(chat):
 
 
 async def test_where_only_commands_are_nothing_is_promised(chat):
-    """In a server that the bot is no member of it could say nothing by itself: whoever asks is told so, and nothing is noted."""
+    """In a server without the bot, which could not post there, a digest is refused with an explanation and not stored."""
     channel = chat.discord.guild("Elsewhere", has_bot=False).channel("general")
     ann = chat.discord.user("ann").join(channel.guild, permissions="manage_messages")
     assert text("denied-digest") in read(await told(await ann.use(channel, "digest", switch="on")))
@@ -81,7 +81,7 @@ async def test_where_only_commands_are_nothing_is_promised(chat):
 
 
 async def test_a_closed_channel(chat):
-    """Where the bot may not write, or that is gone, nothing is said, and it is known that nothing can be."""
+    """A post to a channel where the bot may not write, or that does not exist, is refused for good."""
     channel, _, _ = chat.channel()
     channel.deny("send_messages")
     assert isinstance(await chat.adapter.post(place_of(channel), NEWS, "news"), Refused)
@@ -93,7 +93,7 @@ async def test_a_closed_channel(chat):
     [((400, 50035), Unknown, None), (500, Later, True), ("cloudflare", Later, False), ("timeout-after-success", Later, True)],
 )
 async def test_refusals(faulty, kind, kinds, unsure):
-    """What was surely not said may be tried again; all else is not, and is no reason to be silent there from now on."""
+    """A post that was surely not sent may be retried; any other failure has an unsure or unknown outcome, but is not a refusal."""
     channel, _, _ = faulty.channel()
     faulty.discord.fault("POST", f"/channels/{channel.id}/messages", kind, times=9)
     outcome = await asyncio.wait_for(faulty.adapter.post(place_of(channel), NEWS, "news"), 60)
@@ -103,7 +103,7 @@ async def test_refusals(faulty, kind, kinds, unsure):
 
 @pytest.mark.parametrize(("times", "count"), [(2, 1), (9, 0)])
 async def test_what_is_too_large_becomes_smaller(faulty, times, count):
-    """A picture that Discord does not take is said again smaller, and at last the words alone are."""
+    """A picture that Discord refuses as too large is sent smaller, and finally only the text is sent."""
     channel, ann, _ = faulty.channel()
     news = await shown(faulty, channel, ann, 1)
     faulty.discord.fault("POST", f"/channels/{channel.id}/messages", (413, 40005), times=min(times, STEPS - 1))
@@ -115,7 +115,7 @@ async def test_what_is_too_large_becomes_smaller(faulty, times, count):
 
 
 async def test_a_servers_own_limit_is_kept(chat):
-    """Where a server takes smaller files than others, pictures are made to fit it before they are sent."""
+    """If a server's file limit is lower, pictures are made to fit it before they are sent."""
     channel, ann, _ = chat.channel()
     news = await shown(chat, channel, ann, 1)
     (picture,) = channel.messages[-1].files
@@ -125,7 +125,7 @@ async def test_a_servers_own_limit_is_kept(chat):
 
 
 async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
-    """Where pictures are for channels with an age limit others are told in words; in direct messages pictures are shown."""
+    """If generation is limited to age-restricted channels, posts elsewhere have no pictures, except in direct messages."""
     async with quick() as discord, open_chat(tmp_path, discord, age_restricted=True) as chat:
         grown, ann, _ = chat.channel("grown", nsfw=True)
         small, _, _ = chat.channel("small")
@@ -139,7 +139,7 @@ async def test_where_painting_is_not_allowed_it_is_words_alone(tmp_path):
 
 
 async def test_without_a_connection_it_is_for_later(tmp_path):
-    """Before Discord was reached nothing is said, and it may be tried again."""
+    """Before the first connection, a post is deferred."""
     settings = configured(tmp_path, SimpleNamespace(token="not.a.token", api_base="http://127.0.0.1:9/api/v10"))
     async with opened(settings) as store:
         app = App((), store, ModelCatalog(model_infos(settings), "demo"))

@@ -1,4 +1,4 @@
-"""What a person sees of their groups in direct messages with the bot, and nowhere else."""
+"""What users see of their groups in direct messages with the bot, and nowhere else."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from tests.adapters.discord.chat import read, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: What is shared on the board of a server.
+#: The prompt shared on the board of a server.
 WORDS = "a red circle on a blue ground"
 
 
 async def shared(chat, name):
-    """Have somebody share a preset and a prompt in a server that somebody else paints in; return both persons."""
+    """Share a preset and a prompt as one user in a server that another user has also used; return both users."""
     channel, ann, bob = chat.channel()
     for user in (ann, bob):
         await user.use(channel, "imagine", prompt="a red circle")
@@ -23,17 +23,17 @@ async def shared(chat, name):
 
 
 async def names(user, channel, typed):
-    """Return the presets that somebody is offered who types a few letters."""
+    """Return the presets suggested to a user for a prefix."""
     return [one["name"] for one in await user.complete(channel, "preset show", "preset", typed)]
 
 
 async def board(user, channel):
-    """Return what somebody is shown as the board."""
+    """Return the board as shown to a user."""
     return read(await told(await user.use(channel, "board")))
 
 
 async def test_a_member_sees_in_private_what_their_groups_share(chat):
-    """Boards and presets of the servers that somebody paints in are there in their direct messages, and suggested."""
+    """In direct messages, users see and can use the boards and presets of servers in which they have made requests."""
     ann, bob = await shared(chat, "harbour")
     for user in (ann, bob):
         assert await names(user, user.dm(), "harb") == ["harbour"]
@@ -48,7 +48,7 @@ async def test_a_member_sees_in_private_what_their_groups_share(chat):
 
 
 async def test_a_stranger_sees_nothing_of_it(chat):
-    """Who paints in no server with them is shown nothing, neither in direct messages nor elsewhere."""
+    """A user who has made no request in the server sees nothing of its board and presets."""
     await shared(chat, "lagoon")
     eve = chat.discord.user("eve")
     await eve.say(eve.dm(), "a red circle")
@@ -60,7 +60,7 @@ async def test_a_stranger_sees_nothing_of_it(chat):
 
 
 async def test_where_others_read_along_nothing_is_private(chat):
-    """Among people in direct messages of their own, and in another server, a member is shown no more than everybody there may see."""
+    """In a group of users and in another server, members see only what all users there may see."""
     ann, bob = await shared(chat, "valley")
     eve = chat.discord.user("eve")
     for channel in (bob.group(ann, eve), chat.discord.guild("Elsewhere").channel("general")):

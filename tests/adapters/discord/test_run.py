@@ -1,4 +1,4 @@
-"""`easel run` with nothing but a token of Discord: a process of its own, and a Discord that it speaks to over sockets."""
+"""`easel run` with only a Discord token: a separate process and an emulated Discord over sockets."""
 
 from contextlib import asynccontextmanager
 
@@ -11,13 +11,13 @@ from tests.running import Easel
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: A picture that is painted for long enough to do something meanwhile.
+#: A job that runs long enough to act in the meantime.
 LONG = {"steps": 60, "count": 6}
 
 
 @asynccontextmanager
 async def running(discord, folder, **settings):
-    """Give a process that is connected."""
+    """Yield a connected process."""
     easel = Easel(folder, DISCORD__TOKEN=discord.token, DISCORD__API_BASE=discord.api_base, **settings)
     easel.start()
     try:
@@ -38,36 +38,36 @@ async def discord(tmp_path_factory):
 
 @pytest.fixture
 def people(discord):
-    """A channel each in two servers, and three people: two in the first, one in the second."""
+    """Return a channel in each of two servers, and three users: two in the first, one in the second."""
     first, second = discord.guild("first"), discord.guild("second")
     ann, bob, cat = (discord.user(name).join(guild) for name, guild in (("ann", first), ("bob", first), ("cat", second)))
     return first.channel("general"), second.channel("general"), ann, bob, cat
 
 
 def labels(message):
-    """Return the labels of the buttons of a message."""
+    """Return the labels of a message's buttons."""
     return [label for label, _, _ in message.buttons()]
 
 
 def seen_by_all(channel):
-    """Return how many pictures there are in each message of a channel that everybody sees."""
+    """Return the number of pictures in each public message of a channel."""
     return [len(one.files) for one in channel.messages if not one.is_ephemeral]
 
 
 def is_done(use):
-    """Return the message of a use when its picture is there."""
+    """Return the message of an interaction when its picture is there."""
     return use.message if use.message and "Again" in labels(use.message) and use.message.files else None
 
 
 async def test_its_commands_are_known(discord):
-    """Discord knows the commands once Easel runs, with its help and the menus."""
+    """Commands, help and context menus are registered once at startup."""
     names = {one["name"] for one in discord.commands}
     assert {"imagine", "help", "history", "queue", "cancel", "quota", "Use as source", "Again", "Info"} <= names
     assert discord.puts == 1
 
 
 async def test_everybody_gets_their_own(discord, people):
-    """Three people in two servers who ask at once each get their own picture, in their place, and see how it comes to be."""
+    """Three concurrent requests in two servers each get their own picture in their channel, with progress."""
     here, there, ann, bob, cat = people
     words = {ann: "a large red circle", bob: "a blue star", cat: "a green tree"}
     channels = {ann: here, bob: here, cat: there}
@@ -83,7 +83,7 @@ async def test_everybody_gets_their_own(discord, people):
 
 
 async def test_its_buttons(discord, people):
-    """Info tells the person alone, Again and Edit… paint anew in a message of their own, Delete takes the picture away."""
+    """Info answers in private, Again and Edit… generate in new messages, and Delete removes the picture."""
     here, _, ann, *_ = people
     use = await ann.use(here, "imagine", prompt="a large red circle", seed=7, **SMALL)
     message = await discord.until(lambda: is_done(use))
@@ -103,7 +103,7 @@ async def test_its_buttons(discord, people):
 
 
 async def test_it_can_be_cancelled(discord, people):
-    """Whoever cancels what is being painted sees that at once, and nothing comes after it."""
+    """The requester can cancel a running job, which is shown at once, and nothing follows."""
     here, _, ann, bob, _ = people
     use = await ann.use(here, "imagine", prompt="a green tree", **LONG)
     await discord.until(lambda: use.message and any("step" in text for text in use.message.texts()))
@@ -118,14 +118,14 @@ async def test_it_can_be_cancelled(discord, people):
 
 
 async def test_it_suggests(people):
-    """While an option is typed it is completed."""
+    """Options are completed while they are typed."""
     here, _, ann, *_ = people
     assert await ann.complete(here, "imagine", "model", "de", prompt="x") == [{"name": "demo", "value": "demo"}]
     assert await ann.complete(here, "imagine", "scheduler", "eul", prompt="x")
 
 
 async def test_it_hears_words(discord, people):
-    """Who mentions it, or writes to it directly, gets a picture."""
+    """A mention or a direct message gets a picture."""
     here, _, ann, *_ = people
     for channel, said in ((here, "<@BOT> a blue star"), (ann.dm(), "a green tree")):
         await ann.say(channel, f"{said} --size 64x64 --steps 2 --scheduler euler")
@@ -133,7 +133,7 @@ async def test_it_hears_words(discord, people):
 
 
 async def test_killed_between_acceptance_and_result(tmp_path):
-    """What was accepted before everything was killed is completed in the same message, once; older buttons work; no token is told."""
+    """After a kill, an accepted job is completed once in the same message, older buttons work, and no token is logged."""
     async with Discord() as discord:
         guild = discord.guild("first")
         channel, ann = guild.channel("general"), discord.user("ann").join(guild)
@@ -157,7 +157,7 @@ async def test_killed_between_acceptance_and_result(tmp_path):
 
 
 async def check_old_buttons(discord, user, message):
-    """Check that the buttons work of a message that an earlier process sent."""
+    """Check that the buttons of a message from an earlier process work."""
     info = await user.click(message, "Info")
     await discord.until(lambda: info.followups)
     edit = await user.click(message, "Edit…")

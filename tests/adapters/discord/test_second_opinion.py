@@ -1,4 +1,4 @@
-"""What people do in Discord, in a Discord that others have written: SimCord, in this process."""
+"""Actions of users on a Discord emulator by others, SimCord, in this process."""
 
 from contextlib import asynccontextmanager
 
@@ -17,7 +17,7 @@ from tests.talk import png, talk
 
 
 class Stage:
-    """Easel without an engine in a server of Discord, with two people."""
+    """Easel without an engine in a Discord server with two users."""
 
     def __init__(self, env, chat):
         self.env = env
@@ -27,13 +27,13 @@ class Stage:
         self.ann, self.bob = (self.guild.add_member(env.create_user(name)) for name in ("ann", "bob"))
 
     async def open(self):
-        """Return the jobs that wait."""
+        """Return the open jobs of the channel."""
         return [job for job in await self.chat.store.jobs.of_channel(self.channel, 100) if job.is_open]
 
 
 @asynccontextmanager
 async def staged(tmp_path):
-    """Give a bot that accepts and tells, connected. No fixture: SimCord's clock belongs to one task."""
+    """Yield a connected bot that accepts and shows jobs. This is not a fixture, because SimCord's clock belongs to one task."""
     async with talk(tmp_path) as chat:
         posts = DiscordApi(lambda: client)
         sender = Sender(chat.store, posts, 2**20)
@@ -53,7 +53,7 @@ async def staged(tmp_path):
 
 
 async def test_a_request_becomes_a_card(tmp_path):
-    """A slash command is acknowledged at once for everybody to see, and its answer becomes the card of the request."""
+    """A slash command is acknowledged publicly at once, and its response becomes the card of the request."""
     async with staged(tmp_path) as stage:
         asked = await stage.ann.slash(stage.channel, "imagine", prompt="a red circle", steps=20)
         assert asked.acknowledged
@@ -63,7 +63,7 @@ async def test_a_request_becomes_a_card(tmp_path):
 
 
 async def test_a_request_from_a_picture(tmp_path):
-    """An attachment is what a picture starts from."""
+    """An attachment is the source of the picture."""
     async with staged(tmp_path) as stage:
         await stage.ann.slash(stage.channel, "imagine", prompt="a blue star", image=("cat.png", png()), strength=0.4)
         (job,) = await stage.chat.store.jobs.open_of((await stage.chat.store.people.named("ann"))[0].id)
@@ -71,7 +71,7 @@ async def test_a_request_from_a_picture(tmp_path):
 
 
 async def test_mistakes_are_for_their_person_alone(tmp_path):
-    """A refused request leaves nothing behind that others see."""
+    """A refused request leaves no public message."""
     async with staged(tmp_path) as stage:
         asked = await stage.ann.slash(stage.channel, "imagine", prompt="a red circle", size="enormous")
         assert asked.response is None
@@ -81,14 +81,14 @@ async def test_mistakes_are_for_their_person_alone(tmp_path):
 
 
 async def test_answers_about_oneself_are_private(tmp_path):
-    """What somebody asks about themselves only they see."""
+    """Answers about the user are ephemeral."""
     async with staged(tmp_path) as stage:
         for name in ("queue", "quota", "history", "help"):
             assert (await stage.ann.slash(stage.channel, name)).ephemeral
 
 
 async def test_a_button_works_and_is_its_persons(tmp_path):
-    """Cancel works for whoever asked; anybody else is told so, and gets a way to make their own."""
+    """Cancel works for the requester; another user is refused in an ephemeral message with a button to make their own."""
     async with staged(tmp_path) as stage:
         await stage.ann.slash(stage.channel, "imagine", prompt="a red circle")
         shown = stage.channel.last_message
@@ -99,7 +99,7 @@ async def test_a_button_works_and_is_its_persons(tmp_path):
 
 
 async def test_models_are_suggested(tmp_path):
-    """What is typed is completed from what is on offer."""
+    """Models are completed from the available models."""
     async with staged(tmp_path) as stage:
         offered = await stage.ann.autocomplete(stage.channel, "imagine", "model", "de", prompt="x")
         assert [one["value"] for one in offered] == ["demo"]

@@ -1,4 +1,4 @@
-"""Threads and posts: whoever opens one under a channel is where the channel's rules hold; a private one is a place of its own."""
+"""Threads and posts: the rules of their channel apply in them, while a private thread is a channel of its own."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TOO_MANY = "steps can be at most 6"
 
 
 async def ruled(chat, kind):
-    """Return a thread whose channel has its pictures covered and bounds the steps, who looks after that and who does not."""
+    """Return a thread in a channel with covered pictures and a limit on steps, a moderator of it and another member."""
     channel, ann, bob = chat.channel()
     place = channel.thread("circles") if kind == "thread" else channel.guild.forum("pictures").post("circles")
     ann.join(channel.guild, permissions="manage_messages")
@@ -26,13 +26,13 @@ async def ruled(chat, kind):
 
 
 def said(use):
-    """Return what somebody alone was told, as it stands there."""
+    """Return the text of an ephemeral message, unmodified."""
     return " ".join(use.texts())
 
 
 @pytest.mark.parametrize("kind", ["thread", "post"])
 async def test_what_holds_in_a_channel_holds_in_its_threads(chat, kind):
-    """Pictures are covered and bounded in a thread as its channel says, for commands, mentions and buttons, and they come in the thread."""
+    """The channel's rules apply in its threads to commands, mentions and buttons, and the pictures are posted in the thread."""
     place, _, bob = await ruled(chat, kind)
     await bob.use(place, "imagine", prompt="a red circle", size="64x64")
     await bob.say(place, "<@BOT> a blue star --size 64x64")
@@ -50,7 +50,7 @@ async def test_what_holds_in_a_channel_holds_in_its_threads(chat, kind):
 
 
 async def test_a_thread_has_the_presets_and_the_history_of_its_channel(chat):
-    """What a channel's group shares is suggested in its threads, and is used there."""
+    """Shared presets of a channel are suggested and usable in its threads, and jobs of a thread are in the channel's history."""
     channel, ann, bob = chat.channel()
     await told(await ann.use(channel, "preset save", name="fjord", prompt="a blue {prompt}"))
     await told(await ann.use(channel, "preset share", preset="fjord"))
@@ -63,7 +63,7 @@ async def test_a_thread_has_the_presets_and_the_history_of_its_channel(chat):
 
 
 async def test_a_thread_is_looked_after_by_who_looks_after_its_channel(chat):
-    """Who may manage messages sets the rules from a thread for all of the channel; who opened the thread may not."""
+    """A moderator can set the channel's rules from a thread, while the creator of the thread cannot."""
     channel, ann, bob = chat.channel()
     ann.join(channel.guild, permissions="manage_messages")
     thread = channel.thread("circles", owner=bob)
@@ -75,7 +75,7 @@ async def test_a_thread_is_looked_after_by_who_looks_after_its_channel(chat):
 
 
 async def test_a_thread_that_was_opened_before_the_connection(chat):
-    """A message in a thread that Discord told nobody of is one in its channel; where nobody can say which, nothing is painted."""
+    """A message in an unknown thread is assigned to its channel by a request; if that fails, nothing is generated."""
     place, _, bob = await ruled(chat, "thread")
     client = chat.adapter._connection.client
     client.get_channel(int(place.id)).guild._remove_thread(client.get_channel(int(place.id)))
@@ -89,7 +89,7 @@ async def test_a_thread_that_was_opened_before_the_connection(chat):
 
 
 async def test_a_private_thread_is_a_place_of_its_own(chat):
-    """What is painted in a private thread is not in its channel's history: not everybody there may see it."""
+    """Jobs of a private thread are not in its channel's history, because not every member may see the thread."""
     place, _, bob = await ruled(chat, "thread")
     hidden = place.parent.thread("us", private=True)
     await bob.use(hidden, "imagine", prompt="a red circle", size="64x64")
@@ -100,7 +100,7 @@ async def test_a_private_thread_is_a_place_of_its_own(chat):
 
 
 async def test_what_nobody_asked_for_is_said_in_the_thread_too(chat):
-    """A digest that was switched on in a thread is the channel's, and is told in the thread."""
+    """A digest switched on in a thread is that of the channel, and is posted in the thread."""
     channel, ann, _ = chat.channel()
     ann.join(channel.guild, permissions="manage_messages")
     thread = channel.thread("news")

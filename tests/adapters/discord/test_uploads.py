@@ -1,4 +1,4 @@
-"""Pictures as files of a message: the ladder from the original to none."""
+"""Pictures as files of a message: the steps from the original down to no file."""
 
 import io
 
@@ -14,12 +14,12 @@ from bot.store.images.blobs import BlobStore
 
 @pytest.fixture
 def files(tmp_path):
-    """An empty store of files."""
+    """Return an empty file store."""
     return BlobStore(str(tmp_path))
 
 
 async def shown(files, count, side=256):
-    """Return pictures of noise, which no coding makes much smaller."""
+    """Return pictures of noise, which hardly compress."""
     made = []
     for index in range(count):
         noise = numpy.random.default_rng(index).integers(0, 256, (side, side, 3), numpy.uint8)
@@ -31,7 +31,7 @@ async def shown(files, count, side=256):
 
 
 async def test_what_fits_is_sent_as_it_is(files):
-    """Pictures that have room are the originals, byte for byte, with their words as alt text."""
+    """Pictures that fit are sent as originals, byte for byte, with their prompts as alt text."""
     (one,) = await shown(files, 1)
     packed = await pack(files, [one], 10 * 2**20)
     assert packed.step == 0
@@ -40,7 +40,7 @@ async def test_what_fits_is_sent_as_it_is(files):
 
 
 async def test_what_is_too_large_becomes_smaller_and_the_others_do_not(files):
-    """One picture over the limit is coded anew; its siblings stay as they are."""
+    """A picture over the limit is re-encoded, and the others are sent as they are."""
     large, *small = [*await shown(files, 1, 512), *await shown(files, 2, 64)]
     packed = await pack(files, [large, *small], 600_000)
     assert packed.step == 1
@@ -51,14 +51,14 @@ async def test_what_is_too_large_becomes_smaller_and_the_others_do_not(files):
 
 @pytest.mark.parametrize("limit", [500_000, 200_000, 60_000, 20_000, 100])
 async def test_every_file_is_within_the_limit(files, limit):
-    """However small the limit is, no file is larger; where none can be so small there is none."""
+    """No file exceeds the limit, however small it is; if no encoding fits, there are no files."""
     packed = await pack(files, await shown(files, 2, 512), limit)
     assert all(len(one.data) <= limit for one in packed.files)
     assert bool(packed.files) == (packed.step < STEPS - 1)
 
 
 async def test_the_whole_message_has_a_limit_too(files, monkeypatch):
-    """Pictures that are each small enough, and together too much, become smaller."""
+    """Pictures that each fit but are too large together become smaller."""
     monkeypatch.setattr(packing, "_MOST_BYTES", 500_000)
     packed = await pack(files, await shown(files, 4), 10 * 2**20)
     assert packed.step > 0
@@ -66,13 +66,13 @@ async def test_the_whole_message_has_a_limit_too(files, monkeypatch):
 
 
 async def test_a_message_takes_ten(files):
-    """Of more pictures the first ones are sent."""
+    """Of too many pictures, the first ones are sent."""
     packed = await pack(files, await shown(files, MOST_FILES + 2, 16), 10 * 2**20)
     assert len(packed.files) == MOST_FILES
 
 
 async def test_a_deleted_picture_is_left_out(files):
-    """A picture whose file is gone takes nothing away from the others."""
+    """A picture whose file is missing is left out, and the others are sent."""
     first, second = await shown(files, 2, 16)
     await files.delete(first.file)
     packed = await pack(files, [first, second], 10 * 2**20)

@@ -1,4 +1,4 @@
-"""What people write never has an effect in what the bot says."""
+"""User text never has an effect as markup in the bot's messages."""
 
 import re
 
@@ -13,24 +13,24 @@ HOSTILE = (
     "# h1\n## h2\n> quote\n- list\n1. one\n-# small\n**bold** __un der__ ~~gone~~ `code` <#1> <@&1> <:cat:1>",
 )
 
-#: What only the bot writes: small letters, and what a fact is about.
+#: Markup that only the bot adds: small print, and the labels of facts.
 OWN = re.compile(r"^-# |\*\*[^*\n]*[^*\n\\]\*\*", re.MULTILINE)
 
 
 def harmful(text):
-    """Return what would have an effect in a text of the bot, beside its own."""
+    """Return the active markup in a text of the bot, except its own."""
     left = re.sub(r"\\[^0-9A-Za-z\s]", "", OWN.sub("", text))
     return re.findall(r"[\\*_~`|>#<@\[\]()+-]|https?:|^\s*\d+\.", left, re.MULTILINE)
 
 
 def texts(channel):
-    """Return everything that the bot ever said in a channel."""
+    """Return the texts of all versions of the bot's messages in a channel."""
     messages = [one for one in channel.every_message if one.author.is_bot]
     return [text for one in messages for version in (*one.edits, one) for text in version.texts()]
 
 
 async def asked(ann, channel, words):
-    """Give these words to everything that says words again, with a picture painted of them at last."""
+    """Use these words in every command that repeats user text, and finally as the prompt of a message."""
     for use in (
         await ann.use(channel, "imagine", prompt=words),
         await ann.use(channel, "imagine", prompt="a circle", size=words[:20]),
@@ -48,7 +48,7 @@ async def asked(ann, channel, words):
 
 @pytest.mark.parametrize("words", HOSTILE)
 async def test_words_have_no_effect(chat, words):
-    """No mention, link, heading, list, quote or code of theirs is left in anything that is said, in no version of it."""
+    """In all versions of all messages, user text creates no mention, link, heading, list, quote or code."""
     channel, ann, _ = chat.channel()
     chat.painter.may.clear()
     try:
@@ -65,7 +65,7 @@ async def test_words_have_no_effect(chat, words):
 
 
 async def test_nobody_is_mentioned(chat):
-    """Discord is told with every message, new or changed, that it mentions nobody."""
+    """Every message and every edit is sent with mentions disabled."""
     channel, ann, _ = chat.channel()
     await ann.say(channel, "<@BOT> @everyone")
     await ann.use(channel, "imagine", prompt="@everyone")
