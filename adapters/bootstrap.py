@@ -16,19 +16,16 @@ from bot.app import App
 from bot.commands import COMMANDS
 from bot.commands.inputs import Fetch
 from bot.config import Config
-from bot.core.cost_model import Costs
-from bot.core.values import MessageRef
-from bot.framework.reply import Reply
-from bot.generation.model_catalog import ModelCatalog
+from bot.core.scheduling import Costs
+from bot.generation.resolve import ModelCatalog
 from bot.jobs import board_digests
-from bot.jobs.delivery import Later, Outcome, OutgoingResult, Platforms
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
 from bot.jobs.retention import Limits, Retention
 from bot.store import schema
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
-from bot.views.job_card import JobView
 from inference.contract.model_info import ModelInfo, not_offered
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
@@ -74,38 +71,6 @@ async def opened(config: Config) -> AsyncIterator[Store]:
     async with Database(config.store.url) as database:
         await schema.prepare(database)
         yield Store.of(database, BlobStore(config.files.url), config.quota.policy(), cover=config.safety.cover)
-
-
-class Router:
-    """Routes each job view and each result to the adapter of its platform."""
-
-    def __init__(self) -> None:
-        self.adapters: dict[str, Platforms] = {}
-
-    async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show a job view in its channel; a platform that is not running shows it when it is next asked to."""
-        if (adapter := self.adapters.get(address.platform)) is not None:
-            await adapter.show(card, address)
-
-    def is_mirrored(self, platform: str) -> bool:
-        """Return whether each process has its own readers on a platform."""
-        adapter = self.adapters.get(platform)
-        return adapter is not None and adapter.is_mirrored(platform)
-
-    async def settle(self, job: str, address: MessageRef) -> None:
-        """Drop pending views of a job and wait for those being sent."""
-        if (adapter := self.adapters.get(address.platform)) is not None:
-            await adapter.settle(job, address)
-
-    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Deliver a result."""
-        adapter = self.adapters.get(outgoing.address.platform)
-        return Later("not running") if adapter is None else await adapter.deliver(outgoing)
-
-    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
-        """Send an unsolicited message."""
-        adapter = self.adapters.get(address.platform)
-        return Later("not running") if adapter is None else await adapter.post(address, reply, key)
 
 
 async def run(config: Config, said: Callable[[str, Adapter], None], ending: Callable[[int], None]) -> None:

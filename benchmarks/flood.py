@@ -6,7 +6,7 @@ persons, and with costs that are estimated wrongly by up to a half. Last, six wi
 their shares are compared by Jain's index over what each was charged for its weight, in windows in which each of them is due ten
 of the longest jobs.
 
-Every setting goes through `bot.core.fair_queue`, through plain start-time fair queueing (the same rule without window and reach),
+Every setting goes through `bot.core.scheduling`, through plain start-time fair queueing (the same rule without window and reach),
 and through one line for all. A wait ends when a device is given the job. The gap is the widest between two persons while both
 wait, against what the invariant allows them. Marked figures are promised; nothing else is, as a wait without a flood or a share
 of one means little.
@@ -26,7 +26,7 @@ from itertools import islice
 import msgspec
 
 from benchmarks.measure import report
-from bot.core.fair_queue import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
+from bot.core.scheduling import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
 
 MODELS = ("red", "green", "blue")
 SWAP_SECONDS = 6.0
@@ -171,7 +171,7 @@ class Gaps:
 
 
 class Turns:
-    """Everybody's own line, turned by `bot.core.fair_queue`; who has something waiting is kept sorted by tag."""
+    """Everybody's own line, turned by `bot.core.scheduling`; who has something waiting is kept sorted by tag."""
 
     def __init__(self, setting: Setting, window: float, reach: int) -> None:
         self._people = [Person(flood.weight) for flood in setting.floods] + [Person(1.0) for _ in range(setting.lights)]

@@ -12,7 +12,7 @@ import time
 
 from benchmarks.measure import report
 from bot.core.errors import BadInput
-from bot.framework import flags
+from bot.framework import binding
 from bot.framework.params import Kind, Param
 from bot.prompting import grammar
 
@@ -59,7 +59,7 @@ def hostile(rng: random.Random, number: int) -> str:
 def seconds(text: str, rng: random.Random) -> float:
     """Return how long a text takes to be read in every way."""
     start = time.perf_counter()
-    for way in (lambda: flags.parse(text, PARAMS), lambda: grammar.split(text), lambda: grammar.read(text, rng)):
+    for way in (lambda: binding.parse_flags(text, PARAMS), lambda: grammar.split(text), lambda: grammar.read(text, rng)):
         try:
             way()
         except BadInput:

@@ -22,7 +22,7 @@ from sqlalchemy import make_url, select, text, update
 from benchmarks.measure import report
 from benchmarks.standing.crowd import WAITERS, Crowd, crowded
 from benchmarks.standing.processes import Server, postgresql
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.store.billing import ledger
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore

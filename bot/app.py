@@ -8,23 +8,20 @@ import msgspec
 
 from bot.commands import inputs
 from bot.commands.context import Context, Read
-from bot.commands.inputs import Fetch, Sources
-from bot.commands.layering import Layering, Run
-from bot.core import cost_model
-from bot.core.cost_model import Costs
+from bot.commands.inputs import Fetch, Layering, Run, Sources
+from bot.core import scheduling
 from bot.core.errors import BadInput, BotError, NotAllowed
-from bot.core.fair_queue import Forecast
+from bot.core.scheduling import Costs, Forecast
 from bot.core.suggest import nearest
 from bot.core.values import Given, Invocation, MessageRef, UserRef, writable
-from bot.framework import forms, wires
+from bot.framework import forms
 from bot.framework.binding import Raw, bind
 from bot.framework.command import Command
 from bot.framework.params import Param
-from bot.framework.reply import Reply, covered
-from bot.generation import defaults, resolve
-from bot.generation.defaults import Origin
-from bot.generation.model_catalog import ModelCatalog
-from bot.generation.params import GenerationParams, read_wish
+from bot.framework.reply import Reply, command_of, covered
+from bot.generation import resolve
+from bot.generation.fields import GenerationParams, read_params
+from bot.generation.resolve import ModelCatalog, Origin
 from bot.i18n.translate import speak, tell
 from bot.jobs.eta import EtaService
 from bot.store.jobs.job import Job, NewJob
@@ -113,7 +110,7 @@ class App:
 
         Raises what `handle` raises, and `BadInput` for what no button carries.
         """
-        command = self.commands.get(wires.command_of(wire))
+        command = self.commands.get(command_of(wire))
         if command is None:
             raise BadInput("input-button")
         ctx = await self._met(caller, address, line, key)
@@ -139,7 +136,7 @@ class App:
 
     def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
         """Return the seconds of the device that a request with such inputs is thought to take, beside what is in work now."""
-        steps = cost_model.picture_steps(request, roles)
+        steps = scheduling.picture_steps(request, roles)
         return self._learned.estimate(request.model, request.width, request.height, steps, self._in_work() + request.count)
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
@@ -164,7 +161,7 @@ class App:
         # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
         runs = await self.layering.runs(command, given_runs, ctx.user.id, ctx.address, ctx.wanted)
         wants = [self._bound(command, one) for one in runs]
-        each = [replace(ctx, origins=defaults.origins(one.given, one.layers)) for one in runs]
+        each = [replace(ctx, origins=resolve.origins(one.given, one.layers)) for one in runs]
         replies = [await _ran(command, one, want) for one, want in zip(each, wants, strict=True)]
         jobs: dict[str, str] = {}
         if ctx.drafts:
@@ -197,13 +194,13 @@ class App:
         try:
             return bind(command, run.given, *run.values)
         except BadInput as error:
-            raise _blamed(error, defaults.origins(run.given, run.layers)) from None
+            raise _blamed(error, resolve.origins(run.given, run.layers)) from None
 
     async def _count(self, drafts: Sequence[NewJob], uses: Mapping[str, str]) -> None:
         """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""
         for shared in filter(None, (uses.get(one.id) for one in drafts)):
             await self.store.boards.used(shared)
-        named = [preset for one in drafts if (preset := read_wish(one.params).preset) is not None]
+        named = [preset for one in drafts if (preset := read_params(one.params).preset) is not None]
         if ids := {one.partition("#")[2] for one in named} - {""}:
             await self.store.presets.used(ids)
 

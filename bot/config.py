@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bot.core.errors import BadConfig
-from bot.core.quota import WHOLE, Policy, Tier
+from bot.core.limits import WHOLE, Policy, Tier
 from bot.core.suggest import nearest
 
 #: Where the configuration is looked for when nobody names a file.

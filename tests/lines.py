@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from bot.core.fair_queue import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
+from bot.core.scheduling import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
 
 MODELS = ("red", "green", "blue", "grey")
 

@@ -18,17 +18,16 @@ from PIL import Image
 from sqlalchemy import make_url, update
 from sqlalchemy.util import LRUCache
 
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.core.values import InputFile, MessageRef, UserRef, new_id
 from bot.presets.template import Body
 from bot.store import database as session
 from bot.store import schema
 from bot.store.billing import ledger
-from bot.store.database import Database
+from bot.store.database import Database, now
 from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import NewJob, Painted
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.store.tables.core import Base, JobRow, UserRow
 from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest, Prompt

@@ -9,7 +9,7 @@ from adapters.shared.command_line import read_line
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.core.values import Invocation, MessageRef, UserRef
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.jobs.job import Painted

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from adapters import bootstrap as parts
+from adapters import bootstrap
 from adapters.base import Adapter
 from adapters.cli import exit_codes
 from adapters.cli.field_options import with_field_options
@@ -92,11 +92,11 @@ def paint(
 
     from adapters.cli import paint as painting
     from adapters.terminal import args
-    from bot.prompting.vocabulary_hint import unknown_words
+    from bot.generation.resolve import unknown_words
 
     with _told():
         settings = _configured(config)
-        model_info = parts.chosen(settings, given["model"])
+        model_info = bootstrap.chosen(settings, given["model"])
         want = painting.wanted(args.PaintArgs(prompt=prompt, output=output, image=given.pop("image"), given=given), model_info)
         if sentence := unknown_words(want.request, model_info):
             _note(sentence)
@@ -123,7 +123,7 @@ def run(
         def ending(pictures: int) -> None:
             print(text("run-ending", count=pictures), flush=True)
 
-        asyncio.run(parts.run(settings, said, ending))
+        asyncio.run(bootstrap.run(settings, said, ending))
 
 
 def _has_screen() -> bool:
@@ -173,7 +173,7 @@ def set_person(
 
 
 async def _with_store(settings: configuration.Config, act: Callable[[Store], Awaitable[T]]) -> T:
-    async with parts.opened(settings) as store:
+    async with bootstrap.opened(settings) as store:
         return await act(store)
 
 
@@ -245,7 +245,7 @@ def list_models(config: ConfigFile = None) -> None:
         table = Table(box=None, pad_edge=False)
         for column in ("name", "family", "size", "steps", "title"):
             table.add_column(text(f"models-{column}"), no_wrap=column == "name")
-        for one in parts.model_infos(settings).values():
+        for one in bootstrap.model_infos(settings).values():
             usual = one.defaults
             table.add_row(one.name, one.family, f"{usual.width} × {usual.height}", str(usual.steps), one.title)
         Console(highlight=False, markup=False).print(table)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from adapters import bootstrap as parts
+from adapters import bootstrap
 from adapters.terminal import args, progress
 from adapters.terminal.file_delivery import PLATFORM, deliver
 from bot.commands.generate import Imagine
@@ -15,7 +15,7 @@ from bot.core.errors import BadInput, BotError
 from bot.core.values import MessageRef, UserRef, new_id
 from bot.framework.params import picture_fields
 from bot.framework.reply import Reply
-from bot.generation import resolve as asking
+from bot.generation import resolve
 from bot.jobs.delivery import Later, Outcome, OutgoingResult
 from bot.jobs.dispatcher import Dispatcher
 from bot.prompting import grammar
@@ -42,17 +42,17 @@ def wanted(typed: args.PaintArgs, model_info: ModelInfo) -> PaintOptions:
     if len(grammar.split(typed.prompt)) > 1:
         raise BadInput("input-one-prompt")
     params, pictures = args.wish_of(typed), args.pictures_of(typed)
-    seed = asking.seed_for(params)
-    reading = asking.reading_of(params, seed)
+    seed = resolve.seed_for(params)
+    reading = resolve.reading_of(params, seed)
     roles = picture_fields(Imagine)
     headers = [(roles[name], validation.check_bytes(data)) for name, data in pictures.items()]
-    request = asking.request_of(params, reading, model_info, seed, headers)
+    request = resolve.request_of(params, reading, model_info, seed, headers)
     return PaintOptions(params, request, pictures, args.files_of(typed, seed, request.count))
 
 
 async def paint(config: Config, model_info: ModelInfo, want: PaintOptions, console: Console) -> None:
     """Paint what is wanted, into its files, and say what came of it; raises what it failed with."""
-    async with parts.opened(config) as store, parts.engine(config, {model_info.name: model_info}) as engine:
+    async with bootstrap.opened(config) as store, bootstrap.engine(config, {model_info.name: model_info}) as engine:
         with progress.ProgressBoard(console) as board:
             # None but its own: what waits for others is theirs, and their model may not be loaded here.
             async with Dispatcher(store, engine, _Terminal(board), platforms=(), most=0) as dispatcher:

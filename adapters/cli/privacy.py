@@ -10,7 +10,7 @@ from bot.core.errors import BadInput, BadOutput
 from bot.i18n.translate import text
 from bot.store.store import Store
 from bot.store.users.users import User
-from bot.views import data_export as archives
+from bot.views import data_export
 
 #: Who did it, in the audit: nobody with an id, but whoever may type here.
 _ACTOR = "terminal"
@@ -28,7 +28,7 @@ async def exported(store: Store, reference: str, file: Path) -> str:
         # The file is private: no other user of this computer may read it.
         number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(number, "wb") as opened, zipfile.ZipFile(opened, "w") as archive:
-            await archives.pack(store, rows, archive)
+            await data_export.pack(store, rows, archive)
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)

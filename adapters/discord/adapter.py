@@ -13,19 +13,17 @@ import msgspec
 
 from adapters.base import Bot
 from adapters.discord import commands
-from adapters.discord.api import Closed, DiscordApi, Gone, NotConnected, TooLarge
-from adapters.discord.client import Client
-from adapters.discord.connection import Connection, is_elsewhere, lead
+from adapters.discord.api import PLATFORM, TOKEN_MARGIN, Closed, DiscordApi, Gone, NotConnected, TooLarge, channel_of, spot_of
+from adapters.discord.client import Client, Connection, is_elsewhere, lead
 from adapters.discord.delivery import Sender, later
 from adapters.discord.interactions import InteractionHandler
-from adapters.discord.message_ref import PLATFORM, TOKEN_MARGIN, channel_of, spot_of
-from adapters.discord.uploads import STEPS
+from adapters.discord.render import STEPS
 from adapters.shared.card_throttle import SETTLE_AGAIN_SECONDS, CardThrottle
 from bot.core.values import MessageRef
 from bot.framework.reply import Reply
 from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
+from bot.store.database import now
 from bot.store.jobs.job import WAITING
-from bot.store.tables.columns import now
 from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.discord")

@@ -25,7 +25,7 @@ from bot.framework import forms
 from bot.framework.command import Answer, Command
 from bot.framework.help import help_of, help_with
 from bot.framework.params import Kind, Param
-from bot.framework.wires import command_of
+from bot.framework.reply import command_of
 from bot.i18n.translate import speak, text
 
 #: Discord's option types for parameters.

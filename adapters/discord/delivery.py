@@ -8,18 +8,15 @@ import discord
 import msgspec
 
 from adapters.discord import render
-from adapters.discord import uploads as packing
-from adapters.discord.api import REFUSALS, SILENCE, Closed, DiscordApi, Gone, NotConnected, TooLarge
-from adapters.discord.message_ref import SentMessage, channel_of, spot_of
-from adapters.discord.uploads import Packed
+from adapters.discord.api import REFUSALS, SILENCE, Closed, DiscordApi, Gone, NotConnected, SentMessage, TooLarge, channel_of, spot_of
+from adapters.discord.render import Packed
 from bot.commands.queue import resend
 from bot.core.values import MessageRef
 from bot.i18n.translate import text
 from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent, Unknown
 from bot.store.jobs.job import DONE, FAILED, WAITING
 from bot.store.store import Store
-from bot.views.buttons import of_job
-from bot.views.job_card import JobView
+from bot.views.job_card import JobView, job_buttons
 
 log = logging.getLogger("easel.discord")
 
@@ -50,7 +47,7 @@ class Sender:
             note = text("discord-below") if ref.token and not ref.is_open and not ref.is_guest else ""
             files = render.preview_of(card)
         else:
-            note, files = "", (await packing.pack(self._store.files, card.pictures, self._limit(ref))).files
+            note, files = "", (await render.pack(self._store.files, card.pictures, self._limit(ref))).files
         view = render.of_card(card, files, note=note)
         if ref.message:
             await self._posts.edit(channel, ref, view, files)
@@ -79,12 +76,12 @@ class Sender:
         """Deliver with files that shrink until Discord accepts them; at last with none."""
         step, limit = 0, self._limit(spot_of(outgoing.address))
         while True:
-            packed = await packing.pack(self._store.files, outgoing.card.pictures, limit, step)
+            packed = await render.pack(self._store.files, outgoing.card.pictures, limit, step)
             try:
                 return await way(outgoing, packed)
             except TooLarge:
                 step = packed.step + 1
-                if step >= packing.STEPS:
+                if step >= render.STEPS:
                     raise
 
     async def _in_channel(self, outgoing: OutgoingResult, packed: Packed) -> Outcome:
@@ -173,7 +170,7 @@ class Sender:
 
 def _wires(card: JobView) -> set[str]:
     """Return the wires that a job view's buttons may carry, also before the job has ended, or without an image."""
-    buttons = [button for state in (WAITING, DONE, FAILED) for button in of_job(card.job, state)]
+    buttons = [button for state in (WAITING, DONE, FAILED) for button in job_buttons(card.job, state)]
     buttons += [button for one in card.pictures for button in one.buttons]
     return {*(button.wire for button in buttons), *(f"{render.PICK}:{deed}" for deed in range(_MOST_DEEDS))}
 

@@ -11,17 +11,14 @@ import msgspec
 
 from adapters.base import Bot
 from adapters.discord import modals, render
-from adapters.discord import uploads as packing
-from adapters.discord.api import REFUSALS, DiscordApi, wires_of
+from adapters.discord.api import REFUSALS, DiscordApi, SentMessage, channel_of, spot_of, wires_of
 from adapters.discord.attachments import Picture, fetched
-from adapters.discord.message_ref import SentMessage, channel_of, spot_of
 from adapters.discord.replies import Interaction, Unheard, acknowledge, address_of, ask, caller_of, change, is_heard, show, spot_for, tell
 from bot.commands.generate import again, imagine
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import Given, Invocation, MessageRef
 from bot.framework.command import Answer, Command
-from bot.framework.reply import Button, Form, Reply
-from bot.framework.wires import command_of
+from bot.framework.reply import Button, Form, Reply, command_of
 from bot.i18n.translate import tell as told
 from bot.i18n.translate import text
 from inference.contract.errors import InferenceError
@@ -235,7 +232,7 @@ class InteractionHandler:
         pictures = reply.pictures
         if len(pictures) > 1:
             pictures = tuple(msgspec.structs.replace(one, file=one.thumbnail) for one in pictures)
-        files = (await packing.pack(self.bot.app.store.files, pictures, min(limit or self._most_bytes, self._most_bytes), step)).files
+        files = (await render.pack(self.bot.app.store.files, pictures, min(limit or self._most_bytes, self._most_bytes), step)).files
         return render.of_reply(reply, files), (*files, *map(render.file_of, reply.files))
 
 

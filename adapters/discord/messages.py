@@ -9,9 +9,8 @@ from typing import Any
 import discord
 
 from adapters.discord import attachments, render
-from adapters.discord.api import REFUSALS
+from adapters.discord.api import REFUSALS, SentMessage
 from adapters.discord.interactions import InteractionHandler
-from adapters.discord.message_ref import SentMessage
 from adapters.discord.replies import above, caller
 from adapters.shared.command_line import read_line
 from bot.core.errors import BotError

@@ -8,7 +8,7 @@ import msgspec
 
 from adapters.discord.adapter import invitation
 from adapters.discord.api import SILENCE
-from adapters.discord.connection import lead
+from adapters.discord.client import lead
 from bot.config import Discord
 
 #: How long to wait for Discord, including the library's retries.

@@ -10,8 +10,7 @@ import msgspec
 from discord import ui
 
 from adapters.discord import render
-from adapters.discord.api import SILENCE
-from adapters.discord.message_ref import PLATFORM, TOKEN_SECONDS, SentMessage
+from adapters.discord.api import PLATFORM, SILENCE, TOKEN_SECONDS, SentMessage
 from bot.core.values import MessageRef, UserRef
 from bot.framework.command import Answer
 from bot.framework.reply import Button

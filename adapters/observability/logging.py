@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.observability.redaction import Redaction, secrets_of
 from bot.config import Log
-from bot.core.log_context import LOG_CONTEXT
+from bot.core.values import LOG_CONTEXT
 
 if TYPE_CHECKING:
     from structlog.types import EventDict

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bot.core.cost_model import Timing
-from bot.jobs.counters import Counters
+from bot.core.scheduling import Timing
 from bot.jobs.eta import EtaErrors
+from bot.jobs.execution import Counters
 from bot.store.jobs.queue import Queue, Turns
 from inference.contract.protocol import Beat
 

@@ -141,7 +141,7 @@ class TelegramAdapter:
                 return Sent(await self._replies.post(chat_of(address), spot_of(address).thread, reply))
             except Moved as moved:
                 # The new chat has other topics, if it has any.
-                await self._bot.app.store.people.moved(address, MessageRef(PLATFORM, str(moved.chat)), renamed)
+                await self._bot.app.store.channels.moved(address, MessageRef(PLATFORM, str(moved.chat)), renamed)
                 return Sent(await self._replies.post(moved.chat, 0, reply))
         except Closed:
             return Refused("closed")

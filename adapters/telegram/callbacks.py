@@ -17,8 +17,7 @@ from adapters.telegram.replies import Replies
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import MessageRef, UserRef
 from bot.framework import command as spec
-from bot.framework.reply import Form, Reply
-from bot.framework.wires import command_of
+from bot.framework.reply import Form, Reply, command_of
 from bot.i18n.translate import tell, text
 from inference.contract.errors import InferenceError
 

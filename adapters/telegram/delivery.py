@@ -10,8 +10,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from telegram import InlineKeyboardMarkup, Message
 
-from adapters.telegram import media as packing
-from adapters.telegram import render
+from adapters.telegram import media, render
 from adapters.telegram.api import REFUSALS, Closed, Gone, Moved, Silence, TelegramApi, TooLarge, Unreached
 from adapters.telegram.file_id_cache import FileIdCache
 from adapters.telegram.media import File
@@ -77,7 +76,7 @@ class Sender:
             if delivery is None or delivery.state not in ((UNKNOWN, TODO, SENDING) if is_coming else (UNKNOWN,)):
                 await self._patient_ending.put(card, chat, ref)
         elif card.count == 1 and card.progress is not None and card.progress.preview is not None:
-            preview = File(packing.PREVIEW, card.progress.preview, covered=card.covered)
+            preview = File(media.PREVIEW, card.progress.preview, covered=card.covered)
             html = render.pages(render.lines_of(card), render.MOST_CAPTION)[0]
             await self._posts.edit_media(chat, ref.message, preview, html, render.keyboard_of(card))
         else:
@@ -97,7 +96,7 @@ class Sender:
                 outcome = await self._tried(outgoing, job.address)
             except Moved as moved:
                 new = msgspec.structs.replace(job.address, channel=str(moved.chat))
-                await self._store.people.moved(job.address, new, renamed)
+                await self._store.channels.moved(job.address, new, renamed)
                 return Later("chat moved")
             except Busy as busy:
                 return Later(busy.reason, busy.seconds)
@@ -221,14 +220,14 @@ class Ending:
         await self._clear(card, chat, ref)
         html = render.pages(lines, render.MOST_TEXT)[0]
         if not card.pictures and card.state == "done" and not ref.album:
-            await self._posts.edit_media(chat, ref.message, packing.tile(), html, buttons)
+            await self._posts.edit_media(chat, ref.message, media.tile(), html, buttons)
         else:
             await self._posts.edit(chat, ref.message, html, buttons)
 
     async def album(self, job: str, pictures: Sequence[Shown], chat: int, ref: SentMessage) -> SentMessage:
         """Send several images as albums, and store the messages of each as soon as it has arrived."""
         ask = partial(self._posts.album, chat, thread=ref.thread, asked=ref.message or ref.asked)
-        for chunk in packing.chunks(await self._photos.found(pictures, whole=True)):
+        for chunk in media.chunks(await self._photos.found(pictures, whole=True)):
             sent = await self._photos.send(chunk, ask)
             arrived = [(one.index, message.message_id) for one, message in sent if message is not None]
             ref = msgspec.structs.replace(ref, album=(*ref.album, *arrived))
@@ -278,7 +277,7 @@ class Ending:
                 continue
             except REFUSALS:
                 with contextlib.suppress(*REFUSALS):
-                    await self._posts.edit_media(chat, message, packing.tile(), "", None)
+                    await self._posts.edit_media(chat, message, media.tile(), "", None)
 
 
 def lines_of(card: JobView, ref: SentMessage, note: str = "") -> list[StatusLine]:

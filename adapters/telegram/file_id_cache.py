@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from telegram import Message
 from telegram.error import BadRequest
 
-from adapters.telegram import media as packing
+from adapters.telegram import media
 from adapters.telegram.api import TooLarge
 from adapters.telegram.media import File
 from bot.framework.reply import Shown
@@ -28,7 +28,7 @@ class FileIdCache:
         """Return images with their files; an image deleted at this moment is left out. `whole`: ignore the file ids."""
         some = tuple(pictures)
         handles = {} if whole else await self._store.handles.of(self._shelf, [one.id for one in some])
-        files = [(one, await packing.photo(self._store.files, one, handles.get(one.id, ""))) for one in some]
+        files = [(one, await media.photo(self._store.files, one, handles.get(one.id, ""))) for one in some]
         return [(one, file) for one, file in files if file is not None]
 
     async def send(self, found: Found, ask: Ask) -> list[tuple[Shown, Message | None]]:
@@ -46,7 +46,7 @@ class FileIdCache:
         try:
             messages = await ask(files)
         except TooLarge:
-            messages = await ask([await packing.smaller(file) for file in files])
+            messages = await ask([await media.smaller(file) for file in files])
         sent = list(zip((one for one, _ in found), messages, strict=True))
         handles = {one.id: message.photo[-1].file_id for one, message in sent if message is not None and message.photo}
         if handles:

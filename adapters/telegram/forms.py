@@ -15,7 +15,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Messag
 
 from adapters.telegram.render import MOST_TEXT, units
 from bot.core.errors import BadInput
-from bot.framework import flags
+from bot.framework import binding
 from bot.framework.params import Kind
 from bot.framework.reply import MOST_WIRE, Asked, Form
 from bot.i18n.translate import text
@@ -155,7 +155,7 @@ def written_in(form: Form, values: Mapping[str, str], words: str) -> dict[str, s
     if named and not _FLAG.match(words):
         return {next((one for one in named if not values[one]), named[0]): words.strip()}
     known = {one.name: one.param for one in fields}
-    spoken = flags.parse(words, tuple(dataclasses.replace(param, name=name) for name, param in known.items()))
+    spoken = binding.parse_flags(words, tuple(dataclasses.replace(param, name=name) for name, param in known.items()))
     first = next((name for name, param in known.items() if param.kind is Kind.TEXT), None)
     said = spoken.words.strip()
     given = {**({first: said} if said and first is not None else {}), **spoken.given}

@@ -64,7 +64,7 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
 
 async def _pictures(app: App, user: str, words: str, page: int) -> Sequence[StoredImage]:
     """Return the user's images; none if all are covered, because images sent from here cannot be covered."""
-    return () if app.store.settings.cover else await app.store.pictures.search(user, words, page, _MOST_PICTURES)
+    return () if app.store.settings.cover else await app.store.finding.own(user, words, page, _MOST_PICTURES)
 
 
 def _why_none(app: App) -> str:

@@ -10,8 +10,7 @@ from telegram.constants import InlineKeyboardMarkupLimit, MessageLimit
 
 from bot.commands.images import original
 from bot.framework.reply import Button, Reply, Shown
-from bot.views.buttons import in_order
-from bot.views.job_card import JobView
+from bot.views.job_card import JobView, in_order
 
 #: The capacity of a message and a caption, in UTF-16 code units as Telegram counts them, after parsing the HTML.
 MOST_TEXT, MOST_CAPTION = int(MessageLimit.MAX_TEXT_LENGTH), int(MessageLimit.CAPTION_LENGTH)

@@ -8,8 +8,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message
 from telegram.helpers import create_deep_linked_url
 
 from adapters.base import Bot
-from adapters.telegram import deep_links, forms, render
-from adapters.telegram import media as packing
+from adapters.telegram import deep_links, forms, media, render
 from adapters.telegram.api import REFUSALS, Closed, TelegramApi
 from adapters.telegram.delivery import Sender
 from adapters.telegram.file_id_cache import FileIdCache, Found
@@ -74,7 +73,7 @@ class Replies:
         found = await self._photos.found(reply.pictures)
         sent = await self.posts.say(chat, html, _markup(reply), thread=thread)
         try:
-            for chunk in packing.chunks(found):
+            for chunk in media.chunks(found):
                 await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=thread, asked=sent.message_id))
         except REFUSALS as error:
             log.warning("telegram.not_shown message=%s reason=%s", sent.message_id, type(error).__name__)
@@ -122,7 +121,7 @@ class Replies:
             first, *more = render.pages(lines, render.MOST_CAPTION)
             await self._photo(chat, ref, found, first, None if more else markup)
         else:
-            for chunk in packing.chunks(found):
+            for chunk in media.chunks(found):
                 await self._photos.send(chunk, lambda files: self.posts.album(chat, files, thread=ref.thread, asked=ref.asked))
             more = render.pages(lines, render.MOST_TEXT)
         for number, page in enumerate(more, 1):
@@ -134,7 +133,7 @@ class Replies:
     async def _whole(self, chat: int, ref: SentMessage, reply: Reply) -> None:
         """Send images as files, which Telegram does not recompress."""
         for one in reply.pictures:
-            if (whole := await packing.original(self.bot.app.store.files, one)) is not None:
+            if (whole := await media.original(self.bot.app.store.files, one)) is not None:
                 await self.posts.document(chat, whole, "", thread=ref.thread, asked=ref.asked)
 
     async def _photo(self, chat: int, ref: SentMessage, found: Found, html: str, markup: InlineKeyboardMarkup | None) -> None:

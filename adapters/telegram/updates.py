@@ -23,7 +23,7 @@ from bot.framework.command import Answer, Command
 from bot.framework.help import help_with
 from bot.framework.reply import Reply
 from bot.i18n.translate import speaking, tell, text
-from bot.store.tables.columns import now
+from bot.store.database import now
 from inference.contract.errors import InferenceError
 
 log = logging.getLogger("easel.telegram")
@@ -95,7 +95,7 @@ class UpdateHandler:
 
     async def _came(self, message: Message, ref: SentMessage) -> None:
         if message.migrate_from_chat_id is not None:
-            await self._app.store.people.moved(_place(message.migrate_from_chat_id), _place(message.chat_id), renamed)
+            await self._app.store.channels.moved(_place(message.migrate_from_chat_id), _place(message.chat_id), renamed)
             return
         heard = messages.heard(self._api.bot, message, self._app.commands)
         caller = await self._people.sender(message) if heard is not None else None

@@ -18,7 +18,7 @@ from adapters.web.sse import Hub
 from bot.core.values import MessageRef
 from bot.framework.reply import Reply
 from bot.jobs.delivery import Outcome, OutgoingResult, Sent
-from bot.store.tables.columns import now
+from bot.store.database import now
 from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.web")

@@ -19,7 +19,7 @@ from adapters.web.sse import News, Sentence
 from bot.framework.help import help_with
 from bot.framework.reply import Attachment, Reply
 from bot.i18n.translate import ENGLISH, number, speaking, spoken, text
-from bot.views import buttons
+from bot.views import job_card
 from bot.views.job_card import JobView
 
 # `Any` and dicts are for the templates: their values have no type of ours.
@@ -187,5 +187,5 @@ def _templates() -> jinja2.Environment:
         bytecode_cache=_Compiled(str(compiled)) if compiled else None,
     )
     templates.globals.update(text=text, number=number, digits=digits, spoken=spoken, help_with=help_with)
-    templates.filters.update(data_url=data_url, file_url=file_url, in_order=buttons.in_order)
+    templates.filters.update(data_url=data_url, file_url=file_url, in_order=job_card.in_order)
     return templates

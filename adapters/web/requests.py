@@ -13,13 +13,13 @@ from adapters.web.auth.access import Visitor
 from adapters.web.auth.errors import Refused
 from bot.core.errors import BadInput
 from bot.core.values import Given, Invocation
-from bot.framework import flags
+from bot.framework import binding
 from bot.framework.command import MOST_ATTACHED
 from bot.framework.forms import MOST_FIELDS
 from bot.i18n.translate import text
 
 #: Maximum characters of a line, equal to the bot's own limit; checked here first so that a longer line is not processed.
-MOST_LINE = flags.MOST_CHARACTERS
+MOST_LINE = binding.MOST_CHARACTERS
 
 #: The longest button wire has 64 bytes; a browser's id of a line is a random one of its own.
 _MOST_WIRE, _MOST_KEY = 64, 64

@@ -17,11 +17,11 @@ from benchmarks.standing.engine import PAINT_SECONDS, PASSPORT, standing
 from benchmarks.standing.line import Line, Message
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.core.cost_model import Costs
 from bot.core.errors import BotError
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
+from bot.core.scheduling import Costs
 from bot.core.values import Invocation, MessageRef, UserRef
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.jobs import delivery
 from bot.jobs.delivery import Later, Outcome, OutgoingResult, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from adapters import bootstrap as parts
+from adapters import bootstrap
 from adapters.cli import main as cli
 from benchmarks.standing.engine import standing
 from benchmarks.standing.lag import Lag
@@ -14,7 +14,7 @@ from benchmarks.standing.lag import Lag
 def main() -> None:
     """Run until told to stop."""
     workers, seconds, file = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
-    run = parts.run
+    run = bootstrap.run
 
     async def watched(*given: Any, **named: Any) -> None:
         watching = asyncio.create_task(Lag(file).watch())
@@ -25,8 +25,8 @@ def main() -> None:
             await asyncio.gather(watching, return_exceptions=True)
 
     # The composition root is the only place that knows which engine there is.
-    parts.engine = lambda _config, offered: standing(workers, seconds, offered)
-    parts.run = watched
+    bootstrap.engine = lambda _config, offered: standing(workers, seconds, offered)
+    bootstrap.run = watched
     sys.argv[1:] = ["run"]
     cli.main()
 

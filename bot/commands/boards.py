@@ -8,14 +8,13 @@ from bot.core.errors import BadInput, NotAllowed
 from bot.framework.command import command, painting_command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
-from bot.generation.fields import KEPT_BACK, PRESET_SETTINGS, named, taking
+from bot.generation.fields import KEPT_BACK, PRESET_SETTINGS, GenerationParams, named, read_params, taking
 from bot.generation.param_types import Code, CodeAndWords, Off, Order, OtherName, Page, SharedPicture, SharedWords
-from bot.generation.params import GenerationParams, read_wish
 from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import Body
 from bot.store.sharing.boards import Shared
-from bot.views import buttons
+from bot.views import job_card
 from bot.views.board_post import pinned, shown
 
 #: The posts on one page of a board.
@@ -69,13 +68,13 @@ async def share(ctx: Context, want: Share) -> Reply:
     if want.picture is not None:
         picture = await ctx.own_picture(want.picture)
         job = await ctx.own_job(picture.job)
-        params = _without(read_wish(job.params))
+        params = _without(read_params(job.params))
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, picture.words, params, picture=picture.id)
     else:
         wanted = GenerationParams.model_validate(want.model_dump(exclude_none=True, exclude={"picture"}))
         await ctx.read(wanted)
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, wanted.prompt, _without(wanted))
-    return Reply(text=text("share-done", code=made.id), buttons=buttons.of_post(made.id))
+    return Reply(text=text("share-done", code=made.id), buttons=job_card.post_buttons(made.id))
 
 
 def _without(params: GenerationParams) -> str:
@@ -101,7 +100,7 @@ async def board(ctx: Context, want: Board) -> Reply:
         text=text("board-page", first=first, last=first + len(found) - 1, count=count),
         facts=tuple(Fact(str(number), pinned(one)) for number, one in enumerate(found, first)),
         pictures=tuple(shown(one, of, number, covered=one.board in covered) for one, of, number in pictures if of is not None),
-        buttons=(*(button for one in found if one.picture is None for button in buttons.of_post(one.id)[:1]), *more),
+        buttons=(*(button for one in found if one.picture is None for button in job_card.post_buttons(one.id)[:1]), *more),
     )
 
 
@@ -111,7 +110,7 @@ async def use(ctx: Context, want: Use) -> Reply:
     code, words = template.split(want.code)
     shared = await get_shared(ctx, code)
     if shared.preset is None:
-        params = read_wish(shared.params)
+        params = read_params(shared.params)
         return await used(ctx, shared, params.model_copy(update={"prompt": f"{params.prompt}, {words}"}) if words else params)
     found = await preset_of(ctx, shared)
     try:
@@ -135,7 +134,7 @@ async def keep(ctx: Context, want: Fork) -> Reply:
     shared = await get_shared(ctx, want.code)
     preset = await preset_of(ctx, shared) if shared.preset else None
     name = want.name or (preset.name if preset is not None else f"from-{shared.id[:6].strip('-_')}")
-    body = preset.body if preset is not None else _body(read_wish(shared.params))
+    body = preset.body if preset is not None else _body(read_params(shared.params))
     return await copied(ctx, name, body, preset, maker=shared.maker)
 
 

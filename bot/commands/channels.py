@@ -10,9 +10,9 @@ from bot.framework import forms
 from bot.framework.command import Answer, command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
-from bot.generation.defaults import CLOSED, COVER, CREDITS, MOST
 from bot.generation.fields import LIMITED, WHOLE
 from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, PlaceMost, Switch, Unset
+from bot.generation.resolve import CLOSED, COVER, CREDITS, MOST
 from bot.i18n.translate import moment, text
 
 #: What nobody is kept from: asking what there is, and what is theirs by right.

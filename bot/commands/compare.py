@@ -14,8 +14,7 @@ from bot.i18n.translate import number, text
 from bot.store.images.images import StoredImage
 from bot.store.images.search import SearchQuery
 from bot.store.jobs.job import Job
-from bot.views import job_card
-from bot.views import side_by_side as comparing
+from bot.views import job_card, side_by_side
 
 #: What differs between any two pictures, and says nothing about how they look.
 _ALWAYS = ("id", "painted", "seconds")
@@ -57,7 +56,7 @@ async def _composed(ctx: Context, pictures: tuple[StoredImage, StoredImage], cap
         first, second = [await ctx.store.files.get(one.file) for one in pictures]
     except FileNotFoundError:
         return ()
-    return (Attachment("compare.jpg", await asyncio.to_thread(comparing.side_by_side, (first, second), captions)),)
+    return (Attachment("compare.jpg", await asyncio.to_thread(side_by_side.side_by_side, (first, second), captions)),)
 
 
 def _caption(picture: StoredImage, job: Job) -> str:

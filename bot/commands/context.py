@@ -6,21 +6,17 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from bot.commands.inputs import Sources
-from bot.commands.layering import Layering
+from bot.commands.inputs import Layering, Sources
 from bot.core import limits
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.fair_queue import Forecast
-from bot.core.provenance import First
-from bot.core.values import MessageRef, UserRef, new_id
+from bot.core.scheduling import Forecast
+from bot.core.values import First, MessageRef, UserRef, new_id
 from bot.framework.binding import Raw, bind
 from bot.framework.command import Command
 from bot.framework.params import Param, Params
-from bot.generation import defaults, resolve
-from bot.generation.defaults import Origin, SavedDefaults
-from bot.generation.fields import FIELDS, WHOLE
-from bot.generation.model_catalog import ModelCatalog
-from bot.generation.params import GenerationParams, read_wish
+from bot.generation import resolve
+from bot.generation.fields import FIELDS, WHOLE, GenerationParams, read_params
+from bot.generation.resolve import ModelCatalog, Origin, SavedDefaults
 from bot.i18n.translate import spoken
 from bot.prompting.grammar import Reading
 from bot.store.images.images import StoredImage
@@ -110,7 +106,7 @@ class Context:
         `slots` are values that a preset's form asked for.
         """
         (run,) = await self.app.layering.runs(command, [given], self.user.id, self.address, self.wanted, slots)
-        return bind(command, run.given, *run.values), defaults.origins(run.given, run.layers)
+        return bind(command, run.given, *run.values), resolve.origins(run.given, run.layers)
 
     async def read(self, params: GenerationParams) -> "Read":
         """Return a wish as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered` where it cannot be painted."""
@@ -161,7 +157,7 @@ class Context:
         What is given now is refused above the place's, all else is made less. Raises what `read` raises, and `BadInput`.
         """
         read = await self.app.read(params, self.sources, mode)
-        preset = await self.store.presets.referred(params.preset)
+        preset = await self.store.presets.referred(params.preset) if params.preset else None
         of_channel = {} if self.may_operate else self.wanted.most
         # What was given above a preset's own ceiling was refused with the preset.
         most = limits.lower(of_channel, {} if preset is None else preset.body.most)
@@ -185,7 +181,7 @@ class Context:
 
         Raises `BadInput` if the job was given pictures that the wish does not have: without them something else would be painted.
         """
-        params = read_wish(job.params)
+        params = read_params(job.params)
         if set(job.inputs) - set(params.inputs):
             raise BadInput("job-unreadable")
         if params.preset is None or job.user == self.user.id:

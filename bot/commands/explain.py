@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from bot.commands.context import Context, Read
 from bot.core.errors import BotError
-from bot.core.quota import WHOLE
+from bot.core.limits import WHOLE
 from bot.framework.command import command
 from bot.framework.reply import Fact, Reply
 from bot.generation import resolve
-from bot.generation.defaults import Origin
-from bot.generation.fields import FIELDS, label
-from bot.generation.params import GenerationParams
+from bot.generation.fields import FIELDS, GenerationParams, label
+from bot.generation.resolve import Origin
 from bot.i18n.translate import duration, tell, text
-from bot.prompting import grammar, vocabulary_hint
+from bot.prompting import grammar
 from bot.prompting.grammar import Reading
 from inference.contract.errors import InferenceError
 from inference.contract.request import Prompt
@@ -35,7 +34,7 @@ async def explain(ctx: Context, want: Explain) -> Reply:
         return Reply(text=text("explain-refused", reason=tell(error.problem)), facts=tuple(facts))
     facts += [Fact(label(name), told) for name, told in settings(want, read, ctx.origins) if told]
     facts.append(Fact(text("fact-cost"), _cost(ctx, read)))
-    told = [text("explain-read"), vocabulary_hint.unknown_words(read.request, read.model_info)]
+    told = [text("explain-read"), resolve.unknown_words(read.request, read.model_info)]
     return Reply(text="\n".join(filter(None, told)), facts=tuple(facts))
 
 

@@ -11,11 +11,10 @@ from bot.framework.command import painting_command, painting_form_command
 from bot.framework.params import Params
 from bot.framework.reply import Form, Reply
 from bot.generation import resolve
-from bot.generation.fields import CHANGEABLE, taking
+from bot.generation.fields import CHANGEABLE, GenerationParams, taking
 from bot.generation.param_types import JobId, OtherPrompt, PictureId, Same, Strength, Without
-from bot.generation.params import GenerationParams
 from bot.presets import template
-from bot.prompting import grammar, vocabulary_hint
+from bot.prompting import grammar
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import NewJob
 from inference.contract.request import PictureRequest
@@ -166,4 +165,4 @@ async def _painted(ctx: Context, params: GenerationParams, mode: str = "") -> Re
 
 
 def _answer(ctx: Context, draft: NewJob) -> Reply:
-    return Reply(text=vocabulary_hint.unknown_words(draft.request, ctx.app.offer.model_info(draft.request.model)), jobs=(draft.id,))
+    return Reply(text=resolve.unknown_words(draft.request, ctx.app.offer.model_info(draft.request.model)), jobs=(draft.id,))

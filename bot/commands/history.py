@@ -6,8 +6,8 @@ from bot.framework.params import Params
 from bot.framework.reply import MOST_WIRE, Button, Fact, Reply
 from bot.generation.param_types import Folder, Page, PictureId, Words
 from bot.i18n.translate import number, text
+from bot.store.database import now
 from bot.store.images.search import SearchPage, SearchQuery
-from bot.store.tables.columns import now
 from bot.views import history_query, job_card
 from bot.views.history_query import Query
 

@@ -11,7 +11,7 @@ from bot.generation.param_types import PictureId
 from bot.i18n.translate import duration, moment, size, text
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import Job
-from bot.views import buttons, job_card, reproducibility
+from bot.views import job_card
 from inference.contract.inputs import Role
 
 log = logging.getLogger("easel.pictures")
@@ -42,7 +42,7 @@ async def info(ctx: Context, want: Info) -> Reply:
     told = {name: said for name, said in settings_of(picture, job).items() if said}
     facts = tuple(Fact(label(name), said) for name, said in told.items())
     is_marked = await ctx.store.favourites.folder(ctx.user.id, picture.id) is not None
-    deeds = buttons.of_info(picture.id, is_marked=is_marked, is_own=picture.user == ctx.user.id)
+    deeds = job_card.info_buttons(picture.id, is_marked=is_marked, is_own=picture.user == ctx.user.id)
     return Reply(facts=facts, pictures=(job_card.shown(picture),), buttons=deeds)
 
 
@@ -55,8 +55,8 @@ def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
         "seed": str(picture.seed),
         "painted": moment(picture.created),
         "seconds": duration((job.ended - job.started).total_seconds()) if job.ended and job.started else "",
-        **(reproducibility.facts(job.evidence.painted) if job.evidence.painted is not None else {}),
-        "compared": reproducibility.verdict(job.evidence),
+        **(job_card.provenance_facts(job.evidence.painted) if job.evidence.painted is not None else {}),
+        "compared": job_card.verdict(job.evidence),
         "id": picture.id,
     }
 

@@ -1,16 +1,29 @@
-"""From an invocation to the plain values of each run of its command: words become flags and the rest, pictures become file keys."""
+"""Turn an invocation into the values of each run of its command: words become flags and text, pictures become file keys.
+
+`Layering` then adds what was left out: from the preset that is named, the user's settings, and the channel's settings.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from bot.core.errors import BadInput
-from bot.core.values import Given, Invocation
-from bot.framework import flags
+from bot.core.suggest import nearest
+from bot.core.values import Given, Invocation, MessageRef
+from bot.framework import binding
+from bot.framework.binding import Raw
 from bot.framework.command import Command
 from bot.framework.params import Kind
+from bot.generation import resolve
+from bot.generation.fields import GenerationParams
+from bot.generation.resolve import Layer, ModelCatalog, SavedDefaults
+from bot.presets import template
 from bot.prompting import grammar
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
+from bot.store.sharing.presets import Preset
+from bot.store.store import Store
 from inference.images import validation
 
 #: Fetches a picture from a link; where there is none, links are not followed.
@@ -124,7 +137,7 @@ async def _spoken(
     command: Command[Any], words: str, typed: Mapping[str, Given], unnamed: _Unnamed, sources: Sources, user: str
 ) -> dict[str, Given]:
     """Return one run's values: what was given by name, what its words say, and the pictures that came without a name."""
-    spoken = flags.parse(words, command.params)
+    spoken = binding.parse_flags(words, command.params)
     named = {**typed, **spoken.given}
     full = len(command.attachments) - len(unnamed.carried) < sum(one.name in named for one in command.attachments)
     for name in spoken.given:
@@ -138,3 +151,68 @@ async def _spoken(
             raise BadInput("input-twice", name=command.free)
         given[command.free] = spoken.words
     return given
+
+
+#: What is said in the place of a preset to paint without the group's.
+NO_PRESET = template.NO_PRESET
+
+_LONGEST_NAME_SHOWN = 40
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of a command: what was given, and the layers beneath it."""
+
+    given: Mapping[str, Given]
+    layers: tuple[Layer, ...] = ()
+
+    @property
+    def values(self) -> tuple[Raw, ...]:
+        """Return the values of the layers, the topmost first."""
+        return tuple(one.values for one in self.layers)
+
+
+class Layering:
+    """Finds out what lies beneath what people give."""
+
+    def __init__(self, store: Store, offer: ModelCatalog) -> None:
+        self._store = store
+        self._offer = offer
+
+    async def runs(
+        self,
+        command: Command[Any],
+        given: Sequence[Raw],
+        user: str,
+        channel: MessageRef,
+        wanted: SavedDefaults,
+        slots: Mapping[str, str] | None = None,
+    ) -> list[Run]:
+        """Return the runs of a command, for a person in a place where this was settled; `slots` are those of the preset, where asked for.
+
+        Raises `BadInput` for a preset that cannot be used like that.
+        """
+        if not issubclass(command.params_type, GenerationParams):
+            return [Run(one) for one in given]
+        settled = resolve.layers(wanted, tuple(self._offer.model_infos))
+        return [await self._run(one, resolve.beneath(one, settled), user, channel, slots) for one in given]
+
+    async def _run(self, given: Raw, under: tuple[Layer, ...], user: str, channel: MessageRef, slots: Mapping[str, str] | None) -> Run:
+        plain = {name: value for name, value in given.items() if name != "preset"}
+        beneath = tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "preset"}) for one in under)
+        named = str(given.get("preset") or "")
+        settled = str(next((one.values["preset"] for one in under if "preset" in one.values), ""))
+        if (named or settled).casefold() in ("", NO_PRESET):
+            return Run(plain, beneath)
+        reader = await self._store.presets.reader(user, channel)
+        found = await self._store.presets.find(named or settled, reader)
+        if found is None and named:
+            known = await self._store.presets.complete(reader, "", 1_000)
+            raise BadInput("input-preset-unknown", given=named[:_LONGEST_NAME_SHOWN], nearest=nearest(named[:_LONGEST_NAME_SHOWN], known))
+        # What was settled long ago and is not there any more is nobody's wish.
+        return Run(plain, beneath) if found is None else _through(found, plain, beneath, slots)
+
+
+def _through(preset: Preset, given: Raw, under: tuple[Layer, ...], slots: Mapping[str, str] | None) -> Run:
+    """Return a run with a preset between what was given and what was settled."""
+    changed, own = template.applied(preset.use, given, slots)
+    return Run(changed, (own, *(Layer(one.origin, template.bounded(preset.use, one.values)) for one in under)))

@@ -19,7 +19,7 @@ from bot.presets.template import WORDS, Body
 from bot.store.jobs.job import Job
 from bot.store.sharing.presets import Preset
 from bot.views import job_card
-from bot.views.buttons import button, preset_wire
+from bot.views.job_card import button, preset_wire
 from inference.contract.inputs import Role
 
 #: Presets on a page, and tags of one.

@@ -31,7 +31,7 @@ from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import WORDS, Body
 from bot.store.sharing.presets import Preset
-from bot.views.buttons import preset_reference, preset_wire
+from bot.views.job_card import preset_reference, preset_wire
 
 #: Presets that are offered to who names none.
 _MOST_OFFERED = 20

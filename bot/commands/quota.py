@@ -2,7 +2,7 @@
 
 from bot.commands.context import Context
 from bot.core.errors import NotAllowed
-from bot.core.quota import WHOLE
+from bot.core.limits import WHOLE
 from bot.framework.command import command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.commands import COMMANDS
-from bot.framework import flags
+from bot.framework import binding
 from bot.framework.command import Command
 from bot.framework.help import about, flag, usage
 from bot.i18n.translate import number, text
@@ -25,7 +25,7 @@ def page(commands: Sequence[Command[Any]] = COMMANDS) -> str:
         lines += ["", f"## {one.name}", "", f"`{usage(one)}`", "", one.help]
         if one.params:
             lines += ["", *_table([(f"`{flag(param, one)}`", about(param)) for param in one.params])]
-    lines += ["", f"## {text('docs-flags')}", "", text("docs-flags-intro"), "", *_table_of(flags.__doc__)]
+    lines += ["", f"## {text('docs-flags')}", "", text("docs-flags-intro"), "", *_table_of(binding.__doc__)]
     grammar = text("docs-prompts-intro", most=number(prompt.MOST_CHARACTERS), several=number(prompt.MOST_PROMPTS))
     lines += ["", f"## {text('docs-prompts')}", "", grammar, "", *_table_of(prompt.__doc__)]
     lines += ["", f"## {text('docs-history')}", "", text("docs-history-intro"), "", *_table_of(history_query.__doc__)]

@@ -8,7 +8,7 @@ from bot.commands.context import Context, Read
 from bot.commands.explain import settings as settings_facts
 from bot.commands.explain import told_by
 from bot.commands.generate import imagine
-from bot.commands.layering import NO_PRESET
+from bot.commands.inputs import NO_PRESET
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.values import Given
 from bot.framework import forms
@@ -16,11 +16,10 @@ from bot.framework.binding import bind
 from bot.framework.command import command, form_command
 from bot.framework.params import Params
 from bot.framework.reply import Fact, Reply
-from bot.generation import defaults
-from bot.generation.defaults import LANGUAGE, Origin, SavedDefaults
-from bot.generation.fields import SETTABLE, label, taking
+from bot.generation import resolve
+from bot.generation.fields import SETTABLE, GenerationParams, label, taking
 from bot.generation.param_types import Here, Language, Unset
-from bot.generation.params import GenerationParams
+from bot.generation.resolve import LANGUAGE, Origin, SavedDefaults
 from bot.i18n.translate import speak, speaking, spoken, tell, text
 from inference.contract.errors import InferenceError
 
@@ -103,7 +102,7 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
 
 async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool, changed: bool) -> Reply:
     """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
-    known = defaults.layers(wanted, tuple(ctx.app.offer.model_infos))
+    known = resolve.layers(wanted, tuple(ctx.app.offer.model_infos))
     if here:
         known = tuple(one for one in known if one.origin == "place")
     try:
@@ -112,7 +111,7 @@ async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool
     except (BotError, InferenceError) as error:
         # Something else is there now than when that was settled.
         return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
-    decided = defaults.origins({}, known)
+    decided = resolve.origins({}, known)
     facts = [Fact(label(name), said) for name, said in _settings(want, read, decided)]
     facts += _spoken(wanted.language, "" if here else chosen, here=here)
     said = [text("settings-kept") if changed else "", text("settings-here" if here else "settings-yours")]

@@ -7,7 +7,7 @@ from bot.commands.generate import imagine
 from bot.core.errors import NotAllowed
 from bot.core.values import Given
 from bot.framework.reply import Reply
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.presets import template
 from bot.presets.template import WORDS
 from bot.store.sharing.boards import Shared

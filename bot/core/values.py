@@ -1,11 +1,16 @@
-"""Who asks and where: values that every platform fills in and nobody below has to understand."""
+"""Values that every room uses: who sends a command and where, its inputs, ids, log context, and provenance of jobs.
+
+Platforms fill these values in; nothing below the platforms needs to know how.
+"""
 
 import re
 import secrets
+from contextvars import ContextVar
 
 import msgspec
 
 from inference.contract.inputs import Role
+from inference.contract.provenance import Provenance
 
 
 class UserRef(msgspec.Struct, frozen=True):
@@ -85,3 +90,39 @@ def new_id() -> str:
     while not (made := secrets.token_urlsafe(_ID_BYTES))[0].isalnum():
         pass
     return made
+
+
+#: The fields of what is written from here on; none where it is about nothing in particular.
+LOG_CONTEXT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("about", default=())
+
+
+def log_context(job: str, user: str = "") -> None:
+    """Say that the rest of this task is about a job, and whose it is where that is known yet."""
+    LOG_CONTEXT.set((("job", job), ("person", user)) if user else (("job", job),))
+
+
+class First(msgspec.Struct, frozen=True):
+    """What is repeated: its proof, where one was kept, and the names of what is asked for in another way."""
+
+    proof: Provenance | None = None
+    changed: tuple[str, ...] = ()
+
+
+class JobProvenance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `painted` a job, once it is done, and the `first` where it repeats one."""
+
+    painted: Provenance | None = None
+    first: First | None = None
+
+
+def stored_provenance(evidence: JobProvenance) -> str:
+    """Return evidence as it is kept; nothing is kept of none."""
+    return "" if evidence == JobProvenance() else msgspec.json.encode(evidence).decode()
+
+
+def read_provenance(said: str) -> JobProvenance:
+    """Return what was kept; what another version of Easel kept in another form is no evidence."""
+    try:
+        return msgspec.json.decode(said, type=JobProvenance) if said else JobProvenance()
+    except msgspec.MsgspecError:
+        return JobProvenance()

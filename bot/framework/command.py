@@ -25,7 +25,7 @@ import annotated_types
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bot.framework import wires
+from bot.framework import reply
 from bot.framework.params import (
     MOST_CHOICES,
     MOST_HELP,
@@ -108,11 +108,11 @@ class Command(Generic[P]):
 
     def wire(self, **values: str | int) -> str:
         """Return what a button with these values carries; values that are left out are empty."""
-        return wires.write(self.name, self._button_ids(), values)
+        return reply.write_wire(self.name, self._button_ids(), values)
 
     def pressed(self, parts: Sequence[str]) -> dict[str, str]:
         """Return what a pressed button of this command gives; the other half of `wire`. Raises `BadInput` for what is none."""
-        return wires.read(self.name, self._button_ids(), parts)
+        return reply.read_wire(self.name, self._button_ids(), parts)
 
     def _button_ids(self) -> dict[str, str]:
         return {one.name: one.button_id or one.name for one in self.params}

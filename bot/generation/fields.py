@@ -1,10 +1,13 @@
-"""The table of generation fields: what a request for pictures is made of, each field declared once.
+"""The table of generation fields: what a request for pictures is made of, each field declared once; and the parameters made of them.
 
-A row is a field of `GenerationFields`: its type (`param_types`), and a `Row` for whatever holds otherwise than for most. Commands take
-fields with `taking`, everything else asks `FIELDS`. What the engine knows of a field stands with its request (`TRAITS` of
+A row is a field of `GenerationFields`: its type (`param_types`), and a `Row` for what differs from most fields. Commands take
+fields with `taking`; all other code asks `FIELDS`. What the engine knows of a field is declared beside its request (`TRAITS` of
 `inference.contract.request`). A new field is one row here, a description in each language, and the place that uses it.
+
+`GenerationParams` are the parameters of `/imagine`, stored with the job so that they can be changed and sent again.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -12,9 +15,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from pydantic import create_model
 from pydantic.fields import FieldInfo
 
-from bot.core.values import Given
-from bot.framework.params import Params, PictureMark
-from bot.generation import param_types as types
+from bot.core.values import Given, InputFile
+from bot.framework.params import Params, PictureMark, picture_fields
+from bot.generation import param_types
 from bot.i18n.translate import keys, number, size, text
 from inference.contract.request import TRAITS, PictureRequest, Traits
 from inference.contract.request import Prompt as Words
@@ -64,21 +67,21 @@ class GenerationFields(Params):
     """The table; `None` is what was left out. Its order is that of options, flags and facts."""
 
     prompt: Annotated[
-        types.Prompt, Row(settable=False, preset=False, shared=False, changeable=False, pinned=False, words=True, option=False)
+        param_types.Prompt, Row(settable=False, preset=False, shared=False, changeable=False, pinned=False, words=True, option=False)
     ]
-    negative: Annotated[types.Negative, Row(pinned=False, words=True)] = None
-    image: Annotated[types.Source, Row(settable=False, preset=False, lockable=False, shared=False, pinned=False, fact=False)] = None
-    strength: Annotated[types.Strength, Row(settable=False, shared=False, of_image=True, limit="real")] = None
-    model: Annotated[types.Model, Row(priced=True)] = None
-    size: Annotated[types.Size, Row(priced=True, becomes=("width", "height"))] = None
-    steps: Annotated[types.Steps, Row(priced=True, limit="whole")] = None
-    guidance: Annotated[types.Guidance, Row(limit="real")] = None
-    scheduler: Annotated[types.Scheduler, Row()] = None
-    clip_skip: Annotated[types.ClipSkip, Row()] = None
-    seed: Annotated[types.Seed, Row(settable=False, preset=False, shared=False, by_model=False, amount=False)] = None
-    count: Annotated[types.Count, Row(of_picture=False, by_model=False, priced=True, limit="whole")] = None
+    negative: Annotated[param_types.Negative, Row(pinned=False, words=True)] = None
+    image: Annotated[param_types.Source, Row(settable=False, preset=False, lockable=False, shared=False, pinned=False, fact=False)] = None
+    strength: Annotated[param_types.Strength, Row(settable=False, shared=False, of_image=True, limit="real")] = None
+    model: Annotated[param_types.Model, Row(priced=True)] = None
+    size: Annotated[param_types.Size, Row(priced=True, becomes=("width", "height"))] = None
+    steps: Annotated[param_types.Steps, Row(priced=True, limit="whole")] = None
+    guidance: Annotated[param_types.Guidance, Row(limit="real")] = None
+    scheduler: Annotated[param_types.Scheduler, Row()] = None
+    clip_skip: Annotated[param_types.ClipSkip, Row()] = None
+    seed: Annotated[param_types.Seed, Row(settable=False, preset=False, shared=False, by_model=False, amount=False)] = None
+    count: Annotated[param_types.Count, Row(of_picture=False, by_model=False, priced=True, limit="whole")] = None
     preset: Annotated[
-        types.PresetName,
+        param_types.PresetName,
         Row(preset=False, lockable=False, shared=False, changeable=False, pinned=False, fact=False, by_model=False, option=False),
     ] = None
 
@@ -178,3 +181,24 @@ def label(name: str) -> str:
     """Return what a fact is called; a field that no catalogue has another word for is called by its name."""
     key = f"fact-{name.replace('_', '-')}"
     return name.replace("_", " ") if name in FIELDS and key not in keys() else text(key)
+
+
+class GenerationParams(GenerationFields):
+    """The parameters of a request; `None` is what was left out. Pictures such as `image` are keys of the file store."""
+
+    @property
+    def inputs(self) -> tuple[InputFile, ...]:
+        """Return its pictures and what each is for."""
+        given = ((role, getattr(self, name)) for name, role in _INPUTS.items())
+        return tuple(InputFile(role, file) for role, file in given if file is not None)
+
+
+#: The fields that are pictures, with the role of each.
+_INPUTS = picture_fields(GenerationParams)
+
+
+def read_params(kept: str) -> GenerationParams:
+    """Return parameters from their JSON; fields that Easel does not know, such as those of a later version, are left out."""
+    return GenerationParams.model_validate(
+        {name: value for name, value in json.loads(kept).items() if name in GenerationParams.model_fields}
+    )

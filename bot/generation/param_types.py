@@ -1,16 +1,15 @@
 """The kinds of parameters, each described once. `None` means not given: presets, the group and the operator are asked next."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from bot.framework.params import Also, ButtonId, Completed, FileMark, PictureMark, Several, Suggested
-from bot.generation.model_catalog import ModelCatalog
 from bot.generation.sizes import SHAPES
 from bot.prompting.grammar import MOST_CHARACTERS
 from inference.contract.inputs import Role
-from inference.contract.model_info import MAX_SEED, MOST_GUIDANCE, MOST_PICTURES, MOST_STEPS
+from inference.contract.model_info import MAX_SEED, MOST_GUIDANCE, MOST_PICTURES, MOST_STEPS, ModelInfo
 
 #: Several prompts by `||` are one text, each of them up to `MOST_CHARACTERS`.
 MOST_WORDS = 2 * MOST_CHARACTERS
@@ -19,20 +18,34 @@ MOST_WORDS = 2 * MOST_CHARACTERS
 _LONGEST_ID = 32
 
 
-def _models(offer: ModelCatalog) -> Sequence[str]:
+class Offered(Protocol):
+    """What suggestions are made from; `ModelCatalog` is one."""
+
+    @property
+    def model_infos(self) -> Mapping[str, ModelInfo]:
+        """Return the models by name."""
+        ...
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """Return the names of the commands."""
+        ...
+
+
+def _models(offer: Offered) -> Sequence[str]:
     return tuple(offer.model_infos)
 
 
-def _schedulers(offer: ModelCatalog) -> Sequence[str]:
+def _schedulers(offer: Offered) -> Sequence[str]:
     return tuple(dict.fromkeys(name for one in offer.model_infos.values() for name in one.schedulers))
 
 
-def _shapes(offer: ModelCatalog) -> Sequence[str]:
+def _shapes(offer: Offered) -> Sequence[str]:
     del offer
     return SHAPES
 
 
-def _commands(offer: ModelCatalog) -> Sequence[str]:
+def _commands(offer: Offered) -> Sequence[str]:
     return offer.commands
 
 

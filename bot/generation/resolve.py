@@ -1,25 +1,63 @@
-"""From a wish (what somebody asked for) to a complete request: what was left out is what the model paints best with."""
+"""Resolve parameters into a complete request: the given values, over saved defaults, over the defaults of the model.
 
+`ModelCatalog` is what can be requested: models, commands and prices. `SavedDefaults` are the settings of a user and of a channel, and
+`layers` their order. `request_of` fills in what is left, as the model works best. `unknown_words` names words that the model does not know.
+"""
+
+import difflib
+import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from random import Random
-from typing import Any
+from typing import Any, Literal, Self
 
 import msgspec
 
+from bot.core import limits, scheduling
 from bot.core.errors import BadInput
+from bot.core.values import Given
+from bot.framework.binding import Raw
 from bot.generation import sizes
-from bot.generation.fields import FIELDS
-from bot.generation.params import GenerationParams
+from bot.generation.fields import FIELDS, SETTABLE, WHOLE, GenerationParams
+from bot.i18n.translate import text
 from bot.prompting import grammar
 from bot.prompting.grammar import Reading
 from inference.contract.inputs import Input, Role
-from inference.contract.model_info import MAX_SEED, ModelInfo
-from inference.contract.modes import MODES, mode_of
-from inference.contract.modes.base import Mode
+from inference.contract.model_info import MAX_SEED, ModelInfo, not_offered
+from inference.contract.modes import MODES, Mode, mode_of
 from inference.contract.request import PictureRequest, Prompt
 from inference.images.validation import Header
+
+
+@dataclass(frozen=True)
+class ModelCatalog:
+    """What may be asked for now: models by name, the names of all commands that are not hidden, and how dear each model is.
+
+    `factors` are the models whose pictures cost more or less than usual, by name.
+    """
+
+    model_infos: Mapping[str, ModelInfo]
+    default_model: str
+    commands: tuple[str, ...] = ()
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+    def model_info(self, name: str | None) -> ModelInfo:
+        """Return a model's passport, or the default model's; raises `NotOffered`."""
+        wanted = self.default_model if name is None else name
+        # People do not remember capitals.
+        known = {one.casefold(): model_info for one, model_info in self.model_infos.items()}
+        if wanted.casefold() not in known:
+            raise not_offered("model", wanted, tuple(self.model_infos))
+        return known[wanted.casefold()]
+
+    def credits(self, request: PictureRequest, roles: Collection[Role] = ()) -> int:
+        """Return what a request with inputs of these roles costs, in thousandths of a credit."""
+        factor = Fraction(str(self.factors.get(request.model, 1.0))) * Fraction(str(mode_of(request, roles).factor))
+        return scheduling.credits(request.count, request.steps, request.width, request.height, factor)
+
 
 _SHAPE = re.compile(r"\s*([0-9]{1,4})\s*:\s*([0-9]{1,4})\s*")
 
@@ -111,3 +149,110 @@ def _negative(params: GenerationParams, reading: Reading) -> Prompt:
     if len(joined.text) > grammar.MOST_CHARACTERS:
         raise BadInput("input-prompt-long", most=grammar.MOST_CHARACTERS, given=len(joined.text))
     return joined
+
+
+#: Who decided a value: who asked (`you`), the preset that they use, their settings, their group's; what nobody decided is the model's own.
+Origin = Literal["you", "preset", "settings", "place", "model"]
+
+
+#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
+#: covered, the most credits that each of them may use there on one day, and the language that is spoken there.
+CLOSED, MOST, COVER, CREDITS, LANGUAGE = "closed", "most", "cover", "credits", "language"
+
+
+class SavedDefaults(msgspec.Struct, frozen=True):
+    """What a person wants, and what everybody in a place wants who wants nothing else; by the names of parameters."""
+
+    user: Mapping[str, Given] = {}
+    channel: Mapping[str, Given] = {}
+
+    @classmethod
+    def read(cls, user: str | None, channel: str | None) -> Self:
+        """Return defaults from the JSON that is stored for a user and for a channel; either may be missing."""
+        return cls(json.loads(user or "{}"), json.loads(channel or "{}"))
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Return the commands that members may not use in the place."""
+        return frozenset(str(self.channel.get(CLOSED, "")).split(", "))
+
+    @property
+    def most(self) -> Mapping[str, float]:
+        """Return the most that may be asked for in the place, by the names of parameters."""
+        return limits.read(str(self.channel.get(MOST, "")), WHOLE)
+
+    @property
+    def language(self) -> str:
+        """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
+        return str(self.channel.get(LANGUAGE, ""))
+
+    @property
+    def cover(self) -> bool:
+        """Return whether nobody sees a picture in the place before they press on it."""
+        return bool(self.channel.get(COVER))
+
+    @property
+    def credits(self) -> float | None:
+        """Return how many credits each member may use in the place on one day, or nothing where nobody says so."""
+        return None if (most := self.channel.get(CREDITS)) is None else float(most)
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """Values that hold where nothing above says otherwise."""
+
+    origin: Origin
+    values: Mapping[str, Given]
+
+
+def layers(wanted: SavedDefaults, models: Collection[str]) -> tuple[Layer, ...]:
+    """Return what people settled, the topmost first; a model that is not there any more is nobody's wish."""
+    return tuple(
+        Layer(origin, {name: value for name, value in values.items() if name in SETTABLE and (name != "model" or value in models)})
+        for origin, values in ((_SETTINGS, wanted.user), (_PLACE, wanted.channel))
+        if values
+    )
+
+
+_SETTINGS: Origin = "settings"
+_PLACE: Origin = "place"
+
+
+def beneath(given: Raw, known: Collection[Layer]) -> tuple[Layer, ...]:
+    """Return the layers under what was given. A picture to start from brings its own shape, which no setting changes."""
+    if "image" not in given and "{image" not in str(given.get("prompt", "")):
+        return tuple(known)
+    return tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "size"}) for one in known)
+
+
+def origins(given: Raw, known: Collection[Layer]) -> dict[str, Origin]:
+    """Return who decided each value that was decided."""
+    return dict(_decided(given, known))
+
+
+def _decided(given: Raw, known: Collection[Layer]) -> Iterator[tuple[str, Origin]]:
+    for one in reversed((Layer("you", given), *known)):
+        yield from ((name, one.origin) for name, value in one.values.items() if value != "")
+
+
+#: As many as one reads at a glance.
+_MOST_SUGGESTED = 8
+
+#: Shorter words are mostly articles and prepositions, which help nobody.
+_SHORTEST_SUGGESTED = 4
+
+
+def unknown_words(request: PictureRequest, model_info: ModelInfo) -> str:
+    """Return a sentence about the words of a request that the model was not taught; nothing where it knows them all."""
+    unknown = tuple(dict.fromkeys([*model_info.unknown_words(request.prompt), *model_info.unknown_words(request.negative)]))
+    if not unknown:
+        return ""
+    known = ", ".join(suggestions(unknown, model_info.words))
+    return text("words-unknown", count=len(unknown), words=", ".join(unknown), model=model_info.name, known=known)
+
+
+def suggestions(unknown: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a few known words: those most like the unknown ones first, then some from all over the vocabulary."""
+    telling = [word for word in known if len(word) >= _SHORTEST_SUGGESTED] or list(known)
+    near = [like for word in unknown for like in difflib.get_close_matches(word, telling, n=1, cutoff=0.6)]
+    spread = telling[:: max(1, len(telling) // _MOST_SUGGESTED)]
+    return tuple(dict.fromkeys([*near, *spread]))[:_MOST_SUGGESTED]

@@ -1,4 +1,7 @@
-"""Deliver results from the outbox to their platforms, with retries that survive the death of the process."""
+"""Deliver results from the outbox to their platforms, with retries that survive the death of the process.
+
+`Platforms` is what a platform does for jobs; `Router` passes each call to the adapter of its platform.
+"""
 
 import asyncio
 import contextlib
@@ -9,14 +12,13 @@ from typing import Protocol
 
 import msgspec
 
-from bot.core.log_context import log_context
-from bot.core.values import MessageRef
+from bot.core.values import MessageRef, log_context
 from bot.framework.reply import Reply
-from bot.jobs.counters import Counters
+from bot.jobs.execution import Counters
 from bot.jobs.progress import ProgressReporter
+from bot.store.database import now
 from bot.store.jobs.outbox import SENDING_LEASE, Delivery
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.views.job_card import JobView
 
 log = logging.getLogger("easel.delivery")
@@ -95,6 +97,38 @@ class Platforms(Protocol):
     async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
         """Post an unsolicited message; `key` is its idempotency key."""
         ...
+
+
+class Router:
+    """Routes each job view and each result to the adapter of its platform."""
+
+    def __init__(self) -> None:
+        self.adapters: dict[str, Platforms] = {}
+
+    async def show(self, card: JobView, address: MessageRef) -> None:
+        """Show a job view in its channel; a platform that is not running shows it when it is next asked to."""
+        if (adapter := self.adapters.get(address.platform)) is not None:
+            await adapter.show(card, address)
+
+    def is_mirrored(self, platform: str) -> bool:
+        """Return whether each process has its own readers on a platform."""
+        adapter = self.adapters.get(platform)
+        return adapter is not None and adapter.is_mirrored(platform)
+
+    async def settle(self, job: str, address: MessageRef) -> None:
+        """Drop pending views of a job and wait for those being sent."""
+        if (adapter := self.adapters.get(address.platform)) is not None:
+            await adapter.settle(job, address)
+
+    async def deliver(self, outgoing: OutgoingResult) -> Outcome:
+        """Deliver a result."""
+        adapter = self.adapters.get(outgoing.address.platform)
+        return Later("not running") if adapter is None else await adapter.deliver(outgoing)
+
+    async def post(self, address: MessageRef, reply: Reply, key: str) -> Outcome:
+        """Send an unsolicited message."""
+        adapter = self.adapters.get(address.platform)
+        return Later("not running") if adapter is None else await adapter.post(address, reply, key)
 
 
 Deliver = Callable[[OutgoingResult], Awaitable[Outcome]]

@@ -8,13 +8,12 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
-from bot.core.cost_model import Costs
-from bot.core.log_context import log_context
 from bot.core.process_id import is_gone, runner_name
-from bot.jobs.counters import Counters
+from bot.core.scheduling import Costs
+from bot.core.values import log_context
 from bot.jobs.delivery import DeliveryService, Platforms
 from bot.jobs.eta import CostLearner, EtaService
-from bot.jobs.execution import JobExecution
+from bot.jobs.execution import Counters, JobExecution
 from bot.jobs.progress import ProgressReporter
 from bot.store.database_notify import listen
 from bot.store.jobs.job import BEAT_SECONDS, CANCELLED, Job

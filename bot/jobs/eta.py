@@ -9,12 +9,11 @@ from time import monotonic
 
 import msgspec
 
-from bot.core.cost_model import Costs, Timing, picture_steps
-from bot.core.fair_queue import Forecast
+from bot.core.scheduling import Costs, Forecast, Timing, picture_steps
+from bot.store.database import now
 from bot.store.jobs.job import Job
 from bot.store.jobs.queue import UserBacklog
 from bot.store.store import Store
-from bot.store.tables.columns import now
 
 #: The maximal age of a queue snapshot: many job views are made from one snapshot.
 _FRESH_SECONDS = 0.5
@@ -147,7 +146,7 @@ def forecast(stands: Sequence[UserBacklog], user: str, before: tuple[int, float]
     """Return the forecast of a job that costs `cost` device seconds.
 
     `before` describes the user's own jobs before it (count, device seconds), `busy` the device seconds of running jobs. Each other user
-    has as many jobs served first as begin at a smaller virtual time (`bot.core.fair_queue`).
+    has as many jobs served first as begin at a smaller virtual time (`bot.core.scheduling`).
     """
     count, seconds = before
     # A user not in the snapshot has just arrived: they enter at the current virtual time, behind all users already in the queue.

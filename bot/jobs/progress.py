@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from bot.core.fair_queue import Forecast
+from bot.core.scheduling import Forecast
 from bot.core.values import MessageRef
 from bot.i18n.translate import speaking
 from bot.store.jobs.job import WAITING, Job

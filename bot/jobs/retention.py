@@ -8,8 +8,8 @@ from typing import Self
 
 import msgspec
 
+from bot.store.database import now
 from bot.store.store import Store
-from bot.store.tables.columns import now
 
 log = logging.getLogger("easel.keeping")
 

@@ -14,8 +14,8 @@ from bot.core import limits
 from bot.core.errors import BadInput
 from bot.core.values import Given
 from bot.framework.binding import Raw
-from bot.generation.defaults import Layer
 from bot.generation.fields import LIMITED, LOCKABLE, PRESET_SETTINGS, WHOLE
+from bot.generation.resolve import Layer
 from bot.prompting import grammar
 from bot.prompting.grammar import escape
 

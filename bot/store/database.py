@@ -1,24 +1,99 @@
-"""Database connections: many readers, and with SQLite one writer at a time."""
+"""Database connections: many readers, and with SQLite one writer at a time; and the column types that both databases share.
+
+Times are stored in UTC, and texts without characters that a database rejects.
+"""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import WeakSet
 
 import aiosqlite
-from sqlalchemy import URL, ColumnElement, Connection, DateTime, event, func, literal, make_url, select
+from sqlalchemy import URL, ColumnElement, Connection, DateTime, Dialect, MetaData, String, event, func, literal, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
 
 from bot.core.errors import BadConfig, BadStore
-from bot.store.tables.columns import Base, Utc, now
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time in UTC: SQLite stores no time zones, so they are removed on writing and restored on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Reject times without a zone: the intended zone cannot be determined later."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs its time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return the time with its zone."""
+        del dialect
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def storable(text: str) -> str:
+    """Return a text without characters that no database can store."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+class Plain(TypeDecorator[str]):
+    """Text from users, made storable: PostgreSQL rejects NUL, and both databases reject unpaired surrogates."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Remove characters that no database can store."""
+        del dialect
+        return value if value is None else storable(value)
+
+
+def now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a time in microseconds, which order events of the same second."""
+    return int(moment.timestamp() * 1_000_000)
+
+
+#: The key in `Index.info` for the condition of a partial index.
+WHERE = "where"
+
+
+class Base(DeclarativeBase):
+    """Base class of all tables: a map from Python types to columns, and names for constraints, so that migrations can drop them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: Utc(), str: Plain()}
+
 
 #: How long a writer waits for a writer of another process.
 _BUSY_SECONDS = 15
@@ -187,11 +262,16 @@ class Threads:
             await asyncio.to_thread(thread.join, _END_SECONDS)
 
 
-def _postgresql(parsed: URL) -> AsyncEngine:
-    # Imported lazily: only the tables use this module, for its types.
-    from bot.store.tables.core import speak_postgresql
+def _speak_postgresql() -> None:
+    """Set the conditions of the partial indexes for PostgreSQL too."""
+    for table in Base.metadata.tables.values():
+        for index in table.indexes:
+            if WHERE in index.info:
+                index.dialect_kwargs["postgresql_where"] = text(index.info[WHERE])
 
-    speak_postgresql()
+
+def _postgresql(parsed: URL) -> AsyncEngine:
+    _speak_postgresql()
     waiting = {} if "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_SECONDS}
     return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True, isolation_level="READ COMMITTED", connect_args=waiting)
 

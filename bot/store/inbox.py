@@ -7,8 +7,7 @@ import msgspec
 from sqlalchemy import Select, and_, delete, or_, select, text, update
 
 from bot.core.process_id import is_gone
-from bot.store.database import Database, add_if_new
-from bot.store.tables.columns import now
+from bot.store.database import Database, add_if_new, now
 from bot.store.tables.core import InboxRow, LeaseRow
 
 _IS_OPEN = text("inbox.done IS NULL")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.store.billing.ledger import Ledger
-from bot.store.billing.member_quota import MemberQuotas
+from bot.store.billing.usage import MemberQuotas
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Favourites, FileIds, Images
@@ -20,11 +20,11 @@ from bot.store.sharing.digests import Digests
 from bot.store.sharing.joining import Joining
 from bot.store.sharing.presets import Presets
 from bot.store.users.audit import Audit
+from bot.store.users.channel_migration import ChannelMigration
 from bot.store.users.linking import Linking
 from bot.store.users.privacy import Privacy
-from bot.store.users.settings import UserSettings
 from bot.store.users.tokens import Tokens
-from bot.store.users.users import Users
+from bot.store.users.users import Users, UserSettings
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Store:
     files: BlobStore
     policy: Policy
     people: Users
+    channels: ChannelMigration
     jobs: Jobs
     attempts: Attempts
     line: JobQueue
@@ -69,6 +70,7 @@ class Store:
             files=files,
             policy=rules,
             people=people,
+            channels=ChannelMigration(database),
             jobs=Jobs(database, rules),
             attempts=Attempts(database, rules),
             line=JobQueue(database, rules),

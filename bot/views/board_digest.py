@@ -8,7 +8,7 @@ from bot.store.sharing.boards import Shared
 from bot.store.sharing.digests import WEEK, Digest
 from bot.store.store import Store
 from bot.views.board_post import line, shown
-from bot.views.buttons import button
+from bot.views.job_card import button
 
 #: What is told of a week: the best of it, and so many pictures of that.
 MOST, MOST_PICTURES = 5, 4

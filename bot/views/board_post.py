@@ -6,7 +6,7 @@ from bot.framework.reply import Shown
 from bot.i18n.translate import text
 from bot.store.images.images import StoredImage
 from bot.store.sharing.boards import Shared
-from bot.views import buttons, job_card
+from bot.views import job_card
 
 #: The most characters of a prompt in one line.
 _LONGEST_LINE = 120
@@ -25,4 +25,4 @@ def line(one: Shared) -> str:
 
 def shown(one: Shared, picture: StoredImage, number: int, *, covered: bool) -> Shown:
     """Return the picture of what was shared, with what can be done with it; `number` is that of its line in the list."""
-    return msgspec.structs.replace(job_card.shown(picture, covered=covered), index=number - 1, buttons=buttons.of_post(one.id))
+    return msgspec.structs.replace(job_card.shown(picture, covered=covered), index=number - 1, buttons=job_card.post_buttons(one.id))

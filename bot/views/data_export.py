@@ -10,8 +10,8 @@ import msgspec
 
 from bot.core.errors import NotAllowed
 from bot.framework.reply import MOST_FILE
+from bot.store.database import now
 from bot.store.store import Store
-from bot.store.tables.columns import now
 
 #: Rows by table, as `Privacy.rows` gives them.
 Rows = dict[str, list[dict[str, Any]]]

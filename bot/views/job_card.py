@@ -1,16 +1,25 @@
-"""The card of a job: what people see of a request from the moment it is accepted until long after. Neutral and frozen."""
+"""The view of a job, from the moment it is accepted until long after: status, pictures, buttons and reproducibility. Neutral and frozen.
 
+A button names its command instead of importing it, because commands show views. `tests/bot/views/test_buttons.py` binds each of
+these buttons to the declaration of its command.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 
-from bot.core.fair_queue import Forecast
+from bot.core.scheduling import Forecast
+from bot.core.values import JobProvenance
+from bot.framework import reply
 from bot.framework.reply import Button, Shown
 from bot.i18n.translate import duration, ordinal, spoken, tell, text
+from bot.presets.template import WORDS
 from bot.store.images.images import StoredImage
 from bot.store.jobs.job import CANCELLED, FAILED, OPEN, PAUSED, RUNNING, WAITING, Job
-from bot.views import buttons, reproducibility
+from bot.store.sharing.presets import Preset
 from inference.contract.errors import Fact
+from inference.contract.provenance import Provenance
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -74,7 +83,7 @@ def job_view(
         created=job.created,
         progress=progress if job.state == RUNNING else None,
         pictures=tuple(shown(one, covered=covered) for one in pictures),
-        buttons=buttons.of_job(job.id, job.state),
+        buttons=job_buttons(job.id, job.state),
         language=spoken(),
         covered=covered,
     )
@@ -96,7 +105,7 @@ def shown(picture: StoredImage, *, covered: bool = False) -> Shown:
         file=picture.file,
         thumbnail=picture.thumbnail,
         words=picture.words,
-        buttons=buttons.of_picture(picture.id),
+        buttons=picture_buttons(picture.id),
         covered=covered,
     )
 
@@ -114,7 +123,7 @@ def _status(job: Job, pictures: tuple[StoredImage, ...], progress: Progress | No
         return tell(job.problem) if job.problem is not None else text("card-failed")
     if not pictures:
         return text("card-deleted")
-    compared = reproducibility.verdict(job.evidence)
+    compared = verdict(job.evidence)
     return text("card-compared", status=summary(job), verdict=compared) if compared else summary(job)
 
 
@@ -149,3 +158,133 @@ def summary(job: Job) -> str:
 
 def _seconds(job: Job) -> float:
     return (job.ended - job.started).total_seconds() if job.ended and job.started else 0.0
+
+
+#: The buttons that come first; all others follow in their own order.
+_FIRST = ("button-retry", "button-again", "button-vary", "button-edit")
+
+
+def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
+    """Return the buttons of a request and of its picture in the order that is the same everywhere."""
+    positions = {label: position for position, label in enumerate(_FIRST)}
+    return tuple(sorted(buttons, key=lambda one: positions.get(one.label, len(positions))))
+
+
+def button(label: str, command: str, *, careful: bool = False, **values: str | int) -> Button:
+    """Return a button that runs a command, by its name, with these values by the names of its parameters."""
+    return Button(label, reply.write_wire(command, {name: name for name in values}, values), careful)
+
+
+def job_buttons(job_id: str, state: str) -> tuple[Button, ...]:
+    """Return what can be done with a whole request."""
+    if state in OPEN:
+        return (button("button-cancel", "cancel", job=job_id, careful=True),)
+    ended = (button("button-again", "again", job=job_id), button("button-edit", "edit", job=job_id))
+    return (button("button-retry", "retry", job=job_id), *ended) if state == FAILED else ended
+
+
+def picture_buttons(picture_id: str) -> tuple[Button, ...]:
+    """Return what can be done with one picture."""
+    return (
+        button("button-vary", "vary", picture=picture_id),
+        button("button-info", "info", picture=picture_id),
+        button("button-delete", "delete", picture=picture_id, careful=True),
+    )
+
+
+def info_buttons(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[Button, ...]:
+    """Return what can be done with a picture on its info view; owners can also share it and keep its settings."""
+    own = (button("button-preset", "preset_keep", picture=picture_id), button("button-share", "share", picture=picture_id))
+    return (
+        *(own if is_own else ()),
+        button("button-unfavourite" if is_marked else "button-favourite", "favourite", picture=picture_id),
+        button("button-branch", "branch", picture=picture_id),
+        button("button-compare", "compare", pictures=picture_id),
+    )
+
+
+def post_buttons(code: str) -> tuple[Button, ...]:
+    """Return what can be done with a post on a board."""
+    return button("button-use", "use", code=code), button("button-like", "like", code=code), button("button-fork", "keep", code=code)
+
+
+def preset_reference(found: Preset, said: str) -> str:
+    """Return how a preset is found again, in the version that it was found in; `said` is the name that was typed."""
+    return f"#{found.id}" if found.id and found.version == found.head else said
+
+
+def preset_wire(found: Preset) -> str:
+    """Return what a button carries that paints with a preset, or asks first for what it needs."""
+    is_whole = all(usual is not None for name, usual in found.body.slots.items() if name != WORDS)
+    return reply.write_wire("preset_use" if is_whole else "fill", {}, {"preset": preset_reference(found, found.name)})
+
+
+#: Changed files that are named; of more it is said how many.
+_MOST_NAMED = 3
+
+#: Digits of a model's hash that are shown: as many as other programs show.
+HASH_DIGITS = 10
+
+
+def verdict(evidence: JobProvenance) -> str:
+    """Return the sentence that compares a repeat with the first; nothing for what repeats none, or is not painted yet."""
+    painted, first = evidence.painted, evidence.first
+    if painted is None or first is None:
+        return ""
+    if first.proof is None:
+        return text("compared-unknown")
+    changes = ", ".join(dict.fromkeys((*(text("compared-asked", name=name) for name in first.changed), *_changes(first.proof, painted))))
+    if _digests(painted) == _digests(first.proof):
+        return text("compared-same", changes=changes)
+    return text("compared-other", changes=changes)
+
+
+def provenance_facts(proof: Provenance) -> Mapping[str, str]:
+    """Return what painted a picture by the names of the facts."""
+    return {
+        "hash": proof.model[:HASH_DIGITS],
+        "versions": ", ".join(f"{name} {version}" for name, version in proof.versions.items()),
+        "device": text("device", device=proof.device, dtype=proof.dtype) if proof.device else "",
+    }
+
+
+def _digests(proof: Provenance) -> list[str]:
+    return [picture.digest for picture in proof.pictures]
+
+
+def _changes(one: Provenance, other: Provenance) -> Iterator[str]:
+    """Yield what another proof says otherwise, in words, what explains the most first."""
+    yield from _changed_model(one, other)
+    if one.scheduler != other.scheduler:
+        yield text("compared-is-now", before=one.scheduler, now=other.scheduler)
+    elif one.schedule != other.schedule:
+        yield text("compared-schedule")
+    for name in {**one.versions, **other.versions}:
+        if (before := one.versions.get(name, "")) != (now := other.versions.get(name, "")):
+            yield text("compared-version", name=name, before=before, now=now)
+    for before, now in ((one.device, other.device), (one.dtype, other.dtype)):
+        if before != now:
+            yield text("compared-is-now", before=before, now=now)
+    if one.compiled != other.compiled:
+        yield text("compared-compiled", now=int(other.compiled))
+    if one.eased != other.eased:
+        yield text("compared-memory")
+    elif _seats(one) != _seats(other):
+        yield text("compared-batch")
+
+
+def _seats(proof: Provenance) -> list[str]:
+    return [picture.seats for picture in proof.pictures]
+
+
+def _changed_model(one: Provenance, other: Provenance) -> Iterator[str]:
+    """Yield which of a model's files changed, came or went."""
+    names = [name for name in sorted({**one.files, **other.files}) if one.files.get(name) != other.files.get(name)]
+    if not names and one.model != other.model:
+        yield text("compared-model")
+    # Weights say more than a setting beside them.
+    names.sort(key=lambda name: not name.endswith(".safetensors"))
+    for name in names[:_MOST_NAMED]:
+        yield text("compared-file", name=name)
+    if more := len(names[_MOST_NAMED:]):
+        yield text("compared-files", count=more)

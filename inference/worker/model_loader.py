@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from inference.contract.errors import BadModel
 from inference.contract.model_info import ModelInfo
-from inference.contract.modes.txt2img import TXT2IMG
+from inference.contract.modes import TXT2IMG
 from inference.models.families import FAMILIES
 from inference.models.families.base import IGNORED, Family
 from inference.models.hashing import Fingerprint, begin, unknown

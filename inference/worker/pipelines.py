@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference.contract.modes import mode_of
-from inference.contract.modes.base import Images
+from inference.contract.modes import Images, mode_of
 from inference.contract.request import PictureRequest
 from inference.models.families import FAMILIES
 from inference.worker.batching import Autoencoder, Call, Denoiser

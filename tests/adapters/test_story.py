@@ -8,11 +8,12 @@ import httpx2
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from tests.adapters.discord import chat as discords

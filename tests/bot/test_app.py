@@ -16,7 +16,7 @@ from bot.framework.binding import bind
 from bot.framework.command import command
 from bot.framework.params import Params
 from bot.framework.reply import Reply
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.i18n.translate import tell
 from bot.store.images.blobs import KEY
 from inference.contract.errors import BadPicture, InferenceError

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.core.cost_model import picture_steps
-from bot.generation.model_catalog import ModelCatalog
+from bot.core.scheduling import picture_steps
+from bot.generation.resolve import ModelCatalog
 from bot.store import schema
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore

@@ -15,8 +15,21 @@ from bot.framework.help import help_key, help_of, help_with, param_keys
 from bot.framework.params import MOST_HELP
 from bot.generation.param_types import Language
 from bot.i18n import translate
-from bot.i18n.fluent import PLURALS
-from bot.i18n.translate import ENGLISH, LANGUAGES, duration, keys, language_of, moment, number, ordinal, speak, speaking, spoken, text
+from bot.i18n.translate import (
+    ENGLISH,
+    LANGUAGES,
+    PLURALS,
+    duration,
+    keys,
+    language_of,
+    moment,
+    number,
+    ordinal,
+    speak,
+    speaking,
+    spoken,
+    text,
+)
 from tests.bot.i18n.test_translate import CATALOGUE
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]

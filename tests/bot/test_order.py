@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.i18n.translate import tell
 from bot.store.billing import ledger
 from bot.store.jobs.job import CANCELLED, FAILED, PAUSED, WAITING

@@ -11,9 +11,9 @@ from bot.core.errors import BadOutput
 from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.billing import ledger
+from bot.store.database import now
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN
 from bot.store.jobs.outbox import SENT
-from bot.store.tables.columns import now
 from bot.store.tables.core import Base, CreditAccountRow, DeliveryRow, JobRow, PictureRow
 from inference.contract.errors import Problem
 from inference.contract.request import Failed, Step

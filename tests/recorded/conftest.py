@@ -9,7 +9,7 @@ from sqlalchemy import text
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.core.values import Invocation, MessageRef, UserRef
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.store import schema
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore

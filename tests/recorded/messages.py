@@ -5,18 +5,18 @@ import sqlite3
 import msgspec
 from sqlalchemy import make_url
 
-from adapters.discord.message_ref import SentMessage as DiscordSpot
-from adapters.discord.message_ref import channel_of
-from adapters.discord.message_ref import spot_of as discord_spot
+from adapters.discord.api import SentMessage as DiscordSpot
+from adapters.discord.api import channel_of
+from adapters.discord.api import spot_of as discord_spot
 from adapters.telegram.deep_links import unpacked
 from adapters.telegram.message_ref import SentMessage as TelegramSpot
 from adapters.telegram.message_ref import chat_of
 from adapters.telegram.message_ref import spot_of as telegram_spot
-from bot.core import provenance
+from bot.core import values
 from bot.core.values import MessageRef
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.presets.template import Body
-from bot.store.users.settings import of_channel
+from bot.store.users.users import of_channel
 from inference.contract.errors import Problem
 from inference.contract.request import PictureRequest
 
@@ -97,7 +97,7 @@ def _request(stored):
 
 
 def _evidence(stored):
-    return msgspec.to_builtins(provenance.read(stored))
+    return msgspec.to_builtins(values.read_provenance(stored))
 
 
 def _problem(stored):

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from bot.core.values import MessageRef, UserRef, new_id
 from bot.jobs import execution
 from bot.jobs.board_digests import BoardDigests
+from bot.store.database import now
 from bot.store.jobs.job import NewJob
-from bot.store.tables.columns import now
 from bot.store.tables.sharing import DigestRow
 from tests.adapters.discord import chat as discords
 from tests.adapters.telegram import chat as telegrams

@@ -13,14 +13,15 @@ from PIL import Image
 from sqlalchemy import text as sql
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Quota, StoreSection, TierSection
 from bot.core.values import Invocation, MessageRef, UserRef
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.i18n.translate import text
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from inference.contract.errors import Problem

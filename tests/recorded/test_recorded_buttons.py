@@ -7,12 +7,13 @@ import httpx2
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.core.errors import BadInput
-from bot.generation.model_catalog import ModelCatalog
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
+from bot.generation.resolve import ModelCatalog
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from tests.adapters.discord import chat as discords
 from tests.adapters.telegram import chat as telegrams

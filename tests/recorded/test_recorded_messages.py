@@ -3,16 +3,16 @@
 import msgspec
 import pytest
 
-from adapters.discord.message_ref import channel_of
-from adapters.discord.message_ref import spot_of as discord_spot
+from adapters.discord.api import channel_of
+from adapters.discord.api import spot_of as discord_spot
 from adapters.telegram.deep_links import unpacked
 from adapters.telegram.message_ref import chat_of
 from adapters.telegram.message_ref import spot_of as telegram_spot
-from bot.core import provenance
+from bot.core import values
 from bot.core.values import MessageRef
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.presets.template import Body
-from bot.store.users.settings import of_channel
+from bot.store.users.users import of_channel
 from inference.contract.errors import Problem
 from inference.contract.request import PictureRequest
 
@@ -43,7 +43,7 @@ READ = {
     "shares": params,
     "requests": request,
     "problems": lambda stored: msgspec.msgpack.decode(bytes.fromhex(stored), type=Problem),
-    "evidence": provenance.read,
+    "evidence": values.read_provenance,
     "presets": lambda stored: msgspec.json.decode(stored, type=Body),
     "rules": rules,
     "links": unpacked,

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from bot.core.values import MessageRef
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
 from bot.store import schema

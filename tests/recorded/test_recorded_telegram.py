@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from bot.core.values import MessageRef
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from tests.adapters.telegram.chat import is_done, open_chat, quick, words_of
 from tests.emulators.telegram.messages import Draft
 from tests.emulators.telegram.updates import FIRST, Update

@@ -4,8 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from adapters.web import render as outbound
-from adapters.web import requests as inbound
+from adapters.web import render, requests
 from adapters.web.auth.access import Tries, is_link
 from adapters.web.auth.errors import Refused
 from adapters.web.services import Services
@@ -30,10 +29,10 @@ class SignIn:
     async def ask(self, request: Request) -> Response:
         """Ask for a token; a visitor who is already logged in goes on."""
         if is_link(request):
-            return outbound.html(outbound.render("hop.html", path="/login"))
+            return render.html(render.render("hop.html", path="/login"))
         if not self._access.needs_login or await self._access.visitor(request) is not None:
             return RedirectResponse("/", 303)
-        return outbound.html(outbound.render("login.html", problem=""))
+        return render.html(render.render("login.html", problem=""))
 
     async def enter(self, request: Request) -> Response:
         """Log a user in with a token."""
@@ -41,12 +40,12 @@ class SignIn:
         try:
             self._tries.check(address)
         except Refused as refused:
-            return outbound.html(outbound.render("login.html", problem=refused.sentence), refused.status)
-        secret = (await inbound.field(request, "token")).strip()
+            return render.html(render.render("login.html", problem=refused.sentence), refused.status)
+        secret = (await requests.field(request, "token")).strip()
         visitor = await self._access.holder(secret) if self._access.needs_login and secret else None
         if visitor is None:
             self._tries.wrong(address)
-            return outbound.html(outbound.render("login.html", problem=text("web-token")), 401)
+            return render.html(render.render("login.html", problem=text("web-token")), 401)
         response = RedirectResponse("/", 303)
         self._access.remember(response, visitor)
         return response
@@ -56,7 +55,7 @@ class SignIn:
         if not self._access.needs_login:
             return RedirectResponse("/", 303)
         # A plain form sends the page's token as a field: it has no way to set a header.
-        await self._access.sender(request, await inbound.field(request, "easel_token"))
+        await self._access.sender(request, await requests.field(request, "easel_token"))
         response = RedirectResponse("/login", 303)
         self._access.forget(response)
         return response

@@ -10,15 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adapters.web import render
-from adapters.web import requests as inbound
+from adapters.web import render, requests
 from adapters.web.auth.access import Visitor
 from adapters.web.services import Services
 from adapters.web.sse import Hub, News, Stream
-from bot.framework.reply import Reply
-from bot.framework.wires import command_of
+from bot.framework.reply import Reply, command_of
+from bot.store.database import now
 from bot.store.jobs.job import WAITING
-from bot.store.tables.columns import now
 from bot.views.job_card import JobView
 
 #: A page that connects knows or does not miss jobs that ended before that.
@@ -51,13 +49,13 @@ class Chat:
     async def say(self, request: Request) -> Response:
         """Run the line that the user typed."""
         visitor = await self._desk.access.sender(request)
-        line = await inbound.said(request)
-        return await self._answer(await self._desk.bot.app.handle(inbound.invocation(line, visitor)), visitor)
+        line = await requests.said(request)
+        return await self._answer(await self._desk.bot.app.handle(requests.invocation(line, visitor)), visitor)
 
     async def press(self, request: Request) -> Response:
         """Run the command of a button, or of a submitted form."""
         visitor = await self._desk.access.sender(request)
-        button = await inbound.pressed(request)
+        button = await requests.pressed(request)
         # The page shows the command that they could have typed as the user's words.
         line = f"/{command_of(button.wire)}"
         who_and_where = (visitor.caller, visitor.address)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from adapters.web import render as outbound
+from adapters.web import render
 from adapters.web.auth.access import Visitor
 from adapters.web.services import Services
 from bot.framework.reply import Shown
@@ -50,8 +50,8 @@ class Gallery:
         covered = await self._desk.store.settings.covered({one.board for one in found}, visitor.address)
         kept = await self._desk.store.pictures.some([one.picture for one in found if one.picture is not None])
         tiles = tuple(_tile(one, kept, covered=one.board in covered) for one in found[:PAGE])
-        html = outbound.render("gallery.html", tiles=tiles, orders=tuple(_ORDERS), order=order, page=page, more=len(found) > PAGE)
-        response = outbound.html(html)
+        html = render.render("gallery.html", tiles=tiles, orders=tuple(_ORDERS), order=order, page=page, more=len(found) > PAGE)
+        response = render.html(html)
         self._desk.access.remember(response, visitor)
         return response
 

@@ -6,9 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from adapters.web import command_schema
-from adapters.web import render as outbound
-from adapters.web import requests as inbound
+from adapters.web import command_schema, render, requests
 from adapters.web.auth.access import Visitor, is_link
 from adapters.web.auth.errors import Refused
 from adapters.web.services import Services
@@ -52,14 +50,14 @@ class Pages:
     async def chat(self, request: Request) -> Response:
         """Show the channel; a new visitor gets a cookie, or is asked for a token."""
         if is_link(request):
-            return outbound.html(outbound.render("hop.html", path="/"))
+            return render.html(render.render("hop.html", path="/"))
         visitor = await self._desk.access.welcomed(request)
         if visitor is None:
             return RedirectResponse("/login", 303)
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor)
         said, position = await self._said(visitor, cards, more)
-        page = outbound.render(
+        page = render.render(
             "chat.html",
             cards=cards,
             said=said,
@@ -73,7 +71,7 @@ class Pages:
             queue=await self._desk.queue(visitor),
             most_bytes=MOST_BYTES,
         )
-        response = outbound.html(page)
+        response = render.html(page)
         self._desk.access.remember(response, visitor)
         return response
 
@@ -85,7 +83,7 @@ class Pages:
             raise NotAllowed("denied-job")
         await self._desk.speak(visitor)
         cards, more = await self._conversation(visitor, job)
-        return outbound.json(outbound.Earlier(tuple([outbound.entry(card).html for card in cards]), more))
+        return render.json(render.Earlier(tuple([render.entry(card).html for card in cards]), more))
 
     async def _conversation(self, visitor: Visitor, before: Job | None = None) -> tuple[tuple[JobView, ...], bool]:
         """Return the latest job views, oldest first, and whether there are earlier ones."""
@@ -99,32 +97,32 @@ class Pages:
         if one is None or one.told == one.since or (more and not position):
             return "", 0
         reply = await board_digest.told(self._desk.store, one)
-        return ("", 0) if reply is None else (outbound.said(reply, one.key, one.told).html, position)
+        return ("", 0) if reply is None else (render.said(reply, one.key, one.told).html, position)
 
     async def history(self, request: Request) -> Response:
         """Return a page of the user's images, as the command `history` finds them."""
         visitor = await self._desk.access.admitted(request)
         given = {name: request.query_params.get(name, "") for name in ("words", "page")}
-        reply = await self._desk.bot.app.handle(inbound.asked("history", given, visitor))
-        return outbound.html(outbound.render("history.html", reply=reply, words=given["words"]))
+        reply = await self._desk.bot.app.handle(requests.asked("history", given, visitor))
+        return render.html(render.render("history.html", reply=reply, words=given["words"]))
 
     async def queue(self, request: Request) -> Response:
         """Return the user's queued jobs."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
-        return outbound.html(outbound.render("queue.html", queue=await self._desk.queue(visitor)))
+        return render.html(render.render("queue.html", queue=await self._desk.queue(visitor)))
 
     async def commands(self, request: Request) -> Response:
         """Return the commands that can be typed."""
         visitor = await self._desk.access.admitted(request)
         await self._desk.speak(visitor)
-        return outbound.json(await command_schema.commands(self._desk.bot.app, visitor))
+        return render.json(await command_schema.commands(self._desk.bot.app, visitor))
 
     async def suggest(self, request: Request) -> Response:
         """Return suggestions for a parameter while it is typed."""
         visitor = await self._desk.access.admitted(request)
         command, param, typed = (request.query_params.get(name, "") for name in ("command", "param", "typed"))
-        return outbound.json(await command_schema.suggestions(self._desk.bot.app, command, param, typed, visitor))
+        return render.json(await command_schema.suggestions(self._desk.bot.app, command, param, typed, visitor))
 
     async def file(self, request: Request) -> Response:
         """Return an image to the users who may see it; for all others it does not exist."""

@@ -13,10 +13,9 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, upda
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotAllowed
-from bot.core.quota import WHOLE, Policy
+from bot.core.limits import WHOLE, Policy
 from bot.core.values import MessageRef, new_id
-from bot.store.database import Database, add_if_new
-from bot.store.tables.columns import now
+from bot.store.database import Database, add_if_new, now
 from bot.store.tables.core import ChannelRow, CreditAccountRow, JobRow, LedgerRow, UserRow
 
 #: Users see tenths of credits.

@@ -1,15 +1,49 @@
-"""Finished pictures: read and delete. Search is in `search`."""
+"""Read and delete finished pictures; searching is in `search`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import BigInteger, delete, exists, false, func, or_, select, update
 
 from bot.store.database import Database, add_if_new
-from bot.store.images.image import StoredImage as StoredImage  # re-exported for readers of pictures
-from bot.store.images.image import kept
-from bot.store.images.search import ImageSearch, SearchQuery, typed
 from bot.store.tables.core import FavouriteRow, FileIdRow, JobInputRow, JobRow, PictureRow
+
+
+class StoredImage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored picture. `file` and `thumbnail` are keys of the file store."""
+
+    id: str
+    job: str
+    user: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    bytes: int
+    file: str
+    thumbnail: str
+    words: str
+    created: datetime
+
+
+def stored_image(row: PictureRow) -> StoredImage:
+    """Return a picture from its row."""
+    return StoredImage(
+        id=row.id,
+        job=row.job_id,
+        user=row.person_id,
+        index=row.index,
+        seed=row.seed,
+        width=row.width,
+        height=row.height,
+        bytes=row.bytes,
+        file=row.file,
+        thumbnail=row.thumbnail,
+        words=row.words,
+        created=row.created,
+    )
+
 
 #: The number of files per query, and of overdue pictures per call; callers repeat the call.
 _MOST_ASKED, _MOST_OVERDUE = 500, 10_000
@@ -20,19 +54,18 @@ class Images:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._finding = ImageSearch(database)
 
     async def get(self, picture_id: str) -> StoredImage | None:
         """Return a picture, or None."""
         async with self._database.read() as session:
             row = await session.get(PictureRow, picture_id)
-        return None if row is None else kept(row)
+        return None if row is None else stored_image(row)
 
     async def some(self, picture_ids: Collection[str]) -> dict[str, StoredImage]:
         """Return pictures by their ids; missing pictures are left out."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(PictureRow.id.in_(picture_ids)))
-            return {row.id: kept(row) for row in rows}
+            return {row.id: stored_image(row) for row in rows}
 
     async def of_jobs(self, job_ids: Sequence[str]) -> dict[str, tuple[StoredImage, ...]]:
         """Return the pictures of several jobs, in order within each job."""
@@ -42,19 +75,14 @@ class Images:
             )
             found: dict[str, list[StoredImage]] = {job_id: [] for job_id in job_ids}
             for row in rows:
-                found[row.job_id].append(kept(row))
+                found[row.job_id].append(stored_image(row))
         return {job_id: tuple(some) for job_id, some in found.items()}
-
-    async def search(self, user: str, words: str, page: int, most: int) -> tuple[StoredImage, ...]:
-        """Return a page of a user's pictures, newest first, with all of the words, the last as a prefix; pages count from 1."""
-        sought = _own(user, words)
-        return () if sought is None else (await self._finding.pictures(sought, page, most)).pictures
 
     async def holder(self, file: str) -> tuple[StoredImage, ...]:
         """Return the pictures that use a file, as the picture or as its thumbnail."""
         async with self._database.read() as session:
             rows = await session.scalars(select(PictureRow).where(or_(PictureRow.file == file, PictureRow.thumbnail == file)))
-            return tuple(kept(row) for row in rows)
+            return tuple(stored_image(row) for row in rows)
 
     async def delete(self, picture_id: str) -> tuple[str, ...]:
         """Delete a picture and return the keys of its files that are no longer referenced."""
@@ -103,12 +131,6 @@ class Images:
             gone = delete(PictureRow).where(PictureRow.id.in_(picture_ids)).returning(PictureRow.file, PictureRow.thumbnail)
             files = [file for row in await session.execute(gone) for file in row]
         return await self.unneeded(files)
-
-
-def _own(user: str, words: str) -> SearchQuery | None:
-    """Return the search for a user's own pictures with words, or None if no picture can match them."""
-    wanted = typed(words)
-    return None if words.strip() and not wanted else SearchQuery(user=user, people=(user,), words=wanted)
 
 
 class Favourites:

@@ -13,11 +13,10 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.values import MessageRef
-from bot.store.database import Database
+from bot.store.database import Database, Utc
 from bot.store.images import search_terms
-from bot.store.images.image import StoredImage, kept
+from bot.store.images.images import StoredImage, stored_image
 from bot.store.tables import search_index
-from bot.store.tables.columns import Utc
 from bot.store.tables.core import PictureRow
 
 #: Pictures are counted up to this number.
@@ -100,6 +99,11 @@ class ImageSearch:
             found = await _in_order(session, ids)
         return SearchPage(found, min(counted, MOST_COUNTED), counted > MOST_COUNTED)
 
+    async def own(self, user: str, words: str, page: int, most: int) -> tuple[StoredImage, ...]:
+        """Return a page of a user's pictures, newest first, with all of the words, the last as a prefix; pages count from 1."""
+        sought = _own(user, words)
+        return () if sought is None else (await self.pictures(sought, page, most)).pictures
+
     async def _latest(self, session: AsyncSession, sought: SearchQuery) -> Sequence[str]:
         """Return matches among the latest pictures, if that may spare PostgreSQL all earlier pictures: its index has no order."""
         if self._database.is_sqlite or not sought.groups or not sought.people:
@@ -126,6 +130,12 @@ class ImageSearch:
         wanted = text("SELECT DISTINCT folder FROM favourite WHERE person_id = :person AND folder != '' ORDER BY folder LIMIT :most")
         async with self._database.read() as session:
             return tuple(await session.scalars(wanted, {"person": user, "most": most}))
+
+
+def _own(user: str, words: str) -> SearchQuery | None:
+    """Return the search for a user's own pictures with words, or None if no picture can match them."""
+    wanted = typed(words)
+    return None if words.strip() and not wanted else SearchQuery(user=user, people=(user,), words=wanted)
 
 
 def _question(sought: SearchQuery, *, is_sqlite: bool) -> tuple[str, dict[str, Any]]:
@@ -188,7 +198,7 @@ def _asked(question: str, given: dict[str, Any]) -> Any:
 
 async def _in_order(session: AsyncSession, ids: Sequence[str]) -> tuple[StoredImage, ...]:
     rows = {row.id: row for row in await session.scalars(select(PictureRow).where(PictureRow.id.in_(ids)))}
-    return tuple(kept(rows[one]) for one in ids if one in rows)
+    return tuple(stored_image(rows[one]) for one in ids if one in rows)
 
 
 async def planned(session: AsyncSession) -> None:

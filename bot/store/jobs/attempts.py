@@ -6,9 +6,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, TextClause, case, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core import provenance, quota
-from bot.core.quota import Policy
-from bot.core.values import new_id
+from bot.core import limits
+from bot.core.limits import Policy
+from bot.core.values import new_id, stored_provenance
 from bot.store.billing import ledger
 from bot.store.database import Database
 from bot.store.images import search_terms
@@ -117,7 +117,7 @@ class Attempts:
 
         False if the job is no longer this attempt's.
         """
-        found = provenance.kept(msgspec.structs.replace(job.evidence, painted=proof))
+        found = stored_provenance(msgspec.structs.replace(job.evidence, painted=proof))
         async with self._database.write() as session:
             user = await self._end(session, job, {"state": DONE, "device_seconds": device_seconds, "proof": found})
             if user is None:
@@ -182,7 +182,7 @@ class Attempts:
         return user
 
     async def _settle(self, session: AsyncSession, job: Job, user: str, share: float, device_seconds: float) -> None:
-        if await ledger.settle(session, job.id, quota.charge(job.credits, share)):
+        if await ledger.settle(session, job.id, limits.charge(job.credits, share)):
             await fair_queue.correct(session, self._policy, user, job.cost, device_seconds)
 
 

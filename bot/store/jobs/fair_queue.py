@@ -1,4 +1,4 @@
-"""The fair queue in the store: the algorithm of `bot.core.fair_queue` over rows. Call it inside a writing transaction.
+"""The fair queue in the store: the algorithm of `bot.core.scheduling` over rows. Call it inside a writing transaction.
 
 All transactions take locks in one order, which prevents deadlocks: the virtual time, channels, users, jobs, accounts (users' before
 channels'), queue rows. A transaction that changes several jobs at once locks the virtual time, as a claim does; adding jobs, or
@@ -11,11 +11,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, exists, or_, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core import fair_queue
-from bot.core.fair_queue import Choice, Head, Waiting
-from bot.core.quota import Policy
-from bot.store.database import Database, add_if_new
-from bot.store.tables.columns import microseconds, now
+from bot.core import scheduling
+from bot.core.limits import Policy
+from bot.core.scheduling import Choice, Head, Waiting
+from bot.store.database import Database, add_if_new, microseconds, now
 from bot.store.tables.core import RUNNING as RUNNING_SQL
 from bot.store.tables.core import UNSETTLED, ChannelRow, ClockRow, JobRow, MembershipRow, TurnRow, UserRow
 from bot.store.tables.core import WAITING as WAITING_SQL
@@ -64,7 +63,7 @@ async def enter(session: AsyncSession, user: str) -> None:
         # Another job of the same user was quicker.
         found = (await session.execute(held)).one()
     if not found.waiting:
-        changed = {"tag": fair_queue.entered(found.tag, clock), "since": since, "waiting": True}
+        changed = {"tag": scheduling.entered(found.tag, clock), "since": since, "waiting": True}
         await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(changed))
 
 
@@ -77,7 +76,7 @@ async def charge(session: AsyncSession, policy: Policy, user: str, cost: float) 
 async def correct(session: AsyncSession, policy: Policy, user: str, estimated: float, measured: float) -> None:
     """Replace the estimated cost of a started job by its measured cost."""
     tier = await session.scalar(select(UserRow.tier).where(UserRow.id == user))
-    change = fair_queue.corrected(0.0, estimated, measured, policy.tier(tier or "").weight)
+    change = scheduling.corrected(0.0, estimated, measured, policy.tier(tier or "").weight)
     if change:
         await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(tag=TurnRow.tag + change))
 
@@ -101,11 +100,11 @@ async def taken(session: AsyncSession, policy: Policy, loaded: Collection[str], 
     choice, weight, reached = None, 1.0, math.inf
     while choice is None and (rows := (await session.execute(_heads(offered))).all()):
         (first,) = await _with_lines(session, rows[:1], offered)
-        choice = fair_queue.choose([first], loaded, clock)
+        choice = scheduling.choose([first], loaded, clock)
         # Other users matter only if the first user's model would have to be loaded.
         if loaded and choice is not None and choice.job.model not in loaded:
-            near = [row for row in rows[1:] if row.tag <= first.tag + fair_queue.WINDOW]
-            choice = fair_queue.choose([first, *await _with_lines(session, near, offered)], loaded, clock)
+            near = [row for row in rows[1:] if row.tag <= first.tag + scheduling.WINDOW]
+            choice = scheduling.choose([first, *await _with_lines(session, near, offered)], loaded, clock)
         # It was removed from the queue at this very moment: the next query shows that.
         if choice is None or not await _is_held(session, choice.job.id):
             choice = None
@@ -131,7 +130,7 @@ def _first_in_line(offered: Models = None) -> ScalarSelect[str]:
 def _heads(offered: Models = None) -> Select[str, float, str]:
     wanted = select(TurnRow.person_id, TurnRow.tag, UserRow.tier).join(UserRow, UserRow.id == TurnRow.person_id)
     wanted = wanted.where(_MAY_WAIT, _first_in_line(offered).is_not(None))
-    return wanted.order_by(TurnRow.tag, TurnRow.since, TurnRow.person_id).limit(fair_queue.HEADS)
+    return wanted.order_by(TurnRow.tag, TurnRow.since, TurnRow.person_id).limit(scheduling.HEADS)
 
 
 async def _with_lines(session: AsyncSession, rows: Sequence[Row[str, float, str]], offered: Models) -> list[Head]:
@@ -147,7 +146,7 @@ async def _with_lines(session: AsyncSession, rows: Sequence[Row[str, float, str]
 
 def _line(user: str, offered: Models = None) -> Select[str, str, str, float, int]:
     wanted = select(JobRow.person_id, JobRow.id, JobRow.model, JobRow.cost, JobRow.passed)
-    return wanted.where(IN_LINE, JobRow.person_id == user, *_paintable(offered)).order_by(JobRow.rank).limit(fair_queue.REACH)
+    return wanted.where(IN_LINE, JobRow.person_id == user, *_paintable(offered)).order_by(JobRow.rank).limit(scheduling.REACH)
 
 
 async def _is_held(session: AsyncSession, job_id: str) -> bool:
@@ -177,7 +176,7 @@ async def _turned(session: AsyncSession, choice: Choice | None, weight: float, r
     await _hold(session, resting | served)
     if choice is not None:
         # An increment, not a value: another job of the user may end and be corrected at the same time.
-        tag = TurnRow.tag + fair_queue.served(0.0, choice.job.cost, weight)
+        tag = TurnRow.tag + scheduling.served(0.0, choice.job.cost, weight)
         await session.execute(update(TurnRow).where(TurnRow.person_id == choice.user).values(tag=tag))
     if resting:
         await _rest(session, resting)

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Select, select, text
 
-from bot.core import provenance
-from bot.core.provenance import First, JobProvenance
-from bot.core.values import InputFile, MessageRef
+from bot.core import values
+from bot.core.values import First, InputFile, JobProvenance, MessageRef
 from bot.store.tables.core import OPEN as OPEN_SQL
 from bot.store.tables.core import ChannelRow, JobRow
 from inference.contract.errors import Problem
@@ -166,7 +165,7 @@ def job_of(row: JobRow, channel: ChannelRow) -> Job:
         cost=row.cost,
         credits=row.credits,
         language=row.language,
-        evidence=provenance.read(row.proof),
+        evidence=values.read_provenance(row.proof),
     )
 
 

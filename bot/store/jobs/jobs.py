@@ -9,18 +9,15 @@ import msgspec
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core import provenance
 from bot.core.errors import NotAllowed
-from bot.core.provenance import JobProvenance
-from bot.core.quota import Policy
-from bot.core.values import MessageRef
-from bot.store.billing import ledger, member_quota
-from bot.store.database import Database, add_if_new
+from bot.core.limits import Policy
+from bot.core.values import JobProvenance, MessageRef, stored_provenance
+from bot.store.billing import ledger, usage
+from bot.store.database import Database, add_if_new, microseconds, now
 from bot.store.jobs import fair_queue, outbox
 from bot.store.jobs.job import CANCELLED, FAILED, IS_OPEN, LEASE, OPEN, PAUSED, RUNNING, WAITING, Job, NewJob, job_of, jobs
-from bot.store.tables.columns import microseconds, now
 from bot.store.tables.core import ChannelRow, JobInputRow, JobRow, MembershipRow, UserRow
-from bot.store.users import channels
+from bot.store.users.users import place_id
 from inference.contract.inputs import Role
 
 
@@ -37,12 +34,12 @@ class Jobs:
         With a `runner` they are leased to it at once. Raises `NotAllowed` if credits or space in the user's queue are insufficient.
         """
         async with self._database.write() as session:
-            channels = await _places(session, new)
+            users = await _places(session, new)
             askers = {user: await _asker(session, user) for user in sorted({one.user for one in new})}
             moment, ids, admitted = now(), [], []
             day = self._policy.day(moment)
             for number, one in enumerate(new):
-                requester, channel = askers[one.user], channels[_key(one)]
+                requester, channel = askers[one.user], users[_key(one)]
                 # A microsecond apart: jobs requested together are painted in the order of the request.
                 values = _values(one, channel.id, moment + timedelta(microseconds=number), requester.rank + 1 + number) | {"day": day}
                 values |= self._leased(runner) if runner else {"state": PAUSED if requester.is_held_back(channel) else WAITING}
@@ -74,7 +71,7 @@ class Jobs:
         for one in new:
             used[one.user, one.place_id] += one.credits
         for (user, channel), credits in sorted(used.items()):
-            await member_quota.take(session, day, user, channel, credits)
+            await usage.take(session, day, user, channel, credits)
         for one in sorted(new, key=lambda one: one.user):
             allowance = self._policy.tier(askers[one.user].tier).credits
             await ledger.hold(session, self._policy, ledger.of_person(one.user), allowance, one.credits, one.id)
@@ -202,9 +199,9 @@ async def _asker(session: AsyncSession, user: str) -> _Asker:
 
 async def _places(session: AsyncSession, new: Sequence[NewJob]) -> dict[tuple[str, str], _Place]:
     """Return the channels of jobs, locked until the transaction ends."""
-    ids = {key: await channels.place_id(session, *key) for key in sorted({_key(one) for one in new})}
+    ids = {key: await place_id(session, *key) for key in sorted({_key(one) for one in new})}
     held = {one.id: one for one in await _held(session, ids.values())}
-    return {key: held[place_id] for key, place_id in ids.items()}
+    return {key: held[id] for key, id in ids.items()}
 
 
 async def _held(session: AsyncSession, place_ids: Iterable[str]) -> list[_Place]:
@@ -248,6 +245,6 @@ def _values(new: NewJob, place_id: str, moment: datetime, rank: int) -> dict[str
         "rank": max(rank, microseconds(moment)),
         "credits": new.credits,
         "language": new.language,
-        "proof": provenance.kept(JobProvenance(first=new.first)),
+        "proof": stored_provenance(JobProvenance(first=new.first)),
         "created": moment,
     }

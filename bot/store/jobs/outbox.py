@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.values import new_id
-from bot.store.database import Database, add_if_new
-from bot.store.tables.columns import now
+from bot.store.database import Database, add_if_new, now
 from bot.store.tables.core import UNTOLD, DeliveryRow
 
 TODO, SENDING, SENT, UNKNOWN, GAVE_UP = "todo", "sending", "sent", "unknown", "gave_up"

@@ -8,16 +8,15 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.core.values import MessageRef
-from bot.store.database import Database, add_if_new
+from bot.store.database import Database, add_if_new, now
 from bot.store.jobs import fair_queue
 from bot.store.jobs.fair_queue import IN_LINE, IS_RUNNING
 from bot.store.jobs.job import IS_OPEN, PAUSED, WAITING, Job, job_of, jobs
 from bot.store.jobs.outbox import IS_UNTOLD
-from bot.store.tables.columns import now
 from bot.store.tables.core import ChannelRow, ClockRow, DeliveryRow, JobRow, MembershipRow, TurnRow, UserRow
-from bot.store.users import channels
+from bot.store.users.users import place_id as id_of_channel
 
 Way = Literal["up", "down", "first", "last"]
 
@@ -104,7 +103,7 @@ class JobQueue:
         """Pause or resume the queued jobs of a channel; return the ids of the changed jobs."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            place_id = await channels.place_id(session, platform, key)
+            place_id = await id_of_channel(session, platform, key)
             await session.execute(update(ChannelRow).where(ChannelRow.id == place_id).values(paused=paused))
             return await self._moved(session, JobRow.place_id == place_id, paused=paused)
 
@@ -112,7 +111,7 @@ class JobQueue:
         """Pause or resume a user's queued jobs in one channel; return the ids of the changed jobs."""
         async with self._database.write() as session:
             await fair_queue.held_clock(session)
-            place_id = await channels.place_id(session, address.platform, address.channel)
+            place_id = await id_of_channel(session, address.platform, address.channel)
             # A job of theirs that is being accepted comes before or after this, never in between.
             await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
             await add_if_new(session, MembershipRow, {"person_id": user, "place_id": place_id, "paused": paused})

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import select, update
 
-from bot.core.cost_model import Timing
+from bot.core.scheduling import Timing
 from bot.store.database import Database, add_if_new
 from bot.store.tables.core import TimingRow
 

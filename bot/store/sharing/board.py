@@ -14,7 +14,7 @@ from bot.store.database import add_if_new
 from bot.store.sharing import preset_names
 from bot.store.tables.core import ChannelRow, LinkCodeRow, UserRow
 from bot.store.tables.sharing import BoardChannelRow, BoardRow, PresetRow, ShareRow, VoteRow
-from bot.store.users.channels import place_id
+from bot.store.users.users import place_id
 
 
 def board_of(channel: MessageRef) -> Select[str]:

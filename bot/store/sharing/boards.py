@@ -8,13 +8,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select, update
 
 from bot.core.values import MessageRef
-from bot.store.database import Database, add_if_new
+from bot.store.database import Database, add_if_new, now
 from bot.store.sharing import board as one_board
 from bot.store.sharing.board import board_of
-from bot.store.tables.columns import now
 from bot.store.tables.core import ChannelRow, JobRow, PictureRow, UserRow
 from bot.store.tables.sharing import BoardChannelRow, PresetRow, ReportRow, ShareRow, VoteRow
-from bot.store.users.channels import is_theirs
+from bot.store.users.users import is_theirs
 
 #: The order of a board.
 Order = Literal["new", "used", "liked"]

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from bot.core.values import MessageRef
-from bot.store.database import Database, add_if_new
-from bot.store.tables.columns import now
+from bot.store.database import Database, add_if_new, now
 from bot.store.tables.core import ChannelRow
 from bot.store.tables.sharing import DigestRow
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from bot.core.values import new_id
-from bot.store.tables.columns import Base as Base  # re-exported: importing the base must import its tables too
-from bot.store.tables.columns import now
+from bot.store.database import WHERE, now  # re-exported: importing the base must import its tables too
+from bot.store.database import Base as Base
 from bot.store.tables.search_index import created
 
 #: The condition for open jobs, written exactly as in their index: only then does a database know that it may use the index.
@@ -35,18 +35,6 @@ WAITING, RUNNING, UNTOLD = "state = 'waiting'", "state = 'running'", "state IN (
 
 #: Ended jobs whose credits are still held: the runner that painted them when they were cancelled reports the usage.
 UNSETTLED = "charged IS NULL AND ended IS NOT NULL"
-
-
-#: The key in `Index.info` for the condition of a partial index.
-WHERE = "where"
-
-
-def speak_postgresql() -> None:
-    """Set the conditions of the partial indexes for PostgreSQL too."""
-    for table in Base.metadata.tables.values():
-        for index in table.indexes:
-            if WHERE in index.info:
-                index.dialect_kwargs["postgresql_where"] = text(index.info[WHERE])
 
 
 def _some(name: str, *columns: str, where: str) -> Index:
@@ -136,7 +124,7 @@ class CountedRow(Base):
 
 
 class TurnRow(Base):
-    """A user's row in the fair queue: their virtual finish time (`bot.core.fair_queue`), and whether they may have queued jobs.
+    """A user's row in the fair queue: their virtual finish time (`bot.core.scheduling`), and whether they may have queued jobs.
 
     `since` (microseconds) breaks ties: all returning users enter at the current virtual time. `waiting` is reset by the claim
     that finds no jobs, so it may be true too long, but never false while a job is queued.

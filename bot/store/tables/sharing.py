@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.core.values import new_id
-from bot.store.tables.columns import Base, now
+from bot.store.database import Base, now
 
 
 class BoardRow(Base):

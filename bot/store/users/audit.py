@@ -9,8 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import aliased
 
 from bot.core.values import new_id
-from bot.store.database import Database
-from bot.store.tables.columns import now
+from bot.store.database import Database, now
 from bot.store.tables.core import AuditRow, ChannelRow, UserRow
 from bot.store.users.users import User
 

@@ -1,20 +1,56 @@
-"""Move everything of a channel to the channel that replaced it. Call it inside a writing transaction that locks the old channel."""
+"""Move everything of a channel to the channel that replaced it."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.store.billing import member_quota
-from bot.store.sharing import board
-from bot.store.tables.core import ChannelRow, MembershipRow, SettingRow
+from bot.core.values import MessageRef
+from bot.store.billing import usage
+from bot.store.database import Database
+from bot.store.sharing import board, digests
+from bot.store.tables.core import ChannelRow, JobRow, MembershipRow, SettingRow
 from bot.store.tables.sharing import BoardChannelRow
 
 
+class ChannelMigration:
+    """Moves channels whose platform gave them another key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def moved(self, old: MessageRef, new: MessageRef, renamed: Callable[[str], str]) -> None:
+        """Move everything of a channel to another, after its platform changed the key. A repeat changes nothing.
+
+        `renamed` maps message ids of the old channel to those of the new channel.
+        """
+        here = ChannelRow.platform == old.platform, ChannelRow.key == old.channel
+        async with self._database.write() as session:
+            known = await session.scalar(select(ChannelRow.id).where(*here).with_for_update())
+            if known is None:
+                return
+            jobs = (await session.execute(select(JobRow.id, JobRow.message).where(JobRow.place_id == known).order_by(JobRow.id))).all()
+            if messages := [{"id": job, "message": renamed(message)} for job, message in jobs]:
+                await session.execute(update(JobRow), messages)
+            await digests.renamed(session, known, renamed)
+            there = await session.scalar(select(ChannelRow.id).where(ChannelRow.platform == new.platform, ChannelRow.key == new.channel))
+            if there is None:
+                await session.execute(update(ChannelRow).where(*here).values(platform=new.platform, key=new.channel))
+            else:
+                # A request arrived in the new channel before the move: both are the same channel now.
+                await session.execute(update(JobRow).where(JobRow.place_id == known).values(place_id=there))
+                await digests.move(session, known, there)
+                await move(session, known, there)
+
+
 async def move(session: AsyncSession, old: str, new: str) -> None:
-    """Move boards, settings, pauses and usage of one channel to another; of two conflicting settings the new channel's wins."""
-    await member_quota.move(session, old, new)
+    """Move boards, settings, pauses and usage of one channel to another; of two conflicting settings the new channel's wins.
+
+    Call it inside a writing transaction that locks the old channel.
+    """
+    await usage.move(session, old, new)
     await _held_back(session, old, new)
     await _settings(session, old, new)
     await _board(session, old, new)

@@ -12,9 +12,9 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.core.values import UserRef, new_id
-from bot.store.billing import carryover
+from bot.store.billing import usage
 from bot.store.database import Database
 from bot.store.jobs import fair_queue
 from bot.store.sharing import digests
@@ -131,7 +131,7 @@ class Linking:
             await session.flush()
             # The private channel no longer belongs to them: neither user receives digests of the other's boards.
             await digests.part(session, user, {row.platform for row in parted})
-            await carryover.part(session, self._policy, user, new)
+            await usage.part(session, self._policy, user, new)
         return new
 
 

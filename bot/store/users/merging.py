@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, and_, delete, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.presets.template import folded
-from bot.store.billing import carryover
+from bot.store.billing import usage
 from bot.store.jobs import fair_queue
 from bot.store.jobs.job import IS_OPEN, PAUSED
 from bot.store.sharing import board, digests, preset_names
@@ -29,7 +29,7 @@ from bot.store.tables.core import (
     UserRow,
 )
 from bot.store.tables.sharing import DigestRow, PresetRow, ReportRow, ShareRow, VoteRow
-from bot.store.users.channels import place_id
+from bot.store.users.users import place_id
 
 #: Tables whose rows only change their owner.
 MOVED = (AccountRow, PictureRow, TokenRow, PresetRow, ShareRow, AuditRow, DigestRow)
@@ -58,7 +58,7 @@ async def merge(session: AsyncSession, policy: Policy, kept: str, gone: str) -> 
     for row in MOVED:
         await session.execute(update(row).where(row.person_id == gone).values(person_id=kept))
     await session.execute(update(AuditRow).where(AuditRow.actor == gone).values(actor=kept))
-    await carryover.merge(session, policy, kept, gone)
+    await usage.merge_carryover(session, policy, kept, gone)
     await _pairs(session, kept, gone)
     await _settings(session, kept, gone)
     await _turns(session, kept, gone)

@@ -10,17 +10,16 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.core.values import UserRef
-from bot.store.billing import carryover, ledger
-from bot.store.database import Database, add_if_new
+from bot.store.billing import ledger, usage
+from bot.store.database import Base, Database, add_if_new, now
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
 from bot.store.jobs import fair_queue
 from bot.store.jobs.job import IS_OPEN
 from bot.store.jobs.jobs import Jobs
 from bot.store.sharing import board
-from bot.store.tables.columns import Base, now
 from bot.store.tables.core import (
     AccountRow,
     AuditRow,
@@ -45,8 +44,7 @@ from bot.store.tables.core import (
 )
 from bot.store.tables.sharing import BoardChannelRow, DigestRow, PresetRow, PresetVersionRow, ReportRow, ShareRow, VoteRow
 from bot.store.users import privacy_sqlite
-from bot.store.users.channels import is_theirs
-from bot.store.users.users import User, digest_of
+from bot.store.users.users import User, digest_of, is_theirs
 
 #: Jobs that are deleted in one transaction: other writers do not wait long.
 _BATCH = 200
@@ -279,12 +277,12 @@ class Privacy:
         async with self._database.write() as session:
             await session.execute(select(UserRow.id).where(UserRow.id == user).with_for_update(key_share=True))
             known = (await session.execute(_identities(user))).all()
-            await carryover.leave(session, self._policy, user, [digest_of(UserRef(platform, id)) for platform, id in known])
+            await usage.leave(session, self._policy, user, [digest_of(UserRef(platform, id)) for platform, id in known])
 
     async def sweep(self) -> None:
         """Delete all data of deleted users from past days, except their tombstones."""
         async with self._database.write() as session:
-            await carryover.sweep(session, self._policy)
+            await usage.sweep(session, self._policy)
 
     async def _forget_jobs(self, user: str, files: set[str]) -> int:
         """Delete some of a user's jobs and return how many; their files are added to `files`."""

@@ -1,24 +1,23 @@
-"""Users, their platform accounts, and their channels."""
+"""Users, their platform accounts and channels, and their settings: defaults for options that a request leaves out."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import BadInput
-from bot.core.quota import Policy
-from bot.core.values import MessageRef, UserRef, new_id
-from bot.store.billing import carryover
-from bot.store.database import Database, add_if_new
-from bot.store.sharing import digests
-from bot.store.tables.columns import storable
+from bot.core.limits import Policy
+from bot.core.values import Given, MessageRef, UserRef, new_id
+from bot.generation.resolve import SavedDefaults
+from bot.store.billing import usage
+from bot.store.database import Database, add_if_new, storable
 from bot.store.tables.core import MODERATOR as MODERATOR
 from bot.store.tables.core import OPERATOR as OPERATOR
-from bot.store.tables.core import AccountRow, ChannelRow, JobRow, UserRow
-from bot.store.users import channel_migration
-from bot.store.users.channels import place_id
+from bot.store.tables.core import AccountRow, ChannelRow, SettingRow, UserRow
+from bot.store.tables.sharing import BoardChannelRow
 
 
 class User(msgspec.Struct, frozen=True):
@@ -77,7 +76,7 @@ class Users:
                 await session.execute(delete(UserRow).where(UserRow.id == new.id))
                 row = (await session.scalars(_person_of(caller))).one()
                 return _person(row)
-            await carryover.come_back(session, self._policy, new.id, digest_of(caller))
+            await usage.come_back(session, self._policy, new.id, digest_of(caller))
         return new
 
     async def _change(self, user: str, values: Mapping[str, str]) -> None:
@@ -93,7 +92,7 @@ class Users:
         if await self.find(caller) is None:
             async with self._database.write() as session:
                 if await add_if_new(session, AccountRow, {"platform": caller.platform, "id": caller.id, "person_id": user.id}):
-                    await carryover.come_back(session, self._policy, user.id, digest_of(caller))
+                    await usage.come_back(session, self._policy, user.id, digest_of(caller))
 
     async def find(self, caller: UserRef) -> User | None:
         """Return the user of an account, or None if it is unknown."""
@@ -155,29 +154,6 @@ class Users:
         async with self._database.write() as session:
             return await place_id(session, address.platform, address.channel)
 
-    async def moved(self, old: MessageRef, new: MessageRef, renamed: Callable[[str], str]) -> None:
-        """Move everything of a channel to another, after its platform changed the key. A repeat changes nothing.
-
-        `renamed` maps message ids of the old channel to those of the new channel.
-        """
-        here = ChannelRow.platform == old.platform, ChannelRow.key == old.channel
-        async with self._database.write() as session:
-            known = await session.scalar(select(ChannelRow.id).where(*here).with_for_update())
-            if known is None:
-                return
-            jobs = (await session.execute(select(JobRow.id, JobRow.message).where(JobRow.place_id == known).order_by(JobRow.id))).all()
-            if messages := [{"id": job, "message": renamed(message)} for job, message in jobs]:
-                await session.execute(update(JobRow), messages)
-            await digests.renamed(session, known, renamed)
-            there = await session.scalar(select(ChannelRow.id).where(ChannelRow.platform == new.platform, ChannelRow.key == new.channel))
-            if there is None:
-                await session.execute(update(ChannelRow).where(*here).values(platform=new.platform, key=new.channel))
-            else:
-                # A request arrived in the new channel before the move: both are the same channel now.
-                await session.execute(update(JobRow).where(JobRow.place_id == known).values(place_id=there))
-                await digests.move(session, known, there)
-                await channel_migration.move(session, known, there)
-
 
 #: The shown length of a reference that matches no user.
 _LONGEST_REFERENCE = 80
@@ -216,3 +192,62 @@ def _person_of(caller: UserRef) -> Select[UserRow]:
         .join(AccountRow, AccountRow.person_id == UserRow.id)
         .where(AccountRow.platform == caller.platform, AccountRow.id == caller.id)
     )
+
+
+class UserSettings:
+    """The settings of users and channels. `cover`: pictures are behind a spoiler everywhere, whatever a channel sets."""
+
+    def __init__(self, database: Database, *, cover: bool = False) -> None:
+        self._database = database
+        self.cover = cover
+
+    async def of(self, user: str, channel: MessageRef) -> SavedDefaults:
+        """Return the defaults of a user in a channel."""
+        async with self._database.read() as session:
+            rows = (await session.scalars(_saved(user, channel))).all()
+        users = next((row.given for row in rows if row.person_id is not None), None)
+        channels = next((row.given for row in rows if row.place_id is not None), None)
+        return SavedDefaults.read(users, channels)
+
+    async def covers(self, channel: MessageRef) -> bool:
+        """Return whether pictures in a channel are behind a spoiler."""
+        return self.cover or (await self.of("", channel)).cover
+
+    async def covered(self, boards: Collection[str], channel: MessageRef) -> frozenset[str]:
+        """Return the boards whose pictures are behind a spoiler in a channel: by its own settings, or by a channel of the board."""
+        if await self.covers(channel):
+            return frozenset(boards)
+        wanted = select(BoardChannelRow.board_id, SettingRow.given).join(SettingRow, SettingRow.place_id == BoardChannelRow.place_id)
+        async with self._database.read() as session:
+            rows = (await session.execute(wanted.where(BoardChannelRow.board_id.in_(boards)))).all()
+        return frozenset(board for board, given in rows if SavedDefaults.read(None, given).cover)
+
+    async def change(self, owner: str | MessageRef, changes: Mapping[str, Given], without: Collection[str] = ()) -> None:
+        """Change settings of a user, by id, or of a channel; settings named in `without` are removed."""
+        async with self._database.write() as session:
+            channel = await place_id(session, owner.platform, owner.channel) if isinstance(owner, MessageRef) else None
+            whose = {"person_id": owner} if channel is None else {"place_id": channel}
+            await add_if_new(session, SettingRow, {"id": new_id(), **whose, "given": "{}"})
+            known = json.loads(await session.scalar(select(SettingRow.given).filter_by(**whose).with_for_update()) or "{}")
+            left = {name: value for name, value in {**known, **changes}.items() if name not in without}
+            await session.execute(update(SettingRow).filter_by(**whose).values(given=json.dumps(left)))
+
+
+def _saved(user: str, channel: MessageRef) -> Select[SettingRow]:
+    """Return the query for the rows of a user and of a channel: the channel is a subquery, so that each row is found by its index."""
+    here = select(ChannelRow.id).where(ChannelRow.platform == channel.platform, ChannelRow.key == channel.channel).scalar_subquery()
+    return select(SettingRow).where(or_(SettingRow.person_id == user, SettingRow.place_id == here))
+
+
+def is_theirs(user: str, platform: str | SQLColumnExpression[str], key: str | SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Return the condition for a user's private channel: platforms give it the same key as the user."""
+    return select(AccountRow.id).where(AccountRow.person_id == user, AccountRow.platform == platform, AccountRow.id == key).exists()
+
+
+async def place_id(session: AsyncSession, platform: str, key: str) -> str:
+    """Return the id of a channel, which is added if it is new. Call it inside a writing transaction."""
+    known = select(ChannelRow.id).where(ChannelRow.platform == platform, ChannelRow.key == key)
+    if (found := await session.scalar(known)) is not None:
+        return found
+    await add_if_new(session, ChannelRow, {"id": new_id(), "platform": platform, "key": key})
+    return (await session.scalars(known)).one()

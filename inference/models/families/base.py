@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.contract.modes.base import Mode
+from inference.contract.modes import Mode
 from inference.models.safetensors_file import Header
 
 #: Schedulers for models that predict noise or velocity.

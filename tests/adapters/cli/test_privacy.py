@@ -15,10 +15,9 @@ from sqlalchemy import insert, update
 from adapters.cli import audit, privacy
 from bot.core.errors import BadInput, BadOutput
 from bot.core.values import UserRef
-from bot.store.database import Database
+from bot.store.database import Database, now
 from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.store.tables.core import AccountRow, UserRow
 from tests.stores import accepted, database, done, init, painted, png, store, url, user_of
 from tests.stores import usual_server as server

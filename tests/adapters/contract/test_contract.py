@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
@@ -17,11 +17,10 @@ from bot.commands.boards import board
 from bot.core.process_id import runner_name
 from bot.core.values import MessageRef, new_id
 from bot.framework.reply import Fact, Reply
-from bot.generation.defaults import COVER
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import COVER, ModelCatalog
 from bot.i18n.translate import text
 from bot.jobs.board_digests import BoardDigests
-from bot.jobs.delivery import Later, OutgoingResult, Refused, Sent, Unknown
+from bot.jobs.delivery import Later, OutgoingResult, Refused, Router, Sent, Unknown
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from bot.views import job_card

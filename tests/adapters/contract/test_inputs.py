@@ -9,14 +9,13 @@ from pydantic import Field
 
 from adapters.bootstrap import model_infos
 from bot.commands import COMMANDS
-from bot.core.cost_model import credits
+from bot.core.scheduling import credits
 from bot.framework.command import painting_command
 from bot.framework.params import PictureMark
 from bot.framework.reply import Reply
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from inference.contract.inputs import Input, Role
-from inference.contract.modes import MODES
-from inference.contract.modes.base import Mode, Needs
+from inference.contract.modes import MODES, Mode, Needs
 from tests.adapters.contract.test_contract import names, staged, world
 from tests.adapters.web.chat import png
 from tests.dispatching import Script

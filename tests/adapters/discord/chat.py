@@ -9,13 +9,14 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.registry import REGISTRY
 from adapters.shared.card_throttle import CardThrottle
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Discord as Section
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.store import Store
 from inference.contract.request import Done, Picture, Step

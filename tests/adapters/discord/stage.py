@@ -11,9 +11,9 @@ import discord as library
 import pytest
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.discord import adapter as adapting
-from adapters.discord import api, connection, message_ref, replies
+from adapters.discord import api, client, replies
 from adapters.discord import delivery as sending
 from adapters.registry import REGISTRY
 from adapters.shared import card_throttle
@@ -22,8 +22,9 @@ from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection
 from bot.config import Discord as Section
 from bot.core.values import MessageRef
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.jobs import delivery
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, UNKNOWN
 from bot.store.store import Store
@@ -207,11 +208,11 @@ def hurried(*, message_seconds=0.02):
             patch.setattr(owner, name, getattr(owner, name))
         for module in (library.http, library.webhook.async_, library.client, library.shard):
             patch.setattr(module, "asyncio", Hasty())
-        for module in (message_ref, api, adapting, world):
+        for module in (api, api, adapting, world):
             patch.setattr(module, "time", clock)
         patch.setattr(adapting, "CardThrottle", partial(card_throttle.CardThrottle, place_seconds=0.02, message_seconds=message_seconds))
-        patch.setattr(adapting, "Connection", partial(connection.Connection, first_pause=0.05))
-        patch.setattr(connection, "LONGEST_PAUSE", 0.2)
+        patch.setattr(adapting, "Connection", partial(client.Connection, first_pause=0.05))
+        patch.setattr(client, "LONGEST_PAUSE", 0.2)
         patch.setattr(adapting, "_LOOK_SECONDS", 0.1)
         patch.setattr(replies, "_ACKNOWLEDGE_SECONDS", UNHURRIED)
         patch.setattr(sending, "_TURNED_AWAY_SECONDS", 0.1)

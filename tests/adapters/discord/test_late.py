@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from adapters.discord import adapter as adapting
 from adapters.discord import api as posts
-from adapters.discord import message_ref, replies
+from adapters.discord import replies
 from bot.i18n.translate import text
 from bot.store.jobs.outbox import GAVE_UP, SENT
 from tests.adapters.discord.chat import UNHURRIED, Painter
@@ -60,9 +60,9 @@ async def in_history(stage, user, channel):
 async def test_a_token_that_dies_by_the_clock(stage, monkeypatch):
     """A job that outlives its interaction token is delivered once as a message in the channel, and its card is deleted."""
     stage.discord.clock(ack=UNHURRIED, token=2.0)
-    for module in (message_ref, replies, posts):
+    for module in (posts, replies, posts):
         monkeypatch.setattr(module, "TOKEN_SECONDS", 2)
-    for module in (message_ref, adapting):
+    for module in (posts, adapting):
         monkeypatch.setattr(module, "TOKEN_MARGIN", 0.2)
     channel, ann = stage.scene("ann")
     use, job = await asked(stage, ann, channel)

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters.discord.message_ref import TOKEN_MARGIN, SentMessage, channel_of, spot_of
+from adapters.discord.api import TOKEN_MARGIN, SentMessage, channel_of, spot_of
 from bot.core.values import MessageRef
 
 IDS = st.integers(0, 2**63 - 1)

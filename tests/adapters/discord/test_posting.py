@@ -8,13 +8,13 @@ import pytest_asyncio
 
 from adapters.base import Bot
 from adapters.bootstrap import model_infos, opened
-from adapters.discord.message_ref import SentMessage
-from adapters.discord.uploads import STEPS
+from adapters.discord.api import SentMessage
+from adapters.discord.render import STEPS
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.core.values import MessageRef
 from bot.framework.reply import Fact, Reply
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.i18n.translate import text
 from bot.jobs.delivery import Later, Refused, Sent, Unknown
 from bot.views import job_card

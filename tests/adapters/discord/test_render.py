@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord import render
-from adapters.discord.uploads import File
+from adapters.discord.render import File
 from bot.core.values import new_id
 from bot.framework.reply import Button, Fact, Reply, Shown
 from bot.store.jobs.job import DONE, FAILED, RUNNING, WAITING
-from bot.views import buttons
+from bot.views import job_card
 from bot.views.job_card import JobView, Progress
 
 MOST_SHOWN, MOST_PARTS = 4_000, 40
@@ -23,14 +23,14 @@ def card(words="a red circle", status="", state=DONE, count=1, **more):
     job = new_id()
     shown = tuple([_shown(index, words) for index in range(count)]) if state == DONE else ()
     status = status or f"{words} · 20 steps"
-    of_job = buttons.of_job(job, state)
+    of_job = job_card.job_buttons(job, state)
     size = {"width": 64, "height": 64, "count": count}
     return JobView(job=job, owner="o", state=state, line="", words=words, status=status, pictures=shown, buttons=of_job, **size, **more)
 
 
 def _shown(index, words):
     made = new_id()
-    return Shown(made, index, index, 64, 64, "f", "t", words, buttons.of_picture(made))
+    return Shown(made, index, index, 64, 64, "f", "t", words, job_card.picture_buttons(made))
 
 
 def sent_along(one):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.discord.message_ref import channel_of
+from adapters.discord.api import channel_of
 from bot.core.values import MessageRef
 from bot.framework.reply import Reply
 from bot.i18n.translate import text

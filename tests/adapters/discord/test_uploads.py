@@ -6,8 +6,8 @@ import numpy
 import pytest
 from PIL import Image
 
-from adapters.discord import uploads as packing
-from adapters.discord.uploads import MOST_FILES, STEPS, pack
+from adapters.discord import render as packing
+from adapters.discord.render import MOST_FILES, STEPS, pack
 from bot.framework.reply import Shown
 from bot.store.images.blobs import BlobStore
 

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.observability.health import Health
-from bot.core.cost_model import Timing
-from bot.jobs.counters import Counters
+from bot.core.scheduling import Timing
+from bot.jobs.execution import Counters
 from inference.contract.errors import Problem
 from inference.contract.protocol import Beat
 from inference.contract.request import Failed

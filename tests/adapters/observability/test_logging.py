@@ -13,7 +13,7 @@ import pytest
 from adapters.observability import logging as logs
 from adapters.observability.redaction import Redaction
 from bot.config import Log
-from bot.core.log_context import log_context
+from bot.core.values import log_context
 
 TELEGRAM = "123456789:AAF-x7Kq0pLmN3vB9cZ2wQ5rT8yU1iO4aS6"
 DISCORD = "MTA2ODQ5NzIxMDU0Mzk4NzY1NA.GxYz12.aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA"

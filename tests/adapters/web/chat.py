@@ -11,13 +11,14 @@ import httpx2
 from PIL import Image
 
 from adapters.base import Bot
-from adapters.bootstrap import Router, model_infos, opened
+from adapters.bootstrap import model_infos, opened
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.commands import COMMANDS
 from bot.config import Config, FilesSection, StoreSection, Web
 from bot.core.values import new_id
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
+from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.jobs.job import Painted
 from tests.stores import ready_made

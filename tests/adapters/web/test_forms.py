@@ -11,9 +11,9 @@ from bot.framework.command import MOST_ATTACHED, form_command
 from bot.framework.forms import MOST_FIELDS, form
 from bot.framework.params import Params
 from bot.framework.reply import Reply
-from bot.generation.defaults import COVER
+from bot.generation.fields import GenerationParams
 from bot.generation.param_types import Guidance, Same, Scheduler, Way
-from bot.generation.params import GenerationParams
+from bot.generation.resolve import COVER
 from bot.prompting.grammar import read
 from inference.images.validation import MOST_BYTES
 from tests.adapters.web.chat import open_chat, png

@@ -7,9 +7,8 @@ import pytest
 
 from bot.commands import COMMANDS, reference
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.provenance import First, JobProvenance
-from bot.core.values import MessageRef
-from bot.generation.params import GenerationParams
+from bot.core.values import First, JobProvenance, MessageRef
+from bot.generation.fields import GenerationParams
 from bot.views import job_card
 from inference.contract.provenance import ImageProvenance, Provenance
 from tests.stores import init_of, painted

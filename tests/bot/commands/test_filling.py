@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import BadInput, NotAllowed
 from bot.framework.forms import MOST_FIELDS, MOST_FORM_WIRE
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.presets import template as presets
 from bot.presets.template import Body, Use
 from bot.prompting import grammar

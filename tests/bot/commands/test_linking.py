@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from adapters.shared.command_line import read_line
 from bot.commands import account, linking
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.core.values import Invocation, MessageRef, UserRef
 from bot.framework.reply import MOST_FILE
 from bot.store.tables.core import Base, UserRow

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import BadInput, NotAllowed
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.core.values import Invocation, MessageRef, UserRef
 from bot.i18n.translate import speaking, spoken, tell
 from bot.store.users.users import OPERATOR

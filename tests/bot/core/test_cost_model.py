@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.cost_model import BATCHES, MOST_OFF, NEWEST, Costs, Timing, credits, picture_steps
+from bot.core.scheduling import BATCHES, MOST_OFF, NEWEST, Costs, Timing, credits, picture_steps
 from inference.contract.inputs import Input, Role
 from inference.contract.request import PictureRequest, Prompt
 

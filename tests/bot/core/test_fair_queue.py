@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.fair_queue import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
+from bot.core.scheduling import HEADS, REACH, WINDOW, Choice, Head, Waiting, choose, corrected, entered, served
 from tests.lines import MODELS, Gaps, Lines, Trace, Walk
 from tests.stores import tries
 

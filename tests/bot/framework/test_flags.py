@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import BadInput
-from bot.framework.flags import MOST_CHARACTERS, Spoken, parse
+from bot.framework.binding import MOST_CHARACTERS, Spoken, parse_flags
 from bot.framework.params import Kind, Param, Suggested
 from bot.i18n.translate import tell
 from bot.prompting import grammar
@@ -26,7 +26,7 @@ PARAMS = (
 
 def given_in(text):
     """Return the words and the values of a line."""
-    spoken = parse(text, PARAMS)
+    spoken = parse_flags(text, PARAMS)
     return spoken.words, spoken.given
 
 
@@ -66,7 +66,7 @@ def test_lines(text, words, values):
     """Flags are taken out wherever they stand, and what is left are the words."""
     if words is None:
         with pytest.raises(BadInput):
-            parse(text, PARAMS)
+            parse_flags(text, PARAMS)
     else:
         assert given_in(text) == (words, values)
 
@@ -91,7 +91,7 @@ def test_lines(text, words, values):
 def test_refused_lines(text, key, facts):
     """What is wrong with a flag is said with its name, and the nearest one where it is unknown."""
     with pytest.raises(BadInput) as caught:
-        parse(text, PARAMS)
+        parse_flags(text, PARAMS)
     problem = caught.value.problem
     assert (problem.key, {name: problem.facts[name] for name in facts}) == (key, facts)
     assert "{" not in tell(problem)
@@ -99,7 +99,7 @@ def test_refused_lines(text, key, facts):
 
 def test_the_longest_line():
     """The longest line is read."""
-    assert parse("a" * MOST_CHARACTERS, PARAMS) == Spoken("a" * MOST_CHARACTERS, {})
+    assert parse_flags("a" * MOST_CHARACTERS, PARAMS) == Spoken("a" * MOST_CHARACTERS, {})
 
 
 PIECES = ["--steps", "--no", "—", "–", "--", "\\", "=", " ", "\n", '"', "”", "a", "3", "share-it", "--share_it", "é", "-"]
@@ -109,7 +109,7 @@ PIECES = ["--steps", "--no", "—", "–", "--", "\\", "=", " ", "\n", '"', "”
 def test_everything_parses(text):
     """Any line gives words without blanks around them and values that are not empty, or else a `BadInput`."""
     try:
-        spoken = parse(text, PARAMS)
+        spoken = parse_flags(text, PARAMS)
     except BadInput:
         return
     assert spoken.words == spoken.words.strip()
@@ -123,7 +123,7 @@ def test_everything_parses(text):
 )
 def test_escaped_words_are_no_flags(text):
     """An escaped prompt comes back whole from a line, whatever flags follow it."""
-    spoken = parse(f"{grammar.escape(text)} --steps 3", PARAMS)
+    spoken = parse_flags(f"{grammar.escape(text)} --steps 3", PARAMS)
     assert spoken.given == {"steps": "3"}
     assert "".join(one.text for part in grammar.read(spoken.words).prompt.parts for one in part) == text.strip()
 

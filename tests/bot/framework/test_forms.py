@@ -9,7 +9,7 @@ from bot.core.errors import BadInput, NotAllowed
 from bot.core.values import MessageRef
 from bot.framework import forms
 from bot.framework.params import DeclarationError
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import BadPicture
 from tests.stores import init_of

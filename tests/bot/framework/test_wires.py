@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bot.commands import COMMANDS
 from bot.core.errors import BadInput
-from bot.framework import wires
+from bot.framework import reply
 from bot.framework.command import command
 from bot.framework.params import ButtonId, Params
 from bot.framework.reply import Reply
@@ -31,7 +31,7 @@ WRITABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 def carried(one):
     """Return the fields of a command as buttons know them."""
-    channels = wires.PLACES.get(one.name, ())
+    channels = reply.PLACES.get(one.name, ())
     return [*channels, *(f"{param.button_id or param.name}={param.name}" for param in one.params if param.name not in channels)]
 
 
@@ -42,15 +42,15 @@ def test_no_field_changes_its_place_or_its_id():
 
 def test_every_place_is_of_a_field():
     """Whatever has a place is a field of its command, or marked as gone; a command that was renamed is found by its old name."""
-    for name, channels in wires.PLACES.items():
+    for name, channels in reply.PLACES.items():
         assert {*channels} - {"-"} <= {param.name for param in KNOWN[name].params}, name
-    assert all(now in KNOWN and before not in KNOWN for before, now in wires.RENAMED.items())
+    assert all(now in KNOWN and before not in KNOWN for before, now in reply.RENAMED.items())
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=[one["wire"] for one in RECORDED])
 def test_old_buttons_mean_what_they_meant(recorded):
     """A wire that was recorded before fields were named gives the same values to the same fields."""
-    one = KNOWN[wires.command_of(recorded["wire"])]
+    one = KNOWN[reply.command_of(recorded["wire"])]
     assert one.name == recorded["command"]
     assert one.pressed(recorded["wire"].split(":")[1:]) == recorded["values"]
 
@@ -77,7 +77,7 @@ def test_a_new_field_moves_no_old_value():
 async def test_a_renamed_command_keeps_its_buttons(tmp_path, monkeypatch):
     """A button with the name that a command had before runs it; a name that nobody knows is no button."""
     async with talk(tmp_path) as bot:
-        monkeypatch.setattr(wires, "RENAMED", {"assist": "help"})
+        monkeypatch.setattr(reply, "RENAMED", {"assist": "help"})
         assert (await bot.press("assist:imagine")).text == (await bot.press("help:imagine")).text
         with pytest.raises(BadInput):
             await bot.press("assist2:imagine")
@@ -87,7 +87,7 @@ async def test_a_renamed_command_keeps_its_buttons(tmp_path, monkeypatch):
 def test_values_come_back_as_they_were(values):
     """Whatever values a wire is made of are read from it, by place or by id."""
     ids = {"preset": "preset", "asks": "asks", "words": "words", "one": "o", "two": "two"}
-    assert wires.read("fill", ids, wires.write("fill", ids, values).split(":")[1:]) == values
+    assert reply.read_wire("fill", ids, reply.write_wire("fill", ids, values).split(":")[1:]) == values
 
 
 @pytest.mark.parametrize("parts", [["a", "yes", "more"], ["a", "yes", ""], ["%x=1"], ["%"], ["a", "%job=b"], ["%job=a", "%job=b"]])

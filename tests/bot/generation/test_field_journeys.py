@@ -2,8 +2,7 @@
 
 import pytest
 
-from bot.generation.fields import CARRIED, CHANGEABLE, FIELDS, SETTABLE, label
-from bot.generation.params import GenerationParams
+from bot.generation.fields import CARRIED, CHANGEABLE, FIELDS, SETTABLE, GenerationParams, label
 from tests.fields import PLAIN, example, flags, given
 from tests.talk import talk
 

@@ -12,14 +12,13 @@ from bot.commands import COMMANDS, reference
 from bot.core.errors import BadInput
 from bot.framework.help import param_keys
 from bot.framework.params import Params
-from bot.generation import defaults, resolve
-from bot.generation.fields import CHANGEABLE, FIELDS, GenerationField, GenerationFields, Row, label, taking
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation import resolve
+from bot.generation.fields import CHANGEABLE, FIELDS, GenerationField, GenerationFields, GenerationParams, Row, label, taking
 from bot.generation.param_types import JobId
-from bot.generation.params import GenerationParams
+from bot.generation.resolve import ModelCatalog
 from bot.i18n.translate import ENGLISH, LANGUAGES, keys, speaking
 from bot.presets.template import Body, checked
-from bot.store.users.settings import SavedDefaults
+from bot.store.users.users import SavedDefaults
 from inference.contract.inputs import Input, Role
 from inference.contract.request import TRAITS, PictureRequest, Prompt
 from inference.demo import WEIGHTS
@@ -95,7 +94,7 @@ def changing(said):
 
 def settled(fields):
     """Return the fields that count where somebody settled them."""
-    (layer,) = defaults.layers(SavedDefaults(user={name: "demo" for name in fields}), ("demo",))
+    (layer,) = resolve.layers(SavedDefaults(user={name: "demo" for name in fields}), ("demo",))
     return set(layer.values)
 
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from bot.commands import COMMANDS
 from bot.framework.params import Kind
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 
 #: What is the same wherever it is asked for; all other names mean the object of their own command.
 SAME = {*GenerationParams.model_fields, "page", "job", "same", "here", "order", "tags", "folder"} - {"prompt"}

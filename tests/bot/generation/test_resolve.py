@@ -4,7 +4,7 @@ import pytest
 
 from bot.core.errors import BadInput
 from bot.generation import resolve
-from bot.generation.params import GenerationParams
+from bot.generation.fields import GenerationParams
 from bot.i18n.translate import tell
 from inference.contract.errors import InferenceError
 from inference.contract.inputs import Role

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.i18n.fluent import Sentences
+from bot.i18n.translate import Sentences
 
 SOURCE = """\
 ### A catalogue

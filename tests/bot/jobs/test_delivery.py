@@ -95,7 +95,7 @@ async def test_nobody_waits_for_a_day(store, job, monkeypatch):
     monkeypatch.setattr(module, "_GIVE_UP", module.timedelta())
     async with dispatching(store, Script(), Moody(Later("busy"))):
         await ended(store, job, GAVE_UP)
-    assert len(await store.pictures.search(job.user, "", 1, 1000)) == 1
+    assert len(await store.finding.own(job.user, "", 1, 1000)) == 1
 
 
 async def test_a_platform_that_is_not_served_waits(store, job):

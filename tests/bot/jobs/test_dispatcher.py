@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 from bot.core.process_id import is_gone, runner_name
 from bot.jobs import execution as module
 from bot.jobs.dispatcher import Dispatcher
+from bot.store.database import now
 from bot.store.jobs.attempts import Attempts
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, LEASE, MOST_ATTEMPTS, RUNNING, WAITING
 from bot.store.jobs.jobs import Jobs
-from bot.store.tables.columns import now
 from bot.store.tables.core import JobRow
 from inference.contract.errors import InferenceError, Problem
 from inference.contract.inputs import Input, Role

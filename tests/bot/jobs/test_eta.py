@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core import fair_queue
+from bot.core import scheduling
 from bot.jobs.eta import EtaService, busy_seconds, forecast
 from bot.store.jobs.queue import UserBacklog
 from tests.stores import accepted, new_job, user_of
@@ -29,7 +29,7 @@ def served_before(stands, user, channel):
             return count
         count += 1
         if taken + 1 < one.jobs:
-            heapq.heappush(heap, (fair_queue.served(tag, one.cost / one.jobs, one.weight), since, one, taken + 1))
+            heapq.heappush(heap, (scheduling.served(tag, one.cost / one.jobs, one.weight), since, one, taken + 1))
     raise AssertionError("the job was never served")
 
 

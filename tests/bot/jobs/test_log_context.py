@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bot.core.log_context import LOG_CONTEXT
+from bot.core.values import LOG_CONTEXT
 from bot.jobs.delivery import Refused
 from tests.dispatching import DIED, PAINTED, Script, Wall, dispatching, until
 from tests.stores import accepted, user_of

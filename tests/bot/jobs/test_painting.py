@@ -63,4 +63,4 @@ async def test_the_engine_paints_what_was_accepted(tmp_path):
                 assert image.size == (one.width, one.height) == (128, 128)
                 assert Image.open(BytesIO(await store.files.get(one.thumbnail))).format == "JPEG"
             assert first.file != second.file
-            assert len(await store.pictures.search(ann, "", 1, 1000)) == 3
+            assert len(await store.finding.own(ann, "", 1, 1000)) == 3

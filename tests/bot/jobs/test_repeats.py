@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.generation.model_catalog import ModelCatalog
+from bot.generation.resolve import ModelCatalog
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore

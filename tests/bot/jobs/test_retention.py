@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from bot.jobs.retention import Limits, Retention
-from bot.store.tables.columns import now
+from bot.store.database import now
 from bot.store.tables.core import InboxRow, JobRow, PictureRow
 from tests.stores import accepted, done, init, painted, png, user_of
 

@@ -1,6 +1,6 @@
 """Words offered to somebody who used unknown ones."""
 
-from bot.prompting.vocabulary_hint import suggestions
+from bot.generation.resolve import suggestions
 from inference.demo.words import known_words
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from bot.store.tables.columns import now
+from bot.store.database import now
 from bot.store.tables.core import InboxRow
 
 

@@ -11,9 +11,9 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from sqlalchemy import delete, update
 
 from bot.core.errors import NotAllowed
+from bot.store.database import now
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, OPEN, PAUSED, RUNNING, WAITING
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
-from bot.store.tables.columns import now
 from bot.store.tables.core import JobRow, UserRow
 from inference.contract.errors import Problem
 from tests.bot.store.books import Books

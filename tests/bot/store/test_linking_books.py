@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import NotAllowed
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.core.values import UserRef
-from bot.store.billing import carryover, ledger
+from bot.store.billing import ledger, usage
 from bot.store.database import Database
 from bot.store.store import Store
 from tests.bot.store.books import Books
@@ -120,7 +120,7 @@ class History:
 def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
     """Whatever is asked for, settled and granted between joining and parting, everybody can spend what a model says."""
     clock = [NOON]
-    for module in (carryover, ledger):
+    for module in (usage, ledger):
         monkeypatch.setattr(module, "now", lambda: clock[0])
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))

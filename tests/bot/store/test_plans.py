@@ -7,14 +7,13 @@ from sqlalchemy import insert, text
 
 from bot.core.values import MessageRef
 from bot.store import inbox
-from bot.store.billing import member_quota
-from bot.store.database import Database
+from bot.store.billing import usage
+from bot.store.database import Database, now
 from bot.store.jobs import attempts, fair_queue, outbox
 from bot.store.sharing import boards
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.store.tables.core import ChannelRow, DeliveryRow, InboxRow, JobRow, SettingRow, TurnRow, UserRow
-from bot.store.users import settings
+from bot.store.users import users as settings
 from tests.stores import blank, new_job
 
 OVER, OPEN = 4000, 40
@@ -25,7 +24,7 @@ QUESTIONS = {
     "ix_job_line": lambda _: fair_queue._line("p1"),
     "ix_job_lease": lambda database: fair_queue._silent(database),
     "ix_job_unsettled": lambda database: attempts._unsettled(database),
-    "ix_job_person_id_place_id_day": lambda _: member_quota._by_jobs("p1", "here", "2026-11-21"),
+    "ix_job_person_id_place_id_day": lambda _: usage._by_jobs("p1", "here", "2026-11-21"),
     "ix_delivery_due": lambda database: outbox._due(database, ["web", "other"], 8),
     "ix_inbox_open": lambda _: inbox._open("web", 100),
 }
@@ -112,7 +111,7 @@ async def test_boards_are_found_however_much_somebody_asked_for(database):
 
 async def test_what_somebody_wants_is_found_however_many_want_something(database):
     """The settings of a person and of a place are found by indexes, and no table is read from end to end."""
-    plan = await planned(database, settings._of("p1", MessageRef("web", "77")))
+    plan = await planned(database, settings._saved("p1", MessageRef("web", "77")))
     named = (
         {"sqlite_autoindex_setting_2", "sqlite_autoindex_setting_3"}
         if database.is_sqlite

@@ -225,7 +225,7 @@ async def lived_in(database):
     store = Store.of(database, None)
     assert (await store.tokens.holder("secret")).id == "ann"
     assert (await store.people.find(UserRef("web", "eve"))).id == "eve"
-    assert len(await store.pictures.search("ann", "red", 1, 1000)) > 10
+    assert len(await store.finding.own("ann", "red", 1, 1000)) > 10
     assert all(job.request.prompt.text == job.line.split()[1] for job in await store.jobs.open_of("ann"))
     order = []
     while (job := await store.attempts.claim("me", {"demo"})) is not None:

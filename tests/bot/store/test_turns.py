@@ -6,8 +6,8 @@ import random
 import pytest
 from sqlalchemy import select, update
 
-from bot.core.fair_queue import REACH, WINDOW
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
+from bot.core.scheduling import REACH, WINDOW
 from bot.store.database import Database
 from bot.store.store import Store
 from bot.store.tables.core import ClockRow, JobRow, TurnRow

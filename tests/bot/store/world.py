@@ -12,7 +12,7 @@ import psycopg
 from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy import make_url
 
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.store.billing import ledger
 from bot.store.database import Database
 from bot.store.jobs.job import DONE, OPEN, PAUSED, RUNNING, WAITING, Job

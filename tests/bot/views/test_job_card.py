@@ -7,12 +7,11 @@ import pytest
 
 from bot.commands.generate import again, edit, vary
 from bot.commands.history import history
-from bot.core.fair_queue import Forecast
+from bot.core.scheduling import Forecast
 from bot.i18n.translate import text
-from bot.store.tables.columns import now
+from bot.store.database import now
 from bot.views import job_card
-from bot.views.buttons import in_order
-from bot.views.job_card import Progress
+from bot.views.job_card import Progress, in_order
 from inference.contract.errors import Problem
 from tests.talk import talk
 

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from bot.core import provenance
-from bot.core.provenance import First, JobProvenance
-from bot.views.reproducibility import facts, verdict
+from bot.core import values
+from bot.core.values import First, JobProvenance
+from bot.views.job_card import provenance_facts, verdict
 from inference.contract.provenance import ImageProvenance, Provenance
 
 FIRST = Provenance(
@@ -70,17 +70,21 @@ def test_what_repeats_nothing_is_not_compared(one):
 )
 def test_evidence_is_read_as_it_was_kept(one):
     """What is kept of a job is read back the same, and nothing is kept of nothing."""
-    assert provenance.read(provenance.kept(one)) == one
-    assert provenance.kept(JobProvenance()) == ""
+    assert values.read_provenance(values.stored_provenance(one)) == one
+    assert values.stored_provenance(JobProvenance()) == ""
 
 
 @pytest.mark.parametrize("kept", ["{", '{"painted": 7}', "[]"])
 def test_what_cannot_be_read_is_no_evidence(kept):
     """What another version kept in another form does not keep a job from being shown."""
-    assert provenance.read(kept) == JobProvenance()
+    assert values.read_provenance(kept) == JobProvenance()
 
 
 def test_facts_of_a_proof():
     """The hash is as short as other programs show it; what is not known is left out."""
-    assert facts(FIRST) == {"hash": "0123456789", "versions": "torch 2.13.0, easel 1.0", "device": "cpu AVX2, 2 threads, float32"}
-    assert set(facts(Provenance()).values()) == {""}
+    assert provenance_facts(FIRST) == {
+        "hash": "0123456789",
+        "versions": "torch 2.13.0, easel 1.0",
+        "device": "cpu AVX2, 2 threads, float32",
+    }
+    assert set(provenance_facts(Provenance()).values()) == {""}

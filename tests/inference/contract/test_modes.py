@@ -4,8 +4,7 @@ import pytest
 
 from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.inputs import Input, Role
-from inference.contract.modes import MODES, mode_of
-from inference.contract.modes.base import Mode, Needs
+from inference.contract.modes import MODES, Mode, Needs, mode_of
 from inference.contract.request import PictureRequest, Prompt
 
 INIT = Input(Role.INIT, b"a picture")

@@ -9,8 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from inference.contract.inputs import Input, Role
-from inference.contract.modes import MODES
-from inference.contract.modes.base import Mode, Needs
+from inference.contract.modes import MODES, Mode, Needs
 from inference.models.registry import inspect
 from inference.worker.model_loader import load
 from inference.worker.schedulers import make

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from bot.core.values import MessageRef, UserRef
-from bot.generation.defaults import COVER
+from bot.generation.resolve import COVER
 from bot.presets.template import Body
 from tests.adapters.web.chat import open_chat
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
-from bot.core.quota import Policy, Tier
+from bot.core.limits import Policy, Tier
 from bot.core.values import MessageRef
 from bot.store.billing import ledger
 from bot.store.billing.ledger import Balance

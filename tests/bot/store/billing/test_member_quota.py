@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 
 from bot.core.errors import NotAllowed
 from bot.core.values import MessageRef, UserRef
-from bot.generation.defaults import CREDITS
-from bot.store.billing import carryover, ledger, member_quota
+from bot.generation.resolve import CREDITS
+from bot.store.billing import ledger, usage
 from bot.store.billing.ledger import Balance
 from bot.store.jobs import jobs
 from bot.store.tables.core import CountedRow, CreditAccountRow, JobRow, MembershipRow
@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 def clock(monkeypatch):
     """Give a clock that a test can set, as a list of one moment."""
     moment = [NOON]
-    for module in (carryover, jobs, ledger, member_quota):
+    for module in (usage, jobs, ledger, usage):
         monkeypatch.setattr(module, "now", lambda: moment[0])
     return moment
 
@@ -281,7 +281,7 @@ async def test_what_was_used_moves_with_the_place(shared, clock):
     channels = [await shared.people.channel(one) for one in (old, new)]
     async with shared.database.write() as session:
         session.add(MembershipRow(person_id=bob, place_id=channels[1], used=500, day=NOON.date().isoformat()))
-    await shared.people.moved(old, new, lambda message: message)
+    await shared.channels.moved(old, new, lambda message: message)
     assert [(await shared.portions.left(user, new)).left for user in (ann, bob)] == [6000, 5500]
     assert await agreed(shared, bob, ann)
     assert (await shared.portions.left(bob, new)).left == 4500

@@ -12,8 +12,8 @@ __all__ = ["server"]
 
 async def found(store, user, words, page=1, most=50):
     """Return the words of the pictures that a search finds."""
-    pictures = await store.pictures.search(user, words, page, most)
-    assert len(await store.pictures.search(user, words, 1, 1000)) >= len(pictures)
+    pictures = await store.finding.own(user, words, page, most)
+    assert len(await store.finding.own(user, words, 1, 1000)) >= len(pictures)
     return [one.words for one in pictures]
 
 
@@ -84,10 +84,10 @@ async def test_pages_hold_each_picture_once(store):
     ann = await user_of(store)
     for number in range(3):
         await done(store, ann, str(number), (painted(0), painted(1), painted(2)))
-    pages = [await store.pictures.search(ann, "", page, 4) for page in (1, 2, 3, 4)]
+    pages = [await store.finding.own(ann, "", page, 4) for page in (1, 2, 3, 4)]
     assert [len(page) for page in pages] == [4, 4, 1, 0]
     assert [(one.words, one.index) for page in pages for one in page] == [(words, index) for words in "210" for index in (2, 1, 0)]
-    assert len(await store.pictures.search(ann, "", 1, 1000)) == 9
+    assert len(await store.finding.own(ann, "", 1, 1000)) == 9
 
 
 async def test_deleting_gives_back_only_files_that_nobody_needs(store):
@@ -111,7 +111,7 @@ async def test_deleting_gives_back_only_files_that_nobody_needs(store):
     assert set(await store.pictures.delete(twin.id)) == {one, two}
     assert await store.pictures.delete(started.id) == ("4" * 64 + ".jpg",)
     assert await store.pictures.delete(lone.id) == ("5" * 64 + ".png",)
-    assert len(await store.pictures.search(ann, "", 1, 1000)) == 0
+    assert len(await store.finding.own(ann, "", 1, 1000)) == 0
 
 
 async def test_two_deletes_at_once_lose_no_file(store):

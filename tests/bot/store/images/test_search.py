@@ -9,13 +9,12 @@ from sqlalchemy import event, select, text, update
 from bot.core.values import MessageRef
 from bot.presets.template import Body
 from bot.store import schema
-from bot.store.database import Database
+from bot.store.database import Database, now
 from bot.store.images import search, search_terms
 from bot.store.images.search import SearchQuery
 from bot.store.sharing.presets import Reader
 from bot.store.store import Store
 from bot.store.tables import search_index
-from bot.store.tables.columns import now
 from bot.store.tables.core import PictureRow
 from bot.store.tables.sharing import PresetRow
 from bot.store.users import privacy_sqlite

@@ -6,8 +6,8 @@ import pytest
 
 from bot.core.errors import NotAllowed
 from bot.core.values import InputFile, MessageRef
+from bot.store.database import now
 from bot.store.jobs.job import CANCELLED, DONE, FAILED, MOST_ATTEMPTS, RUNNING, WAITING
-from bot.store.tables.columns import now
 from inference.contract.errors import Problem
 from inference.contract.inputs import Input, Role
 from tests.stores import accepted, init, new_job, painted, request_of, run_out, under, user_of

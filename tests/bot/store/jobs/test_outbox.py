@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from bot.store.database import now
 from bot.store.jobs.outbox import GAVE_UP, SENDING, SENT, TODO, UNKNOWN
-from bot.store.tables.columns import now
 from bot.store.tables.core import DeliveryRow
 from inference.contract.errors import Problem
 from tests.stores import accepted, new_job, painted, user_of

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bot.core.quota import Tier
+from bot.core.limits import Tier
 from bot.core.values import MessageRef
 from bot.store.jobs.job import CANCELLED, PAUSED, RUNNING, WAITING
 from bot.store.jobs.queue import UserBacklog

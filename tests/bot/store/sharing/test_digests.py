@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.core.values import MessageRef, UserRef
-from bot.store.database import Database
+from bot.store.database import Database, now
 from bot.store.sharing.digests import WEEK
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.store.tables.sharing import DigestRow, ShareRow
 from bot.views.board_digest import SETTLING
 from tests.bot.store.linked import agreed
@@ -178,11 +177,11 @@ async def test_a_place_that_moved_is_told_in_the_new_one(store):
     new = MessageRef("telegram", "-100")
     await accepted(store, await user_of(store), address=new)
     one = await wanted(store)
-    await store.people.moved(GROUP, new, lambda message: f"{message}, there")
+    await store.channels.moved(GROUP, new, lambda message: f"{message}, there")
     moved = await store.digests.of(new)
     assert (moved.address.message, moved.due) == ("5/3, there", one.due)
     assert await store.digests.of(GROUP) is None
     await wanted(store, OTHER)
-    await store.people.moved(OTHER, new, lambda _: "")
+    await store.channels.moved(OTHER, new, lambda _: "")
     assert await store.digests.of(OTHER) is None
     assert await store.digests.of(new) == moved

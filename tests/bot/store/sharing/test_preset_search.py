@@ -21,7 +21,7 @@ async def test_letters_of_any_make_are_letters(store, typed):
     ann = await user_of(store)
     (picture,) = await done(store, ann, "𝐁𝐨𝐥𝐝 ℡")
     (plain,) = await done(store, ann, "a bold tel")
-    assert {one.id for one in await store.pictures.search(ann, typed, 1, 9)} == {picture.id, plain.id}
+    assert {one.id for one in await store.finding.own(ann, typed, 1, 9)} == {picture.id, plain.id}
 
 
 async def test_one_and_several_find_each_other(store):
@@ -31,7 +31,7 @@ async def test_one_and_several_find_each_other(store):
         await done(store, ann, words)
 
     async def found(typed):
-        return {one.words for one in await store.pictures.search(ann, typed, 1, 9)}
+        return {one.words for one in await store.finding.own(ann, typed, 1, 9)}
 
     for typed in ("mov", "movi", "movie", "movies"):
         assert await found(typed) == {"a movie", "two movies"}

@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 
 from bot.core.values import UserRef
 from bot.presets.template import Body
+from bot.store.database import now
 from bot.store.jobs.job import PAUSED
-from bot.store.tables.columns import now
 from bot.store.tables.core import LinkCodeRow, UserRow
 from bot.store.users.tokens import digest
 from bot.store.users.users import OPERATOR
@@ -121,7 +121,7 @@ async def test_everything_comes_together_once(limited):
     assert sorted(joined) == [False] * 49 + [True]
     assert await holds_nothing_of(limited, eve)
     assert {(await limited.people.find(UserRef(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))} == {ann}
-    assert len(await limited.pictures.search(ann, "boat", 1, 1000)) == 2
+    assert len(await limited.finding.own(ann, "boat", 1, 1000)) == 2
     assert len(await limited.jobs.open_of(ann)) == 2
     balance = await limited.ledger.balance(ann)
     assert (balance.left, balance.extra) == (8000, 1200)
@@ -148,7 +148,7 @@ async def test_two_who_agree_with_each_other_at_once(limited):
     both = await asyncio.gather(*(limited.linking.join(*pair) for pair in ((ann, eve), (eve, ann)) * 10))
     assert sum(both) == 1
     (left,) = {(await limited.people.find(UserRef(*known))).id for known in (("discord", "ann"), ("telegram", "eve"))}
-    assert len(await limited.pictures.search(left, "", 1, 1000)) == 2
+    assert len(await limited.finding.own(left, "", 1, 1000)) == 2
 
 
 async def test_a_name_leaves_as_somebody_new(limited):
@@ -166,7 +166,7 @@ async def test_a_name_leaves_as_somebody_new(limited):
     parted = await limited.people.find(UserRef("telegram", "eve"))
     assert (parted.id, parted.name, parted.role, parted.tier) == (new, "Eve", "", "")
     assert (await limited.people.find(UserRef("discord", "ann"))).id == ann
-    assert (len(await limited.pictures.search(new, "", 1, 1000)), len(await limited.pictures.search(ann, "", 1, 1000))) == (0, 1)
+    assert (len(await limited.finding.own(new, "", 1, 1000)), len(await limited.finding.own(ann, "", 1, 1000))) == (0, 1)
     assert await limited.presets.of_person(new) == ()
     balance = await limited.ledger.balance(new)
     assert (balance.left, balance.extra, (await limited.ledger.balance(ann)).extra) == (6000, 0, 500)

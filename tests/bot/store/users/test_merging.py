@@ -10,8 +10,8 @@ from sqlalchemy import func, insert, select, update
 from bot.core.values import UserRef
 from bot.presets.template import Body
 from bot.store.billing.ledger import HOLD, REFUND
+from bot.store.database import now
 from bot.store.jobs.job import PAUSED, RUNNING, WAITING
-from bot.store.tables.columns import now
 from bot.store.tables.core import AccountRow, Base, FavouriteRow, JobRow, LedgerRow, MembershipRow, SettingRow, TurnRow, UserRow
 from bot.store.tables.sharing import ShareRow
 from bot.store.users.merging import MOVED, PAIRED, RULED
@@ -72,7 +72,7 @@ async def test_what_is_being_painted_is_painted_on(limited):
     assert await limited.attempts.finish(job, [whole()], 3.0)
     assert await limited.attempts.finish(claimed, [], 1.0)
 
-    assert len(await limited.pictures.search(ann, "", 1, 1000)) == 1
+    assert len(await limited.finding.own(ann, "", 1, 1000)) == 1
     assert (await limited.jobs.get(job.id)).user == ann
     assert (await limited.ledger.balance(ann)).left == 10_000
     async with limited.database.read() as session:

@@ -10,9 +10,9 @@ from sqlalchemy import func, insert, select, update
 
 from bot.core.values import MessageRef, UserRef
 from bot.presets.template import Body
+from bot.store.database import now
 from bot.store.jobs.job import RUNNING
 from bot.store.store import Store
-from bot.store.tables.columns import now
 from bot.store.tables.core import (
     AccountRow,
     Base,

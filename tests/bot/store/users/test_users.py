@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, make_url, select
 
 from bot.core.errors import BadInput
-from bot.core.quota import Policy
+from bot.core.limits import Policy
 from bot.core.values import MessageRef, UserRef
 from bot.store.database import Database
 from bot.store.jobs.job import PAUSED, WAITING
@@ -141,12 +141,12 @@ async def test_a_place_that_moved_calls_its_messages_otherwise(store):
     old, new = MessageRef("web", "old", "7"), MessageRef("web", "new", "8")
     first, second = await accepted(store, ann, address=old), await accepted(store, ann, "a boat", address=new)
     for _ in range(2):
-        await store.people.moved(old, new, lambda message: f"{message}, there")
+        await store.channels.moved(old, new, lambda message: f"{message}, there")
     assert (await store.jobs.get(first.id)).address == MessageRef("web", "new", "7, there")
     assert (await store.jobs.get(second.id)).address == new
-    await store.people.moved(MessageRef("web", "nowhere"), new, lambda _: "lost")
+    await store.channels.moved(MessageRef("web", "nowhere"), new, lambda _: "lost")
     third = await accepted(store, ann, "a tree", address=MessageRef("web", "alone", "9"))
-    await store.people.moved(third.address, MessageRef("web", "free"), lambda _: "")
+    await store.channels.moved(third.address, MessageRef("web", "free"), lambda _: "")
     assert (await store.jobs.get(third.id)).address == MessageRef("web", "free")
 
 
@@ -164,7 +164,7 @@ async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known)
         await store.settings.change(new, {"steps": 7})
         await store.boards.share(new, ann, "a blue star", '{"prompt": "a blue star"}')
     for _ in range(2):
-        await store.people.moved(old, new, lambda message: message)
+        await store.channels.moved(old, new, lambda message: message)
     board = await store.boards.of(new)
     words = {one.words for one in await store.boards.page([board], "new", 0, 9)}
     assert words == {"a blue {prompt}", "a red circle", *(["a blue star"] if known else [])}
@@ -180,5 +180,5 @@ async def test_a_place_that_is_held_back_stays_so_where_it_moves(store):
     old, new = MessageRef("web", "old"), MessageRef("web", "new")
     await store.line.pause_place("web", "old", paused=True)
     await accepted(store, ann, address=new)
-    await store.people.moved(old, new, lambda message: message)
+    await store.channels.moved(old, new, lambda message: message)
     assert (await accepted(store, ann, address=new)).state == PAUSED

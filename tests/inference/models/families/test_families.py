@@ -8,8 +8,7 @@ import diffusers
 import pytest
 from compel.embeddings_provider import ReturnedEmbeddingsType
 
-from inference.contract.modes import MODES
-from inference.contract.modes.base import Mode
+from inference.contract.modes import MODES, Mode
 from inference.models.families import FAMILIES
 from inference.models.families.base import ClipText, StockText
 

@@ -1,11 +1,15 @@
-"""A mode: one way to paint, as a value. A mode says what it takes, what it costs, and how it calls its pipeline."""
+"""The modes: every way to generate images, as values. A mode says what it takes, what it costs, and how it calls its pipeline.
 
+To add a mode, write its value and add it to `MODES`.
+"""
+
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.contract.errors import OutOfRange
+from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest
 
@@ -74,3 +78,55 @@ class Mode:
             needs = known.get(role, Needs(role, 0, 0))
             if not needs.least <= given[role] <= needs.most:
                 yield needs, given[role]
+
+
+#: Text to image: from noise and the prompt alone.
+TXT2IMG = Mode(name="txt2img")
+
+
+def _arguments(request: PictureRequest, pictures: Images) -> dict[str, Any]:
+    return {"image": pictures[Role.INIT][0], "strength": request.strength}
+
+
+def _last_steps(request: PictureRequest) -> int:
+    """Return how many steps the pipeline makes: only the last `strength` of them."""
+    return min(request.steps, int(request.steps * request.strength))
+
+
+def _any_step(request: PictureRequest) -> None:
+    """Raise `OutOfRange` if the strength leaves no step to make."""
+    if _last_steps(request) < 1:
+        least = math.ceil(100 / request.steps) / 100
+        raise OutOfRange("range-no-steps", steps=request.steps, strength=request.strength, least=least)
+
+
+#: Image to image: noise is added to the init image as far as `strength` says, and removed again.
+IMG2IMG = Mode(
+    name="img2img",
+    inputs=(Needs(Role.INIT),),
+    fields=frozenset({"strength"}),
+    pipeline="Img2Img",
+    arguments=_arguments,
+    steps=_last_steps,
+    checks=(_any_step,),
+)
+
+
+#: In order: inputs that fit several modes mean the first of them.
+MODES: dict[str, Mode] = {mode.name: mode for mode in (TXT2IMG, IMG2IMG)}
+
+
+def mode_of(request: PictureRequest, roles: Collection[Role] | None = None) -> Mode:
+    """Return the mode of a request: the one that it names, else the first one that its inputs imply.
+
+    `roles` are those of its inputs if these are kept elsewhere, as the inputs of a stored job are. Raises `NotOffered` if there
+    is no such mode.
+    """
+    given = request.roles if roles is None else roles
+    if request.mode:
+        found = MODES.get(request.mode)
+    else:
+        found = next((mode for mode in MODES.values() if mode.is_implied and mode.takes(given)), None)
+    if found is None:
+        raise NotOffered("unknown-mode", given=request.mode or " + ".join(sorted(given)), offered=", ".join(MODES))
+    return found
