@@ -55,9 +55,9 @@ class Plan(msgspec.Struct, frozen=True):
     chats: int = 1
     workers: int = 2
 
-    def tenth(self) -> "Plan":
-        """Return the short form."""
-        return msgspec.structs.replace(self, jobs=self.jobs // 10, kills=self.kills // 10, servers=self.servers // 10)
+    def part(self, parts: int) -> "Plan":
+        """Return one of so many equal parts of the plan."""
+        return msgspec.structs.replace(self, jobs=self.jobs // parts, kills=self.kills // parts, servers=-(-self.servers // parts))
 
 
 PLANS = (Plan("sqlite", 3000, 300), Plan("postgresql", 1200, 100, servers=20, chats=2, workers=1))
@@ -238,7 +238,8 @@ def run(plan: Plan, folder: Path, seed: int) -> Figures | None:
 def main() -> int:
     """Carry out both plans and report; the exit status says whether every promise was kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--long", action="store_true", help="ten times as much")
+    parser.add_argument("--long", action="store_true", help="the whole plan, not a tenth")
+    parser.add_argument("--part", type=int, default=10, help="how much: one of so many parts of the plan; 10 unless given")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="what is killed when")
     parser.add_argument("--only", choices=[plan.name for plan in PLANS], help="one of the databases")
     given = parser.parse_args()
@@ -247,7 +248,7 @@ def main() -> int:
     folder.chmod(0o755)
     for plan in PLANS:
         if given.only in (None, plan.name):
-            figures = run(plan if given.long else plan.tenth(), folder / plan.name, given.seed)
+            figures = run(plan if given.long else plan.part(given.part), folder / plan.name, given.seed)
             told[plan.name] = figures.told() if figures is not None else "skipped: PostgreSQL's programs are not here"
             print(f"{plan.name}: {told[plan.name]}", flush=True)
             if figures is not None and not figures.is_kept:

@@ -41,9 +41,11 @@ COMMAND = (sys.executable, "-m", "inference.worker.main")
 class Worker:
     """One worker process and the requests that run in it; restarted whenever it ends before it is told to."""
 
-    def __init__(self, device: str, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, device: str, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] | None = None
+    ) -> None:
         self.device = device
-        self._command = command
+        self._command = command or COMMAND
         self._begin = Begin(device, settings, model_infos)
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
@@ -210,7 +212,7 @@ class Worker:
 class LocalEngine:
     """An `Engine` of worker processes on this computer; an async context manager."""
 
-    def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] | None = None) -> None:
         self._passports = model_infos
         self.workers = [Worker(device, settings, model_infos, command) for device in devices(settings)]
         self._numbers = itertools.count(1)

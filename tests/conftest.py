@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import tempfile
 
 import pytest
 from hypothesis import settings
 
-from tests import stores
+from tests import forked_worker, stores
 
 # Speed is measured in benchmarks, so a slow machine must not fail a test here. Each run tries the same examples;
 # `--hypothesis-seed` tries others.
@@ -15,6 +16,9 @@ settings.load_profile("easel")
 
 # Several test processes run in parallel: an idle engine must not occupy the cores of another by busy-waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Each test process uses one core for torch, because there are as many test processes as cores. Worker processes set their own number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test, and no process that a test starts, may access the Hugging Face hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -34,12 +38,21 @@ def pytest_configure(config):
     """Use the same seed in every run, so that a failure can be reproduced."""
     if config.getoption("randomly_seed", None) == "default":
         config.option.randomly_seed = _SEED
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="easel-test-")
+        config.add_cleanup(folder.cleanup)
+        forked_worker.choose(folder.name)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once():
     with stores.compiled_once():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_workers():
+    forked_worker.install()
 
 
 def pytest_sessionfinish():

@@ -56,7 +56,7 @@ class Easel:
 
     def start(self):
         """Start the process."""
-        command = [sys.executable, "-m", "adapters.cli", "run"]
+        command = [sys.executable, "-m", "tests.forked_easel", "run"]
         with self._file.open("wb") as file, on_one_core():
             self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=file, stderr=file)
 

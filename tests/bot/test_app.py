@@ -20,7 +20,7 @@ from bot.generation.fields import GenerationParams
 from bot.i18n.translate import tell
 from bot.store.images.blobs import KEY
 from inference.contract.errors import BadPicture, InferenceError
-from tests.stores import init_of
+from tests.stores import init_of, tries
 from tests.talk import PLATFORM, png, talk
 
 
@@ -251,7 +251,7 @@ async def test_a_new_command_needs_nothing_else(tmp_path):
 
 
 @given_by(line=st.text(max_size=80) | st.from_regex(r"(/[a-z]{4,8} )?([a-c{}()|<>\\:-]| --(no|n|same|image|page) ){0,20}", fullmatch=True))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_line_does_more_than_be_refused(tmp_path_factory, line):
     """Whatever is typed is answered, or refused in a sentence."""
     async with talk(tmp_path_factory.mktemp("line")) as bot:

@@ -15,6 +15,9 @@ from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
 from tests.stores import new_job, request_of, user_of
 
+#: `easel run` with workers that start at once; the first process of each test is killed, and has a true one.
+FORKED = ("tests.forked_easel", "run")
+
 
 def ended(visitor, job):
     """Return the card of a job that has ended."""
@@ -32,7 +35,7 @@ def test_what_was_accepted_is_painted_after_the_restart(tmp_path):
             next(data for name, data in events if name == "progress" and data["id"] == job)
         first.kill()
 
-    with Served(tmp_path) as second:
+    with Served(tmp_path, FORKED) as second:
         visitor.moved(second.port)
         visitor.enter()
         card = ended(visitor, job)
@@ -65,7 +68,7 @@ def test_what_a_terminal_left_is_painted_into_its_file(tmp_path, runner):
     """A job of a terminal that has gone is run by the next server and written to its file, even after a server released it."""
     asyncio.run(leave(tmp_path, runner))
     until, file = time.monotonic() + PATIENCE, tmp_path / "circle.png"
-    with Served(tmp_path):
+    with Served(tmp_path, FORKED):
         while not file.exists() and time.monotonic() < until:
             time.sleep(0.1)
     with Image.open(file) as image:

@@ -15,7 +15,7 @@ from tests.crash.life import Life
 from tests.stores import ALL, emptied
 
 #: The distance between the calls that fail in turn, from a random first call on; 1 means every call. The seed is printed at the start.
-STRIDE = int(os.environ.get("EASEL_TEST_STRIDE", "25" if ALL else "100"))
+STRIDE = int(os.environ.get("EASEL_TEST_STRIDE", "25" if ALL else "250"))
 
 #: There are few commits, so more of them are tried.
 STRIDES = {FAILS: STRIDE, BREAKS: STRIDE, UNHEARD: max(1, STRIDE // 4)}

@@ -56,7 +56,7 @@ def served(folder, settings=""):
         f'[web]\nport = 0\n[store]\nurl = "sqlite+aiosqlite:///{folder / "easel.db"}"\n[files]\nurl = "{folder / "files"}"\n'
         f'[inference]\ndevices = ["cpu"]\n{settings}'
     )
-    command = [sys.executable, "-m", "adapters.cli", "run", "--config", str(config)]
+    command = [sys.executable, "-m", "tests.forked_easel", "run", "--config", str(config)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None

@@ -14,7 +14,7 @@ from inference.contract.inputs import Input, Role
 from inference.contract.protocol import Told, decode_from_worker, frame, length_of
 from inference.contract.request import Done, Failed, Picture, Step
 from inference.contract.settings import EngineSettings
-from inference.supervisor import LocalEngine
+from inference.supervisor import COMMAND, LocalEngine
 from inference.worker.main import EventSender
 from tests.room import PASSPORT, asked
 
@@ -33,7 +33,7 @@ async def told(engine, request, on_event=lambda _event: None):
 
 async def test_it_paints_and_tells_how_far_it_is():
     """Steps, a picture and the end come in this order, also for requests that run together."""
-    async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
+    async with LocalEngine(CPU, {"demo": PASSPORT}, COMMAND) as engine:
         both = await asyncio.gather(told(engine, asked(steps=5)), told(engine, asked(steps=3, count=2, seed=9)))
 
     for events, count in zip(both, (1, 2), strict=True):
@@ -63,7 +63,7 @@ async def test_a_killed_worker_costs_its_requests_and_nothing_else():
 async def test_a_hanging_worker_is_replaced():
     """A worker stopped in mid-picture is noticed, killed and replaced."""
     settings = EngineSettings(devices=("cpu",))
-    async with LocalEngine(settings, {"demo": PASSPORT}) as engine:
+    async with LocalEngine(settings, {"demo": PASSPORT}, COMMAND) as engine:
         (worker,) = engine.workers
         await told(engine, asked(steps=1))
         with pytest.MonkeyPatch.context() as patch:

@@ -5,6 +5,7 @@ import pytest
 from adapters.telegram.rate_limit import RateLimiter as _Budget
 from bot.store.jobs.outbox import GAVE_UP, SENT, UNKNOWN
 from tests.adapters.telegram.chat import ROUNDS, is_done, open_chat, quick, words_of
+from tests.stores import some
 
 SMALL = "--steps 1 --size 64x64"
 
@@ -19,7 +20,7 @@ async def hasty(monkeypatch):
     monkeypatch.setattr("adapters.telegram.adapter.UPLOAD_SECONDS", 0.5)
 
 
-@pytest.fixture(params=[False, True], ids=["another upload is another picture", "the same upload is the same"])
+@pytest.fixture(params=some([False, True], 2), ids=some(["another upload is another picture", "the same upload is the same"], 2))
 async def chat(request, hasty, tmp_path):
     """Yield a bot on a Telegram that either does or does not recognise a repeated upload."""
     del hasty
@@ -48,7 +49,7 @@ async def begun(chat, channel, words):
     return card, dict(card.buttons())["Cancel"].partition(":")[2]
 
 
-FAULTS = ["timeout-after-success", "reset", 500, 502, 503, "half", ("429", 1), ("429-bare", 1)]
+FAULTS = some(["timeout-after-success", "reset", 500, "half", 502, ("429", 1), 503, ("429-bare", 1)], 2)
 
 
 @pytest.mark.parametrize("kind", FAULTS, ids=str)
@@ -69,7 +70,7 @@ async def test_a_result_that_goes_wrong(chat, kind):
         assert len([one for one in chat.answers(dm) if is_done(one)]) == before + 1
 
 
-@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", "half", 500], ids=str)
+@pytest.mark.parametrize("kind", some(["timeout-after-success", "reset", "half", 500], 2), ids=str)
 async def test_an_album_that_goes_wrong(chat, kind):
     """If the delivery of an album is unknown, the user is asked; Send again sends it again, and nothing else is sent twice."""
     ann, dm = await chat.started()
@@ -119,7 +120,7 @@ async def test_a_card_that_is_gone(chat, kind):
     assert (delivery.state, len(shown)) in ((SENT, 1), (GAVE_UP, 0))
 
 
-@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, ("429", 1), 400], ids=str)
+@pytest.mark.parametrize("kind", some(["timeout-after-success", "reset", 500, ("429", 1), 400], 2), ids=str)
 async def test_a_card_that_does_not_appear(chat, kind):
     """If the first message of a request is lost, its picture still arrives once."""
     ann, dm = await chat.started()
@@ -129,7 +130,7 @@ async def test_a_card_that_does_not_appear(chat, kind):
     assert fault.hits == 1
 
 
-@pytest.mark.parametrize("kind", ["timeout-after-success", "reset", 500, 502, "half", ("429", 1), 409, 401], ids=str)
+@pytest.mark.parametrize("kind", some(["timeout-after-success", "reset", 500, 502, "half", ("429", 1), 409, 401], 2), ids=str)
 async def test_listening_goes_on(chat, kind):
     """Whatever happens to a poll for updates, no update is lost or handled twice."""
     ann, dm = await chat.started()

@@ -10,6 +10,7 @@ from adapters.telegram import render
 from adapters.telegram.render import StatusLine
 from tests.adapters.telegram.chat import is_done, words_of
 from tests.emulators.telegram import markup
+from tests.stores import tries
 
 HOSTILE = (
     '</b><a href="http://x">free</a> <tg-spoiler>x</tg-spoiler> &lt;b&gt; &#60;i&#62;',
@@ -76,7 +77,7 @@ async def test_albums_say_it_as_it_is(chat):
     assert not any(map(is_done, chat.answers(dm)))
 
 
-@settings(max_examples=400)
+@settings(max_examples=tries(400))
 @given(
     st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=300), st.text(max_size=20)), max_size=8),
     st.integers(40, 200),

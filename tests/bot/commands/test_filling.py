@@ -10,6 +10,7 @@ from bot.generation.fields import GenerationParams
 from bot.presets import template as presets
 from bot.presets.template import Body, Use
 from bot.prompting import grammar
+from tests.stores import tries
 from tests.talk import png, talk
 
 SAVED = "/preset save placard a placard of {title}, {colour=red}, {prompt}"
@@ -195,7 +196,7 @@ VALUES = st.text(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=tries(400))
 @given(
     VALUES,
     VALUES,
@@ -214,7 +215,7 @@ def test_what_is_filled_in_arrives_as_it_is(title, colour, template):
         assert colour.strip() in words
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 async def test_a_value_makes_the_whole_way(bot, value):
     """From the field to the request nothing of a value is lost or added, and it says nothing of other settings."""

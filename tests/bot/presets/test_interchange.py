@@ -18,6 +18,7 @@ from bot.generation.fields import LIMITED, LOCKABLE, WHOLE
 from bot.presets import interchange, template
 from bot.presets.interchange import Carried
 from bot.presets.template import Body, Use
+from tests.stores import tries
 
 FORMATS = ("easel", "a1111", "fooocus", "invokeai")
 
@@ -45,7 +46,7 @@ def painted(body, words):
     return template.filled(Use("", "x", 1, replace(body, locked=())), words)
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(CARRIED)
 def test_easels_own_format_keeps_everything(some):
     """What is written as Easel's own file is read as the very same."""
@@ -55,7 +56,7 @@ def test_easels_own_format_keeps_everything(some):
     assert read.refused == ()
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(CARRIED, st.sampled_from(FORMATS[1:]))
 def test_other_formats_keep_the_words(some, form):
     """In the other formats names and words come back, and paint the same; a second round changes nothing more."""
@@ -233,7 +234,7 @@ def test_own_exports_are_taken_in(form, many, word, times):
     assert [one.name for _, data in files for one in interchange.read(data).presets] == [one.name for one in some]
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(st.binary(max_size=400) | st.text(max_size=400).map(lambda said: said.encode("utf-8", "ignore")))
 def test_whatever_comes_is_read_or_refused(data):
     """No file at all breaks the reader."""

@@ -9,6 +9,7 @@ from bot.core.values import MessageRef, UserRef
 from bot.presets import template
 from bot.presets.template import Body, Use
 from inference.contract.errors import InferenceError
+from tests.stores import tries
 from tests.talk import PLATFORM, talk
 
 
@@ -299,7 +300,7 @@ async def test_what_makes_no_sense_is_refused(bot, line):
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters='{}"“”„\x00'), max_size=40)
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(WORDS, st.dictionaries(st.sampled_from(["title", "place", "colour"]), WORDS, max_size=3))
 def test_filling_leaves_no_slot(words, values):
     """Whatever is written, a filled template has no slot left, and every value that was given is in it."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.core.errors import BadInput
 from bot.prompting import grammar, tokenizer
 from bot.prompting.grammar import DEEPEST, LEAST_WEIGHT, MOST_CHARACTERS, MOST_WEIGHT, Reading, escape, read, split
+from tests.stores import tries
 
 #: Texts that are mostly grammar, so that hypothesis meets its corners.
 SIGNS = [
@@ -180,10 +181,10 @@ def test_escaped_text_is_one_prompt(text):
 
 
 def test_hostile_texts():
-    """A hundred thousand texts made of the grammar's own signs raise nothing but `BadInput`."""
+    """Thousands of texts made of the grammar's own signs raise nothing but `BadInput`."""
     rng = random.Random(22)
     read_ones = 0
-    for _ in range(100_000):
+    for _ in range(tries(100_000)):
         text = "".join(rng.choices(SIGNS, k=rng.randrange(1, 25)))
         try:
             read(text, rng)
@@ -191,7 +192,7 @@ def test_hostile_texts():
         except BadInput:
             continue
         read_ones += 1
-    assert read_ones > 50_000
+    assert read_ones > tries(100_000) // 2
 
 
 PARSER = {grammar.__file__, tokenizer.__file__, grammar.__file__}

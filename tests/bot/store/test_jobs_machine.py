@@ -21,7 +21,7 @@ from tests.bot.store.world import NAMES, PLACES, Known, World
 from tests.stores import ALL, SERVER, new_job, run_out, whole
 
 #: How many steps are taken on each database, and in one history at most; a nightly run takes 100,000.
-STEPS, STEPS_OF_ONE = int(os.environ.get("EASEL_TEST_STEPS", "5000" if ALL else "1500")), 100
+STEPS, STEPS_OF_ONE = int(os.environ.get("EASEL_TEST_STEPS", "5000" if ALL else "600")), 100
 
 RUNNERS = st.sampled_from(["one", "two"])
 WHO, WHERE = st.sampled_from(NAMES), st.sampled_from(PLACES)

@@ -22,7 +22,7 @@ from bot.store.tables.core import Base, UserRow
 from bot.store.users.tokens import digest
 from inference.contract.errors import Problem
 from inference.contract.inputs import Role
-from tests.stores import SERVER, accepted, blank, init, painted, request_of
+from tests.stores import ALL, SERVER, accepted, blank, init, painted, request_of, some
 
 
 @pytest.fixture
@@ -203,12 +203,16 @@ ROWS = {
 }
 
 
+#: The revisions that a database may have before it is upgraded, oldest first.
+EARLIER = schema._revisions()[:-1]
+
+
 async def fill(database, rows):
     """Add rows to the tables as they are."""
 
     def add(connection):
-        for name, some in rows.items():
-            connection.execute(Table(name, MetaData(), autoload_with=connection).insert(), some)
+        for name, filled in rows.items():
+            connection.execute(Table(name, MetaData(), autoload_with=connection).insert(), filled)
 
     async with database.connect() as connection:
         await connection.run_sync(add)
@@ -233,15 +237,15 @@ async def lived_in(database):
     return order
 
 
-@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+@pytest.mark.parametrize("revision", EARLIER)
 async def test_an_upgrade_loses_nothing_and_goes_back(fresh, revision):
     """From every earlier revision, with rows of all kinds in place: each is there afterwards, and again after the way back."""
     rows = ROWS[revision]()
     await schema.upgrade(fresh, revision)
     await fill(fresh, rows)
-    expected = {name: len(some) for name, some in rows.items()}
+    expected = {name: len(filled) for name, filled in rows.items()}
     assert await counted(fresh, rows) == expected
-    for _ in range(2):
+    for _ in range(2 if ALL else 1):
         assert (await schema.upgrade(fresh)).standing == "current"
         assert await schema.differences(fresh) == ()
         assert await counted(fresh, rows) == expected
@@ -249,7 +253,7 @@ async def test_an_upgrade_loses_nothing_and_goes_back(fresh, revision):
         assert await counted(fresh, rows) == expected
 
 
-@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+@pytest.mark.parametrize("revision", some(EARLIER, 5))
 async def test_what_was_open_is_painted_in_its_old_order_after_an_upgrade(fresh, revision):
     """What was being painted is painted on, then everybody's open jobs go in turns, each person's in their old order; none is left."""
     await schema.upgrade(fresh, revision)
@@ -258,7 +262,7 @@ async def test_what_was_open_is_painted_in_its_old_order_after_an_upgrade(fresh,
     assert await lived_in(fresh) == [f"j{number:02}" for number in range(13)]
 
 
-@pytest.mark.parametrize("revision", schema._revisions()[:-1])
+@pytest.mark.parametrize("revision", some(EARLIER, 5))
 async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision):
     """Jobs that were accepted, held back or done by the newer version are there for the older one, in states that it knows."""
     await schema.upgrade(fresh, revision)
@@ -271,7 +275,7 @@ async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision)
     assert await store.jobs.retry("j53")
     assert await store.attempts.finish(await store.attempts.claim("me"), [painted()], 1.0)
     await schema.downgrade(fresh, revision)
-    assert await counted(fresh, rows) == {**{name: len(some) for name, some in rows.items()}, "job": 64, "picture": 41}
+    assert await counted(fresh, rows) == {**{name: len(filled) for name, filled in rows.items()}, "job": 64, "picture": 41}
     async with fresh.read() as session:
         held_back = await session.scalar(text("SELECT count(*) FROM job WHERE state = 'paused'"))
         assert held_back == (0 if revision == "2026_11_21_first" else 5)
@@ -393,12 +397,12 @@ async def test_differences_are_named(fresh):
     assert set(await schema.differences(fresh)) == {"job.wish", "ix_picture_file", "person.age"}
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "-9", "+9", "", "2026", "a:b", "heads", "@head", "-0"])
-async def test_there_is_no_way_to_other_revisions(fresh, revision):
+async def test_there_is_no_way_to_other_revisions(fresh):
     """A revision that there is not is named, with those that there are."""
     await schema.prepare(fresh)
-    for refused in (schema.upgrade(fresh, revision), schema.downgrade(fresh, revision)):
-        assert schema.HEAD in await said_by(refused)
+    for revision in ("nonsense", "-9", "+9", "", "2026", "a:b", "heads", "@head", "-0"):
+        for refused in (schema.upgrade(fresh, revision), schema.downgrade(fresh, revision)):
+            assert schema.HEAD in await said_by(refused), revision
 
 
 async def test_changing_a_table_loses_nothing_that_refers_to_it(tmp_path):

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 from inference.contract.errors import BadPicture
 from inference.contract.inputs import Input, Role
 from inference.images.decode import read, read_input
+from tests.stores import tries
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -100,7 +101,7 @@ def test_a_flipped_bit_is_harmless(name: str) -> None:
 
 
 @given(st.sampled_from(sorted(SEEDS)), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=12), st.integers(0, 2000))
-@settings(max_examples=400)
+@settings(max_examples=tries(400))
 def test_heavy_damage_is_harmless(name: str, writes: list[tuple[int, int]], tail: int) -> None:
     """Many wrong bytes and a repeated piece give a picture or `BadPicture`."""
     damaged = bytearray(SEEDS[name])
@@ -110,7 +111,7 @@ def test_heavy_damage_is_harmless(name: str, writes: list[tuple[int, int]], tail
 
 
 @given(st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8 "]), st.binary(max_size=200))
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 def test_rubbish_is_harmless(magic: bytes, rest: bytes) -> None:
     """Random bytes behind the first bytes of any format give a picture or `BadPicture`."""
     fate(magic + rest)

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from inference.images.encode import Pixels, international, jpeg, png, text
+from tests.stores import tries
 
 PICTURES = hnp.arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.just(3)))
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -89,7 +90,7 @@ def test_other_arrays_are_refused(pixels: Pixels) -> None:
 
 
 @given(ANYTHING)
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 def test_any_words_leave_the_file_whole(words: str) -> None:
     """NUL, control characters and halves of surrogate pairs in a text chunk break neither file nor pixels."""
     pixels = soft(3, 5)

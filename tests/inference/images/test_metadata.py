@@ -20,6 +20,7 @@ from inference.contract.request import Fragment, PictureRequest, Prompt
 from inference.images.encode import png
 from inference.images.metadata import SAMPLERS, chunks, parameters, settings_json, xmp
 from inference.worker.schedulers import RECIPES
+from tests.stores import tries
 
 PASSPORT = ModelInfo(
     name="demo",
@@ -113,7 +114,7 @@ def test_a_model_name_with_signs_is_quoted(name: str) -> None:
 
 
 @given(ANYTHING, ANYTHING)
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 def test_no_prompt_can_pretend_settings(prompt: str, negative: str) -> None:
     """Whatever is in the prompts, the settings that are read back are the true ones and the exact prompts are in the JSON."""
     image = written(asked(prompt, negative))
