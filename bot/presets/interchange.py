@@ -15,6 +15,8 @@ import msgspec
 
 from bot.core.errors import BadInput
 from bot.core.values import writable
+from bot.presets import tables
+from bot.presets.tables import MOST_LINES, Table, TooManyLines, UnreadableRow
 from bot.presets.template import WORDS, Body, checked, named, one_word, plain, tag
 from bot.prompting.grammar import MOST_CHARACTERS
 
@@ -24,6 +26,9 @@ Format = Literal["easel", "a1111", "fooocus", "invokeai"]
 MOST_BYTES, MOST_PRESETS = 4_000_000, 1_000
 
 _KEY = "easel_presets"
+
+#: Objects and lists that a JSON file may begin, those in prompts included; a thousand presets of other programs have about 5,000.
+_MOST_BRACKETS = 200_000
 
 _SLOT_OF_WORDS = f"{{{WORDS}}}"
 
@@ -83,16 +88,19 @@ def read(data: bytes) -> Read:
     """Return the presets of a file in any of the formats. Raises `BadInput` for what is none of them."""
     if len(data) > MOST_BYTES:
         raise BadInput("input-presets-large", most=MOST_BYTES)
-    try:
-        words = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadInput("input-presets-format") from None
-    rows = _json_rows(words) if words.lstrip()[:1] in ("{", "[") else _csv_rows(words)
+    words = tables.decoded(data)
+    if words is None:
+        raise BadInput("input-presets-format")
+    rows = _json_rows(words) if words.lstrip()[:1] in ("{", "[") else _table_rows(words)
     found: list[Carried] = []
     refused: list[tuple[str, BadInput]] = []
     for number, row in enumerate(rows):
         if number >= MOST_PRESETS:
             raise BadInput("input-presets-many", most=MOST_PRESETS)
+        if isinstance(row, UnreadableRow):
+            name = str(row)[:_LONGEST_NAME]
+            refused.append((name, BadInput("input-preset-quote", given=name)))
+            continue
         try:
             found.append(_carried(row))
         except BadInput as error:
@@ -123,31 +131,35 @@ def _inward(prompt: str) -> str:
 
 
 def _json_rows(words: str) -> Iterator[Mapping[str, Any]]:
+    if words.count("[") + words.count("{") > _MOST_BRACKETS:
+        raise BadInput("input-presets-format")
     try:
         # Numbers that no float holds would come out as something that can be neither kept nor compared.
         found = json.loads(words, parse_constant=_refuse, parse_int=_whole)
-        # Halves of characters are written as JSON, and by no other way get into a file.
-        found = json.loads(writable(json.dumps(found, ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise BadInput("input-presets-format") from None
     is_own = isinstance(found, dict) and _KEY in found
     rows = found.get("presets") if isinstance(found, dict) else found
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadInput("input-presets-format")
-    yield from ({**row, "": is_own} for row in rows)
+    if len(rows) > MOST_PRESETS:
+        raise BadInput("input-presets-many", most=MOST_PRESETS)
+    # Half characters can be written in JSON, and get into a file in no other way.
+    yield from ({**json.loads(writable(json.dumps(row, ensure_ascii=False))), "": is_own} for row in rows)
 
 
-def _csv_rows(words: str) -> Iterator[Mapping[str, Any]]:
+def _table_rows(words: str) -> Iterator[Mapping[str, Any] | UnreadableRow]:
     try:
-        table = csv.DictReader(io.StringIO(words, newline=""), strict=True)
-        names = [(name or "").strip().lower() for name in table.fieldnames or ()]
-        if "name" not in names or not {"prompt", "positive_prompt", "text"} & set(names):
-            raise BadInput("input-presets-format")
-        table.fieldnames = names
-        # A1111 heads groups of styles with rows that have no words.
-        yield from (row for row in table if any((row.get(one) or "").strip() for one in names if one != "name"))
-    except csv.Error:
+        table = Table(words, (frozenset({"name"}), frozenset({"prompt", "positive_prompt", "text"})))
+    except ValueError:
         raise BadInput("input-presets-format") from None
+    try:
+        for row in table.rows():
+            # A1111 heads groups of styles with rows that have no prompt.
+            if isinstance(row, UnreadableRow) or any(cell.strip() for name, cell in row.items() if name != "name"):
+                yield row
+    except TooManyLines:
+        raise BadInput("input-presets-lines", most=MOST_LINES) from None
 
 
 def _carried(row: Mapping[str, Any]) -> Carried:
@@ -157,7 +169,7 @@ def _carried(row: Mapping[str, Any]) -> Carried:
     prompt = _text(row, "prompt", "positive_prompt", "text")
     body = {
         "prompt": prompt if own else _inward(prompt),
-        "negative": _text(row, "negative", "negative_prompt"),
+        "negative": _without_slot(_text(row, "negative", "negative_prompt")),
         **({one: row[one] for one in ("settings", "locked", "most") if one in row} if own else {}),
     }
     try:
@@ -165,6 +177,13 @@ def _carried(row: Mapping[str, Any]) -> Carried:
         return Carried(name, checked(msgspec.convert(body, Body)), tuple(filter(None, map(tag, tags[:_MOST_TAGS]))))
     except msgspec.ValidationError:
         raise BadInput("input-preset-row", given=name) from None
+
+
+def _without_slot(negative: str) -> str:
+    """Return a negative prompt without `{prompt}`, where A1111 puts the user's own negative prompt: here it follows anyway."""
+    if _SLOT_OF_WORDS not in negative:
+        return negative
+    return ", ".join(part for one in negative.replace(_SLOT_OF_WORDS, "").split(",") if (part := " ".join(one.split())))
 
 
 #: Tags of one preset.

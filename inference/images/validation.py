@@ -23,8 +23,12 @@ _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 #: The end of a scan: a marker that is no restart (inside of a scan 0xFF is written as 0xFF 0x00).
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-#: Where EXIF stands, how long a segment can be, and the tag that says which side is up.
-_APPLICATION_1, _LONGEST_SEGMENT, _ORIENTATION = 0xE1, 0xFFFF, 0x0112
+#: The marker of the segment that holds EXIF, the tag that says which side is up, and how many tags are read. Cameras write about ten
+#: into the first directory.
+_APPLICATION_1, _ORIENTATION, _MOST_TAGS = 0xE1, 0x0112, 100
+_EXIF = b"Exif\0\0"
+#: The flag of an extended WebP that says that it holds EXIF.
+_WEBP_HAS_EXIF = 0x08
 #: Markers that no length follows: restarts, start and end of the image, and an escaped 0xFF out of place.
 _LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
@@ -73,25 +77,28 @@ def _reader(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    for number, kind in enumerate(_png_parts(data)):
+    exif: bytes | None = None
+    for number, (kind, start, length) in enumerate(_png_parts(data)):
         _check_parts(number)
         if number == 0 and kind != b"IHDR":
             raise BadPicture("picture-broken", format="PNG")
-    return _two(">II", data, 16)
+        if exif is None and kind == b"eXIf":
+            exif = data[start : start + length]
+    return _upright(*_two(">II", data, 16), exif)
 
 
-def _png_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the kind of each chunk."""
+def _png_parts(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk, and the place and the length of its content."""
     at, kind = len(_PNG), b""
     while at + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind
+        yield kind, at + 8, length
         at += 12 + length
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     width = height = scans = 0
-    turned = False
+    exif: bytes | None = None
     for number, (marker, start) in enumerate(_jpeg_parts(data)):
         _check_parts(number)
         scans += marker == _START_OF_SCAN
@@ -100,19 +107,28 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker in _SIZE_OF_FRAME:
             height, width = _two(">HH", data, start + 1)
             check_pixels(width, height)
-        turned = turned or (marker == _APPLICATION_1 and _is_turned(data[start : start + _LONGEST_SEGMENT]))
-    return (height, width) if turned else (width, height)
+        # Only the first counts, as for decoders: a file of thousands would otherwise cost seconds.
+        if exif is None and marker == _APPLICATION_1 and data.startswith(_EXIF, start):
+            (length,) = struct.unpack_from(">H", data, start - 2)
+            exif = data[start : start - 2 + length]
+    return _upright(width, height, exif)
+
+
+def _upright(width: int, height: int, exif: bytes | None) -> tuple[int, int]:
+    """Return the size of a picture after the turn that its EXIF asks for."""
+    return (height, width) if exif is not None and _is_turned(exif) else (width, height)
 
 
 def _is_turned(exif: bytes) -> bool:
     """Return whether EXIF asks for a quarter turn (orientation 5 to 8); EXIF that cannot be read asks for nothing."""
-    tiff, order = exif[6:], {b"II": "<", b"MM": ">"}.get(exif[6:8])
-    if not exif.startswith(b"Exif\0\0") or order is None:
+    tiff = exif.removeprefix(_EXIF)
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
         return False
     try:
         (first,) = struct.unpack_from(f"{order}I", tiff, 4)
         (count,) = struct.unpack_from(f"{order}H", tiff, first)
-        for number in range(count):
+        for number in range(min(count, _MOST_TAGS)):
             tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, first + 2 + 12 * number)
             if tag == _ORIENTATION:
                 return bool(5 <= value <= 8)
@@ -148,7 +164,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     """Return the canvas size, which each of the three kinds of WebP writes in its own way."""
     kind = data[12:16]
     if kind == b"VP8X":
-        return 1 + int.from_bytes(_cut(data, 24, 3), "little"), 1 + int.from_bytes(_cut(data, 27, 3), "little")
+        width, height = (1 + int.from_bytes(_cut(data, at, 3), "little") for at in (24, 27))
+        return _upright(width, height, _webp_exif(data) if data[20] & _WEBP_HAS_EXIF else None)
     if kind == b"VP8L" and data[20] == 0x2F:
         bits = int.from_bytes(_cut(data, 21, 4), "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
@@ -156,6 +173,19 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         width, height = _two("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise BadPicture("picture-broken", format="WEBP")
+
+
+def _webp_exif(data: bytes) -> bytes | None:
+    """Return the EXIF of a WebP, which stands behind its frames."""
+    at, number = 12, 0
+    while at + 8 <= len(data):
+        _check_parts(number)
+        number += 1
+        kind, length = struct.unpack_from("<4sI", data, at)
+        if kind == b"EXIF":
+            return data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
+    return None
 
 
 def _check_parts(number: int) -> None:

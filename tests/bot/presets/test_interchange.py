@@ -5,7 +5,9 @@ import io
 import json
 import math
 import re
+import time
 import unicodedata
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -99,6 +101,72 @@ def test_files_are_read_by_others(form):
     assert row["name"] == "calm"
     assert row["prompt"] == "a blue {prompt}"
     assert (row.get("negative_prompt") or row.get("negative")) == "fog"
+
+
+HEAD = "name;prompt;negative_prompt\r\n"
+FILM = f"{HEAD}Film;Filmbild von {{prompt}}, körnig;unscharf, überbelichtet\r\n"
+
+#: Tables as people have them, and the prompt and negative prompt of their first preset.
+TABLES = {
+    "semicolons in Windows-1252": (FILM.encode("cp1252"), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "UTF-16": (FILM.encode("utf-16"), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "UTF-16, big end first": (b"\xfe\xff" + FILM.encode("utf-16-be"), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "two byte-order marks": (("\ufeff" * 2 + FILM).encode(), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "tabs": (FILM.replace(";", "\t").encode(), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "blank lines first": (("\r\n\r\n" + FILM).encode(), "Filmbild von {prompt}, körnig", "unscharf, überbelichtet"),
+    "columns that Easel does not know": (b"name,prompt,negative_prompt,rating,\nA,a {prompt},fog,5,x,y,z\n", "a {prompt}", "fog"),
+    "empty columns behind": (b"name,prompt,negative_prompt" + b"," * 200 + b"\nA,a {prompt},fog" + b"," * 200 + b"\n", "a {prompt}", "fog"),
+    "fewer cells than columns": (b"name,prompt,negative_prompt\nA,a {prompt}\n", "a {prompt}", ""),
+    "a mark of inches": (b'name,prompt\nA,"a {prompt}, 5"" pipe"\n', 'a {prompt}, 5" pipe', ""),
+    "a mark of inches without quotes": (b'name,prompt\nA,a {prompt} 5" pipe\n', 'a {prompt} 5" pipe', ""),
+    "a slot in the negative": (b'name,prompt,negative_prompt\nA,a {prompt},"bad {prompt}, blurry"\n', "a {prompt}", "bad, blurry"),
+    "nothing but a slot in the negative": (b"name,prompt,negative_prompt\nA,a {prompt},{prompt}\n", "a {prompt}", ""),
+    "an end of the last line": (b"name,prompt,negative_prompt\nA,a {prompt},fog", "a {prompt}", "fog"),
+    "line ends of old Macs": (b"name,prompt,negative_prompt\rA,a {prompt},fog\r", "a {prompt}", "fog"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_read_as_people_have_them(kind):
+    """Separators, encodings, marks and columns of spreadsheets: the prompt is what its author wrote."""
+    data, prompt, negative = TABLES[kind]
+    read = interchange.read(data)
+    assert [(one.body.prompt, one.body.negative) for one in read.presets] == [(prompt, negative)]
+    assert read.refused == ()
+
+
+@pytest.mark.parametrize("bad", ['Bad,"oops, no end', 'Bad,"oops" again,x', '"Bad,x', 'Bad,"'])
+def test_a_damaged_quote_costs_one_row(bad):
+    """The row is named with what is wrong with it, and the rows around it are read, cells of several lines too."""
+    read = interchange.read(f'name,prompt\nFirst,"a, {{prompt}}"\n{bad}\nNext,"two\nlines {{prompt}}"\nLast,c {{prompt}}\n'.encode())
+    assert [one.name for one in read.presets] == ["First", "Next", "Last"]
+    assert [(name.partition(",")[0], error.problem.key) for name, error in read.refused] == [("Bad", "input-preset-quote")]
+
+
+#: Files of 4 MB that once cost seconds to hours.
+COSTLY = {
+    "columns and rows": b"name,prompt" + b"," * 2_000_000 + b"\n" + b"x\n" * 990_000,
+    "thousands of columns": b"name,prompt" + b"," * 9_000 + b"\n" + b"x\n" * 8_000,
+    "named columns": b"name,prompt" + b",a" * 1_000_000 + b"\n" + b"x\n" * 900_000,
+    "short rows": b"name,prompt\n" + b"x\n" * 1_990_000,
+    "blank rows": b"name,prompt\n" + b"\n" * 3_990_000,
+    "rows of separators": b"name,prompt\n" + b",,,\n" * 990_000,
+    "open quotes": b"name,prompt\n" + (b'a,"b\n' + b"c,d\n" * 150) * 6_000,
+    "a quote for each row": b"name,prompt\n" + b'a,"\n' * 900_000,
+    "nothing but quotes": b"name,prompt\n" + b'"' * 3_900_000,
+    "empty lists": b"[" + b"[]," * 1_300_000 + b"[]]",
+    "empty objects": b"[" + b"{}," * 1_300_000 + b"{}]",
+    "deep lists": b"[" * 2_000_000 + b"]" * 1_900_000,
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_reading_costs_little_whatever_a_file_holds(kind):
+    """Four megabytes are read or refused within two seconds of processor time: work is bounded by lines and columns."""
+    began = time.process_time()
+    with suppress(BadInput):
+        interchange.read(COSTLY[kind])
+    assert time.process_time() - began < 2.0
 
 
 HOSTILE = [

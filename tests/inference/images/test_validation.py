@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -107,13 +108,40 @@ def test_a_picture_without_pixels_is_refused() -> None:
     assert refusal(whole[:16] + bytes(4) + whole[20:]) == ("picture-broken", {"format": "PNG"})
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
-def test_a_photo_on_its_side_is_measured_upright(orientation, size):
+def test_a_photo_on_its_side_is_measured_upright(kind, orientation, size):
     """The size is the one that is seen: a portrait photo is stored lying, with a note which side is up."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     file = io.BytesIO()
-    Image.new("RGB", (40, 20)).save(file, "JPEG", exif=exif)
+    Image.new("RGB", (40, 20)).save(file, kind, exif=exif)
     header = check_bytes(file.getvalue())
 
     assert (header.width, header.height) == size
+
+
+def segments(exif: bytes, count: int) -> bytes:
+    """Return a JPEG with many segments of EXIF."""
+    whole = encoded("jpeg")
+    return whole[:2] + (b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif) * count + whole[2:]
+
+
+def test_exif_costs_little() -> None:
+    """Thousands of EXIF segments, each of which names thousands of tags, are read within a tenth of a second of processor time."""
+    data = segments(b"Exif\0\0II*\0" + struct.pack("<IH", 8, 65_535) + bytes(4), MOST_PARTS - 10)
+    began = time.process_time()
+
+    assert check_bytes(data) == Header("JPEG", 13, 9)
+    assert time.process_time() - began < 0.1
+
+
+def test_the_first_exif_counts() -> None:
+    """Of several EXIF segments the first says which side is up, as for decoders, and a segment ends where its length says."""
+    turned = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    plain = turned[:24] + struct.pack("<H", 1) + turned[26:]
+    cut = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1)
+
+    assert check_bytes(segments(turned, 1)) == Header("JPEG", 9, 13)
+    assert check_bytes(segments(plain, 1)[:-2] + segments(turned, 1)[2:]) == Header("JPEG", 13, 9)
+    assert check_bytes(segments(cut, 1)) == Header("JPEG", 13, 9)
