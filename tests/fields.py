@@ -15,12 +15,14 @@ def example(name):
         return int(param.low) + 1
     if param.kind is Kind.REAL:
         return (param.low + param.high) / 2
+    if param.kind is Kind.YES_NO:
+        return True
     return param.choices[-1] if param.choices else WORDS[name]
 
 
 def flags(*names):
     """Return fields as flags of a command line, each with its example value."""
-    return " ".join(f'--{name} "{example(name)}"' for name in names)
+    return " ".join(f"--{name}" if example(name) is True else f'--{name} "{example(name)}"' for name in names)
 
 
 def given(params, *names):

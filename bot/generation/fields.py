@@ -10,7 +10,7 @@ fields with `taking`; all other code asks `FIELDS`. What the engine knows of a f
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from pydantic import create_model
 from pydantic.fields import FieldInfo
@@ -19,6 +19,7 @@ from bot.core.values import Given, InputFile
 from bot.framework.params import Params, PictureMark, picture_fields
 from bot.generation import param_types
 from bot.i18n.translate import keys, number, size, text
+from inference.contract.inputs import Role
 from inference.contract.request import TRAITS, PictureRequest, Traits
 from inference.contract.request import Prompt as Words
 
@@ -80,6 +81,10 @@ class GenerationFields(Params):
     clip_skip: Annotated[param_types.ClipSkip, Row()] = None
     seed: Annotated[param_types.Seed, Row(settable=False, preset=False, shared=False, by_model=False, amount=False)] = None
     count: Annotated[param_types.Count, Row(of_picture=False, by_model=False, priced=True, limit="whole")] = None
+    smaller: Annotated[
+        param_types.Smaller,
+        Row(preset=False, lockable=False, shared=False, by_model=False, amount=False, becomes=("allow_smaller",)),
+    ] = None
     preset: Annotated[
         param_types.PresetName,
         Row(preset=False, lockable=False, shared=False, changeable=False, pinned=False, fact=False, by_model=False, option=False),
@@ -123,8 +128,10 @@ class GenerationField:
         if len(self.becomes) > 1:
             return size(*(getattr(request, name) for name in self.becomes))
         value = self.value(request)
-        if value is None:
+        if value is None or value is False:
             return ""
+        if value is True:
+            return text("fact-yes")
         return number(value) if self.row.amount and isinstance(value, int | float) else str(value)
 
 
@@ -184,17 +191,24 @@ def label(name: str) -> str:
 
 
 class GenerationParams(GenerationFields):
-    """The parameters of a request; `None` is what was left out. Pictures such as `image` are keys of the file store."""
+    """The parameters of a request; `None` means left out. Pictures such as `image` are keys of the file store."""
+
+    #: The fields that are pictures, with the role of each.
+    roles: ClassVar[Mapping[str, Role]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **more: Any) -> None:
+        super().__pydantic_init_subclass__(**more)
+        cls.roles = picture_fields(cls)
 
     @property
     def inputs(self) -> tuple[InputFile, ...]:
         """Return its pictures and what each is for."""
-        given = ((role, getattr(self, name)) for name, role in _INPUTS.items())
+        given = ((role, getattr(self, name)) for name, role in self.roles.items())
         return tuple(InputFile(role, file) for role, file in given if file is not None)
 
 
-#: The fields that are pictures, with the role of each.
-_INPUTS = picture_fields(GenerationParams)
+GenerationParams.roles = picture_fields(GenerationParams)
 
 
 def read_params(kept: str) -> GenerationParams:

@@ -68,6 +68,7 @@ Scheduler = Annotated[
 ClipSkip = Annotated[
     int | None, Field(ge=1, le=4, description="Which layer of CLIP reads the prompt: 1 is the last, 2 the one before it"), ButtonId("k")
 ]
+Smaller = Annotated[bool | None, Field(description="Make a smaller picture if the memory runs out"), ButtonId("m")]
 Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="Random seed; the same seed repeats a picture")]
 Count = Annotated[int | None, Field(ge=1, le=MOST_PICTURES, description="Number of pictures"), Also("n")]
 Model = Annotated[str | None, Field(max_length=80, description="Which model"), Suggested(_models)]

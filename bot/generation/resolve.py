@@ -125,7 +125,7 @@ def request_of(
 
 def _chosen(params: GenerationParams, model_info: ModelInfo) -> dict[str, Any]:
     """Return what a wish says of the fields that the engine has too, and what its model says of those that were left out."""
-    asked = {name: getattr(params, name) for name, one in FIELDS.items() if one.becomes == (name,)}
+    asked = {one.becomes[0]: getattr(params, name) for name, one in FIELDS.items() if len(one.becomes) == 1}
     usual = {name: getattr(model_info.defaults, name, None) for name in asked}
     return {name: value for name, given in asked.items() if (value := usual[name] if given is None else given) is not None}
 

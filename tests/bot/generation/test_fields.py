@@ -34,7 +34,7 @@ DOCS = Path(__file__).parents[3] / reference.FILE
 GHOST = GenerationField("ghost", Row(priced=True, limit="whole"), GenerationFields.model_fields["steps"], int)
 
 #: Fields of which A1111's settings line has nothing: the prompt stands before it, and the file is one picture of the count.
-UNWRITTEN = {"prompt", "count", "image", "preset"}
+UNWRITTEN = {"prompt", "count", "image", "preset", "smaller"}
 
 
 def taken(name):
@@ -74,6 +74,8 @@ def other(value):
     """Return another value of the same type."""
     if isinstance(value, Prompt):
         return Prompt.plain(f"{value.text} more")
+    if isinstance(value, bool):
+        return not value
     return f"{value} more" if isinstance(value, str) else 4 * value + 8
 
 

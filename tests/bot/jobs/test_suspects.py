@@ -24,11 +24,13 @@ class OneWorker(Script):
         self.now.add(words)
         self.together.append(frozenset(self.now))
         try:
+            is_first = len(self.begun) <= 4
             if len(self.begun) == 4:
                 self.full.set()
-            if words == "poison":
+            if is_first:
                 await self.full.wait()
-            async with asyncio.timeout(0.01 if words == "poison" else 0.3):
+            # Of the first four all but the poison wait for the end of the worker, however busy the machine is.
+            async with asyncio.timeout(0.01 if words == "poison" else 30.0 if is_first else 0.1):
                 await death.wait()
         except TimeoutError:
             if words != "poison":
