@@ -93,7 +93,7 @@ class App:
         name, words = self.named(call.command, call.words)
         command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
         ctx = await self._met(call.caller, call.address, call.line, call.key)
-        runs = await inputs.runs(command, call, ctx.sources, ctx.user.id)
+        runs = await inputs.runs(command, call, ctx.sources, ctx.user.id, tuple(self.offer.model_infos))
         return await self._still(ctx.user, self._run(command, runs, ctx))
 
     async def pressed(

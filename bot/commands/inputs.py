@@ -3,7 +3,7 @@
 `Layering` then adds what was left out: from the preset that is named, the user's settings, and the channel's settings.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from bot.generation import resolve
 from bot.generation.fields import GenerationParams
 from bot.generation.resolve import Layer, ModelCatalog, SavedDefaults
 from bot.presets import template
-from bot.prompting import grammar
+from bot.prompting import grammar, infotext
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
 from bot.store.sharing.presets import Preset
@@ -85,18 +85,34 @@ class Sources:
                 await self._files.put(self._brought[key])
 
 
-async def runs(command: Command[Any], call: Invocation, sources: Sources, user: str) -> list[dict[str, Given]]:
+async def runs(
+    command: Command[Any], call: Invocation, sources: Sources, user: str, models: Collection[str] = ()
+) -> list[dict[str, Given]]:
     """Return what was given for each run of the command; several prompts are several runs.
 
-    Raises `BadInput` or `BadPicture`.
+    `models` are the names that a pasted text of another tool may mean. Raises `BadInput` or `BadPicture`.
     """
     typed = await with_keys(command, {name: value for name, value in call.given.items() if value != ""}, sources, user)
     unnamed = _Unnamed(_brought(command, call.pictures, sources), _brought(command, call.answered, sources))
     free = command.param(command.free) if command.free else None
     words = call.words or (str(typed.pop(free.name, "")) if free else "")
-    pieces = grammar.split(words) if free and free.several else (words,)
+    if free and free.several and infotext.is_pasted(words):
+        words, pasted = infotext.pasted(words, models)
+        typed = {**{name: value for name, value in pasted.items() if name in {one.name for one in command.params}}, **typed}
+    pieces = _with_words(grammar.split(words), command) if free and free.several else (words,)
     _placed(command, typed, unnamed)
     return [await _spoken(command, piece, typed, unnamed, sources, user) for piece in pieces]
+
+
+def _with_words(pieces: Sequence[str], command: Command[Any]) -> Sequence[str]:
+    """Return the prompts of a line; what has nothing but flags, as in `a cat || --steps 4`, belongs to the prompt before it."""
+    kept: list[str] = []
+    for piece in pieces:
+        if kept and not binding.parse_flags(piece, command.params).words:
+            kept[-1] += f" {piece}"
+        else:
+            kept.append(piece)
+    return kept
 
 
 async def with_keys(command: Command[Any], given: Mapping[str, Given], sources: Sources, user: str) -> dict[str, Given]:

@@ -12,7 +12,8 @@ Names are read in any case, with `-` or `_`. A dash inside a word, alone or befo
 """
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.core.errors import BadInput
+from bot.core.signs import DASHES, DIGITS, LONG_DASHES, PLAIN, POINTS
 from bot.core.suggest import nearest
 from bot.core.values import Given, writable
 from bot.framework.command import Command
@@ -34,8 +36,8 @@ Raw = Mapping[str, Given]
 #: How people say yes and no.
 _YES_NO = {**dict.fromkeys(("yes", "on", "true", "1"), True), **dict.fromkeys(("no", "off", "false", "0"), False)}
 
-#: How half of the world writes 7.5.
-_WITH_COMMA = re.compile(r"\s*[0-9]+,[0-9]+\s*")
+#: A number in any of the forms that people write: 7,5 or ７．５ or −1.
+_NUMBER = re.compile(rf"\s*[+＋{DASHES}]?[{DIGITS}]*[,，{POINTS}]?[{DIGITS}]+\s*")
 
 #: A value is shown back up to here: what is wrong is seen at its beginning.
 _LONGEST_SHOWN = 60
@@ -48,11 +50,17 @@ def bind(command: Command[P], given: Raw, *layers: Raw) -> P:
     """
     merged: dict[str, Given] = {}
     for layer in (*reversed(layers), given):
-        merged |= {name: value for name, value in layer.items() if value != ""}
+        merged |= {name: value for name, value in layer.items() if value != "" and not _is_absent(command, name, value)}
     try:
         return command.params_type.model_validate({name: _plain(command, name, value) for name, value in merged.items()})
     except ValidationError as error:
         raise _refused(command, error.errors(include_url=False)[0]) from None
+
+
+def _is_absent(command: Command[P], name: str, value: Given) -> bool:
+    """Return whether a value is a way of leaving a parameter out, such as the seed -1 of other programs."""
+    absent = command.param(name).absent if name in command.params_type.model_fields else ()
+    return bool(absent) and str(value).strip().translate(PLAIN).casefold() in absent
 
 
 def _plain(command: Command[P], name: str, value: Given) -> Given:
@@ -65,8 +73,8 @@ def _plain(command: Command[P], name: str, value: Given) -> Given:
         return _YES_NO.get(value.casefold(), value)
     if param.choices:
         return next((one for one in param.choices if one.casefold() == value.casefold()), value)
-    if param.kind is Kind.REAL and _WITH_COMMA.fullmatch(value):
-        return value.replace(",", ".")
+    if param.kind in (Kind.REAL, Kind.WHOLE) and _NUMBER.fullmatch(value):
+        return unicodedata.normalize("NFKC", value.translate(PLAIN)).strip()
     return value.strip() if param.kind is not Kind.TEXT else value
 
 
@@ -107,8 +115,10 @@ _LONGEST_WORD = 32
 #: A name is shown and compared up to here.
 _LONGEST_NAME = 40
 
-_FLAG = re.compile(r"(?<!\S)(?:--|[—–])([^\W\d_][^\s=]*+)(=|\s*+)")
-_ESCAPED = re.compile(r"(?<!\S)\\(?=--|[—–])")
+_FLAG = re.compile(rf"(?<!\S)(?:[{DASHES}]{{2}}|[{LONG_DASHES}])([^\W\d_][^\s=＝]*+)([=＝]|\s*+)")
+#: Negative words of a prompt, in which a dash begins the next of them and no flag.
+_NEGATIVE = re.compile(rf"[(（][{DASHES}][^()（）]*+[)）]")
+_ESCAPED = re.compile(rf"(?<!\S)\\(?=[{DASHES}]{{2}}|[{LONG_DASHES}])")
 _QUOTED = re.compile(r'["“”„«]([^"“”„«»]*+)["“”»]')
 _WORD = re.compile(r"\S++")
 
@@ -133,12 +143,13 @@ def parse_flags(text: str, params: tuple[Param, ...]) -> Spoken:
     words: list[str] = []
     given: dict[str, str] = {}
     done = 0
-    while flag := _FLAG.search(text, done):
+    negatives = [found.span() for found in _NEGATIVE.finditer(text)]
+    while flag := _next_flag(text, done, negatives):
         words.append(text[done : flag.start()])
         param = _flag_param(flag[1], known)
         if param.name in given:
             raise BadInput("input-flag-twice", name=param.name)
-        value, done = _flag_value(text, flag, param)
+        value, done = _flag_value(text, flag, param, negatives)
         if not value:
             raise BadInput("input-flag-value", given=flag[1], help=help_with(param))
         given[param.name] = _ESCAPED.sub("", value)
@@ -159,13 +170,22 @@ def _flag_param(written: str, known: Mapping[str, Param]) -> Param:
     raise BadInput("input-flag-unknown", given=written[:_LONGEST_NAME], nearest=nearest(name, known), offered=offered)
 
 
-def _flag_value(text: str, flag: re.Match[str], param: Param) -> tuple[str, int]:
+def _next_flag(text: str, start: int, negatives: Sequence[tuple[int, int]]) -> re.Match[str] | None:
+    """Return the next flag from a place on that does not stand in negative words."""
+    while flag := _FLAG.search(text, start):
+        start = next((end for begin, end in negatives if begin < flag.start() < end), 0)
+        if not start:
+            return flag
+    return None
+
+
+def _flag_value(text: str, flag: re.Match[str], param: Param, negatives: Sequence[tuple[int, int]]) -> tuple[str, int]:
     """Return the value after a flag, empty where there is none, and where the text goes on."""
     start = flag.end()
-    next_flag = _FLAG.search(text, start)
+    next_flag = _next_flag(text, start, negatives)
     end = next_flag.start() if next_flag else len(text)
     word = _WORD.match(text, start, end)
-    if param.kind is Kind.YES_NO and flag[2] != "=":
+    if param.kind is Kind.YES_NO and flag[2] not in ("=", "＝"):
         return (word[0], word.end()) if word and word[0].casefold() in _YES_NO_WORDS else ("yes", flag.end(1))
     if quoted := _QUOTED.match(text, start):
         return quoted[1].strip(), quoted.end()

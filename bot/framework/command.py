@@ -29,6 +29,7 @@ from bot.framework import reply
 from bot.framework.params import (
     MOST_CHOICES,
     MOST_HELP,
+    Absent,
     Also,
     ButtonId,
     Completed,
@@ -211,6 +212,8 @@ def _param(command_name: str, name: str, field: FieldInfo) -> Param:
                 bounds["longest"] = most
             case Also():
                 also = mark.names
+            case Absent():
+                bounds["absent"] = mark.words
             case Suggested():
                 suggested = mark
             case Completed():

@@ -41,6 +41,16 @@ class Also:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """Marks a parameter that has words for leaving it out: `Annotated[int, Absent("random", "-1")]`."""
+
+    words: tuple[str, ...]
+
+    def __init__(self, *words: str) -> None:
+        object.__setattr__(self, "words", words)
+
+
+@dataclass(frozen=True)
 class ButtonId:
     """Marks a parameter that buttons name by a short id: `Annotated[int, ButtonId("k")]`; without it they name it in full."""
 
@@ -90,6 +100,7 @@ class Param:
     kind: Kind
     required: bool
     also: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
     shortest: int | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from bot.framework.params import Also, ButtonId, Completed, FileMark, PictureMark, Several, Suggested
+from bot.framework.params import Absent, Also, ButtonId, Completed, FileMark, PictureMark, Several, Suggested
 from bot.generation.sizes import SHAPES
 from bot.prompting.grammar import MOST_CHARACTERS
 from inference.contract.inputs import Role
@@ -69,7 +69,7 @@ ClipSkip = Annotated[
     int | None, Field(ge=1, le=4, description="Which layer of CLIP reads the prompt: 1 is the last, 2 the one before it"), ButtonId("k")
 ]
 Smaller = Annotated[bool | None, Field(description="Make a smaller picture if the memory runs out"), ButtonId("m")]
-Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="Random seed; the same seed repeats a picture")]
+Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED, description="Random seed; the same seed repeats a picture"), Absent("random", "-1")]
 Count = Annotated[int | None, Field(ge=1, le=MOST_PICTURES, description="Number of pictures"), Also("n")]
 Model = Annotated[str | None, Field(max_length=80, description="Which model"), Suggested(_models)]
 

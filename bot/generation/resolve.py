@@ -18,6 +18,7 @@ import msgspec
 
 from bot.core import limits, scheduling
 from bot.core.errors import BadInput
+from bot.core.signs import COLONS, DIGITS
 from bot.core.values import Given
 from bot.framework.binding import Raw
 from bot.generation import sizes
@@ -59,7 +60,7 @@ class ModelCatalog:
         return scheduling.credits(request.count, request.steps, request.width, request.height, factor)
 
 
-_SHAPE = re.compile(r"\s*([0-9]{1,4})\s*:\s*([0-9]{1,4})\s*")
+_SHAPE = re.compile(rf"\s*([{DIGITS}]{{1,4}})\s*[{COLONS}]\s*([{DIGITS}]{{1,4}})\s*")
 
 
 def seed_for(params: GenerationParams, most: int = MAX_SEED) -> int:
@@ -109,7 +110,7 @@ def request_of(
             "model": model_info.name,
             "width": width,
             "height": height,
-            "scheduler": chosen["scheduler"].strip().lower(),
+            "scheduler": scheduler_of(chosen["scheduler"]),
             "seed": seed,
             "mode": mode,
         }
@@ -121,6 +122,18 @@ def request_of(
     # Only which inputs there are matters to the check, not what is in them.
     model_info.check(msgspec.structs.replace(request, inputs=tuple(map(Input, roles))))
     return request
+
+
+#: Names of schedulers in k-diffusion, ComfyUI and A1111, after `scheduler_of` has brought signs and endings into Easel's form.
+_SCHEDULERS = {"dpm 2": "dpm2", "dpm 2 a": "dpm2 a", "uni pc": "unipc", "plms": "pndm", "k lms": "lms"}
+
+
+def scheduler_of(said: str) -> str:
+    """Return Easel's name of a scheduler: `dpmpp_2m_sde_gpu` is `dpm++ 2m sde`, and `k_euler_ancestral` is `euler a`."""
+    name = said.casefold().replace("dpmpp", "dpm++").replace("_", " ").replace("dpm++2", "dpm++ 2")
+    words = [word for word in name.removeprefix("sample ").removeprefix("k ").split() if word not in ("gpu", "automatic")]
+    plain = " ".join("a" if word == "ancestral" else word for word in words)
+    return _SCHEDULERS.get(plain, plain)
 
 
 def _chosen(params: GenerationParams, model_info: ModelInfo) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 
 from bot.core.errors import BadInput
+from bot.core.signs import DIGITS
 from inference.contract.model_info import ModelInfo
 
 Size = tuple[int, int]
@@ -13,7 +14,7 @@ MOST_ASPECT = 4
 #: Shapes that people ask for, for lists to choose from; every other one can be written.
 SHAPES = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")
 
-_WRITTEN = re.compile(r"\s*([0-9]{1,5})\s*[x×*]\s*([0-9]{1,5})\s*", re.IGNORECASE)
+_WRITTEN = re.compile(rf"\s*([{DIGITS}]{{1,5}})\s*[x×*＊ｘ✕✖хХ]\s*([{DIGITS}]{{1,5}})\s*", re.IGNORECASE)
 
 
 def read_size(text: str) -> Size:

@@ -12,7 +12,10 @@ r"""The prompt grammar: one bounded, linear parser from what a person typed to w
 | `{image}` without a link | start from the attached picture, or from the picture that you reply to |
 | `a castle \|\| a skyline` | several prompts, each with its own flags |
 | `<lora:name:0.8>`, `<concept>`, `__colour__` | recognised, but not supported yet |
-| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` | the character or the word itself |
+| `[cat:dog:0.5]`, `[cat\|dog]`, `cat AND dog`, `cat::2 dog`, `embedding:name` | of other programs: recognised, but not supported yet |
+| `\(` `\)` `\[` `\]` `\{` `\}` `\<` `\>` `\|` `\_` `\:` `\-` `\\` `\BREAK` `\AND` | the character or the word itself |
+
+Dashes, minus signs and full-width forms of these signs count as the plain sign, and `(smile:1,5)` as `(smile:1.5)`.
 
 One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
 left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.
@@ -20,12 +23,14 @@ left is read for emphasis. Each is flat (tokens, then brackets that belong toget
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from bot.core.errors import BadInput
+from bot.core.signs import DASHES, EVERY_DASH, LONG_DASHES, PLAIN
 from bot.core.values import writable
 from bot.prompting.tokenizer import BRACKETS, Sign, Token, cut, pairs
 from inference.contract.request import Fragment, Prompt
@@ -49,16 +54,17 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.0, 2.0
 _GONE = "\x00"
 _AROUND_GONE = re.compile(rf"(?<!\s)\s*+{_GONE}[\s{_GONE}]*+")
 
-_BETWEEN_PROMPTS = re.compile(r"\\.|\|\|", re.DOTALL)
-
-_BETWEEN_NEGATIVES = re.compile(r"(?<!\s)\s++-")
+_BETWEEN_NEGATIVES = re.compile(rf"(?<!\s)\s++[{DASHES}]")
 
 _LINK = re.compile(rf"<(https?://[^\s<>{{}}|\\{_GONE}]++)>|https?://[^\s<>{{}}|\\{_GONE}]++", re.IGNORECASE)
 
 #: What ends a sentence rather than a link.
 _AFTER_LINKS = ".,;:!?'\"*"
 
-_SPECIAL = re.compile(r"[()\[\]{}<|\\]|\bBREAK(?:\b|(?=__))|_(?=_)|(?<!\S)(?:--|[—–])")
+_SPECIAL = re.compile(
+    r"[()\[\]{}<|\\（）［］｛｝＜｜]|\b(?:BREAK|AND)(?:\b|(?=__))|_(?=_)|(?<!\w)embedding(?=[:：])|(?<=\w)[:：](?=[:：])"
+    rf"|(?<!\S)(?:[{DASHES}]{{2}}|[{LONG_DASHES}])"
+)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -79,14 +85,38 @@ def split(text: str) -> tuple[str, ...]:
 
     Raises `BadInput` where there are too many, or none.
     """
-    bars = [found.span() for found in _BETWEEN_PROMPTS.finditer(text) if found.group() == "||"]
-    starts, ends = [0, *(end for _, end in bars)], [*(start for start, _ in bars), len(text)]
-    prompts = tuple(one for start, end in zip(starts, ends, strict=True) if (one := text[start:end].strip()))
+    pieces = [""]
+    for token, depth in _within_braces(list(cut(text))):
+        if token.sign is Sign.BAR and len(token.raw) > 1 and not depth:
+            pieces.append("")
+        else:
+            pieces[-1] += token.raw
+    prompts = tuple(one for piece in pieces if is_visible(one := piece.strip()))
     if not prompts:
         raise BadInput("input-prompts-empty")
     if len(prompts) > MOST_PROMPTS:
         raise BadInput("input-prompts-many", most=MOST_PROMPTS, given=len(prompts))
     return prompts
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a text has a character that can be seen: not only blanks, zero-width and control characters."""
+    return any(unicodedata.category(one)[0] not in "ZC" for one in text)
+
+
+def _within_braces(tokens: list[Token]) -> Iterator[tuple[Token, int]]:
+    """Yield each token, and how many pairs of braces it is in; a brace without its other half is text."""
+    halves: dict[int, int] = {}
+    waiting: list[int] = []
+    for position, token in enumerate(tokens):
+        if token.sign is Sign.OPEN_BRACE:
+            waiting.append(position)
+        elif token.sign is Sign.CLOSE_BRACE and waiting:
+            halves |= {waiting.pop(): 1, position: -1}
+    depth = 0
+    for position, token in enumerate(tokens):
+        depth += halves.get(position, 0)
+        yield token, depth
 
 
 def read(text: str, rng: random.Random | None = None) -> Reading:
@@ -116,7 +146,7 @@ def escape(text: str) -> str:
 def _take_image(text: str) -> tuple[str, str | None]:
     """Return the text without its image tag and that tag's link, and what asks for a picture."""
     tokens = list(cut(text))
-    asked = {token.raw[1:-1].partition(":")[2].strip() for token in tokens if token.sign is Sign.IMAGE}
+    asked = {token.raw[1:-1].replace("：", ":", 1).partition(":")[2].strip() for token in tokens if token.sign is Sign.IMAGE}
     if not asked:
         return text, None
     if len(asked) > 1:
@@ -178,10 +208,10 @@ def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> st
         # A bracket without its other half must not find one in the next pair's words.
         lone = token.sign in BRACKETS and position not in halves
         written.append(" -" if position in parting else f"\\{token.raw}" if lone else token.raw)
-    items = (item.strip().lstrip("-").strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
+    items = (item.strip().lstrip(EVERY_DASH).strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
     words = ", ".join(filter(None, items))
     weight = tokens[closing[start]].raw
-    return f"({words}{weight}" if words and weight != ")" else words
+    return f"({words}{weight}" if words and len(weight) > 1 else words
 
 
 def _closed_up(text: str) -> str:
@@ -191,25 +221,50 @@ def _closed_up(text: str) -> str:
 
 def _emphasised(text: str) -> Prompt:
     tokens = list(cut(text))
+    closing = pairs(tokens)
     _refuse_missing(tokens)
-    return Prompt(text, tuple(_parts(_fragments(tokens, pairs(tokens)))))
+    _refuse_schedules(tokens, closing)
+    return Prompt(text, tuple(_parts(_fragments(tokens, closing))))
 
 
-def _refuse_missing(tokens: Iterable[Token]) -> None:
+def _refuse_missing(tokens: Sequence[Token]) -> None:
     """Raise `BadInput` for what the grammar knows and the bot cannot do yet; silence would paint something else."""
     for token in tokens:
-        if token.sign is Sign.LORA:
-            raise BadInput("input-prompt-lora", given=token.raw, plain=f"\\{token.raw}")
-        if token.sign is Sign.CONCEPT:
-            raise BadInput("input-prompt-concept", given=token.raw, plain=f"\\{token.raw}")
-        if token.sign is Sign.WORD_LIST:
-            raise BadInput("input-prompt-list", given=token.raw, plain=f"\\{token.raw}")
+        if key := _MISSING.get(token.sign):
+            raise BadInput(key, given=token.raw, plain=f"\\{token.raw}")
+    # In a text of capitals it is a word as any other.
+    if any(token.sign is Sign.TOGETHER for token in tokens) and any(one.islower() for token in tokens for one in token.raw):
+        raise BadInput("input-prompt-together", given="AND", plain="\\AND")
+
+
+#: Signs of other programs that Easel does not have yet, and the sentence for each.
+_MISSING = {
+    Sign.LORA: "input-prompt-lora",
+    Sign.CONCEPT: "input-prompt-concept",
+    Sign.EMBEDDING: "input-prompt-concept",
+    Sign.WORD_LIST: "input-prompt-list",
+    Sign.SHARE: "input-prompt-share",
+}
+
+
+def _refuse_schedules(tokens: list[Token], closing: Mapping[int, int]) -> None:
+    """Raise `BadInput` for square brackets that change the prompt while a picture is generated: `[cat:dog:0.5]` and `[cat|dog]`."""
+    for start, end in closing.items():
+        if tokens[start].sign is Sign.OPEN_SQUARE:
+            is_alternating = any(token.sign is Sign.BAR for token in tokens[start:end])
+            if is_alternating or len(tokens[end].raw) > 1:
+                given = "".join(token.raw for token in tokens[start : end + 1])[:_LONGEST_SHOWN]
+                raise BadInput("input-prompt-alternation" if is_alternating else "input-prompt-editing", given=given)
+
+
+#: Of what is refused so much is shown.
+_LONGEST_SHOWN = 60
 
 
 def _factor(closing: Token) -> float:
     if closing.sign is Sign.CLOSE_SQUARE:
         return 1 / EMPHASIS
-    return float(closing.raw[1:-1]) if closing.raw.startswith(":") else EMPHASIS
+    return float(closing.raw[1:-1].translate(PLAIN)) if len(closing.raw) > 1 else EMPHASIS
 
 
 def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Fragment | None]:

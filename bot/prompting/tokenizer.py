@@ -1,12 +1,15 @@
 r"""The signs of the prompt grammar: a text is cut into tokens, and brackets that belong together are found.
 
-Both are one flat pass. Whatever is no sign, and every sign after a `\`, is text.
+Both are one flat pass. Text that is no sign, and every sign after a `\`, is plain text.
+Dashes and full-width forms count as the plain sign.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import NamedTuple
+
+from bot.core.signs import COLONS, DASHES, DIGITS, POINTS
 
 
 class Sign(Enum):
@@ -26,6 +29,9 @@ class Sign(Enum):
     LORA = auto()
     CONCEPT = auto()
     WORD_LIST = auto()
+    EMBEDDING = auto()
+    TOGETHER = auto()
+    SHARE = auto()
 
 
 class Token(NamedTuple):
@@ -38,21 +44,26 @@ class Token(NamedTuple):
 
 #: One alternative for each thing that is more than text. Possessive repeats (`++`) keep every match linear, and what a
 #: repeat runs over never holds the sign that starts its own alternative, so no stretch of the text is run over twice.
+_DIGITS = rf"(?: [{DIGITS}]++ (?: [{POINTS}] [{DIGITS}]*+ | [,\uff0c] [{DIGITS}]++ )? | [{POINTS}] [{DIGITS}]++ )"
+_NUMBER = rf"[{COLONS}] \s*+ [+\uff0b{DASHES}]? {_DIGITS} \s*+"
 _TOKEN = re.compile(
-    r"""
-      (?P<escaped> \\ (?: [()\[\]{}<>|_:\\—–-] | BREAK\b ) )
-    | (?P<open_negative> \( - )
-    | (?P<open_round> \( )
-    | (?P<close_round> (?: : \s*+ [+-]? (?: [0-9]++ (?: \. [0-9]*+ )? | \. [0-9]++ ) \s*+ )? \) )
-    | (?P<open_square> \[ )
-    | (?P<close_square> \] )
-    | (?P<image> \{ (?i:image) \s*+ (?: : \s*+ [^\s{}|\\]*+ \s*+ )? \} )
-    | (?P<open_brace> \{ )
-    | (?P<close_brace> \} )
-    | (?P<bar> \| )
+    rf"""
+      (?P<escaped> \\ (?: [()\[\]{{}}<>|_:\\（）［］｛｝＜＞｜：{DASHES}] | (?: BREAK | AND | embedding ) \b ) )
+    | (?P<open_negative> [(（] [{DASHES}] )
+    | (?P<open_round> [(（] )
+    | (?P<close_round> (?: {_NUMBER} )? [)）] )
+    | (?P<open_square> [\[［] )
+    | (?P<close_square> (?: {_NUMBER} )? [\]］] )
+    | (?P<image> [{{｛] (?i:image) \s*+ (?: [{COLONS}] \s*+ [^\s{{}}｛｝|\\]*+ \s*+ )? [}}｝] )
+    | (?P<open_brace> [{{｛] )
+    | (?P<close_brace> [}}｝] )
+    | (?P<bar> [|｜]{{1,2}} )
     | (?P<break> \b BREAK \b )
-    | (?P<lora> < (?i:lora) : [^<>\\\n]*+ > )
-    | (?P<concept> < (?= [\d._-]*+ [^\W\d_] ) [\w.-]++ > )
+    | (?P<together> \b AND \b )
+    | (?P<share> (?<=\w) [{COLONS}]{{2}} (?: [{DASHES}]? [{DIGITS}]++ (?: [{POINTS}] [{DIGITS}]++ )? )? (?= \s | $ ) )
+    | (?P<lora> [<＜] (?i:lora) [{COLONS}] [^<>＜＞\\\n]*+ [>＞] )
+    | (?P<embedding> (?<!\w) embedding [{COLONS}] [\w.-]++ )
+    | (?P<concept> [<＜] (?= [\d._-]*+ [^\W\d_] ) [\w.-]++ [>＞] )
     | (?P<word_list> (?<!\w) __ [^\W_]++ (?: [_.-] [^\W_]++ )*+ __ (?!\w) )
     """,
     re.VERBOSE,

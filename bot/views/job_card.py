@@ -152,7 +152,7 @@ def summary(job: Job) -> str:
     facts: dict[str, Fact] = {"steps": request.steps, "seed": str(request.seed), "seconds": round(_seconds(job), 1)}
     said = words_of(job)
     if request.count > 1:
-        return text("paint-result-several", prompt=said, count=request.count, last=str(request.seed + request.count - 1), **facts)
+        return text("paint-result-several", prompt=said, count=request.count, last=str(request.seed_of(request.count - 1)), **facts)
     return text("paint-result", prompt=said, **facts)
 
 

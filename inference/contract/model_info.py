@@ -7,10 +7,10 @@ import msgspec
 
 from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.modes import mode_of
-from inference.contract.request import TRAITS, PictureRequest, Prompt
+from inference.contract.request import SEEDS, TRAITS, PictureRequest, Prompt
 
 #: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
-MAX_SEED = 2**32 - 1
+MAX_SEED = SEEDS - 1
 
 #: What may be asked of any model; a model may allow less.
 MOST_STEPS, MOST_PICTURES, MOST_GUIDANCE = 60, 16, 30.0

@@ -29,6 +29,10 @@ class Prompt(msgspec.Struct, frozen=True):
         return cls(text, ((Fragment(text),),) if text else ())
 
 
+#: How many seeds there are: 0 to this, which is left out.
+SEEDS = 2**32
+
+
 class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, complete: nothing is left to guess, so the same value gives the same pictures.
 
@@ -66,6 +70,10 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
     def roles(self) -> tuple[Role, ...]:
         """Return the role of each input, in order."""
         return tuple(given.role for given in self.inputs)
+
+    def seed_of(self, index: int) -> int:
+        """Return the seed of a picture of the request; behind the largest seed they go on at 0, so that each can be requested."""
+        return (self.seed + index) % SEEDS
 
     @property
     def embedding_key(self) -> tuple[object, ...]:

@@ -57,7 +57,7 @@ class ImageIO:
 
         def write() -> None:
             job, (height, width, _) = part.job, pixels.shape
-            seed = job.request.seed + part.index
+            seed = job.request.seed_of(part.index)
             try:
                 made_of = easel.loaded.identity.result()
                 proof = proof_of(part, easel, pixels, made_of, self._bench)

@@ -120,7 +120,7 @@ class PipelineRunner:
         generator of this picture alone, on the CPU and in float32, so that a seed means the same beside any neighbours and on any
         device.
         """
-        rng = torch.Generator("cpu").manual_seed(request.seed + index)
+        rng = torch.Generator("cpu").manual_seed(request.seed_of(index))
         mode = mode_of(request)
         pipeline = self._pipeline(self._family.pipeline(mode), request.scheduler)
 

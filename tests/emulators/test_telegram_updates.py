@@ -1,6 +1,7 @@
 """The emulated Telegram, used by a plain python-telegram-bot bot: what it receives, its chats, and faults."""
 
 import asyncio
+import re
 
 import pytest
 from aiohttp import web
@@ -290,7 +291,8 @@ async def test_commands_by_scope_and_language(telegram, bot, ann, group):
 
 async def test_what_is_sent_too_fast_is_refused(telegram, bot, group):
     """Messages and edits beyond the limit of a group are refused with the seconds to wait, after which they are accepted."""
-    telegram.minute = 6.0
+    # So long that a busy machine sends everything within the same window.
+    telegram.minute = 6000.0
     telegram.flood = {"chat": None, "group": 4}
     sent = await bot.send_message(group.id, "x")
     await bot.send_media_group(group.id, [picture(), picture()])
@@ -298,7 +300,9 @@ async def test_what_is_sent_too_fast_is_refused(telegram, bot, group):
     with pytest.raises(error.RetryAfter):
         await sent.edit_text("z")
     refusal = telegram.requests[-1]
-    assert (refusal.status, refusal.description, telegram.floods) == (429, "Too Many Requests: retry after 2", 1)
+    assert (refusal.status, telegram.floods) == (429, 1)
+    seconds = re.fullmatch(r"Too Many Requests: retry after (\d+)", refusal.description)
+    assert 1000 < int(seconds[1]) <= 1500
     for limits in ({"overall": 1, "chat": None, "group": None}, {"burst": 1}):
         telegram.flood = limits
         await bot.send_message(group.id, "x")

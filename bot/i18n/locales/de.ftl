@@ -517,6 +517,10 @@ input-prompt-images = Ein Prompt kann nur ein Ausgangsbild haben; lass nur ein {
 input-prompt-lora = { $given } verlangt ein LoRA; LoRAs unterstützt Easel noch nicht. Als normalen Text schreibst du { $plain }.
 input-prompt-concept = { $given } verlangt eine Textual Inversion; die unterstützt Easel noch nicht. Als normalen Text schreibst du { $plain }.
 input-prompt-list = { $given } verlangt eine Wildcard-Liste; solche Listen unterstützt Easel noch nicht. Als normalen Text schreibst du { $plain }.
+input-prompt-editing = { $given } ändert den Prompt mitten im Bild; das unterstützt Easel noch nicht. Als normalen Text schreibst du \[ und \].
+input-prompt-alternation = { $given } wechselt beim Malen zwischen Wörtern; das unterstützt Easel noch nicht. {"{"}cat|dog{"}"} wählt zufällig eines davon.
+input-prompt-together = AND zwischen Prompts verbindet sie; das unterstützt Easel noch nicht. Schreib „and“, oder { $plain } für das normale Wort.
+input-prompt-share = { $given } gewichtet Teile eines Prompts wie bei Midjourney. Easel schreibt Gewichte in Klammern, etwa (cat:1.3); als normalen Text schreibst du { $plain }.
 
 ## Optionen
 

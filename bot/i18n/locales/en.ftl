@@ -523,6 +523,10 @@ input-prompt-images = A prompt can start from only one picture. Keep only one {"
 input-prompt-lora = { $given } asks for a LoRA, which Easel doesn't support yet. To use it as plain text, write { $plain }.
 input-prompt-concept = { $given } asks for a textual inversion, which Easel doesn't support yet. To use it as plain text, write { $plain }.
 input-prompt-list = { $given } asks for a wildcard list, which Easel doesn't support yet. To use it as plain text, write { $plain }.
+input-prompt-editing = { $given } changes the prompt in the middle of a picture, which Easel doesn't support yet. To use the brackets as plain text, write \[ and \].
+input-prompt-alternation = { $given } alternates between words while a picture is made, which Easel doesn't support yet. {"{"}cat|dog{"}"} picks one of them at random.
+input-prompt-together = AND between prompts combines them, which Easel doesn't support yet. Write “and”, or { $plain } for the plain word.
+input-prompt-share = { $given } weighs parts of a prompt as Midjourney does. Easel writes weights in brackets, as in (cat:1.3); for the plain signs write { $plain }.
 
 ## Flags
 

@@ -544,6 +544,10 @@ input-prompt-images = Un prompt solo puede partir de una imagen; deja un solo {"
 input-prompt-lora = { $given } pide un LoRA, y Easel aún no los admite. Como texto normal se escribe { $plain }.
 input-prompt-concept = { $given } pide una textual inversion, y Easel aún no las admite. Como texto normal se escribe { $plain }.
 input-prompt-list = { $given } pide una lista de wildcards, y Easel aún no las admite. Como texto normal se escribe { $plain }.
+input-prompt-editing = { $given } cambia el prompt a mitad de la imagen, y Easel aún no lo admite. Como texto normal se escribe \[ y \].
+input-prompt-alternation = { $given } alterna palabras mientras se genera la imagen, y Easel aún no lo admite. {"{"}cat|dog{"}"} elige una al azar.
+input-prompt-together = AND entre prompts los combina, y Easel aún no lo admite. Escribe «and», o { $plain } para la palabra normal.
+input-prompt-share = { $given } da peso a partes del prompt como en Midjourney. Easel escribe los pesos entre paréntesis, como (cat:1.3); como texto normal se escribe { $plain }.
 
 ## Opciones
 
