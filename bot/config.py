@@ -222,7 +222,8 @@ def read(path: Path | None = None) -> Config:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors of Windows write a byte-order mark.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BadConfig("config-file-missing", file=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -4,11 +4,11 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from inference.contract.errors import BadPicture
 from inference.contract.inputs import Input, Role
-from inference.images.validation import check_bytes, check_pixels
+from inference.images.validation import MOST_PIXELS, check_bytes, check_pixels, most_pixels
 
 _ORIENTATION = 0x0112
 #: What each EXIF orientation asks for; 1 is upright.
@@ -48,12 +48,43 @@ def read_input(given: Input, size: tuple[int, int]) -> Image.Image:
 
 def _decoded(data: bytes, kind: str, size: tuple[int, int] | None) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=(kind,)) as file:
-        check_pixels(*file.size)  # A forged file can name one size first and another one later.
+        check_pixels(*file.size, most_pixels(kind))  # A forged file can name one size first and another one later.
+        _scale_down(file)
         file.load()
-        image = _upright(_eight_bits(file), file)
+        image = _upright(_eight_bits(_in_srgb(file)), file)
     if size is not None:
         image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
     return _bare(image)
+
+
+def _scale_down(file: Image.Image) -> None:
+    """Have a large JPEG decoded at a half, a quarter or an eighth of its size, so that memory is bounded; no other format can do that."""
+    width, height = file.size
+    parts = 1
+    while width * height > MOST_PIXELS * parts**2 and parts < 8:
+        parts *= 2
+    if parts > 1:
+        file.draft(file.mode, (width // parts, height // parts))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return the image in sRGB if its file says that its numbers mean other colours; a profile that cannot be read says nothing."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "L", "P", "CMYK"):
+        return image
+    if image.has_transparency_data or image.mode == "P":
+        image = _eight_bits(image)
+    try:
+        described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        colours = image.convert("RGB") if image.mode == "RGBA" else image
+        converted = ImageCms.profileToProfile(colours, described, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except Exception:  # As everywhere here: a forged profile can raise anything.
+        return image
+    if converted is None:
+        return image
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
+    return converted
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -10,6 +10,8 @@ from inference.contract.errors import BadPicture
 
 MOST_BYTES = 20_000_000
 MOST_PIXELS = 16_000_000
+#: Of a JPEG, which a decoder can make at a half, a quarter or an eighth of its size. Phones take photos of 12 to 50 million pixels.
+MOST_JPEG_PIXELS = 64_000_000
 #: Real files have some thousands at most; each costs a decoder time even when it is empty.
 MOST_PARTS = 10_000
 #: Each scan of a JPEG, however few bytes it has, makes a decoder go over all pixels. Progressive photographs have about ten.
@@ -56,14 +58,19 @@ def check_bytes(data: bytes) -> Header:
         raise BadPicture("picture-broken", format=name) from error
     if not width * height:
         raise BadPicture("picture-broken", format=name)
-    check_pixels(width, height)
+    check_pixels(width, height, most_pixels(name))
     return Header(name, width, height)
 
 
-def check_pixels(width: int, height: int) -> None:
-    """Raise `BadPicture` where a picture has too many pixels."""
-    if width * height > MOST_PIXELS:
-        raise BadPicture("picture-pixels", width=width, height=height, most=MOST_PIXELS)
+def most_pixels(format: str) -> int:
+    """Return how many pixels a picture of a format may have."""
+    return MOST_JPEG_PIXELS if format == "JPEG" else MOST_PIXELS
+
+
+def check_pixels(width: int, height: int, most: int = MOST_PIXELS) -> None:
+    """Raise `BadPicture` if a picture has too many pixels."""
+    if width * height > most:
+        raise BadPicture("picture-pixels", width=width, height=height, most=most)
 
 
 def _reader(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
@@ -106,11 +113,13 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             raise BadPicture("picture-scans", most=MOST_SCANS)
         if marker in _SIZE_OF_FRAME:
             height, width = _two(">HH", data, start + 1)
-            check_pixels(width, height)
+            check_pixels(width, height, MOST_JPEG_PIXELS)
         # Only the first counts, as for decoders: a file of thousands would otherwise cost seconds.
         if exif is None and marker == _APPLICATION_1 and data.startswith(_EXIF, start):
             (length,) = struct.unpack_from(">H", data, start - 2)
             exif = data[start : start - 2 + length]
+    if scans * width * height > MOST_SCANS * MOST_PIXELS:
+        raise BadPicture("picture-scans", most=MOST_SCANS * MOST_PIXELS // (width * height))
     return _upright(width, height, exif)
 
 

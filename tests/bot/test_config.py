@@ -64,6 +64,13 @@ def test_example_is_read():
     assert read(EXAMPLE) == Config()
 
 
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    """A file that an editor of Windows wrote is read."""
+    file = tmp_path / "easel.toml"
+    file.write_text("\ufeff[web]\nport = 8123\n", encoding="utf-8")
+    assert read(file).web.port == 8123
+
+
 def test_no_file_means_defaults():
     """Without a file everything has its default."""
     assert read() == Config()

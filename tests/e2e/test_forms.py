@@ -29,8 +29,8 @@ def test_a_request_is_changed_and_painted_again(open_chat, width, scheme):
     prompt = form.get_by_role("textbox", name="prompt")
     sync_api.expect(prompt).to_be_focused()
     assert prompt.input_value() == CIRCLE
-    assert form.get_by_role("textbox", name="negative").input_value() == "fog"
-    assert form.get_by_role("spinbutton", name="steps").input_value() == "6"
+    sync_api.expect(form.get_by_role("textbox", name="negative")).to_have_value("fog")
+    sync_api.expect(form.get_by_role("spinbutton", name="steps")).to_have_value("6")
     assert form.get_by_role("combobox", name="size").locator("~ datalist option").first.get_attribute("value") == "1:1"
     chat.looked(f"{scheme}-form")
     assert not chat.is_wider_than_its_window()
@@ -54,13 +54,13 @@ def test_a_form_keeps_what_was_typed(chat):
     form.get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
     chat.looked("form-refused")
     chat.button("Edit…", chat.entry(0))
-    assert form.count() == 1
-    assert form.get_by_role("spinbutton", name="steps").input_value() == "600"
+    sync_api.expect(form).to_have_count(1)
+    sync_api.expect(form.get_by_role("spinbutton", name="steps")).to_have_value("600")
     chat.button("Close", form)
-    assert form.count() == 0
+    sync_api.expect(form).to_have_count(0)
     sync_api.expect(chat.entry(0).get_by_role("button", name="Edit…")).to_be_focused()
     chat.button("Edit…", chat.entry(0))
-    assert form.get_by_role("spinbutton", name="steps").input_value() == "2"
+    sync_api.expect(form.get_by_role("spinbutton", name="steps")).to_have_value("2")
 
 
 def test_a_form_needs_no_pointer(open_chat):

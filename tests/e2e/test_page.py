@@ -111,7 +111,7 @@ def test_a_dropped_picture_is_painted_over(chat, blue):
     chat.looked("attached")
     chat.say("a red circle on a blue background --strength 0.4 --steps 6")
     done = chat.ended(1)
-    assert not chat.page.locator("#attached").is_visible()
+    sync_api.expect(chat.page.locator("#attached")).to_be_hidden()
     assert is_blue(chat.painted(done)[2:8, 2:8].mean(axis=(0, 1)))
     chat.press(done.locator("a"))
     chat.page.locator("#viewer-facts").get_by_text("strength").wait_for()
@@ -138,13 +138,13 @@ def test_a_reload_in_the_middle_loses_nothing(chat):
     chat.say("a house by the sea --count 4 --steps 40")
     chat.page.locator(".entry[data-state=running] img.blank").wait_for()
     chat.page.reload()
-    assert chat.page.locator("#entries > .entry").count() == 2
+    sync_api.expect(chat.page.locator("#entries > .entry")).to_have_count(2)
     running = chat.entry()
     assert running.locator(".line").inner_text() == "a house by the sea --count 4 --steps 40"
-    assert running.locator(".picture").count() == 4
+    sync_api.expect(running.locator(".picture")).to_have_count(4)
     chat.ended(2)
-    assert running.locator("img.shown").count() == 4
-    assert chat.page.locator("#entries > .entry").count() == 2
+    sync_api.expect(running.locator("img.shown")).to_have_count(4)
+    sync_api.expect(chat.page.locator("#entries > .entry")).to_have_count(2)
     chat.looked("several")
 
 
@@ -215,7 +215,7 @@ def test_what_is_said_offline_is_kept_and_sent_once(chat):
     chat.page = chat.opened()
     chat.ended(1)
     chat.page.reload()
-    assert chat.page.locator("#entries > .entry").count() == 1
+    sync_api.expect(chat.page.locator("#entries > .entry")).to_have_count(1)
 
 
 def test_a_picture_opens_with_its_settings(chat):
@@ -231,7 +231,7 @@ def test_a_picture_opens_with_its_settings(chat):
         chat.press(chat.page.get_by_role("link", name="Download"))
     assert download.value.suggested_filename == "a-yellow-star-6.png"
     chat.page.keyboard.press("Escape")
-    assert not chat.page.locator("#viewer").is_visible()
+    sync_api.expect(chat.page.locator("#viewer")).to_be_hidden()
     assert chat.page.evaluate("document.activeElement.closest('.entry') !== null")
 
 
@@ -243,7 +243,7 @@ def test_a_long_conversation_is_read_in_peace(open_chat):
     chat.ended(32)
     chat.page.reload()
     entries = chat.page.locator("#entries > .entry")
-    assert entries.count() == 30
+    sync_api.expect(entries).to_have_count(30)
     assert chat.page.evaluate("window.scrollY") > 1000
     first = entries.first
     earlier = chat.page.get_by_role("button", name="Show earlier")
@@ -252,7 +252,7 @@ def test_a_long_conversation_is_read_in_peace(open_chat):
     before = read.bounding_box()["y"]
     earlier.click()
     sync_api.expect(entries).to_have_count(32)
-    assert not earlier.is_visible()
+    sync_api.expect(earlier).to_be_hidden()
     assert entries.locator(".line").all_inner_texts() == [f"a {colour} star" for colour in COLOURS for _ in range(8)]
     assert read.bounding_box()["y"] == pytest.approx(before, abs=2)
     other = chat.opened()
@@ -297,7 +297,7 @@ def test_there_may_be_many_tabs(open_chat):
         tab.clock.fast_forward(20_000)
     chat.say("a red star --steps 1 --size 64x64")
     chat.ended(1)
-    assert tabs[0].locator(".entry").count() == 0
+    sync_api.expect(tabs[0].locator(".entry")).to_have_count(0)
     tabs[0].evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
     tabs[0].evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     tabs[0].locator(".entry[data-state=done]").wait_for()
@@ -353,7 +353,7 @@ def test_every_width_and_light_has_its_page(open_chat, width, scheme):
     """On a phone and a desktop, in light and dark mode, nothing is wider than the window and everything can be reached."""
     chat = open_chat(width, color_scheme=scheme)
     chat.looked(f"{scheme}-empty")
-    assert chat.page.locator(".example").count() == 3
+    sync_api.expect(chat.page.locator(".example")).to_have_count(3)
     chat.press(chat.page.locator(".example").first)
     chat.ended(1)
     chat.say(f"{'x' * 300} --size 256x64 --steps 2 --count 3")

@@ -796,8 +796,8 @@ web-file = Dieses Bild gibt es nicht, oder du hast keinen Zugriff darauf.
 web-nothing = Unter dieser Adresse gibt es nichts.
 fault-web = Etwas ist schiefgegangen. Der Betreiber findet es im Log unter { $incident }.
 example-1 = a large red circle on a blue background
-example-2 = a house by the sea at sunset
-example-3 = a yellow star above a purple heart
+example-2 = a yellow boat by the sea at sunset
+example-3 = a yellow star above a purple heart on a white background
 input-line-empty = Die Nachricht ist leer. Beschreibe ein Bild oder gib einen Befehl wie /help ein.
 
 ## Fehler

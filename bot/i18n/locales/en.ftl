@@ -802,8 +802,8 @@ web-file = That picture doesn't exist, or you don't have access to it.
 web-nothing = There is nothing at this address.
 fault-web = Something went wrong. The operator can find it in the log under { $incident }.
 example-1 = a large red circle on a blue background
-example-2 = a house by the sea at sunset
-example-3 = a yellow star above a purple heart
+example-2 = a yellow boat by the sea at sunset
+example-3 = a yellow star above a purple heart on a white background
 input-line-empty = The message is empty. Describe a picture, or type a command such as /help.
 
 ## Defects

@@ -842,8 +842,8 @@ web-file = Esta imagen no existe o no tienes acceso a ella.
 web-nothing = No hay nada en esta dirección.
 fault-web = Algo ha fallado. El administrador lo encontrará en el registro con el código { $incident }.
 example-1 = a large red circle on a blue background
-example-2 = a house by the sea at sunset
-example-3 = a yellow star above a purple heart
+example-2 = a yellow boat by the sea at sunset
+example-3 = a yellow star above a purple heart on a white background
 input-line-empty = El mensaje está vacío. Describe una imagen o escribe un comando como /help.
 
 ## Errores

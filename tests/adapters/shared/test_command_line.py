@@ -36,3 +36,9 @@ def test_every_line_reads(text):
     read = read_line(text)
     assert read.command
     assert text.strip().endswith(read.words)
+
+
+@pytest.mark.parametrize("line", ["/", "//", " / ", "/\n"])
+def test_nothing_but_slashes_asks_for_help(line):
+    """A line of slashes shows the help and generates no image."""
+    assert read_line(line) == CommandLine("help", "")

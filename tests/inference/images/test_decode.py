@@ -1,5 +1,6 @@
 """Source pictures from strangers become plain RGB or a `BadPicture`, and never anything else."""
 
+import base64
 import io
 import random
 import struct
@@ -14,6 +15,7 @@ from PIL import ExifTags, Image
 
 from inference.contract.errors import BadPicture
 from inference.contract.inputs import Input, Role
+from inference.images import decode
 from inference.images.decode import read, read_input
 from tests.stores import tries
 
@@ -126,9 +128,10 @@ def test_a_png_bomb_is_refused_by_its_header() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_other_bombs_are_refused_by_their_header(kind: str) -> None:
-    """A flat picture of 36 megapixels as JPEG or WebP is never decoded."""
-    bomb = encoded(Image.new("RGB", (12_000, 3_000)), kind, **({"method": 0, "lossless": True} if kind == "WEBP" else {}))
-    assert refusal(bomb) == ("picture-pixels", {"width": 12_000, "height": 3_000, "most": 16_000_000})
+    """A flat picture of 72 megapixels as JPEG, or of 36 as WebP, is never decoded."""
+    width, most = (24_000, 64_000_000) if kind == "JPEG" else (12_000, 16_000_000)
+    bomb = encoded(Image.new("RGB", (width, 3_000)), kind, **({"method": 0, "lossless": True} if kind == "WEBP" else {}))
+    assert refusal(bomb) == ("picture-pixels", {"width": width, "height": 3_000, "most": most})
 
 
 def test_an_absurd_header_is_refused() -> None:
@@ -268,3 +271,41 @@ def test_a_role_decides_how_an_input_is_read(role: Role, mode: str, size: tuple[
     image = read_input(Input(role, encoded(Image.new("RGB", (24, 12), "white"), "PNG")), (16, 16))
     assert (image.mode, image.size) == (mode, size)
     assert image.getpixel((3, 3)) in (255, (255, 255, 255))
+
+
+#: An ICC profile of Display P3, compressed; 488 bytes.
+DISPLAY_P3 = (
+    b"eNpjYGB8kZOcW8wkwMCQm1dSFOTupBARGaXA/oSBEQjBIDG5uIABL/h2DaL2si4D6YAzJbU4GUh/AOKM5IKiEgYGxgggW6C8pADEzgCyRYqAjgKya0DsdAh7AoidBGEv"
+    b"AasJCXIGsneA9KZD2CdA7CQI+waIDbULBLhdMosLchIrFQKMGagOSlIrSiB0MZgGhSl6WCHEmu8zMNju/////26EmNd+BoaN5gwMXDsRYhoWDAyC3AwMJ3YmlxaVQa1iZA"
+    b"K6nxAfAEqMQPc="
+)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("JPEG", "RGB")])
+def test_colours_are_those_that_the_file_means(kind: str, mode: str) -> None:
+    """Numbers of Display P3, as phones write them, become the sRGB numbers of the same colour."""
+    profile = zlib.decompress(base64.b64decode(DISPLAY_P3))
+    colour = (200, 60, 60) if mode == "RGB" else (200, 60, 60, 255)
+    options = {"quality": 100} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    pixel = read(encoded(Image.new(mode, (8, 8), colour), kind, icc_profile=profile, **options)).getpixel((4, 4))
+    assert max(abs(one - other) for one, other in zip(pixel, (219, 37, 49), strict=True)) <= 2
+
+
+@pytest.mark.parametrize("profile", [b"x", b"\0" * 128, bytes(range(256)) * 8])
+def test_a_forged_profile_says_nothing(profile: bytes) -> None:
+    """A profile that cannot be read leaves the numbers as they are."""
+    assert read(encoded(Image.new("RGB", (8, 8), (200, 60, 60)), "PNG", icc_profile=profile)).getpixel((4, 4)) == (200, 60, 60)
+
+
+def test_a_large_photo_is_decoded_at_a_smaller_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photo of 24 million pixels is taken, and no more than 16 million pixels of it are ever in memory."""
+    sizes = []
+    eight_bits = decode._eight_bits
+    monkeypatch.setattr(decode, "_eight_bits", lambda image: sizes.append(image.size) or eight_bits(image))
+    image = read(encoded(Image.linear_gradient("L").resize((6000, 4000)).convert("RGB"), "JPEG"), (96, 64))
+    assert image.size == (96, 64)
+    assert sizes == [(3000, 2000)]
+    assert image.getpixel((48, 2))[0] < 20
+    assert image.getpixel((48, 61))[0] > 235
+    assert refusal(png_of(6000, 4000))[0] == "picture-pixels"
+    assert refusal(encoded(Image.new("L", (9000, 8000)), "JPEG")) == ("picture-pixels", {"width": 9000, "height": 8000, "most": 64_000_000})

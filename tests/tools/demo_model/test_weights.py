@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from sd_parsers import ParserManager
 
+from bot.i18n.translate import ENGLISH, LANGUAGES, keys, speaking, text
 from inference.contract.request import Picture, Prompt
 from inference.demo.words import known_words
 from tests.room import PASSPORT, asked, room
-from tools.demo_model.checker import look
+from tools.demo_model.checker import look, look_at_scene, relation
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,46 @@ def test_colour_shape_and_background_come_out(batch_engine, colour, name, backgr
     ]
 
     assert sum(right) >= 4
+
+
+def seen(image):
+    """Return what the checker sees in an image: background, objects, the relation of two of them, place and time."""
+    view = look(image)
+    objects = {(one.colour, one.name) for one in view.objects}
+    above = view.objects[0].name if len(view.objects) == 2 and relation(*view.objects) == "above" else ""
+    above = view.objects[1].name if len(view.objects) == 2 and relation(*view.objects) == "below" else above
+    return view.background, objects, above, look_at_scene(image)
+
+
+#: The examples of the chat page, and what the checker must see in each.
+EXAMPLES = {
+    "example-1": lambda background, objects, _above, _scene: background == "blue" and objects == {("red", "circle")},
+    "example-2": lambda _background, _objects, _above, scene: scene == ("by the sea", "at sunset"),
+    "example-3": lambda background, objects, above, _scene: (
+        background == "white" and objects == {("yellow", "star"), ("purple", "heart")} and above == "star"
+    ),
+}
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_every_example_of_the_page_comes_out(batch_engine, key):
+    """In ten of ten seeds, each example prompt of the chat page gives what it says."""
+    with speaking(ENGLISH):
+        words = text(key)
+    images = [
+        Image.fromarray(one.pictures[0]) for one in batch_engine.paint(*[usual(words, seed=seed, share=str(seed)) for seed in range(10)])
+    ]
+    assert [EXAMPLES[key](*seen(image)) for image in images] == [True] * 10
+
+
+def test_the_examples_of_the_page_are_all_checked():
+    """The page shows the same examples in every language, because the model knows English words only, and each of them is checked."""
+    found = {}
+    for language in LANGUAGES:
+        with speaking(language):
+            found[language] = {key: text(key) for key in keys() if key.startswith("example-")}
+    assert set(found[ENGLISH]) == set(EXAMPLES)
+    assert all(one == found[ENGLISH] for one in found.values())
 
 
 def test_the_settings_inside_are_read_by_others(batch_engine):
