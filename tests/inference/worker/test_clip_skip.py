@@ -113,7 +113,7 @@ def test_models_without_clip_alone_refuse_it(tmp_path):
 
 
 def test_pictures_differ_by_the_layer(batch_engine):
-    """Over several seeds the demo model gives the same bits with 1 as without, and a different, still correct image with 2."""
+    """Over several seeds the demo model gives the same bits with 1 as without, which show the prompt, and another image with 2."""
     seeds = range(5)
     # One by one: in a batch an image is the same to the eye, but not to the last bit.
     default, last, before = (
