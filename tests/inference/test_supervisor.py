@@ -89,7 +89,7 @@ async def test_closing_the_stream_cancels_the_request():
         await told(engine, asked(steps=1))
         (worker,) = engine.workers
         async with asyncio.timeout(30):
-            while worker.beat.running:  # noqa: ASYNC110  # a beat comes once a second, and announces itself to nobody
+            while worker.beat.running:  # noqa: ASYNC110  # a heartbeat comes once a second and sends no event
                 await asyncio.sleep(0.1)
 
         assert worker.load == 0

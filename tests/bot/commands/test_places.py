@@ -56,7 +56,7 @@ async def test_a_choice_of_ones_own_goes_before_it(bot):
 
 
 async def test_what_everybody_sees_is_in_the_language_of_the_place(bot):
-    """Jobs in a channel report in its language whoever requested them, and elsewhere in the user's; jobs started by buttons too."""
+    """Jobs in a channel report in its language for all users, and elsewhere in the user's language; jobs started by buttons too."""
     await german(bot)
     for who in ("ann", "eva"):
         reply, _ = await ask(bot, "imagine", who, prompt="a red circle")

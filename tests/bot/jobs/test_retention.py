@@ -182,6 +182,6 @@ async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypa
 
     monkeypatch.setattr(store.inbox, "sweep", sweep)
     async with Retention(store, Limits(), first_seconds=0.0, every_seconds=0.01), asyncio.timeout(20):
-        while rounds.qsize() < 2:  # noqa: ASYNC110  # rounds announce themselves to nobody
+        while rounds.qsize() < 2:  # noqa: ASYNC110  # a round sends no event
             await asyncio.sleep(0.01)
     assert "keeping.failed reason=ConnectionError" in caplog.text
