@@ -129,7 +129,7 @@ def test_configuration_is_frozen():
     ],
 )
 def test_refusals(text, sentence):
-    """An invalid key or value is refused with one sentence that names it and gives the valid ones."""
+    """An invalid key or value is refused with one sentence that names it and gives the valid values."""
     assert refusal(text) == sentence
 
 

@@ -80,7 +80,7 @@ def test_every_sentence_is_translated(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_command_is_described(language):
-    """Each command and each parameter has its help in every language, and no help of removed ones is left."""
+    """Each command and each parameter has its help in every language, and there is no help for removed commands or parameters."""
     assert not sorted(HELP - keys(language)), "missing help"
     missing = sorted(f"{command.name} {param.name}" for command in COMMANDS for param in command.params if not resolved(param, language))
     assert not missing

@@ -125,7 +125,7 @@ async def test_what_did_not_arrive_can_be_sent_again(bot):
 
 
 async def test_who_looks_after_a_place_pauses_it(bot):
-    """A paused channel has all requests paused, including new ones, until it resumes; other channels are not affected."""
+    """In a paused channel all old and new requests are paused until it resumes; other channels are not affected."""
     here, there = await bot.job(await bot.say("a red circle")), await bot.job(await bot.say("a blue square", where="elsewhere"))
     assert "Only moderators" in await refusal(bot.say("/pause"))
     assert "1 job" in (await bot.say("/pause", who="bob", moderates=True)).text

@@ -26,7 +26,7 @@ async def ask(bot, command, locale="", who="ada", said="en", **given):
 
 
 async def test_a_reply_is_in_the_language_of_who_asks(bot):
-    """A user with a German locale gets German replies and help lines, and a user with a Spanish locale Spanish ones."""
+    """A user with a German locale gets German replies and help lines, and a user with a Spanish locale gets them in Spanish."""
     german, _ = await ask(bot, "help", "de-AT", "ada")
     spanish, _ = await ask(bot, "help", "es-419", "eve")
     assert {one.told for one in german.facts} >= {"Male ein Bild nach deiner Beschreibung."}

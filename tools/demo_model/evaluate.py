@@ -137,7 +137,7 @@ def _change(one: Image.Image, other: Image.Image) -> float:
 
 
 def image_to_image(painter: Painter, count: int) -> Figures:
-    """Turn drawn red circles into blue ones at rising strengths: change in 0..255, shares of red and blue."""
+    """Turn drawn red circles into blue circles at rising strengths: change in 0..255, shares of red and blue."""
     rng = Random(FIRST_SEED)
     sources = [draw(Picture("white", things=(Thing("circle", "red", 0.5, 0.5, 0.5),)), (SIDE, SIDE), rng) for _ in range(count)]
     figures, changes = Figures(), list[float]()

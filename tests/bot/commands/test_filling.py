@@ -89,7 +89,7 @@ async def test_where_no_form_holds_it_a_sentence_says_it(bot, line, more):
 
 
 async def test_more_slots_than_fields(bot):
-    """If there are many slots, only the required ones are asked for; if these are too many, a sentence names the missing ones."""
+    """If there are many slots, only the required slots are asked for; if these are too many, a sentence names the missing slots."""
     await bot.say("/preset save many {a=1} {b=2} {c=3} {d=4} {e} {f=6} {g}")
     form = (await bot.say("/preset use many")).form
     assert fields(form) == {"a": "1", "b": "2", "c": "3", "e": "", "g": ""}

@@ -20,7 +20,7 @@ from bot.store.store import Store
 from bot.store.tables.core import JobRow
 from tests.stores import blank, new_job, under, user_of, whole
 
-#: The number of concurrent users, each in a channel of their own and in a shared one.
+#: The number of concurrent users, each in a private channel and in a shared channel.
 _ASKERS = 4
 
 #: Requests that are accepted before the backup begins.

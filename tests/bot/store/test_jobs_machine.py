@@ -88,7 +88,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK, share=SHARES)
     def finish(self, pick, share):
-        """Finish, in time or late, once or twice, with whole pictures, smaller ones or none."""
+        """Finish, in time or late, once or twice, with whole pictures, smaller pictures or none."""
         if attempt := self.choose(pick, self.attempts, self.is_current):
             current = self.is_current(attempt)
             pictures = [msgspec.structs.replace(whole(), width=int(64 * share))] if share else []
@@ -313,7 +313,7 @@ class JobsMachine(World):
         assert found == self.run(self.store.ledger.balance(self.people[who]))
 
     def forget(self, who, *_):
-        """Delete a user and all of their data; a process that still runs their job is told so."""
+        """Delete a user and all of their data; a process that still runs their job learns of it."""
         self.run(self.delete(who))
         self.known = {job_id: known for job_id, known in self.known.items() if known.who != who}
         self.inbox_updates = {job_id: one for job_id, one in self.inbox_updates.items() if job_id in self.known}

@@ -32,7 +32,7 @@ QUESTIONS = {
 
 
 async def fill(database):
-    """Add thousands of ended jobs, and some open ones."""
+    """Add thousands of ended jobs, and some open jobs."""
     long_ago = now() - timedelta(days=9)
     usual = {"place_id": "here", "line": "", "params": "", "request": b"", "model": "demo", "cost": 1.0}
     users = [f"p{number}" for number in range(OVER)]

@@ -458,7 +458,7 @@ async def test_a_server_that_refuses_is_named_without_its_password():
 
 
 async def test_who_may_not_make_tables_is_told(url):
-    """A role without the right to create tables is told so."""
+    """A role without the right to create tables gets an error that names the missing permission."""
     if not url.startswith("postgresql"):
         pytest.skip("SQLite has no roles")
     server = make_url(url)

@@ -93,7 +93,7 @@ async def test_when_there_is_nothing_to_show(bot, state, problem, status):
 
 
 async def test_buttons_stand_in_one_order(bot):
-    """The buttons of a request and its picture have one order everywhere: generating commands first, destructive ones last."""
+    """The buttons of a request and its picture have one order everywhere: generating commands first, destructive commands last."""
     job, pictures = await bot.painted("a red circle")
     shown = job_card.job_view(msgspec.structs.replace(job, state="failed"), pictures)
     whole = in_order([*shown.pictures[0].buttons, *shown.buttons])

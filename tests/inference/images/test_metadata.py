@@ -115,7 +115,7 @@ def test_a_model_name_with_signs_is_quoted(name: str) -> None:
 @given(ANYTHING, ANYTHING)
 @settings(max_examples=300)
 def test_no_prompt_can_pretend_settings(prompt: str, negative: str) -> None:
-    """Whatever the prompts contain, the settings read back are the true ones, and the exact prompts are in the JSON."""
+    """Whatever the prompts contain, the settings read back are the true settings, and the exact prompts are in the JSON."""
     image = written(asked(prompt, negative))
     text = image.text["parameters"]
     (sampler,) = read_back(image).samplers

@@ -144,7 +144,7 @@ async def test_what_nobody_settled_is_given_back(limited, monkeypatch):
 
 
 async def test_grants_are_used_last_and_come_back_first(limited):
-    """Daily credits are used first, because they expire tomorrow; of returned credits the granted ones come back first."""
+    """Daily credits are used first, because they expire tomorrow; of returned credits, granted credits come back first."""
     ann = await user_of(limited)
     assert await limited.ledger.grant(ann, 5000) == Balance(10_000, 5000, 10_000)
     job = await begun(limited, ann, 12_000)

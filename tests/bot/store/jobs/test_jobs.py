@@ -151,7 +151,7 @@ async def test_two_claimers_never_get_one_job(store):
 
 
 async def test_a_beat_keeps_a_lease(store):
-    """A heartbeat renews the leases of the named jobs and reports the lost ones; leases of other jobs expire."""
+    """A heartbeat renews the leases of the named jobs and reports jobs that were lost; leases of other jobs expire."""
     ann = await user_of(store)
     first, second, third = [(await store.jobs.accept([new_job(ann)], "me"))[0] for _ in range(3)]
     for job in (first, second):

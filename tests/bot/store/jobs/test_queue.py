@@ -1,4 +1,4 @@
-"""The queue: moving one's own jobs, and pausing a user or a channel."""
+"""The queue: moving a user's own jobs, and pausing a user or a channel."""
 
 import asyncio
 import itertools
@@ -101,7 +101,7 @@ async def test_jobs_of_one_moment_can_be_moved(store, monkeypatch):
 
 
 async def test_many_moves_at_once_lose_nothing(store):
-    """However many moves, claims and cancellations overlap, each job keeps a position of its own."""
+    """However many moves, claims and cancellations overlap, no two jobs share a position."""
     ann = await user_of(store)
     jobs = list((await asked(store, ann, "abcdefgh")).values())
     chance = random.Random(7)

@@ -108,7 +108,7 @@ async def test_what_could_not_be_told_is_given_back(store):
 
 
 async def test_the_best_of_what_is_new(store):
-    """The most liked items come first, then the most used; all new items are counted, and no older ones."""
+    """The most liked items come first, then the most used; all new items are counted, and no older items."""
     ann, eve = await user_of(store), await user_of(store, "eve")
     old = await shared(store, "an old tree", ann)
     for words in ("a red circle", "a blue star", "a green boat"):

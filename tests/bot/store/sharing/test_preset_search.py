@@ -43,7 +43,7 @@ async def test_one_and_several_find_each_other(store):
 
 @pytest.mark.parametrize("words", ["", "circle", "circ"])
 async def test_of_many_the_newest_are_ranked(store, monkeypatch, words):
-    """If there are too many presets, both databases rank the same newest ones, and give them in one order on all pages."""
+    """If there are too many presets, both databases rank the same newest presets, and give them in one order on all pages."""
     monkeypatch.setattr("bot.store.sharing.preset_search._MOST_RANKED", 5)
     ann, bob = await user_of(store), await user_of(store, "bob")
     made = []

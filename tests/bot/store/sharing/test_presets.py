@@ -103,7 +103,7 @@ async def test_what_comes_in_at_once_is_all_there(store):
 
 
 async def test_versions_are_counted_one_by_one(store):
-    """Ten concurrent saves of one name make one preset with ten versions; tags and picture stay unless new ones are given."""
+    """Ten concurrent saves of one name make one preset with ten versions; tags and picture stay unless new values are given."""
     ann = await user_of(store)
     await store.presets.save(ann, "calm", Body(prompt="first"), tags=["Blue", "blue", "sea"])
     await asyncio.gather(*(store.presets.save(ann, "CALM", Body(prompt=f"{number}")) for number in range(9)))
