@@ -32,8 +32,7 @@ class Line:
         self.say(message | {"op": "answer", "n": question["n"]})
 
     async def ask(self, message: Message, seconds: float = 20.0) -> Message:
-        """Send a question and return its answer; raises `ConnectionError` if none comes, in which case it may have been carried out or not.
-        """
+        """Send a question and return its answer; raises `ConnectionError` if none comes: it may still have been carried out."""
         if self.is_gone:
             raise ConnectionError("the other end is gone")
         number = next(self._numbers)
