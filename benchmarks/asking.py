@@ -1,4 +1,4 @@
-"""Both sides of the engine benchmarks: Easel's engine from outside, and the stock pipelines that it is measured against."""
+"""Both sides of the engine benchmarks: a client of Easel's engine, and the stock pipelines it is compared with."""
 
 import asyncio
 import io
@@ -32,12 +32,12 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def demo() -> ModelInfo:
-    """Return the passport of the model that ships with Easel."""
+    """Return the model info of the model that ships with Easel."""
     return read_catalogue([], None, WEIGHTS)["demo"]
 
 
 class Asking:
-    """An engine in a thread with a loop of its own, so that plain functions can ask it. A context manager."""
+    """An engine in a thread with its own event loop, so that plain functions can call it. A context manager."""
 
     def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo]) -> None:
         self._settings, self._passports = settings, model_infos
@@ -69,7 +69,7 @@ class Asking:
                 await self._closing.wait()
 
     async def follow(self, request: PictureRequest, heard: Any = None) -> list[Event]:
-        """Return everything that is told about a request; `heard(event)` is called at once. Runs on the engine's loop."""
+        """Return all events of a request; `heard(event)` is called for each event as it arrives. Runs on the engine's loop."""
         assert self._engine is not None
         told: list[Event] = []
         async with aclosing(self._engine.run(request)) as events:
@@ -82,7 +82,7 @@ class Asking:
         return told
 
     def paint(self, requests: Sequence[PictureRequest]) -> list[Pixels]:
-        """Return the first picture of each of the requests, all asked for at the same time."""
+        """Return the first image of each request; all requests are submitted concurrently."""
 
         async def together() -> list[list[Event]]:
             return await asyncio.gather(*(self.follow(request) for request in requests))
@@ -106,7 +106,7 @@ class Stock:
         self._image = self._loaded.pipeline(family.pipeline(MODES["img2img"]))
 
     def paint(self, request: PictureRequest) -> Pixels:
-        """Paint one picture as anybody would with diffusers: words in, picture out."""
+        """Generate one image the way typical diffusers code does: prompt in, image out."""
         pipeline, more = self._text, {"width": request.width, "height": request.height}
         if request.inputs:
             pipeline = self._image
@@ -124,10 +124,10 @@ class Stock:
 
 
 def decoded(image: bytes) -> Pixels:
-    """Return an encoded picture as pixels."""
+    """Return an encoded image as pixels."""
     return np.asarray(Image.open(io.BytesIO(image)))
 
 
 def farthest(ours: Sequence[Pixels], theirs: Sequence[Pixels]) -> int:
-    """Return the largest difference of any channel of any pixel, of 255."""
+    """Return the largest difference of any channel of any pixel, on a scale of 0 to 255."""
     return max(int(np.abs(one.astype(int) - other.astype(int)).max()) for one, other in zip(ours, theirs, strict=True))

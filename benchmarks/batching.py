@@ -1,6 +1,7 @@
 """16 mixed requests through the engine, against stock pipelines called one by one.
 
-Steps from 8 to 24, five schedulers, a quarter image to image; every picture is compared with that of the lone stock run.
+The requests have 8 to 24 steps and five schedulers, and a quarter are image to image. Every image is compared with the image of the stock
+pipeline.
 """
 
 import sys
@@ -18,12 +19,12 @@ from inference.images.encode import png
 SCHEDULERS = ("euler", "dpm++ 2m", "heun", "euler a", "ddim")
 WORDS = ("a large red circle", "a blue star", "a green house", "a small pink heart")
 
-#: What is promised: at least so many times as fast, and no pixel farther off than this.
+#: The promise: at least this many times as fast, and no pixel differs by more than this.
 LEAST_RATIO, MOST_OFF = 2.0, 2
 
 
 def mixed(model_info: ModelInfo, width: int, height: int, source: bytes) -> list[PictureRequest]:
-    """Return the 16 requests, each of a person of their own."""
+    """Return the 16 requests, each from a different user."""
     return [
         PictureRequest(
             prompt=Prompt.plain(f"{WORDS[number % 4]} on a white background"),
@@ -43,7 +44,7 @@ def mixed(model_info: ModelInfo, width: int, height: int, source: bytes) -> list
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise held."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     model_info = demo()
     side = model_info.defaults.width
     stock = Stock(model_info, "cpu", torch.float32)

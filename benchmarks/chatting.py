@@ -1,4 +1,4 @@
-"""Easel as people meet it: `easel run` in a process of its own, and visitors who speak to its chat page over sockets."""
+"""Easel as users meet it: `easel run` in its own process, and visitors that use its chat page over sockets."""
 
 import json
 import os
@@ -19,14 +19,14 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 
-#: Longer than a start takes on a slow disk; whoever waits so long has failed.
+#: Seconds; longer than a start takes on a slow disk, so a longer wait is a failure.
 PATIENCE = 120.0
 
 
 class Served:
-    """`easel run` on a port of its own, with its store in `folder`; a context manager. `began` is when its process was started.
+    """`easel run` on its own port, with its store in `folder`; a context manager. `began` is the time when its process was started.
 
-    `module` is what is run in place of Easel's own command, with its arguments.
+    `module` is the module to run instead of Easel's own command, with its arguments.
     """
 
     def __init__(self, folder: Path, module: Sequence[str] = ("adapters.cli", "run")) -> None:
@@ -35,7 +35,7 @@ class Served:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         settings = {"WEB__PORT": str(self.port), "STORE__URL": f"sqlite+aiosqlite:///{folder}/easel.db", "FILES__URL": f"{folder}/files"}
-        # Where Python may not keep what it compiled, every start would compile Easel again, but not the installed libraries.
+        # If Python may not write bytecode, every start compiles Easel again, but not the installed libraries.
         apart = ("EASEL__", "PYTHONDONTWRITEBYTECODE")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(apart)}
         self._environment = plain | {f"EASEL__{name}": value for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
@@ -55,7 +55,7 @@ class Served:
         self._process.wait(timeout=30)
 
     def kill(self) -> None:
-        """End the chat process and its workers at once, as a power failure would."""
+        """Kill the chat process and its workers at once, as a power failure would."""
         assert self._process is not None
         chat = psutil.Process(self._process.pid)
         for process in (*chat.children(recursive=True), chat):
@@ -63,20 +63,20 @@ class Served:
         self._process.wait(timeout=30)
 
     def megabytes(self) -> float:
-        """Return the memory that the chat process itself holds now, without its worker."""
+        """Return the memory that the chat process holds now, without its workers."""
         assert self._process is not None
         return float(psutil.Process(self._process.pid).memory_info().rss / 1e6)
 
 
 class Visitor:
-    """Somebody with a browser: keeps the cookie and the page's token, and says lines."""
+    """A user with a browser: keeps the cookie and the page's token, and sends lines."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._headers: dict[str, str] = {}
 
     def enter(self) -> None:
-        """Open the page, waiting for the server to be there."""
+        """Open the page; wait until the server is reachable."""
         deadline = time.perf_counter() + PATIENCE
         while True:
             try:
@@ -93,7 +93,7 @@ class Visitor:
         self._headers["X-Easel-Token"] = found[1].decode()
 
     def moved(self, port: int) -> None:
-        """Go to the same page at another port, with the same cookie."""
+        """Move to the same page at another port, with the same cookie."""
         self._port = port
 
     def page(self) -> str:
@@ -101,7 +101,7 @@ class Visitor:
         return self._ask("GET", "/")[1].decode()
 
     def say(self, line: str) -> list[str]:
-        """Say a line and return the ids of the jobs that were accepted."""
+        """Send a line and return the ids of the accepted jobs."""
         boundary = "line"
         body = "".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -117,7 +117,7 @@ class Visitor:
         self._ask("POST", "/press", urlencode({"wire": wire, "key": os.urandom(8).hex()}).encode(), "application/x-www-form-urlencoded")
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what the page would hear, on a connection of its own: the event's name and its data."""
+        """Yield the name and the data of each event that the page would receive, on a separate connection."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         connection.request("GET", "/events", headers=self._headers)
         stream, name = connection.getresponse(), ""
@@ -133,7 +133,7 @@ class Visitor:
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[HTTPResponse, bytes]:
         origin = {"Origin": f"http://127.0.0.1:{self._port}", "Content-Type": kind} if body is not None else {}
-        # A connection for each request: the server closes those that were silent for some seconds, which painting takes.
+        # A new connection for each request: the server closes connections that are idle for some seconds, and generating takes longer.
         connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         with closing(connection):
             connection.request(method, path, body, self._headers | origin)

@@ -1,4 +1,4 @@
-"""Commands a second, and how long each waits for its acknowledgement, while pictures are being painted all the time."""
+"""Commands per second, and how long each waits for its acknowledgement, while pictures are being generated all the time."""
 
 import statistics
 import sys
@@ -12,7 +12,7 @@ from benchmarks.measure import report
 
 VISITORS, SECONDS = 8, 15.0
 
-#: Above this an acknowledgement counts as a defect: platforms give three seconds, their own way takes most of one.
+#: Seconds. A slower acknowledgement counts as a defect: platforms allow three seconds, and the network takes most of one.
 LIMIT = 0.1
 
 LINES = ("/queue", "/explain a red circle --steps 8", "/history circle", "/imagine a red circle --steps 2", "/help imagine")
@@ -25,17 +25,17 @@ def _busy(visitor: Visitor, until: float, waited: list[float]) -> None:
         visitor.say(LINES[turn % len(LINES)])
         waited.append(time.perf_counter() - began)
         turn += 1
-        # As fast as eight people who all type without a pause, and no faster: this is about waiting, not about flooding.
+        # As fast as eight users who all type without a pause, and no faster: this measures waiting, not flooding.
         time.sleep(0.02)
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the limit was kept."""
+    """Measure and report; the exit status tells whether the limit was kept."""
     with TemporaryDirectory() as folder, Served(Path(folder)) as served:
         visitors = [Visitor(served.port) for _ in range(VISITORS)]
         for visitor in visitors:
             visitor.enter()
-        # Painting has begun before anything is measured, and goes on through all of it.
+        # The engine is busy before the measurement starts, and stays busy throughout.
         (job,) = visitors[0].say("/imagine a red circle --steps 60 --count 16")
         next(data for name, data in visitors[0].events() if name == "progress" and data["id"] == job)
         waited: list[float] = []

@@ -1,9 +1,9 @@
-"""`kill -9`, hundreds of times, of whatever works at the moment: engine workers, chat processes, and the PostgreSQL server itself.
+"""`kill -9`, hundreds of times, of running processes: engine workers, chat processes, and the PostgreSQL server itself.
 
-Persons ask for pictures on a platform that stands in for a real one (it never dies, and remembers all that was ever shown) while
-processes are killed at random. Whoever got no answer asks again with the same key, as platforms do. Promised is that every request
-that was said to be accepted ends, is shown once and charged once; a request may fail where it was in work when its worker was killed
-more than once, and is then told why and given its credits back. `--long` is ten times as much.
+Users request pictures on a stand-in for a real platform (it never dies, and remembers everything it ever showed) while processes are killed
+at random. A user who gets no answer retries with the same key, as platforms do. The promise is that every request that was reported as
+accepted ends, is shown once and charged once. A request may fail if it was running when its worker was killed more than once; then the user
+gets the reason and a refund. `--long` runs ten times as much.
 """
 
 import argparse
@@ -32,21 +32,21 @@ from bot.store.store import Store
 
 PERSONS = 15
 
-#: Jobs that are asked for and not over at a time.
+#: The most jobs that are open at the same time.
 _WINDOW = 30
 
-#: The last kill comes when this share of the jobs is over: afterwards there is still work to go wrong.
+#: The last kill comes when this share of the jobs has ended: the remaining jobs can still go wrong.
 _LAST_KILL = 0.95
 
-#: Leases of a job: long enough for a busy machine, short enough for a test. Who died is noticed at once all the same.
+#: Lease of a job: long enough for a busy machine, short enough for a test. Deaths are noticed at once regardless of it.
 _LEASE_SECONDS = 6.0
 
-#: Nothing moves for so long only where something is lost.
+#: If nothing moves for this long, something is lost.
 _QUIET_SECONDS = 60.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How much is asked for and killed; `servers` are kills of the database server, `chats` the chat processes that share the store."""
+    """How many jobs and kills there are; `servers` counts kills of the database server, `chats` the chat processes that share the store."""
 
     name: str
     jobs: int
@@ -64,7 +64,7 @@ PLANS = (Plan("sqlite", 3000, 300), Plan("postgresql", 1200, 100, servers=20, ch
 
 
 class Driver:
-    """Asks, kills, and waits for the end."""
+    """Sends requests, kills processes, and waits for the end."""
 
     def __init__(self, plan: Plan, platform: Platform, chats: list[Chat], server: Server | None, chance: random.Random) -> None:
         self._plan = plan
@@ -72,13 +72,13 @@ class Driver:
         self._chats = chats
         self._server = server
         self._chance = chance
-        #: The accepted jobs by their keys, and moments of kills by what was killed.
+        #: The accepted jobs by their keys, and the moment and the target of each kill.
         self.accepted: dict[str, str] = {}
         self.refused: list[str] = []
         self.kills: list[tuple[float, str]] = []
 
     async def run(self) -> bool:
-        """Ask for everything while processes are killed, and return whether everything was accepted; not where nothing moves any more."""
+        """Send all requests while processes are killed; return True when all are sent, or False if nothing moves any more."""
         doing = {asyncio.create_task(self._kill())}
         try:
             for number in range(self._plan.jobs):
@@ -93,7 +93,7 @@ class Driver:
         return True
 
     async def _ask(self, number: int) -> None:
-        """Ask for a picture until it is accepted; now and then take it back."""
+        """Request a picture until the request is accepted; cancel it in some cases."""
         kind = self._chance.choice((REPLY, REPLY, NUMBERED, BLIND))
         user = f"person {self._chance.randrange(PERSONS)}"
         asked = {"op": "ask", "person": user, "place": f"{kind} of {user}", "key": f"update {number}"}
@@ -111,7 +111,7 @@ class Driver:
             await self._answered({**asked, "command": "cancel", "given": {"job": job}, "key": f"cancel {number}"})
 
     async def _answered(self, asked: dict[str, object]) -> dict[str, object]:
-        """Return the answer to a question that is asked again until somebody has one."""
+        """Repeat a question until a chat process answers it, and return the answer."""
         while True:
             try:
                 if self._platform.lines:
@@ -123,7 +123,7 @@ class Driver:
             await asyncio.sleep(0.1)
 
     async def _kill(self) -> None:
-        """Kill something whenever so many jobs are over that it is its time."""
+        """Kill a process or the server at random points of the progress."""
         last = _LAST_KILL * self._plan.jobs
         whats = [*["process"] * self._plan.kills, *["server"] * self._plan.servers]
         for moment, what in sorted((self._chance.uniform(0, last), what) for what in whats):
@@ -132,7 +132,7 @@ class Driver:
             await (self._kill_server() if what == "server" else self._kill_process())
 
     async def _kill_process(self) -> None:
-        """Kill a worker or, two times of five, a chat process."""
+        """Kill a worker or, in two of five cases, a chat process."""
         while True:
             chat = self._chance.choice(self._chats)
             if self._chance.random() < 0.4:
@@ -156,7 +156,7 @@ class Driver:
         await asyncio.to_thread(self._server.start)
 
     def recoveries(self) -> dict[str, float]:
-        """Return the longest time from a kill to the next end that people were shown, by what was killed."""
+        """Return the longest time from a kill to the next end shown to users, by target of the kill."""
         ends, longest = sorted(self._platform.moments.values()), dict[str, float]()
         for moment, what in self.kills:
             if (after := next((end for end in ends if end > moment), None)) is not None:
@@ -165,7 +165,7 @@ class Driver:
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What came of a plan."""
+    """The results of a plan."""
 
     verdict: Verdict
     went_on: bool
@@ -180,7 +180,7 @@ class Figures(msgspec.Struct, frozen=True):
         return self.went_on and not self.verdict.broken and not self.refused
 
     def told(self) -> dict[str, object]:
-        """Return the figures as one says them."""
+        """Return the figures for the report."""
         one = self.verdict
         return {
             **{"jobs": one.jobs, "kills": sum(self.kills.values()), **{f"kills_of_{what}s": count for what, count in self.kills.items()}},
@@ -200,7 +200,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 async def carried_out(plan: Plan, folder: Path, url: str, server: Server | None, chance: random.Random) -> Figures:
-    """Carry out a plan and return what came of it."""
+    """Run a plan and return its results."""
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(url))
@@ -208,7 +208,7 @@ async def carried_out(plan: Plan, folder: Path, url: str, server: Server | None,
         store = Store.of(database, BlobStore(str(folder / "files")), POLICY)
         platform = Platform(folder, chance)
         setup = Setup(url, str(folder / "files"), platform.socket, plan.workers, lease=_LEASE_SECONDS)
-        # In this order: when the platform hangs up the chat processes end by themselves.
+        # The order matters: the chat processes exit when the platform hangs up.
         chats = [await stack.enter_async_context(Chat(setup, folder / f"chat {number}.log")) for number in range(plan.chats)]
         await stack.enter_async_context(platform)
         driver = Driver(plan, platform, chats, server, chance)
@@ -221,7 +221,7 @@ async def carried_out(plan: Plan, folder: Path, url: str, server: Server | None,
 
 
 def run(plan: Plan, folder: Path, seed: int) -> Figures | None:
-    """Carry out a plan on its database; nothing where PostgreSQL's programs are not here."""
+    """Run a plan on its database; return `None` if PostgreSQL's programs are not installed."""
     folder.mkdir(parents=True)
     chance = random.Random(f"{seed} {plan.name}")
     with ExitStack() as stack:
@@ -236,7 +236,7 @@ def run(plan: Plan, folder: Path, seed: int) -> Figures | None:
 
 
 def main() -> int:
-    """Carry out both plans and report; the exit status says whether every promise was kept."""
+    """Run both plans and report; the exit status tells whether every promise was kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--long", action="store_true", help="the whole plan, not a tenth")
     parser.add_argument("--part", type=int, default=10, help="how much: one of so many parts of the plan; 10 unless given")
@@ -261,7 +261,7 @@ def main() -> int:
 
 
 def _together(told: dict[str, object]) -> dict[str, float]:
-    """Return the figures of all databases as one: sums, and of recoveries the longest."""
+    """Return the combined figures of all databases: sums, and the longest of all recoveries."""
     figures = [one for one in told.values() if isinstance(one, dict)]
     summed = ("jobs", "kills", "lost", "shown_twice", "charged_twice", "ledger_mistakes", "retried", "failed", "failed_by_kills", "seconds")
     return {name: sum(one[name] for one in figures) for name in summed} | {

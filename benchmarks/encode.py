@@ -1,7 +1,7 @@
-"""Easel's PNG writer against Pillow's default PNG save: how much sooner a finished picture is a file.
+"""Easel's PNG writer against Pillow's default PNG save: how much sooner a finished image is a file.
 
-The picture is natural-like: soft shapes of many colours under the fine grain of a camera. Pillow at level 1 and a JPEG stand
-beside it for orientation. Every file is decoded again and compared with the pixels.
+The image looks natural: soft shapes of many colours under fine camera grain. Pillow at level 1 and a JPEG are measured for orientation.
+Every PNG is decoded and compared with the pixels.
 """
 
 import io
@@ -17,7 +17,7 @@ SIDES = (1024, 128)
 
 
 def natural(side: int, seed: int = 7) -> Pixels:
-    """Return a square picture of soft shapes with camera-like grain."""
+    """Return a square image of soft shapes with camera-like grain."""
     random = np.random.default_rng(seed)
     down, across = np.mgrid[0:side, 0:side] / side
     picture = random.normal(0, 3, (side, side, 3))
@@ -29,14 +29,14 @@ def natural(side: int, seed: int = 7) -> Pixels:
 
 
 def main() -> None:
-    """Measure both sizes and print the report; the ratio is that of the large one."""
+    """Measure both sizes and print the report; the ratio is that of the larger size."""
     figures = {side: _measured(natural(side)) for side in SIDES}
     large = figures[SIDES[0]]
     report(ratio=large["times_default"], **{f"side_{side}": found for side, found in figures.items()})
 
 
 def _measured(pixels: Pixels) -> dict[str, float]:
-    """Return times in milliseconds and sizes in bytes of every way, and how many times as fast as the others ours is."""
+    """Return times in milliseconds and sizes in bytes for each method, and how many times faster ours is than each of the others."""
     image = Image.fromarray(pixels)
     ways: dict[str, Callable[[], bytes]] = {
         "default": lambda: _saved(image),
@@ -60,7 +60,7 @@ def _saved(image: Image.Image, **options: int) -> bytes:
 
 
 def _exact(file: bytes, pixels: Pixels) -> bytes:
-    """Return the file after checking that it holds these pixels."""
+    """Return the file after checking that it decodes to these pixels."""
     with Image.open(io.BytesIO(file)) as image:
         if not np.array_equal(np.asarray(image), pixels):
             raise SystemExit("the decoded pixels differ")

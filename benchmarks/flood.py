@@ -32,14 +32,14 @@ MODELS = ("red", "green", "blue")
 SWAP_SECONDS = 6.0
 FLOOD_AT, UNTIL = 600.0, 7200.0
 
-#: Between how many persons gaps are watched: those who flood, and as many of the others as make up this number.
+#: How many users the gap is measured between: the flooding users, and other users up to this number.
 WATCHED = 16
 
 MOST_WAIT, MOST_GAP, LEAST_JAIN, MOST_SWAPS = 0.01, 1.0, 0.98, 0.55
 
 
 class Flood(msgspec.Struct, frozen=True):
-    """Somebody who asks for `jobs` at once, each of `low` to `high` device seconds."""
+    """A user who submits `jobs` jobs at once, each of `low` to `high` device seconds."""
 
     weight: float
     jobs: int
@@ -47,7 +47,7 @@ class Flood(msgspec.Struct, frozen=True):
     high: float
 
 
-#: Six who flood together, for about as long.
+#: Six users who flood together, each for about as long.
 RIVALS = (
     Flood(1.0, 250, 1.0, 3.0),
     Flood(1.0, 60, 8.0, 12.0),
@@ -59,9 +59,9 @@ RIVALS = (
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What is simulated: `lights` persons who want a job every so many seconds, and floods, each `devices` times as long.
+    """A simulated setting: `lights` users who submit a job every `every` seconds, and floods; each flood has `devices` times its jobs.
 
-    Costs are estimated wrongly by up to `off`. `promised` are the figures that must hold.
+    Cost estimates are wrong by up to `off`. `promised` names the figures that must hold.
     """
 
     name: str
@@ -87,7 +87,7 @@ SETTINGS = (
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job: when it is asked for, what it costs, and what that is thought to be."""
+    """A job: when it is submitted, what it costs, and its estimated cost."""
 
     id: str
     user: int
@@ -104,20 +104,20 @@ class OneLine:
         self._line: deque[Job] = deque()
 
     def put(self, job: Job) -> None:
-        """Take a job into the line."""
+        """Add a job to the queue."""
         self._line.append(job)
 
     def take(self, _: str) -> Job | None:
-        """Return the oldest job, whatever is loaded."""
+        """Return the oldest job, whatever model is loaded."""
         return self._line.popleft() if self._line else None
 
     def end(self, job: Job) -> None:
-        """Learn nothing from the end of a job."""
+        """Do nothing: the end of a job teaches this policy nothing."""
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody's tag and line, and for the bound of the gap their dearest job and the largest corrections."""
+    """A user's virtual finish and queue; for the bound of the gap also their most expensive job and the largest corrections."""
 
     weight: float
     tag: float = 0.0
@@ -128,12 +128,12 @@ class Person:
     down: float = 0.0
 
     def slack(self, devices: int) -> float:
-        """Return this person's part in the bound, in device seconds over the weight."""
+        """Return this user's part of the bound, in device seconds divided by the weight."""
         return (self.dearest + (devices - 1) * (self.up + self.down)) / self.weight
 
 
 class Gaps:
-    """How far apart any two come while both wait."""
+    """How far the charges of any two users drift apart while both have queued jobs."""
 
     def __init__(self, people: Sequence[Person]) -> None:
         self._people = people
@@ -142,7 +142,7 @@ class Gaps:
         self.widest: dict[tuple[int, int], float] = {}
 
     def join(self, number: int) -> None:
-        """Somebody has something waiting from now on."""
+        """Record that a user has queued jobs from now on."""
         if number < WATCHED:
             for other in self._waiting:
                 self._spans.pop((min(number, other), max(number, other)), None)
@@ -150,7 +150,7 @@ class Gaps:
             self.moved(number)
 
     def moved(self, number: int) -> None:
-        """Somebody was charged."""
+        """Record that a user was charged."""
         if number not in self._waiting:
             return
         for other in self._waiting - {number}:
@@ -161,7 +161,7 @@ class Gaps:
             self.widest[pair] = max(self.widest.get(pair, 0.0), high - low)
 
     def leave(self, number: int) -> None:
-        """Somebody's line is empty."""
+        """Record that a user's queue is empty."""
         self._waiting.discard(number)
 
     def worst(self, devices: int, window: float) -> float:
@@ -184,7 +184,7 @@ class Turns:
         self._share = [0.0] * len(setting.floods)
 
     def put(self, job: Job) -> None:
-        """Take a job into its person's line."""
+        """Add a job to its user's queue."""
         user = self._people[job.user]
         self._jobs[job.id] = job
         user.line.append(Waiting(job.id, job.model, job.estimate))
@@ -194,7 +194,7 @@ class Turns:
             self._gaps.join(job.user)
 
     def take(self, loaded: str) -> Job | None:
-        """Return the job that is next, and charge for it."""
+        """Return the next job, and charge for it."""
         heads = [Head(str(one), tag, tuple(islice(self._people[one].line, self._reach))) for tag, one in islice(self._order, HEADS)]
         choice = choose(heads, (loaded,), self._clock, self._window, self._reach)
         if choice is None:
@@ -213,7 +213,7 @@ class Turns:
         return job
 
     def end(self, job: Job) -> None:
-        """Put right what a job was thought to cost."""
+        """Correct the charge from the estimated to the real cost."""
         if more := job.cost - job.estimate:
             user = self._people[job.user]
             user.dearest, user.up, user.down = max(user.dearest, job.cost), max(user.up, more), max(user.down, -more)
@@ -246,7 +246,7 @@ class Turns:
         self._gaps.moved(number)
 
     def _book(self, job: Job) -> None:
-        """Count what those who flood get, for as long as all of them have something waiting."""
+        """Add up the shares of the flooding users while all of them have queued jobs."""
         floods = self._setting.floods
         if len(floods) < 2 or job.user >= len(floods) or not all(one.line for one in self._people[: len(floods)]):
             return
@@ -258,7 +258,7 @@ class Turns:
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a history: waits in seconds of those who do not flood and of those who do; of turns, gap and evenness."""
+    """The results of a history: waits in seconds of other users and of flooding users; with fair queueing also gap and evenness."""
 
     light: tuple[float, float, float]
     flood: float
@@ -276,7 +276,7 @@ POLICIES: dict[str, Callable[[Setting], OneLine | Turns]] = {
 
 
 def asked(setting: Setting, chance: random.Random) -> deque[Job]:
-    """Return everything that will be asked for, in the order of time."""
+    """Return all jobs that will be submitted, in order of time."""
     params_list = []
     for user, flood in enumerate(setting.floods):
         params_list += [(FLOOD_AT, user, chance.uniform(flood.low, flood.high)) for _ in range(flood.jobs * setting.devices)]
@@ -293,9 +293,9 @@ def asked(setting: Setting, chance: random.Random) -> deque[Job]:
 
 
 def live(setting: Setting, coming: deque[Job], lines: OneLine | Turns) -> tuple[tuple[list[float], list[float]], int, float]:
-    """Live through a history: waits of those who do not flood and of those who do, models loaded, seconds to the end.
+    """Simulate a history: return the waits of other users and of flooding users, the number of model loads, and the seconds to the end.
 
-    When something comes an idle device asks, one that has the model where there is one.
+    When a job arrives, an idle device asks for work, preferably one that has the job's model loaded.
     """
     loaded, idle = [""] * setting.devices, set(range(setting.devices))
     ends: list[tuple[float, int, Job]] = []
@@ -322,7 +322,7 @@ def live(setting: Setting, coming: deque[Job], lines: OneLine | Turns) -> tuple[
 
 
 def outcome(setting: Setting, seed: int, policy: Callable[[Setting], OneLine | Turns]) -> Outcome:
-    """Return what comes of one history under a policy."""
+    """Return the results of one history under a policy."""
     lines = policy(setting)
     waits, swaps, end = live(setting, asked(setting, random.Random(seed)), lines)
     light, flood = (statistics.quantiles(one or [0.0, 0.0], n=20, method="inclusive") for one in waits)
@@ -331,7 +331,7 @@ def outcome(setting: Setting, seed: int, policy: Callable[[Setting], OneLine | T
 
 
 def mean(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the means over seeds; of gap and evenness the worst."""
+    """Return the means over all seeds; for gap and evenness the worst."""
     light = tuple(statistics.fmean(one.light[position] for one in outcomes) for position in range(3))
     flood, swaps, end = (statistics.fmean(getattr(one, name) for one in outcomes) for name in ("flood", "swaps", "end"))
     jain = min((one.jain for one in outcomes if one.jain is not None), default=None)
@@ -339,7 +339,7 @@ def mean(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def compare(setting: Setting) -> dict[str, float]:
-    """Simulate a setting under every policy, print what came of it and return the figures that are promised of it."""
+    """Simulate a setting under every policy, print the results and return its promised figures."""
     means: dict[str, Outcome] = {}
     print(f"\n{setting.name}")
     for name, policy in POLICIES.items():
@@ -359,7 +359,7 @@ def compare(setting: Setting) -> dict[str, float]:
 
 
 def main() -> int:
-    """Simulate and report; the exit status says whether the promises held."""
+    """Simulate and report; the exit status tells whether the promises were kept."""
     began = time.perf_counter()
     print("                    light p50     p95     max  flood p95    loads       end  gap/bd    Jain")
     found = [compare(setting) for setting in SETTINGS]

@@ -1,8 +1,8 @@
-"""The batching benchmark on the true SD 1.5 and SDXL architectures, with random weights, on a GPU where there is one.
+"""The batching benchmark on the real SD 1.5 and SDXL architectures, with random weights, on a GPU if there is one.
 
-Time does not depend on what the weights are, only on their shapes; random normal values keep clocks and power as they are with
-real ones. The share of the matrix rate is the denoiser's floating point operations over the time, divided by the rate of a plain
-8192 x 8192 matrix product measured in the same run.
+Time does not depend on the values of the weights, only on their shapes; random normal values keep clocks and power as they are with real
+weights. The share of the matrix rate is the denoiser's floating point operations over the time, divided by the rate of a plain 8192 x 8192
+matrix product measured in the same run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tools.demo_model.build import make_tokenizer
 #: Operations of one denoiser row in units of 10^12, by family and side (counted on the architectures, attention included).
 TFLOP = {("sd1", 512): 0.803, ("sdxl", 1024): 6.761}
 
-#: What is promised at 512 pixels.
+#: The promise at 512 pixels.
 LEAST_RATIO = 4.0
 
 
@@ -97,7 +97,7 @@ def make_sdxl() -> Any:
 
 
 def matrix_rate(device: str) -> float:
-    """Return the rate of a plain bfloat16 matrix product in units of 10^12 operations a second."""
+    """Return the rate of a plain bfloat16 matrix product in units of 10^12 operations per second."""
     side = 8192
     one, other = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     seconds = []
@@ -112,7 +112,7 @@ def matrix_rate(device: str) -> float:
 
 def _requests(model_info: ModelInfo) -> list[PictureRequest]:
     side = model_info.defaults.width
-    # Without image to image: a random autoencoder makes no source worth painting over.
+    # Without image to image: a random autoencoder produces no usable source image.
     return [request for request in mixed(model_info, side, side, b"") if not request.inputs]
 
 
@@ -129,14 +129,14 @@ def measured(name: str, pipeline: Any, folder: Path, device: str) -> dict[str, o
         off = farthest(engine.paint(requests), [stock.paint(request) for request in requests])
         run = race(lambda: engine.paint(requests), lambda: [stock.paint(request) for request in requests], repeats=5)
     shutil.rmtree(folder)
-    # Heun makes two calls a step but for the last; guidance makes two rows of each.
+    # Heun makes two calls per step except in the last; guidance makes two rows per call.
     calls = sum(2 * one.steps - 1 if one.scheduler == "heun" else one.steps for one in requests)
     share = 2 * calls * TFLOP.get((model_info.family, side), 0.0) / run.ours.median / rate
     return {"model": name, "side": side, "ratio": run.ratio, "farthest_pixel": off, "share_of_matrix_rate": share, "matrix_tflops": rate}
 
 
 def main() -> int:
-    """Measure both architectures and report the first one's ratio."""
+    """Measure both architectures and report the ratio of the first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["sd15", "sdxl"], action="append")
     chosen = parser.parse_args().only or ["sd15", "sdxl"]

@@ -1,9 +1,9 @@
-"""The prompt grammar against its limit: how many times faster than 50 ms the slowest of 100,000 hostile texts is read.
+"""The prompt grammar against its limit: how many times faster than 50 ms the slowest of 100,000 hostile texts is parsed.
 
-The texts are strings of the grammar's own signs and of those known to stall other parsers, most of them short, every hundredth as
-long as a prompt may be. Each is read as a line with flags, as several prompts and as a prompt; the garbage collector stays on. A text
-that takes more than a tenth of the limit is read again, and its best time counts: what a busy machine does in between is not the
-grammar's.
+The texts are strings of the grammar's own signs and of signs known to stall other parsers. Most are short, and every hundredth is as long
+as a prompt may be. Each is parsed as a line with flags, as several prompts and as a prompt; the garbage collector stays on. A text that
+takes more than a tenth of the limit is parsed again, and its best time counts, because delays by a busy machine are not the grammar's
+fault.
 """
 
 import gc
@@ -57,7 +57,7 @@ def hostile(rng: random.Random, number: int) -> str:
 
 
 def seconds(text: str, rng: random.Random) -> float:
-    """Return how long a text takes to be read in every way."""
+    """Return how long it takes to parse a text in every way."""
     start = time.perf_counter()
     for way in (lambda: binding.parse_flags(text, PARAMS), lambda: grammar.split(text), lambda: grammar.read(text, rng)):
         try:
@@ -68,7 +68,7 @@ def seconds(text: str, rng: random.Random) -> float:
 
 
 def main() -> None:
-    """Read the texts and report the slowest."""
+    """Parse the texts and report the slowest."""
     rng = random.Random(22)
     slowest, slowest_text, total = 0.0, "", 0.0
     gc.freeze()

@@ -1,8 +1,8 @@
-"""Twenty commands a second from five hundred persons through the chat page, for five minutes, and painting that takes no time.
+"""Twenty commands a second from five hundred users through the chat page for five minutes, with an engine that takes almost no time.
 
-Everything is the product's own but the worker processes, which paint a picture in 50 ms; pages that are open hear what becomes of
-it. No command may fail or wait for longer than a quarter of a second in 99 of 100 cases, every job has to be done at the end, and the
-chat process must not grow: by no more than 20 MB after the first tenth of the time.
+Everything is the product's own except the worker processes, which generate a picture in 50 ms. Open pages receive the events of their jobs.
+No command may fail, 99 of 100 commands must be answered within a quarter of a second, every job must be done at the end, and the chat
+process must not grow by more than 20 MB after the first tenth of the time.
 """
 
 import argparse
@@ -28,15 +28,15 @@ from bot.store.tables.core import JobRow
 
 RATE, PERSONS, PAGES, WORKERS = 20.0, 500, 20, 2
 
-#: What is promised: seconds to the answer in 99 of 100 cases, megabytes of growth.
+#: The promise: seconds to the answer in 99 of 100 cases, and megabytes of growth.
 MOST_SECONDS, MOST_GROWTH = 0.25, 20.0
 
-#: Nine of ten commands paint.
+#: Nine of ten commands generate pictures.
 LINES = (*["/imagine a red circle on blue"] * 6, *["/imagine two green squares --steps 20 --seed 7"] * 3, "/queue")
 
 
 class Load:
-    """Visitors who speak one after the other, and what they waited."""
+    """Visitors who send lines in turn, and how long each line waited."""
 
     def __init__(self, served: Served, users: int) -> None:
         self._served = served
@@ -47,7 +47,7 @@ class Load:
         self.memory: list[tuple[float, float]] = []
 
     def enter(self) -> None:
-        """Have everybody open their page, and some keep it open."""
+        """Open the page of every visitor, and keep some pages open."""
         self.visitors[0].enter()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(Visitor.enter, self.visitors[1:]))
@@ -55,7 +55,7 @@ class Load:
             threading.Thread(target=_follow, args=(visitor,), daemon=True).start()
 
     def run(self, seconds: float) -> None:
-        """Speak for so long, at the same pace however long the answers take."""
+        """Send lines for this many seconds, at the same pace however long the answers take."""
         began = time.perf_counter()
         with ThreadPoolExecutor(64) as pool:
             for number in range(int(seconds * RATE)):
@@ -74,7 +74,7 @@ class Load:
         self.waited.append(time.perf_counter() - began)
 
     def grown(self, seconds: float) -> tuple[float, float]:
-        """Return the megabytes after the first tenth of the time, and at the end: of each the median of a tenth."""
+        """Return the megabytes after the first tenth of the time, and at the end: the median of a tenth for each."""
         tenth = seconds / 10
         early = [size for moment, size in self.memory if tenth <= moment < 2 * tenth]
         late = [size for moment, size in self.memory if moment >= 9 * tenth]
@@ -88,7 +88,7 @@ def _follow(visitor: Visitor) -> None:
 
 
 async def _ended(folder: Path, jobs: int) -> Counter[str]:
-    """Return how many jobs are in which state once all are done, or when that takes too long."""
+    """Return how many jobs are in each state, once all are done or the wait takes too long."""
     async with Database(f"sqlite+aiosqlite:///{folder}/easel.db") as database:
         until = time.monotonic() + PATIENCE
         while True:
@@ -100,10 +100,10 @@ async def _ended(folder: Path, jobs: int) -> Counter[str]:
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promises were kept."""
+    """Measure and report; the exit status tells whether the promises were kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=300.0, help="how long")
-    parser.add_argument("--persons", type=int, default=PERSONS, help="how many speak")
+    parser.add_argument("--users", "--persons", dest="users", type=int, default=PERSONS, help="how many speak")
     given = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""One lone request through the engine, worker process, encoding and all, against the bare pipeline call."""
+"""One lone request through the engine, including worker process and encoding, against the bare pipeline call."""
 
 import sys
 
@@ -9,12 +9,12 @@ from benchmarks.batching import mixed
 from benchmarks.measure import race, report
 from inference.contract.settings import EngineSettings
 
-#: What is promised: nobody who paints alone is slower for what the others gain.
+#: The promise: a user who is alone is not slowed down by what makes batches fast.
 LEAST_RATIO = 0.97
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise held."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     model_info = demo()
     stock = Stock(model_info, "cpu", torch.float32)
     request = mixed(model_info, model_info.defaults.width, model_info.defaults.height, b"")[2]

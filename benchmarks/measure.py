@@ -1,4 +1,4 @@
-"""The measuring tool of all benchmarks: two callables take turns, medians are compared."""
+"""The measuring tool of all benchmarks: two callables take turns, and their medians are compared."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Seconds per call: the median of the repeats, and how far the middle half of them lies apart, as a share of the median."""
+    """Seconds per call: the median of the repeats, and the width of the middle half of them, as a share of the median."""
 
     median: float
     spread: float
@@ -42,9 +42,9 @@ def race(
     at_least: float = 0.02,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Race:
-    """Return the timings of both callables, each called in turn with the other.
+    """Return the timings of both callables, called in turns.
 
-    One repeat calls a quick one as often as it takes to fill about `at_least` seconds. A first call of each warms it up and is
+    A repeat of a quick callable calls it as often as it takes to fill about `at_least` seconds. The first call of each is a warm-up and is
     not counted.
     """
     if repeats < 5:
@@ -58,7 +58,7 @@ def race(
 
 
 def report(*, ratio: float | None, **figures: object) -> None:
-    """Print the result as one JSON object, ratio first; it must be the last thing that a benchmark prints."""
+    """Print the result as one JSON object, ratio first; this must be the last output of a benchmark."""
     told = {"ratio": ratio, **figures}
     print(json.dumps({name: _short(figure) for name, figure in told.items()}), flush=True)
 
@@ -76,7 +76,7 @@ def _seconds(one: Callable[[], object], number: int, clock: Callable[[], float])
 
 
 def _short(figure: object) -> object:
-    """Return the figure with four significant digits, also inside of what holds figures."""
+    """Return the figure with four significant digits, also inside containers."""
     if isinstance(figure, float):
         return float(f"{figure:.4g}")
     if isinstance(figure, dict):

@@ -1,4 +1,4 @@
-"""Easel whole, from a line typed in the chat page to the finished card, against the bare pipeline call for the same picture."""
+"""All of Easel, from a line typed in the chat page to the finished card, against the bare pipeline call for the same picture."""
 
 import sys
 from pathlib import Path
@@ -12,15 +12,15 @@ from benchmarks.measure import race, report
 from bot.prompting import grammar
 from inference.contract.request import PictureRequest
 
-#: What is promised: at most 5 % of the picture's own time.
+#: The promise: an overhead of at most 5 % of the time of the pipeline call.
 LEAST_RATIO = 1 / 1.05
 
-#: A picture that takes the demo model two seconds or more on two cores.
+#: A picture that takes the demo model at least two seconds on two cores.
 WORDS, STEPS, SIDE, SCHEDULER = "a large red circle on a blue background", 60, 256, "heun"
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise held."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     model_info = demo()
     usual = model_info.defaults
     stock = Stock(model_info, "cpu", torch.float32)

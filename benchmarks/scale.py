@@ -1,8 +1,8 @@
-"""A queue of a thousand, a hundred thousand and a million jobs: what taking a turn costs, and everything else that is done all day.
+"""A queue of a thousand, a hundred thousand and a million jobs: the cost of claiming a job, and of the other frequent operations.
 
-On SQLite and PostgreSQL, once where all jobs wait and once where nearly all are over; a person has about twenty. Sizes take turns, so
-that a busy machine slows all of them alike. A turn must cost no more than twice as much among a million as among a thousand. Its
-peer takes the oldest job of the same table by an index of its own, which is what a queue without turns does.
+Runs on SQLite and PostgreSQL, once with all jobs waiting and once with nearly all jobs ended; a user has about twenty. Sizes take turns, so
+a busy machine slows all of them equally. A claim among a million jobs must cost at most twice as much as among a thousand. Its peer takes
+the oldest job of the same table by a dedicated index, as a queue without fairness does.
 """
 
 import argparse
@@ -32,17 +32,17 @@ from bot.store.tables.core import JobRow
 
 SIZES, SAMPLES = (1_000, 100_000, 1_000_000), 200
 
-#: What is promised of taking a turn: the median among the most jobs against that among the fewest.
+#: The promise for a claim: the median among the most jobs divided by the median among the fewest.
 MOST_GROWTH = 2.0
 
-#: An operation that takes long is measured less often.
+#: Seconds in all for an operation: a slow operation is measured less often.
 _SECONDS = 20.0
 
 _PAINTED = Painted(index=0, seed=7, width=512, height=512, bytes=70, file="a" * 64 + ".png", thumbnail="b" * 64 + ".jpg")
 
 
 class Bench:
-    """What is done to one store, sample by sample."""
+    """The measured operations on one store, sample by sample."""
 
     def __init__(self, database: Database, crowd: Crowd, folder: Path) -> None:
         self._crowd = crowd
@@ -52,13 +52,13 @@ class Bench:
         self._waiting: list[Job] = []
 
     async def begin(self) -> None:
-        """Choose jobs to ask about, of persons whose turn does not come soon."""
+        """Choose the jobs to ask about, of users whose turn does not come soon."""
         wanted = jobs().where(JobRow.state == "waiting").order_by(JobRow.rank.desc()).limit(SAMPLES)
         async with self._database.read() as session:
             self._waiting = [job_of(row, position) for row, position in await session.execute(wanted)]
 
     async def first_come(self, _: int) -> None:
-        """Lease the oldest job, which is all that a queue without turns has to do."""
+        """Lease the oldest job, which is all that a queue without fairness has to do."""
         async with self._database.write() as session:
             oldest = select(JobRow.id).where(text("job.state = 'waiting'")).order_by(JobRow.created).limit(1)
             job_id = await session.scalar(oldest.with_for_update(skip_locked=True))
@@ -68,47 +68,47 @@ class Bench:
             job_of(*(await session.execute(jobs().where(JobRow.id == job_id))).one())
 
     async def claim(self, _: int) -> None:
-        """Take a turn, with one of three models loaded."""
+        """Claim a job, with one of three models loaded."""
         job = await self._store.attempts.claim("bench", ("m0",))
         assert job is not None
         self._claimed.append(job)
 
     async def complete(self, number: int) -> None:
-        """Keep the pictures of a job, settle it and have it told."""
+        """Store the pictures of a job, capture its hold and enqueue its delivery."""
         assert await self._store.attempts.finish(self._claimed[number], [_PAINTED], 1.0)
 
     async def cancel(self, number: int) -> None:
-        """Take a waiting job back."""
+        """Cancel a waiting job."""
         await self._store.jobs.cancel(self._waiting[number].id)
 
     async def before(self, number: int) -> None:
-        """Count what of a person's own is before a job."""
+        """Count the user's own jobs before a job."""
         await self._store.line.before(self._waiting[number])
 
     async def stands(self, _: int) -> None:
-        """Look how everybody stands: half a second old at most, this is what all forecasts are made from."""
+        """Read the state of the queue for all users; all ETAs are computed from it, and it is at most half a second old."""
         await self._store.line.stands()
 
     async def list(self, number: int) -> None:
-        """List a person's open jobs."""
+        """List a user's open jobs."""
         await self._store.jobs.open_of(f"p{number % WAITERS}")
 
     async def position(self, number: int) -> None:
-        """List the latest jobs of a place, as a page does that is opened."""
+        """List the latest jobs of a channel, as opening a page does."""
         await self._store.jobs.of_channel(self._waiting[number].address, 20)
 
     async def are_books_right(self) -> bool:
-        """Return whether all accounts are what their ledger sums to."""
+        """Return whether all accounts equal the sums of their ledger entries."""
         return await ledger.mistakes(self._database) == ()
 
 
-#: In this order: only what was claimed can be completed, and what is asked about must still wait.
+#: The order matters: only claimed jobs can be completed, and the jobs asked about must still wait.
 OPERATIONS: tuple[Callable[[Bench, int], Awaitable[None]], ...] = (
     *(Bench.before, Bench.stands, Bench.list, Bench.position),
     *(Bench.first_come, Bench.claim, Bench.complete, Bench.cancel),
 )
 
-#: Operations that take turns with each other: they are compared.
+#: Operations that take turns with each other because they are compared.
 _TOGETHER = {Bench.first_come: Bench.claim}
 
 
@@ -155,7 +155,7 @@ def told(name: str, seconds: list[list[float]]) -> dict[str, object]:
 
 
 def addresses(kind: str, count: int, folder: Path, server: Server | None) -> list[str]:
-    """Return the addresses of blank databases."""
+    """Create blank databases and return their URLs."""
     if server is None:
         return [f"sqlite+aiosqlite:///{folder}/{kind} {number}.db" for number in range(count)]
     url, names = make_url(server.url), [f"{kind.replace(' ', '_')}_{number}" for number in range(count)]
@@ -166,7 +166,7 @@ def addresses(kind: str, count: int, folder: Path, server: Server | None) -> lis
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise was kept."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many jobs, from few to many")
     parser.add_argument("--only", choices=["sqlite", "postgresql"], help="one of the databases")
@@ -187,7 +187,7 @@ def main() -> int:
 
 
 def one_mix(server_name: str, crowds: Sequence[Crowd]) -> tuple[dict[str, dict[str, object]], bool]:
-    """Fill databases of one kind with one mix, print and return what came of it."""
+    """Fill databases of one kind with one mix, print and return the results."""
     mix = "all waiting" if crowds[0].all_wait else "mostly over"
     print(f"\n{server_name}, {mix}: milliseconds, median and 99 of 100", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="easel-scale-"))

@@ -1,9 +1,9 @@
-"""Looking for pictures and presets among ten thousand, a hundred thousand and a million of each: what completing a name costs, and
-searches for one word, for two, for a beginning, and for the word that is in nearly every prompt.
+"""Searching ten thousand, a hundred thousand and a million pictures and presets, and completing names.
 
-On SQLite and PostgreSQL, through the product's own store. The person who asks has a tenth of all pictures, and half of all presets stand
-on a shelf that everybody sees. Sizes take turns, so that a busy machine slows all of them alike. Names have to be completed within
-100 ms, 99 times of 100, among a million. The peer looks through the same person's prompts with LIKE, in the same run.
+Searches are for one word, for two, for a prefix, and for the word that is in nearly every prompt. Runs on SQLite and PostgreSQL, through
+the product's own store. The searching user has a tenth of all pictures, and half of all presets are public. Sizes take turns, so a busy
+machine slows all of them equally. 99 of 100 names must be completed within 100 ms among a million. The peer searches the same user's
+prompts with LIKE, in the same run.
 """
 
 import argparse
@@ -31,20 +31,20 @@ from bot.store.sharing.presets import Presets, Reader
 
 SIZES, SAMPLES = (10_000, 100_000, 1_000_000), 300
 
-#: What is promised of completing a name: milliseconds that 99 of 100 stay below, whatever the size.
+#: The promise for completing a name: 99 of 100 take fewer milliseconds than this, whatever the size.
 MOST_MS = 100.0
 
-#: An operation that takes long is measured less often.
+#: Seconds in all for an operation: a slow operation is measured less often.
 _SECONDS = 8.0
 
-#: As many as a menu shows, and as many as a page of history does.
+#: As many entries as a menu shows, and as many as a page of history shows.
 _MENU, _PAGE = 25, 10
 
 Operation = Callable[["Bench", int], Awaitable[None]]
 
 
 class Bench:
-    """What is looked for in one store, sample by sample; of all stores the same."""
+    """The measured searches in one store, sample by sample; the same in all stores."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,41 +52,41 @@ class Bench:
         self._presets = Presets(database)
 
     async def complete(self, number: int) -> None:
-        """Complete the name of a preset of which one to four letters are typed."""
+        """Complete the name of a preset from its first one to four letters."""
         typed = word(_rank(number))[: 1 + number % 4]
         found = await self._presets.complete(Reader(f"p{number % 10}"), typed, _MENU)
         assert all(name.startswith(typed) for name in found)
 
     async def presets_word(self, number: int) -> None:
-        """Look for presets with a word."""
+        """Search presets for a word."""
         await self._presets.listed(Reader(f"p{number % 10}"), word(_rank(number)), 0, _PAGE)
 
     async def presets_common(self, number: int) -> None:
-        """Look for presets with the word that nearly all have."""
+        """Search presets for the word that nearly all contain."""
         await self._presets.listed(Reader(f"p{number % 10}"), word(0), 0, _PAGE)
 
     async def one_word(self, number: int) -> None:
-        """Look for pictures with a word."""
+        """Search pictures for a word."""
         await self._pictures(word(_rank(number)))
 
     async def two_words(self, number: int) -> None:
-        """Look for pictures with two words, of which one is a common one."""
+        """Search pictures for two words, one of them common."""
         await self._pictures(word(_rank(number)), word(number % 50))
 
     async def common_word(self, _: int) -> None:
-        """Look for pictures with the word that nearly all have."""
+        """Search pictures for the word that nearly all contain."""
         await self._pictures(word(0))
 
     async def rare_word(self, number: int) -> None:
-        """Look for pictures with a word that ten of a million have."""
+        """Search pictures for a word that ten in a million contain."""
         await self._pictures(f"zq{number * 10}")
 
     async def beginning(self, number: int) -> None:
-        """Look for pictures with a word of which three letters are typed."""
+        """Search pictures for a word from its first three letters."""
         await self._pictures(word(_rank(number))[:3] + search_terms.BEGINNING)
 
     async def like(self, number: int) -> None:
-        """Look for pictures with two words as it was done without an index: in every prompt of the person, and count them."""
+        """Search pictures for two words without an index: scan every prompt of the user, and count the matches."""
         where = "FROM picture WHERE person_id = :person AND lower(words) LIKE :first AND lower(words) LIKE :second"
         given = {"person": BUSIEST, "first": f"%{word(_rank(number))}%", "second": f"%{word(number % 50)}%"}
         async with self._database.read() as session:
@@ -99,11 +99,11 @@ class Bench:
 
 
 def _rank(number: int) -> int:
-    """Return the rank of the word that a sample looks for: evenly over the logarithm, from the common to the rare."""
+    """Return the rank of the word that a sample searches for: evenly distributed over the logarithm, from common to rare."""
     return int(WORDS ** random.Random(number).random()) - 1
 
 
-#: The last two take turns with each other too: they are compared.
+#: The last two also take turns with each other because they are compared.
 OPERATIONS: tuple[Operation, ...] = (
     *(Bench.complete, Bench.presets_word, Bench.presets_common),
     *(
@@ -126,7 +126,7 @@ async def sampled(benches: Sequence[Bench], operation: Operation) -> list[list[f
                 began = time.perf_counter()
                 await operation(bench, number)
                 kept.append((time.perf_counter() - began) * 1000)
-    # The first one warms up.
+    # The first sample is a warm-up.
     return [kept[1:] or kept for kept in taken]
 
 
@@ -152,7 +152,7 @@ async def measured(urls: Sequence[str], sizes: Sequence[int]) -> dict[str, dict[
 
 
 def one_server(name: str, sizes: Sequence[int]) -> dict[str, dict[str, object]]:
-    """Fill databases of one kind, print and return what came of it."""
+    """Fill databases of one kind, print and return the results."""
     print(f"\n{name}: milliseconds, median and 99 of 100, among {', '.join(f'{one:,}' for one in sizes)}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="easel-search-"))
     folder.chmod(0o755)
@@ -166,7 +166,7 @@ def one_server(name: str, sizes: Sequence[int]) -> dict[str, dict[str, object]]:
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise was kept."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many of each, from few to many")
     parser.add_argument("--only", choices=["sqlite", "postgresql"], help="one of the databases")

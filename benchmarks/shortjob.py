@@ -1,6 +1,6 @@
-"""A request of 6 steps that arrives while one of 60 steps runs, against one at a time.
+"""A request of 6 steps that arrives while a request of 60 steps runs, against running them one after the other.
 
-It is sent when the long one has done its second step. One at a time it would wait for the other 58.
+It is sent while the long request runs its second step. In a serial engine it would wait for all the remaining steps.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from inference.contract.settings import EngineSettings
 
 REPEATS = 7
 
-#: What is promised: the short one takes at most a quarter of the time.
+#: The promise: the short request takes at most a quarter of the time.
 LEAST_RATIO = 4.0
 
 
@@ -28,7 +28,7 @@ async def _overtake(engine: Asking, long: PictureRequest, short: PictureRequest)
     second_step = asyncio.Event()
 
     def heard(event: object) -> None:
-        # One step is done, so the second one runs.
+        # The first step is done, so the second one is running.
         if isinstance(event, Step):
             second_step.set()
 
@@ -51,7 +51,7 @@ def _one_at_a_time(stock: Stock, long: PictureRequest, short: PictureRequest) ->
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise held."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     model_info = demo()
     stock = Stock(model_info, "cpu", torch.float32)
     one, other = mixed(model_info, model_info.defaults.width, model_info.defaults.height, b"")[:2]

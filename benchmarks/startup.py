@@ -1,4 +1,4 @@
-"""From the start of the chat process to its first acknowledged command, against importing the two chat libraries and nothing else."""
+"""From the start of the chat process to its first acknowledged command, against importing only the two chat libraries."""
 
 import subprocess
 import sys
@@ -11,12 +11,12 @@ from benchmarks.measure import Timing, report
 
 REPEATS = 7
 
-#: What is promised: at most one and a half times as long.
+#: The promise: at most one and a half times as long.
 LEAST_RATIO = 1 / 1.5
 
 
 def _acknowledged(folder: Path) -> tuple[float, float]:
-    """Return the seconds from the start of the process to the answer to its first command, and its megabytes then."""
+    """Return the seconds from the start of the process to the answer to its first command, and its megabytes at that point."""
     with Served(folder) as served:
         visitor = Visitor(served.port)
         visitor.enter()
@@ -31,9 +31,9 @@ def _imported() -> float:
 
 
 def main() -> int:
-    """Measure and report; the exit status says whether the promise held."""
+    """Measure and report; the exit status tells whether the promise was kept."""
     with TemporaryDirectory() as name:
-        # The first time also reads the disk and makes the store: what is measured is a restart.
+        # The first start also reads the disk and creates the store; the benchmark measures a restart.
         _acknowledged(Path(name))
         _imported()
         runs = [(_acknowledged(Path(name)), _imported()) for _ in range(REPEATS)]

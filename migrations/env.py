@@ -8,7 +8,7 @@ from bot.store.tables.core import Base
 
 def run(connection: Connection) -> None:
     """Run the migrations on a connection."""
-    # SQLite can hardly alter a table in place: in batch mode Alembic rebuilds it.
+    # SQLite can hardly alter a table in place; in batch mode Alembic rebuilds it.
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=connection.dialect.name == "sqlite")
     with context.begin_transaction():
         context.run_migrations()

@@ -1,1 +1,1 @@
-"""Scripts for people who work on Easel; none of them ships."""
+"""Scripts for developers of Easel; they are not part of the product."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("adapters", "bot", "inference")
 
-#: From the strongest kind to the weakest: an edge that several imports make is shown with the strongest of them.
+#: From the strongest kind to the weakest: if several imports make an edge, it is shown with the strongest kind.
 KINDS = ("eager", "lazy", "typing")
 
 
@@ -51,7 +51,7 @@ def edges(known: Mapping[str, Path]) -> list[Edge]:
 
 
 def _imports(body: Iterable[ast.AST], kind: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
-    """Yield the import statements below the nodes; `kind` is what an import directly among them is."""
+    """Yield the import statements below the nodes; `kind` is the kind of an import directly among them."""
     for node in body:
         match node:
             case ast.Import() | ast.ImportFrom():
@@ -66,7 +66,7 @@ def _imports(body: Iterable[ast.AST], kind: str) -> Iterator[tuple[ast.Import | 
 
 
 def _targets(statement: ast.Import | ast.ImportFrom, known: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the modules that a statement names: of `from a import b` the module `a.b` if there is one, otherwise `a`."""
+    """Yield the modules that a statement names: for `from a import b` the module `a.b` if there is one, otherwise `a`."""
     # Relative imports are forbidden by ruff, so `module` is always a full name.
     start = f"{statement.module}." if isinstance(statement, ast.ImportFrom) else ""
     for alias in statement.names:

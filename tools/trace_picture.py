@@ -1,8 +1,8 @@
 """Count the files of the chat process that one picture crosses on its way from Discord and back: `python -m tools.trace_picture`.
 
-The real client library talks to the emulated Discord of the tests, and the demo model paints in its own process. A file counts if one of
-its functions is entered or resumed between the slash command and the end of its delivery, progress messages included; code that runs
-while a module is imported does not count, and neither does the worker process.
+The real client library talks to the emulated Discord of the tests, and the demo model runs in its own process. A file counts if one of its
+functions is entered or resumed between the slash command and the end of its delivery, progress messages included. Code that runs while a
+module is imported does not count, and neither does the worker process.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-# The only import of the project: how a bot is put together is known to the stage of the Discord tests alone.
+# The only import of the project: only the stage of the Discord tests knows how to assemble a bot.
 from tests.adapters.discord import stage
 
 ROOT = Path(__file__).parents[1]
@@ -38,13 +38,13 @@ class Trace:
         self._codes: set[CodeType] = set()
 
     def install(self) -> None:
-        """Begin to watch this thread and those started later."""
+        """Start to watch this thread and all threads started later."""
         threading.setprofile(self._hear)
         sys.setprofile(self._hear)
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Collect what is entered inside the block."""
+        """Collect the functions entered inside the block."""
         self._is_open = True
         try:
             yield
@@ -52,7 +52,7 @@ class Trace:
             self._is_open = False
 
     def files(self) -> dict[str, list[str]]:
-        """Return the functions that were entered, by file."""
+        """Return the entered functions, by file."""
         found: dict[str, list[str]] = defaultdict(list)
         for code in self._codes:
             found[Path(code.co_filename).relative_to(ROOT).as_posix()].append(code.co_qualname)
@@ -70,7 +70,7 @@ class Trace:
 
 
 def _has_arrived(database: Path, count: int) -> bool:
-    """Return whether so many deliveries have arrived; asked of the file itself, so that no code of the project is entered by asking."""
+    """Return whether this many deliveries have arrived; reads the database file directly, so the check enters no code of the project."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         (arrived,) = connection.execute("SELECT count(*) FROM delivery WHERE state = 'sent'").fetchone()
     connection.close()
@@ -78,7 +78,7 @@ def _has_arrived(database: Path, count: int) -> bool:
 
 
 async def _paint(scene: Any, database: Path, count: int) -> int:
-    """Ask for a picture with a slash command, wait until it is delivered, and return how many requests Discord has received."""
+    """Request a picture with a slash command, wait until it is delivered, and return how many requests Discord has received."""
     channel, user = scene
     use = await user.use(channel, "imagine", prompt="a red circle on a blue background", seed=7)
     await use.discord.until(lambda: use.message and use.message.files and _has_arrived(database, count), _PATIENCE)
@@ -86,7 +86,10 @@ async def _paint(scene: Any, database: Path, count: int) -> int:
 
 
 async def trace(*, is_warm: bool) -> tuple[dict[str, list[str]], int]:
-    """Return the functions that a picture enters, by file, and the requests that Discord received for it; `is_warm` paints one before."""
+    """Return the functions that a picture enters, by file, and the requests that Discord received for it.
+
+    If `is_warm`, another picture is generated first.
+    """
     watch = Trace()
     watch.install()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ FAILED = 1
 BAD_INPUT = 2
 BAD_MODEL = 3
 BAD_STORE = 4
-#: What shells say of a program that Ctrl-C ended: 128 and the signal's number.
+#: The exit code that shells report for a program stopped by Ctrl-C: 128 plus the signal's number.
 INTERRUPTED = 130
 
 _OF_KIND = {
@@ -22,5 +22,5 @@ _OF_KIND = {
 
 
 def code_of(problem: Problem) -> int:
-    """Return the exit code for a problem: whose it is to mend."""
+    """Return the exit code for a problem: it depends on who has to fix it."""
     return _OF_KIND.get(problem.key.split("-")[0], FAILED)

@@ -1,4 +1,4 @@
-"""The options of `easel paint` that are generation fields, made from the table of fields."""
+"""The options of `easel paint` that are generation fields, derived from the table of fields."""
 
 import inspect
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Run = Callable[..., None]
 
 
 def with_field_options(run: Run) -> Run:
-    """Give a command an option for every field that has one, in the place of its `**given`, before its last parameter."""
+    """Give a command an option for every field that has one, in place of its `**given`, before its last parameter."""
     signature = inspect.signature(run)
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     options = [_option(one) for one in FIELDS.values() if one.row.option]
@@ -24,7 +24,7 @@ def with_field_options(run: Run) -> Run:
 
 
 def _option(field: GenerationField) -> inspect.Parameter:
-    # As on a command line, and as in chat.
+    # Both spellings: with hyphens as on a command line, and as in chat.
     names = dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}"))
     option = typer.Option(*names, help=f"{field.info.description}.")
     kind: Any = Path | None if field.is_image else field.info.annotation

@@ -1,10 +1,10 @@
 """The `easel` command.
 
-Start-up stays light: the libraries that paint live in the worker process, and what only one command needs is imported in it, so
-that `easel run` can be spoken to within a second.
+Start-up stays light: the libraries that generate images live in the worker process, and modules that only one command needs are imported
+inside that command, so that `easel run` can answer within a second.
 """
 
-# Before everything else, for it is there for what follows.
+# Before all other imports, because it pauses garbage collection while they run.
 from adapters.cli import startup_gc  # isort: split
 
 import asyncio
@@ -49,7 +49,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell every error as one sentence on standard error, and leave with its exit code."""
+    """Print every error as one sentence on standard error, and exit with its code."""
     try:
         yield
     except (BotError, InferenceError) as error:
@@ -66,7 +66,7 @@ def _told() -> Iterator[None]:
 
 
 def _note(sentence: str) -> None:
-    """Tell the person something beside the result, on standard error."""
+    """Print a note that is not part of the result, on standard error."""
     print(sentence, file=sys.stderr, flush=True)
 
 
@@ -127,7 +127,7 @@ def run(
 
 
 def _has_screen() -> bool:
-    """Return whether there is a screen for a browser: elsewhere one would open inside the terminal and take it over."""
+    """Return whether there is a screen for a browser: without one, a browser would open inside the terminal and take it over."""
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
@@ -287,7 +287,7 @@ def upgrade(revision: Annotated[str, typer.Argument(help="Revision to upgrade to
         raise typer.Exit(asyncio.run(database.upgrade(_configured(config).store.url, revision)))
 
 
-# `-1` is a revision here, and no option.
+# `-1` is a revision here, not an option.
 @tables.command("downgrade", context_settings={"ignore_unknown_options": True})
 def downgrade(
     revision: Annotated[str, typer.Argument(help="Revision to downgrade to; base deletes all tables and their data.")],
@@ -325,7 +325,7 @@ def easel(version: Annotated[bool, typer.Option("--version", callback=_version, 
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show “·” or “×” gets a question mark rather than no picture.
+        # A terminal that cannot show “·” or “×” shows a question mark instead of failing.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     app()

@@ -1,5 +1,7 @@
-"""The collector of garbage, kept still while the program is loaded: it would look through all that was imported, again and again,
-for a tenth of a start, and find nothing. Whoever imports this first says `over` after the last import.
+"""Pause the garbage collector during start-up.
+
+It would scan all imported modules again and again, for a tenth of the start-up time, and find nothing. The module that imports this first
+calls `over` after its last import.
 """
 
 import gc
@@ -8,6 +10,6 @@ gc.disable()
 
 
 def over() -> None:
-    """Let it collect what comes from now on; what is there stays."""
+    """Collect garbage again from now on; existing objects are never collected."""
     gc.freeze()
     gc.enable()

@@ -1,4 +1,4 @@
-"""The numbers in the words of Prometheus. `docs/operation.md` says what each of them means."""
+"""The metrics in the format of Prometheus. `docs/operation.md` explains each of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -15,7 +15,7 @@ from bot.store.jobs.queue import Queue
 
 _DELIVERIES = (TODO, SENDING, SENT, UNKNOWN, GAVE_UP)
 
-#: Of each worker: a name, whether it only grows, what it is, and where it is found.
+#: For each worker metric: its name, whether it only grows, its help text, and its value.
 _WORKER: tuple[tuple[str, bool, str, Callable[[WorkerStatus], float]], ...] = (
     ("easel_worker_ready", False, "Whether the worker accepts jobs now.", lambda one: one.is_ready),
     ("easel_worker_restarts", True, "Restarts of the worker.", lambda one: one.restarts),
@@ -40,13 +40,13 @@ class _Numbers(Collector):
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every number with its name."""
+        """Yield every metric with its name."""
         yield from _line(self._snapshot)
         yield from _painting(self._snapshot)
         yield from _process(self._snapshot)
 
     def describe(self) -> Iterable[Metric]:
-        """Say nothing beforehand: the numbers are there only once."""
+        """Describe nothing in advance: each registry is used for only one report."""
         return ()
 
 

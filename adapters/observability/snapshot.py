@@ -1,4 +1,4 @@
-"""The numbers that metrics report, at one moment. They say nothing about any user."""
+"""The values that metrics report, at one moment. They contain nothing about any user."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from inference.contract.protocol import Beat
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
-    """A worker as it is now."""
+    """The current state of a worker."""
 
     device: str
     is_ready: bool
@@ -22,7 +22,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All numbers at one moment."""
+    """All values at one moment."""
 
     queues: Mapping[str, Queue]
     turns: Turns

@@ -1,3 +1,5 @@
-"""Stand-ins for what tests of endurance cannot have, or must be able to kill: an engine that paints in no time, a chat process with
-nothing around it, and a platform that remembers all that people ever saw. Everything in between is the product's own.
+"""Stand-ins for endurance tests and benchmarks: an engine that takes no time, a bare chat process, and a platform.
+
+They replace parts that such tests cannot have or must be able to kill. The platform remembers everything that users ever saw. All other
+parts are the product's own.
 """

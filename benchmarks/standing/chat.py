@@ -1,7 +1,7 @@
-"""A chat process with the product's own app, dispatcher, store and engine supervision; only its platform and its painting stand in.
+"""A chat process with the product's own app, dispatcher, store and engine supervisor; only its platform and its workers are stand-ins.
 
-`python -m benchmarks.standing.chat SETUP` (JSON) connects to a platform's socket, runs the commands that come from there, and says
-"accepted" when the store has committed. It ends when the platform hangs up.
+`python -m benchmarks.standing.chat SETUP` (JSON) connects to a platform's socket, runs the commands that arrive there, and reports
+"accepted" once the store has committed. It exits when the platform hangs up.
 """
 
 import asyncio
@@ -34,15 +34,15 @@ from inference.contract.errors import InferenceError
 
 PLATFORM = "stand-in"
 
-#: Enough for everything that is asked for; but everything is held, settled and written down.
+#: Enough for every request, but every credit is still held, captured and recorded.
 POLICY = Policy(tiers={"": Tier(credits=10**9)}, channel=10**9)
 
-#: Kinds of places: where a reply is edited, where a post carries a number by which it is recognised, and where nothing helps.
+#: Kinds of channels: one where a reply is edited, one where a post has a number that identifies it, and one with neither.
 REPLY, NUMBERED, BLIND = "reply", "numbered", "blind"
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What a chat process is to be. `lease` (seconds) instead of the product's own where that would make a test too long."""
+    """The setup of a chat process. `lease` (seconds) replaces the product's own lease if that would make a test too long."""
 
     url: str
     files: str
@@ -53,9 +53,9 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 def shorten(seconds: float) -> float:
-    """Make leases of jobs and deliveries so short in this process, and return how often to be heard in between."""
+    """Set the leases of jobs and deliveries to this length in this process, and return the interval between heartbeats."""
     lease = timedelta(seconds=seconds)
-    # The product has no use for a setting of this.
+    # The product itself needs no setting for this.
     attempts.LEASE = jobs.LEASE = lease
     outbox.SENDING_LEASE = 2 * lease
     delivery._SILENCE_SECONDS = 1.6 * seconds
@@ -63,24 +63,24 @@ def shorten(seconds: float) -> float:
 
 
 class StandIn:
-    """The adapter of a platform that can be asked what people saw."""
+    """The adapter of a platform that can be asked what users saw."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def show(self, card: JobView, address: MessageRef) -> None:
-        """Show progress in the reply, where there is one."""
+        """Show progress in the reply, if there is one."""
         self._line.say({"op": "show", "message": address.message, **_shown(card)})
 
     def is_mirrored(self, _platform):
-        """Say no: all speak to one and the same platform."""
+        """Return False: all processes write to one and the same platform."""
         return False
 
     async def settle(self, _job, _address):
-        """Have nothing on its way: what is shown here is shown at once."""
+        """Do nothing: this adapter sends every view at once."""
 
     async def deliver(self, outgoing: OutgoingResult) -> Outcome:
-        """Show how a job ended, as well as the kind of place lets one."""
+        """Show how a job ended, as reliably as the kind of channel allows."""
         kind, message = outgoing.address.channel.partition(" ")[0], {"parcel": outgoing.id, **_shown(outgoing.card)}
         try:
             if kind == REPLY:
@@ -102,7 +102,7 @@ def _shown(card: JobView) -> Message:
 
 
 async def answered(app: App, dispatcher: Dispatcher, asked: Message, line: Line) -> None:
-    """Run a command and say what came of it."""
+    """Run a command and send its result."""
     call = Invocation(
         command=asked["command"],
         given=asked.get("given", {}),
@@ -155,7 +155,7 @@ async def live(setup: Setup) -> None:
 
 
 def main() -> None:
-    """Serve as the first argument says."""
+    """Serve with the setup in the first argument."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
     asyncio.run(live(msgspec.json.decode(sys.argv[1], type=Setup)))
 

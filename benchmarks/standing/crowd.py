@@ -1,4 +1,4 @@
-"""Stores that are full: so many jobs that their number matters, put there by the database itself."""
+"""Full stores: enough jobs for their number to matter, inserted by the database itself."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,13 +11,13 @@ from bot.store.database import Database
 from bot.store.tables.core import Base
 from inference.contract.request import PictureRequest, Prompt
 
-#: What a person may spend, and what each of their jobs costs, in thousandths.
+#: The credits of a user, and the cost of each of their jobs, in thousandths.
 ALLOWED, COST = 10**12, 700
 
-#: Jobs that wait, whatever else there is, where most are over: of so many persons.
+#: Jobs that wait if most jobs have ended, whatever else there is, and how many users they belong to.
 WAITING, WAITERS = 800, 100
 
-#: Jobs of a person.
+#: Jobs per user.
 _OF_ONE = 20
 
 _REQUEST = PictureRequest(
@@ -26,30 +26,30 @@ _REQUEST = PictureRequest(
 
 
 class Crowd(msgspec.Struct, frozen=True):
-    """`rows` jobs, all of which wait, or all but a few of which are over."""
+    """`rows` jobs: either all of them wait, or all but a few have ended."""
 
     rows: int
     all_wait: bool
 
     @property
     def users(self) -> int:
-        """Return how many persons asked for them."""
+        """Return how many users submitted them."""
         return max(WAITERS, self.rows // _OF_ONE)
 
     @property
     def user(self) -> str:
-        """Return whose the i-th job is, as SQL: among much that is over those who wait are always the same."""
+        """Return the user of the i-th job, as SQL: if most jobs have ended, the waiting jobs always belong to the same users."""
         return f"i % {self.users}" if self.all_wait else f"CASE WHEN i < {WAITING} THEN i % {WAITERS} ELSE i % {self.users} END"
 
     @property
     def state(self) -> str:
-        """Return whether the i-th job waits, as SQL."""
+        """Return the state of the i-th job, as SQL."""
         return "'waiting'" if self.all_wait else f"CASE WHEN i < {WAITING} THEN 'waiting' ELSE 'done' END"
 
 
 @asynccontextmanager
 async def crowded(url: str, crowd: Crowd) -> AsyncIterator[Database]:
-    """Give a database with that many jobs."""
+    """Yield a database with that many jobs."""
     async with Database(url) as database:
         async with database.connect() as connection:
             await connection.run_sync(Base.metadata.create_all)
@@ -98,13 +98,13 @@ def _filling(crowd: Crowd, is_sqlite: bool) -> tuple[str, ...]:
         "INSERT INTO clock (id, now) VALUES (1, 0.0)",
         "INSERT INTO turn (person_id, tag, since, waiting)"
         f" SELECT 'p' || i, (i * 7919 % 10007) / 10.0, i, {yes if crowd.all_wait else f'i < {WAITERS}'} FROM {users}",
-        # The peer's: first come, first served.
+        # For the peer: first come, first served.
         "CREATE INDEX ix_first ON job (created) WHERE state = 'waiting'",
     )
 
 
 async def settled(database: Database) -> None:
-    """Do what a server does by itself in the first minute: measure its tables, and take what was written out of the log."""
+    """Do what a server does on its own in the first minute: collect table statistics and flush the log."""
     if database.is_sqlite:
         async with database.engine.connect() as connection:
             raw = (await connection.get_raw_connection()).driver_connection
@@ -115,7 +115,7 @@ async def settled(database: Database) -> None:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         await raw.set_autocommit(True)
-        # These and no others, which somebody else may be at work with.
+        # Only these tables, because another process may be working on others.
         tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
         await raw.execute(f"VACUUM ANALYZE {tables}")
         await raw.execute("CHECKPOINT")

@@ -1,4 +1,4 @@
-"""The engine of the product around workers that only stand in: supervision, pipes, kills and restarts are the real ones."""
+"""The engine of the product around stand-in workers: supervisor, pipes, kills and restarts are real."""
 
 import sys
 
@@ -6,10 +6,10 @@ from inference.contract.model_info import Defaults, Limits, ModelInfo
 from inference.contract.settings import EngineSettings
 from inference.supervisor import LocalEngine
 
-#: Seconds of a worker's time for a picture.
+#: Seconds of a worker's time per picture.
 PAINT_SECONDS = 0.05
 
-#: What the stand-in says it can paint: everything.
+#: The stand-in claims to support everything.
 PASSPORT = ModelInfo(
     name="stand-in",
     family="sd1",
@@ -26,8 +26,8 @@ PASSPORT = ModelInfo(
 
 
 def standing(workers: int, seconds: float = PAINT_SECONDS, model_infos: dict[str, ModelInfo] | None = None) -> LocalEngine:
-    """Return an engine of so many workers that paint a picture in so many seconds; entering it starts them."""
-    # Devices of the same name are still one worker each.
+    """Return an engine of this many workers that take this many seconds per picture; entering it starts them."""
+    # Devices of the same name still get one worker each.
     settings = EngineSettings(devices=("cpu",) * workers)
     command = (sys.executable, "-m", "benchmarks.standing.worker", str(seconds))
     return LocalEngine(settings, model_infos or {PASSPORT.name: PASSPORT}, command)

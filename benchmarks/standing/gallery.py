@@ -1,7 +1,7 @@
-"""Stores with so many pictures and presets that searching them could take time, put there by the database itself.
+"""Stores with enough pictures and presets to make searching slow, inserted by the database itself.
 
-Words are as unevenly spread as in a language (Zipf): the first is in nearly every prompt, most are in hardly any. One person has a
-tenth of all pictures, half of all presets stand where everybody looks.
+Words are as unevenly distributed as in a language (Zipf): the first is in nearly every prompt, most are in hardly any. One user has a tenth
+of all pictures, and half of all presets are public.
 """
 
 import random
@@ -20,13 +20,13 @@ from bot.store.tables import search_index
 from bot.store.tables.core import Base
 from inference.contract.request import PictureRequest, Prompt
 
-#: Different prompts, the words that they are made of, and how many of them.
+#: The number of different prompts, of different words in them, and of words per prompt.
 _PROMPTS, WORDS, _LONG = 20_000, 20_000, 12
 
-#: Pictures of a job, and of a person who is not the busiest one; presets of a person.
+#: Pictures per job, pictures per user except the busiest, and presets per user.
 _OF_JOB, _OF_ONE, _KEPT = 4, 100, 20
 
-#: Who has a tenth of all pictures.
+#: The user with a tenth of all pictures.
 BUSIEST = "p0"
 
 _REQUEST = PictureRequest(
@@ -37,7 +37,7 @@ _VOWELS, _CONSONANTS = "aeiou", "bcdfghklmnprtvw"
 
 
 def word(rank: int) -> str:
-    """Return the word of a rank: pronounceable, and one that no other word begins with."""
+    """Return the word of a rank: it is pronounceable, and no other word begins with it."""
     spoken, rest = "", rank
     for _ in range(3):
         rest, consonant = divmod(rest, len(_CONSONANTS))
@@ -47,30 +47,30 @@ def word(rank: int) -> str:
 
 
 def prompts(seed: int = 7, rows: int = _PROMPTS) -> list[dict[str, object]]:
-    """Return prompts of words as unevenly spread as in a language, with their terms: as many as so many rows have."""
+    """Return prompts of words as unevenly distributed as in a language, with their search terms: only the prompts that `rows` rows use."""
     used = {_prompt_of(row) for row in range(rows + 1)}
     chance, ranks = random.Random(seed), range(WORDS)
-    # Added up here once: `choices` would do it for each prompt.
+    # Accumulated here once, because `choices` would do it again for each prompt.
     weights = list(accumulate(1 / (rank + 1) for rank in ranks))
     made = (" ".join(map(word, chance.choices(ranks, cum_weights=weights, k=_LONG))) for _ in range(_PROMPTS))
     return [{"n": number, "words": one, "terms": " ".join(search_terms.words_of(one))} for number, one in enumerate(made) if number in used]
 
 
 def _prompt_of(row: int) -> int:
-    """Return the number of the prompt that a row has."""
+    """Return the number of the prompt of a row."""
     return row % _PROMPTS * 7919 % _PROMPTS
 
 
 @asynccontextmanager
 async def filled(url: str, rows: int, pool: Sequence[dict[str, object]]) -> AsyncIterator[Database]:
-    """Give a database with so many pictures and so many presets."""
+    """Yield a database with this many pictures and this many presets."""
     async with Database(url) as database:
         async with database.connect() as connection:
             await connection.run_sync(Base.metadata.create_all)
             await connection.execute(text("CREATE TABLE pool (n INTEGER PRIMARY KEY, words VARCHAR, terms VARCHAR)"))
             await connection.execute(text("INSERT INTO pool VALUES (:n, :words, :terms)"), list(pool))
         kind = "sqlite" if database.is_sqlite else "postgresql"
-        # Indexes that are made when all is there are made in a tenth of the time.
+        # Creating the indexes after the rows takes a tenth of the time.
         made = (
             *search_index.removal(kind),
             *_filling(rows, database.is_sqlite),
@@ -85,7 +85,7 @@ async def filled(url: str, rows: int, pool: Sequence[dict[str, object]]) -> Asyn
 
 
 def _numbering(is_sqlite: bool) -> tuple[str, ...]:
-    """Return the statements that tell SQLite's index what is there already."""
+    """Return the statements that add the existing rows to SQLite's index."""
     return tuple(
         statement
         for table in (("picture", "preset") if is_sqlite else ())
@@ -104,7 +104,7 @@ def _filling(rows: int, is_sqlite: bool) -> tuple[str, ...]:
     users, jobs = max(10, rows // _OF_ONE), rows // _OF_JOB
     user = f"CASE WHEN i % 10 = 0 THEN '{BUSIEST}' ELSE 'p' || (1 + i % {users - 1}) END"
     shelf = f"CASE WHEN i % 2 = 0 THEN 'public' ELSE 'p' || (i % {max(1, rows // _KEPT)} % {users}) END"
-    # One word each that only a few have.
+    # Each row gets one rare word that only a few rows share.
     own = "'zq' || (i % 100000)"
     prompts = f"{numbers(rows, is_sqlite)} JOIN pool ON pool.n = (i % {_PROMPTS}) * 7919 % {_PROMPTS}"
     job = {

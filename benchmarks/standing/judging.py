@@ -1,4 +1,4 @@
-"""What came of everything that was promised: the store's rows and files against what people saw."""
+"""Check every promise: compare the store's rows and files with what users saw."""
 
 import asyncio
 from collections import Counter
@@ -20,14 +20,14 @@ from bot.store.store import Store
 from bot.store.tables.core import DeliveryRow, JobRow, LedgerRow, PictureRow
 from inference.contract.errors import Problem
 
-#: Why requests fail that were there too often when something died.
+#: Problems of requests that were running too often when a process died.
 BLAMED = ("worker-died", "job-poison")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How many jobs there were of each kind, and which promises broke: of each kind of breach the ids of the jobs.
+    """How many jobs there were of each kind, and which promises were broken: the ids of the jobs for each kind of breach.
 
-    `unknown` were shown at most once, and their persons asked. `untold` failed or ended without anybody being told why.
+    `unknown` jobs were shown at most once, and their users were asked. `untold` jobs ended without a correct report of the end to the user.
     """
 
     jobs: int
@@ -49,14 +49,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def broken(self) -> dict[str, object]:
-        """Return the promises that broke, with some of the jobs."""
+        """Return the broken promises, each with some of the jobs."""
         kinds = ("lost", "shown_twice", "hidden", "untold", "charged_wrong", "without_pictures", "ledger_mistakes")
         found: dict[str, object] = {kind: getattr(self, kind)[:10] for kind in kinds if getattr(self, kind)}
         return found if self.integrity == "ok" else found | {"integrity": self.integrity}
 
 
 async def judged(store: Store, platform: Platform, accepted: Collection[str]) -> Verdict:
-    """Return what came of the jobs that somebody was told are accepted."""
+    """Return the verdict on the jobs that were reported as accepted."""
     await _swept(store)
     async with store.database.read() as session:
         wanted = select(JobRow.id, JobRow.state, JobRow.credits, JobRow.charged, JobRow.attempt, JobRow.problem)
@@ -89,7 +89,7 @@ async def judged(store: Store, platform: Platform, accepted: Collection[str]) ->
 
 
 async def _swept(store: Store) -> None:
-    """Settle now what a sweep settles in a minute: jobs that were cancelled while somebody painted them who died then."""
+    """Settle now what a sweep settles within a minute: jobs that were cancelled while running and whose worker died then."""
     lease, attempts.LEASE = attempts.LEASE, timedelta()
     try:
         while await store.attempts.sweep():
@@ -99,7 +99,7 @@ async def _swept(store: Store) -> None:
 
 
 def _arrived(job: str, sent: dict[str, str], platform: Platform) -> bool:
-    """Return whether what the outbox says is what people saw."""
+    """Return whether the outbox agrees with what users saw."""
     match sent.get(job):
         case "sent":
             return job in platform.shown
@@ -109,12 +109,12 @@ def _arrived(job: str, sent: dict[str, str], platform: Platform) -> bool:
 
 
 def _is_told_right(row: Row, said: dict[str, object]) -> bool:
-    """Return whether somebody was told how a job really ended, and of one that failed why."""
+    """Return whether the user got the real end of a job, and a reason if it did not succeed."""
     return said["state"] == row.state and (bool(said["pictures"]) if row.state == DONE else bool(said["status"]))
 
 
 def _booked() -> Select[Any]:
-    """Return the question for what was held and taken for each job, by account."""
+    """Return the query for the holds and the amounts of each job, by account."""
     held = func.count().filter(LedgerRow.kind == ledger.HOLD)
     return (
         select(LedgerRow.job_id, LedgerRow.account_id, func.sum(LedgerRow.amount).label("amount"), held.label("holds"))
@@ -124,13 +124,13 @@ def _booked() -> Select[Any]:
 
 
 def _charged_wrong(rows: Iterable[Row], booked: Iterable[Row]) -> Iterable[str]:
-    """Yield the jobs that were held or charged more than once, or not as their end says."""
+    """Yield the jobs that were held or charged more than once, or charged differently from what their end requires."""
     accounts: dict[str, list[Row]] = {}
     for one in booked:
         accounts.setdefault(one.job_id, []).append(one)
     for row in rows:
         due = {DONE: row.credits, FAILED: 0}.get(row.state, row.charged)
-        # The person's account and the place's.
+        # The account of the user and that of the channel.
         held = accounts.get(row.id, [])
         if row.charged is None or row.charged != due or len(held) != 2 or any(one.holds != 1 or one.amount != -due for one in held):
             yield row.id
@@ -144,7 +144,7 @@ async def _is_whole(files: BlobStore, key: str) -> bool:
 
 
 async def _integrity(database: Database) -> str:
-    """Return `ok`, or what the database finds wrong with itself."""
+    """Return `ok`, or the faults that the database finds in itself."""
     if not database.is_sqlite:
         return "ok"
     async with database.read() as session:
@@ -162,7 +162,7 @@ def _some(jobs: Iterable[str]) -> tuple[str, ...]:
 
 
 async def told_in_the_end(store: Store, accepted: Collection[str], quiet_seconds: float) -> None:
-    """Wait until every job has ended and every end was told, or until nothing has moved for so long."""
+    """Wait until every job has ended and every end was delivered, or until nothing has moved for `quiet_seconds`."""
     loop, seen, moved = asyncio.get_running_loop(), -1, 0.0
     while True:
         async with store.database.read() as session:

@@ -1,4 +1,4 @@
-"""How late an event loop is: what wants to run waits for so long because something else does not let go."""
+"""The lag of an event loop: how long ready tasks wait because other code blocks it."""
 
 import asyncio
 import json
@@ -6,15 +6,15 @@ import statistics
 from array import array
 from pathlib import Path
 
-#: How often the loop is asked.
+#: Seconds between two samples.
 _EVERY = 0.02
 
-#: Samples that are kept, made beforehand so that they are no growth of memory: of about half an hour.
+#: The most samples to keep, about half an hour of them. They are allocated in advance, so they do not count as growth of memory.
 _MOST = 100_000
 
 
 class Lag:
-    """Samples of the loop that it runs in; what came of them is written to `file` at the end."""
+    """Samples of the loop that it runs in; the results are written to `file` at the end."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -22,7 +22,7 @@ class Lag:
         self._count = 0
 
     async def watch(self) -> None:
-        """Ask until cancelled."""
+        """Sample until cancelled."""
         loop = asyncio.get_running_loop()
         try:
             while self._count < _MOST:

@@ -1,4 +1,4 @@
-"""What a chat process and the platform say to each other: objects of JSON, a line each, over a local socket."""
+"""The protocol between a chat process and the platform: JSON objects, one per line, over a local socket."""
 
 import asyncio
 import itertools
@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-#: An object of JSON: what is in it depends on its `op`.
+#: A JSON object; its contents depend on its `op`.
 Message = dict[str, Any]
 
 
@@ -19,11 +19,11 @@ class Line:
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Message]] = {}
         self.is_gone = False
-        #: The process at the other end, once it has said so.
+        #: The id of the process at the other end, once it has sent it.
         self.pid = 0
 
     def say(self, message: Message) -> None:
-        """Send something that nobody answers."""
+        """Send a message that needs no answer."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode() + b"\n")
 
@@ -32,7 +32,7 @@ class Line:
         self.say(message | {"op": "answer", "n": question["n"]})
 
     async def ask(self, message: Message, seconds: float = 20.0) -> Message:
-        """Send a question and return its answer; raises `ConnectionError` where there is none, which says nothing about what was done."""
+        """Send a question and return its answer; raises `ConnectionError` if none comes: it may still have been carried out."""
         if self.is_gone:
             raise ConnectionError("the other end is gone")
         number = next(self._numbers)
@@ -46,9 +46,9 @@ class Line:
             del self._asked[number]
 
     async def heard(self) -> AsyncIterator[Message]:
-        """Yield what the other end says by itself, until it is gone."""
+        """Yield the messages of the other end that are no answers, until it is gone."""
         try:
-            # What a killed process wrote last may have no end.
+            # The last line of a killed process may be incomplete.
             while (raw := await self._reader.readline()).endswith(b"\n"):
                 message = json.loads(raw)
                 if message["op"] != "answer":

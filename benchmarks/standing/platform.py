@@ -1,6 +1,6 @@
-"""A platform that never dies: it keeps every message that people ever saw, in memory and in a journal that a power failure spares.
+"""A platform that never dies: it keeps every message that users ever saw, in memory and in a journal that survives a power failure.
 
-It lives in the process that kills all others, and is what the judge asks afterwards.
+It lives in the process that kills all others, and the judge queries it afterwards.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from typing import Self
 
 from benchmarks.standing.line import Line, Message
 
-#: A result takes up to so long to be taken, so that a kill can come in between.
+#: Accepting a result takes up to this long, so that a kill can come in between.
 _SLOWEST_SECONDS = 0.02
 
 
 class Platform:
-    """Listens on a socket in `folder`; an async context manager. `lines` are the chat processes that are there now."""
+    """Listens on a socket in `folder`; an async context manager. `lines` are the connections of the current chat processes."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.socket = str(folder / "platform.sock")
@@ -30,21 +30,21 @@ class Platform:
         self._names = (f"m{number}" for number in itertools.count(1))
         self._server: asyncio.Server | None = None
         self.lines: list[Line] = []
-        #: Whether a message shows the end of a job, by the name of the message; and the message of a number that came before.
+        #: Whether a message shows the end of a job, by the id of the message; and the message of each number already posted.
         self._ended: dict[str, bool] = {}
         self._numbered: dict[str, str] = {}
-        #: The messages that show how a job ended, and what the last of them says.
+        #: The messages that show how a job ended, and the content of the last of them.
         self.shown: defaultdict[str, set[str]] = defaultdict(set)
         self.last: dict[str, Message] = {}
-        #: How often the end of a job came again.
+        #: How often the end of a job was delivered again.
         self.repeats = Counter[str]()
-        #: Jobs whose person was asked whether the result had arrived.
+        #: Jobs whose user was asked whether the result had arrived.
         self.unsure: set[str] = set()
-        #: Jobs whose end is hidden by older news now, how often one was, and when ends were shown first.
+        #: Jobs whose end is hidden by an older view now, how often an older view came after the end, and when each end was first shown.
         self.hidden: set[str] = set()
         self.stale = Counter[str]()
         self.moments: dict[str, float] = {}
-        #: The processes that said last that they paint a job.
+        #: The process that last reported that it runs a job, by job.
         self.painters: dict[str, int] = {}
         self._news = asyncio.Condition()
 
@@ -60,13 +60,13 @@ class Platform:
         self._journal.close()
 
     def placeholder(self) -> str:
-        """Return a new message that says that something was asked for."""
+        """Return a new message that acknowledges a request."""
         name = next(self._names)
         self._ended[name] = False
         return name
 
     async def until(self, jobs: float, quiet_seconds: float) -> None:
-        """Wait until people know the end of so many jobs; raises `TimeoutError` where they hear of none for so long."""
+        """Wait until users know the end of this many jobs; raises `TimeoutError` if no end arrives for `quiet_seconds`."""
         async with self._news:
             while len(self.shown.keys() | self.unsure) < jobs:
                 await asyncio.wait_for(self._news.wait(), quiet_seconds)
@@ -88,10 +88,10 @@ class Platform:
             self.lines.remove(line)
 
     def _show(self, said: Message, line: Line) -> None:
-        """Change the placeholder, where it is one still."""
+        """Update the placeholder, unless it already shows the end."""
         if said["state"] == "running":
             self.painters[said["job"]] = line.pid
-        # An end that is shown by the way, such as after it was cancelled, is no delivery. But older news must not stay over it.
+        # An end shown as a plain view, for example after a cancellation, is no delivery. But no older view may replace it.
         if self._ended.get(said["message"]):
             is_open = said["state"] in ("waiting", "paused", "running")
             (self.hidden.add if is_open else self.hidden.discard)(said["job"])
@@ -119,12 +119,12 @@ class Platform:
         line.answer(said, {"message": message})
 
     async def arrived(self, said: Message, line: Line) -> None:
-        """Wait: a result has arrived here, whether or not whoever sent it lives to hear of it."""
+        """Wait: a result has arrived here, whether or not its sender lives to receive the answer."""
         del said, line
         await asyncio.sleep(self._chance.uniform(0.0, _SLOWEST_SECONDS))
 
     def _posted(self, said: Message) -> str:
-        """Return the message that a result is shown in: the one that it edits, the one that its number had before, or a new one."""
+        """Return the message that shows a result: the edited message, the earlier message with the same number, or a new message."""
         if said["op"] == "edit":
             return str(said["message"])
         number = said.get("number")

@@ -1,4 +1,4 @@
-"""Processes that are killed and come back: chat processes, and a PostgreSQL server of one's own."""
+"""Processes that are killed and come back: chat processes, and a private PostgreSQL server."""
 
 import asyncio
 import os
@@ -19,12 +19,12 @@ from benchmarks.standing.chat import Setup
 
 ROOT = Path(__file__).parents[2]
 
-#: How long a process may take to begin or to end in order.
+#: Seconds that a process may take to start or to exit cleanly.
 _PATIENCE = 30.0
 
 
 class Chat:
-    """A chat process that is started anew whenever it ends; an async context manager. What it logs goes to `log`."""
+    """A chat process that is restarted whenever it exits; an async context manager. Its output goes to `log`."""
 
     def __init__(self, setup: Setup, log: Path) -> None:
         self._command = (sys.executable, "-m", "benchmarks.standing.chat", msgspec.json.encode(setup).decode())
@@ -47,7 +47,7 @@ class Chat:
 
     @property
     def workers(self) -> list[int]:
-        """Return the ids of the worker processes that live now."""
+        """Return the ids of the worker processes that are alive now."""
         if self._process is None or self._process.returncode is not None:
             return []
         try:
@@ -56,7 +56,7 @@ class Chat:
             return []
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send a signal to the chat process itself and return whether it lived."""
+        """Send a signal to the chat process itself and return whether it was alive."""
         if self._process is None or self._process.returncode is not None:
             return False
         self._process.send_signal(number)
@@ -69,18 +69,18 @@ class Chat:
                     *self._command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
                 await self._process.wait()
-                # As whatever watches over a service would.
+                # As a service manager would.
                 await asyncio.sleep(0.1)
 
 
 class Server:
-    """A PostgreSQL server of one's own in `folder`, as an unprivileged user; a context manager."""
+    """A private PostgreSQL server in `folder`, run as an unprivileged user; a context manager."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self._programs = programs
         self._folder = folder
         self._data = folder / "data"
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
         owner = self._user or psutil.Process().username()
         self._plain = f"//{owner}@/postgres?host={folder}"
@@ -104,7 +104,7 @@ class Server:
             self._process.wait(timeout=_PATIENCE)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; what is left of one that was killed may hold it up for a moment."""
+        """Start the server and wait until it answers; remains of a killed server may delay it for a moment."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             if self._process is None or self._process.poll() is not None:
@@ -118,7 +118,7 @@ class Server:
         raise RuntimeError(f"the server does not start; see {self._folder.parent}/postgresql.log")
 
     def kill(self) -> None:
-        """Kill the server as `kill -9` does; its sessions notice by themselves."""
+        """Kill the server as `kill -9` does; its backend processes notice that and exit."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -132,7 +132,7 @@ class Server:
 
 
 def postgresql() -> Path | None:
-    """Return the folder with the programs of the newest PostgreSQL here, or nothing where there is none."""
+    """Return the folder with the programs of the newest installed PostgreSQL, or `None` if there is none."""
     if (found := shutil.which("initdb")) is not None:
         return Path(found).resolve().parent
     installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]

@@ -1,4 +1,4 @@
-"""`easel run` as it is, around workers that stand in. `python -m benchmarks.standing.web WORKERS SECONDS LAG` writes its lag to a file."""
+"""`easel run` around stand-in workers. `python -m benchmarks.standing.web WORKERS SECONDS LAG` writes its loop lag to the file LAG."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from benchmarks.standing.lag import Lag
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until stopped."""
     workers, seconds, file = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     run = bootstrap.run
 
@@ -24,7 +24,7 @@ def main() -> None:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    # The composition root is the only place that knows which engine there is.
+    # Only the composition root chooses the engine.
     bootstrap.engine = lambda _config, offered: standing(workers, seconds, offered)
     bootstrap.run = watched
     sys.argv[1:] = ["run"]

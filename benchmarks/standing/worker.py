@@ -1,7 +1,7 @@
-"""A worker process that paints small pictures in no time, whatever is asked; it speaks `inference.contract.protocol` as the real one does.
+"""A worker process that returns small images almost at once; it speaks `inference.contract.protocol` as the real worker does.
 
-`python -m benchmarks.standing.worker SECONDS` is started by `inference.supervisor` only. All requests go on in turns, a step each, and
-a picture takes SECONDS of the worker's time. Words can ask for more: `refused` fails, `slow 2.5` takes so many seconds.
+`python -m benchmarks.standing.worker SECONDS` is started by `inference.supervisor` only. All requests advance in turns, one step each, and
+an image takes SECONDS of the worker's time. Words in the prompt change that: `refused` fails, `slow 2.5` takes that many seconds.
 """
 
 import queue
@@ -18,17 +18,17 @@ from inference.contract.protocol import Beat, Begin, Cancel, Paint, Ready, Told,
 from inference.contract.request import Done, Event, Failed, Picture, PictureRequest, Step
 from inference.worker.main import BEAT_EVERY, Speaker, own_pipes
 
-#: Steps that a request goes through, however many it asks for.
+#: Steps that a request runs through, however many it requests.
 TICKS = 4
 
-#: The side of what is really painted: the size that was asked for is only said.
+#: The side of the real image; the requested size is only reported.
 _SIDE = 32
 
 _SLOW = re.compile(r"\bslow ([0-9.]+)")
 
 
 class Painting:
-    """A request in work."""
+    """A running request."""
 
     def __init__(self, request: PictureRequest, seconds: float) -> None:
         slow = _SLOW.search(request.prompt.text)
@@ -37,7 +37,7 @@ class Painting:
         self._ticks = 0
 
     def go_on(self) -> tuple[Event, ...]:
-        """Do the next step and return what there is to tell; the last event is the end."""
+        """Run the next step and return its events; after the last step, the last event is the end."""
         time.sleep(self._tick)
         self._ticks += 1
         step = Step(max(1, self._request.steps * self._ticks // TICKS), self._request.steps)
@@ -49,13 +49,13 @@ class Painting:
 
     def _picture(self, index: int) -> Picture:
         request, seed = self._request, self._request.seed + index
-        # Like the real one's, a picture and its thumbnail are the same whenever the same is asked for, and nobody else's.
+        # As with the real worker, the same request gives the same image and thumbnail, and no other request gives them.
         words = f"{request.prompt.text} {seed}".encode()
         return Picture(index, seed, request.width, request.height, png(seed, words), b"\xff\xd8\xff" + words)
 
 
 def png(seed: int, words: bytes) -> bytes:
-    """Return a small PNG of one colour with some words in it."""
+    """Return a small PNG of one colour with some text in it."""
     header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
     row = b"\0" + struct.pack(">I", seed % 2**32)[1:] * _SIDE
     chunks = ((b"IHDR", header), (b"tEXt", b"parameters\0" + words), (b"IDAT", zlib.compress(row * _SIDE, 1)), (b"IEND", b""))
@@ -65,7 +65,7 @@ def png(seed: int, words: bytes) -> bytes:
 
 
 def serve(asked: BinaryIO, speaker: Speaker, device: str, seconds: float) -> None:
-    """Paint what is asked until the pipe ends."""
+    """Run the requests until the pipe closes."""
     inbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
     running: dict[int, Painting] = {}
 
@@ -100,7 +100,7 @@ def serve(asked: BinaryIO, speaker: Speaker, device: str, seconds: float) -> Non
 
 
 def main() -> None:
-    """Serve until the asking process closes the pipe."""
+    """Serve until the parent process closes the pipe."""
     asked, told = own_pipes()
     speaker = Speaker(told)
     body = read(asked)

@@ -1,4 +1,4 @@
-"""Persons and places, jobs and pictures, tokens."""
+"""Users (`person`) and channels (`place`), jobs and pictures, tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,27 +12,27 @@ OPEN = sa.text("state IN ('waiting', 'running')")
 
 
 def text(name: str, *, nullable: bool = False) -> sa.Column[str]:
-    """Return a column of text."""
+    """Return a text column."""
     return sa.Column(name, sa.String(), nullable=nullable)
 
 
 def number(name: str) -> sa.Column[int]:
-    """Return a column of whole numbers."""
+    """Return an integer column."""
     return sa.Column(name, sa.Integer(), nullable=False)
 
 
 def moment(name: str, *, nullable: bool = False) -> "sa.Column[object]":
-    """Return a column of moments in UTC."""
+    """Return a column of UTC timestamps."""
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
 def reference(table: str, other: str) -> sa.ForeignKeyConstraint:
-    """Return the rule that a row goes with the row that it refers to."""
+    """Return the constraint that deletes a row together with the row that it refers to."""
     return sa.ForeignKeyConstraint([f"{other}_id"], [f"{other}.id"], name=f"fk_{table}_{other}_id", ondelete="CASCADE")
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the first tables."""
     op.create_table("person", text("id"), text("name"), moment("created"), sa.PrimaryKeyConstraint("id", name="pk_person"))
     op.create_table(
         "place",
@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def create_job() -> None:
-    """Make the table of jobs."""
+    """Create the table of jobs."""
     op.create_table(
         "job",
         *(text("id"), text("person_id"), text("place_id"), text("message"), text("key", nullable=True), text("line"), text("wish")),
@@ -82,7 +82,7 @@ def create_job() -> None:
 
 
 def create_picture() -> None:
-    """Make the table of pictures."""
+    """Create the table of pictures."""
     op.create_table(
         "picture",
         *(text("id"), text("job_id"), text("person_id"), number("index")),
@@ -99,6 +99,6 @@ def create_picture() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, with all that they hold."""
+    """Drop the tables and their contents."""
     for table in ("picture", "job", "api_token", "identity", "place", "person"):
         op.drop_table(table)

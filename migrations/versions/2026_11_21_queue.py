@@ -1,4 +1,4 @@
-"""Turns, credits, deliveries, the inbox, learned times, and what moderators did."""
+"""Fair queueing, credits, deliveries, the inbox, learned times, and the audit log of moderators' actions."""
 
 import msgspec
 import sqlalchemy as sa
@@ -16,47 +16,47 @@ TABLES = ("tombstone", "audit", "timing", "inbox", "delivery", "ledger", "accoun
 
 
 def text(name: str, *, nullable: bool = False) -> sa.Column[str]:
-    """Return a column of text."""
+    """Return a text column."""
     return sa.Column(name, sa.String(), nullable=nullable)
 
 
 def whole(name: str) -> sa.Column[int]:
-    """Return a column of whole numbers."""
+    """Return an integer column."""
     return sa.Column(name, sa.Integer(), nullable=False)
 
 
 def large(name: str, *, nullable: bool = False, default: str | None = None) -> sa.Column[int]:
-    """Return a column of large whole numbers."""
+    """Return a column of large integers."""
     return sa.Column(name, sa.BigInteger(), nullable=nullable, server_default=default)
 
 
 def moment(name: str, *, nullable: bool = False) -> "sa.Column[object]":
-    """Return a column of moments in UTC."""
+    """Return a column of UTC timestamps."""
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
 def flag(name: str) -> sa.Column[bool]:
-    """Return a column that says yes or no."""
+    """Return a boolean column."""
     return sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
 
 
 def real(name: str) -> sa.Column[float]:
-    """Return a column of numbers."""
+    """Return a column of floating point numbers."""
     return sa.Column(name, sa.Double(), nullable=False)
 
 
 def reference(table: str, other: str, rule: str = "CASCADE") -> sa.ForeignKeyConstraint:
-    """Return the rule that a row goes with the row that it refers to, or forgets it."""
+    """Return the constraint that deletes a row together with the row that it refers to, or clears the reference."""
     return sa.ForeignKeyConstraint([f"{other}_id"], [f"{other}.id"], name=f"fk_{table}_{other}_id", ondelete=rule)
 
 
 def some(name: str, table: str, columns: list[str], where: str) -> None:
-    """Make an index of the rows that are looked for."""
+    """Create a partial index of the rows that are searched."""
     op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def upgrade() -> None:
-    """Widen jobs, persons and places, and make the new tables."""
+    """Widen jobs, users and channels, and create the new tables."""
     for name in ("tier", "role"):
         op.add_column("person", sa.Column(name, sa.String(), nullable=False, server_default=""))
     op.add_column("person", flag("paused"))
@@ -76,7 +76,7 @@ def upgrade() -> None:
 
 
 def widen_job() -> None:
-    """Give jobs their place in line, and what they cost."""
+    """Add the queue position and the cost of jobs."""
     op.add_column("job", sa.Column("model", sa.String(), nullable=False, server_default=""))
     op.add_column("job", sa.Column("cost", sa.Double(), nullable=False, server_default="1"))
     op.add_column("job", large("rank", default="0"))
@@ -91,7 +91,7 @@ def widen_job() -> None:
 
 
 def create_turns() -> None:
-    """Make the tables of whose turn it is and how long things take."""
+    """Create the tables of the fair queue and of learned times."""
     op.create_table(
         "turn",
         *(text("person_id"), real("tag"), large("since"), sa.Column("waiting", sa.Boolean(), nullable=False)),
@@ -115,7 +115,7 @@ def create_turns() -> None:
 
 
 def create_accounts() -> None:
-    """Make the tables of credits."""
+    """Create the tables of credits."""
     op.create_table(
         "account",
         *(text("id"), text("person_id", nullable=True), text("place_id", nullable=True)),
@@ -137,7 +137,7 @@ def create_accounts() -> None:
 
 
 def create_letters() -> None:
-    """Make the tables of what comes in and goes out, and of what moderators did."""
+    """Create the tables of incoming updates and deliveries, and of moderators' actions."""
     op.create_table(
         "delivery",
         *(text("id"), text("job_id"), text("platform"), text("state"), whole("attempt"), sa.Column("unsure", sa.Boolean(), nullable=False)),
@@ -167,7 +167,7 @@ def create_letters() -> None:
 
 
 def take_over() -> None:
-    """Put the jobs that are open into the line, in the order in which they were accepted; those that are over cost nothing."""
+    """Put the open jobs into the queue, in the order in which they were accepted; jobs that have ended cost nothing."""
     connection = op.get_bind()
     columns = ["person_id", "since", "waiting", "tag", "id", "model", "rank", "state", "request", "created", "charged", "ended"]
     job = sa.table("job", *(sa.column(name) for name in columns))
@@ -180,14 +180,14 @@ def take_over() -> None:
         model = str(msgspec.msgpack.decode(request).get("model", ""))
         connection.execute(job.update().where(job.c.id == job_id).values(rank=rank, model=model))
         sinces.setdefault(person, rank)
-        # What is being painted was begun, and is charged for: by the cost that it has from now on, which is put right at its end.
+        # Running jobs were already started and are charged for: at their new cost, which is corrected when they end.
         tags[person] = tags.get(person, 0.0) + (state == "running")
     for person, since in sinces.items():
         connection.execute(turn.insert().values(person_id=person, tag=tags[person], since=since, waiting=True))
 
 
 def downgrade() -> None:
-    """Drop what this step brought; what was held back waits again."""
+    """Drop the additions of this migration; paused jobs wait again."""
     for table in TABLES:
         op.drop_table(table)
     op.execute("UPDATE job SET state = 'waiting' WHERE state = 'paused'")

@@ -1,4 +1,4 @@
-"""What one process does at a time, and what platforms call pictures that they were sent."""
+"""Leases of tasks that only one process runs at a time, and the file ids of pictures sent to platforms."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the two tables."""
+    """Create the two tables."""
     op.create_table(
         "lease",
         sa.Column("name", sa.String(), nullable=False),
@@ -30,6 +30,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away."""
+    """Drop them."""
     op.drop_table("handle")
     op.drop_table("lease")

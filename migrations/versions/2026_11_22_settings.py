@@ -1,4 +1,4 @@
-"""What somebody wants, or a group, where nothing else is said; of which day what people use is, and what counts for several."""
+"""Defaults of users and groups, the day of each use, and carried-over usage that counts for several users."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ WHOSE = ("person_id", "digest", "place_id")
 
 
 def upgrade() -> None:
-    """Make the table, and room for the days."""
+    """Create the tables, and add the day columns."""
     op.create_table(
         "setting",
         sa.Column("id", sa.String(), nullable=False),
@@ -47,7 +47,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away."""
+    """Drop the additions."""
     op.drop_index("ix_job_person_id_place_id_day", "job")
     op.drop_table("counted")
     op.drop_column("membership", "used")

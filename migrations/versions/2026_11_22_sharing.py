@@ -1,6 +1,6 @@
-"""What people keep and share: presets, boards, digests, votes, favourites; codes that join two names; and of a job what painted it.
+"""Saved and shared items: presets, boards, digests, votes, favourites. Also link codes, the provenance of jobs, and languages.
 
-Of persons and jobs also which language they are in.
+Users and jobs store their language.
 """
 
 import sqlalchemy as sa
@@ -17,37 +17,37 @@ COLUMNS = (("job", "proof"), ("job", "language"), ("person", "language"), ("pers
 
 
 def text(name: str, *, nullable: bool = False) -> sa.Column[str]:
-    """Return a column of text."""
+    """Return a text column."""
     return sa.Column(name, sa.String(), nullable=nullable)
 
 
 def whole(name: str) -> sa.Column[int]:
-    """Return a column of whole numbers."""
+    """Return an integer column."""
     return sa.Column(name, sa.Integer(), nullable=False)
 
 
 def moment(name: str, *, nullable: bool = False) -> "sa.Column[object]":
-    """Return a column of moments in UTC."""
+    """Return a column of UTC timestamps."""
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
 def flag(name: str) -> sa.Column[bool]:
-    """Return a column that says yes or no."""
+    """Return a boolean column."""
     return sa.Column(name, sa.Boolean(), nullable=False)
 
 
 def reference(table: str, column: str, other: str, rule: str = "CASCADE") -> sa.ForeignKeyConstraint:
-    """Return the rule that a row goes with the row that it refers to, or forgets it."""
+    """Return the constraint that deletes a row together with the row that it refers to, or clears the reference."""
     return sa.ForeignKeyConstraint([column], [f"{other}.id"], name=f"fk_{table}_{column}", ondelete=rule)
 
 
 def indexed(table: str, *columns: str) -> None:
-    """Make an index."""
+    """Create an index."""
     op.create_index(f"ix_{table}_{'_'.join(columns)}", table, list(columns))
 
 
 def upgrade() -> None:
-    """Make the tables, and room for what painted a picture, and for what people speak."""
+    """Create the tables, and add columns for the provenance of jobs and for languages."""
     for table, column in COLUMNS:
         op.add_column(table, sa.Column(column, sa.String(), nullable=False, server_default=""))
     op.add_column("inbox", text("runner", nullable=True))
@@ -89,7 +89,7 @@ def upgrade() -> None:
 
 
 def create_presets() -> None:
-    """Make the tables of presets."""
+    """Create the tables of presets."""
     op.create_table(
         "preset",
         *(text("id"), text("person_id"), text("board_id", nullable=True), text("shelf"), text("key"), text("name"), whole("head")),
@@ -111,7 +111,7 @@ def create_presets() -> None:
 
 
 def create_shares() -> None:
-    """Make the tables of boards."""
+    """Create the tables of boards."""
     op.create_table(
         "share",
         *(text("id"), text("board_id"), text("person_id"), text("picture_id", nullable=True), text("preset_id", nullable=True)),
@@ -134,7 +134,7 @@ def create_shares() -> None:
 
 
 def downgrade() -> None:
-    """Take them away."""
+    """Drop the additions."""
     for table in TABLES:
         op.drop_table(table)
     op.drop_column("inbox", "runner")

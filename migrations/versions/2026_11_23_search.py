@@ -1,6 +1,6 @@
-"""Search by words: what pictures and presets are found by, and the indexes over it.
+"""Full-text search: the terms of pictures and presets, and the indexes over them.
 
-All of it is made from what is there, by the code that keeps it up to date: a later step that changes how makes it anew.
+All of it is computed from existing rows, by the code that keeps it up to date: a later migration that changes that code recomputes it.
 """
 
 import json
@@ -17,7 +17,7 @@ down_revision = "2026_11_22_sharing"
 branch_labels = None
 depends_on = None
 
-#: Rows that are read at a time: of a million not all are held in memory.
+#: Rows per read: a million rows must not all be held in memory.
 BATCH = 5_000
 
 PICTURES = """
@@ -35,7 +35,7 @@ IN_ORDER = {"picture": 'created, job_id DESC, "index"', "preset": "created, id"}
 
 
 def upgrade() -> None:
-    """Add the terms, fill them in, and make the indexes."""
+    """Add the terms, fill them in, and create the indexes."""
     for table in IN_ORDER:
         op.add_column(table, sa.Column("terms", sa.String(), nullable=False, server_default=""))
     fill("picture", PICTURES, of_picture)
@@ -50,7 +50,7 @@ def upgrade() -> None:
 
 
 def fill(table: str, question: str, terms_of: Callable[[sa.RowMapping], str]) -> None:
-    """Give every row of a table its terms."""
+    """Set the terms of every row of a table."""
     connection, after = op.get_bind(), ""
     change = sa.text(f"UPDATE {table} SET terms = :terms WHERE id = :id")
     while rows := connection.execute(sa.text(question), {"after": after, "most": BATCH}).mappings().all():
@@ -59,17 +59,17 @@ def fill(table: str, question: str, terms_of: Callable[[sa.RowMapping], str]) ->
 
 
 def of_picture(row: sa.RowMapping) -> str:
-    """Return what a picture is found by."""
+    """Return the search terms of a picture."""
     return search_terms.of_picture(row["words"], row["model"], search_terms.preset_of(row["wish"]), row["seed"])
 
 
 def of_preset(row: sa.RowMapping) -> str:
-    """Return what a preset is found by."""
+    """Return the search terms of a preset."""
     return search_terms.of_preset(row["name"], row["tags"].split(), json.loads(row["body"] or "{}").get("prompt", ""))
 
 
 def downgrade() -> None:
-    """Take them away."""
+    """Drop the additions."""
     connection = op.get_bind()
     for statement in search_index.removal(connection.dialect.name):
         connection.exec_driver_sql(statement)

@@ -1,6 +1,6 @@
-"""The pictures that a job starts from: a table of their own, by role. The one that a job could have so far becomes its `init`.
+"""The input images of a job: a separate table, by role. The single source image that a job could have so far becomes its `init`.
 
-The way back keeps only that one: an older version knows no other role.
+The downgrade keeps only that image, because an older version knows no other role.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table, move what jobs start from into it, and drop the column that held it."""
+    """Create the table, move the sources of jobs into it, and drop their column."""
     op.create_table(
         "job_input",
         sa.Column("job_id", sa.String(), nullable=False),

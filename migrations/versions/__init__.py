@@ -1,1 +1,1 @@
-"""One file per step, named by its day and its subject."""
+"""One file per migration, named after its date and its subject."""

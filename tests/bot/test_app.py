@@ -1,4 +1,4 @@
-"""The bot: from an invocation to accepted jobs, over a real store."""
+"""The app: from an invocation to accepted jobs, on a real store."""
 
 import asyncio
 from typing import Annotated
@@ -26,13 +26,13 @@ from tests.talk import PLATFORM, png, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 async def test_accepted_is_kept(bot):
-    """A prompt becomes a waiting job that holds who asked, where, what was typed, and a complete request."""
+    """A prompt becomes a waiting job with its user, its channel, the typed line, and a complete request."""
     line = "a red circle --steps 9 --seed 3 --no fog"
     job = await bot.job(await bot.say(line))
     assert (job.state, job.line, job.address) == ("waiting", line, MessageRef(PLATFORM, "studio"))
@@ -42,7 +42,7 @@ async def test_accepted_is_kept(bot):
 
 
 async def test_several_prompts_are_several_jobs(bot):
-    """Each prompt between `||` is a job of its own, with its own flags, in their order."""
+    """Each prompt between `||` is a separate job with its own flags, in order."""
     reply = await bot.say("a red circle --seed 1 || a blue square --seed 2")
     jobs = [await bot.store.jobs.get(job_id) for job_id in reply.jobs]
     assert [(job.request.prompt.text, job.request.seed) for job in jobs] == [("a red circle", 1), ("a blue square", 2)]
@@ -50,7 +50,7 @@ async def test_several_prompts_are_several_jobs(bot):
 
 @pytest.mark.parametrize("last", ["a cat --steps 900", "a cat --size 1x1", "a cat --model nobody", "a <lora:fine:1> cat"])
 async def test_of_several_prompts_all_are_accepted_or_none(bot, last):
-    """One prompt that cannot be painted keeps all of them from being accepted, wherever the mistake is found."""
+    """If one of several prompts cannot be generated, none is accepted, wherever the mistake is found."""
     with pytest.raises((BadInput, InferenceError)):
         await bot.say(f"a red circle || {last}", pictures=(png(),))
     assert await bot.open() == 0
@@ -58,7 +58,7 @@ async def test_of_several_prompts_all_are_accepted_or_none(bot, last):
 
 
 async def test_a_repeat_is_harmless(bot):
-    """The same key of the same person is the same jobs, also at the same time; somebody else's key is another."""
+    """The same key of a user gives the same jobs, also concurrently; the same key of another user is another key."""
     first = await bot.say("a red circle || a dog", key="k")
     again = await asyncio.gather(*(bot.say("a red circle || a dog", key="k") for _ in range(5)))
     assert {one.jobs for one in again} == {first.jobs}
@@ -67,7 +67,7 @@ async def test_a_repeat_is_harmless(bot):
 
 
 async def test_attached_pictures_are_kept_and_start_from(bot):
-    """An attached picture is kept once it is needed, gives its shape, and its key is in the job."""
+    """An attached picture is stored once it is needed, gives its shape, and its key is in the job."""
     job = await bot.job(await bot.say("a red circle --strength 0.5", pictures=(png(64, 128),)))
     assert await bot.store.files.get(init_of(job)) == png(64, 128)
     assert job.request.height > job.request.width
@@ -75,7 +75,7 @@ async def test_attached_pictures_are_kept_and_start_from(bot):
 
 
 async def test_pictures_are_named_by_id(bot):
-    """The id of a picture of one's own is a picture to start from; that of somebody else's is unknown."""
+    """The id of a user's own picture is accepted as a source; that of another user's picture is unknown."""
     _, (picture,) = await bot.painted("a red circle")
     job = await bot.job(await bot.say(f"a blue square --image {picture.id}"))
     assert init_of(job) == picture.file
@@ -84,7 +84,7 @@ async def test_pictures_are_named_by_id(bot):
 
 
 async def test_file_keys_are_no_way_in(bot):
-    """Nobody starts from a file by its name in the store: neither in a line nor with a button of their own making."""
+    """A file's key in the store is not accepted as a source, neither in a line nor in a forged button."""
     job, (picture,) = await bot.painted("a red circle")
     assert KEY.fullmatch(picture.file)
     for attempt in (bot.say(f"a dog --image {picture.file}", who="bob"), bot.press(f"imagine:a dog::{picture.file}", who="bob")):
@@ -95,7 +95,7 @@ async def test_file_keys_are_no_way_in(bot):
 
 
 async def test_links_are_fetched_where_that_is_allowed(tmp_path):
-    """A link in the prompt or as a flag is fetched through what the bot was given, and what comes must be a picture."""
+    """A link in the prompt or in a flag is fetched with the bot's fetcher, and must lead to a picture."""
     asked = []
 
     async def fetch(link):
@@ -113,7 +113,7 @@ async def test_links_are_fetched_where_that_is_allowed(tmp_path):
             await bot.say("a dog --image https://example.com/page")
 
 
-#: What the issue lists as bad input, and what people do besides.
+#: Known kinds of bad input, and other common mistakes.
 BAD = [
     ("/imagin a dog", {}, "There is no command /imagin; did you mean /imagine?"),
     ("/qqqqqq", {}, "There is no command /qqqqqq. /help lists all commands."),
@@ -149,7 +149,7 @@ BAD = [
 
 @pytest.mark.parametrize(("line", "more", "sentence"), BAD, ids=[sentence[:50] + line[:20] for line, _, sentence in BAD])
 async def test_bad_input_is_one_clear_sentence(bot, line, more, sentence):
-    """What cannot be done is told in one sentence that says what would be right, and nothing is accepted."""
+    """Bad input is refused with one sentence that gives the valid input, and nothing is accepted."""
     with pytest.raises((BotError, InferenceError)) as refused:
         await bot.say(line, **more)
     assert tell(refused.value.problem) == sentence
@@ -157,7 +157,7 @@ async def test_bad_input_is_one_clear_sentence(bot, line, more, sentence):
 
 
 async def test_values_of_a_form_and_flags_go_together(bot):
-    """What a form gives by name and what the words say are one request, unless they contradict."""
+    """Named values of a form and flags in its text form one request, unless they contradict."""
     call = {"caller": UserRef(PLATFORM, "ada"), "address": MessageRef(PLATFORM, "studio")}
     reply = await bot.app.handle(Invocation(command="imagine", given={"prompt": "a dog --seed 5", "steps": 7, "negative": ""}, **call))
     job = await bot.job(reply)
@@ -172,19 +172,19 @@ async def test_values_of_a_form_and_flags_go_together(bot):
     "wire", ["", ":", "nothing", "nothing:1", "again", "again:", "again:a:b:c:d", "imagine:a dog:::::900", "again:\x00\ud800"]
 )
 async def test_presses_that_no_button_makes(bot, wire):
-    """A press of what no button carries is refused like any other mistake."""
+    """A press that no button produces is refused like any other mistake."""
     with pytest.raises((BadInput, NotAllowed)):
         await bot.press(wire)
 
 
 async def test_ids_are_not_read_as_flags(bot):
-    """What a button carries is taken as it is, even where a line would read it otherwise."""
+    """The values of a button are taken literally, even if a line would parse them differently."""
     with pytest.raises(NotAllowed, match="denied-job"):
         await bot.press("again:--same")
 
 
 async def test_work_is_announced_when_there_is_some(tmp_path):
-    """Whoever paints is told of what was accepted or cancelled, and not bothered by questions."""
+    """The dispatcher is woken by accepted and cancelled jobs, and not by queries."""
     calls = []
     async with talk(tmp_path, wake=lambda: calls.append(1)) as bot:
         await bot.say("/help")
@@ -195,7 +195,7 @@ async def test_work_is_announced_when_there_is_some(tmp_path):
 
 
 async def test_texts_that_no_database_takes(bot):
-    """NUL and halves of characters are left out of what is kept."""
+    """NUL and lone surrogates are left out of stored texts."""
     reply = await bot.app.handle(
         Invocation(
             command="imagine",
@@ -210,7 +210,7 @@ async def test_texts_that_no_database_takes(bot):
 
 
 def test_suggestions_come_from_what_is_on_offer(bot):
-    """While a value is typed, those that begin with it come first, then those that hold it."""
+    """Suggestions for a typed value list values that begin with it first, then values that contain it."""
     params = {one.name: one for one in COMMANDS[0].params}
     assert bot.app.suggestions(params["model"], "DE") == ("demo",)
     offered = bot.app.suggestions(params["scheduler"], "a")
@@ -234,7 +234,7 @@ async def greet(ctx, want: Greet) -> Reply:
 
 
 async def test_a_new_command_needs_nothing_else(tmp_path):
-    """One class, one function, one list entry: it is in help, in the text syntax, in suggestions and in the documentation."""
+    """A new command needs one class, one function and one list entry to be in help, text syntax, suggestions and documentation."""
     commands = (*COMMANDS, greet)
     async with talk(tmp_path, commands=commands) as bot:
         assert (await bot.say("/greet Ada --times 2")).text == "Hello Ada. Hello Ada."
@@ -253,7 +253,7 @@ async def test_a_new_command_needs_nothing_else(tmp_path):
 @given_by(line=st.text(max_size=80) | st.from_regex(r"(/[a-z]{4,8} )?([a-c{}()|<>\\:-]| --(no|n|same|image|page) ){0,20}", fullmatch=True))
 @settings(max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_line_does_more_than_be_refused(tmp_path_factory, line):
-    """Whatever is typed is answered, or refused in a sentence."""
+    """Any typed line gets a reply or is refused with a sentence."""
     async with talk(tmp_path_factory.mktemp("line")) as bot:
         told = []
         try:

@@ -1,4 +1,4 @@
-"""Who may do what: every command, and every button, for everybody who could try."""
+"""Permissions: every command, and every button, for each kind of user."""
 
 import asyncio
 import shutil
@@ -19,17 +19,17 @@ from tests.talk import PLATFORM, talk
 
 PLACE = "studio"
 
-#: Who tries. The twin has the same number on another platform, in a place of the same name; the forgotten one comes back.
+#: The users who try. The twin has the owner's id on another platform, in a channel of the same name; the forgotten user comes back.
 ROLES = ("owner", "member", "stranger", "moderator", "operator", "twin", "forgotten")
 
 EVERYBODY = frozenset(ROLES)
 HERE = EVERYBODY - {"stranger", "twin", "forgotten"}
 OWNER = frozenset({"owner"})
-#: Whoever was given a code; of somebody who was forgotten there is nothing any more.
+#: Users who were given a code; for a deleted user nothing exists any more.
 TOLD = EVERYBODY - {"forgotten"}
 LOOKS_AFTER = frozenset({"owner", "moderator", "operator"})
 
-#: What is given to each command, and who may. `{waiting}`, `{done}` and `{picture}` are the owner's, in the place.
+#: The input of each command, and the users who may run it. `{waiting}`, `{done}` and `{picture}` belong to the owner, in the channel.
 MATRIX = {
     "imagine": ({"prompt": "a red circle"}, EVERYBODY),
     "again": ({"job": "{done}"}, HERE),
@@ -81,7 +81,7 @@ MATRIX = {
     "pause": ({"person": "{owner}"}, frozenset({"moderator", "operator"})),
     "resume": ({"person": "{owner}"}, frozenset({"moderator", "operator"})),
     "link": ({}, EVERYBODY),
-    # Nobody waits to be one with any of them, and each has one name.
+    # No account waits to be linked with any of them, and each has one account.
     "link_check": ({}, frozenset()),
     "link_join": ({"person": "{owner}"}, frozenset()),
     "link_no": ({}, EVERYBODY),
@@ -95,7 +95,7 @@ MATRIX = {
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    """Give a folder in which the owner has something, and the ids of that: every try begins with a copy of it."""
+    """Return a folder with the owner's data, and its ids: every attempt starts from a copy of it."""
     folder = tmp_path_factory.mktemp("scene")
 
     async def make():
@@ -108,7 +108,7 @@ def scene(tmp_path_factory):
 
 @asynccontextmanager
 async def trying(scene, role):
-    """Give the bot as the owner left it, the ids of what is theirs, and who tries, from where."""
+    """Return the bot as the owner left it, the ids of the owner's data, and the user who tries, with their channel."""
     made, ids = scene
     with TemporaryDirectory(dir=made.parent) as folder:
         shutil.copytree(made, folder, dirs_exist_ok=True)
@@ -117,7 +117,7 @@ async def trying(scene, role):
 
 
 async def things(bot):
-    """Return the ids of what the owner has in the place."""
+    """Return the ids of the owner's data in the channel."""
     done, (picture, *_) = await bot.painted("a red circle --size 64x64", "owner", PLACE)
     waiting = await bot.job(await bot.say("a blue star", "owner", PLACE))
     await linked(bot.store, MessageRef(PLATFORM, PLACE))
@@ -126,7 +126,7 @@ async def things(bot):
 
 
 async def who(bot, role, owner):
-    """Return who tries, and where from."""
+    """Return the user who tries, and their channel."""
     if role == "operator":
         await bot.appointed("operator", role=OPERATOR)
     if role == "forgotten":
@@ -138,18 +138,18 @@ async def who(bot, role, owner):
 
 
 def given_to(command, ids):
-    """Return what is given to a command."""
+    """Return the input of a command."""
     return {name: value.format(**ids) if isinstance(value, str) else value for name, value in MATRIX[command][0].items()}
 
 
 async def is_let(doing):
-    """Return whether something is done; what is refused is refused as not theirs, or as not there."""
+    """Return whether a call is allowed; a refused call is refused as not permitted, or as not found."""
     try:
         await doing
     except NotAllowed:
         return False
     except BadInput as error:
-        # Somebody who was forgotten is nobody any more; every other mistake is one of this test.
+        # A deleted user no longer exists; any other mistake is a mistake of this test.
         if not error.problem.key.startswith(("input-person", "input-preset-unknown")):
             raise
         return False
@@ -157,13 +157,13 @@ async def is_let(doing):
 
 
 def test_every_command_has_a_row():
-    """A new command does not come without saying who may."""
+    """Every command has a row in the matrix of permissions."""
     assert MATRIX.keys() == {one.name for one in COMMANDS}
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_commands(scene, role):
-    """A command is run for those who may, and for nobody else."""
+    """A command runs for the permitted users, and for no others."""
     wrong = []
     for command in MATRIX:
         async with trying(scene, role) as (bot, ids, (caller, address)):
@@ -174,7 +174,7 @@ async def test_commands(scene, role):
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_buttons(scene, role):
-    """A button does for whoever presses it what the command would, whoever it was shown to."""
+    """A button does what its command does for the user who presses it, even if it was shown to another user."""
     wrong = []
     for command in [name for name, (given, _) in MATRIX.items() if given]:
         async with trying(scene, role) as (bot, ids, (caller, address)):

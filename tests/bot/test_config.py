@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch, tmp_path):
-    """Run each test in an empty folder and without settings of the person who runs it."""
+    """Run each test in an empty folder and without the settings of the developer."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.upper().startswith("EASEL__"):
@@ -23,7 +23,7 @@ def _plain_environment(monkeypatch, tmp_path):
 
 
 def refusal(text):
-    """Return the sentence that a configuration is refused with."""
+    """Return the sentence with which a configuration is refused."""
     Path("easel.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BadConfig) as caught:
         read()
@@ -41,7 +41,7 @@ def example():
 
 
 def test_example_shows_every_key_with_its_default():
-    """The example is what an empty configuration means, key for key."""
+    """The example equals an empty configuration, key for key."""
     shown = example()
     models, tiers = shown.pop("models"), shown["quota"].pop("tiers")
     shown["quota"]["tiers"] = []
@@ -53,14 +53,14 @@ def test_example_shows_every_key_with_its_default():
 
 
 def test_passwords_are_not_told(monkeypatch):
-    """What is wrong is told with its value, but for the password in it."""
+    """An invalid value is shown in the error, but without its password."""
     assert "bob:***@host" in refusal('[store]\nurl = ["postgresql+psycopg://bob:s3cret@host/d"]')
     monkeypatch.setenv("EASEL__STORE", "postgresql+psycopg://bob:s3cret@host/d")
     assert "s3cret" not in refusal("")
 
 
 def test_example_is_read():
-    """The example itself is a configuration that is accepted."""
+    """The example itself is a valid configuration."""
     assert read(EXAMPLE) == Config()
 
 
@@ -72,7 +72,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path):
 
 
 def test_no_file_means_defaults():
-    """Without a file everything has its default."""
+    """Without a file every key has its default."""
     assert read() == Config()
 
 
@@ -83,7 +83,7 @@ def test_file_beside_the_caller_is_found():
 
 
 def test_environment_wins_over_the_file(monkeypatch):
-    """A variable changes its own key and leaves the file's others."""
+    """An environment variable overrides its own key and leaves the other keys of the file."""
     Path("other.toml").write_text("[inference]\nmax_batch = 3\ncompile = true\n")
     monkeypatch.setenv("EASEL__INFERENCE__MAX_BATCH", "5")
     monkeypatch.setenv("EASEL__INFERENCE__DEVICES", "cuda:0, cuda:1")
@@ -92,13 +92,13 @@ def test_environment_wins_over_the_file(monkeypatch):
 
 
 def test_variables_need_no_capitals(monkeypatch):
-    """A variable may be written small, as some systems do."""
+    """An environment variable may be in lower case, as on some systems."""
     monkeypatch.setenv("easel__web__port", "81")
     assert read().web.port == 81
 
 
 def test_models_are_read():
-    """Each [[models]] entry becomes a model; what it leaves out is not set."""
+    """Each [[models]] entry becomes a model, and missing keys are not set."""
     Path("easel.toml").write_text(
         '[[models]]\nname = "a"\nsource = "a.safetensors"\n[[models]]\nname = "b"\nsource = "o/b"\nguidance = 4\n'
     )
@@ -106,7 +106,7 @@ def test_models_are_read():
 
 
 def test_configuration_is_frozen():
-    """Nobody changes a setting after it was read."""
+    """Settings cannot be changed after they were read."""
     with pytest.raises(ValueError, match="frozen"):
         Config().inference.compile = True
 
@@ -136,7 +136,7 @@ def test_configuration_is_frozen():
     ],
 )
 def test_refusals(text, sentence):
-    """A wrong key or value is refused with one sentence that names it and says what would be right."""
+    """An invalid key or value is refused with one sentence that names it and gives the valid values."""
     assert refusal(text) == sentence
 
 
@@ -151,7 +151,7 @@ def test_refusals(text, sentence):
     ],
 )
 def test_refusals_of_the_environment(monkeypatch, name, value, sentence):
-    """What is wrong in the environment is named as it stands there."""
+    """An invalid environment variable is named as it is written there."""
     monkeypatch.setenv(name, value)
     with pytest.raises(BadConfig) as caught:
         read()
@@ -159,7 +159,7 @@ def test_refusals_of_the_environment(monkeypatch, name, value, sentence):
 
 
 def test_broken_file():
-    """A file that is no TOML is refused with the place of the mistake."""
+    """A file that is not TOML is refused with the position of the mistake."""
     assert refusal("[log\n").startswith("easel.toml is not valid TOML: ")
     assert "line 1" in refusal("[log\n")
 

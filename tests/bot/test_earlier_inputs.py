@@ -1,4 +1,4 @@
-"""A request that waited when the version before inputs by role was replaced: as that version kept it, in both databases."""
+"""A request that waited during the upgrade to inputs by role, as the earlier version stored it, in both databases."""
 
 import base64
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from tests.talk import PLATFORM, Chat, png
 
 __all__ = ["server", "url"]
 
-#: The revision of that version, and what it kept of `a red circle --strength 0.5 --seed 7 --steps 8 --size 64x64` and a picture.
+#: The revision of that version, and its stored data for `a red circle --strength 0.5 --seed 7 --steps 8 --size 64x64` with a picture.
 REVISION = "2026_11_23_search"
 WISH = '{"prompt":"a red circle","image":"%s","strength":0.5,"size":"64x64","steps":8,"seed":7}'
 REQUEST = base64.b64decode(
@@ -33,7 +33,7 @@ REQUEST = base64.b64decode(
 
 
 def rows(source):
-    """Return the rows of that version: somebody, where they asked, and their request that waits and starts from a picture."""
+    """Return the rows of that version: a user, their channel, and a waiting request with a source picture."""
     moment = datetime(2026, 11, 30, 12, tzinfo=UTC)
     job = {"id": "old", "person_id": "ann", "place_id": "here", "line": "a red circle", "wish": WISH % source, "request": REQUEST}
     numbers = {"attempt": 0, "tries": 0, "passed": 0, "credits": 5, "rank": 1, "cost": 0.01}
@@ -49,7 +49,7 @@ def rows(source):
 
 
 async def test_a_request_of_the_version_before_keeps_its_picture(url, tmp_path):
-    """It is painted from its picture, in as many steps as before; again, edit and branch start from that picture, vary from the result."""
+    """It runs from its picture with as many steps as before; again, edit and branch use that picture, vary uses the result."""
     files = BlobStore(str(tmp_path / "files"))
     source = await files.put(png(64, 64))
     async with Database(url) as database:

@@ -1,4 +1,4 @@
-"""The catalogues of other languages than English: whole, the same in what they say, and as short as platforms want it."""
+"""The catalogues of languages other than English: complete, with the same facts, and within the platforms' limits."""
 
 import asyncio
 import re
@@ -34,39 +34,39 @@ from tests.bot.i18n.test_translate import CATALOGUE
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 
-#: What English has in the declarations of commands, and all others in their catalogues.
+#: Texts that are in the command declarations in English, and in the catalogues in other languages.
 HELP = {help_key(command) for command in COMMANDS}
 DESCRIBED = {key for command in COMMANDS for param in command.params for key in param_keys(param)}
 DECLARED = ("help-", "param-")
 IN_ENGLISH = frozenset(key for key in keys() if key.startswith(DECLARED))
 
-#: What platforms allow, by how keys begin: of a button, of the title of a form, of an entry in a menu, of a line of help.
+#: Length limits of platforms, by prefix of the key: of a button, a form's title, a menu entry, a help line.
 LIMITS = {"button-": 80, "form-": 45, "discord-menu-source": 32, "discord-menu-info": 32, "discord-menu-again": 32, "telegram-help-": 256}
 
-#: What a press is answered with in Telegram, where more would be cut off.
+#: Replies to a press in Telegram, and their length limit, beyond which they would be cut off.
 ANSWERS, MOST_ANSWER = ("telegram-gone", "telegram-sent-privately", "telegram-form-words", "input-button", "telegram-broke"), 200
 
 
 class Made(Visitor):
-    """What a message is made of: its facts, and for each choice what is chosen by and among what."""
+    """The parts of a message: its facts, and for each choice the kind of its selector and its variants."""
 
     def __init__(self, message):
         self.facts, self.choices = set(), []
         self.visit(message)
 
     def visit_VariableReference(self, node):
-        """Take note of a fact."""
+        """Record a fact."""
         self.facts.add(node.id.name)
 
     def visit_SelectExpression(self, node):
-        """Take note of a choice."""
+        """Record a choice."""
         variants = [one.key.name if isinstance(one.key, ast.Identifier) else one.key.value for one in node.variants]
         self.choices.append((type(node.selector), variants))
         self.generic_visit(node)
 
 
 def messages(language):
-    """Return the messages of a catalogue by their keys; none of it is broken, and none is there twice."""
+    """Return the messages of a catalogue by key, and assert that each is valid and exists once."""
     body = FluentParser().parse((CATALOGUE.parent / f"{language}.ftl").read_text(encoding="utf-8")).body
     assert not [entry.content for entry in body if isinstance(entry, ast.Junk)]
     found = [entry for entry in body if isinstance(entry, ast.Message)]
@@ -80,20 +80,20 @@ def shared(language):
 
 
 def resolved(param, language):
-    """Return under which key a language has the description of a parameter, or nothing."""
+    """Return the key under which a language has the description of a parameter, or `None`."""
     return next((key for key in param_keys(param) if key in keys(language)), None)
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_sentence_is_translated(language):
-    """What English says every language says, and nothing besides: a text that is missing or left behind is found."""
+    """Each language has the same keys as English: a missing or unused text is found."""
     assert not sorted(keys() - shared(language)), "missing"
     assert not sorted(shared(language) - keys()), "unused"
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_command_is_described(language):
-    """Each command has its help and each parameter its description in every language; none is left of those that have gone."""
+    """Each command and each parameter has its help in every language, and there is no help for removed commands or parameters."""
     assert not sorted(HELP - keys(language)), "missing help"
     missing = sorted(f"{command.name} {param.name}" for command in COMMANDS for param in command.params if not resolved(param, language))
     assert not missing
@@ -103,7 +103,7 @@ def test_every_command_is_described(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_parameters_share_a_description_only_where_english_does(language):
-    """Two parameters of one name that mean different things have two descriptions."""
+    """Two parameters of one name with different meanings have two descriptions."""
     said = defaultdict(set)
     for command in COMMANDS:
         for param in command.params:
@@ -113,7 +113,7 @@ def test_parameters_share_a_description_only_where_english_does(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_tells_the_same_facts(language):
-    """A sentence fills in what its English one does: no fact is forgotten, and none is there that nobody gives."""
+    """A sentence has the same facts as its English version, no fewer and no more."""
     english, other = messages(ENGLISH), messages(language)
     facts = {key: (Made(english[key]).facts, Made(other[key]).facts) for key in english.keys() & other.keys()}
     assert len(facts) > 400
@@ -122,7 +122,7 @@ def test_every_language_tells_the_same_facts(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_counted_has_every_plural(language):
-    """Whoever chooses by a number has words for each way in which the language counts, the last of them for all others."""
+    """A choice by number has a variant for each plural category of the language, and `other` last."""
     counted = [
         (key, variants)
         for key, message in messages(language).items()
@@ -135,7 +135,7 @@ def test_what_is_counted_has_every_plural(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_fit_where_platforms_show_them(language):
-    """Help lines, buttons, titles of forms, entries in menus and answers to presses are as short as the strictest platform wants."""
+    """Help lines, buttons, form titles, menu entries and replies to presses fit the strictest platform."""
     with speaking(language):
         said = {key: text(key) for key in keys()}
         lines = [help_of(command) for command in COMMANDS] + [help_with(param) for command in COMMANDS for param in command.params]
@@ -146,7 +146,7 @@ def test_texts_fit_where_platforms_show_them(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_other_languages_are_plain_too(language):
-    """No sentence has invisible marks or exclamations, and quotes are those of the language."""
+    """No sentence has invisible characters or exclamation marks, and quotes are those of the language."""
     with speaking(language):
         said = {key: text(key) for key in keys(language)}
     assert not {
@@ -155,7 +155,7 @@ def test_other_languages_are_plain_too(language):
 
 
 def test_every_language_can_be_chosen():
-    """Whoever settles a language chooses among all that there are."""
+    """All available languages can be chosen as a setting."""
     (choices, _) = get_args(get_args(Language)[0])
     assert set(get_args(choices)) == set(LANGUAGES)
 
@@ -165,14 +165,14 @@ def test_every_language_can_be_chosen():
     [("de", "de"), ("de-AT", "de"), ("de_DE.UTF-8", "de"), ("ES-419", "es"), ("en-GB", "en"), ("fr", ""), ("", ""), ("deu", ""), ("-", "")],
 )
 def test_a_locale_is_of_a_language(locale, language):
-    """Of a locale its language counts; one that no catalogue is in is none."""
+    """A locale counts by its language, and a locale without a catalogue counts as none."""
     assert language_of(locale) == language
     with speaking(locale):
         assert spoken() == (language or ENGLISH)
 
 
 def test_a_missing_text_is_said_in_english(monkeypatch):
-    """What a language has no words for is said in English rather than not at all."""
+    """A text missing in a language is shown in English."""
     bare = translate.Sentences("card-next = dran\n", "de")
     english = translate._sentences(ENGLISH)
     monkeypatch.setattr(translate, "_sentences", {"de": bare, "en": english}.__getitem__)
@@ -192,14 +192,14 @@ def test_a_missing_text_is_said_in_english(monkeypatch):
     ],
 )
 def test_numbers_and_times_are_written_as_people_do(language, told):
-    """Decimals, places in a row, times, days and plurals are those of the language."""
+    """Decimals, ordinals, times, days and plurals follow the language."""
     with speaking(language):
         said = [number(7.5), ordinal(3), duration(7200), moment(datetime(2026, 11, 9, 7, 5, tzinfo=UTC))]
         assert [*said, *(text("explain-cost", credits=credits, time="t") for credits in (1.0, 1.5, 2_000_000.0))] == told
 
 
 async def test_two_at_once_have_a_language_each():
-    """What one is told is not in the language of another who is told something at the same time."""
+    """Two concurrent users each get their own language."""
 
     async def talk(locale, others):
         with speaking(locale):

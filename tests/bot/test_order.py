@@ -1,4 +1,4 @@
-"""Commands about the line, credits and order in a group: each does what it says, for those who may."""
+"""Commands about the queue, credits and moderation: each does its job, for permitted users."""
 
 import pytest
 
@@ -10,20 +10,20 @@ from bot.store.jobs.job import CANCELLED, FAILED, PAUSED, WAITING
 from inference.contract.errors import Problem
 from tests.talk import PLATFORM, talk
 
-#: Two of these are as much as a picture of 512 x 512 in 30 steps: one credit.
+#: Two of these cost as much as a picture of 512 x 512 in 30 steps: one credit.
 HALF = "--size 256x256 --steps 60"
 
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with, without limits."""
+    """Return a chat with the bot, without limits."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 @pytest.fixture
 async def strict(tmp_path):
-    """The same with three credits a day, and one request of supporters at a time."""
+    """Return the same with three credits a day, and one open request for supporters."""
     tiers = {"": Tier(credits=3_000), "supporter": Tier(credits=None, most_open=1)}
     async with talk(tmp_path, policy=Policy(tiers, channel=5_000)) as open_one:
         yield open_one
@@ -35,7 +35,7 @@ def facts(reply):
 
 
 async def refusal(doing):
-    """Return the sentence that something is refused with."""
+    """Return the sentence with which a call is refused."""
     with pytest.raises((BadInput, NotAllowed)) as refused:
         await doing
     return tell(refused.value.problem)
@@ -47,13 +47,13 @@ async def states(bot, *jobs):
 
 
 async def test_without_limits_the_quota_says_so(bot):
-    """Nobody is shown numbers that mean nothing."""
+    """Without limits the quota says so, and shows no meaningless numbers."""
     reply = await bot.say("/quota")
     assert (reply.text, facts(reply)) == ("You have no credit limit.", {})
 
 
 async def test_requests_cost_credits(strict):
-    """What is asked for is held at once, what does not fit is refused with the numbers, and a cancelled request costs nothing."""
+    """A request holds its credits at once, is refused with numbers if it does not fit, and costs nothing after a cancellation."""
     first = await strict.job(await strict.say(f"a red circle {HALF} --count 4"))
     assert facts(await strict.say("/quota")) == {"today": "1 of 3 left", "this whole chat": "3 of 5 left"}
     told = await refusal(strict.say(f"a blue square {HALF} --count 4"))
@@ -65,14 +65,14 @@ async def test_requests_cost_credits(strict):
 
 
 async def test_a_place_has_credits_of_its_own(strict):
-    """Who has enough left may still find that the others have used up what the place gets."""
+    """A user with enough credits is refused if other users have used up those of the channel."""
     await strict.say(f"a red circle {HALF} --count 6")
     assert "this chat has 2 left" in await refusal(strict.say(f"a blue square {HALF} --count 6", who="bob"))
     assert facts(await strict.say("/quota", who="bob"))["today"] == "3 of 3 left"
 
 
 async def test_operators_grant_credits(strict):
-    """A grant is spent after the day's own credits, is shown, and is written down; nobody else can grant."""
+    """A grant is used after the daily credits, is shown, and is logged; only operators can grant."""
     assert "Only the operator" in await refusal(strict.say("/grant ada --credits 2"))
     await strict.appointed("eve", role="operator")
     await strict.say("/quota")
@@ -88,14 +88,14 @@ async def test_operators_grant_credits(strict):
 
 
 async def test_a_tier_changes_what_one_gets(strict):
-    """A supporter without a limit is still held to the number of open requests of the tier."""
+    """A supporter without a credit limit is still limited to the tier's number of open requests."""
     await strict.appointed("ada", tier="supporter")
     await strict.say(f"a red circle {HALF} --count 6", where="elsewhere")
     assert "You can have one unfinished job at a time" in await refusal(strict.say("a blue square"))
 
 
 async def test_a_request_moves_in_its_own_line(bot):
-    """Moving changes the order in which one's own requests are painted, and nothing of anybody else's."""
+    """Moving changes the order of the user's own requests, and of no one else's."""
     first, second = [await bot.job(await bot.say(words)) for words in ("a red circle", "a blue square")]
     (button,) = [one for one in (await bot.say("/queue")).buttons if one.wire.startswith("move:")]
     assert (await bot.press(button)).text == "Moved: a blue square"
@@ -105,7 +105,7 @@ async def test_a_request_moves_in_its_own_line(bot):
 
 
 async def test_what_failed_can_be_tried_again(bot):
-    """A failed request has a button that puts it into line again; one that did not fail has none."""
+    """A failed request has a button that puts it back into the queue, and any other request has none."""
     job = await bot.job(await bot.say("a red circle"))
     assert "didn't fail" in (await bot.say(f"/retry {job.id}")).text
     assert await bot.store.attempts.fail(await bot.store.attempts.claim("painter"), Problem("memory-spent"))
@@ -115,7 +115,7 @@ async def test_what_failed_can_be_tried_again(bot):
 
 
 async def test_what_did_not_arrive_can_be_sent_again(bot):
-    """A result that nobody knows to have arrived is sent again when its person says so."""
+    """A result that may not have arrived is sent again if its user reports that."""
     job, _ = await bot.painted("a red circle")
     assert "has arrived" in (await bot.say(f"/resend {job.id}")).text
     (delivery,) = await bot.store.outbox.claim("painter", [PLATFORM])
@@ -125,7 +125,7 @@ async def test_what_did_not_arrive_can_be_sent_again(bot):
 
 
 async def test_who_looks_after_a_place_pauses_it(bot):
-    """Everything of the place is held back, also what is asked for then, until it may go on; other places are not touched."""
+    """In a paused channel all old and new requests are paused until it resumes; other channels are not affected."""
     here, there = await bot.job(await bot.say("a red circle")), await bot.job(await bot.say("a blue square", where="elsewhere"))
     assert "Only moderators" in await refusal(bot.say("/pause"))
     assert "1 job" in (await bot.say("/pause", who="bob", moderates=True)).text
@@ -138,7 +138,7 @@ async def test_who_looks_after_a_place_pauses_it(bot):
 
 
 async def test_a_person_is_paused_in_one_place_or_everywhere(bot):
-    """Who looks after one place holds a person back there alone; a moderator of Easel does so everywhere."""
+    """A channel's moderator pauses a user in that channel only; a moderator of Easel pauses them everywhere."""
     here, there = await bot.job(await bot.say("a red circle")), await bot.job(await bot.say("a blue square", where="elsewhere"))
     await bot.say("/pause ada", who="bob", moderates=True)
     late = await bot.job(await bot.say("a green star"))
@@ -152,7 +152,7 @@ async def test_a_person_is_paused_in_one_place_or_everywhere(bot):
 
 
 async def test_moderators_cancel_what_is_asked_in_their_place(bot):
-    """Somebody else's request is cancelled by who looks after its place, which is written down, and by nobody else."""
+    """A moderator of a channel can cancel requests of others there, which is logged; other users cannot."""
     job = await bot.job(await bot.say("a red circle"))
     for attempt in (bot.say(f"/cancel {job.id}", who="bob"), bot.say(f"/cancel {job.id}", who="bob", where="elsewhere", moderates=True)):
         assert "That job doesn't exist" in await refusal(attempt)
@@ -162,12 +162,12 @@ async def test_moderators_cancel_what_is_asked_in_their_place(bot):
 
 
 async def test_an_explanation_names_the_price(bot):
-    """What a request costs and how long it takes is told before anything is queued."""
+    """The cost of a request and its time are shown before it is queued."""
     assert facts(await bot.say(f"/explain a red circle {HALF} --count 4"))["cost"].startswith("2 credits, about ")
 
 
 async def test_nothing_is_accepted_on_a_full_disk(tmp_path):
-    """Where the disk is nearly full a request is refused before anything is kept, and other commands go on."""
+    """On a nearly full disk a request is refused before anything is stored, and other commands still work."""
     async with talk(tmp_path, least_free=2**62) as bot:
         assert "no disk space" in await refusal(bot.say("a red circle"))
         assert await bot.open() == 0

@@ -1,4 +1,4 @@
-"""What a prompt asks for beside its words: negative words, a picture, alternatives, several prompts."""
+"""Parts of a prompt other than its words: negative words, a picture, alternatives, several prompts."""
 
 import random
 import re
@@ -34,7 +34,7 @@ def words(made):
     ],
 )
 def test_negative_words(text, wanted, negative):
-    """An opening bracket and a minus make negative words, anywhere and as often as one likes; emphasis goes on inside."""
+    """An opening bracket and a minus start negative words, anywhere and any number of times; emphasis works inside."""
     made = read(text)
     assert (made.prompt.text, made.negative.text) == (wanted, negative)
 
@@ -43,7 +43,7 @@ def test_negative_words(text, wanted, negative):
     st.lists(st.sampled_from(["(-XX)", "(-XX -XX)", "a", "(b:1.2)", "[c", ")", " ", "((-XX [d)", "(-XX:1.2)"]), max_size=30).map("".join)
 )
 def test_negative_words_never_leak(text):
-    """What is negative is never wanted."""
+    """Negative words never appear in the positive prompt."""
     made = read(text)
     assert "XX" not in made.prompt.text
     assert words(made.negative).count("XX") == text.count("XX")
@@ -68,13 +68,13 @@ def test_negative_words_never_leak(text):
     ],
 )
 def test_pictures(text, wanted, image):
-    """An image tag asks for a picture: by its own link, the first one in the text, or what is attached; neither stays in the words."""
+    """An image tag selects a picture: by its link, the first link in the text, or the attachment; tag and link leave the prompt."""
     made = read(text)
     assert (made.prompt.text, made.image) == (wanted, image)
 
 
 def test_one_picture_alone():
-    """The same picture may be asked for twice, two pictures may not."""
+    """The same picture may be named twice, two pictures may not."""
     assert read("{image} a {image}").image == ""
     with pytest.raises(BadInput, match="input-prompt-images"):
         read("{image} {image:http://a.b}")
@@ -96,20 +96,20 @@ def test_one_picture_alone():
     ],
 )
 def test_alternatives(text, wanted, chosen):
-    """Of alternatives one takes their place before emphasis is read, and is told; without chance it is the first."""
+    """One alternative is inserted before emphasis is parsed, and is reported; without randomness it is the first."""
     made = read(text)
     assert (made.prompt.text, made.chosen) == (wanted, chosen)
 
 
 def test_chance_draws_every_alternative():
-    """Each alternative is drawn about as often as the others, and the same chance draws the same."""
+    """All alternatives are drawn about equally often, and the same seed draws the same."""
     drawn = [read("{a|b|{c|d}}", random.Random(seed)).prompt.text for seed in range(300)]
     assert {one: drawn.count(one) > 25 for one in drawn} == dict.fromkeys("abcd", True)
     assert drawn == [read("{a|b|{c|d}}", random.Random(seed)).prompt.text for seed in range(300)]
 
 
 def test_deep_alternatives_are_refused():
-    """The deepest alternatives are read, also beside others; one more is refused, wherever chance goes."""
+    """The deepest nesting is parsed, also beside other alternatives, and one level more is refused, whatever is drawn."""
     deep = "{a|" * DEEPEST + "b" + "}" * DEEPEST
     assert read(f"{{{deep}}} {deep}{{" * 2).prompt.text.count("a") == 4
     for text in (f"{{a|{deep}}}", f"{{{deep}|a}}"):
@@ -129,7 +129,7 @@ def test_deep_alternatives_are_refused():
     ],
 )
 def test_what_does_not_exist_yet(text, key):
-    """A LoRA, a concept and a word list are refused by name, and the advice how to write them as words is right."""
+    """A LoRA, an embedding and a word list are refused by name, with correct advice how to write them as words."""
     with pytest.raises(BadInput, match=key) as caught:
         read(text)
     facts = caught.value.problem.facts
@@ -147,12 +147,12 @@ def test_what_does_not_exist_yet(text, key):
     ],
 )
 def test_several_prompts(text, prompts):
-    """Two bars part prompts, escaped ones do not; empty prompts are left out."""
+    """Two bars separate prompts, escaped bars do not, and empty prompts are left out."""
     assert split(text) == prompts
 
 
 def test_too_many_prompts():
-    """The most prompts are taken, one more is refused, and so is none."""
+    """The largest number of prompts is accepted, one more is refused, and so is none."""
     assert len(split("a||" * MOST_PROMPTS)) == MOST_PROMPTS
     with pytest.raises(BadInput, match="input-prompts-many"):
         split("a||" * (MOST_PROMPTS + 1))
@@ -162,13 +162,13 @@ def test_too_many_prompts():
 
 
 def test_prompts_are_joined():
-    """Joined prompts keep their weights; blank ones leave no trace."""
+    """Joined prompts keep their weights, and blank prompts leave no trace."""
     assert join(read("(a:1.2)").prompt, Prompt(), Prompt(" "), read("b").prompt) == read("(a:1.2), b").prompt
     assert join() == Prompt()
 
 
 def test_links_are_found_whatever_stands_around_them():
-    """A picture's link is the link that was typed, inside any words and marks that cannot be part of one."""
+    """A picture's link is exactly the typed link, without surrounding words or characters that cannot be part of a link."""
     link = "https://a.b/c?d=e&f=(g)~h_i"
     for before, after in (("", ""), ("see ", "."), ("(", ")"), ("a:\n", "\nb"), ("«", " »"), ("[x] ", "?!"), ("<", ">")):
         made = read(f"{before}{link}{after} {{image}}")

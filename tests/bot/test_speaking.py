@@ -1,4 +1,4 @@
-"""In which language people are spoken to: what their platform says, until they choose one themselves."""
+"""The language of replies: that of the user's platform, until they choose one."""
 
 import pytest
 
@@ -10,13 +10,13 @@ from tests.talk import PLATFORM, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 async def ask(bot, command, locale="", who="ada", said="en", **given):
-    """Ask for something as an adapter does: what the platform says of the moment is `said`, of the person `locale`."""
+    """Run a command as an adapter does: `said` is the language in use, `locale` is what the platform reports for the user."""
     call = Invocation(
         command=command, given=given, caller=UserRef(PLATFORM, who, who, language=locale), address=MessageRef(PLATFORM, "studio")
     )
@@ -26,7 +26,7 @@ async def ask(bot, command, locale="", who="ada", said="en", **given):
 
 
 async def test_a_reply_is_in_the_language_of_who_asks(bot):
-    """Whoever speaks German is answered in German, with help lines too, and whoever speaks Spanish in Spanish."""
+    """A user with a German locale gets German replies and help lines, and a user with a Spanish locale gets them in Spanish."""
     german, _ = await ask(bot, "help", "de-AT", "ada")
     spanish, _ = await ask(bot, "help", "es-419", "eve")
     assert {one.told for one in german.facts} >= {"Male ein Bild nach deiner Beschreibung."}
@@ -34,7 +34,7 @@ async def test_a_reply_is_in_the_language_of_who_asks(bot):
 
 
 async def test_what_is_wrong_is_said_in_the_language_too(bot):
-    """A refusal, and the description in it, are in the language of the person although the adapter says them."""
+    """A refusal, including the description in it, is in the user's language although the adapter formats it."""
     with pytest.raises(BadInput) as refused:
         await ask(bot, "info", "de", "ada", "de")
     with speaking("de"):
@@ -42,7 +42,7 @@ async def test_what_is_wrong_is_said_in_the_language_too(bot):
 
 
 async def test_what_was_said_before_is_remembered(bot):
-    """Where a platform says nothing of a person they are spoken to as before, and not as others there."""
+    """If a platform reports no locale for a user, their last known language is used, and not that of others."""
     await ask(bot, "queue", "es")
     _, language = await ask(bot, "queue", "", said="de")
     _, stranger = await ask(bot, "queue", "", "eve", said="de")
@@ -50,14 +50,14 @@ async def test_what_was_said_before_is_remembered(bot):
 
 
 async def test_a_job_is_in_the_language_that_it_was_asked_for_in(bot):
-    """A job knows its language, so that whoever tells of it later can."""
+    """A job stores its language, so that later messages about it use the same."""
     german, _ = await ask(bot, "imagine", "de", prompt="a red circle")
     english, _ = await ask(bot, "imagine", "fr", "eve", prompt="a red circle")
     assert ((await bot.job(german)).language, (await bot.job(english)).language) == ("de", "en")
 
 
 async def test_a_chosen_language_goes_before_the_platforms(bot):
-    """What somebody settles holds at once, over what their platform says, until they take it back."""
+    """A language chosen in the settings applies at once and overrides the platform's, until it is reset."""
     chosen, at_once = await ask(bot, "settings", "de", "ada", "de", language="es")
     assert (at_once, chosen.text.splitlines()[0]) == ("es", "Guardado.")
     assert {one.name: one.told for one in chosen.facts}["idioma"] == "español (de tus ajustes)"
@@ -68,7 +68,7 @@ async def test_a_chosen_language_goes_before_the_platforms(bot):
 
 
 async def test_numbers_are_taken_as_they_are_written(bot):
-    """A number with a comma, as it is shown to people who write it so, is understood."""
+    """A number with a decimal comma, as it is shown in some languages, is understood."""
     reply, _ = await ask(bot, "imagine", "de", prompt="a red circle", guidance="3,5")
     job = await bot.job(reply)
     assert job.request.guidance == 3.5

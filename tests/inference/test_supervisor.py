@@ -1,4 +1,4 @@
-"""The engine around the worker process: it paints, it survives, and the asking process stays free of torch."""
+"""The engine around the worker process: it generates, it recovers, and the parent process stays free of torch."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ async def told(engine, request, on_event=lambda _event: None):
 
 
 async def test_it_paints_and_tells_how_far_it_is():
-    """Steps, a picture and the end come in this order, also for requests that run together."""
+    """Steps, a picture and the end arrive in this order, also for requests that run together."""
     async with LocalEngine(CPU, {"demo": PASSPORT}, COMMAND) as engine:
         both = await asyncio.gather(told(engine, asked(steps=5)), told(engine, asked(steps=3, count=2, seed=9)))
 
@@ -43,7 +43,7 @@ async def test_it_paints_and_tells_how_far_it_is():
 
 
 async def test_a_killed_worker_costs_its_requests_and_nothing_else():
-    """kill -9 in mid-picture: it is reported, the worker comes back, the next request paints."""
+    """kill -9 during generation is reported, the worker restarts, and the next request succeeds."""
     async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
         (worker,) = engine.workers
 
@@ -61,7 +61,7 @@ async def test_a_killed_worker_costs_its_requests_and_nothing_else():
 
 
 async def test_a_hanging_worker_is_replaced():
-    """A worker stopped in mid-picture is noticed, killed and replaced."""
+    """A worker that stops responding during generation is noticed, killed and replaced."""
     settings = EngineSettings(devices=("cpu",))
     async with LocalEngine(settings, {"demo": PASSPORT}, COMMAND) as engine:
         (worker,) = engine.workers
@@ -80,7 +80,7 @@ async def test_a_hanging_worker_is_replaced():
 
 
 async def test_closing_the_stream_cancels_the_request():
-    """Whoever stops listening stops the work."""
+    """Closing the event stream cancels the work."""
     async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
         async with aclosing(engine.run(asked(steps=60))) as stream:
             async for event in stream:
@@ -96,7 +96,7 @@ async def test_closing_the_stream_cancels_the_request():
 
 
 async def test_what_cannot_be_done_is_refused_before_it_is_queued():
-    """An unknown model or scheduler, or a number out of range, raises at once with what would be right."""
+    """An unknown model or scheduler, or a number out of range, raises at once with the valid values."""
     engine = LocalEngine(CPU, {"demo": PASSPORT})
 
     for request, kind in (
@@ -113,7 +113,7 @@ async def test_what_cannot_be_done_is_refused_before_it_is_queued():
 
 
 def test_the_asking_process_never_loads_torch():
-    """A process that asks for a picture and gets it has not loaded torch, diffusers or transformers."""
+    """A process that requests and receives a picture has not loaded torch, diffusers or transformers."""
     script = """
 import asyncio, sys
 from tests.asking import paint_one
@@ -127,7 +127,7 @@ print([line for line in open("/proc/self/maps") if "libtorch" in line])
 
 
 def test_steps_are_told_as_fast_as_one_can_see():
-    """Of quick steps the first, a few and the last are told; previews and everything else always."""
+    """The first, the last and a few of many quick steps are reported; previews and all other events always."""
     said, moment = [], 0.0
     teller = EventSender(said.append, lambda: moment)
     for n in range(1, 61):
@@ -140,7 +140,7 @@ def test_steps_are_told_as_fast_as_one_can_see():
 
 
 def test_messages_survive_the_pipe():
-    """What is framed is read back, and a length that cannot be is refused."""
+    """A framed message is read back unchanged, and an impossible length is refused."""
     message = Told(3, Failed(Problem("memory-spent", {"stage": "decode", "width": 5})))
     framed = frame(message)
 
@@ -151,5 +151,5 @@ def test_messages_survive_the_pipe():
 
 
 def test_problems_become_their_errors_again():
-    """A problem that crossed the border raises as the class that it was."""
+    """A problem that crossed the process border raises as its original class."""
     assert isinstance(InferenceError.of(Problem("range-number", {"name": "steps"})), OutOfRange)

@@ -1,7 +1,7 @@
-"""The demo model's architecture: a true `StableDiffusionPipeline`, small enough to live in the repository.
+"""The demo model's architecture: a real `StableDiffusionPipeline`, small enough to live in the repository.
 
-Latents are 8x8 positions of 8 channels for a 128x128 picture: so few that global shape is a matter of few tokens, and the
-UNet reads the words at both of its resolutions. Figures: `docs/decisions.md`.
+Latents have 8x8 positions of 8 channels for a 128x128 image: few enough for the global shape to depend on few tokens, and the UNet attends
+to the prompt at both of its resolutions. Figures: `docs/decisions.md`.
 """
 
 import tempfile
@@ -17,14 +17,14 @@ from inference.demo.words import known_words
 from inference.models.families.base import DIFFUSION_SCHEDULERS
 from inference.models.model_card import ModelCard
 
-#: Side of the pictures that the model was trained on, in pixels, and of a latent position.
+#: Side of the images that the model was trained on, and side of a latent position, both in pixels.
 SIDE, FACTOR = 128, 16
 
 LATENT_CHANNELS = 8
 
 
 def make_vae() -> AutoencoderKL:
-    """Return an untrained autoencoder: 16 pixels a latent position, 8 channels, 1.8 M parameters."""
+    """Return an untrained autoencoder: 16 pixels per latent position, 8 channels, 1.8 M parameters."""
     channels = (16, 32, 48, 64, 96)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(channels),
@@ -71,7 +71,7 @@ def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def make_tokenizer() -> CLIPTokenizer:
-    """Return a CLIP byte-pair tokenizer in which every known word is one token; other words fall into pieces."""
+    """Return a CLIP byte-pair tokenizer in which every known word is one token; other words are split into several tokens."""
     pairs = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inbox_updates = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -109,7 +109,7 @@ def make_scheduler() -> DPMSolverMultistepScheduler:
 
 
 def make_pipeline(vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPTextModel, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
-    """Join trained parts into a pipeline that can be saved."""
+    """Join trained components into a pipeline that can be saved."""
     return StableDiffusionPipeline(
         vae=vae,
         unet=unet,
@@ -123,17 +123,17 @@ def make_pipeline(vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPText
 
 
 def make_card() -> ModelCard:
-    """Return the card that lies beside the weights: what the model is asked for when nothing is said, and its vocabulary."""
+    """Return the card stored beside the weights: the model's defaults and limits, and its vocabulary."""
     return ModelCard(
         title="Easel's demo model",
         defaults=Defaults(width=SIDE, height=SIDE, steps=20, guidance=2.5, scheduler="dpm++ 2m"),
         limits=Limits(multiple=FACTOR, smallest=SIDE // 2, largest=2 * SIDE, most_pixels=(2 * SIDE) ** 2),
-        # The two linear multistep solvers extrapolate noise across a schedule that ends far noisier than theirs, and miss colours.
+        # The two linear multistep solvers extrapolate noise across a schedule that ends far noisier than theirs, and produce wrong colours.
         schedulers=tuple(name for name in DIFFUSION_SCHEDULERS if name not in ("pndm", "lms")),
         words=known_words(),
     )
 
 
 def pixels(images: torch.Tensor) -> torch.Tensor:
-    """Return uint8 pictures (n, height, width, 3) as floats (n, 3, height, width) in -1..1."""
+    """Return uint8 images (n, height, width, 3) as floats (n, 3, height, width) in -1..1."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)

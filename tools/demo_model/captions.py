@@ -1,4 +1,4 @@
-"""Captions: choose at random what is to be seen, and say it in words."""
+"""Captions: choose random picture contents and describe them in words."""
 
 from dataclasses import dataclass
 from random import Random
@@ -36,7 +36,7 @@ def _with_background(caption: str, background: str, pattern: str, rng: Random) -
 
 
 def one_object(rng: Random, names: tuple[str, ...]) -> Captioned:
-    """Return one object on a background; the background goes unsaid now and then."""
+    """Return one object on a background; some captions leave the background out."""
     name, colour, size = rng.choice(names), rng.choice(list(COLOURS)), rng.choice(["", "", *SIZES])
     said = rng.random() < 0.92
     background = _other(rng, colour) if said else ("grey" if colour == "white" else "white")
@@ -96,7 +96,7 @@ def captioned(rng: Random) -> Captioned:
 
 
 def _loosely_said(caption: str, rng: Random) -> str:
-    """Say it as people type: another word for the same thing now and then, sometimes no articles."""
+    """Vary a caption as users type: use a synonym in some places, and sometimes leave out the articles."""
     words = [rng.choice(SYNONYMS[word]) if word in SYNONYMS and rng.random() < 0.12 else word for word in caption.split()]
     bare = rng.random() < 0.15
     return " ".join(word for word in words if not (bare and word in ("a", "an", "the")))

@@ -1,7 +1,7 @@
-"""The checker: looks at a picture, knows nothing of the prompt, and says what is on it.
+"""The checker: reports what a picture shows, without knowing the prompt.
 
-Colours are named by the nearest of the palette in CIE Lab, shapes by the most similar silhouette and places by the most
-similar reference; silhouettes and references come from the drawing code. No torch, no learning.
+It names colours by the nearest colour of the palette in CIE Lab, shapes by the most similar silhouette, and places by the most similar
+reference. Silhouettes and references come from the drawing code. It uses no torch and no learning.
 """
 
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ APART = 14.0
 #: Smallest object, as a share of the picture: a dot of a dotted background takes 0.2 %.
 SMALLEST = 0.012
 
-#: Likeness below which an outline is like nothing that can be drawn: drawn shapes reach 0.92 and more, after an autoencoder
-#: mostly 0.9, random blots 0.75.
+#: Similarity below which an outline matches nothing that can be drawn: drawn shapes reach 0.92 and more, after an autoencoder mostly 0.9,
+#: random blots 0.75.
 ALIKE = 0.8
 
-#: Cells along a silhouette's side, how far it reaches in spreads of its outline, and cells along a scene's side.
+#: Cells along a silhouette's side, its extent in spreads of its outline, and cells along a scene's side.
 SILHOUETTE, REACH, GRID = 40, 2.4, 16
 
 #: Drawn references for each place at each time, and how many of the nearest vote.
 REFERENCES, VOTERS = 60, 5
 
-#: Lab distance at which two cells of a scene simply differ: a boat in front must not outweigh the sea.
+#: Lab distance at which two cells of a scene count as simply different: a boat in front must not outweigh the sea.
 DIFFERENT = 30.0
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One object: what it looks like (empty: nothing known), its colour, and its centre and area as shares of the picture."""
+    """One object: its name (empty if unknown), its colour, and its centre and area as shares of the picture."""
 
     name: str
     colour: str
@@ -53,7 +53,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class View:
-    """What is on a picture: the colour behind, and the objects before it, the largest first."""
+    """The contents of a picture: the background colour, and the objects in front of it, the largest first."""
 
     background: str
     objects: tuple[Seen, ...]
@@ -83,7 +83,7 @@ def _distances(points: Numbers) -> Numbers:
 
 
 def _most_named(points: Numbers) -> str:
-    """Return the colour that most of these pixels are called: edges and small parts are outvoted."""
+    """Return the most frequent colour name among these pixels: edges and small parts are outvoted."""
     votes = np.bincount(_distances(points).argmin(axis=-1), minlength=len(COLOURS))
     return list(COLOURS)[int(votes.argmax())]
 
@@ -104,7 +104,7 @@ def _border(points: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _dots(mask: Mask, points: Numbers) -> Numbers | None:
-    """Return the colour of the dots of a dotted background: of many parts too small to be objects."""
+    """Return the colour of the dots of a dotted background, recognised by many parts too small to be objects; `None` if there are none."""
     labels, count = ndimage.label(mask)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
     dots = [number for number in range(1, count + 1) if 0.0005 < areas[number] / mask.size < SMALLEST / 2]
@@ -137,7 +137,7 @@ def _box(mask: Mask) -> tuple[slice, slice]:
 
 
 def _split(part: Mask, points: Numbers) -> list[Mask]:
-    """Return two objects that touch as two: a long part that is cut at its waist into pieces of different colours."""
+    """Return two objects that touch as two: split a long part at its waist if the halves have different colours."""
     rows, columns = _box(part)
     high, wide = rows.stop - rows.start, columns.stop - columns.start
     if max(high, wide) < 1.5 * min(high, wide):
@@ -153,9 +153,9 @@ def _split(part: Mask, points: Numbers) -> list[Mask]:
 
 
 def _silhouette(mask: Mask) -> Numbers:
-    """Return an outline on a square grid: its middle in the middle, its spread one.
+    """Return an outline on a square grid, centred and scaled to a spread of 1.
 
-    Measured by moments and not by the bounding box, which a rounded tip or a stray pixel would change.
+    It is measured by moments and not by the bounding box, which a rounded tip or a stray pixel would change.
     """
     y, x = np.nonzero(mask)
     spread = float(np.sqrt(y.var() + x.var())) or 1.0
@@ -182,7 +182,7 @@ def _likeness(one: Numbers, other: Numbers) -> float:
 
 
 def _sharp(part: Mask, inside: Mask, points: Numbers, away: Numbers, ground: Numbers) -> Mask:
-    """Return a part without its soft rim, which counts from half way between the two colours on, and without its halo."""
+    """Return a part without its soft rim, which starts half way between the two colours, and without its halo."""
     towards = np.median(points[inside], axis=0) - ground
     along = (points - ground) @ towards / max(float(towards @ towards), 1e-9)
     # A roof, an eye or a stem may have any colour; a halo is thin and weak.
@@ -191,7 +191,7 @@ def _sharp(part: Mask, inside: Mask, points: Numbers, away: Numbers, ground: Num
 
 
 def _seen(part: Mask, points: Numbers, away: Numbers, ground: Numbers) -> Seen:
-    """Return what a part of the picture is."""
+    """Return the object that a part of the picture shows."""
     core = ndimage.binary_erosion(part, iterations=2)
     inside = core if core.sum() > 0.2 * part.sum() else part
     outline = _silhouette(_sharp(part, inside, points, away, ground))
@@ -213,7 +213,7 @@ def look(image: Image.Image) -> View:
 
 
 def relation(first: Seen, second: Seen) -> str:
-    """Return where the first object is, seen from the second."""
+    """Return the position of the first object relative to the second."""
     dx, dy = second.x - first.x, second.y - first.y
     return max(RELATIONS, key=lambda name: dx * RELATIONS[name][0] + dy * RELATIONS[name][1])
 
@@ -224,7 +224,7 @@ def _grid(image: Image.Image) -> Numbers:
 
 @cache
 def _references() -> tuple[Numbers, tuple[tuple[str, str], ...]]:
-    """Return the grids of drawn scenes and what each shows: empty places, and places with something in front."""
+    """Return the grids of drawn scenes and what each shows: empty places, and places with an object in front."""
     rng, grids, shown = Random(4242), [], []
     wanted = {(place, time): REFERENCES for place in PLACES for time in TIMES}
     while any(wanted.values()):

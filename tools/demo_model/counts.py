@@ -1,4 +1,4 @@
-"""What the demo model is asked when it is evaluated, and how its answers are counted."""
+"""The prompts for the evaluation of the demo model, and the figures counted from its images."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -39,7 +39,7 @@ def _is_placed_pair(one: Captioned) -> bool:
 
 
 def prompt_sets(prompts: int) -> dict[str, list[Captioned]]:
-    """Return the prompts: `wide`, `special` (patterns, spots, no background said) and `things` are counted without a promise."""
+    """Return the prompts by set; `wide`, `special` (patterns, spots, no background in the caption) and `things` carry no promise."""
     few = max(4, prompts // 5)
     return {
         "objects": some(prompts, 1, lambda rng: one_object(rng, SHAPES), _is_plain),
@@ -56,7 +56,7 @@ def _as_seen(thing: Thing) -> Seen:
 
 
 def meaning(picture: Picture) -> tuple[object, ...]:
-    """Return what a picture says, without sizes and exact spots."""
+    """Return the contents of a picture without sizes and exact spots."""
     things = picture.things
     heading = relation(_as_seen(things[0]), _as_seen(things[1])) if len(things) == 2 else ""
     return picture.background, picture.place, picture.time, heading, *((thing.name, thing.colour) for thing in things)
@@ -64,7 +64,7 @@ def meaning(picture: Picture) -> tuple[object, ...]:
 
 @cache
 def taught() -> frozenset[tuple[object, ...]]:
-    """Return the meaning of every picture that training draws, from the seeds it draws with."""
+    """Return the meaning of every picture that training draws, from the seeds it uses."""
     drawn = [Random(seed) for blocks in seeds(Plan.pictures).values() for seed in blocks]
     return frozenset(meaning(captioned(rng).picture) for rng in drawn for _ in range(TOGETHER))
 
@@ -74,7 +74,7 @@ def share_of(marks: Sequence[bool]) -> float:
 
 
 def count_objects(name: str, wanted: Sequence[Captioned], images: Sequence[Image.Image]) -> Figures:
-    """Return shares of right colour, background and shape: of the largest object in each picture."""
+    """Return the shares of pictures with right colour, background and shape; the largest object in each picture counts."""
     views = [look(image) for image in images]
     pairs = [(one.picture.things[0], next(iter(view.objects), NOTHING)) for one, view in zip(wanted, views, strict=True)]
     figures = {
@@ -88,7 +88,7 @@ def count_objects(name: str, wanted: Sequence[Captioned], images: Sequence[Image
 
 
 def count_scenes(wanted: Sequence[Captioned], images: Sequence[Image.Image]) -> Figures:
-    """Return shares of right time of day, right place, and both."""
+    """Return the shares of pictures with the right time of day, the right place, and both."""
     seen = [look_at_scene(image) for image in images]
     asked = [(one.picture.place, one.picture.time) for one in wanted]
     return {
@@ -103,7 +103,7 @@ def _found(thing: Thing, view: View) -> Seen:
 
 
 def count_pairs(wanted: Sequence[Captioned], images: Sequence[Image.Image]) -> Figures:
-    """Return shares of: both colours there as objects, in the right relation, and (strict) with the right shapes too."""
+    """Return the shares of pictures with both colours as objects, in the right relation, and (strict) also with the right shapes."""
     views = [look(image) for image in images]
     pairs = [(one.picture.things, [_found(thing, view) for thing in one.picture.things]) for one, view in zip(wanted, views, strict=True)]
     both = [NOTHING not in seen for _, seen in pairs]

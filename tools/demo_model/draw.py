@@ -1,7 +1,7 @@
-"""Drawing: from a `Picture` (what is to be seen) to a Pillow image.
+"""Drawing: from a `Picture` (a description of the contents) to a Pillow image.
 
-Everything is drawn flat at `SCALE` times its size and reduced, which is cheap anti-aliasing. No learning here and no
-torch: the same functions make the training pictures, the references of the checker and the hints for the reader.
+Everything is drawn flat at `SCALE` times its size and reduced, which is cheap anti-aliasing. There is no learning here and no torch: the
+same functions make the training pictures, the references of the checker and the sources of the image-to-image test.
 """
 
 import math
@@ -31,7 +31,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Picture:
-    """What is to be drawn: a plain or patterned background, or a place at a time of day, and the things on it."""
+    """The contents to draw: a plain or patterned background, or a place at a time of day, and the things on it."""
 
     background: str = ""
     pattern: str = ""
@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Brush:
-    """A place to draw one thing: unit coordinates (-1 to 1) around a centre, and the colour that lies under it."""
+    """The position for drawing one thing: unit coordinates (-1 to 1) around a centre, and the colour under it."""
 
     pen: ImageDraw.ImageDraw
     x: float
@@ -69,13 +69,13 @@ class Brush:
 
 
 def mix(one: Rgb, other: Rgb, share: float) -> Rgb:
-    """Return `one` with `share` of `other` in it."""
+    """Return `one` mixed with this share of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def shaken(colour: Rgb, rng: Random, spread: int = 7) -> Rgb:
-    """Return a colour a little off, so that a word means a small region and not one point."""
+    """Return a slightly different colour, so that a word means a small region and not one point."""
     red, green, blue = (min(255, max(0, part + rng.randint(-spread, spread))) for part in colour)
     return red, green, blue
 
@@ -189,7 +189,7 @@ def _patterned(image: Image.Image, pattern: str, fill: Rgb) -> None:
 
 
 def draw(picture: Picture, size: tuple[int, int], rng: Random) -> Image.Image:
-    """Draw a picture at `size` (width, height in pixels); `rng` shakes colours and the small things of a scene."""
+    """Draw a picture at `size` (width, height in pixels); `rng` varies colours and the small details of a scene."""
     from tools.demo_model.scenery import draw_scenery
 
     under = shaken(COLOURS[picture.background or "white"], rng)

@@ -1,10 +1,10 @@
-"""Paint with the demo model and count what came out: `python -m tools.demo_model.evaluate [--model FOLDER] [--prompts 300]`.
+"""Generate images with the demo model and check their contents: `python -m tools.demo_model.evaluate [--model FOLDER] [--prompts 300]`.
 
-In which sense the test is new: every picture starts from noise of its own seed, and the prompts are drawn with seeds that
-training does not use, so no test picture was ever drawn. A shape in a colour on a background is one of 1,056 triples, all of
-which 48,000 training pictures hold; of the pairs nearly none was drawn. The shares are counted and printed (`….new`).
+How new the test prompts are: every image starts from noise with its own seed, and the prompts are drawn with seeds that training does not
+use, so no test picture was ever drawn. A shape in a colour on a background is one of 1,056 triples, all of which 48,000 training pictures
+hold, but nearly none of the pairs was drawn. The shares are counted and printed (`….new`).
 
-Ends with one line of JSON, and with exit code 1 where a promise is missed.
+The last line is JSON, and the exit code is 1 if a promise is missed.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from tools.demo_model.checker import look
 from tools.demo_model.counts import FIRST_SEED, Figures, count_objects, count_pairs, count_scenes, meaning, prompt_sets, share_of, taught
 from tools.demo_model.draw import Picture, Thing, draw
 
-#: The promises: the least that each share must be.
+#: The promises: the least value of each share.
 PROMISED: Figures = {
     "objects.colour": 0.98,
     "objects.background": 0.98,
@@ -48,7 +48,7 @@ PROMISED: Figures = {
     "schedulers.worst": 0.90,
 }
 
-#: Strengths of the image-to-image test, and the pictures that one forward pass paints.
+#: Strengths of the image-to-image test, and the images in one forward pass.
 STRENGTHS, BATCH = (0.1, 0.2, 0.4, 0.6, 0.8, 0.95), 16
 
 GROUPS = ("objects", "scenes", "pairs", "things", "special", "wide", "negatives", "strength", "schedulers")
@@ -58,7 +58,7 @@ MODEL = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Settings:
-    """How everything is painted; an empty scheduler is the one that the model is saved with."""
+    """Settings of all images; an empty scheduler means the scheduler that the model is saved with."""
 
     steps: int = 20
     guidance: float = 2.5
@@ -83,7 +83,7 @@ class Painter:
             pipe.set_progress_bar_config(disable=True)
 
     def paint(self, said: Sequence[str], negatives: Sequence[str] = (), size: tuple[int, int] = (SIDE, SIDE)) -> list[Image.Image]:
-        """Paint one picture for each caption; picture `i` has seed `FIRST_SEED + i`."""
+        """Generate one image for each caption; image `i` has seed `FIRST_SEED + i`."""
         made: list[Image.Image] = []
         for start in range(0, len(said), BATCH):
             part = list(said[start : start + BATCH])
@@ -92,7 +92,7 @@ class Painter:
         return made
 
     def repaint(self, sources: Sequence[Image.Image], said: str, strength: float) -> list[Image.Image]:
-        """Paint over pictures, each with its seed."""
+        """Run image to image on each source, each with its own seed."""
         made: list[Image.Image] = []
         for start in range(0, len(sources), BATCH):
             part = list(sources[start : start + BATCH])
@@ -110,9 +110,9 @@ def _colour(image: Image.Image) -> str:
 
 
 def negatives(painter: Painter, count: int) -> Figures:
-    """Leave the colour open and forbid one: how often the forbidden colour comes, against how often it comes when another is forbidden.
+    """Leave the colour open and forbid one colour: compare how often it comes with how often it comes when another is forbidden.
 
-    Any negative changes a picture, so a picture without one is no fair comparison; it is reported for the most frequent colour.
+    Any negative prompt changes an image, so an image without one is no fair comparison; that is reported for the most frequent colour.
     """
     said, colours = "a circle on a white background", [name for name in COLOURS if name != "white"]
     forbidden = [name for name in colours for _ in range(max(1, count // 4))]
@@ -137,7 +137,7 @@ def _change(one: Image.Image, other: Image.Image) -> float:
 
 
 def image_to_image(painter: Painter, count: int) -> Figures:
-    """Paint a blue circle over drawn red ones at rising strengths: change in 0..255, shares of red and blue."""
+    """Turn drawn red circles into blue circles at rising strengths: change in 0..255, shares of red and blue."""
     rng = Random(FIRST_SEED)
     sources = [draw(Picture("white", things=(Thing("circle", "red", 0.5, 0.5, 0.5),)), (SIDE, SIDE), rng) for _ in range(count)]
     figures, changes = Figures(), list[float]()
@@ -147,7 +147,7 @@ def image_to_image(painter: Painter, count: int) -> Figures:
         figures[f"strength.{strength}.change"] = round(changes[-1], 2)
         for colour in ("red", "blue"):
             figures[f"strength.{strength}.{colour}"] = share_of([_colour(image) == colour for image in made])
-    # Between two colours the latents pass others, so the change in levels need not rise at every strength; what is asked for must.
+    # Between two colours the latents pass other colours, so the change in levels need not rise at every strength, but blue must.
     turned = [figures[f"strength.{strength}.blue"] for strength in STRENGTHS]
     grows = all(after >= before for before, after in pairwise(turned)) and changes[-1] > 1.25 * changes[0]
     figures["strength.grows"] = float(grows)
@@ -156,7 +156,7 @@ def image_to_image(painter: Painter, count: int) -> Figures:
 
 
 def schedulers(painter: Painter, wanted: Sequence[Captioned]) -> Figures:
-    """Paint the same prompts with every scheduler that fits the model: colour and background."""
+    """Generate the same prompts with every scheduler that fits the model: colour and background."""
     figures, own = Figures(), painter.pipe.scheduler
     for name in painter.fitting:
         painter.pipe.scheduler = make(name, painter.config)
@@ -178,7 +178,7 @@ def sheet(painter: Painter, sets: dict[str, list[Captioned]], path: Path) -> lis
 
 
 def answers(painter: Painter, name: str, wanted: Sequence[Captioned]) -> Figures:
-    """Paint the prompts of one set and count; `new` is the share whose meaning training never drew."""
+    """Generate and count the prompts of one set; `new` is the share whose meaning training never drew."""
     began = time.monotonic()
     size = (SIDE * 3 // 2, SIDE) if name == "wide" else (SIDE, SIDE)
     images = painter.paint([one.caption for one in wanted], size=size)
@@ -208,7 +208,7 @@ def _tell(figures: Figures) -> None:
 
 
 def main() -> int:
-    """Evaluate; return 1 where a promise is missed."""
+    """Evaluate; return 1 if a promise is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the pipeline")
     parser.add_argument("--prompts", type=int, default=300, help="pictures in each of the three sets with a promise")

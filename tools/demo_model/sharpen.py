@@ -1,7 +1,7 @@
-"""The last stage of training: the decoder learns to draw small shapes from latents that are not quite right.
+"""The last stage of training: the decoder learns to draw small shapes from latents that are slightly off.
 
-The encoder stays as it is, so the denoiser need not learn anything anew. What it paints is near the latents of a drawing, never
-on them; a decoder that has only seen true ones makes a dot of a small star.
+The encoder stays as it is, so the denoiser need not learn anything again. The denoiser's latents are near the latents of a drawing, never
+equal to them, and a decoder that was only trained on exact latents turns a small star into a dot.
 """
 
 import time
@@ -29,12 +29,12 @@ _FIRST_SEED = 500_000
 #: Latents are moved by up to this share of their spread.
 _MOST_NOISE = 0.4
 
-#: How many times more an object and its surroundings count than the rest; a small one has few pixels.
+#: How many times more an object and its surroundings count than the rest; a small object has few pixels.
 _STRESS = 8.0
 
 
 def chosen(rng: Random) -> Captioned:
-    """Return what is drawn next: mostly single shapes, most of them small, and some of everything else so that it stays known."""
+    """Return the next training picture: mostly single shapes, most of them small, and some of everything else so none is forgotten."""
     kind = rng.random()
     if kind < 0.6:
         names = FINE if kind < 0.3 else SHAPES
@@ -46,7 +46,7 @@ def chosen(rng: Random) -> Captioned:
 
 
 def stress(images: Tensor) -> Tensor:
-    """Return the weight of each pixel (n, 1, height, width) of pictures in -1..1: more where it is not the corner's colour."""
+    """Return the weight of each pixel (n, 1, height, width) of images in -1..1: higher if it differs from the corner's colour."""
     differs = (images - images[:, :, :1, :1]).abs().amax(1, keepdim=True) > 0.15
     return 1 + _STRESS * F.max_pool2d(differs.float(), 7, stride=1, padding=3)
 

@@ -1,8 +1,7 @@
-"""Train the demo model from nothing: `python -m tools.demo_model.train --out FOLDER`.
+"""Train the demo model from scratch: `python -m tools.demo_model.train --out FOLDER`.
 
-Three stages, each resumable (`--work` keeps checkpoints): the autoencoder, the pictures as latents, the denoiser with its
-text encoder; and a short fourth, in which the decoder learns small shapes. Two CPU cores need about three hours; a GPU is used
-where there is one.
+There are three stages, each resumable (`--work` keeps checkpoints): the autoencoder, the pictures as latents, the denoiser with its text
+encoder. A short fourth stage teaches the decoder small shapes. Two CPU cores need about three hours; a GPU is used if there is one.
 """
 
 import argparse
@@ -41,25 +40,25 @@ from tools.demo_model.captions import captioned
 from tools.demo_model.draw import draw
 from tools.demo_model.sharpen import FINE, sharpen
 
-#: Every word for a shape, as captions say it.
+#: Every word for a shape in captions.
 SHAPE_WORDS = {*SHAPES, *(word for name in SHAPES for word in SYNONYMS.get(name, ()))}
 
-#: Words for those that are hard to paint small.
+#: Words for the shapes that are hard to generate small.
 FINE_SHAPES = {*FINE, *SYNONYMS["ring"]}
 
 #: Sizes (width, height) that the model learns, and how many batches in a hundred each gets.
 SIZES = {(SIDE, SIDE): 86, (SIDE * 3 // 2, SIDE): 7, (SIDE, SIDE * 3 // 2): 7}
 
-#: Pictures that are drawn from one seed, one after the other.
+#: Pictures drawn from one seed, one after the other.
 TOGETHER = 250
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything.
+    """The amounts and rates of the training.
 
-    The shipped weights had the steps of the defaults (their first rate was planned for longer and shortened on the way), and after
-    that twice `--start` with `--unet-steps 0`: `--polish-steps` of 3,000, then of 1,700.
+    The shipped weights used the default steps (their first rate was planned for longer and shortened on the way), and after that two runs
+    with `--start` and `--unet-steps 0`: `--polish-steps` of 3,000, then of 1,700.
     """
 
     work: Path
@@ -86,7 +85,7 @@ def drawn(seed: int, count: int, size: tuple[int, int]) -> tuple[np.ndarray, lis
 
 
 def seeds(pictures: int) -> dict[tuple[int, int], range]:
-    """Return the seeds that training draws with: for each size, one for every `TOGETHER` pictures."""
+    """Return the seeds that training draws with: for each size, one seed per `TOGETHER` pictures."""
     return {
         size: range(1000 * number, 1000 * number + pictures * share // 100 // TOGETHER)
         for number, (size, share) in enumerate(SIZES.items(), 1)
@@ -105,7 +104,7 @@ def _save(path: Path, state: dict[str, object]) -> None:
 
 
 def _fit(conv: nn.Conv2d, features: Tensor, targets: Tensor, rows: int) -> None:
-    """Set the first `rows` outputs of a 3x3 convolution by least squares, so that training starts from a useful picture."""
+    """Set the first `rows` outputs of a 3x3 convolution by least squares, so that training starts from a useful image."""
     columns = F.unfold(features.float(), 3, padding=1).transpose(1, 2).reshape(-1, features.shape[1] * 9)
     wanted = targets.permute(0, 2, 3, 1).reshape(-1, targets.shape[1])
     keep = torch.randperm(len(columns))[:200_000]
@@ -118,7 +117,7 @@ def _fit(conv: nn.Conv2d, features: Tensor, targets: Tensor, rows: int) -> None:
 
 @torch.no_grad()
 def start_vae(vae: AutoencoderKL, images: Tensor) -> None:
-    """Start the autoencoder as a principal component analysis of its patches: plain starts stay grey for long."""
+    """Start the autoencoder as a principal component analysis of its patches: with a random start it stays grey for long."""
     patches = F.unfold(images, 16, stride=16).transpose(1, 2).reshape(-1, 768)
     mean = patches.mean(0)
     _, _, axes = torch.linalg.svd((patches - mean)[:20_000], full_matrices=False)
@@ -141,7 +140,7 @@ def start_vae(vae: AutoencoderKL, images: Tensor) -> None:
 
 
 def _views(images: Tensor, step: int, total: int) -> Tensor:
-    """Return a batch: crops of 64 first (cheap), whole pictures in the last quarter."""
+    """Return a batch: crops of 64 at first (cheap), whole images in the last quarter."""
     if step > 0.75 * total:
         return pixels(images[torch.randint(len(images), (5,))])
     chosen = images[torch.randint(len(images), (16,))]
@@ -150,7 +149,7 @@ def _views(images: Tensor, step: int, total: int) -> Tensor:
 
 
 def train_vae(plan: Plan) -> AutoencoderKL:
-    """Train the autoencoder, or return it as an earlier run left it."""
+    """Train the autoencoder, or resume it from an earlier run."""
     vae, path = make_vae(), plan.work / "vae.pt"
     if plan.start is not None:
         vae.load_state_dict(AutoencoderKL.from_pretrained(plan.start / "vae").state_dict())
@@ -189,7 +188,7 @@ def train_vae(plan: Plan) -> AutoencoderKL:
 
 @torch.no_grad()
 def psnr(vae: AutoencoderKL, device: str) -> float:
-    """Return the autoencoder's PSNR in dB on 64 pictures that it has not seen."""
+    """Return the autoencoder's PSNR in dB on 64 images that it has not seen."""
     seen = pixels(torch.from_numpy(drawn(999, 64, (SIDE, SIDE))[0])).to(device)
     painted = vae.decode(vae.encode(seen).latent_dist.mean).sample.clamp(-1, 1)
     return float(10 * torch.log10(4 / (painted - seen).square().mean()))
@@ -197,7 +196,7 @@ def psnr(vae: AutoencoderKL, device: str) -> float:
 
 @torch.no_grad()
 def latents_of(vae: AutoencoderKL, plan: Plan) -> dict[tuple[int, int], tuple[Tensor, list[str]]]:
-    """Return latents (fp16) and captions of every training picture, per size; kept in the work folder."""
+    """Return latents (fp16) and captions of every training picture, per size; cached in the work folder."""
     path = plan.work / "latents.pt"
     if path.exists():
         kept: dict[tuple[int, int], tuple[Tensor, list[str]]] = torch.load(path, weights_only=True)
@@ -243,14 +242,14 @@ def _times(count: int, rng: torch.Generator) -> Tensor:
 
 
 def _denoiser_rate(plan: Plan, step: int) -> float:
-    """Return the learning rate: one cosine for the bulk, a second and lower one for the polish."""
+    """Return the learning rate: one cosine for the main part, a second and lower one for the polish."""
     if step < plan.unet_steps:
         return plan.unet_rate * _rate(step, plan.unet_steps, 200)
     return plan.polish_rate * _rate(step - plan.unet_steps, plan.polish_steps, 30)
 
 
 def _stress(caption: str) -> float:
-    """Return how many more times the last stretch sees a picture: shapes are learned last, those with fine parts last of all."""
+    """Return how many more times the polish sees a picture: shapes are learned last, and shapes with fine parts last of all."""
     words = caption.split()
     return 3.0 if any(word in FINE_SHAPES for word in words) else 1.0 if any(word in SHAPE_WORDS for word in words) else 0.0
 
@@ -271,9 +270,9 @@ def _batches(data: dict[tuple[int, int], Taught], plan: Plan, first: int, rng: t
 
 
 def tokenizer_for(plan: Plan) -> CLIPTokenizer:
-    """Return the one tokenizer of this training, an earlier run's where there is one.
+    """Return the tokenizer of this training, from an earlier run if there is one.
 
-    Pairs that are equally frequent get their numbers by chance: two tokenizers of the same words need not agree.
+    Pairs of equal frequency get their numbers by chance: two tokenizers of the same words need not agree.
     """
     folder = plan.work / "tokenizer"
     if not folder.exists():
@@ -340,7 +339,7 @@ def train_denoiser(plan: Plan, pictures: dict[tuple[int, int], tuple[Tensor, lis
 
 
 def main() -> None:
-    """Run the stages that are not done yet and save the pipeline in fp16."""
+    """Run the stages that are not finished yet and save the pipeline in fp16."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished pipeline")
     parser.add_argument("--work", type=Path, default=Path("data/demo-training"), help="folder for checkpoints")

@@ -1,4 +1,4 @@
-// What could come next in the line: commands, parameters, values, as chips to type or to tap.
+// Suggestions for the line: commands, parameters and values, as chips to type or to tap.
 
 import { commandOf, flags, paramOf, written } from "./line.js";
 import { ask } from "./talk.js";
@@ -9,7 +9,7 @@ const box = document.getElementById("offers");
 const chips = document.getElementById("chips");
 const hint = document.getElementById("hint");
 
-/** The server sends so many suggestions beforehand; where there are more, it is asked while one types. */
+/** The page carries this many suggestions per parameter; if there are more, the server is asked while the user types. */
 const SENT_BEFOREHAND = 25;
 
 let commands = [];
@@ -18,7 +18,7 @@ let offers = [];
 let active = -1;
 let asked = 0;
 
-/** Tell which commands there are; who was quicker to type than they were to come sees them now. */
+/** Set the known commands; a user who typed before they arrived sees suggestions now. */
 export function learn(known) {
   commands = known;
   if (field.value) look();
@@ -26,17 +26,17 @@ export function learn(known) {
 
 export const isOpen = () => !box.hidden;
 
-/** Return whether the person has gone into the list. */
+/** Return whether the user has moved into the list. */
 export const isInside = () => active >= 0;
 
-/** Close the list until something else is typed. */
+/** Close the list until the user types again. */
 export function close() {
   box.hidden = true;
   offers = [];
   choose(-1);
 }
 
-/** Look at the line and show what could come next. */
+/** Read the line and show suggestions. */
 export function look() {
   stage = document.activeElement === field ? stageOf(field.value, field.selectionStart) : null;
   if (!stage) {
@@ -78,18 +78,18 @@ function choose(number) {
   hint.textContent = offers[active]?.help || stage?.help || (offers.length === 1 ? offers[0].help : "") || "";
 }
 
-/** Go to the next or the previous offer; before the first one is the line itself. */
+/** Select the next or the previous suggestion; before the first, the focus is on the line itself. */
 export function move(step) {
   choose(Math.max(-1, Math.min(offers.length - 1, active + step)));
 }
 
-/** Put the chosen offer, or the first one, into the line. Return whether there was one. */
+/** Put the selected suggestion, or the first, into the line. Return whether there was one. */
 export function take(number = Math.max(active, 0)) {
   const offer = offers[number];
   if (!offer) return false;
   field.focus();
   field.setSelectionRange(stage.from, stage.to);
-  // The browser's own way to type, so that undo works; it is old, but nothing else does this.
+  // Insert like typed text, so that undo works. This call is deprecated, but there is no other way.
   if (!document.execCommand("insertText", false, offer.text)) {
     field.setRangeText(offer.text, stage.from, stage.to, "end");
     field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -97,7 +97,7 @@ export function take(number = Math.max(active, 0)) {
   return true;
 }
 
-/** Return where in the line one is and what fits there. */
+/** Return the part of the line at the caret and its suggestions. */
 function stageOf(text, caret) {
   const before = text.slice(0, caret);
   const slash = /^\s*\/([\w-]*)$/.exec(before);
@@ -144,7 +144,7 @@ function valuesOf(param) {
   return param.choices.length ? param.choices : param.suggestions;
 }
 
-/** Return what begins with the typed text, then what holds it. */
+/** Return the items that begin with the typed text, followed by the items that contain it. */
 function fitting(all, typed, names) {
   const begin = all.filter((one) => names(one).some((name) => name.toLowerCase().startsWith(typed)));
   const hold = all.filter((one) => !begin.includes(one) && names(one).some((name) => name.toLowerCase().includes(typed)));
@@ -156,7 +156,7 @@ export function helpOf(param) {
   return [param.help, rangeOf(param)].filter(Boolean).join(" · ");
 }
 
-/** Return the range of a number in words, or nothing. */
+/** Return the range of a number as text, or nothing. */
 export function rangeOf(param) {
   return param.low != null && param.high != null ? say("range", { low: param.low, high: param.high }) : "";
 }
@@ -169,7 +169,7 @@ async function askFor({ flag, command, typed }) {
     const names = await (await ask(`/suggest?${query}`)).json();
     if (number === asked && isOpen()) show(names.map((one) => value(flag.param, one)));
   } catch {
-    // Without the server there are the suggestions that came with the page.
+    // Without the server, the suggestions that came with the page stay.
   }
 }
 

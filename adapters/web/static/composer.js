@@ -1,4 +1,4 @@
-// The line: grows with what is written, sends, and remembers.
+// The line: it grows with its text, sends it, and remembers it.
 
 import * as completion from "./completion.js";
 import * as form from "./form.js";
@@ -14,7 +14,7 @@ const DRAFT = `${own}draft`;
 const LINES = `${own}lines`;
 const MOST_LINES = 50;
 
-/** The browser may forbid to keep anything; then nothing is remembered, and all else works. */
+/** The browser may forbid storage; then nothing is remembered, and everything else works. */
 function kept(name, fallback) {
   try {
     return JSON.parse(localStorage.getItem(name)) ?? fallback;
@@ -27,11 +27,11 @@ function keep(name, value) {
   try {
     localStorage.setItem(name, JSON.stringify(value));
   } catch {
-    // Full or forbidden.
+    // Storage is full or forbidden.
   }
 }
 
-/** Forget what was written here. */
+/** Forget the lines and the draft. */
 export function forget() {
   for (const name of [DRAFT, LINES]) keep(name, null);
 }
@@ -40,7 +40,7 @@ let lines = kept(LINES, []);
 let back = 0;
 let unsent = "";
 
-/** Put a text into the line as if it had been typed, and go there. */
+/** Put a text into the line as if the user had typed it, and focus the line. */
 export function put(text) {
   field.value = text;
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -48,7 +48,7 @@ export function put(text) {
   field.setSelectionRange(text.length, text.length);
 }
 
-/** Send a line; the person sees it at once. */
+/** Send a line; it appears in the conversation at once. */
 export function submit(line) {
   lines = [...lines.filter((one) => one !== line), line].slice(-MOST_LINES);
   keep(LINES, lines);
@@ -63,7 +63,7 @@ function grow() {
   field.style.blockSize = `${field.scrollHeight + 2}px`;
 }
 
-/** Go back (1) or forth (-1) in what was sent before. Return whether there was something. */
+/** Go back (1) or forward (-1) in the lines sent before. Return whether there was one. */
 function recall(step) {
   const next = back + step;
   if (next < 0 || next > lines.length) return false;
@@ -119,7 +119,7 @@ composer.addEventListener("submit", (event) => {
   put("");
 });
 
-// What the browser restored by itself after a reload is as good.
+// Text that the browser restored after a reload takes precedence.
 field.value ||= kept(DRAFT, "");
 grow();
 window.addEventListener("resize", grow);

@@ -1,4 +1,4 @@
-// The conversation: entries come, change in place, and tell how far they are.
+// The conversation: adds entries, updates them in place, and shows their progress.
 
 import { announce } from "./words.js";
 
@@ -6,17 +6,17 @@ const list = document.getElementById("entries");
 const latest = document.getElementById("latest");
 const earlier = document.getElementById("earlier");
 
-/** What each entry was last made of, so that a repeat changes nothing; and which change of it is the newest. */
+/** The HTML that each entry was last made from, so that a repeat changes nothing; and the number of its newest change. */
 const made = new Map([...list.children].map((entry) => [entry.id, entry.outerHTML]));
 const newest = new Map();
 
-/** The entries of jobs that have ended; none of them opens again, whatever arrives late. */
+/** The entries of ended jobs; none of them opens again, whatever arrives late. */
 const ended = new Set([...list.children].filter((entry) => !("open" in entry.dataset)).map((entry) => entry.id));
 
-/** A picture that takes longer to arrive is shown while it does. */
+/** A picture that takes longer to load is shown while it loads. */
 const PATIENCE_MS = 4000;
 
-/** Return the element that a piece of the server's HTML is. */
+/** Return the element of a piece of the server's HTML. */
 export function element(html) {
   const holder = document.createElement("template");
   holder.innerHTML = html;
@@ -32,7 +32,7 @@ export function toBottom() {
   window.scrollTo({ top: document.documentElement.scrollHeight });
 }
 
-/** Change the conversation; a reader at its end stays there, any other stays where they are. */
+/** Change the conversation; a reader at its end stays at the end, any other reader keeps their position. */
 export function keepPlace(change) {
   const follow = atBottom();
   change();
@@ -46,7 +46,7 @@ export function add(entry, before = null) {
   keepPlace(() => list.insertBefore(entry, before));
 }
 
-/** Show a job's entry as it is now: in its place where it has one, at the end otherwise. */
+/** Show the current state of a job's entry: in place if it exists, otherwise at the end. */
 export async function show(html, before = null) {
   const entry = element(html);
   const now = entry.outerHTML;
@@ -57,9 +57,9 @@ export async function show(html, before = null) {
   const change = (newest.get(entry.id) ?? 0) + 1;
   newest.set(entry.id, change);
   if (!document.getElementById(entry.id)) {
-    // Lines are answered in their order, so what has been accepted stands before those that are still on their way.
+    // Lines are answered in order, so accepted jobs stand before the lines still being sent.
     const next = before ?? later(entry) ?? list.querySelector(":scope > [data-state=sending]");
-    // What is older than all that is shown comes with the earlier ones, in its place.
+    // An entry older than all shown entries comes later with the earlier entries, in its place.
     if (next && next === list.firstElementChild && !earlier.hidden) made.delete(entry.id);
     else add(entry, next);
     return;
@@ -69,14 +69,14 @@ export async function show(html, before = null) {
   replace(document.getElementById(entry.id), entry);
 }
 
-/** Return the first entry that was asked for later than this one, or nothing: news comes in any order. */
+/** Return the first entry requested later than this entry, or nothing: events arrive in any order. */
 function later(entry) {
   return [...list.children].find((one) => Number(one.dataset.at) > Number(entry.dataset.at)) ?? null;
 }
 
 function replace(old, entry) {
   if (!old) return;
-  // A preview that is there already stays until there is something better.
+  // Keep the preview until there is a better image.
   const preview = old.querySelector("img.blank");
   const blank = entry.querySelector(".blank");
   if (preview && blank) blank.replaceWith(preview);
@@ -90,7 +90,7 @@ function replace(old, entry) {
   if (ended) announce(entry.querySelector(".status").textContent);
 }
 
-/** Leave open what somebody has uncovered: each picture, or what has become of its preview, which has no name but its place. */
+/** Keep uncovered pictures uncovered: by id, or by position if the old entry showed a preview, which has no id. */
 function uncover(old, entry) {
   const previews = [...old.querySelectorAll("div.picture .cover")];
   for (const [number, cover] of entry.querySelectorAll(".cover").entries()) {
@@ -100,7 +100,7 @@ function uncover(old, entry) {
   }
 }
 
-/** Wait until the pictures of an entry can be painted at once, so that nothing flashes. */
+/** Wait until the pictures of an entry can be displayed at once, so that nothing flashes. */
 async function loaded(entry) {
   const pictures = [...entry.querySelectorAll("img")];
   for (const picture of pictures) picture.loading = "eager";
@@ -108,7 +108,7 @@ async function loaded(entry) {
   if (pictures.length) await Promise.race([all, new Promise((done) => setTimeout(done, PATIENCE_MS))]);
 }
 
-/** Show how far a job is. */
+/** Show the progress of a job. */
 export function progress({ id, n, of, status, preview }) {
   for (const one of document.querySelectorAll(`[data-status-of="${CSS.escape(id)}"]`)) one.textContent = status;
   const entry = document.getElementById(`job-${id}`);
@@ -130,14 +130,14 @@ function look(blank, preview) {
   picture.className = blank.getAttribute("class");
   picture.alt = "";
   picture.src = preview;
-  // Swapped when it can be painted: an empty frame for one moment would flicker.
+  // Replace it only once it is decoded: an empty frame would flicker.
   picture.decode().then(
     () => blank.replaceWith(picture),
     () => {},
   );
 }
 
-/** Say something beside what it is about; calm words are no problem. */
+/** Show a sentence beside its subject; `calm` means that it is not a problem. */
 export function tell(near, sentence, { calm = false } = {}) {
   const place = near?.querySelector("[data-problem]");
   if (!place) {
@@ -152,7 +152,7 @@ export function tell(near, sentence, { calm = false } = {}) {
   if (sentence) announce(sentence);
 }
 
-/** Show what the bot says in the entry of the line that it answers. */
+/** Show the bot's reply in the entry of the line that it answers. */
 export function answer(entry, said) {
   let place = entry.querySelector(":scope > .answer");
   if (!place) {
@@ -164,12 +164,12 @@ export function answer(entry, said) {
   announce(said.querySelector(".words")?.textContent ?? "");
 }
 
-/** Put older entries before all others without moving what is being read. */
+/** Put older entries before all others without moving the text being read. */
 export function addEarlier(pieces, more) {
   const first = list.firstElementChild;
   const read = first?.querySelector(".line");
   const top = read?.getBoundingClientRect().top;
-  // Browsers keep the place too, some of them, by another measure; one of us has to.
+  // Some browsers also keep the scroll position, by another measure; only one of us may do it.
   const { style } = document.documentElement;
   style.overflowAnchor = "none";
   for (const html of pieces) {
@@ -181,7 +181,7 @@ export function addEarlier(pieces, more) {
   requestAnimationFrame(() => requestAnimationFrame(() => (style.overflowAnchor = "")));
 }
 
-/** Return the id of the oldest job that is shown. */
+/** Return the id of the oldest job shown. */
 export function oldest() {
   return list.querySelector("[data-job]")?.dataset.job ?? "";
 }
@@ -201,5 +201,5 @@ window.addEventListener(
   },
   { passive: true },
 );
-// A line that grows, or its fields, must not cover what is being read.
+// A growing line, or its fields, must not cover the text being read.
 new ResizeObserver(() => following && toBottom()).observe(document.querySelector(".foot"));

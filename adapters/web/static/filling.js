@@ -1,4 +1,4 @@
-// Forms: a command asks for more, in an entry of the conversation, and what is filled in goes to the server with its button.
+// Forms: a command asks for more input in an entry of the conversation, and its button sends the values to the server.
 
 import { answer, element, keepPlace, tell } from "./entries.js";
 import { faultOf } from "./picture.js";
@@ -7,7 +7,7 @@ import { newKey, patience } from "./talk.js";
 
 const list = document.getElementById("entries");
 
-/** Show a form below the entry that it is about; one that is open already stays as it was filled in. */
+/** Show a form below its entry; if the form is already open, it keeps its values. */
 export function open(html, near) {
   const fresh = element(html);
   const form = document.getElementById(fresh.id) ?? fresh;
@@ -18,7 +18,7 @@ export function open(html, near) {
   if (first.localName === "textarea") first.setSelectionRange(first.value.length, first.value.length);
 }
 
-/** Take a form away; whoever filled it in is where they came from. */
+/** Remove a form, and return the focus to the button that opened it. */
 export function close(form) {
   const from = document.querySelector(`[data-wire="${CSS.escape(form.elements.wire.value)}"]`);
   keepPlace(() => form.remove());
@@ -28,7 +28,7 @@ export function close(form) {
 async function submit(form) {
   const button = form.querySelector("[type=submit]");
   if (button.getAttribute("aria-busy") === "true") return;
-  // What is no number at all would be sent as an empty field. All else the server says better.
+  // A value that is not a number would be sent as an empty field. The server reports all other mistakes better.
   if ([...form.elements].some((one) => one.validity.badInput && !one.reportValidity())) return;
   const brought = [...form.querySelectorAll("[type=file]")].filter((one) => one.files[0]);
   const fault = brought.map((one) => faultOf(one.files[0], "reads" in one.dataset)).find(Boolean);
@@ -36,7 +36,7 @@ async function submit(form) {
     tell(form, fault);
     return;
   }
-  // What is sent twice unchanged is meant once.
+  // An unchanged form sent twice counts once.
   form.dataset.key ||= newKey();
   const values = new FormData(form);
   values.set("key", form.dataset.key);
@@ -68,7 +68,7 @@ list.addEventListener("keydown", (event) => {
   const { form, localName } = event.target;
   if (!form || event.isComposing) return;
   if (event.key === "Escape") close(form);
-  // As in the line: Enter sends, with Shift it breaks a line.
+  // As in the line: Enter sends, Shift+Enter breaks the line.
   else if (event.key === "Enter" && !event.shiftKey && localName === "textarea") form.requestSubmit();
   else return;
   event.preventDefault();

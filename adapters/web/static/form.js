@@ -1,4 +1,4 @@
-// The parameters of the line's command as fields. Both write the same line: a field changes it, and typing changes the fields.
+// The parameters of the line's command as fields. Both edit the same line: a field changes it, and typing changes the fields.
 
 import { rangeOf } from "./completion.js";
 import { read, write } from "./line.js";
@@ -9,16 +9,16 @@ const field = document.getElementById("line");
 const box = document.getElementById("fields");
 const opener = document.getElementById("open-fields");
 
-/** A slider shows so many places well; a seed has four thousand million. */
+/** A slider shows at most this many values well; a seed has over four billion. */
 const MOST_PLACES = 100;
 
-/** What goes along with a line as a file, and which files that can be. */
+/** The parameter kinds sent as files, and the accepted files. */
 const ACCEPTED = { file: ".json,.csv", picture: "image/png,image/jpeg,image/webp" };
 
 let commands = [];
 let shown = null;
 
-/** Tell which commands there are. */
+/** Set the known commands. */
 export function learn(known) {
   commands = known;
   if (!box.hidden) fill();
@@ -32,7 +32,7 @@ export function close() {
   return was;
 }
 
-/** Show what the line says in the fields. */
+/** Show the values of the line in the fields. */
 export function fill() {
   if (box.hidden) return;
   const now = read(field.value, commands);
@@ -63,7 +63,7 @@ function fieldOf(param) {
   const id = `field-${param.name}`;
   const input = inputOf(param);
   input.id = id;
-  // A file stands in no line; it goes along with it.
+  // A file is not part of the line's text; it is sent along with it.
   if (!ACCEPTED[param.kind]) input.dataset.param = param.name;
   input.setAttribute("aria-describedby", `${id}-help`);
   holder.append(

@@ -1,6 +1,6 @@
-// A line as the server reads it: a command, words, and flags. Here it is only taken apart and put together again.
+// A line as the server reads it: a command, words, and flags. This module only takes lines apart and puts them together again.
 
-/** What a line without a command does. */
+/** The command of a line without a command. */
 const PAINT = "imagine";
 
 const COMMAND = /^\s*\/([A-Za-z][\w-]*)(\s+|$)/;
@@ -16,34 +16,34 @@ export function paramOf(command, name) {
   return command?.params.find((one) => [one.name, ...one.also].some((known) => same(known) === same(name)));
 }
 
-/** Return the command of a line and where its words begin. */
+/** Return the command of a line and the position where its words begin. */
 export function commandOf(text, commands) {
   const found = COMMAND.exec(text);
   const name = found ? same(found[1]) : PAINT;
   const command = commands.find((one) => one.name === name);
   const start = found ? found[0].length : 0;
-  // Two words can be one command: `/preset use`.
+  // Two words can form one command: `/preset use`.
   const second = command || !found ? null : WORD.exec(text.slice(start));
   const joined = second && commands.find((one) => one.name === `${name}_${same(second[1])}`);
   return joined ? { command: joined, start: start + second[0].length } : { command, start };
 }
 
-/** Return whether the command of a line reads a file, and starts from no picture. */
+/** Return whether the command of a line reads a file instead of starting from a picture. */
 export function takesFile(text, commands) {
   return commandOf(text, commands).command?.params.some((one) => one.kind === "file") ?? false;
 }
 
-/** Return the names of the parameters of a line's command that are pictures, in the order in which pictures fill them. */
+/** Return the names of the picture parameters of a line's command, in the order in which pictures fill them. */
 export function pictureNames(text, commands) {
   return (commandOf(text, commands).command?.params ?? []).filter((one) => one.kind === "picture").map((one) => one.name);
 }
 
-/** Return whether a value goes on to the next flag where nothing quotes it. */
+/** Return whether an unquoted value continues to the next flag. */
 export function runsOn(param) {
   return param.kind === "text" && !param.choices.length && (param.longest ?? Infinity) > PLAIN_WORD;
 }
 
-/** Return every flag of a text that a command knows: its parameter, where it stands, its value. */
+/** Return every flag of a text that a command knows: its parameter, its position, its value. */
 export function flags(text, command) {
   const all = [...text.matchAll(FLAG)].map((match) => ({
     at: match.index + match[1].length,
@@ -83,7 +83,7 @@ export function read(text, commands) {
   return { command, head: text.slice(0, start), words: words.replace(/[ \t]{2,}/g, " ").trim(), values };
 }
 
-/** Return a value as it stands in a line. */
+/** Return a value as it is written in a line. */
 export function written(param, value) {
   return runsOn(param) || /\s/.test(value) ? `"${value.replace(/["“”„«»]/g, "'")}"` : value;
 }

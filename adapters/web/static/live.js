@@ -1,4 +1,4 @@
-// What happens while the page is open: cards, progress and the queue as they change, and whether the server is there.
+// Live updates of the open page: cards, progress and the queue, and whether the server is reachable.
 
 import { progress, show } from "./entries.js";
 import { ask, Away, LoggedOut, renew } from "./talk.js";
@@ -7,11 +7,11 @@ import { say } from "./words.js";
 const state = document.getElementById("state");
 const queue = document.getElementById("queue");
 
-/** A stumble that is over by then is nobody's business. */
+/** Interruptions shorter than this are not reported. */
 const GRACE_MS = 1500;
 
-/** A page that is out of sight for longer lets go of its stream, for browsers allow six to all pages of a server together and load
- * no seventh page beside them. When it is seen again it has a fresh look at everything. */
+/** A page hidden for longer than this closes its stream, because browsers allow six connections to all pages of a server together and
+ * load no seventh page beside them. When the page is visible again, it fetches everything again. */
 const ASLEEP_MS = 10_000;
 
 const MOST_WAIT_MS = 30_000;
@@ -25,22 +25,22 @@ let dozing = 0;
 let isAsleep = false;
 const listeners = { back: [], ended: [] };
 
-/** Have something done when the server is there again (`back`) or when a job has ended (`ended`). */
+/** Register a listener for when the server is reachable again (`back`) or when a job has ended (`ended`). */
 export function on(event, listener) {
   listeners[event].push(listener);
 }
 
-/** Say that the server does not answer. */
+/** Show that the server does not answer. */
 export function away() {
   state.textContent = say("offline");
 }
 
-/** Say nothing any more, where the server answers and the stream is open too. */
+/** Clear the state if the server answers and the stream is open too. */
 export function here() {
   if (source?.readyState === EventSource.OPEN) state.textContent = "";
 }
 
-/** Say that the server asks for a token again. */
+/** Show that the server requires a token again. */
 export function loggedOut() {
   source?.close();
   const link = document.createElement("a");
@@ -49,7 +49,7 @@ export function loggedOut() {
   state.replaceChildren(link);
 }
 
-/** Listen to the server; again and again, should it be away. */
+/** Listen to the server's events; reconnect as often as needed. */
 export function listen() {
   source?.close();
   if (isAsleep) return;
@@ -79,7 +79,7 @@ function opened() {
 function lost() {
   missed = true;
   grace ||= setTimeout(away, GRACE_MS);
-  // While it is connecting the browser tries again by itself; when it has given up, we do.
+  // While connecting, the browser retries; after it has given up, this page retries.
   if (source.readyState === EventSource.CLOSED) setTimeout(retry, wait);
 }
 
@@ -97,7 +97,7 @@ async function retry() {
   listen();
 }
 
-/** Fetch the page anew and take from it what happened meanwhile. */
+/** Fetch the page again and apply the changes missed in the meantime. */
 async function catchUp() {
   try {
     const fresh = new DOMParser().parseFromString(await (await ask("/")).text(), "text/html");
@@ -115,7 +115,7 @@ window.addEventListener("offline", () => {
   missed = true;
   away();
 });
-// A stream that a page in the back of the browser holds open would keep the server from closing.
+// A stream held open by a page in the back/forward cache would keep the server from shutting down.
 window.addEventListener("pagehide", () => source?.close());
 window.addEventListener("pageshow", (event) => event.persisted && ((missed = true), listen()));
 function sleep() {
@@ -131,7 +131,7 @@ function seen() {
     hiddenAt = Date.now();
     dozing = setTimeout(sleep, ASLEEP_MS);
   } else if (isAsleep || (hiddenAt && Date.now() - hiddenAt > ASLEEP_MS)) {
-    // Timers of a page out of sight may not have come, so the clock is asked too.
+    // Timers of a hidden page may have been delayed, so the clock is checked too.
     isAsleep = false;
     missed = true;
     listen();

@@ -1,4 +1,4 @@
-// Lines on their way to the server: kept in the browser until it has answered, sent one after another.
+// Lines being sent to the server: kept in the browser until the server has answered, and sent one after another.
 
 import { add, answer, element, keepPlace, show, tell } from "./entries.js";
 import { open } from "./filling.js";
@@ -16,7 +16,7 @@ let busy = false;
 let pause = 2000;
 let timer = 0;
 
-/** Open the browser's database; a browser that keeps nothing still sends, it only forgets when the page closes. */
+/** Open the browser's database; without storage, lines are still sent, but closing the page loses the unsent lines. */
 const store = new Promise((done) => {
   const opening = indexedDB.open(`${own}outbox`, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore("lines", { keyPath: "key" });
@@ -42,30 +42,30 @@ export function send(line, pictures = []) {
   void pump();
 }
 
-/** Send what was left over when the page was closed. */
+/** Send the lines that were left when the page was closed. */
 export async function resume() {
   const left = (await stored("readonly", (lines) => lines.getAll())) ?? [];
   for (const item of left.sort((one, other) => one.at - other.at)) enqueue(item);
   void pump();
 }
 
-/** Forget everything that was not sent, as somebody does who logs out. */
+/** Forget all unsent lines, as logging out requires. */
 export async function forget() {
   waiting.length = 0;
   await stored("readwrite", (lines) => lines.clear());
 }
 
-/** Take a refused line out of the conversation and return it with its pictures, to be mended. */
+/** Take a refused line out of the conversation and return it with its pictures, to be corrected. */
 export function takeBack(entry) {
   entry.remove();
   const item = refused.get(entry);
   return { line: item.line, pictures: picturesOf(item) };
 }
 
-/** Return the pictures of a line; what an earlier version kept has one at most. */
+/** Return the pictures of a line; a line stored by an earlier version has one at most. */
 const picturesOf = ({ pictures, picture }) => pictures ?? (picture ? [{ file: picture, name: "" }] : []);
 
-/** Return a line as it is sent: a picture without a name fills the first parameter that is free. */
+/** Return a line as form data: a picture without a name fills the first free parameter. */
 function formOf(item) {
   const form = new FormData();
   form.append("line", item.line);
@@ -116,7 +116,7 @@ function settle(entry, item, { error, reply, jobs = [], form }) {
     refuse(entry, item, error);
     return;
   }
-  // Where the stream was quicker, what it brought is newer.
+  // If the stream was quicker, its card is newer.
   for (const job of jobs) if (!document.getElementById(`job-${job.id}`)) void show(job.html, entry);
   const first = jobs.length ? document.getElementById(`job-${jobs[0].id}`) : null;
   const said = reply ? element(reply) : null;

@@ -1,4 +1,4 @@
-// The page as a whole: who is told of which click, and what happens first.
+// The page as a whole: routes clicks, and runs the start-up.
 
 import * as completion from "./completion.js";
 import * as composer from "./composer.js";
@@ -23,7 +23,7 @@ async function learn() {
     form.learn(commands);
     picture.learn(commands);
   } catch {
-    // The line works without suggestions; the next look at the page has them.
+    // The line works without suggestions; the next load of the page fetches them.
   }
 }
 
@@ -42,17 +42,17 @@ function after({ jobs = [], reply, form: toFill }, button) {
   if (jobs.length) document.getElementById(`job-${jobs[0].id}`)?.scrollIntoView({ block: "nearest" });
   const said = reply ? element(reply) : null;
   if (said) announce(said.querySelector(".words")?.textContent ?? "");
-  // A button of an answer, such as More, is answered below it; what any other did is seen in its card.
+  // A reply to a button of an answer, such as More, goes below that answer; the results of other buttons appear in their card.
   const asked = button.closest(".answer .reply");
   if (said && asked) {
     keepPlace(() => asked.after(said));
     button.remove();
   }
-  // A question that has been answered goes; a card that changed has taken it along already.
+  // Remove an answered question; if the card has changed, it is already gone.
   if (button.isConnected && button.matches(".asking")) button.remove();
 }
 
-/** Do what the clicked element says; return whether it says anything. */
+/** Carry out the action of the clicked element; return whether it has one. */
 function follow(target) {
   const wanted = (name) => target.closest(`[data-${name}]`);
   const figure = target.closest("[data-picture]") ?? wanted("view")?.closest(".entry, .reply")?.querySelector("[data-picture]");
@@ -71,7 +71,7 @@ function follow(target) {
 function again(entry) {
   const { line, pictures } = outbox.takeBack(entry);
   composer.put(line);
-  // What goes with it depends on the command.
+  // Which files it accepts depends on the command.
   for (const { file, name } of pictures) picture.attach(file, name);
 }
 
@@ -85,12 +85,12 @@ document.getElementById("logout")?.addEventListener("submit", () => {
   void outbox.forget();
 });
 
-// After a reload the reader is where they were: at the end if they were there, elsewhere the browser knows.
+// After a reload the reader stays in place: at the end if they were there, otherwise the browser restores the position.
 const PLACE = "easel:at-end";
 window.addEventListener("pagehide", () => sessionStorage.setItem(PLACE, atBottom() ? "yes" : "no"));
 if (!location.hash && sessionStorage.getItem(PLACE) !== "no") toBottom();
 
-// A link of the gallery brings a line along: it is there to be sent, or changed.
+// A link of the gallery carries a line in its hash, to be sent or changed.
 const brought = new URLSearchParams(location.hash.slice(1)).get("line");
 if (brought) {
   const field = document.getElementById("line");

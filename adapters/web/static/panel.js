@@ -1,4 +1,4 @@
-// Queue and history: beside the conversation on wide screens, a sheet on small ones.
+// Queue and history: beside the conversation on wide screens, a sheet on small screens.
 
 import { on } from "./live.js";
 import { part } from "./talk.js";
@@ -16,7 +16,7 @@ let timer = 0;
 
 const isShown = () => panel.checkVisibility();
 
-/** Fetch a page of the history; the first replaces what is there, a later one is put below it. */
+/** Fetch a page of the history; the first page replaces the list, later pages are appended. */
 export async function page(number = 1) {
   const mine = ++asked;
   const query = new URLSearchParams({ words: words.value.trim(), page: number });
@@ -24,7 +24,7 @@ export async function page(number = 1) {
   try {
     html = await part(`/history?${query}`);
   } catch {
-    // What is shown stays; that the server is away is said elsewhere.
+    // Keep the current list; live.js reports that the server is away.
     return;
   }
   if (mine !== asked) return;

@@ -1,4 +1,4 @@
-// The pictures that go with a line: picked, pasted or dropped, checked here before they travel. To a command that reads a file it is that.
+// The files sent with a line: picked, pasted or dropped, and checked before the upload. Pictures, or one file if the command reads a file.
 
 import { pictureNames, takesFile } from "./line.js";
 import { ask } from "./talk.js";
@@ -13,16 +13,16 @@ const most = Number(document.getElementById("composer").dataset.mostBytes) || 20
 
 const KINDS = ["image/png", "image/jpeg", "image/webp"];
 
-/** Files go by their names: what browsers think that they are depends on what else is installed. */
+/** Files are recognised by name, because the type that browsers report depends on the installed programs. */
 const FILES = [".json", ".csv"];
 
 const opener = document.getElementById("attach");
 
-/** What goes with the line: each file, the parameter that it was put into (empty for the first that is free), and its chip. */
+/** The attachments of the line: each file, its parameter (empty for the first free parameter), and its chip. */
 let attached = [];
 let commands = [];
 
-/** Tell which commands there are. */
+/** Set the known commands. */
 export function learn(known) {
   commands = known;
   look();
@@ -34,7 +34,7 @@ const names = () => pictureNames(field.value, commands);
 
 const isFile = ({ name = "" }) => FILES.some((ending) => name.toLowerCase().endsWith(ending));
 
-/** Ask for what the command of the line takes, and say what each picture is for. */
+/** Offer the kind of file that the line's command takes, and label each picture. */
 function look() {
   label();
   file.multiple = names().length > 1;
@@ -45,10 +45,10 @@ function look() {
   file.accept = (kind === "file" ? FILES : KINDS).join(",");
 }
 
-/** Return what will be sent with the line: files, each with the parameter that it was put into, if any. */
+/** Return the files to send with the line, each with its parameter, if it has one. */
 export const current = () => attached.map(({ file: data, name }) => ({ file: data, name }));
 
-/** Take everything off. */
+/** Remove all attachments. */
 export function detach() {
   attached.forEach(remove);
   for (const one of document.querySelectorAll("#fields [type=file]")) one.value = "";
@@ -65,7 +65,7 @@ function remove(one) {
   label();
 }
 
-/** Say on each chip what its picture is for: of several by the name of the parameter, as the server will fill them. */
+/** Label each chip: if the command takes several pictures, with the name of the parameter that the server will fill. */
 function label() {
   const free = names().filter((name) => attached.every((one) => one.name !== name));
   const several = names().length > 1;
@@ -75,13 +75,13 @@ function label() {
   }
 }
 
-/** Return why a picture cannot be taken, or a file where one is wanted, or nothing. */
+/** Return why a picture, or a file if one is wanted, is not accepted, or nothing. */
 export function faultOf(picture, asFile = false) {
   if (asFile ? !isFile(picture) : !KINDS.includes(picture.type)) return say(asFile ? "file-kind" : "picture-kind");
   return picture.size > most ? say("picture-large", { given: megabytes(picture.size), most: megabytes(most) }) : "";
 }
 
-/** Put a picture on, for a parameter or for the first that is free, or a file; or say why it cannot be. It replaces what it leaves no room for. */
+/** Attach a picture to a parameter or to the first free parameter, or attach a file; or report why not. Replaces attachments if it must. */
 export function attach(picture, name = "") {
   const asFile = wantsFile();
   const most = asFile ? 1 : Math.max(1, names().length);
@@ -113,20 +113,20 @@ export function attach(picture, name = "") {
   field.focus();
 }
 
-/** Put several on, as many as the command of the line takes. */
+/** Attach several files, as many as the command of the line takes. */
 function attachAll(pictures) {
   for (const one of [...pictures].slice(0, wantsFile() ? 1 : Math.max(1, names().length))) attach(one);
 }
 
 const megabytes = (bytes) => String(Math.round(bytes / 100_000) / 10);
 
-/** Say what is wrong with the line or its pictures. */
+/** Show a problem of the line or its pictures. */
 export function complain(sentence) {
   problem.textContent = sentence;
   problem.hidden = !sentence;
 }
 
-/** Take a picture of this page, dragged into the line. */
+/** Attach a picture of this page that was dragged into the line. */
 async function fetched(link) {
   const url = new URL(link, location.href);
   if (url.origin !== location.origin || !url.pathname.startsWith("/files/")) return;
@@ -134,7 +134,7 @@ async function fetched(link) {
   attach(new File([picture], "picture", { type: picture.type }));
 }
 
-/** Return whether what is dragged is for the line; a field for a picture takes it by itself. */
+/** Return whether a drag is for the line; a picture field handles its own drops. */
 const isOurs = ({ target, dataTransfer }) =>
   target.type !== "file" && (dataTransfer?.types.includes("Files") || dataTransfer?.types.includes("text/uri-list"));
 
@@ -152,7 +152,7 @@ document.addEventListener("drop", (event) => {
   if (!isOurs(event)) return;
   event.preventDefault();
   const link = event.dataTransfer.getData("text/uri-list");
-  // A picture dragged from this page comes as both; its link has the original.
+  // A picture dragged from this page comes as a file and as a link; the link leads to the original.
   if (link) void fetched(link);
   else attachAll(event.dataTransfer.files);
 });

@@ -1,4 +1,4 @@
-// Buttons: each carries its command as `name:value:value`. What takes something away asks once, in its own place.
+// Buttons: each carries its command as `name:value:value`. A destructive button asks once for confirmation, in place.
 
 import { show, tell } from "./entries.js";
 import { loggedOut } from "./live.js";
@@ -7,13 +7,13 @@ import { say } from "./words.js";
 
 const pattern = document.getElementById("asking").content.firstElementChild;
 
-/** Return the part of the page that a button is about. */
+/** Return the part of the page that a button belongs to. */
 const about = (button) => button.closest(".entry, .viewer, .panel");
 
-/** Ask the server to do what a button says. Return its answer, or nothing where it could not; the person has been told why. */
+/** Ask the server to run the command of a button. Return its answer, or nothing after a failure, which the user sees. */
 export const press = (wire, near = null) => send({ wire, key: newKey() }, near);
 
-/** Send a button, or a form that was filled in. Return what `press` returns. */
+/** Send a button, or the values of a form. Return what `press` returns. */
 export async function send(values, near, seconds) {
   tell(near, "");
   try {
@@ -32,7 +32,7 @@ export async function send(values, near, seconds) {
   return null;
 }
 
-/** Do what a button says, once at a time, after asking where it takes something away. `done` is told the answer. */
+/** Run the command of a button, once at a time; a destructive one asks first. Call `done` with the answer. */
 export function pressed(button, done) {
   if (button.getAttribute("aria-busy") === "true") return;
   if ("ask" in button.dataset) askFirst(button, done);
@@ -56,13 +56,13 @@ function askFirst(button, done) {
   no.addEventListener("click", back);
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    // The viewer would close as well.
+    // Otherwise the viewer would close as well.
     event.preventDefault();
     event.stopPropagation();
     back();
   });
   yes.addEventListener("click", () => void go(yes, button.dataset.wire, (answer) => done(answer, question)));
   button.replaceWith(question);
-  // Not on what deletes: whoever presses Enter twice has not read the question.
+  // Focus No, not the destructive button: a user who presses Enter twice has not read the question.
   no.focus();
 }

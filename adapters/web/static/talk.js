@@ -1,26 +1,26 @@
-// What the page asks of the server, and who the page belongs to.
+// The page's requests to the server, and the user that the page belongs to.
 
 import { say } from "./words.js";
 
-/** The server did not answer; what was asked can be asked again. */
+/** The server did not answer; the request can be repeated. */
 export class Away extends Error {}
 
-/** The server no longer knows who this is. */
+/** The server no longer recognises the user. */
 export class LoggedOut extends Error {}
 
 const meta = document.querySelector('meta[name="easel-token"]');
 
-/** A beginning for names in the browser's own storage, so that two people of one browser do not mix. */
+/** A prefix for keys in the browser's storage, so that two users of one browser do not mix. */
 export const own = `easel:${meta.content.slice(0, 12)}:`;
 
-/** Take over the token of a freshly fetched page. */
+/** Adopt the token of a freshly fetched page. */
 export function renew(fresh) {
   meta.content = fresh.querySelector('meta[name="easel-token"]')?.content ?? meta.content;
 }
 
-/** Return a random key; a request that is repeated with its key is done once. */
+/** Return a random key; a request repeated with the same key runs once. */
 export function newKey() {
-  // Not randomUUID: it is there on https and on this computer alone.
+  // Not randomUUID: browsers offer it only on https and on localhost.
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -40,10 +40,10 @@ export async function ask(path, options = {}) {
   return answer;
 }
 
-/** Return the seconds that something may take to be sent; with pictures on a slow connection that is long. */
+/** Return the time limit of a request in seconds; pictures take long on a slow connection. */
 export const patience = (pictures) => (pictures ? 600 * pictures : 60);
 
-/** Post values, or a form, and return what the server says: `{error}` or `{reply, jobs, form}`; throws `Away` and `LoggedOut`. */
+/** Post values, or a form, and return the server's answer: `{error}` or `{reply, jobs, form}`; throws `Away` and `LoggedOut`. */
 export async function post(path, values, seconds) {
   const isForm = values instanceof FormData;
   const body = isForm ? values : new URLSearchParams();
@@ -56,7 +56,7 @@ export async function post(path, values, seconds) {
   }
 }
 
-/** Return the text of a part of the page, or nothing where there is none now. */
+/** Return the HTML of a part of the page, or nothing if it does not exist now. */
 export async function part(path) {
   const answer = await ask(path);
   return answer.ok ? answer.text() : "";

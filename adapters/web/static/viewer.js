@@ -1,4 +1,4 @@
-// One picture, large, with its settings beside it.
+// One picture at full size, with its settings beside it.
 
 import { press, pressed } from "./press.js";
 import { element } from "./entries.js";
@@ -14,13 +14,13 @@ const download = document.getElementById("viewer-download");
 const before = document.getElementById("viewer-before");
 const after = document.getElementById("viewer-after");
 
-/** Settings never change, so each picture's are asked for once. */
+/** Settings never change, so they are fetched once per picture. */
 const known = new Map();
 
 let shown = [];
 let at = 0;
 
-/** Open a picture; those beside it in the same list are a key away. */
+/** Open a picture; arrow keys move to its neighbours in the same list. */
 export function open(figure) {
   const list = figure.closest("#entries, #history") ?? figure.parentElement;
   shown = [...list.querySelectorAll(".picture[data-picture]")];
@@ -36,7 +36,7 @@ function go(number) {
   const { file, width, height } = figure.dataset;
   picture.width = width;
   picture.height = height;
-  // What is covered in its place is covered here too.
+  // A picture covered in the conversation is covered here too.
   cover.hidden = !lid(figure);
   picture.hidden = !cover.hidden;
   picture.src = `/files/${file}`;
@@ -53,7 +53,7 @@ function go(number) {
   if (dialog.open) announce(say("picture-at", { n: at + 1, of: shown.length }));
 }
 
-/** Return what covers a picture, or nothing where it is open. */
+/** Return the cover of a picture, or nothing if it is uncovered. */
 const lid = (figure) => figure.querySelector(".cover:not([open])");
 
 function buttonsOf(figure) {
@@ -61,7 +61,7 @@ function buttonsOf(figure) {
   return [...around.querySelectorAll(`[data-wire$=":${CSS.escape(figure.dataset.picture)}"]:not([data-view])`)];
 }
 
-/** Small pictures grow so that each of their points is whole points of the screen, large ones shrink to fit. */
+/** Small pictures grow so that each of their pixels covers whole screen pixels, large pictures shrink to fit. */
 function fit() {
   const figure = shown[at];
   if (!figure || !dialog.open) return;
@@ -83,7 +83,7 @@ async function settings(figure) {
   }
   if (shown[at] !== figure || !known.get(id)) return;
   const told = element(known.get(id));
-  // The words stand above already.
+  // The prompt is already shown above.
   for (const fact of told.querySelectorAll(".facts > div")) if (fact.querySelector("dd").textContent === line.textContent) fact.remove();
   facts.replaceChildren(told);
 }
@@ -99,7 +99,7 @@ dialog.addEventListener("keydown", (event) => {
 });
 presses.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-wire]");
-  // What comes of it is in the conversation.
+  // The result appears in the conversation.
   if (button) pressed(button, () => dialog.close());
 });
 cover.addEventListener("click", () => {

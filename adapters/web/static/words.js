@@ -1,16 +1,16 @@
-// The sentences that the script says; the server put them into the page.
+// The sentences that the script shows; the server puts them into the page.
 
 const sentences = new Map(
   [...document.getElementById("words").content.querySelectorAll("[data-key]")].map((one) => [one.dataset.key, one.textContent]),
 );
 const announced = document.getElementById("announced");
 
-/** Return a sentence with its facts filled in. */
+/** Return a sentence with its values filled in. */
 export function say(key, facts = {}) {
   return sentences.get(key).replace(/\{(\w+)\}/g, (_, name) => facts[name]);
 }
 
-/** Have a sentence read out by a screen reader, after what it is saying now. */
+/** Let a screen reader read a sentence aloud, after its current one. */
 export function announce(sentence) {
   announced.textContent = sentence;
 }

@@ -1,4 +1,4 @@
-"""Boards: what a group shares is there for its members, is used and liked from anywhere by its code, and looked after by moderators."""
+"""Boards: shared items are visible to the members of a group, usable anywhere by code, and managed by moderators."""
 
 import asyncio
 
@@ -13,23 +13,23 @@ from tests.talk import PLATFORM, png, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return what a reply says, and the facts of it."""
+    """Return the text of a reply and its facts."""
     return " ".join([reply.text, *(one.told for one in reply.facts)])
 
 
 async def shared(bot, line="/share --prompt a red circle --steps 5", who="ada", where="studio"):
-    """Share something and return its code."""
+    """Share an item and return its code."""
     return (await bot.say(line, who, where)).buttons[0].wire.partition(":")[2]
 
 
 async def test_a_picture_is_shared_with_its_prompt(bot):
-    """A picture on the board is seen by everybody in the place, with who made it, and can be painted anew with its settings."""
+    """Everyone in a channel sees a picture on its board and who made it, and can generate a new picture with its settings."""
     _, (picture,) = await bot.painted("a red circle --steps 7 --size 64x64 --seed 5")
     await bot.press(f"share::{picture.id}")
     reply = await bot.say("/board", "eve")
@@ -42,7 +42,7 @@ async def test_a_picture_is_shared_with_its_prompt(bot):
 
 
 async def test_many_pictures_are_one_question(bot):
-    """A page of the board asks the store no more often for six pictures than for two."""
+    """A page of the board needs no more queries for six pictures than for two."""
     asked, counts = [], []
     event.listen(bot.store.database.engine.sync_engine, "before_cursor_execute", lambda *_: asked.append(1))
     for number in range(6):
@@ -55,7 +55,7 @@ async def test_many_pictures_are_one_question(bot):
 
 
 async def test_what_is_shared_stays_in_its_place(bot):
-    """Nothing of a board is seen in another place; by its code it is brought there."""
+    """A board is not visible in another channel, but its items can be used there by code."""
     code = await shared(bot)
     assert "a red circle" not in told(await bot.say("/board", "eve", "elsewhere"))
     job = await bot.job(await bot.say(f"/use {code} at night", "eve", "elsewhere"))
@@ -65,7 +65,7 @@ async def test_what_is_shared_stays_in_its_place(bot):
 
 
 async def test_somebody_elses_source_is_not_handed_on(bot):
-    """Of a picture that was painted over another one only the words are shared."""
+    """A shared image-to-image picture shares only its prompt, not its source."""
     job = await bot.job(await bot.say("a red circle --strength 0.5", pictures=(png(),)))
     claimed = await bot.store.attempts.claim("painter")
     assert claimed.id == job.id
@@ -77,7 +77,7 @@ async def test_somebody_elses_source_is_not_handed_on(bot):
 
 
 async def test_everybody_has_one_vote(bot):
-    """A like counts once for each person, is taken back by another, and fifty at once are fifty."""
+    """Each user has one vote, a second like takes it back, and fifty likes at once count fifty."""
     code = await shared(bot)
     assert "1 like" in (await bot.say(f"/like {code}", "eve")).text
     assert "No likes" in (await bot.say(f"/like {code}", "eve")).text
@@ -88,7 +88,7 @@ async def test_everybody_has_one_vote(bot):
 
 
 async def test_the_most_liked_comes_first(bot):
-    """A board is looked at by newest, most used or most liked; what is pinned is on top of each."""
+    """A board is sorted by newest, most used or most liked, with pinned items at the top."""
     codes = [await shared(bot, f"/share --prompt a {colour} circle") for colour in ("red", "blue", "green")]
     await bot.say(f"/like {codes[0]}")
     await bot.say(f"/use {codes[1]}")
@@ -106,7 +106,7 @@ async def test_the_most_liked_comes_first(bot):
 
 
 async def test_moderators_look_after_their_own_board(bot):
-    """Members report; who looks after the place sees that and takes it off; who looks after another place does not."""
+    """Members can report an item; moderators of its channel see the report and remove the item, and other moderators cannot."""
     code = await shared(bot)
     await bot.say(f"/report {code} --reason rude", "eve")
     for line in (f"/remove {code}", f"/pin {code}", "/reports"):
@@ -124,14 +124,14 @@ async def test_moderators_look_after_their_own_board(bot):
 
 
 async def test_who_shared_takes_it_back(bot):
-    """One's own is taken off the board without anybody's help."""
+    """Users can remove their own items from the board without a moderator."""
     code = await shared(bot)
     await bot.say(f"/remove {code}")
     assert "The board is empty" in (await bot.say("/board")).text
 
 
 async def test_a_shared_prompt_is_kept_as_a_preset(bot):
-    """Somebody's prompt becomes one's own preset, and of a preset the copy says whose it was."""
+    """A shared prompt can be kept as a preset, and the copy of a preset names its author."""
     code = await shared(bot, "/share --prompt a {red|blue} circle")
     await bot.say(f"/keep {code} --name dots", "eve")
     assert (await bot.job(await bot.say("/preset use dots", "eve"))).request.prompt.text in ("a red circle", "a blue circle")
@@ -149,14 +149,14 @@ async def test_a_shared_prompt_is_kept_as_a_preset(bot):
 
 
 async def link(bot, first, second):
-    """Join the boards of two places, as those who look after them do."""
+    """Join the boards of two channels, as their moderators do."""
     code = (await bot.say("/group link", "mod", first, moderates=True)).text.split("/group link ")[1].split(" ")[0]
     answer = (await bot.say(f"/group link {code}", "boss", second, moderates=True)).text.split("/group link ")[1].split(" ")[0]
     return code, answer
 
 
 async def test_two_groups_look_at_one_board(bot):
-    """Once both sides have said yes both see what either shared, presets too; of one name both are there."""
+    """After both sides have agreed, both groups see all shared items and presets; of two presets with one name both remain."""
     for where, colour in (("studio", "red"), ("attic", "blue")):
         await bot.say(f"/preset save calm-{colour} a {colour} {{prompt}}", colour, where)
         await bot.say(f"/preset share calm-{colour}", colour, where)
@@ -175,7 +175,7 @@ async def test_two_groups_look_at_one_board(bot):
 
 
 async def test_only_what_is_painted_was_used(bot):
-    """What was refused after it was read, or is asked for twice under one key, does not count as used; each that was accepted does."""
+    """A refused use, and a repeat under the same key, do not count as uses; each accepted use does."""
     code = await shared(bot, "/share --prompt a red circle --size 64x64")
     await bot.say("/rules --credits 0", "mod", moderates=True)
     for _ in range(3):
@@ -191,7 +191,7 @@ async def test_only_what_is_painted_was_used(bot):
 
 
 async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
-    """A code that was used, or is entered where it does not belong, or by who looks after nothing, joins nothing."""
+    """A code joins no boards if it was used, is entered in the wrong channel, or is entered by a user who is not a moderator."""
     code, answer = await link(bot, "studio", "attic")
     refused = [(code, "cellar", True), (answer, "cellar", True), (answer, "attic", True), ("nonsense", "studio", True)]
     for given, where, moderates in refused:
@@ -207,7 +207,7 @@ async def test_codes_of_groups_are_used_once_and_where_they_belong(bot):
 
 
 async def test_in_private_all_of_ones_groups_are_seen(bot):
-    """In the conversation with the bot alone somebody sees the boards of the places where they have asked for something."""
+    """In a private chat, users see the boards of the channels in which they have made requests."""
     await shared(bot)
     await bot.say("/imagine a dog", "eve")
     assert "a red circle" in told(await bot.say("/board", "eve", "eve"))
@@ -215,7 +215,7 @@ async def test_in_private_all_of_ones_groups_are_seen(bot):
 
 
 async def test_moderators_see_why_something_was_reported(bot):
-    """A report tells its reason, the one that was given last, to who looks after the place, and not whose it is; dismissed it is gone."""
+    """Moderators see the latest reason of each report but not the reporter, and a dismissed report disappears."""
     code = await shared(bot)
     for who, reason in (("eve", "rude"), ("eve", "rude\nwords"), ("bob", "off topic"), ("zoe", "off topic")):
         await bot.say(f"/report {code} --reason {reason}", who)
@@ -232,7 +232,7 @@ async def test_moderators_see_why_something_was_reported(bot):
 
 
 async def test_two_groups_are_parted_again(bot):
-    """A place that leaves a board has one of its own, and what was shared stays; codes that were open join nobody any more."""
+    """A channel that leaves a board has its own board, shared items stay on the old one, and open codes are void."""
     code, answer = await link(bot, "studio", "attic")
     assert "/group unlink" in (await bot.say(f"/group link {answer}", "mod", "studio", moderates=True)).text
     await shared(bot)

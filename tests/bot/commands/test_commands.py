@@ -1,4 +1,4 @@
-"""What each command does, over a real store."""
+"""The effects of each command, on a real store."""
 
 from pathlib import Path
 
@@ -19,18 +19,18 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {fact.name: fact.told for fact in reply.facts}
 
 
 async def test_words_that_the_model_does_not_know_are_mentioned(bot):
-    """Painting goes on, and the answer says which words mean nothing to the model."""
+    """Unknown words do not stop the request, and the reply names the words that the model does not know."""
     reply = await bot.say("a red unicorn (-fog)")
     assert "doesn't know the words unicorn, fog" in reply.text
     assert reply.jobs
@@ -38,7 +38,7 @@ async def test_words_that_the_model_does_not_know_are_mentioned(bot):
 
 
 async def test_again_paints_the_same_wish_with_another_seed(bot):
-    """Again keeps everything that was asked; the seed is new unless the same one is wanted."""
+    """Again keeps all params of the request, with a new seed unless the same seed is wanted."""
     job, _ = await bot.painted("a {red|green|blue} circle --steps 3 --size 128x64 --seed 9")
     again = await bot.job(await bot.say(f"/again {job.id}"))
     same = await bot.job(await bot.say(f"/again {job.id} --same"))
@@ -48,7 +48,7 @@ async def test_again_paints_the_same_wish_with_another_seed(bot):
 
 
 async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
-    """A repeat has the numbers of the first though the model's own have changed, and keeps the wish as it was."""
+    """A repeat uses the values of the first request even if the model's defaults have changed, and keeps its params."""
     job, _ = await bot.painted("a {red|green|blue} circle")
     model_info = bot.app.offer.model_info("demo")
     usual = msgspec.structs.replace(model_info.defaults, steps=3, guidance=1.5, scheduler="ddim", width=64)
@@ -61,7 +61,7 @@ async def test_the_same_again_is_what_was_painted_whatever_is_usual_now(bot):
 
 
 async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
-    """A repeat knows the proof of the first, asks for its seats, and keeps both when it is done; its card and its facts compare them."""
+    """A repeat requests the batch slots of the first and stores both provenances; its card and its facts compare them."""
     asked = await bot.job(await bot.say("a red circle --count 2 --seed 9"))
     proof = Provenance(
         model="ab" * 32, device="cpu", dtype="float32", pictures=(ImageProvenance("red", "2.0x4"), ImageProvenance("blue", "8.4x4"))
@@ -81,7 +81,7 @@ async def test_a_repeat_sits_where_the_first_sat_and_is_compared(bot):
 
 
 async def test_again_is_for_the_place(bot):
-    """What was shown in a place can be painted again by everybody there, for themselves, and by nobody elsewhere."""
+    """Everyone in a channel can repeat the pictures shown there for themselves, and users elsewhere cannot."""
     job, (picture,) = await bot.painted("a red circle")
     theirs = await bot.job(await bot.say(f"/again {job.id}", who="bob"))
     assert theirs.user != job.user
@@ -92,7 +92,7 @@ async def test_again_is_for_the_place(bot):
 
 
 async def test_vary_starts_from_the_picture(bot):
-    """A variation has the picture as its source, its size, a new seed, and keeps what was drawn and what was kept out."""
+    """A variation starts from the picture and has its size, a new seed, and the drawn alternatives and negative prompt of the original."""
     job, pictures = await bot.painted("a {red|green|blue} circle (-a dog) --no fog --seed 9 --count 2 --size 128x64")
     varied = await bot.job(await bot.say(f"/vary {pictures[1].id}"))
     assert init_of(varied) == pictures[1].file
@@ -107,14 +107,14 @@ async def test_vary_starts_from_the_picture(bot):
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 60])
 async def test_vary_paints_something_whatever_the_steps(bot, steps):
-    """A picture of few steps can be varied too: the strength is such that at least one step is painted."""
+    """A picture of few steps can be varied too: the strength is high enough for at least one step."""
     _, (picture,) = await bot.painted(f"a red circle --steps {steps}")
     varied = (await bot.job(await bot.say(f"/vary {picture.id}"))).request
     assert int(varied.steps * varied.strength) >= 1
 
 
 async def test_info_tells_all_settings(bot):
-    """Everything that made a picture is told, and nothing that did not apply."""
+    """Info lists every setting that made a picture, and no setting that did not apply."""
     _, (picture,) = await bot.painted("a (red:1.2) circle (-fog) --steps 9 --seed 4294967295 --size 128x64 --cfg 2.5")
     reply = await bot.say(f"/info {picture.id}")
     facts = told(reply)
@@ -137,7 +137,7 @@ async def test_info_tells_all_settings(bot):
 
 
 async def test_delete_is_for_owners(bot):
-    """Only the owner deletes a picture; then it is gone from the store, with its files, and its card is shown anew."""
+    """Only the owner can delete a picture; then it and its files are gone from the store, and its card is shown again."""
     job, (picture,) = await bot.painted("a red circle")
     with pytest.raises(NotAllowed):
         await bot.say(f"/delete {picture.id}", who="bob")
@@ -153,7 +153,7 @@ async def test_delete_is_for_owners(bot):
 
 
 async def test_delete_keeps_files_that_others_need(bot):
-    """A file that another picture or request is made of stays until nobody needs it."""
+    """A file that another picture or request uses stays until neither needs it."""
     _, (one,) = await bot.painted("a red circle --seed 1 --size 64x64")
     _, (other,) = await bot.painted("a red circle --seed 1 --size 64x64")
     assert one.file == other.file
@@ -165,7 +165,7 @@ async def test_delete_keeps_files_that_others_need(bot):
 
 
 async def test_a_deleted_source_is_said(bot):
-    """What starts from a file that is gone is refused in words."""
+    """A request whose source file is gone is refused with a clear sentence."""
     _, (picture,) = await bot.painted("a red circle")
     job, _ = await bot.painted(f"a dog --image {picture.id}")
     await bot.store.files.delete(picture.file)
@@ -174,7 +174,7 @@ async def test_a_deleted_source_is_said(bot):
 
 
 async def test_queue_shows_one_s_own(bot):
-    """The queue lists what is open and one's own, with its place in line and a button to take it back."""
+    """The queue lists the user's own open jobs with their positions, each with a button to cancel it."""
     assert (await bot.say("/queue")).text == "You have no queued or running jobs."
     await bot.say("a cat", who="bob")
     await bot.say("a red circle || a blue square")
@@ -188,7 +188,7 @@ async def test_queue_shows_one_s_own(bot):
 
 
 async def test_cancel_is_for_owners(bot):
-    """Only the owner takes a request back; what has ended cannot be cancelled any more."""
+    """Only the owner can cancel a request, and an ended request cannot be cancelled."""
     job = await bot.job(await bot.say("a red circle"))
     with pytest.raises(NotAllowed):
         await bot.say(f"/cancel {job.id}", who="bob")
@@ -201,7 +201,7 @@ async def test_cancel_is_for_owners(bot):
 
 
 async def test_history_page_by_page(bot):
-    """History shows one's own pictures, newest first, ten at a time, with a button to the next ten."""
+    """History shows the user's own pictures, newest first, ten per page, with a button for the next page."""
     assert "no pictures yet" in (await bot.say("/history")).text
     await bot.painted("a cat", who="bob")
     await bot.painted("a red circle --seed 100 --size 64x64")
@@ -218,7 +218,7 @@ async def test_history_page_by_page(bot):
 
 
 async def test_history_finds_words(bot):
-    """History looks for all words that are given, as they are written, and carries them to the next page where a button has room."""
+    """History searches for all given words as plain text, and its page buttons carry the words if there is room."""
     await bot.painted("a red circle: 100%_ --size 64x64 --count 13")
     await bot.painted("a blue square --size 64x64")
     found = await bot.say("/history CIRCLE: 100%_")
@@ -232,7 +232,7 @@ async def test_history_finds_words(bot):
 
 
 async def test_explain_tells_how_it_is_read(bot):
-    """Explain shows the words with their weights, what is kept out, what was drawn, each setting and whose it is, and the cost."""
+    """Explain shows the weighted prompt, the negative prompt, the drawn alternatives, each setting with its origin, and the cost."""
     reply = await bot.say("/explain a (red:1.3) {circle|square} BREAK a dog (-fog) --steps 20 --ar 16:9 --seed 3 --n 2")
     facts = told(reply)
     drawn = facts["picked"]
@@ -251,7 +251,7 @@ async def test_explain_tells_how_it_is_read(bot):
 
 
 async def test_explain_tells_what_is_not_given(bot):
-    """What nobody gave is drawn anew or the model's own."""
+    """Explain shows a value that was not given as random or as the model's default."""
     facts = told(await bot.say("/explain a {red|blue} circle"))
     assert facts["picked"].endswith("(random; set --seed to repeat)")
     assert facts["seed"] == "random"
@@ -260,14 +260,14 @@ async def test_explain_tells_what_is_not_given(bot):
 
 
 async def test_explain_tells_what_is_refused(bot):
-    """What could not be painted is said with the words that were understood; several prompts are explained one after the other."""
+    """Explain shows what is wrong with a request that would be refused, with its parsed prompt; several prompts are explained in turn."""
     reply = await bot.say("/explain a (red:2) circle --size 1x1 || a dog")
     assert reply.text.startswith("This can't be painted: width must be from 64")
     assert [fact.told for fact in reply.facts if fact.name == "prompt"] == ["a · red (weight 2) · circle", "a dog"]
 
 
 async def test_explain_keeps_nothing(bot):
-    """A picture that comes with a question is looked at and not kept."""
+    """Explain does not store a picture that is sent with it."""
     facts = told(await bot.say("/explain a dog --strength 0.4", pictures=(png(64, 128),)))
     assert facts["size"].endswith("(from your picture)")
     assert facts["strength"] == "0.4 (set by you)"
@@ -275,7 +275,7 @@ async def test_explain_keeps_nothing(bot):
 
 
 async def test_help_lists_every_command(bot):
-    """Help shows each command with its line; with a name, whether or not with its slash, everything about that one."""
+    """Help lists each command with its help line; with a name, with or without its slash, it shows all about that command."""
     listed = told(await bot.say("/help"))
     assert list(listed) == ["/" + one.name for one in COMMANDS if not one.hidden]
     assert listed["/imagine"] == "Paint a picture from a description."
@@ -290,7 +290,7 @@ async def test_help_lists_every_command(bot):
 
 
 async def test_every_answer_can_be_refreshed(bot):
-    """What a command says it changed is a job that is there."""
+    """Every job that a reply asks to refresh exists."""
     job, (picture,) = await bot.painted("a red circle")
     for line in (f"/delete {picture.id}", f"/cancel {job.id}"):
         for changed in (await bot.say(line)).refresh:
@@ -298,6 +298,6 @@ async def test_every_answer_can_be_refreshed(bot):
 
 
 def test_the_reference_is_current():
-    """docs/commands.md is what the declarations say; to mend it type: python -m bot.commands.reference > docs/commands.md"""
+    """docs/commands.md matches the declarations; to update it, run: python -m bot.commands.reference > docs/commands.md"""
     written = (ROOT / reference.FILE).read_text(encoding="utf-8")
     assert written == reference.page(), f"{reference.FILE} is stale; type: python -m bot.commands.reference > {reference.FILE}"

@@ -1,4 +1,4 @@
-"""Covered pictures: where a place or who runs Easel says so, nobody sees one before they press on it."""
+"""Covered pictures: if a channel or the operator requires covers, no picture is visible before the user presses on it."""
 
 import pytest
 
@@ -13,31 +13,31 @@ LINE = "a red circle --size 64x64"
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 @pytest.fixture
 async def strict(tmp_path):
-    """The same, where pictures are covered everywhere."""
+    """Return a chat with a bot that covers pictures everywhere."""
     async with talk(tmp_path, cover=True) as open_one:
         yield open_one
 
 
 async def shown(bot, line, where="studio"):
-    """Return of each picture in an answer, files among them, whether it is covered."""
+    """Return for each picture in a reply, including files, whether it is covered."""
     reply = await bot.say(line, where=where)
     return [one.covered for one in (*reply.pictures, *reply.files)]
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {one.name: one.told for one in reply.facts}
 
 
 async def test_a_place_covers_its_pictures(bot):
-    """Once who looks after a place says so everything that shows pictures there covers them, and elsewhere they are open."""
+    """Once a moderator turns covers on, all pictures shown in the channel are covered, and elsewhere they are not."""
     _, (first,) = await bot.painted(LINE)
     _, (second,) = await bot.painted(LINE)
     await bot.say(f"/share --picture {first.id}")
@@ -52,7 +52,7 @@ async def test_a_place_covers_its_pictures(bot):
 
 
 async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
-    """What stands on the board of such a place is covered there, where its members look in private, and in a group that joined it."""
+    """Pictures on the board of such a channel are covered there, in its members' private chats, and in a group that joined the board."""
     _, (picture,) = await bot.painted(LINE)
     await bot.say(f"/share --picture {picture.id}")
     here, other = MessageRef(PLATFORM, "studio"), MessageRef(PLATFORM, "other")
@@ -64,7 +64,7 @@ async def test_a_board_is_covered_wherever_it_is_looked_at(bot):
 
 
 async def test_a_preset_of_a_covered_board_is_covered(bot):
-    """The picture of a preset is as covered as the board that it stands on, also where its maker looks at it elsewhere."""
+    """The picture of a preset is covered if its board is, also if its author views it elsewhere."""
     _, (picture,) = await bot.painted(LINE)
     await bot.say(f"/preset save calm --picture {picture.id}")
     await bot.say("/rules --cover on", "mod", moderates=True)
@@ -74,7 +74,7 @@ async def test_a_preset_of_a_covered_board_is_covered(bot):
 
 
 async def test_the_rule_is_shown_and_taken_back(bot):
-    """The rules of a place name it while it holds, both ways take it back, and both are written down."""
+    """The rules of a channel show the cover rule while it is on, both ways turn it off, and both changes are logged."""
     for line in ("/rules --cover off", "/rules --without cover"):
         assert "hidden" in told(await bot.say("/rules --cover on", "mod", moderates=True))["pictures"]
         assert "pictures" in told(await bot.say("/rules"))
@@ -84,7 +84,7 @@ async def test_the_rule_is_shown_and_taken_back(bot):
 
 
 async def test_members_cover_nothing(bot):
-    """Who does not look after the place changes nothing about it, in neither direction."""
+    """A member who is not a moderator can turn covers neither on nor off."""
     for line in ("/rules --cover on", "/rules --cover off", "/rules --without cover"):
         with pytest.raises(NotAllowed):
             await bot.say(line)
@@ -93,7 +93,7 @@ async def test_members_cover_nothing(bot):
 
 
 async def test_what_holds_everywhere_no_place_takes_back(strict):
-    """Where who runs Easel covers pictures they are covered in every place; its moderators are told that, and change nothing."""
+    """If the operator covers pictures, they are covered in every channel; moderators are told so and cannot change it."""
     _, (picture,) = await strict.painted(LINE)
     for line in ("/rules --cover off", "/rules --without cover"):
         with pytest.raises(NotAllowed) as refused:
@@ -107,7 +107,7 @@ async def test_what_holds_everywhere_no_place_takes_back(strict):
 
 
 async def test_a_form_shows_no_covered_picture(bot):
-    """The picture that a form has already is covered with all others of its place."""
+    """A picture already in a form is covered like all others in its channel."""
     _, (picture,) = await bot.painted(LINE)
     job = await bot.job(await bot.say(f"/vary {picture.id}"))
     for cover in ("off", "on"):
@@ -117,6 +117,6 @@ async def test_a_form_shows_no_covered_picture(bot):
 
 
 def test_files_that_are_no_pictures_stay_as_they_are():
-    """What is handed over to be opened elsewhere is not covered; there would be nothing to press on."""
+    """A file meant to be opened elsewhere is not covered, because it has nothing to press on."""
     reply = covered(Reply(files=(Attachment("compare.jpg", b""), Attachment("all.zip", b""))))
     assert [one.covered for one in reply.files] == [True, False]

@@ -1,4 +1,4 @@
-"""Digests as people ask for them and hear them: of a group's board, by who looks after it; in private of all boards, by anybody."""
+"""Digest subscriptions and contents: the board of a group, switched by its moderators, and in private chats all boards, for any user."""
 
 import msgspec
 import pytest
@@ -16,25 +16,25 @@ from tests.talk import PLATFORM, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 class Voice:
-    """A platform that remembers what it says."""
+    """A platform that records its messages."""
 
     def __init__(self):
         self.said = []
 
     async def post(self, address, reply, key):
-        """Say it."""
+        """Record a message."""
         self.said.append((address.channel, reply))
         return Sent(key)
 
 
 async def heard(bot, where="studio", user=None):
-    """Return what a place is told when a week is over, or nothing."""
+    """Return the digest that a channel gets when a week is over, or `None`."""
     await wanted(bot.store, MessageRef(PLATFORM, where), user, weeks=1.01)
     voice = Voice()
     assert await BoardDigests(bot.store, voice, [PLATFORM]).look() == len(voice.said)
@@ -42,7 +42,7 @@ async def heard(bot, where="studio", user=None):
 
 
 def told(reply):
-    """Return what a reply says, and the facts of it."""
+    """Return the text of a reply and its facts."""
     return " ".join([reply.text, *(one.told for one in reply.facts)])
 
 
@@ -52,7 +52,7 @@ async def shared(bot, words, who="ada", where="studio"):
 
 
 async def test_a_groups_is_for_who_looks_after_it(bot):
-    """Everybody sees whether a group is told; who looks after it switches that, which is written down, and nobody else."""
+    """Everyone can see whether a group has the digest on; only its moderators can switch it, and the change is logged."""
     assert "is off" in (await bot.say("/digest", "eve")).text
     for line in ("/digest on", "/digest off"):
         with pytest.raises(NotAllowed):
@@ -67,7 +67,7 @@ async def test_a_groups_is_for_who_looks_after_it(bot):
 
 
 async def test_in_private_everybody_subscribes(bot):
-    """In the conversation with the bot alone anybody switches it for themselves, and nothing of that is written down."""
+    """In a private chat any user can switch the digest for themselves, and the change is not logged."""
     assert "/digest on" in (await bot.say("/digest", "eve", "eve")).text
     assert "digest of your groups is on" in (await bot.say("/digest on", "eve", "eve")).text
     one = await bot.store.digests.of(MessageRef(PLATFORM, "eve"))
@@ -80,13 +80,13 @@ async def test_in_private_everybody_subscribes(bot):
 
 
 async def test_who_speaks_as_a_group_is_not_alone_there(bot):
-    """A group that speaks itself, as those who look after it can have it do, is a group all the same."""
+    """A chat in which the group itself is the sender, as its admins can do, still counts as a group."""
     await bot.say("/digest on", "studio", moderates=True)
     assert (await bot.store.digests.of(MessageRef(PLATFORM, "studio"))).user is None
 
 
 async def test_a_week_is_told(bot):
-    """How much is new, the best of it with who made it and its code, up to four pictures with what can be done with them, and the board."""
+    """A digest has the number of new items, the best with authors and codes, up to four pictures with buttons, and the board's button."""
     for number in range(6):
         _, (picture,) = await bot.painted(f"circle {number} --size 64x64 --seed {number}")
         await bot.press(f"share::{picture.id}")
@@ -98,14 +98,14 @@ async def test_a_week_is_told(bot):
     assert [one.name for one in reply.facts] == ["1", "2", "3", "4", "5"]
     assert reply.facts[0].told == f"a red circle · Bob · 1 like · used 0 times · {code}"
     assert [one.words for one in reply.pictures] == ["circle 5", "circle 4", "circle 3", "circle 2"]
-    # Each is called by the number of its line, whatever it was in its request.
+    # Each picture is numbered by its line, whatever its index in its request was.
     assert [one.index for one in reply.pictures] == [1, 2, 3, 4]
     assert reply.pictures[0].buttons[0].wire.startswith("use:")
     assert "circle 5" in told(await bot.press(reply.buttons[0], "eve"))
 
 
 async def test_nothing_new_is_not_told(bot):
-    """In a week without news nothing is said; nor of what was told, and the next week tells of that week alone."""
+    """A week without new items gives no digest, and the next digest covers only items after the last digest."""
     assert await heard(bot) is None
     code = await shared(bot, "a red circle")
     await bot.say(f"/remove {code}", "mod", moderates=True)
@@ -118,14 +118,14 @@ async def test_nothing_new_is_not_told(bot):
 
 
 async def test_more_than_a_week_is_not_called_one(bot):
-    """After weeks in which Easel did not run it is said since when things are new."""
+    """After weeks in which Easel did not run, the digest names the date since which items are new."""
     await shared(bot, "a red circle")
     one = await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=5.2)
     assert (await board_digest.told(bot.store, one.next())).text == f"One new item was shared since {one.told:%Y-%m-%d %H:%M} UTC."
 
 
 async def test_what_is_shared_while_it_is_told_is_told_next(bot):
-    """What came in the last minute, when others may still be at sharing what is older, is left to the next digest, and is in that."""
+    """Items of the last minute, in which older items may still be uncommitted, are left to the next digest."""
     one = await wanted(bot.store, MessageRef(PLATFORM, "studio"), weeks=1.01)
     await shared(bot, "a red circle")
     first = one.next()
@@ -135,7 +135,7 @@ async def test_what_is_shared_while_it_is_told_is_told_next(bot):
 
 
 async def test_presets_that_are_gone_are_not_told(bot):
-    """A preset that was taken out of all lists, or that is its maker's alone again, is not told of."""
+    """Archived presets, and presets that are private again, are not in the digest."""
     for name in ("archived", "private", "open"):
         await bot.say(f"/preset save {name} an {name} {{prompt}}")
         await bot.say(f"/preset share {name}")
@@ -147,7 +147,7 @@ async def test_presets_that_are_gone_are_not_told(bot):
 
 
 async def test_in_private_all_of_ones_groups_are_told(bot):
-    """A subscriber hears of the boards of the places where they have asked for something, and of no other; and how to end it."""
+    """A subscriber gets the boards of the channels in which they have made requests, and no others, and how to unsubscribe."""
     await shared(bot, "a red circle", "ada", "studio")
     await shared(bot, "a blue star", "ada", "attic")
     await shared(bot, "a green boat", "ada", "cellar")
@@ -161,7 +161,7 @@ async def test_in_private_all_of_ones_groups_are_told(bot):
 
 
 async def test_a_group_hears_of_its_own_board_alone(bot):
-    """However much somebody who switched it on has seen elsewhere, a group is told of what is on its board."""
+    """A group gets only its own board, whatever else the user who switched the digest on has seen."""
     await shared(bot, "a red circle", "mod", "studio")
     await shared(bot, "a blue star", "mod", "attic")
     await bot.say("/imagine a dog", "mod", "attic")
@@ -171,7 +171,7 @@ async def test_a_group_hears_of_its_own_board_alone(bot):
 
 
 async def test_it_is_in_the_language_of_the_place(bot):
-    """A group is told in its own language, a person in theirs, everybody else in English."""
+    """A digest is in the language of the group or of the user, and otherwise in English."""
     await shared(bot, "a red circle")
     assert "One new item" in (await heard(bot)).text
     await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"language": "de"})
@@ -184,7 +184,7 @@ async def test_it_is_in_the_language_of_the_place(bot):
 
 
 async def test_covered_pictures_are_covered_in_it(bot):
-    """A picture is covered where the place that is told covers pictures, or the one whose board it is on."""
+    """A picture is covered if the receiving channel covers pictures, or the channel whose board it is on."""
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.press(f"share::{picture.id}")
     assert [one.covered for one in (await heard(bot)).pictures] == [False]
@@ -195,18 +195,18 @@ async def test_covered_pictures_are_covered_in_it(bot):
 
 
 async def test_what_was_not_said_now_is_said_later(bot):
-    """A platform that is away is asked again; one that may have said it is not."""
+    """A digest is retried if its platform is away, but not if it may have been sent."""
     await shared(bot, "a red circle")
 
     class Away(Voice):
-        """A platform that says what becomes of it."""
+        """A platform that returns prepared outcomes."""
 
         def __init__(self, *outcomes):
             super().__init__()
             self.outcomes = list(outcomes)
 
         async def post(self, address, reply, key):
-            """Take note of it."""
+            """Record the message."""
             await super().post(address, reply, key)
             return self.outcomes.pop(0)
 

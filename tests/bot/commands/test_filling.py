@@ -1,4 +1,4 @@
-"""What a preset needs and nobody gave: it is asked for, with all that was given, and what is filled in arrives as it is."""
+"""Preset slots that were left empty: a form asks for them, keeps the given values, and passes on its input unchanged."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,25 +18,25 @@ SAVED = "/preset save placard a placard of {title}, {colour=red}, {prompt}"
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with, who has a preset."""
+    """Return a chat with the bot, in which the user has a preset."""
     async with talk(tmp_path) as open_one:
         await open_one.say(SAVED)
         yield open_one
 
 
 def fields(form):
-    """Return what a form has in its fields, by what they are called."""
+    """Return the values of a form's fields, by name."""
     return {one.name: one.value for one in form.fields}
 
 
 async def filled(bot, form, values=None, who="ada", **more):
-    """Send a form in as platforms do: every field comes along; return the wish that it became."""
+    """Submit a form as platforms do, with every field, and return the params of its job."""
     sent = {one.param.name: (values or {}).get(one.name, one.value) for one in form.fields}
     return GenerationParams.model_validate_json((await bot.job(await bot.press(form.wire, who, filled=sent, **more))).params)
 
 
 async def test_an_empty_slot_is_asked_for(bot):
-    """A slot that has to be filled is a field of a form that has the preset's name and all that was given, and paints when it is sent."""
+    """A required slot becomes a field of a form that has the preset's name and the given values, and submitting it starts a job."""
     form = (await bot.say("/preset use placard at night colour:blue --steps 7 --size 64x64")).form
     assert (form.title, form.send) == ("placard", "form-paint")
     assert fields(form) == {"title": "", "colour": "blue", "prompt": "at night"}
@@ -48,7 +48,7 @@ async def test_an_empty_slot_is_asked_for(bot):
 
 
 async def test_what_has_a_default_may_be_left(bot):
-    """Slots with defaults stand in the form with them where there is room; emptied they are what they usually are."""
+    """Slots with defaults appear in the form with them if there is room, and get their default again if emptied."""
     form = (await bot.say("/preset use placard")).form
     assert fields(form) == {"title": "", "colour": "red", "prompt": ""}
     assert (await filled(bot, form, {"title": "cat", "colour": ""})).prompt == "a placard of cat, red"
@@ -56,7 +56,7 @@ async def test_what_has_a_default_may_be_left(bot):
 
 
 async def test_a_form_knows_itself_by_its_command(bot):
-    """What a form's command carries is enough to show it again with the same fields, after a restart too."""
+    """The command of a form is enough to show it again with the same fields, also after a restart."""
     form = (await bot.say("/preset use placard at night colour:blue --steps 7")).form
     again = (await bot.press(form.wire)).form
     assert again.wire == form.wire
@@ -65,7 +65,7 @@ async def test_a_form_knows_itself_by_its_command(bot):
 
 @pytest.mark.parametrize("sent", [{}, {"colour": "blue"}, {"title": " \n "}])
 async def test_a_form_that_is_sent_without_it_is_told(bot, sent):
-    """Who sends the form in and leaves the slot empty is told in one sentence; nothing is asked twice, and nothing painted."""
+    """A form submitted with an empty slot is refused with one sentence; the form is not shown again, and no job starts."""
     form = (await bot.say("/preset use placard")).form
     with pytest.raises(BadInput) as refused:
         await filled(bot, form, sent)
@@ -83,14 +83,14 @@ async def test_a_form_that_is_sent_without_it_is_told(bot, sent):
     ],
 )
 async def test_where_no_form_holds_it_a_sentence_says_it(bot, line, more):
-    """A line of another command, several prompts, a picture, and what is too long to be carried: so that none of it is lost."""
+    """If a form cannot carry the line (another command, several prompts, a picture, a long text), a sentence asks for the slot instead."""
     with pytest.raises(BadInput) as refused:
         await bot.say(line, **more)
     assert refused.value.problem.key == "input-preset-slot"
 
 
 async def test_more_slots_than_fields(bot):
-    """Of many slots those are asked for that have to be filled; where these are too many, a sentence says which is missing."""
+    """If there are many slots, only the required slots are asked for; if these are too many, a sentence names the missing slots."""
     await bot.say("/preset save many {a=1} {b=2} {c=3} {d=4} {e} {f=6} {g}")
     form = (await bot.say("/preset use many")).form
     assert fields(form) == {"a": "1", "b": "2", "c": "3", "e": "", "g": ""}
@@ -103,7 +103,7 @@ async def test_more_slots_than_fields(bot):
 
 
 async def test_a_preset_that_changed_meanwhile(bot):
-    """A form that was shown before its preset was changed fills nothing: its fields may be others by now."""
+    """A form shown before its preset was changed is refused, because its fields may have changed."""
     form = (await bot.say("/preset use placard")).form
     await bot.say("/preset edit placard a placard of {place} and {title}")
     with pytest.raises(BadInput) as refused:
@@ -114,7 +114,7 @@ async def test_a_preset_that_changed_meanwhile(bot):
 
 
 async def test_nobody_fills_in_anothers_preset(bot):
-    """The form of a private preset is neither shown to others nor taken from them, and says no more than that there is none."""
+    """The form of a private preset is neither shown to nor accepted from other users, who get the same reply as for an unknown preset."""
     form = (await bot.say("/preset use placard")).form
     for more in ({}, {"filled": {"slot_1": "cat"}}):
         with pytest.raises(BadInput) as refused:
@@ -126,7 +126,7 @@ async def test_nobody_fills_in_anothers_preset(bot):
 
 
 async def test_what_was_shared_asks_too(bot):
-    """A shared preset asks whoever has its code, wherever they are, and counts as used; taken back, its form is worth nothing."""
+    """A shared preset asks any user with its code, in any channel, and counts as used; after it is unshared, its form is refused."""
     await bot.say("/preset share placard")
     code = (await bot.say("/board")).facts[0].told.rpartition(" · ")[2]
     form = (await bot.say(f"/use {code} at night", "eve", "elsewhere")).form
@@ -140,7 +140,7 @@ async def test_what_was_shared_asks_too(bot):
 
 
 async def test_what_is_closed_stays_closed(bot):
-    """Where a place has closed the command its form is closed to its members too; elsewhere it is not."""
+    """If a channel has closed the command, its form is closed to members there too, but not elsewhere."""
     form = (await bot.say("/preset use placard")).form
     await bot.say("/rules --closed preset_use", "mod", moderates=True)
     for more in ({}, {"filled": {"slot_1": "cat"}}):
@@ -151,7 +151,7 @@ async def test_what_is_closed_stays_closed(bot):
 
 
 async def test_without_a_name_presets_are_offered(bot):
-    """Who names no preset chooses one: it paints, or asks for what it needs. In a place of several nobody's own is shown to the others."""
+    """Without a name, presets are offered to choose from and then run or ask; in a shared channel no private presets are offered."""
     await bot.say("/preset save plain a red circle", where="ada")
     own, here = await bot.say("/preset use", where="ada"), await bot.say("/preset use")
     offered = {one.name: one.wire for one in own.buttons}
@@ -168,7 +168,7 @@ async def test_without_a_name_presets_are_offered(bot):
 
 
 async def test_a_shown_preset_can_be_used(bot):
-    """The button under a preset paints, or asks first where something is missing."""
+    """The button below a preset starts a job, or asks first if a value is missing."""
     (use,) = [one for one in (await bot.say("/preset show placard")).buttons if one.label == "button-use"]
     assert fields((await bot.press(use)).form) == {"title": "", "colour": "red", "prompt": ""}
 
@@ -203,7 +203,7 @@ VALUES = st.text(
     st.sampled_from(["a ({title}) of {colour=red}, {prompt}", "{title}{colour=x}", "[{title}] {red|{colour=x}}", "({title}, {colour})"]),
 )
 def test_what_is_filled_in_arrives_as_it_is(title, colour, template):
-    """Whatever stands in a field is in the prompt's words, sign for sign: no slot, nothing of the grammar, no end of a bracket."""
+    """A value from a field appears in the prompt unchanged: no slot, no grammar, and no closing bracket."""
     use = Use("", "placard", 1, Body(prompt=template))
     if not (title.strip() and colour.strip()):
         return
@@ -218,7 +218,7 @@ def test_what_is_filled_in_arrives_as_it_is(title, colour, template):
 @settings(max_examples=tries(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 async def test_a_value_makes_the_whole_way(bot, value):
-    """From the field to the request nothing of a value is lost or added, and it says nothing of other settings."""
+    """A value gets from the field to the request without loss or addition, and changes no other setting."""
     if not value.strip():
         return
     form = (await bot.say("/preset use placard")).form
@@ -229,6 +229,6 @@ async def test_a_value_makes_the_whole_way(bot, value):
 
 
 def test_forms_fit_everywhere():
-    """A form has no more fields and no longer a command than every platform takes."""
+    """A form has no more fields and no longer a command than every platform accepts."""
     assert MOST_FIELDS == 5
     assert len(f"+{2**52 - 1:x}.".encode()) + MOST_FORM_WIRE <= 64

@@ -1,4 +1,4 @@
-"""History, favourites, branches and comparisons, as people ask for them."""
+"""History, favourites, branches and comparisons, as users request them."""
 
 import io
 
@@ -13,23 +13,23 @@ from tests.talk import png, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {fact.name: fact.told for fact in reply.facts}
 
 
 def button(reply, label):
-    """Return the button of a label."""
+    """Return the button with a label."""
     return next(one for one in reply.buttons if one.label == label)
 
 
 async def test_filters_narrow_history(bot):
-    """Words and filters together narrow what is shown, and what they exclude is said to be nothing."""
+    """Words and filters together narrow the history, and an empty result is reported as such."""
     await bot.painted("a red circle --seed 5 --size 64x64")
     await bot.painted("a blue circle --seed 6 --size 64x64")
     assert [one.words for one in (await bot.say("/history circle seed:5")).pictures] == ["a red circle"]
@@ -44,7 +44,7 @@ async def test_filters_narrow_history(bot):
 
 
 async def test_others_pictures_are_found_where_they_were_shown(bot):
-    """Of others, by name, one finds what they had painted here; elsewhere, and of people who are not there, nothing."""
+    """Pictures of other users can be found by name in the channel where they were made, and nowhere else; unknown users give nothing."""
     await bot.painted("a red boat --size 64x64", who="bob")
     await bot.painted("a red secret --size 64x64", who="bob", where="bob's own")
     assert "no pictures yet" in (await bot.say("/history")).text
@@ -55,7 +55,7 @@ async def test_others_pictures_are_found_where_they_were_shown(bot):
 
 
 async def test_more_than_is_counted(bot, monkeypatch):
-    """Where counting ended the answer says so, and there is a next page."""
+    """If counting stopped early, the reply says so, and there is a next page."""
     monkeypatch.setattr("bot.store.images.search.MOST_COUNTED", 12)
     await bot.painted("a red circle --count 13 --size 64x64")
     first = await bot.say("/history red")
@@ -64,7 +64,7 @@ async def test_more_than_is_counted(bot, monkeypatch):
 
 
 async def test_favourites(bot):
-    """A picture is marked from its Info, found by its mark, moved between folders, and unmarked by pressing once more."""
+    """A picture can be marked as a favourite from its Info, found by that, moved between folders, and unmarked by pressing again."""
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.painted("a blue square --size 64x64")
     info = await bot.say(f"/info {picture.id}")
@@ -80,7 +80,7 @@ async def test_favourites(bot):
 
 
 async def test_favourites_are_ones_own(bot):
-    """What somebody else painted here can be marked too; nobody else finds it by that, and where it is not seen it is not found."""
+    """A picture of another user can be a favourite too; no one else finds it by that, and it is not found where it cannot be seen."""
     _, (picture,) = await bot.painted("a red circle --size 64x64", who="bob")
     await bot.say(f"/favourite {picture.id}")
     assert [one.id for one in (await bot.say("/history is:favourite")).pictures] == [picture.id]
@@ -91,7 +91,7 @@ async def test_favourites_are_ones_own(bot):
 
 
 async def test_branch_asks_with_what_made_the_picture(bot):
-    """The form of a branch has the words as they were drawn, the size, the steps and the seed of that very picture."""
+    """The form of a branch has the drawn prompt, the size, the steps and the seed of its picture."""
     job, (_, second) = await bot.painted("a {red|green} circle (-fog) --seed 9 --count 2 --steps 3 --size 128x64")
     form = (await bot.press(button(await bot.say(f"/info {second.id}"), "button-branch"))).form
     values = {one.param.name: one.value for one in form.fields}
@@ -99,7 +99,7 @@ async def test_branch_asks_with_what_made_the_picture(bot):
 
 
 async def test_branch_without_a_change_is_the_same_picture(bot):
-    """What is sent as it stands paints that picture again: one, of its seed, by everything that it was painted by."""
+    """A branch submitted unchanged generates that one picture again, with its seed and all its settings."""
     job, (_, second) = await bot.painted("a {red|green} circle --seed 9 --count 2 --guidance 3 --size 64x64")
     form = (await bot.say(f"/branch {second.id}")).form
     same = await bot.job(await bot.press(form.wire, filled={one.param.name: one.value for one in form.fields}))
@@ -109,7 +109,7 @@ async def test_branch_without_a_change_is_the_same_picture(bot):
 
 
 async def test_branch_changes_what_is_said(bot):
-    """Only what is changed is changed; a seed that is emptied is drawn anew."""
+    """A branch changes only the changed fields, and an emptied seed becomes random."""
     _, (picture,) = await bot.painted("a red circle --seed 9 --steps 3 --size 64x64")
     changed = await bot.job(await bot.say(f"/branch {picture.id} --prompt a blue circle --steps 5"))
     assert (changed.request.prompt.text, changed.request.steps, changed.request.seed) == ("a blue circle", 5, 9)
@@ -118,7 +118,7 @@ async def test_branch_changes_what_is_said(bot):
 
 
 async def test_compare_tells_what_differs(bot):
-    """Two pictures come side by side, as they are and as one, with the settings in which they differ and no others."""
+    """Comparing two pictures shows both files and a combined image, with only the settings in which they differ."""
     _, (first,) = await bot.painted("a red circle --seed 5 --steps 3 --size 64x64")
     _, (second,) = await bot.painted("a red circle --seed 6 --steps 4 --size 64x64", who="bob")
     reply = await bot.say(f"/compare {first.id} {second.id}")
@@ -132,7 +132,7 @@ async def test_compare_tells_what_differs(bot):
 
 
 async def test_compare_takes_the_one_before(bot):
-    """With one picture it is compared with what its person had painted before it; the first of all has none."""
+    """A single picture is compared with the previous picture of its user; the first picture has none."""
     _, (first,) = await bot.painted("a red circle --seed 5 --size 64x64")
     _, (second,) = await bot.painted("a red circle --seed 5 --size 64x64")
     reply = await bot.press(button(await bot.say(f"/info {second.id}"), "button-compare"))
@@ -143,14 +143,14 @@ async def test_compare_takes_the_one_before(bot):
 
 @pytest.mark.parametrize("said", ["{0} {0}", "{0} {0} {0}"])
 async def test_compare_wants_two(bot, said):
-    """The same picture twice, or more than two, are refused."""
+    """The same picture twice, or more than two pictures, are refused."""
     _, (picture,) = await bot.painted("a red circle --size 64x64")
     with pytest.raises(BadInput, match=r"input-compare|input-long"):
         await bot.say(f"/compare {said.format(picture.id)}")
 
 
 async def test_compare_shows_nobody_elses(bot):
-    """A picture that may not be seen is not compared either, on whichever side."""
+    """A picture that the user may not see cannot be compared, on either side."""
     _, (mine,) = await bot.painted("a red circle --size 64x64")
     _, (theirs,) = await bot.painted("a red circle --size 64x64", who="bob", where="elsewhere")
     for said in (f"{mine.id} {theirs.id}", f"{theirs.id} {mine.id}", theirs.id):
@@ -160,7 +160,7 @@ async def test_compare_shows_nobody_elses(bot):
 
 @pytest.mark.parametrize("sizes", [((64, 64), (64, 64)), ((4000, 8), (8, 4000)), ((1, 1), (2048, 1024))])
 def test_any_two_sizes_fit_side_by_side(sizes):
-    """However odd the sizes, the result has both and stays within bounds."""
+    """Whatever the two sizes, the combined image contains both and stays within its limits."""
     made = comparing.side_by_side(tuple(png(*size) for size in sizes), ("seed 5", "a caption that is much too long " * 9))
     with Image.open(io.BytesIO(made)) as picture:
         assert picture.width <= 2 * 1536 + 8
@@ -168,6 +168,6 @@ def test_any_two_sizes_fit_side_by_side(sizes):
 
 
 def test_filters_survive_a_button():
-    """Colons and quotes of filters come back from a button as they went in."""
+    """Colons and quotes in filters survive a button unchanged."""
     made = history.wire(words='in:"my best" red', page=2)
     assert history.pressed(made.split(":")[1:]) == {"words": 'in:"my best" red', "page": "2"}

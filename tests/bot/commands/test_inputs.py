@@ -13,13 +13,13 @@ A, B, C = (png(colour=colour) for colour in ("red", "green", "blue"))
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Give a bot with a command that takes two pictures."""
+    """Return a bot with a command that accepts two pictures."""
     async with talk(tmp_path, (*COMMANDS, pair)) as opened:
         yield opened
 
 
 async def say(bot, words="", **call):
-    """Return what the command with two pictures says."""
+    """Return the reply of the command with two pictures."""
     who_and_where = {"caller": UserRef(PLATFORM, "ada", "Ada"), "address": MessageRef(PLATFORM, "studio")}
     return (await bot.app.handle(Invocation(**{"command": "pair", "given": {}, "words": words, **who_and_where, **call}))).text
 
@@ -42,12 +42,12 @@ async def say(bot, words="", **call):
     ],
 )
 async def test_pictures_fill_what_is_free(bot, call, image, mask):
-    """Named pictures are where they were put; others fill the rest in order, those of an answered message first if there is room."""
+    """Named pictures fill their parameters; others fill the rest in order, those of an answered message first if there is room."""
     assert await say(bot, **call) == told(image, mask)
 
 
 async def test_a_picture_that_is_named_in_words_leaves_the_rest_free(bot):
-    """A flag with the id of a picture takes one parameter; what the message carries fills the other."""
+    """A flag with the id of a picture fills one parameter, and the attachment fills the other."""
     _, (own,) = await bot.painted("a red circle")
     assert await say(bot, f"some words --image {own.id}", pictures=(B,)) == told(own.file, B)
     assert await say(bot, f"some words --mask {own.id}", pictures=(B,)) == told(B, own.file)
@@ -61,7 +61,7 @@ async def test_a_picture_that_is_named_in_words_leaves_the_rest_free(bot):
     "call", [{"pictures": (A, B, C)}, {"given": {"image": A}, "pictures": (B, C)}, {"given": {"image": A, "mask": B}, "pictures": (C,)}]
 )
 async def test_more_pictures_than_a_command_takes_are_refused(bot, call):
-    """What has no parameter left is refused with the number that the command takes, and nothing is kept."""
+    """Pictures without a free parameter are refused with the number that the command accepts, and nothing is stored."""
     with pytest.raises(BadInput) as refused:
         await say(bot, **call)
     assert (refused.value.problem.key, refused.value.problem.facts) == ("input-two-pictures", {"command": "pair", "most": 2})

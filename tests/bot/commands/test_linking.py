@@ -1,4 +1,4 @@
-"""People join their names by a code and their own word, part again, take along what is theirs, and are forgotten when they ask."""
+"""Users link their accounts by a code and a confirmation, unlink them, export their data, and are deleted on request."""
 
 import asyncio
 import io
@@ -22,33 +22,33 @@ from tests.talk import talk
 
 
 class Name:
-    """Somebody as one platform knows them, in a conversation of their own."""
+    """The account of a user on one platform, in a private chat."""
 
     def __init__(self, bot, platform, id):
         self.bot, self.caller, self.address = bot, UserRef(platform, id, id.title()), MessageRef(platform, id)
 
     async def say(self, line, **more):
-        """Return what a typed line is answered with."""
+        """Return the reply to a typed line."""
         read = read_line(line)
         call = Invocation(command=read.command, given={}, words=read.words, line=line, caller=self.caller, address=self.address, **more)
         return await self.bot.app.handle(call)
 
     async def press(self, button):
-        """Return what a pressed button is answered with."""
+        """Return the reply to a pressed button."""
         return await self.bot.app.pressed(button if isinstance(button, str) else button.wire, self.caller, self.address)
 
     async def user(self):
-        """Return who this is by now."""
+        """Return the current user of this account."""
         return await self.bot.store.people.user(self.caller)
 
     async def code(self):
-        """Return a new code of this name's, as it is to be typed, and the button that looks for who typed it."""
+        """Return a new code of this account, as it is to be typed, and the button that checks who typed it."""
         reply = await self.say("/link")
         (button,) = reply.buttons
         return reply.text.partition("/link ")[2].split()[0], button
 
     async def linked(self, other):
-        """Have another name be the same person."""
+        """Link another account to the same user."""
         code, check = await self.code()
         await other.say(f"/link {code}")
         return await self.press((await self.press(check)).buttons[0])
@@ -56,31 +56,31 @@ class Name:
 
 @pytest.fixture
 async def bot(tmp_path):
-    """A bot where everybody has ten credits a day."""
+    """Return a bot where every user has ten credits a day."""
     async with talk(tmp_path, policy=Policy(tiers={"": Tier(credits=10_000)})) as open_one:
         yield open_one
 
 
 @pytest.fixture
 def ada(bot):
-    """Ada, as the first platform knows her."""
+    """Return Ada's account on the first platform."""
     return Name(bot, "one", "ada")
 
 
 @pytest.fixture
 def eve(bot):
-    """Eve, as the second platform knows her."""
+    """Return Eve's account on the second platform."""
     return Name(bot, "two", "eve")
 
 
 async def people(bot):
-    """Return how many persons there are."""
+    """Return the number of users."""
     async with bot.store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(UserRow))
 
 
 async def test_two_names_become_one_person(bot, ada, eve):
-    """A code, typed on the other platform, and a word on the first: after that both names see one history and one quota."""
+    """A code typed on the other platform and confirmed on the first links both accounts to one history and one quota."""
     await ada.say("/imagine a red circle --size 64x64")
     await eve.say("/imagine a blue star --size 64x64")
     code, check = await ada.code()
@@ -103,7 +103,7 @@ async def test_two_names_become_one_person(bot, ada, eve):
 
 
 async def test_fifty_presses_join_once(bot, ada, eve):
-    """However often agreeing is pressed at once, everything comes together one time, and every other press says that nobody waits."""
+    """Fifty simultaneous confirmations link once, and every other press is refused because no account is waiting."""
     await eve.say("/imagine a blue star --size 64x64")
     code, check = await ada.code()
     await eve.say(f"/link {code}")
@@ -117,7 +117,7 @@ async def test_fifty_presses_join_once(bot, ada, eve):
 
 
 async def test_a_stolen_code_is_refused(bot, ada, eve):
-    """A thief who types the code first is seen by name and refused; the code then opens nothing for anybody."""
+    """A thief who types the code first is shown by name and refused, and the code is then void for everyone."""
     thief = Name(bot, "two", "thief")
     code, check = await ada.code()
     await thief.say(f"/link {code}")
@@ -137,7 +137,7 @@ async def test_a_stolen_code_is_refused(bot, ada, eve):
 
 
 async def test_a_code_that_was_used_is_refused(bot, ada, eve):
-    """A code opens one door once: after the link it says of itself what every wrong code says."""
+    """A code works once, and a used code gives the same error as any wrong code."""
     bob = Name(bot, "three", "bob")
     code, check = await ada.code()
     await eve.say(f"/link {code}")
@@ -152,7 +152,7 @@ async def test_a_code_that_was_used_is_refused(bot, ada, eve):
 
 
 async def test_buttons_carry_no_code(ada, eve):
-    """Nothing of a code is in any button: buttons are seen in chats, kept in logs and copied."""
+    """No button contains any part of a code, because buttons appear in chats, are logged and copied."""
     code, check = await ada.code()
     await eve.say(f"/link {code}")
     wires = [check.wire, *(one.wire for one in (await ada.press(check)).buttons)]
@@ -160,7 +160,7 @@ async def test_buttons_carry_no_code(ada, eve):
 
 
 async def test_whoever_has_a_role_is_told_what_they_share(ada, eve):
-    """An operator is told that the other name will be one too, before agreeing to it; what the other one was ends."""
+    """An operator is warned before confirming that the other account becomes operator too, and then it does."""
     user = await ada.user()
     await ada.bot.store.people.appoint(user.id, role=OPERATOR)
     code, check = await ada.code()
@@ -172,7 +172,7 @@ async def test_whoever_has_a_role_is_told_what_they_share(ada, eve):
 
 
 async def test_parting_makes_somebody_new(bot, ada, eve):
-    """A name that parts starts with nothing but what was used today; the rest stays with the other name."""
+    """An unlinked account keeps only today's usage; everything else stays with the other account."""
     await bot.painted("/imagine a red circle --size 64x64", "zoe")
     await eve.say("/imagine a blue star --size 64x64")
     await ada.linked(eve)
@@ -189,7 +189,7 @@ async def test_parting_makes_somebody_new(bot, ada, eve):
 
 
 async def test_a_platform_can_be_named(ada, eve):
-    """From one platform another one is parted; one that is not there is refused with those that are."""
+    """Another platform can be unlinked by name, and an unknown one is refused with the list of linked platforms."""
     await ada.linked(eve)
     with pytest.raises(BadInput) as refused:
         await ada.say("/unlink nowhere")
@@ -201,7 +201,7 @@ async def test_a_platform_can_be_named(ada, eve):
 
 
 async def test_what_is_asked_for_in_that_very_moment_is_kept_or_told(bot, ada, eve):
-    """Whoever asks for something while their names are joined gets it, or is told to ask once more; nothing is half done."""
+    """A request made while accounts are being linked is accepted or asked to be repeated, and never half done."""
     code, check = await ada.code()
     await eve.say(f"/link {code}")
     join = (await ada.press(check)).buttons[0]
@@ -214,7 +214,7 @@ async def test_what_is_asked_for_in_that_very_moment_is_kept_or_told(bot, ada, e
 
 
 async def test_a_failure_of_somebody_who_is_there_stays_one(bot, ada, monkeypatch):
-    """What breaks for another reason is not told as if it were this one."""
+    """An error with another cause is not reported as a concurrent link."""
     await ada.user()
     monkeypatch.setattr(bot.store.jobs, "open_of", None)
     with pytest.raises(TypeError):
@@ -222,7 +222,7 @@ async def test_a_failure_of_somebody_who_is_there_stays_one(bot, ada, monkeypatc
 
 
 async def test_all_that_is_kept_is_handed_over(bot, eve):
-    """The file has the rows of all names, and the pictures under the names that the rows say."""
+    """The export has the rows of all accounts, and the pictures under the names used in the rows."""
     _, (picture,) = await bot.painted("/imagine a red circle --size 64x64", "zoe")
     zoe = Name(bot, "test", "zoe")
     await eve.say("/settings --steps 9")
@@ -239,10 +239,10 @@ async def test_all_that_is_kept_is_handed_over(bot, eve):
 
 
 async def test_pictures_that_are_too_large_are_left_out(bot, monkeypatch):
-    """Where the pictures are too much for a message the rows come without them, and where the rows are, whoever runs Easel is named."""
+    """If the pictures are too large for a message, the rows come without them; if the rows are too, the reply refers to the operator."""
     await bot.painted("/imagine a red circle --size 64x64 --n 2", "zoe")
     rows = len((await bot.say("/me export", "zoe")).files[0].data)
-    # Moments in it take a few bytes more or less each time; the pictures take hundreds.
+    # The size of the rows varies by a few bytes because of their timestamps; the pictures take hundreds.
     monkeypatch.setattr(data_export, "MOST_FILE", rows - 100)
     reply = await bot.say("/me export", "zoe")
     assert "except the picture files" in reply.text
@@ -257,7 +257,7 @@ async def test_pictures_that_are_too_large_are_left_out(bot, monkeypatch):
 
 
 async def test_forgetting_asks_first(bot, ada, eve):
-    """One line forgets nobody; the button under the question does, on every platform, and is answered."""
+    """The command alone deletes no user; the button below its question does, and is answered, on every platform."""
     await bot.painted("/imagine a red circle --size 64x64", "zoe")
     zoe = Name(bot, "test", "zoe")
     await zoe.linked(eve)
@@ -282,7 +282,7 @@ async def test_forgetting_asks_first(bot, ada, eve):
 
 
 async def test_an_old_question_forgets_nobody(bot, ada, monkeypatch):
-    """A press in a message of long ago asks to be asked again."""
+    """A button of an old question deletes no user, and asks to type the command again."""
     (button,) = (await ada.say("/me forget")).buttons
     later = account.time() + 3600
     monkeypatch.setattr(account, "time", lambda: later)
@@ -292,6 +292,6 @@ async def test_an_old_question_forgets_nobody(bot, ada, monkeypatch):
 
 
 def test_hidden_commands_are_in_no_menu():
-    """What only buttons may press is not offered to be typed."""
+    """Commands that only buttons run are not offered in menus."""
     assert all(one.hidden for one in (linking.link_check, linking.link_join, linking.link_no, account.forget_me))
     assert not any(one.hidden for one in (linking.link, linking.unlink, account.me_export, account.me_forget))

@@ -1,4 +1,4 @@
-"""What those settle who look after a place: the language that is spoken there, and what each member may use of credits on a day."""
+"""Channel settings by moderators: the language of a channel, and the credits of each member per day."""
 
 import pytest
 
@@ -9,25 +9,25 @@ from bot.i18n.translate import speaking, spoken, tell
 from bot.store.users.users import OPERATOR
 from tests.talk import PLATFORM, talk
 
-#: A request that costs a credit, as 30 steps of 512 × 512 do: four pictures of a quarter of that. The other one costs two.
+#: A request that costs a credit, as 30 steps of 512 × 512 do: four pictures of a quarter of that size. The other costs two.
 ONE = "/imagine a red circle --steps 30 --size 256x256 --count 4"
 TWO = "/imagine a red circle --steps 60 --size 256x256 --count 4"
 
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {one.name: one.told for one in reply.facts}
 
 
 async def ask(bot, command, who, locale="en", *, where="studio", moderates=False, **given):
-    """Ask for something as an adapter does; return the reply, and the language that is spoken after it."""
+    """Run a command as an adapter does; return the reply, and the language in use after it."""
     caller, address = UserRef(PLATFORM, who, who, moderates, locale), MessageRef(PLATFORM, where)
     with speaking(locale):
         reply = await bot.app.handle(Invocation(command=command, given=given, caller=caller, address=address))
@@ -35,20 +35,20 @@ async def ask(bot, command, who, locale="en", *, where="studio", moderates=False
 
 
 async def german(bot):
-    """Have the place be spoken to in German, and Eva have chosen Spanish."""
+    """Set the channel's language to German, and Eva's to Spanish."""
     await bot.say("/settings --here --language de", "mod", moderates=True)
     await ask(bot, "settings", "eva", where="alone", language="es")
 
 
 async def test_a_place_has_a_language(bot):
-    """Who chose none is spoken to in the language of the place, at once and whatever their platform says; elsewhere in their own."""
+    """Users without a choice get the channel's language at once, whatever their platform reports, and elsewhere their own."""
     await german(bot)
     assert [(await ask(bot, "queue", "ann", locale))[1] for locale in ("fr", "en", "")] == ["de", "de", "de"]
     assert (await ask(bot, "queue", "ann", "en", where="alone"))[1] == "en"
 
 
 async def test_a_choice_of_ones_own_goes_before_it(bot):
-    """Who chose a language is spoken to in that, also there; whoever takes it back is spoken to in the place's at once."""
+    """A user's own choice overrides the channel's language, and after it is reset, the channel's applies at once."""
     await german(bot)
     assert (await ask(bot, "queue", "eva"))[1] == "es"
     reply, language = await ask(bot, "settings", "eva", without="language")
@@ -56,7 +56,7 @@ async def test_a_choice_of_ones_own_goes_before_it(bot):
 
 
 async def test_what_everybody_sees_is_in_the_language_of_the_place(bot):
-    """Whoever asks, requests are told of there in the place's language, and elsewhere in theirs; so are those that a button makes."""
+    """Jobs in a channel report in its language for all users, and elsewhere in the user's language; jobs started by buttons too."""
     await german(bot)
     for who in ("ann", "eva"):
         reply, _ = await ask(bot, "imagine", who, prompt="a red circle")
@@ -67,7 +67,7 @@ async def test_what_everybody_sees_is_in_the_language_of_the_place(bot):
 
 
 async def test_the_language_is_shown_with_who_decided_it(bot):
-    """Settings say whether it is one's own choice, the place's, or what the platform says; of a place only what was settled for it."""
+    """Settings show whether the language is the user's choice, the channel's or the platform's; for a channel, only its own."""
     assert told(await bot.say("/settings"))["language"] == "English"
     assert "language" not in told(await bot.say("/settings --here", "mod", moderates=True))
     reply, language = await ask(bot, "settings", "mod", moderates=True, language="de", here=True)
@@ -80,7 +80,7 @@ async def test_the_language_is_shown_with_who_decided_it(bot):
 
 
 async def test_the_language_of_a_place_is_taken_back(bot):
-    """Without it everybody is spoken to in their own again; each change is written down, and it goes with other settings of the place."""
+    """After the channel's language is reset, all users get their own again; each change is logged, and other settings can go along."""
     await bot.say("/rules --closed vary", "mod", moderates=True)
     await bot.say("/settings --here --language de --steps 9", "mod", moderates=True)
     await bot.say("/settings --here --without language", "mod", moderates=True)
@@ -96,14 +96,14 @@ async def test_the_language_of_a_place_is_taken_back(bot):
 
 @pytest.mark.parametrize("line", ["/settings --here --language de", "/settings --here --without language", "/rules --credits 3"])
 async def test_only_who_looks_after_a_place_decides(bot, line):
-    """A member changes neither what is spoken in a place nor what others may use there."""
+    """A member can change neither a channel's language nor the credits of its members."""
     with pytest.raises(NotAllowed, match="denied-moderators"):
         await bot.say(line)
     assert (await bot.store.settings.of("", MessageRef(PLATFORM, "studio"))).channel == {}
 
 
 async def test_each_member_has_so_many_credits_a_day(bot):
-    """What a request costs and what is left is said where it is refused, and before; elsewhere, and for the operator, nothing changes."""
+    """A refusal, and explain before it, name the cost and the credits left; elsewhere, and for the operator, nothing changes."""
     shown = await bot.say("/rules --credits 2,5", "mod", moderates=True)
     assert told(shown)["credits"] == "2.5 a day for each member"
     (act,) = await bot.store.audit.latest(1)
@@ -125,7 +125,7 @@ async def test_each_member_has_so_many_credits_a_day(bot):
 
 
 async def test_the_credits_of_a_place_are_taken_back(bot):
-    """Taken back, everybody uses what the operator gives them; none at all is a number too."""
+    """Without the channel's limit, users have the operator's credits, and a limit of zero is valid."""
     await bot.say("/rules --credits 0", "mod", moderates=True)
     assert told(await bot.say("/rules"))["credits"] == "0 a day for each member"
     with pytest.raises(NotAllowed, match="denied-credits-here"):
@@ -138,7 +138,7 @@ async def test_the_credits_of_a_place_are_taken_back(bot):
 
 
 async def test_quota_shows_what_is_tighter_too(tmp_path):
-    """Beside what the operator gives somebody stands what is left of the place's."""
+    """Quota shows the remaining credits of the channel beside those of the operator."""
     async with talk(tmp_path, policy=Policy(tiers={"": Tier(credits=5000)})) as bot:
         await bot.say("/rules --credits 2", "mod", moderates=True)
         await bot.say(ONE)

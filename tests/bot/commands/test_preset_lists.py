@@ -1,4 +1,4 @@
-"""Presets in lists and files: pages, names and tags in every language, and files that come back."""
+"""Preset lists and files: pages, names and tags in every language, and files that can be imported again."""
 
 import json
 import unicodedata
@@ -13,19 +13,19 @@ from tests.talk import PLATFORM, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {one.name: one.told for one in reply.facts}
 
 
 @pytest.mark.parametrize("kept", [0, 14, 15, 19, 20, 21, 33, 40])
 async def test_the_list_ends_with_what_easel_brings(bot, kept):
-    """However many presets people made, turning the pages shows each of them, and those that come with Easel, exactly once."""
+    """However many presets users have saved, the pages show each of them and each built-in preset exactly once."""
     for number in range(kept):
         await bot.say(f"/preset save dots-{number:02} a red circle")
     reply = await bot.say("/preset list")
@@ -39,7 +39,7 @@ async def test_the_list_ends_with_what_easel_brings(bot, kept):
 
 
 async def test_a_name_stands_in_the_list_once(bot):
-    """A preset that has the name of one of Easel's own takes its place: by its name nobody would get that."""
+    """A saved preset replaces a built-in preset of the same name in the list, because the name no longer refers to the latter."""
     await bot.say("/preset save Poster a red circle")
     assert [one.name.casefold() for one in (await bot.say("/preset list")).facts].count("poster") == 1
     assert [one.said.casefold() for one in (await bot.say("/preset use")).buttons].count("poster") == 1
@@ -48,7 +48,7 @@ async def test_a_name_stands_in_the_list_once(bot):
 
 @pytest.mark.parametrize("words", ["circle", "red circle " * 6])
 async def test_the_list_of_words_goes_on(bot, words):
-    """What is found by words has further pages too: behind a button, or by a line where the words are too long for one."""
+    """A search has further pages too: by a button, or by a line to type if the words are too long for a button."""
     for number in range(25):
         await bot.say(f"/preset save dots-{number:02} a red circle")
     reply = await bot.say(f"/preset list {words}")
@@ -61,7 +61,7 @@ async def test_the_list_of_words_goes_on(bot, words):
 
 @pytest.mark.parametrize("name", ["für", "हिन्दी", "Việt"])
 async def test_names_keep_their_accents(bot, name):
-    """A name of any language is kept, and is the same name however a keyboard writes its accents."""
+    """A name in any language is kept, and is the same name however a keyboard encodes its accents."""
     parts = unicodedata.normalize("NFD", name)
     await bot.say(f"/preset save {parts} a red circle")
     assert list(told(await bot.say("/preset list circle"))) == [unicodedata.normalize("NFC", name)]
@@ -72,7 +72,7 @@ async def test_names_keep_their_accents(bot, name):
 
 
 async def test_a_tag_of_two_words_is_one(bot):
-    """Tags are parted by commas alone, and stay what they are when they leave and come back."""
+    """Only commas separate tags, and tags survive export and import."""
     await bot.say("/preset save calm a blue {prompt} --tags Oil painting, Fu\u0308r Ann, , blue")
     assert told(await bot.say("/preset show calm"))["tags"] == "oil-painting, für-ann, blue"
     (file,) = (await bot.say("/preset export")).files
@@ -82,7 +82,7 @@ async def test_a_tag_of_two_words_is_one(bot):
 
 
 async def test_the_same_file_changes_nothing(bot):
-    """Taking in a file again makes nothing new, and no new version."""
+    """Importing the same file again creates no preset and no version."""
     await bot.say("/preset save calm a blue {prompt} --tags sea")
     await bot.say("/preset save house a house --steps 9")
     (file,) = (await bot.say("/preset export")).files
@@ -96,7 +96,7 @@ async def test_the_same_file_changes_nothing(bot):
 
 
 async def test_halves_of_characters_stop_nothing(bot):
-    """A file with what cannot be stored is taken in all the same, without that."""
+    """A file with characters that cannot be stored is imported without them."""
     rows = [{"name": "a", "prompt": "a \udfff circle", "tags": ["\ud800x"]}, {"name": "b", "prompt": "c", "settings": {"model": "\ud800"}}]
     data = json.dumps({"easel_presets": 1, "presets": [*rows, {"name": "c", "prompt": "a star"}]}).encode()
     reply = await bot.app.handle(imported(data, "ada"))
@@ -105,6 +105,6 @@ async def test_halves_of_characters_stop_nothing(bot):
 
 
 def imported(data, who):
-    """Return the call that takes in a file."""
+    """Return the invocation that imports a file."""
     where = MessageRef(PLATFORM, "studio")
     return Invocation(command="preset_import", given={"file": data}, caller=UserRef(PLATFORM, who, who.title()), address=where)

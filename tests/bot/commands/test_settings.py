@@ -1,4 +1,4 @@
-"""What people settle once holds with every request that leaves it out: theirs over their group's, and both under what is given."""
+"""Defaults apply to every request that leaves out a value: the user's before the channel's, and given values before both."""
 
 import pytest
 
@@ -11,23 +11,23 @@ from tests.talk import PLATFORM, png, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {one.name: one.told for one in reply.facts}
 
 
 async def request(bot, line, who="ada", where="studio", **more):
-    """Return what a line asks the engine for."""
+    """Return the engine request of a line."""
     return (await bot.job(await bot.say(line, who, where, **more))).request
 
 
 async def test_what_is_settled_holds_where_nothing_is_given(bot):
-    """Settings are used by every request of their person, and by nobody else's; what is given goes before."""
+    """A user's settings apply to all of their requests and to no one else's, and given values override them."""
     reply = await bot.say("/settings --steps 11 --guidance 3.5 --ar 1:2 --n 2 --no fog")
     assert "Saved." in reply.text
     mine = await request(bot, "/imagine a red circle")
@@ -39,7 +39,7 @@ async def test_what_is_settled_holds_where_nothing_is_given(bot):
 
 
 async def test_a_place_has_settings_too(bot):
-    """What is settled for a place holds for everybody there who settled nothing else, and nowhere else."""
+    """A channel's settings apply there to every user without a setting of their own, and nowhere else."""
     await bot.say("/settings --here --steps 9 --guidance 2", "mod", moderates=True)
     await bot.say("/settings --steps 11")
     mine, hers = await request(bot, "/imagine a red circle"), await request(bot, "/imagine a red circle", "eve")
@@ -50,7 +50,7 @@ async def test_a_place_has_settings_too(bot):
 
 
 async def test_only_who_looks_after_a_place_settles_for_it(bot):
-    """A member cannot settle for others, nor look at what only moderators change."""
+    """A member can neither set channel defaults nor open the form that only moderators use."""
     for line in ("/settings --here --steps 9", "/settings --here"):
         with pytest.raises(NotAllowed):
             await bot.say(line)
@@ -58,7 +58,7 @@ async def test_only_who_looks_after_a_place_settles_for_it(bot):
 
 
 async def test_explain_says_who_decided(bot):
-    """Of each value it is told whether it is the person's word, their settings, their group's, or the model's own."""
+    """Explain shows for each value whether it was given, or comes from the user's settings, the channel's, or the model."""
     await bot.say("/settings --here --guidance 2 --steps 9 --n 3", "mod", moderates=True)
     await bot.say("/settings --steps 11 --no fog")
     facts = told(await bot.say("/explain a red circle --scheduler ddim"))
@@ -71,7 +71,7 @@ async def test_explain_says_who_decided(bot):
 
 
 async def test_settings_are_shown_and_taken_back(bot):
-    """Without a word all that holds is shown; what is taken back is the model's own again, and the rest stays."""
+    """The command without arguments shows all settings; a reset setting returns to the model's default, and the others stay."""
     await bot.say("/settings --steps 11 --guidance 3")
     shown = told(await bot.say("/settings"))
     assert (shown["steps"], shown["guidance"]) == ("11 (your default)", "3 (your default)")
@@ -83,7 +83,7 @@ async def test_settings_are_shown_and_taken_back(bot):
 
 
 async def test_they_can_be_filled_in(bot):
-    """The button leads to a form with what is settled now; what is emptied in it is taken back."""
+    """The button opens a form with the current settings, and an emptied field resets its setting."""
     reply = await bot.say("/settings --steps 11 --size 64x64")
     form = (await bot.press(reply.buttons[0])).form
     assert {one.param.name: one.value for one in form.fields} == {"steps": "11", "guidance": "", "size": "64x64", "count": "", "model": ""}
@@ -107,7 +107,7 @@ async def test_they_can_be_filled_in(bot):
     ],
 )
 async def test_what_could_not_be_painted_is_refused(bot, line, said):
-    """A setting that no request could be painted with is refused when it is settled, and nothing is changed."""
+    """A setting that no request could use is refused when it is set, and nothing changes."""
     with pytest.raises((BadInput, InferenceError)) as refused:
         await bot.say(line)
     assert said in refused.value.problem.key
@@ -116,7 +116,7 @@ async def test_what_could_not_be_painted_is_refused(bot, line, said):
 
 
 async def test_a_picture_to_start_from_keeps_its_shape(bot):
-    """A size that was settled is not forced upon a picture that was brought; other settings hold for it too."""
+    """A default size does not override the shape of a source picture, but other settings apply to it too."""
     await bot.say("/settings --size 128x64 --steps 9")
     changed = await request(bot, "/imagine a red circle", pictures=(png(64, 128),))
     assert (changed.height > changed.width, changed.steps) == (True, 9)
@@ -125,7 +125,7 @@ async def test_a_picture_to_start_from_keeps_its_shape(bot):
 
 
 async def test_again_is_the_same_after_settings_changed(bot):
-    """A request that was made keeps the settings that it was made with."""
+    """A repeat keeps the settings of its first request."""
     await bot.say("/settings --steps 11")
     job = await bot.job(await bot.say("/imagine a red circle"))
     await bot.say("/settings --steps 5")
@@ -133,7 +133,7 @@ async def test_again_is_the_same_after_settings_changed(bot):
 
 
 async def test_what_does_not_fit_any_more_is_named(bot):
-    """A setting that the model of today cannot paint with is said to be one, with what takes it back; and that takes it back."""
+    """A setting that the current model does not accept is named with the command that resets it, and that command works."""
     user = await bot.appointed("ada")
     await bot.store.settings.change(user, {"steps": 600})
     with pytest.raises(BadInput) as refused:
@@ -146,7 +146,7 @@ async def test_what_does_not_fit_any_more_is_named(bot):
 
 
 async def test_a_place_has_rules(bot):
-    """What is closed in a place no member uses there, by word or by button; who looks after it does, and elsewhere everybody."""
+    """A member cannot use a closed command in a channel, by line or by button; moderators can, and everyone elsewhere."""
     job, (picture,) = await bot.painted("a red circle --size 64x64")
     await bot.say("/rules --closed vary, preset use", "mod", moderates=True)
     for doing in (bot.press(f"vary:{picture.id}"), bot.say("/preset use night a circle"), bot.say("/vary " + picture.id)):
@@ -166,7 +166,7 @@ async def test_a_place_has_rules(bot):
 
 
 async def test_a_place_has_ceilings(bot):
-    """More than a place allows is refused where it was asked for, and made less where a setting or the model says so."""
+    """A value above a channel's limit is refused if it was given, and reduced if it comes from a setting or the model."""
     await bot.say("/rules --most steps=6,count=2", "mod", moderates=True)
     for line in ("/imagine a circle --steps 7", "/imagine a circle --count 3", "/preset use night a circle --steps 7"):
         with pytest.raises(BadInput) as refused:
@@ -182,7 +182,7 @@ async def test_a_place_has_ceilings(bot):
 
 
 async def test_a_place_has_ceilings_for_what_others_made(bot):
-    """Nobody asked for the steps of a preset, or of what was shared: they are made less, and what is said besides is refused as ever."""
+    """The values of a preset or a shared item are reduced to a channel's limits, and values given with it are refused as usual."""
     await bot.say("/preset save long a house --steps 20")
     shared = await bot.say("/preset share long")
     assert shared.text
@@ -196,7 +196,7 @@ async def test_a_place_has_ceilings_for_what_others_made(bot):
 
 
 async def test_a_ceiling_of_strength_is_for_pictures(bot):
-    """How much of a picture is painted anew has a ceiling only where there is a picture."""
+    """The limit of strength applies only to image to image."""
     _, (picture,) = await bot.painted("/imagine a star --seed 7", "bob")
     await bot.say("/rules --most strength=0.3", "mod", moderates=True)
     assert (await request(bot, "/imagine a circle")).prompt.text == "a circle"
@@ -204,7 +204,7 @@ async def test_a_ceiling_of_strength_is_for_pictures(bot):
 
 
 async def test_a_language_is_settled_whatever_else_is(bot):
-    """Settings that nothing can be painted with any more are no reason to go on in another language."""
+    """The language can be changed even if other settings have become invalid."""
     await bot.store.settings.change(MessageRef(PLATFORM, "studio"), {"scheduler": "gone"})
     reply = await bot.say("/settings --here --language de", "mod", moderates=True)
     assert reply.text
@@ -213,7 +213,7 @@ async def test_a_language_is_settled_whatever_else_is(bot):
 
 @pytest.mark.parametrize("said", ["steps=inf", "steps=-3", "steps=0", "steps=0.5", "steps=nan", "steps=", "count=1e999"])
 async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
-    """A ceiling that nothing fits under, or everything, is refused: for a place, for a preset, and for one from a file."""
+    """A limit below all values, or above all values, is refused: for a channel, for a preset, and for an imported preset."""
     for line in (f"/rules --most {said}", f"/preset save house a house --most {said}"):
         with pytest.raises(BadInput) as refused:
             await bot.say(line, "mod", moderates=True)
@@ -221,7 +221,7 @@ async def test_a_ceiling_is_a_number_that_something_fits_under(bot, said):
 
 
 async def test_what_is_left_to_paint_with_is_told(bot):
-    """Whoever closes one way of painting is told of the others."""
+    """A moderator who closes one way to generate is told which ways remain."""
     reply = await bot.say("/rules --closed imagine, queue", "mod", moderates=True)
     assert "preset use" in told(reply)["can still paint with"]
     assert "imagine" not in told(reply)["can still paint with"].split(", ")
@@ -230,7 +230,7 @@ async def test_what_is_left_to_paint_with_is_told(bot):
 
 
 async def test_a_model_that_went_is_nobodys_wish(bot):
-    """A model that was settled and is not there any more does not stand in the way of painting."""
+    """A default model that is no longer available does not prevent requests."""
     user = await bot.appointed("ada")
     await bot.store.settings.change(user, {"model": "gone", "steps": 9})
     assert (await request(bot, "/imagine a red circle")).steps == 9

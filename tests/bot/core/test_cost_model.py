@@ -1,4 +1,4 @@
-"""What jobs cost: credits by their formula, device seconds by what was learned."""
+"""The cost of jobs: credits by their formula, device seconds by learned times."""
 
 import math
 import random
@@ -16,7 +16,7 @@ steps = st.integers(1, 60)
 factors = st.integers(1, 10_000).map(lambda thousandths: thousandths / 1000)
 seconds = st.floats(1e-4, 10)
 
-#: A picture to start from.
+#: A source image.
 SOURCE = (Input(Role.INIT, b"a picture"),)
 
 
@@ -27,7 +27,7 @@ def asked(**changes):
 
 
 def learned(*measurements, model="sd", width=512, height=512, batch=1):
-    """Return costs that know of jobs of 30 steps which took these seconds."""
+    """Return a cost model that has learned from jobs of 30 steps with these seconds."""
     costs = Costs()
     for one in measurements:
         costs.measured(model, width, height, batch, 30, one)
@@ -50,13 +50,13 @@ def learned(*measurements, model="sd", width=512, height=512, batch=1):
     ],
 )
 def test_credits(asked_for, thousandths):
-    """A credit is 30 steps of one picture of 512 × 512; a begun thousandth counts as whole."""
+    """A credit is 30 steps of one picture of 512 × 512, and a partial thousandth counts as a whole one."""
     assert credits(*asked_for) == thousandths
 
 
 @given(st.integers(1, 16), steps, sides, sides, factors)
 def test_credits_are_exact(images, number, width, height, factor):
-    """The price is the formula's, rounded up and never by more than a thousandth, though factors are binary fractions."""
+    """The price is that of the formula, rounded up by at most a thousandth, although factors are binary fractions."""
     thousandths = round(factor * 1000)
     assert credits(images, number, width, height, factor) == -(-images * number * width * height * thousandths // (30 * 512 * 512))
 
@@ -73,12 +73,12 @@ def test_credits_are_exact(images, number, width, height, factor):
     ],
 )
 def test_picture_steps(request_, expected):
-    """Steps count for each picture; image to image makes only the last of them."""
+    """Steps count for each picture, and image to image counts only the steps that it runs."""
     assert picture_steps(request_) == expected
 
 
 def test_a_source_that_is_kept_elsewhere_counts():
-    """A request without its source is told whether it has one."""
+    """A stored request, which lacks its source, is costed correctly if the caller tells that it has one."""
     assert picture_steps(asked(strength=0.5), [Role.INIT]) == 15
     assert picture_steps(asked(strength=0.5, inputs=SOURCE), []) == 30
 
@@ -90,13 +90,13 @@ def test_with_nothing_known_a_credit_takes_a_second():
 
 
 def test_the_first_measurement_is_believed():
-    """A device may be a hundred times slower than the prior, and the second job should know it."""
+    """The first measurement replaces the prior, because a device may be a hundred times slower."""
     assert learned(100.0).estimate("sd", 512, 512, 15) == pytest.approx(50.0)
 
 
 @given(seconds, seconds)
 def test_it_converges(before, now):
-    """Whatever was believed, thirty equal jobs per power of four are enough to believe in them within a hundredth."""
+    """Whatever was learned before, thirty equal jobs per power of four bring the estimate within a hundredth."""
     costs = learned(*[before] * 20)
     for _ in range(30 * (1 + math.ceil(abs(math.log(now / before, MOST_OFF))))):
         costs.measured("sd", 512, 512, 1, 30, now)
@@ -104,7 +104,7 @@ def test_it_converges(before, now):
 
 
 def test_noise_averages_out():
-    """Times that scatter by half either way are believed to be their middle within a third."""
+    """For times that scatter by half either way, the estimate comes within a third of their mean."""
     chance = random.Random(5)
     costs = learned(*[chance.uniform(0.5, 1.5) for _ in range(200)])
     assert costs.estimate("sd", 512, 512, 30) == pytest.approx(0.95, rel=0.33)
@@ -112,7 +112,7 @@ def test_noise_averages_out():
 
 @given(st.floats(10, 1e9), st.booleans())
 def test_one_outlier_moves_little(off, longer):
-    """A machine that slept, or a clock that jumped, changes what is believed by less than a third."""
+    """One outlier, such as after a sleep or a clock jump, changes the estimate by less than a third."""
     costs = learned(*[1.0] * 10)
     costs.measured("sd", 512, 512, 1, 30, off if longer else 1 / off)
     believed = costs.estimate("sd", 512, 512, 30)
@@ -121,13 +121,13 @@ def test_one_outlier_moves_little(off, longer):
 
 
 def test_a_bad_start_is_soon_outvoted():
-    """A first job that took ten times as long is forgotten after ten that did not."""
+    """A first job that took ten times as long is outweighed after ten normal jobs."""
     assert learned(10.0, *[1.0] * 10).estimate("sd", 512, 512, 30) < 1.25
 
 
 @pytest.mark.parametrize(("number", "device_seconds"), [(0, 3.0), (30, 0.0), (30, -1.0), (30, math.nan), (30, math.inf)])
 def test_nothing_is_learned_from_nothing(number, device_seconds):
-    """A job that was stopped before its first step, or whose time is no time, changes nothing."""
+    """A job stopped before its first step, or with an invalid time, changes nothing."""
     costs = learned(1.0)
     assert costs.measured("sd", 512, 512, 1, number, device_seconds).count == 1
     assert costs.estimate("sd", 512, 512, 30) == pytest.approx(1.0)
@@ -137,7 +137,7 @@ def test_nothing_is_learned_from_nothing(number, device_seconds):
 
 
 def test_a_key_that_was_measured_is_itself():
-    """Size, batch and model each have a time of their own."""
+    """Each combination of size, batch and model has its own time."""
     costs = learned(1.0)
     costs.measured("sd", 512, 512, 8, 30, 0.4)
     costs.measured("sd", 768, 768, 1, 30, 3.0)
@@ -148,7 +148,7 @@ def test_a_key_that_was_measured_is_itself():
 
 
 def test_what_was_not_measured_is_like_what_is_nearest():
-    """Another batch first, then another size by its pixels, then another model; sides may be swapped for nothing."""
+    """An unmeasured key uses another batch first, then another size scaled by pixels, then another model; swapped sides count as equal."""
     costs = learned(1.0, batch=2)
     costs.measured("sd", 512, 512, 16, 30, 0.2)
     costs.measured("xl", 1024, 1024, 1, 30, 9.0)
@@ -161,13 +161,13 @@ def test_what_was_not_measured_is_like_what_is_nearest():
 
 @pytest.mark.parametrize(("batch", "kept"), [(0, 1), (1, 1), (2, 2), (3, 4), (8, 8), (9, 16), (40, 16)])
 def test_batches_are_kept_by_powers_of_two(batch, kept):
-    """A batch is remembered with the next larger power of two, up to the largest."""
+    """A batch is stored as the next larger power of two, up to the largest."""
     assert Costs().measured("sd", 512, 512, batch, 30, 1.0).batch == kept
 
 
 @given(sides, sides, steps, st.integers(1, 16), st.none() | seconds)
 def test_more_costs_more(width, height, number, batch, known):
-    """More steps and more pixels are never reckoned to take less, and nothing takes no time."""
+    """More steps and more pixels never have a lower estimate, and no estimate is zero."""
     costs = Costs() if known is None else learned(known)
     here = costs.estimate("sd", width, height, number, batch)
     assert here > 0
@@ -176,13 +176,13 @@ def test_more_costs_more(width, height, number, batch, known):
 
 
 def test_no_steps_cost_something():
-    """Something in line that costs nothing would never let others go first."""
+    """A request of no steps still costs something, because a free job would never let others go first."""
     assert Costs().estimate("sd", 512, 512, 0) > 0
 
 
 @given(st.lists(st.tuples(st.sampled_from(("sd", "xl")), st.sampled_from((512, 768)), st.sampled_from(BATCHES), seconds), max_size=20))
 def test_what_was_kept_is_known_again(jobs):
-    """A restart with the rows that were kept reckons as before."""
+    """After a restart with the stored rows the estimates are the same."""
     costs, rows = Costs(), {}
     for model, side, batch, one in jobs:
         timing = costs.measured(model, side, side, batch, 30, one)
@@ -195,7 +195,7 @@ def test_what_was_kept_is_known_again(jobs):
 
 
 def test_rows_that_say_nothing_are_not_believed():
-    """A row without a measurement, or without a time, is as good as none."""
+    """A row without a measurement, or without a time, is ignored."""
     costs = Costs()
     costs.known([Timing("sd", 512, 512, 1, 5.0, 0), Timing("sd", 512, 512, 2, 0.0, 3), Timing("sd", 512, 512, 4, math.nan, 3)])
     assert costs.estimate("sd", 512, 512, 30) == pytest.approx(1.0)

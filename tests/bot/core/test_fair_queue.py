@@ -1,4 +1,4 @@
-"""Whose turn it is: the two invariants of the rule on random histories, and what they are for."""
+"""Fair queueing: the two invariants of the rule on random histories, and their purpose."""
 
 import random
 
@@ -11,14 +11,14 @@ from bot.core.scheduling import HEADS, REACH, WINDOW, Choice, Head, Waiting, cho
 from tests.lines import MODELS, Gaps, Lines, Trace, Walk
 from tests.stores import tries
 
-#: What binary fractions may add up to over a trace.
+#: The rounding error that binary fractions may add up to over a trace.
 HAIR = 1e-6
 
 weights = st.lists(st.sampled_from((0.5, 1.0, 1.0, 2.0, 4.0)), min_size=2, max_size=6).map(tuple)
 
 
 def traces(**fixed):
-    """Return random histories; what is fixed is not random."""
+    """Return random histories; fixed parameters are not random."""
     drawn = {
         "seed": st.integers(0, 2**32),
         "weights": weights,
@@ -33,7 +33,7 @@ def traces(**fixed):
 
 
 def head(user, tag, *models, passed=0):
-    """Return a person whose jobs want these models and cost a second each."""
+    """Return a user with jobs for these models that cost a second each."""
     return Head(user, tag, tuple(Waiting(f"{user}{place}", model, 1.0, passed) for place, model in enumerate(models)))
 
 
@@ -54,18 +54,18 @@ def head(user, tag, *models, passed=0):
     ],
 )
 def test_who_is_next(heads, loaded, chosen):
-    """The smallest tag goes first, except within the window, the reach and the patience of those who are overtaken."""
+    """The smallest virtual finish goes first, except within the window, the reach and the patience of overtaken jobs."""
     assert choose(heads, loaded, 0.0).job.id == chosen
 
 
 @pytest.mark.parametrize("heads", [[], [head("ann", 0), head("ben", 1)]])
 def test_nobody_is_next_where_nobody_waits(heads):
-    """Empty lines have no next job."""
+    """Without waiting jobs there is no next job."""
     assert choose(heads, ("red",), 5.0) is None
 
 
 def test_a_choice_tells_whom_it_overtook():
-    """Those ahead in one's own line count as overtaken, and the job that was first of all."""
+    """The job that was first of all counts as overtaken, and earlier jobs in the same queue."""
     ann, ben = head("ann", 3.0, "red", "red"), head("ben", 4.0, "red", "grey", "blue")
     assert choose([ann, ben], ("blue",), 0.0) == Choice("ben", ben.line[2], 3.0, ("ann0", "ben0", "ben1"))
 
@@ -75,7 +75,7 @@ def test_a_choice_tells_whom_it_overtook():
 
 
 def test_tags():
-    """Time away is not saved up, a weight makes device time cheaper, and what was estimated wrongly is put right."""
+    """Idle time is not saved up, a higher weight makes device time cheaper, and wrong estimates are corrected."""
     assert entered(3.0, 10.0) == 10.0
     assert entered(10.0, 3.0) == 10.0
 
@@ -86,7 +86,7 @@ def test_tags():
 @settings(max_examples=tries(1000))
 @given(trace=traces())
 def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
-    """Local invariant: a tag that is served is at most the window above the smallest; and a device is idle only without work."""
+    """Local invariant: a served user is at most the window above the smallest virtual finish, and a device idles only without work."""
 
     def watch(walk, choice):
         waiting = walk.lines.backlogged
@@ -101,7 +101,7 @@ def test_nobody_goes_before_their_turn_by_more_than_the_window(trace):
 @settings(max_examples=tries(1000))
 @given(trace=traces())
 def test_two_who_both_wait_are_served_alike(trace):
-    """Global invariant: what any two are charged while both wait differs by no more than the bound, whatever goes wrong."""
+    """Global invariant: the charges of two users who both wait differ by no more than the bound, whatever goes wrong."""
     gaps = Gaps()
     walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
     assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
@@ -110,7 +110,7 @@ def test_two_who_both_wait_are_served_alike(trace):
 @settings(max_examples=tries(200))
 @given(trace=traces(devices=1, models=1, window=0.0, cancels=0.0, off=0.0))
 def test_the_bound_is_that_of_start_time_fair_queueing(trace):
-    """Without a window and with costs as estimated, the gap is at most the dearest job of either over their weights."""
+    """Without a window and with exact costs, the gap is at most the most expensive job of each user divided by their weight."""
     gaps = Gaps()
     walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
     dearest = {name: walk.dearest[name] / one.weight for name, one in walk.lines.people.items()}
@@ -120,7 +120,7 @@ def test_the_bound_is_that_of_start_time_fair_queueing(trace):
 @settings(max_examples=tries(200))
 @given(trace=traces(weights=(1.0,) * (2 * HEADS), length=120))
 def test_more_people_than_are_looked_at(trace):
-    """Where more persons wait than are looked at, the smallest tags are among those who are."""
+    """If more users wait than the rule looks at, the smallest virtual finishes are among those, so every gap keeps its bound."""
     gaps = Gaps()
     walk = Walk(trace, lambda walk, _: gaps.look(walk.lines)).go()
     assert all(gap <= walk.slack(one) + walk.slack(other) + 2 * trace.window + HAIR for (one, other), gap in gaps.widest.items())
@@ -129,7 +129,7 @@ def test_more_people_than_are_looked_at(trace):
 @settings(max_examples=tries(300))
 @given(trace=traces(length=200))
 def test_no_job_is_overtaken_for_ever(trace):
-    """Within a person's own line, only so many later jobs go before an earlier one as the reach has."""
+    """Within a user's queue, at most as many later jobs as the reach go before an earlier job."""
     walk = Walk(trace).go()
     while any(one.line for one in walk.lines.people.values()):
         walk.turn(walk.devices[0])
@@ -143,7 +143,7 @@ def test_no_job_is_overtaken_for_ever(trace):
 
 @given(newcomers=st.integers(50, 500), window=st.sampled_from((1.0, WINDOW)))
 def test_a_rare_model_is_painted_however_many_newcomers_want_another(newcomers, window):
-    """Whoever is first is overtaken a bounded number of times, though newcomers without end enter at the clock."""
+    """The first user is overtaken a limited number of times, even if newcomers keep arriving at the virtual time."""
     lines = Lines({"ann": 1.0, **{f"new{number}": 1.0 for number in range(newcomers)}}, window)
     rare = lines.ask("ann", "grey", 1.0)
     for number in range(newcomers):
@@ -154,7 +154,7 @@ def test_a_rare_model_is_painted_however_many_newcomers_want_another(newcomers, 
 
 
 def wait_of_newcomer(flood, seed):
-    """Return how much is painted before a newcomer's job, who comes while four others have `flood` jobs each."""
+    """Return the cost of the jobs before that of a newcomer, who arrives while four others have `flood` jobs each."""
     chance = random.Random(seed)
     others = [f"p{number}" for number in range(4)]
     lines = Lines(dict.fromkeys([*others, "new"], 1.0))
@@ -177,14 +177,14 @@ def wait_of_newcomer(flood, seed):
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=tries(60))
 def test_a_newcomer_waits_no_longer_for_a_longer_flood(seed):
-    """Who arrives idle waits for a bounded share of each other person, whatever those have in line."""
+    """An idle user who arrives waits for a limited share of each other user, however many jobs those have queued."""
     waited = wait_of_newcomer(30, seed)
     assert waited == wait_of_newcomer(300, seed)
     assert waited <= 4 * (12 + WINDOW)
 
 
 def test_somebody_who_was_away_has_saved_nothing_up():
-    """Who comes back shares from then on; those who have waited meanwhile are not kept waiting for it."""
+    """A returning user shares from then on, and does not hold up users who have waited in the meantime."""
     lines = Lines({"ann": 1.0, "ben": 1.0})
     for _ in range(100):
         lines.ask("ann", "red", 1.0)
@@ -199,7 +199,7 @@ def test_somebody_who_was_away_has_saved_nothing_up():
 @settings(max_examples=tries(200))
 @given(trace=traces())
 def test_a_restart_keeps_the_order(trace):
-    """Lines and tags that were written down and read again give the same order, even where the clock was lost."""
+    """Queues and virtual finishes that were stored and loaded give the same order, even if the virtual time was lost."""
     walk = Walk(trace).go()
     kept = {name: (one.tag, msgspec.json.encode(one.line)) for name, one in walk.lines.people.items()}
     again = Lines({name: one.weight for name, one in walk.lines.people.items()}, trace.window, trace.reach)

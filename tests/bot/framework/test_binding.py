@@ -1,4 +1,4 @@
-"""From what was given to parameters."""
+"""Binding: from given values to params."""
 
 import re
 from typing import Annotated, Literal
@@ -35,7 +35,7 @@ async def everything(_ctx, want: Everything) -> Reply:
 
 
 def test_layers_lie_under_what_was_given():
-    """What was given wins over the first layer, that over the next, and empty texts are not given."""
+    """Given values override the first layer, which overrides the next, and empty texts count as not given."""
     want = bind(everything, {"words": "a", "steps": ""}, {"steps": 20, "amount": 0.2}, {"steps": 10, "amount": 0.1, "loud": True})
     assert want == Everything(words="a", steps=20, amount=0.2, loud=True)
 
@@ -54,7 +54,7 @@ def test_layers_lie_under_what_was_given():
     ],
 )
 def test_texts_become_what_they_mean(name, written, value):
-    """Numbers, yes and no, and choices are read from texts; what no database takes is left out."""
+    """Numbers, yes and no, and choices are parsed from text, and characters that no database accepts are removed."""
     assert getattr(bind(everything, {"words": "a", name: written}), name) == value
 
 
@@ -77,7 +77,7 @@ def test_texts_become_what_they_mean(name, written, value):
     ],
 )
 def test_every_mistake_has_its_sentence(given_values, sentence):
-    """What is wrong is said with what would be right."""
+    """Every mistake has a sentence with the valid values."""
     with pytest.raises(BadInput) as refused:
         bind(everything, given_values)
     assert tell(refused.value.problem) == sentence
@@ -90,7 +90,7 @@ VALUES = st.one_of(
 
 @given(st.data())
 def test_nothing_but_bad_input_comes_out(data):
-    """Whatever is given to whichever command, it is bound or refused in words of our own."""
+    """Any values for any command are either bound or refused with `BadInput`."""
     one = data.draw(st.sampled_from((*COMMANDS, everything)))
     names = st.sampled_from([param.name for param in one.params] or ["none"]) | st.text(max_size=9)
     try:

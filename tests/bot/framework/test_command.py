@@ -1,4 +1,4 @@
-"""Commands as they are declared."""
+"""Declarations of commands."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ Flag = Annotated[bool | None, Field(description="Whether")]
 Shown = Annotated[str | None, Field(description="A picture"), PictureMark(Role.INIT)]
 Read = Annotated[bytes | None, Field(description="A file"), FileMark()]
 
-#: What can be stored: no halves of characters, no NUL.
+#: Storable characters: no lone surrogates, no NUL.
 WRITABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
@@ -56,7 +56,7 @@ def fields(**annotated):
 
 
 def test_a_command_is_read_off_its_declaration():
-    """Name, help, kinds, ranges and the parameter for free words come from the function and its parameters."""
+    """Name, help, kinds, ranges and the free text parameter are derived from the function and its params."""
     assert (small.name, small.help, small.free, small.hidden) == ("small", "Do little.", "words", False)
     words, number, flag = small.params
     assert (words.kind, words.required, words.help) == (Kind.TEXT, True, "Some words")
@@ -65,7 +65,7 @@ def test_a_command_is_read_off_its_declaration():
 
 
 def test_marks_and_defaults():
-    """Choices, other names, pictures and defaults are seen by platforms too."""
+    """Platforms also see choices, aliases, pictures and defaults."""
 
     class Marked(Params):
         shape: Annotated[Literal["wide", "high"] | None, Field(description="The shape"), Also("s", "form")] = None
@@ -92,14 +92,14 @@ def test_buttons_of_commands_only_pressed_are_hidden():
 
 @pytest.mark.parametrize("name", ["Tried", "tried-it", "1st", "a" * 33, "über"])
 def test_names_that_a_platform_cannot_show(name):
-    """Names are what the strictest platform takes."""
+    """A name is accepted only if the strictest platform accepts it."""
     with pytest.raises(DeclarationError):
         declare(Small, name=name)
 
 
 @pytest.mark.parametrize("doc", [None, "", "x" * 101])
 def test_help_that_a_platform_cannot_show(doc):
-    """A command needs a help line, and not too long a one."""
+    """A command needs a help line of limited length."""
     with pytest.raises(DeclarationError):
         declare(Small, doc=doc)
 
@@ -127,13 +127,13 @@ def test_help_that_a_platform_cannot_show(doc):
     ],
 )
 def test_parameters_that_a_platform_cannot_show(annotated):
-    """What some platform could not ask for is refused when it is declared."""
+    """A parameter that some platform could not ask for is refused at its declaration."""
     with pytest.raises(DeclarationError):
         declare(fields(**annotated))
 
 
 def test_a_command_takes_several_pictures():
-    """Pictures are parameters like others, each with its role, and attachments fill them in the order of the declaration."""
+    """Pictures are parameters with roles, and attachments fill them in the order of the declaration."""
     mask = Annotated[str | None, Field(description="Where to change it"), PictureMark(Role.MASK)]
     params_type = fields(words=Words, mask=mask, image=Shown)
     declared = declare(params_type)
@@ -145,7 +145,7 @@ def test_a_command_takes_several_pictures():
 
 
 def test_required_parameters_come_first():
-    """Platforms show required parameters first, so the declaration does too."""
+    """Required parameters must be declared first, because platforms show them first."""
 
     class Late(Params):
         number: Number = None
@@ -156,14 +156,14 @@ def test_required_parameters_come_first():
 
 
 def test_the_second_argument_is_a_params_class():
-    """A handler whose parameters cannot be read is no command."""
+    """A handler without a readable params class is not accepted as a command."""
     with pytest.raises(DeclarationError):
         declare(str)
 
 
 @given(words=st.text(WRITABLE, min_size=1, max_size=12), number=st.none() | st.integers(1, 9), flag=st.none() | st.booleans())
 def test_buttons_come_back_as_they_were_made(words, number, flag):
-    """Whatever a button is made with is what its press binds to."""
+    """The values of a button are the values that its press binds to."""
     values = {"words": words, "number": number, "flag": flag}
     given_values = {name: value for name, value in values.items() if value is not None}
     assume(len(small.wire(**given_values).encode()) <= MOST_WIRE)
@@ -175,18 +175,18 @@ def test_buttons_come_back_as_they_were_made(words, number, flag):
 
 @pytest.mark.parametrize("values", [{}, {"words": "a", "number": 10}, {"words": "a", "colour": "red"}, {"words": "x" * 64}])
 def test_buttons_that_do_not_fit(values):
-    """A button is checked when it is made: its values against the parameters, its length against what platforms carry."""
+    """A button is checked when it is created: its values against the params, its length against the platforms' limits."""
     with pytest.raises(DeclarationError):
         small.button("button-info", **values)
 
 
 def test_buttons_with_ids_always_fit():
-    """Every command that takes an id has room for one in a button."""
+    """Every command that takes an id can have a button for one."""
     for one in COMMANDS:
         if one.params and one.params[0].name in ("job", "picture"):
             assert one.button("button-info", **{one.params[0].name: new_id()})
 
 
 def test_ids_are_never_read_as_flags():
-    """An id begins with a letter or a digit, so that it can be typed."""
+    """An id begins with a letter or a digit, so that it can be typed without being read as a flag."""
     assert all(new_id()[0].isalnum() for _ in range(500))

@@ -1,4 +1,4 @@
-"""Flags in a line of words."""
+"""Flags in a line of text."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ PARAMS = (
 
 
 def given_in(text):
-    """Return the words and the values of a line."""
+    """Return the words and the flag values of a line."""
     spoken = parse_flags(text, PARAMS)
     return spoken.words, spoken.given
 
@@ -63,7 +63,7 @@ def given_in(text):
     ],
 )
 def test_lines(text, words, values):
-    """Flags are taken out wherever they stand, and what is left are the words."""
+    """Flags are taken out wherever they stand, and the rest are the words."""
     if words is None:
         with pytest.raises(BadInput):
             parse_flags(text, PARAMS)
@@ -89,7 +89,7 @@ def test_lines(text, words, values):
     ],
 )
 def test_refused_lines(text, key, facts):
-    """What is wrong with a flag is said with its name, and the nearest one where it is unknown."""
+    """A mistake in a flag is reported with the flag's name, and with the nearest name if it is unknown."""
     with pytest.raises(BadInput) as caught:
         parse_flags(text, PARAMS)
     problem = caught.value.problem
@@ -98,7 +98,7 @@ def test_refused_lines(text, key, facts):
 
 
 def test_the_longest_line():
-    """The longest line is read."""
+    """The longest allowed line is parsed."""
     assert parse_flags("a" * MOST_CHARACTERS, PARAMS) == Spoken("a" * MOST_CHARACTERS, {})
 
 
@@ -107,7 +107,7 @@ PIECES = ["--steps", "--no", "—", "–", "--", "\\", "=", " ", "\n", '"', "”
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join) | st.text(max_size=200))
 def test_everything_parses(text):
-    """Any line gives words without blanks around them and values that are not empty, or else a `BadInput`."""
+    """Any line gives trimmed words and values that are not empty, or `BadInput`."""
     try:
         spoken = parse_flags(text, PARAMS)
     except BadInput:
@@ -122,7 +122,7 @@ def test_everything_parses(text):
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200)
 )
 def test_escaped_words_are_no_flags(text):
-    """An escaped prompt comes back whole from a line, whatever flags follow it."""
+    """An escaped prompt comes back unchanged from a line, whatever flags follow it."""
     spoken = parse_flags(f"{grammar.escape(text)} --steps 3", PARAMS)
     assert spoken.given == {"steps": "3"}
     assert "".join(one.text for part in grammar.read(spoken.words).prompt.parts for one in part) == text.strip()
@@ -130,5 +130,5 @@ def test_escaped_words_are_no_flags(text):
 
 @given(st.text(st.sampled_from("ab-— ().é12"), min_size=1, max_size=50).filter(str.strip))
 def test_quoted_values_are_kept(value):
-    """What stands in quotes is the value, flags and all."""
+    """The text in quotes is the value, including flags in it."""
     assert given_in(f'a --no "{value}" b') == ("a b", {"negative": value.strip()})

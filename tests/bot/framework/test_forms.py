@@ -1,4 +1,4 @@
-"""Forms: what a command asks for, and what is made of what was filled in."""
+"""Forms: their fields, and the params made from submitted values."""
 
 import pytest
 from hypothesis import given
@@ -20,26 +20,26 @@ LINE = "a {red|green} circle --no fog --size 128x64 --steps 3 --seed 9 --cfg 2.5
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 async def asked(bot, job, **more):
-    """Press Edit… of a job and return what the form has in its fields."""
+    """Press Edit… of a job and return the values of the form's fields."""
     form = (await bot.press(edit.wire(job=job.id), **more)).form
     return form, {field.param.name: field.value for field in form.fields}
 
 
 async def sent(bot, job, changes, **more):
-    """Fill in the form of a job, as platforms do it: every field comes along; return the wish that it became."""
+    """Submit the form of a job as platforms do, with every field, and return the params of the new job."""
     form, values = await asked(bot, job)
     reply = await bot.press(form.wire, filled={**values, "image": b"", **changes}, **more)
     return GenerationParams.model_validate_json((await bot.job(reply)).params)
 
 
 async def test_a_form_has_what_was_asked_for(bot):
-    """Edit… asks with the values of the request, empty where the model chose, and offers shapes; nothing is painted yet."""
+    """Edit… shows the values of the request, empty if the model chose, and offers shapes; no job starts yet."""
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job)
     assert values == {"prompt": "a {red|green} circle", "negative": "fog", "size": "128x64", "steps": "3", "image": ""}
@@ -51,12 +51,12 @@ async def test_a_form_has_what_was_asked_for(bot):
 
 
 def edit_shapes(bot):
-    """Return the shapes that are offered for the size."""
+    """Return the shapes offered for the size."""
     return bot.app.suggestions(edit.param("size"), "")
 
 
 async def test_changes_are_laid_over_the_wish(bot):
-    """What is changed is changed, and everything else stays, also what the form does not show."""
+    """Changed fields change, and everything else stays, including params that the form does not show."""
     job, _ = await bot.painted(LINE)
     before = GenerationParams.model_validate_json(job.params)
     after = await sent(bot, job, {"prompt": "a blue square", "steps": "5"})
@@ -65,7 +65,7 @@ async def test_changes_are_laid_over_the_wish(bot):
 
 
 async def test_an_emptied_field_is_left_to_the_model(bot):
-    """A field that is emptied, or holds nothing but blanks, is what the model chooses."""
+    """A field that is empty or blank is left to the model."""
     job, _ = await bot.painted(LINE)
     before = GenerationParams.model_validate_json(job.params)
     after = await sent(bot, job, {"negative": "", "size": " \n", "steps": ""})
@@ -85,7 +85,7 @@ async def test_an_emptied_field_is_left_to_the_model(bot):
     ],
 )
 async def test_mistakes_in_a_form_are_told(bot, changes, told):
-    """What cannot be painted as it was filled in is refused with one sentence, and nothing is accepted."""
+    """A form that cannot be generated is refused with one sentence, and no job starts."""
     job, _ = await bot.painted(LINE)
     with pytest.raises(BadInput) as refused:
         await sent(bot, job, changes)
@@ -94,7 +94,7 @@ async def test_mistakes_in_a_form_are_told(bot, changes, told):
 
 
 async def test_a_picture_replaces_the_source(bot):
-    """A picture that is brought is what the request starts from now; where none is brought the one that was there stays."""
+    """An attached picture becomes the new source; without an attachment the old source stays."""
     job = await bot.job(await bot.say("a boat --strength 0.5", pictures=(png(64, 96, "red"),)))
     assert (await asked(bot, job))[1]["image"] == init_of(job)
     for brought in ({"image": b""}, {"image": ""}):
@@ -107,7 +107,7 @@ async def test_a_picture_replaces_the_source(bot):
 
 
 async def test_another_link_is_another_source(tmp_path):
-    """A link that is changed in the prompt is followed, one that is taken out is forgotten, and one that stays is not fetched again."""
+    """A changed link in the prompt is fetched, a removed link is dropped, and an unchanged link is not fetched again."""
     fetched = []
 
     async def fetch(link):
@@ -124,7 +124,7 @@ async def test_another_link_is_another_source(tmp_path):
 
 
 async def test_several_prompts_are_several_requests(bot):
-    """A prompt that is cut into several becomes several requests, as in a line, each with everything else of the first."""
+    """A prompt split into several becomes several requests, as in a line, each with the other params of the first."""
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job)
     reply = await bot.press(form.wire, filled={**values, "prompt": "a dog || a unicorn"}, key="once")
@@ -135,7 +135,7 @@ async def test_several_prompts_are_several_requests(bot):
 
 
 async def test_a_form_that_is_sent_twice_is_one_request(bot):
-    """A form whose answer was lost can be sent again: under the same key it is the request that it was."""
+    """A form submitted again after a lost answer is the same request, because it has the same key."""
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job, key="once")
     replies = [await bot.press(form.wire, filled=values, key=key) for key in ("twice", "twice", "another")]
@@ -144,7 +144,7 @@ async def test_a_form_that_is_sent_twice_is_one_request(bot):
 
 
 async def test_a_form_is_for_the_place(bot):
-    """What was shown in a place can be changed by everybody there, for themselves, and by nobody elsewhere."""
+    """Everyone in a channel can edit the requests shown there for themselves, and users elsewhere cannot."""
     job, _ = await bot.painted(LINE)
     form, values = await asked(bot, job, who="bob")
     theirs = await bot.job(await bot.press(form.wire, who="bob", filled=values))
@@ -156,7 +156,7 @@ async def test_a_form_is_for_the_place(bot):
 
 
 async def test_a_typed_edit_is_a_form_too(bot):
-    """The command can be typed: with nothing but the request it asks, with flags it paints."""
+    """The command can be typed: with only the request it shows the form, with flags it starts a job."""
     job, _ = await bot.painted(LINE)
     assert (await bot.say(f"/edit {job.id}")).form is not None
     changed = await bot.job(await bot.say(f"/edit {job.id} --steps 5 --without size,seed"))
@@ -165,13 +165,13 @@ async def test_a_typed_edit_is_a_form_too(bot):
 
 
 def test_what_is_empty_says_nothing_elsewhere():
-    """A command that has no way to say that a field was emptied hears nothing of it."""
+    """A command without a way to reset a field gets no notice of emptied fields."""
     assert forms.read(imagine, {"prompt": "a boat", "steps": "", "image": b""}) == {"prompt": "a boat"}
     assert forms.read(edit, {"prompt": "a boat", "steps": "", "image": b""}) == {"prompt": "a boat", "without": "steps"}
 
 
 def test_a_form_has_few_fields():
-    """A form that some platform could not show whole is refused when it is made, and so is a field that the command does not have."""
+    """A form that some platform could not show, or with a field that the command lacks, is refused when it is created."""
     names = ("prompt", "negative", "size", "steps", "guidance", "scheduler")
     assert len(forms.form(imagine, "form-edit", "imagine", dict.fromkeys(names[:5]), {}).fields) == 5
     with pytest.raises(DeclarationError, match="at most 5"):
@@ -182,7 +182,7 @@ def test_a_form_has_few_fields():
 
 @given(st.text(min_size=1), st.lists(st.integers(1, 10_000), unique=True))
 def test_results_of_one_message_have_places_of_their_own(message, numbers):
-    """The first result is shown in its message, each other in a place of its own, all in the same conversation."""
+    """The first result of a message is shown in it, every other result at its own address in the same channel."""
     address = MessageRef("test", "studio", message)
     others = [address.of(number) for number in numbers]
     assert address.of(0) == address
@@ -192,6 +192,6 @@ def test_results_of_one_message_have_places_of_their_own(message, numbers):
 
 @given(st.integers(0, 10_000))
 def test_where_there_is_no_message_all_go_to_the_same_place(number):
-    """A result of no message goes where the conversation is, whatever its number."""
+    """A result without a message goes to the channel, whatever its number."""
     address = MessageRef("test", "studio")
     assert address.of(number) == address

@@ -1,4 +1,4 @@
-"""What buttons carry keeps its meaning: the buttons in old messages, through new fields, new names and another order."""
+"""Buttons keep their meaning: buttons in old messages survive new fields, new names and another order."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,11 @@ from bot.framework.params import ButtonId, Params
 from bot.framework.reply import Reply
 from tests.talk import talk
 
-#: Each command with its fields as buttons know them: those with a place, in their order, then `id=field` for those that are named.
-#: A test that fails here wants a line added at the end of a list, and never one moved or taken away: its buttons are in chats.
+#: Each command with its fields as buttons encode them: positional fields in their order, then `id=field` for named fields. If a test fails
+#: here, append an entry to a list; never move or remove one, because its buttons are in chats.
 GOLDEN = json.loads((Path(__file__).parent / "button_fields.json").read_text())
 
-#: Wires as the version of 2026-11-23 wrote them, with what they were made of.
+#: Custom ids as the version of 2026-11-23 wrote them, with their values.
 RECORDED = json.loads((Path(__file__).parent / "button_wires.json").read_text())
 
 KNOWN = {one.name: one for one in COMMANDS}
@@ -30,18 +30,18 @@ WRITABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 
 def carried(one):
-    """Return the fields of a command as buttons know them."""
+    """Return the fields of a command as buttons encode them."""
     channels = reply.PLACES.get(one.name, ())
     return [*channels, *(f"{param.button_id or param.name}={param.name}" for param in one.params if param.name not in channels)]
 
 
 def test_no_field_changes_its_place_or_its_id():
-    """The places and ids of all fields are those of the golden file."""
+    """The positions and ids of all fields are those of the golden file."""
     assert {one.name: carried(one) for one in COMMANDS} == GOLDEN
 
 
 def test_every_place_is_of_a_field():
-    """Whatever has a place is a field of its command, or marked as gone; a command that was renamed is found by its old name."""
+    """Every position belongs to a field of its command or is marked as removed, and a renamed command is found by its old name."""
     for name, channels in reply.PLACES.items():
         assert {*channels} - {"-"} <= {param.name for param in KNOWN[name].params}, name
     assert all(now in KNOWN and before not in KNOWN for before, now in reply.RENAMED.items())
@@ -49,14 +49,14 @@ def test_every_place_is_of_a_field():
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=[one["wire"] for one in RECORDED])
 def test_old_buttons_mean_what_they_meant(recorded):
-    """A wire that was recorded before fields were named gives the same values to the same fields."""
+    """A custom id recorded before fields were named gives the same values to the same fields."""
     one = KNOWN[reply.command_of(recorded["wire"])]
     assert one.name == recorded["command"]
     assert one.pressed(recorded["wire"].split(":")[1:]) == recorded["values"]
 
 
 def test_a_new_field_moves_no_old_value():
-    """A command with a new field in the middle reads its old buttons as before, and buttons with the new field name it."""
+    """A command with a new field in the middle reads its old buttons as before, and new buttons name the new field."""
 
     class Wanted(Params):
         job: Annotated[str, Field(description="Which")]
@@ -75,7 +75,7 @@ def test_a_new_field_moves_no_old_value():
 
 
 async def test_a_renamed_command_keeps_its_buttons(tmp_path, monkeypatch):
-    """A button with the name that a command had before runs it; a name that nobody knows is no button."""
+    """A button with a command's former name runs that command, and an unknown name is refused."""
     async with talk(tmp_path) as bot:
         monkeypatch.setattr(reply, "RENAMED", {"assist": "help"})
         assert (await bot.press("assist:imagine")).text == (await bot.press("help:imagine")).text
@@ -85,13 +85,13 @@ async def test_a_renamed_command_keeps_its_buttons(tmp_path, monkeypatch):
 
 @given(st.dictionaries(st.sampled_from(["preset", "asks", "words", "one", "two"]), WRITABLE.filter(bool)))
 def test_values_come_back_as_they_were(values):
-    """Whatever values a wire is made of are read from it, by place or by id."""
+    """Any values written to a custom id are read back from it, by position or by id."""
     ids = {"preset": "preset", "asks": "asks", "words": "words", "one": "o", "two": "two"}
     assert reply.read_wire("fill", ids, reply.write_wire("fill", ids, values).split(":")[1:]) == values
 
 
 @pytest.mark.parametrize("parts", [["a", "yes", "more"], ["a", "yes", ""], ["%x=1"], ["%"], ["a", "%job=b"], ["%job=a", "%job=b"]])
 def test_what_no_button_carries_is_refused(parts):
-    """Too many values, unknown ids and a field that is given twice are no press of a command."""
+    """Too many values, unknown ids and a field given twice are refused."""
     with pytest.raises(BadInput):
         KNOWN["again"].pressed(parts)

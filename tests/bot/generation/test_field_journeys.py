@@ -1,4 +1,4 @@
-"""A value that somebody gives to a field arrives whatever way it takes: typed, settled, in a preset, shared, repeated, changed."""
+"""A value given to a field arrives on every path: typed, as a default, in a preset, shared, repeated, changed."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from bot.generation.fields import CARRIED, CHANGEABLE, FIELDS, SETTABLE, Generat
 from tests.fields import PLAIN, example, flags, given
 from tests.talk import talk
 
-#: What a line gives values to at once, when there is a picture to start from.
+#: The fields that one line can set together, if there is a source picture.
 ALL = tuple(name for name, one in FIELDS.items() if one.row.changeable and not one.is_image)
 
 SMALL = "--steps 2 --size 64x64"
@@ -14,13 +14,13 @@ SMALL = "--steps 2 --size 64x64"
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 async def params(bot, reply):
-    """Return the wish that a reply's one job was made of."""
+    """Return the params of a reply's only job."""
     return GenerationParams.model_validate_json((await bot.job(reply)).params)
 
 
@@ -31,13 +31,13 @@ async def line(bot):
 
 
 def labels(reply):
-    """Return the fields that a reply tells of."""
+    """Return the fields that a reply shows."""
     told = {fact.name for fact in reply.facts if fact.told}
     return {name for name, one in FIELDS.items() if one.row.fact and label(name) in told}
 
 
 async def test_what_is_typed_is_painted_and_told(bot):
-    """Every value that was typed is in the wish and the request, and told by `explain` before and by `info` after."""
+    """Every typed value is in the params and the request, and is shown by `explain` before and by `info` after."""
     said = await line(bot)
     facts = {name for name, one in FIELDS.items() if one.row.fact}
     assert labels(await bot.say(f"/explain {said}")) == facts
@@ -48,7 +48,7 @@ async def test_what_is_typed_is_painted_and_told(bot):
 
 
 async def test_what_is_painted_again_keeps_its_values(bot):
-    """`again` changes the seed alone, and the same once more changes nothing; a branch has all that was painted with."""
+    """`again` changes only the seed, repeating the same changes nothing, and a branch has all values of its picture."""
     job, pictures = await bot.painted(f"/imagine {await line(bot)}")
     after = await params(bot, await bot.say(f"/again {job.id}"))
     assert given(after, *ALL) == {*ALL} - {"seed"}
@@ -61,14 +61,14 @@ async def test_what_is_painted_again_keeps_its_values(bot):
 @pytest.mark.parametrize("name", [name for name in CHANGEABLE if name in PLAIN])
 @pytest.mark.parametrize("command", ["edit", "branch"])
 async def test_a_request_can_be_changed(bot, command, name):
-    """`edit` and `branch` take a new value of each field."""
+    """`edit` and `branch` accept a new value for each field."""
     job, pictures = await bot.painted(f"/imagine a boat {SMALL} --guidance 4")
     of = job.id if command == "edit" else pictures[0].id
     assert given(await params(bot, await bot.say(f"/{command} {of} {flags(name)}")), name) == {name}
 
 
 async def test_what_is_settled_holds(bot):
-    """Every default that somebody sets is told to them, and is in what they paint next."""
+    """Every default that a user sets is shown to them, and is in their next request."""
     settable = [name for name in SETTABLE if name in PLAIN]
     told = await bot.say(f"/settings {flags(*settable)}")
     assert labels(told) >= {*settable}
@@ -76,7 +76,7 @@ async def test_what_is_settled_holds(bot):
 
 
 async def test_a_preset_keeps_what_is_given(bot):
-    """Every setting that is saved in a preset is shown with it, and paints with it; changed, it is the changed value."""
+    """Every setting saved in a preset is shown with it and used by it, and a changed value replaces it."""
     kept = [name for name, one in FIELDS.items() if one.row.preset and not one.row.of_image]
     assert labels(await bot.say(f'/preset save mine "a boat" {flags(*kept)}')) >= {*kept}
     assert given(await params(bot, await bot.say("/preset use mine")), *kept) == {*kept}
@@ -86,7 +86,7 @@ async def test_a_preset_keeps_what_is_given(bot):
 
 
 async def test_a_preset_keeps_what_a_picture_was_painted_with(bot):
-    """A preset made of a picture has every setting of it that is about one picture."""
+    """A preset made from a picture has every setting of it that applies to one picture."""
     kept = {name for name, one in FIELDS.items() if one.row.preset and one.row.of_picture}
     _, pictures = await bot.painted(f"/imagine {await line(bot)}")
     shown = await bot.say(f"/preset save mine --picture {pictures[0].id}")
@@ -96,7 +96,7 @@ async def test_a_preset_keeps_what_a_picture_was_painted_with(bot):
 
 
 async def test_what_is_shared_goes_along(bot):
-    """Whoever paints what was shared, or keeps it as a preset, has every setting that was shared with it."""
+    """Using a shared item, or keeping it as a preset, takes every setting that was shared."""
     shared = [name for name, one in FIELDS.items() if one.row.shared]
     code = (await bot.say(f'/share --prompt "a boat" {flags(*shared)}')).buttons[0].wire.split(":")[1]
     assert given(await params(bot, await bot.say(f"/use {code}", "eve")), *shared) == {*shared}
@@ -106,7 +106,7 @@ async def test_what_is_shared_goes_along(bot):
 
 @pytest.mark.parametrize("name", CARRIED)
 async def test_a_form_carries_what_was_given(bot, name):
-    """What was given beside a preset is still there when its form comes back."""
+    """Values given together with a preset are still in its form when it is submitted."""
     await bot.say("/preset save placard a placard of {title}")
     form = (await bot.say(f"/preset use placard {flags(name)}")).form
     assert given(await params(bot, await bot.press(form.wire, filled={"slot_1": "a cat"})), name) == {name}
@@ -114,7 +114,7 @@ async def test_a_form_carries_what_was_given(bot, name):
 
 @pytest.mark.parametrize("name", [name for name, one in FIELDS.items() if one.row.limit and not one.row.of_image])
 async def test_a_limit_of_a_channel_holds(bot, name):
-    """A field that can have a limit is refused above that of its channel."""
+    """A field with a limit is refused above the limit of its channel."""
     await bot.say(f"/rules --most {name}=1", "mod", moderates=True)
     with pytest.raises(Exception, match="input-place-most"):
         await bot.say(f"/imagine a boat {flags(name)}")

@@ -1,4 +1,4 @@
-"""Every generation field is on every surface that its row in the table says, and on no other."""
+"""Every generation field is on every surface that its row in the table names, and on no other."""
 
 import inspect
 import re
@@ -30,15 +30,15 @@ KNOWN = {one.name: one for one in COMMANDS}
 DEMO = read_catalogue([], None, WEIGHTS)["demo"]
 DOCS = Path(__file__).parents[3] / reference.FILE
 
-#: A field that is in no surface: whatever looks at surfaces has to miss it.
+#: A field that is on no surface: every check of a surface must report it as missing.
 GHOST = GenerationField("ghost", Row(priced=True, limit="whole"), GenerationFields.model_fields["steps"], int)
 
-#: Fields of which A1111's settings line has nothing: the prompt stands before it, and the file is one picture of the count.
+#: Fields that are not in A1111's settings line: the prompt stands before it, and the file is one of `count` pictures.
 UNWRITTEN = {"prompt", "count", "image", "preset", "smaller"}
 
 
 def taken(name):
-    """Return a surface: the fields of the table that a command takes."""
+    """Return a surface: the fields of the table that a command accepts."""
 
     def look(_fields):
         infos = KNOWN[name].params_type.model_fields.items()
@@ -48,7 +48,7 @@ def taken(name):
 
 
 def accepted(body):
-    """Return a surface: the fields with which a preset's body makes sense."""
+    """Return a surface: the fields with which a preset's body is valid."""
 
     def look(fields):
         return {name for name in fields if is_accepted(name)}
@@ -80,7 +80,7 @@ def other(value):
 
 
 def changing(said):
-    """Return a surface: the fields with which what is said of a request changes."""
+    """Return a surface: the fields that change a result computed from the request."""
 
     def look(fields):
         request = asked()
@@ -95,31 +95,31 @@ def changing(said):
 
 
 def settled(fields):
-    """Return the fields that count where somebody settled them."""
+    """Return the fields that take effect as defaults."""
     (layer,) = resolve.layers(SavedDefaults(user={name: "demo" for name in fields}), ("demo",))
     return set(layer.values)
 
 
 def pinned(_fields):
-    """Return the fields that a request which is painted again has from the request, and not from the model of today."""
+    """Return the fields that a repeated request takes from the first request, and not from today's model."""
     params = GenerationParams(prompt="a boat", image="key")
     return {name for name, value in resolve.pinned(params, asked()).model_dump().items() if value != getattr(params, name)}
 
 
 def written(_fields):
-    """Return the fields that stand in A1111's text."""
+    """Return the fields in A1111's text."""
     text = parameters(asked(inputs=(Input(Role.INIT),)), DEMO, 3, (64, 72))
     return {name for name, one in FIELDS.items() if one.traits.infotext and f"{one.traits.infotext}: " in text}
 
 
 def documented(_fields):
-    """Return the fields of which the reference of commands tells how they are written."""
+    """Return the fields whose syntax the command reference explains."""
     section = DOCS.read_text(encoding="utf-8").partition("## imagine\n")[2].partition("\n## ")[0]
     return set(re.findall(r"^\| `(?:--|<)(\w+)", section, re.MULTILINE))
 
 
 def described(_fields):
-    """Return the fields that every language describes and has a word for."""
+    """Return the fields that have a description and a label in every language."""
     params = {one.name: one for one in KNOWN["imagine"].params}
     others = [keys(language) for language in LANGUAGES if language != ENGLISH]
     found = {name for name, one in params.items() if one.help and all(set(param_keys(one)) & known for known in others)}
@@ -127,14 +127,14 @@ def described(_fields):
 
 
 def is_labelled(name, language):
-    """Return whether a language has a word for a field."""
+    """Return whether a language has a label for a field."""
     with speaking(language):
         return bool(label(name)) and "fact-" not in label(name)
 
 
 OFFER = ModelCatalog({"demo": DEMO}, "demo", factors={"demo more": 3.0})
 
-#: Each surface: the fields that it has, and those that it is to have.
+#: Each surface: the fields that it has, and those that it should have.
 SURFACES = {
     "imagine": (taken("imagine"), lambda _: True),
     "explain": (taken("explain"), lambda _: True),
@@ -163,26 +163,26 @@ SURFACES = {
 
 
 def wrong(surface, fields):
-    """Return the fields that a surface lacks, and those that it has and should not have."""
+    """Return the fields that a surface lacks, and those that it has but should not have."""
     look, is_wanted = SURFACES[surface]
     return look(fields) ^ {name for name, one in fields.items() if is_wanted(one)}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_every_surface_has_its_fields(surface):
-    """A surface has exactly the fields of which the table says so."""
+    """A surface has exactly the fields that the table gives it."""
     assert wrong(surface, FIELDS) == set()
 
 
 @pytest.mark.parametrize("surface", [one for one in SURFACES if one not in ("half", "embedding key")])
 def test_a_forgotten_field_is_noticed(surface):
-    """A field that stands in the table and in no surface is missed in each of them."""
+    """A field that is in the table and on no surface is reported as missing on each of them."""
     assert wrong(surface, {**FIELDS, "ghost": GHOST}) == {"ghost"}
 
 
 @pytest.mark.parametrize("name", ["steps", "negative"])
 def test_a_field_that_a_command_leaves_out_is_noticed(name, monkeypatch):
-    """A command without one of its fields is found."""
+    """A command that lacks one of its fields is reported."""
 
     @taking(tuple(one for one in CHANGEABLE if one != name))
     class Edit(Params):
@@ -193,7 +193,7 @@ def test_a_field_that_a_command_leaves_out_is_noticed(name, monkeypatch):
 
 
 def test_a_commands_own_parameters_come_first():
-    """Fields of the table stand behind those of the command itself, everywhere in the order of the table."""
+    """Fields of the table follow a command's own parameters, always in the order of the table."""
     order = list(FIELDS)
     for one in COMMANDS:
         infos = one.params_type.model_fields.items()
@@ -202,13 +202,13 @@ def test_a_commands_own_parameters_come_first():
 
 
 def test_the_engines_traits_are_of_its_fields():
-    """Whatever the engine knows of a field is of one that its request has, and that the bot has too."""
+    """Every trait in the engine belongs to a field of the request that the bot has too."""
     assert TRAITS.keys() <= set(PictureRequest.__struct_fields__)
     assert TRAITS.keys() <= {part for one in FIELDS.values() for part in one.becomes}
 
 
 def test_a_model_says_which_options_it_takes(monkeypatch):
-    """A setting that needs something of the model is refused by name where the model lacks it, and left alone where it is not given."""
+    """A setting that needs a feature of the model is refused by name if the model lacks it, and ignored if it is not given."""
     monkeypatch.setitem(TRAITS, "strength", msgspec.structs.replace(TRAITS["strength"], needs="clip"))
     assert "strength" in DEMO.options
     DEMO.check(asked(width=64, height=64))

@@ -1,4 +1,4 @@
-"""The kinds of parameters, and the wish that is made of them."""
+"""The kinds of parameters, and the params built from them."""
 
 import pytest
 from pydantic import ValidationError
@@ -7,12 +7,12 @@ from bot.commands import COMMANDS
 from bot.framework.params import Kind
 from bot.generation.fields import GenerationParams
 
-#: What is the same wherever it is asked for; all other names mean the object of their own command.
+#: Names with the same meaning in every command; all other names mean an object of their own command.
 SAME = {*GenerationParams.model_fields, "page", "job", "same", "here", "order", "tags", "folder"} - {"prompt"}
 
 
 def test_one_parameter_is_one_thing_everywhere():
-    """Settings of a picture, and whatever else means the same in several commands, have one description, range and set of other names."""
+    """Parameters with the same meaning in several commands have one description, range and set of aliases."""
     known = {}
     for one in COMMANDS:
         for param in one.params:
@@ -21,7 +21,7 @@ def test_one_parameter_is_one_thing_everywhere():
 
 
 def test_other_names_are_those_of_the_field():
-    """People who come from elsewhere find the flags that they know."""
+    """Users of other programs find the flags that they know."""
     imagine = COMMANDS[0]
     also = {name: param.name for param in imagine.params for name in param.also}
     assert also == {
@@ -35,19 +35,19 @@ def test_other_names_are_those_of_the_field():
 
 
 def test_a_wish_survives_the_store():
-    """A wish written as JSON and read again is the same wish."""
+    """Params written as JSON and read again are equal."""
     params = GenerationParams(prompt='a "red" circle\n', steps=4, guidance=0.1, size="16:9", model="demo")
     assert GenerationParams.model_validate_json(params.model_dump_json(exclude_none=True)) == params
 
 
 def test_a_wish_cannot_be_changed():
-    """A wish is a value: what was accepted stays what it was."""
+    """Params are immutable: accepted params never change."""
     with pytest.raises(ValidationError):
         GenerationParams(prompt="a").steps = 3
 
 
 def test_commands_need_no_more_than_words_or_an_id():
-    """No command that people type asks for more than one thing that cannot be left out."""
+    """No typed command has more than one required parameter."""
     for one in COMMANDS:
         if one.hidden:
             continue

@@ -1,4 +1,4 @@
-"""From a wish to a complete request."""
+"""From params to a complete request."""
 
 import pytest
 
@@ -16,25 +16,25 @@ from inference.models.registry import read_catalogue
 
 @pytest.fixture(scope="module")
 def model_info():
-    """The passport of the model that ships with Easel."""
+    """Return the model info of the model that ships with Easel."""
     return read_catalogue([], None, WEIGHTS)["demo"]
 
 
 def request_of(model_info, pictures=(), **params):
-    """Return the request of a wish with seed 7."""
+    """Return the request for params with seed 7."""
     want = GenerationParams(**{"prompt": "a red circle", **params})
     return resolve.request_of(want, resolve.reading_of(want, 7), model_info, 7, pictures)
 
 
 def test_what_is_left_out_is_the_model_s_own(model_info):
-    """Size, steps, guidance and scheduler of a wish that names none are what the model paints best with."""
+    """Missing size, steps, guidance and scheduler take the model's defaults."""
     usual, request = model_info.defaults, request_of(model_info)
     assert (request.width, request.height, request.steps) == (usual.width, usual.height, usual.steps)
     assert (request.guidance, request.scheduler, request.count, request.seed) == (usual.guidance, usual.scheduler, 1, 7)
 
 
 def test_what_is_given_is_taken(model_info):
-    """What a wish names is what the request says."""
+    """The request has the given values of its params."""
     request = request_of(model_info, steps=3, guidance=0, scheduler=" Euler ", size="128x64", count=2, negative="a (blue) square")
     assert (request.steps, request.guidance, request.scheduler, request.count) == (3, 0, "euler", 2)
     assert (request.width, request.height) == (128, 64)
@@ -42,14 +42,14 @@ def test_what_is_given_is_taken(model_info):
 
 
 def test_negatives_of_both_places_come_together(model_info):
-    """Negative words in the prompt and in their own parameter are one negative prompt."""
+    """Negative words in the prompt and in the negative parameter form one negative prompt."""
     request = request_of(model_info, prompt="a red circle (-a dog -a cat)", negative="fog")
     assert request.prompt.text == "a red circle"
     assert request.negative.text == "fog, a dog, a cat"
 
 
 def test_a_shape_becomes_a_size_of_the_model(model_info):
-    """A shape is painted with about the model's own number of pixels, in steps that it allows."""
+    """A shape becomes a size of about the model's own number of pixels, in multiples that it allows."""
     request, usual = request_of(model_info, size="16:9"), model_info.defaults
     assert request.width > request.height
     assert request.width % model_info.limits.multiple == 0
@@ -57,14 +57,14 @@ def test_a_shape_becomes_a_size_of_the_model(model_info):
 
 
 def test_a_source_gives_its_shape(model_info):
-    """Without a size the picture has the shape of the one that it starts from."""
+    """Without a size the picture has the shape of its source."""
     request = request_of(model_info, pictures=[(Role.INIT, Header("PNG", 300, 600))], strength=0.4)
     assert 1.6 < request.height / request.width < 2.4
     assert (request.strength, request.inputs) == (0.4, ())
 
 
 def test_alternatives_are_drawn_by_the_seed():
-    """The same seed draws the same words, and other seeds draw others."""
+    """The same seed draws the same alternatives, and other seeds draw others."""
     params = GenerationParams(prompt="a {red|green|blue|yellow} circle")
     drawn = {seed: resolve.reading_of(params, seed).chosen for seed in range(30)}
     assert drawn == {seed: resolve.reading_of(params, seed).chosen for seed in range(30)}
@@ -72,7 +72,7 @@ def test_alternatives_are_drawn_by_the_seed():
 
 
 def test_seeds_leave_room_for_every_picture():
-    """A drawn seed is one that all pictures of the request can count up from; a given one is kept."""
+    """A drawn seed leaves room to count up for all pictures of the request, and a given seed is kept."""
     assert all(resolve.seed_for(GenerationParams(prompt="a", count=16)) <= MAX_SEED - 16 for _ in range(100))
     assert resolve.seed_for(GenerationParams(prompt="a", seed=0)) == 0
 
@@ -95,7 +95,7 @@ def test_seeds_leave_room_for_every_picture():
     ],
 )
 def test_what_cannot_be_painted_is_said(model_info, params, sentence):
-    """A wish that cannot become a request is refused with what would be right."""
+    """Params that cannot become a request are refused with the valid values."""
     with pytest.raises((BadInput, InferenceError)) as refused:
         request_of(model_info, **params)
     assert sentence in tell(refused.value.problem)

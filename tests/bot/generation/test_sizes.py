@@ -13,7 +13,7 @@ sides = st.integers(1, 20_000)
 
 
 def model_info(side=512, multiple=8, smallest=256, largest=1024, most_pixels=None):
-    """Return a model's passport with the limits that matter here."""
+    """Return a model info with the limits that matter here."""
     return ModelInfo(
         name="m",
         family="sd1",
@@ -31,20 +31,20 @@ def model_info(side=512, multiple=8, smallest=256, largest=1024, most_pixels=Non
 
 @pytest.mark.parametrize("text", ["768x512", "768 × 512", " 768X512 ", "768*512"])
 def test_sizes_are_read(text):
-    """Width and height are read however people put the sign between them."""
+    """Width and height are parsed with any sign that users put between them."""
     assert read_size(text) == (768, 512)
 
 
 @pytest.mark.parametrize("text", ["", "768", "x512", "768x", "-1x5", "768x512x3", "768.5x512", "768xa", "9999999x1"])
 def test_other_texts_are_refused(text):
-    """What is no size is refused with an example of one."""
+    """A text that is no size is refused with an example."""
     with pytest.raises(BadInput) as caught:
         read_size(text)
     assert tell(caught.value.problem) == f"Write a size like 768x512; you wrote {text}."
 
 
 def test_shape_is_kept():
-    """A picture of any size gives the model's own amount of pixels in the picture's shape."""
+    """A picture of any size gives the model's own number of pixels in the picture's shape."""
     assert like(model_info(), 3000, 3000) == (512, 512)
     assert like(model_info(), 1600, 900) == (680, 384)
     assert like(model_info(), 9, 16) == (384, 680)
@@ -52,7 +52,7 @@ def test_shape_is_kept():
 
 @given(sides, sides, st.sampled_from([8, 16, 32, 64]), st.integers(1, 6))
 def test_every_size_is_allowed(width, height, multiple, factor):
-    """Whatever the picture, the size is one that the model allows."""
+    """Whatever the picture, the model allows the size."""
     model = model_info(side=128 * factor, multiple=multiple, smallest=64, largest=256 * factor)
     wide, high = like(model, width, height)
     limits = model.limits

@@ -62,7 +62,7 @@ ENGLISH = Sentences(SOURCE)
     ],
 )
 def test_facts_are_filled_in(key, facts, told):
-    """A sentence has its facts where they belong, and the words that fit them."""
+    """A sentence contains its facts, and the words that agree with them."""
     assert ENGLISH.tell(key, facts) == told
 
 
@@ -70,23 +70,23 @@ def test_facts_are_filled_in(key, facts, told):
     ("n", "told"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st"), (111, "111th")]
 )
 def test_places_are_counted_as_people_do(n, told):
-    """A place in a row has its ending, and the teens have theirs."""
+    """An ordinal number has the right ending, also for the teens."""
     assert ENGLISH.tell("place", {"n": n}) == told
 
 
 @pytest.mark.parametrize("key", ["greeting", "several", "kind", "left-out", "place"])
 def test_a_missing_fact_is_no_fault(key):
-    """A sentence without its facts is still a sentence: whoever reads it learns more than from an error about an error."""
+    """A sentence with missing facts is still shown, because it tells the user more than an error about an error."""
     assert ENGLISH.tell(key, {})
 
 
 def test_keys_are_those_of_messages():
-    """Comments and what is indented are no sentences."""
+    """Comments and indented lines are not keys."""
     assert ENGLISH.keys == {"plain", "greeting", "several", "kind", "left-out", "place", "braces", "long", "term", "broken"}
 
 
 @pytest.mark.parametrize("key", ["term", "broken"])
 def test_what_cannot_be_told_is_refused(key):
-    """What the catalogue may not use, and what is no Fluent, is not told as something else."""
+    """Syntax that the catalogue may not use, and text that is no Fluent, are refused and not misread."""
     with pytest.raises(ValueError, match="catalogue"):
         ENGLISH.tell(key, {})

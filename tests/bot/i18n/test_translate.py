@@ -1,4 +1,4 @@
-"""The catalogue of texts."""
+"""The English catalogue of texts."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 CATALOGUE = ROOT / "bot" / "i18n" / "locales" / "en.ftl"
 CODE = sorted(path for package in ("adapters", "bot", "inference") for path in (ROOT / package).rglob("*.py"))
 
-#: The web chat's templates ask for sentences too, each by its name, or by its beginning with something joined to it.
+#: The web chat's templates also request sentences, by full key or by a prefix with a variable part.
 PAGES = sorted((ROOT / "adapters" / "web" / "templates").glob("*.html"))
 SHOWN = {
     (re.escape(key) + (".+" if joined else ""), page.name)
@@ -39,11 +39,11 @@ INFERENCE_ERRORS = {kind.__name__ for kind in inference_errors.KINDS.values()}
 
 
 def asked_by(call: ast.Call, path: Path) -> list[str]:
-    """Return the keys that a call asks for, as patterns: an f-string asks for any that fits."""
+    """Return the keys that a call requests, as patterns: an f-string matches any key that fits."""
     called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    # In inference `text` makes a part of a PNG file, in the store a piece of SQL: sentences are none of their business.
+    # In inference `text` makes a chunk of a PNG file, in the store an SQL expression; neither requests sentences.
     is_mute = any(path.is_relative_to(ROOT / folder) for folder in ("inference", "bot/store"))
-    # What stands on a button is a key too.
+    # The label of a button is a key too.
     speaks = called in {"Problem", "button", *ERRORS} or (called == "text" and not is_mute)
     if called == "not_offered" and isinstance(call.args[0], ast.Constant):
         return [f"unknown-{call.args[0].value}"]
@@ -51,7 +51,7 @@ def asked_by(call: ast.Call, path: Path) -> list[str]:
 
 
 def patterns(argument: ast.expr) -> list[str]:
-    """Return the texts that an expression can be, as regular expressions; none where it cannot be told."""
+    """Return the possible texts of an expression as regular expressions; none if they are unknown."""
     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
         return [re.escape(argument.value)]
     if isinstance(argument, ast.IfExp):
@@ -69,21 +69,21 @@ def nodes():
 
 
 def test_every_key_has_a_sentence():
-    """Whatever the code raises or asks for can be said."""
+    """Every key that the code raises or requests has a sentence."""
     asked = {(key, path.name) for path, node in nodes() if isinstance(node, ast.Call) for key in asked_by(node, path)}
     assert len(asked) > 50
     assert not sorted(one for one in asked | SHOWN if not any(re.fullmatch(one[0], key) for key in keys()))
 
 
 def test_every_sentence_is_used():
-    """No sentence is left behind by code that has gone."""
+    """Every sentence is used by the code."""
     said = {node.value for _, node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     made = [key for path, node in nodes() if isinstance(node, ast.Call) for key in asked_by(node, path)] + [key for key, _ in SHOWN]
     assert not sorted(key for key in keys() - said if not any(re.fullmatch(pattern, key) for pattern in made))
 
 
 def test_keys_of_problems_begin_with_their_class():
-    """The first word of an error's key names its class, so that the other side of the process border can tell it."""
+    """The first word of an error's key names its class, so that the other process can raise the same class."""
     for path, node in nodes():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in INFERENCE_ERRORS:
             for key in asked_by(node, path):
@@ -91,14 +91,14 @@ def test_keys_of_problems_begin_with_their_class():
 
 
 def test_every_sentence_reads():
-    """The catalogue has no mistake: each sentence is read, once, and none is broken off."""
+    """The catalogue has no mistake: each sentence is parsed, exists once, and is complete."""
     body = FluentParser().parse(CATALOGUE.read_text(encoding="utf-8")).body
     assert not [entry.content for entry in body if isinstance(entry, ast_of_fluent.Junk)]
     assert sorted(entry.id.name for entry in body if isinstance(entry, ast_of_fluent.Message)) == sorted(keys())
 
 
 def test_sentences_are_plain():
-    """A sentence has no invisible marks, no exclamation and no apology."""
+    """A sentence has no invisible characters, no exclamation mark and no apology."""
     told = {key: text(key) for key in sorted(keys())}
     assert not {key: said for key, said in told.items() if not said.isprintable()}
     assert not {key: said for key, said in told.items() if re.search(r"!|\b(sorry|please|oops)\b", said, re.IGNORECASE)}
@@ -108,16 +108,16 @@ def test_sentences_are_plain():
     ("fact", "written"), [(5.0, "5"), (7.5, "7.5"), (1024, "1024"), (0.1 + 0.2, "0.3"), (2**32 - 1, "4294967295"), ("x", "x")]
 )
 def test_numbers_are_written_as_people_do(fact, written):
-    """A whole number has no decimals, none has thousands signs, and rounding errors do not show."""
+    """Whole numbers have no decimals, there are no thousands separators, and rounding errors do not show."""
     assert tell(Problem("config-least", {"key": "a", "ge": fact, "given": "b"})) == f"a must be at least {written}; it is b."
 
 
 def test_nearest_is_said_where_there_is_one():
-    """A sentence can leave out a fact that is empty."""
+    """A sentence can leave out an empty fact."""
     assert text("config-unknown", key="a", nearest="b") == "a is not a setting; did you mean b?"
     assert "did you mean" not in text("config-unknown", key="a", nearest="")
 
 
 def test_a_key_without_a_sentence_still_says_which():
-    """Should a sentence be missing, the person is told the key rather than nothing."""
+    """If a sentence is missing, the user sees its key instead of nothing."""
     assert translate.tell(Problem("no-such-key")) == "Something went wrong (no-such-key)."

@@ -1,4 +1,4 @@
-"""What the tests of jobs on their way share."""
+"""Shared fixtures of the tests of running jobs."""
 
 from tests.stores import database, store, url
 from tests.stores import usual_server as server

@@ -1,4 +1,4 @@
-"""Digests at work: each is told by one process, whatever happens to the others."""
+"""The digest task: each digest is posted by one process, whatever happens to the others."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.stores import user_of
 
 
 class Voice:
-    """A platform that remembers what it is to say, and says of each place what becomes of it."""
+    """A platform that records its posts, and returns a prepared outcome for each channel."""
 
     def __init__(self, **outcomes):
         self.said = []
@@ -23,7 +23,7 @@ class Voice:
         self.outcomes = outcomes
 
     async def post(self, address, reply, key):
-        """Take note of it."""
+        """Record a post."""
         await asyncio.sleep(0)
         self.said.append((address, reply.text, key))
         self.heard.set()
@@ -34,7 +34,7 @@ class Voice:
 
 
 async def with_news(store, *channels):
-    """Have something new in some places, all of which are to be told now."""
+    """Add a new item to the boards of some channels, whose digests are all due now."""
     ann = await user_of(store)
     for channel in channels:
         await shared(store, f"a red circle for {channel.channel}", ann, channel)
@@ -42,7 +42,7 @@ async def with_news(store, *channels):
 
 
 async def test_one_of_several_processes_tells(database):
-    """Three processes look at the same moment, again and again; every place is told once, with the key that its digest is known by."""
+    """If three processes look at the same moment, again and again, every channel gets one post, with the key of its digest."""
     channels = [MessageRef("telegram", f"-{number}") for number in range(5)]
     voice = Voice()
     async with Database(database.url) as second, Database(database.url) as third:
@@ -56,7 +56,7 @@ async def test_one_of_several_processes_tells(database):
 
 
 async def test_a_place_that_is_gone_is_told_no_more(store):
-    """Where the platform says that nobody can be told there it is switched off; where it says anything else it stays on."""
+    """If the platform reports that a channel is gone, its digest is switched off; after any other answer it stays on."""
     await with_news(store, GROUP, OTHER)
     await BoardDigests(store, Voice(chat7=Refused("closed"), chat8=Unknown("silence")), ["telegram"]).look()
     assert await store.digests.of(GROUP) is None
@@ -65,7 +65,7 @@ async def test_a_place_that_is_gone_is_told_no_more(store):
 
 
 async def test_it_tells_by_itself_and_a_failure_does_not_end_it(store, caplog):
-    """What breaks is noted, all others are told at once, and the next look comes."""
+    """An error in one digest is logged, all others are posted at once, and the next look follows."""
     await with_news(store, GROUP, OTHER)
     voice = Voice(chat7=ValueError())
     async with BoardDigests(store, voice, ["telegram"], every_seconds=0.01), asyncio.timeout(20):
@@ -83,7 +83,7 @@ async def test_it_tells_by_itself_and_a_failure_does_not_end_it(store, caplog):
 
 
 async def test_a_store_that_is_away_is_asked_again(store, monkeypatch, caplog):
-    """A look that fails altogether is followed by the next."""
+    """A look that fails as a whole is followed by the next look."""
     await with_news(store, GROUP)
     real, tries = store.digests.due, []
 
@@ -102,7 +102,7 @@ async def test_a_store_that_is_away_is_asked_again(store, monkeypatch, caplog):
 
 @pytest.mark.parametrize("lost", ["of", "looked_at", "news"])
 async def test_a_store_that_is_away_while_it_is_told_loses_no_week(store, monkeypatch, lost):
-    """What fails before anything is said leaves the digest due, and the next look tells the whole week."""
+    """An error before the post leaves the digest due, and the next look posts the whole week."""
     await with_news(store, GROUP)
     due = await store.digests.due(["telegram"])
     voice, owner = Voice(), store.settings if lost == "of" else store.boards
@@ -121,7 +121,7 @@ async def test_a_store_that_is_away_while_it_is_told_loses_no_week(store, monkey
 
 
 async def test_a_platform_that_hangs_holds_up_no_other(store, monkeypatch):
-    """While one platform says nothing the others tell theirs; it is given up waiting for, and told nothing twice."""
+    """While one platform hangs, the others get their digests; the hanging post times out and is not repeated."""
     web = MessageRef("web", "a browser")
     await with_news(store, GROUP, OTHER, web)
     voice, never = Voice(), asyncio.Event()
@@ -147,7 +147,7 @@ async def test_a_platform_that_hangs_holds_up_no_other(store, monkeypatch):
 
 
 async def test_platforms_that_do_not_run_here_are_left_to_others(store):
-    """A process takes only what it can say."""
+    """A process takes only digests of platforms that it serves."""
     await with_news(store, GROUP)
     voice = Voice()
     assert await BoardDigests(store, voice, ["web", "discord"]).look() == 0

@@ -1,4 +1,4 @@
-"""Delivery: whatever a platform answers, a result arrives, or its person can find out that it did not."""
+"""Delivery: whatever a platform answers, a result arrives, or its user can find out that it did not."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.stores import accepted, user_of
 
 
 class Moody(Told):
-    """A platform that answers what a test says, in turn, and keeps what it was given."""
+    """A platform that returns prepared answers in turn, and keeps the deliveries it received."""
 
     def __init__(self, *answers):
         super().__init__(self.look)
@@ -20,10 +20,10 @@ class Moody(Told):
         self.parcels = []
 
     async def look(self, _card, _address):
-        """Show progress to nobody."""
+        """Ignore progress."""
 
     async def deliver(self, outgoing):
-        """Answer what is next."""
+        """Return the next answer."""
         self.parcels.append(outgoing)
         answer = self.answers.pop(0) if self.answers else Sent("message 7")
         if isinstance(answer, Exception):
@@ -45,12 +45,12 @@ async def ended(store, job, state):
 
 @pytest.fixture
 async def job(store):
-    """Give a job that waits."""
+    """Return a waiting job."""
     return await accepted(store, await user_of(store))
 
 
 async def test_a_result_is_sent_once(store, job):
-    """One parcel with the finished card, and the platform's name for the message is kept."""
+    """A result is delivered once with the finished card, and the platform's message id is stored."""
     platform = Moody()
     async with dispatching(store, Script(), platform):
         assert (await ended(store, job, SENT)).message == "message 7"
@@ -59,7 +59,7 @@ async def test_a_result_is_sent_once(store, job):
 
 
 async def test_a_platform_that_says_later_is_asked_later(store, job):
-    """The same parcel comes again after the pause that the platform named; it is sure not to have arrived unless it said otherwise."""
+    """The same delivery is retried after the platform's pause, marked as surely not arrived unless the platform was unsure."""
     platform = Moody(Later("busy", 0.01), Later("torn", 0.01, unsure=True))
     async with dispatching(store, Script(), platform):
         await ended(store, job, SENT)
@@ -68,9 +68,9 @@ async def test_a_platform_that_says_later_is_asked_later(store, job):
 
 
 async def test_a_platform_that_breaks_is_asked_again(store, job, monkeypatch):
-    """An adapter that raises, or says nothing for too long, may have shown the result: the next attempt is told so."""
+    """After an adapter raises or hangs, it may have shown the result, and the next attempt is marked as unsure."""
     monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
-    # Longer than an attempt takes that is not silent, however busy the machine.
+    # Longer than any attempt that does not hang takes, even on a busy machine.
     monkeypatch.setattr(module, "SILENCE_SECONDS", 3.0)
     platform = Moody(ZeroDivisionError(), asyncio.Event())
     async with dispatching(store, Script(), platform):
@@ -80,7 +80,7 @@ async def test_a_platform_that_breaks_is_asked_again(store, job, monkeypatch):
 
 @pytest.mark.parametrize(("answer", "state"), [(Unknown("timeout"), UNKNOWN), (Refused("gone"), GAVE_UP)])
 async def test_what_cannot_be_sent_is_not_sent_twice(store, job, answer, state):
-    """A result that may have arrived, or never will, waits for its person; asked for, it is sent once more."""
+    """A result that may have arrived, or was given up, waits for its user, and is sent once more on request."""
     platform = Moody(answer)
     async with dispatching(store, Script(), platform) as dispatcher:
         assert (await ended(store, job, state)).reason == answer.reason
@@ -91,7 +91,7 @@ async def test_what_cannot_be_sent_is_not_sent_twice(store, job, answer, state):
 
 
 async def test_nobody_waits_for_a_day(store, job, monkeypatch):
-    """What cannot be sent for long is given up; the pictures stay in the history."""
+    """A delivery that keeps failing is given up, and the pictures stay in the history."""
     monkeypatch.setattr(module, "_GIVE_UP", module.timedelta())
     async with dispatching(store, Script(), Moody(Later("busy"))):
         await ended(store, job, GAVE_UP)
@@ -99,7 +99,7 @@ async def test_nobody_waits_for_a_day(store, job, monkeypatch):
 
 
 async def test_a_platform_that_is_not_served_waits(store, job):
-    """A process that does not run a platform paints its jobs and leaves them in the outbox."""
+    """A process that does not serve a platform runs its jobs and leaves the results in the outbox."""
     platform = Moody()
     async with dispatching(store, Script(), platform, platforms=["other"]):
         await ended(store, job, TODO)
@@ -108,7 +108,7 @@ async def test_a_platform_that_is_not_served_waits(store, job):
 
 
 async def test_a_slow_platform_is_waited_for_at_the_end(store, job):
-    """Told to stop, the bot lets what is being sent arrive."""
+    """On shutdown, a delivery in progress is finished."""
     slow = asyncio.Event()
     platform = Moody(slow)
     async with dispatching(store, Script(), platform):
@@ -118,7 +118,7 @@ async def test_a_slow_platform_is_waited_for_at_the_end(store, job):
 
 
 async def test_running_jobs_end_before_the_bot_does(store):
-    """Told to stop, nothing new begins, what is being painted is finished and delivered, and the rest waits for the next start."""
+    """On shutdown no new job begins, the running job is finished and delivered, and the rest waits for the next start."""
     ann, held = await user_of(store), asyncio.Event()
     first, second = [await accepted(store, ann, words) for words in ("slow", "b")]
     script, platform = Script(slow=[(held, *PAINTED)]), Moody()

@@ -1,4 +1,4 @@
-"""The dispatcher, with a real store and an engine that does what the test says: the real one dies on nobody's demand."""
+"""The dispatcher, with a real store and a scripted engine, because the real engine does not fail on demand."""
 
 import asyncio
 import dataclasses
@@ -26,7 +26,7 @@ from tests.stores import accepted, init, new_job, png, run_out, user_of
 
 @pytest.fixture
 def wall():
-    """Give an empty wall."""
+    """Return an empty wall."""
     return Wall()
 
 
@@ -40,7 +40,7 @@ async def until_state(store, job, state):
 
 
 async def take_over(store, job):
-    """Have another runner begin the next attempt, as if the lease had run out, and return the job."""
+    """Let another process begin the next attempt, as after an expired lease, and return the job."""
     async with store.database.write() as session:
         begun = {"runner": "another", "attempt": JobRow.attempt + 1, "lease": now() + LEASE}
         await session.execute(update(JobRow).where(JobRow.id == job.id).values(begun))
@@ -53,7 +53,7 @@ async def state_of(store, job):
 
 
 async def test_a_job_is_painted_and_shown(store, wall):
-    """Its cards come in order, the result last; its pictures are rows and files."""
+    """The cards of a job come in order with the result last, and its pictures are rows and files."""
     ann = await user_of(store)
     job = await accepted(store, ann)
     async with dispatching(store, Script(**{"a red circle": [(*PAINTED[:2], picture(1, "blue"), *PAINTED[2:])]}), wall):
@@ -71,7 +71,7 @@ async def test_a_job_is_painted_and_shown(store, wall):
 
 
 async def test_progress_is_kept_while_it_lasts(store, wall):
-    """How far a job is can be asked while it is painted, with the latest preview, and no more afterwards."""
+    """The progress of a running job can be queried, with the latest preview, and is gone after the end."""
     held = asyncio.Event()
     script = Script(**{"a red circle": [(Step(1, 4, b"preview"), Step(2, 4), held, *PAINTED)]})
     job = await accepted(store, await user_of(store))
@@ -87,7 +87,7 @@ async def test_progress_is_kept_while_it_lasts(store, wall):
 
 
 async def test_the_source_is_given_to_the_engine(store, wall):
-    """A job that starts from a picture gives the engine its bytes; where they are gone, the person is told."""
+    """A job with a source passes its bytes to the engine; if the file is gone, the user is told."""
     seen = []
 
     class Looking(Script):
@@ -106,7 +106,7 @@ async def test_the_source_is_given_to_the_engine(store, wall):
 
 
 async def test_so_many_at_a_time(store, wall):
-    """No more requests are in the engine than it is given, and every one of them gets there in its turn."""
+    """The engine never has more requests than allowed, and every request gets its turn."""
     held = asyncio.Event()
     ann = await user_of(store)
     jobs = [await accepted(store, ann, words) for words in "abcde"]
@@ -123,7 +123,7 @@ async def test_so_many_at_a_time(store, wall):
 
 
 async def test_work_that_is_announced_is_taken_at_once(store, wall):
-    """Nobody waits for the next look into the store: waking is enough."""
+    """Waking the dispatcher starts a new job without waiting for the next poll."""
     async with dispatching(store, Script(), wall, poll_seconds=3600) as dispatcher:
         await asyncio.sleep(0.05)
         job = await accepted(store, await user_of(store))
@@ -132,7 +132,7 @@ async def test_work_that_is_announced_is_taken_at_once(store, wall):
 
 
 async def test_cancelling_here_stops_the_engine(store, wall):
-    """A cancelled job is stopped at once, its last card says so, and its neighbour goes on."""
+    """A cancelled job is stopped at once, its last card shows that, and other jobs continue."""
     held = asyncio.Event()
     ann = await user_of(store)
     job, other = await accepted(store, ann, "endless"), await accepted(store, ann, "b")
@@ -150,7 +150,7 @@ async def test_cancelling_here_stops_the_engine(store, wall):
 
 
 async def test_cancelling_elsewhere_stops_the_engine(store, wall):
-    """What another process cancelled stops with the next beat, and is shown as cancelled."""
+    """A job cancelled by another process stops at the next heartbeat, and is shown as cancelled."""
     held = asyncio.Event()
     job = await accepted(store, await user_of(store), "endless")
     script = Script(endless=[(held,)])
@@ -162,7 +162,7 @@ async def test_cancelling_elsewhere_stops_the_engine(store, wall):
 
 
 async def test_what_was_taken_over_is_let_go(store, wall):
-    """A job that another runner has now is stopped here and left to it."""
+    """A job taken over by another process is stopped here and left to that process."""
     held = asyncio.Event()
     job = await accepted(store, await user_of(store), "endless")
     script = Script(endless=[(held,)])
@@ -175,7 +175,7 @@ async def test_what_was_taken_over_is_let_go(store, wall):
 
 
 async def test_a_dead_worker_is_tried_again(store, wall):
-    """The worker dies, which counts twice, and the next attempt succeeds; nothing of the first one is left."""
+    """After its worker dies, which counts as two tries, a job succeeds in the next attempt, and nothing of the first attempt remains."""
     job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(Step(1, 2), picture(0, "green"), DIED), PAINTED]})
     async with dispatching(store, script, wall):
@@ -187,7 +187,7 @@ async def test_a_dead_worker_is_tried_again(store, wall):
 
 
 async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
-    """Each death counts twice, so after two it is over, and the person is told why."""
+    """Each death of a worker counts as two tries, so after two deaths the job fails, and the user gets the reason."""
     job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(DIED,)]})
     async with dispatching(store, script, wall):
@@ -198,7 +198,7 @@ async def test_a_job_that_keeps_ending_its_worker_fails(store, wall):
 
 
 async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
-    """What took the whole process down three times is not begun a fourth time."""
+    """A job that took down the whole process three times is not begun a fourth time."""
     job = await accepted(store, await user_of(store))
     for _ in range(MOST_ATTEMPTS):
         await store.attempts.claim("dead")
@@ -222,7 +222,7 @@ async def test_a_job_that_keeps_ending_its_bot_fails(store, wall):
     ids=["memory", "model gone", "defect", "silence", "no picture"],
 )
 async def test_other_failures_are_told_at_once(store, wall, play, key):
-    """What trying again cannot mend fails once, in a sentence; its neighbours are painted."""
+    """A failure that a retry cannot fix ends the job at once with a sentence, and other jobs finish."""
     ann = await user_of(store)
     job, other = await accepted(store, ann, "bad"), await accepted(store, ann, "good")
     script = Script(bad=[play])
@@ -236,7 +236,7 @@ async def test_other_failures_are_told_at_once(store, wall, play, key):
 
 
 async def test_leaving_gives_running_jobs_back(store, wall):
-    """A bot that stops leaves its jobs in line, uncounted and in their old order; the next one paints them."""
+    """A process that shuts down requeues its jobs without counting the try and in their old order, and the next process runs them."""
     held = asyncio.Event()
     ann = await user_of(store)
     jobs = [await accepted(store, ann, words) for words in "abc"]
@@ -255,7 +255,7 @@ async def test_leaving_gives_running_jobs_back(store, wall):
 
 
 async def test_jobs_of_the_dead_are_painted_at_once(store, wall):
-    """A bot that starts again after a crash does not wait for the leases of its former self."""
+    """After a crash, a restarted process does not wait for the leases of its former self."""
     code = "from bot.core.process_id import runner_name; print(runner_name())"
     gone = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=True)
     (job,) = await store.jobs.accept([new_job(await user_of(store))], gone.stdout.strip())
@@ -265,7 +265,7 @@ async def test_jobs_of_the_dead_are_painted_at_once(store, wall):
 
 
 def test_runners_know_their_dead():
-    """A runner is gone when its process is; of itself, of other computers and of what is no runner nobody says so."""
+    """A process id is known as dead only if its process on this computer has ended; invalid ids are not."""
     name = runner_name()
     host, pid, began, chance = name.split("/")
     assert not is_gone(name)
@@ -276,7 +276,7 @@ def test_runners_know_their_dead():
 
 
 async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
-    """Whatever showing raises, the job is painted and so is the next one."""
+    """Whatever an adapter raises, the job and the next job finish."""
     ended = asyncio.Event()
     last = []
 
@@ -294,7 +294,7 @@ async def test_a_platform_that_breaks_costs_nobody_a_picture(store):
 
 
 async def test_the_result_waits_for_no_progress(store):
-    """While a slow platform still shows the first step, the job is already done in the store; older cards are dropped."""
+    """While a slow platform still shows the first step, the job is already done in the store, and older cards are dropped."""
     begun, slow, shown = asyncio.Event(), asyncio.Event(), []
 
     async def show(card, _address):
@@ -313,7 +313,7 @@ async def test_the_result_waits_for_no_progress(store):
 
 
 async def test_a_late_look_never_hides_the_result(store, wall):
-    """However showing again and finishing meet, the last card is the result."""
+    """However a repeated view and the end of a job overlap, the last card is the result."""
     held = asyncio.Event()
     job = await accepted(store, await user_of(store))
     script = Script(**{"a red circle": [(Step(1, 2), held, *PAINTED)]})
@@ -330,14 +330,14 @@ async def test_a_late_look_never_hides_the_result(store, wall):
 
 
 class Flaky(Attempts):
-    """Attempts whose store is away now and then, as a database that restarts."""
+    """A job store that fails now and then, like a database that restarts."""
 
     def __init__(self, store, **away):
         super().__init__(store.database, store.policy)
         self.away = away
 
     def fail(self, name):
-        """Count how often something is still to go wrong."""
+        """Set how many more calls fail."""
         if self.away.get(name, 0):
             self.away[name] -= 1
             raise OperationalError("", {}, ConnectionError())
@@ -353,12 +353,12 @@ for name in ("claim", "beat", "finish", "again", "leave"):
 
 
 def flaky(store, **away):
-    """Return a store whose jobs are away so often."""
+    """Return a store whose job methods fail this many times."""
     return dataclasses.replace(store, attempts=Flaky(store, **away))
 
 
 async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
-    """Claims, beats and results that fail for a moment are made again, and no picture is lost."""
+    """Claims, heartbeats and results that fail for a moment are retried, and no picture is lost."""
     monkeypatch.setattr(module, "_PAUSES", (0.01,) * 4)
     held = asyncio.Event()
     job = await accepted(store, await user_of(store))
@@ -374,7 +374,7 @@ async def test_a_store_that_is_away_ends_nothing(store, wall, monkeypatch):
 
 
 async def test_a_store_that_stays_away_costs_one_repeat(store, wall, monkeypatch):
-    """Where a result cannot be kept at all, the lease runs out and the job is painted again."""
+    """If a result cannot be stored at all, the lease expires and the job runs again."""
     monkeypatch.setattr(module, "_PAUSES", ())
     script = Script()
     job = await accepted(store, await user_of(store))
@@ -386,7 +386,7 @@ async def test_a_store_that_stays_away_costs_one_repeat(store, wall, monkeypatch
 
 
 async def test_who_paints_one_job_can_stop(store, wall):
-    """A task that waits for its own job and is cancelled stops the engine, and the job is free for others at once."""
+    """If a task that runs its own job is cancelled, the engine stops, and other processes can take the job at once."""
     script = Script(endless=[(asyncio.Event(),)])
     async with dispatching(store, script, wall, platforms=[], most=0) as dispatcher:
         (job,) = await store.jobs.accept([new_job(await user_of(store), "endless")], dispatcher.runner)
@@ -406,7 +406,7 @@ async def test_who_paints_one_job_can_stop(store, wall):
 
 
 async def test_notes_do_not_disturb(store, wall):
-    """What the engine only mentions ends nothing."""
+    """Notes from the engine do not end a job."""
     script = Script(**{"a red circle": [(Note(Problem("memory-smaller", {"width": 8, "height": 8, "asked": "9 x 9"})), *PAINTED)]})
     job = await accepted(store, await user_of(store))
     async with dispatching(store, script, wall):
@@ -414,7 +414,7 @@ async def test_notes_do_not_disturb(store, wall):
 
 
 async def test_a_job_that_is_gone_is_no_trouble(store, wall):
-    """Showing what is not there shows nothing."""
+    """Showing a job that does not exist shows nothing."""
     async with dispatching(store, Script(), wall) as dispatcher:
         await dispatcher.show("nothing")
     assert wall.cards == []

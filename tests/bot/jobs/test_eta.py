@@ -1,4 +1,4 @@
-"""Forecasts: who goes before whom and how long that takes, against the turns themselves."""
+"""ETAs: the number of jobs ahead and their time, compared with the fair queue itself."""
 
 import heapq
 
@@ -19,7 +19,7 @@ people = st.lists(
 
 
 def served_before(stands, user, channel):
-    """Return how many jobs the turns take before somebody's job at a place of their own line."""
+    """Return how many jobs the fair queue serves before a user's job at a position of their own queue."""
     heap = [(one.tag, one.since, one, 0) for one in stands]
     heapq.heapify(heap)
     count = 0
@@ -35,7 +35,7 @@ def served_before(stands, user, channel):
 
 @given(people, st.data())
 def test_the_place_in_line_is_the_one_that_turns_give(drawn, data):
-    """With jobs that cost each person the same, as many go before as are told, exactly."""
+    """If every job costs the same, the number of jobs ahead is exact."""
     stands = [
         UserBacklog(str(number), float(tag), number, weight, jobs, jobs * cost) for number, (tag, weight, jobs, cost) in enumerate(drawn)
     ]
@@ -47,7 +47,7 @@ def test_the_place_in_line_is_the_one_that_turns_give(drawn, data):
 
 
 def test_time_is_shared_by_devices():
-    """What is in work, what goes before and the job itself, over as many devices as there are."""
+    """The time is that of the running jobs, the jobs ahead and the job itself, divided by the number of devices."""
     stands = [UserBacklog("ann", 0.0, 1, 1.0, 2, 8.0), UserBacklog("bob", 5.0, 2, 1.0, 1, 4.0)]
     assert forecast(stands, "bob", (0, 0.0), 4.0, 6.0, 1).seconds == 6.0 + 8.0 + 4.0
     assert forecast(stands, "bob", (0, 0.0), 4.0, 6.0, 2).seconds == (6.0 + 8.0) / 2 + 4.0
@@ -55,13 +55,13 @@ def test_time_is_shared_by_devices():
 
 
 def test_who_has_just_come_is_behind_the_first():
-    """Somebody whom the last look did not see yet is told of those who stand at the clock, and not of all others."""
+    """A user who is missing from the last snapshot is placed behind the users at the virtual time, not behind all."""
     stands = [UserBacklog(name, tag, number, 1.0, 5, 20.0) for number, (name, tag) in enumerate((("ann", 3.0), ("bob", 3.0), ("eve", 9.0)))]
     assert forecast(stands, "zoe", (0, 0.0), 4.0, 0.0, 1).ahead == 2
 
 
 def test_what_is_in_work_is_about_to_end():
-    """Work that has had its time is not over yet, and work that began now has all of it before it."""
+    """A running job that has used up its estimate is not over yet, and a job that began now has all of it ahead."""
     assert busy_seconds([(10.0, 0.0)], 1) == 10.0
     assert busy_seconds([(10.0, 4.0)], 1) == 6.0
     assert busy_seconds([(10.0, 100.0)], 1) == 1.0
@@ -70,7 +70,7 @@ def test_what_is_in_work_is_about_to_end():
 
 
 async def test_a_look_sees_what_has_changed(store):
-    """After a change the next card is right, however many were made from the look before."""
+    """After a change the next card has a new ETA, even if many cards were made from the snapshot before."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     sight = EtaService(store)
     await accepted(store, ann)
@@ -82,7 +82,7 @@ async def test_a_look_sees_what_has_changed(store):
 
 
 async def test_a_promise_is_compared_with_what_came(store):
-    """The first forecast of a job that was painted counts, once; of one that was not it does not."""
+    """The first ETA of a finished job counts in the statistics, once; that of any other job does not."""
     sight = EtaService(store)
     jobs = await store.jobs.accept([new_job(await user_of(store), words) for words in "ab"])
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Lines of the log about a job say which job and whose it is, from painting to delivery, and no other lines do."""
+"""Log lines about a job name the job and its user, from generation to delivery, and no other lines do."""
 
 import asyncio
 import logging
@@ -12,24 +12,24 @@ from tests.stores import accepted, user_of
 
 
 class Heard(logging.Handler):
-    """Remembers each line with what it is about."""
+    """Records each log line with its context."""
 
     def __init__(self):
         super().__init__()
         self.lines = []
 
     def emit(self, record):
-        """Take a line."""
+        """Record a line."""
         self.lines.append((record.getMessage().split()[0], dict(LOG_CONTEXT.get())))
 
     def of(self, event):
-        """Return what the lines of an event are about."""
+        """Return the contexts of an event's lines."""
         return [about for name, about in self.lines if name == event]
 
 
 @pytest.fixture
 def heard():
-    """Hear all lines, of every level."""
+    """Record all lines, of every level."""
     handler, logger = Heard(), logging.getLogger("easel")
     logger.addHandler(handler)
     before = logger.level
@@ -40,16 +40,16 @@ def heard():
 
 
 class Closed(Wall):
-    """A platform that takes nothing."""
+    """A platform that refuses everything."""
 
     async def deliver(self, outgoing):
-        """Refuse."""
+        """Refuse the delivery."""
         await super().deliver(outgoing)
         return Refused("gone")
 
 
 async def test_lines_about_a_job_name_it_and_its_person(store, heard):
-    """A job that is tried again, fails, and cannot be delivered is named with its person in each line; two at once are not mixed up."""
+    """Each line about a job that is retried, fails, and cannot be delivered names it and its user; two concurrent jobs are not mixed up."""
     people = {name: await user_of(store, name) for name in ("ann", "bob")}
     script = Script(**{"a red circle": [(DIED,), (RuntimeError("broken"),)], "a blue boat": [(DIED,), PAINTED]})
     wall = Closed()
@@ -68,7 +68,7 @@ async def test_lines_about_a_job_name_it_and_its_person(store, heard):
 
 
 async def test_other_lines_are_about_nobody(store, heard, monkeypatch):
-    """What is not about a job names none, also while one is being painted."""
+    """A line that is not about a job names none, also while a job is running."""
     held = asyncio.Event()
     async with dispatching(store, Script(**{"a red circle": [(held, *PAINTED)]}), Wall()) as dispatcher:
         await accepted(store, await user_of(store))

@@ -1,4 +1,4 @@
-"""From an accepted job to its pictures with the real engine and the model that ships with Easel."""
+"""From an accepted job to its pictures, with the real engine and the model that ships with Easel."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.stores import accepted, blank, request_of, user_of
 
 
 async def test_the_engine_paints_what_was_accepted(tmp_path):
-    """Two jobs are painted beside a third that is cancelled in the middle, though the worker is killed on the way."""
+    """Two jobs finish beside a third that is cancelled half way, although the worker is killed in between."""
     changed, cards = asyncio.Event(), {}
 
     async def show(card, _address):

@@ -1,4 +1,4 @@
-"""Again with the same seed, with the real engine: the same to the last bit, or what has changed since."""
+"""Repeats with the same seed on the real engine: identical to the last bit, or with a list of what has changed."""
 
 import asyncio
 import random
@@ -27,12 +27,12 @@ from tests.dispatching import Told
 from tests.stores import ALL
 from tests.talk import PLATFORM, Chat
 
-#: Fifty pictures in so many requests.
+#: Fifty pictures in this many requests.
 COUNTS = [1] * 24 + [2] * 9 + [4] * 2 if ALL else [1] * 7 + [2] * 3 + [4]
 
 
 class Shop:
-    """A conversation with a bot that paints, until it is closed; another one may be opened over the same store."""
+    """A chat with a bot with an engine, until it is closed; another can then be opened on the same store."""
 
     def __init__(self, store, engine):
         self._cards, self._changed = {}, asyncio.Event()
@@ -45,7 +45,7 @@ class Shop:
         self._changed.set()
 
     async def painted(self, *lines):
-        """Say lines, one after the other without waiting, and return the last cards of their jobs when all of them are painted."""
+        """Send lines without waiting in between, and return the last cards of their jobs when all have ended."""
         jobs = [job for line in lines for job in (await self.talk.say(line)).jobs]
         while not all(job in self._cards and not self._cards[job].is_open for job in jobs):
             self._changed.clear()
@@ -55,7 +55,7 @@ class Shop:
 
 @pytest.fixture
 async def store(tmp_path):
-    """A store."""
+    """Return a store."""
     async with Database(f"sqlite+aiosqlite:///{tmp_path}/easel.db") as database:
         async with database.connect() as connection:
             await connection.run_sync(Base.metadata.create_all)
@@ -64,7 +64,7 @@ async def store(tmp_path):
 
 @pytest.fixture
 def shop(store, tmp_path):
-    """Return a function that opens a shop with a worker process of its own."""
+    """Return a function that opens a shop with its own worker process."""
 
     @asynccontextmanager
     async def opened(*entries):
@@ -78,7 +78,7 @@ def shop(store, tmp_path):
 
 
 def mixture(sources):
-    """Return the lines of fifty pictures of mixed settings; a third of them start from a picture."""
+    """Return the lines of fifty pictures with mixed settings, a third of them image to image."""
     chance, model_info = random.Random(7), read_catalogue([], None, WEIGHTS)["demo"]
     lines = []
     for number, count in enumerate(COUNTS):
@@ -92,7 +92,7 @@ def mixture(sources):
 
 
 async def test_fifty_pictures_again_after_a_restart_are_identical(shop, store):
-    """Pictures of mixed settings, painted again by another process beside other neighbours, are the same files to the last bit."""
+    """Pictures with mixed settings, repeated by another process beside other requests, are identical files to the last bit."""
     async with shop() as one:
         begun = await one.painted("a red circle --seed 1 --steps 4", "a blue star --seed 2 --steps 4 --size 96x128")
         first = await one.painted(*mixture([card.pictures[0].id for card in begun]))
@@ -113,7 +113,7 @@ async def test_fifty_pictures_again_after_a_restart_are_identical(shop, store):
 
 
 async def test_a_changed_model_file_is_named(shop, store, tmp_path):
-    """Where a weights file of a model was changed, the repeat is not the same and says which file it was; pictures tell its hash."""
+    """If a weights file of a model was changed, the repeat is not identical and names that file; pictures show the model's hash."""
     folder = tmp_path / "mine"
     shutil.copytree(WEIGHTS, folder)
     model = ModelEntry(name="mine", source=str(folder))

@@ -1,4 +1,4 @@
-"""Keeping: what is too old or too much goes, and nothing that somebody needs."""
+"""Retention: files that are too old or too many are deleted, and no file that is still needed."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ _GIB = 2**30
 
 
 async def kept(store, colour, *, days=0.0, bytes=70, words="a red circle"):
-    """Return a picture that was painted so many days ago, its files on the disk as old as it is."""
+    """Return a picture generated this many days ago, with files of that age on disk."""
     file, thumbnail = await store.files.put(png(colour)), await store.files.put(png(f"light{colour}"))
     (picture,) = await done(store, await user_of(store), words, [painted(file=file, thumbnail=thumbnail)])
     async with store.database.write() as session:
@@ -29,7 +29,7 @@ async def kept(store, colour, *, days=0.0, bytes=70, words="a red circle"):
 
 
 def aged(store, key, days):
-    """Make a file older."""
+    """Set the age of a file."""
     os.utime(store.files._path(key), (time.time() - days * 86400,) * 2)
 
 
@@ -50,7 +50,7 @@ async def test_nothing_goes_where_nothing_was_said(store):
 
 
 async def test_pictures_go_when_their_days_are_over(store):
-    """What is older than the days goes with its files; what is younger stays, and the job of both too."""
+    """Pictures older than the limit are deleted with their files; younger pictures stay, and so does the job of both."""
     old, young = await kept(store, "blue", days=31), await kept(store, "green", days=29)
 
     swept = await Retention(store, Limits(days=30)).sweep()
@@ -62,7 +62,7 @@ async def test_pictures_go_when_their_days_are_over(store):
 
 
 async def test_the_oldest_go_when_there_are_too_many(store):
-    """Beyond the GiB the oldest go, and no more than needed."""
+    """Above the limit of GiB the oldest pictures are deleted, and no more than needed."""
     pictures = [await kept(store, colour, days=days, bytes=_GIB) for days, colour in ((3, "blue"), (2, "green"), (1, "grey"))]
 
     await Retention(store, Limits(gib=2.0)).sweep()
@@ -71,7 +71,7 @@ async def test_the_oldest_go_when_there_are_too_many(store):
 
 
 async def test_many_go_in_batches(store):
-    """More than one batch goes in one round."""
+    """One round deletes more than one batch."""
     user = await user_of(store)
     for number in range(3):
         await done(store, user, f"picture {number}", [painted(index) for index in range(80)])
@@ -82,7 +82,7 @@ async def test_many_go_in_batches(store):
 
 
 async def test_files_that_nobody_needs_go(store):
-    """What an attempt left behind a day ago goes, half written or whole; what was put just now stays, and so does what is needed."""
+    """Files that an attempt left a day ago, partial or whole, are deleted; new files and needed files stay."""
     picture = await kept(store, "blue", days=10)
     left, new, source = [await store.files.put(png(colour)) for colour in ("green", "grey", "pink")]
     await accepted(store, await user_of(store), inputs=init(source))
@@ -102,7 +102,7 @@ async def test_files_that_nobody_needs_go(store):
 
 
 async def test_a_picture_that_is_painted_again_stays(store, monkeypatch):
-    """A forgotten file whose very content is put again while it is being removed is there afterwards."""
+    """If an orphaned file's content is stored again while the file is being deleted, the file exists afterwards."""
     data = png("green")
     key = await store.files.put(data)
     aged(store, key, 2)
@@ -111,7 +111,7 @@ async def test_a_picture_that_is_painted_again_stays(store, monkeypatch):
     def looks(path):
         seen = looked(path)
         if not path.endswith(".gone"):
-            # Between the look and the removal: the worst moment there is.
+            # Between the check and the deletion, which is the worst moment.
             store.files._write(key, data)
         return seen
 
@@ -123,7 +123,7 @@ async def test_a_picture_that_is_painted_again_stays(store, monkeypatch):
 
 
 async def test_sweeping_and_painting_at_once_loses_nothing(store):
-    """Whoever puts a picture finds it there, however often old files of the same content are swept meanwhile."""
+    """A stored picture is always found, however often old files of the same content are deleted at the same time."""
     data = png("green")
     key = await store.files.put(data)
     lost = 0
@@ -139,7 +139,7 @@ async def test_sweeping_and_painting_at_once_loses_nothing(store):
 
 
 async def test_old_sources_go_too(store):
-    """A picture that somebody brought is kept no longer than one that was painted; one that a younger job starts from stays."""
+    """A source picture is kept no longer than a generated picture, but stays while a younger job uses it."""
     user = await user_of(store)
     old, used = await store.files.put(png("green")), await store.files.put(png("grey"))
     for source in (old, used):
@@ -155,7 +155,7 @@ async def test_old_sources_go_too(store):
 
 
 async def test_old_letters_go(store):
-    """A letter that was acted on more than a week ago is forgotten; one that still waits never is."""
+    """An update handled more than a week ago is deleted; an open update never is."""
     await store.inbox.take("telegram", [("1", b"a"), ("2", b"b"), ("3", b"c")])
     for number in ("1", "2"):
         await store.inbox.done("telegram", number)
@@ -170,7 +170,7 @@ async def test_old_letters_go(store):
 
 
 async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypatch, caplog):
-    """The first round comes by itself; a store that is away then is asked again later."""
+    """The first round starts on its own, and if the store is away then, a later round follows."""
     rounds = asyncio.Queue()
     real = store.inbox.sweep
 
@@ -182,6 +182,6 @@ async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypa
 
     monkeypatch.setattr(store.inbox, "sweep", sweep)
     async with Retention(store, Limits(), first_seconds=0.0, every_seconds=0.01), asyncio.timeout(20):
-        while rounds.qsize() < 2:  # noqa: ASYNC110  # rounds announce themselves to nobody
+        while rounds.qsize() < 2:  # noqa: ASYNC110  # a round sends no event
             await asyncio.sleep(0.01)
     assert "keeping.failed reason=ConnectionError" in caplog.text

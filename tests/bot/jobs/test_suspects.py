@@ -1,4 +1,4 @@
-"""A job that ends its worker, and those that were there when it did."""
+"""A job that kills its worker, and the jobs that ran beside it."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.stores import accepted, user_of
 
 
 class OneWorker(Script):
-    """An engine with one worker, which dies of `poison`, with everything that it has; the first time when it has four."""
+    """An engine with one worker, which `poison` kills with all its requests; the first time when it has four."""
 
     def __init__(self):
         super().__init__()
@@ -18,7 +18,7 @@ class OneWorker(Script):
         self.now = set()
 
     async def run(self, request):
-        """Paint, unless the worker dies first."""
+        """Run a request, unless the worker dies first."""
         words, death = request.prompt.text, self.death
         self.begun.append(words)
         self.now.add(words)
@@ -45,7 +45,7 @@ class OneWorker(Script):
 
 
 async def test_a_job_that_ends_its_worker_fails_alone(store):
-    """Who was painted beside it is painted again, one at a time, and every one of them gets there."""
+    """Jobs that ran beside the killer are retried one at a time, and all of them finish."""
     ann = await user_of(store)
     poison, *others = [await accepted(store, ann, words) for words in ("poison", "a", "b", "c")]
     engine, wall = OneWorker(), Wall()

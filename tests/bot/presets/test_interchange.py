@@ -1,4 +1,4 @@
-"""Presets as files: every format comes back as it went out, as far as it can hold a preset, and hostile files are one sentence."""
+"""Presets as files: every format is read back as written, as far as it can hold a preset, and hostile files give one sentence."""
 
 import csv
 import io
@@ -37,21 +37,21 @@ BODIES = st.builds(
         lambda most: {name: float(math.ceil(value)) if name in WHOLE else value for name, value in most.items()}
     ),
 )
-# No setting is over its own ceiling.
+# No setting is above its own limit.
 BODIES = BODIES.filter(lambda body: all(template._number(body.settings.get(name, 0)) <= most for name, most in body.most.items()))
 TAGS = st.lists(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), max_size=4, unique=True).map(tuple)
 CARRIED = st.lists(st.builds(Carried, NAMES, BODIES, TAGS), min_size=1, max_size=5, unique_by=lambda one: one.name)
 
 
 def painted(body, words):
-    """Return what somebody's words become with a preset."""
+    """Return the prompt that a preset makes from a user's words."""
     return template.filled(Use("", "x", 1, replace(body, locked=())), words)
 
 
 @settings(max_examples=tries(200))
 @given(CARRIED)
 def test_easels_own_format_keeps_everything(some):
-    """What is written as Easel's own file is read as the very same."""
+    """A file in Easel's format is read back with equal presets."""
     _, data = interchange.written(some, "easel")
     read = interchange.read(data)
     assert read.presets == tuple(some)
@@ -61,7 +61,7 @@ def test_easels_own_format_keeps_everything(some):
 @settings(max_examples=tries(200))
 @given(CARRIED, st.sampled_from(FORMATS[1:]))
 def test_other_formats_keep_the_words(some, form):
-    """In the other formats names and words come back, and paint the same; a second round changes nothing more."""
+    """In the other formats names and prompts are kept and give the same result, and a second round trip changes nothing more."""
     _, data = interchange.written(some, form)
     read = interchange.read(data).presets
     assert [one.name for one in read] == [one.name for one in some]
@@ -72,7 +72,7 @@ def test_other_formats_keep_the_words(some, form):
 
 
 def test_files_of_a1111_are_read():
-    """A file as A1111 writes it: its mark, its heads of groups, quoted line breaks, and styles without a place for words."""
+    """A file as A1111 writes it is read: with BOM, group headings, quoted line breaks, and styles without a slot for the prompt."""
     file = '\ufeffname,prompt,negative_prompt\r\n--- Light ---,,\r\nNight!,"{prompt}, at night","day, \nsun"\r\nGlow,"soft glow",\r\n'
     night, glow = interchange.read(file.encode()).presets
     assert (night.name, night.body.prompt, night.body.negative) == ("Night", "{prompt}, at night", "day, \nsun")
@@ -80,7 +80,7 @@ def test_files_of_a1111_are_read():
 
 
 def test_files_of_fooocus_and_invokeai_are_read():
-    """Lists of Fooocus and tables of InvokeAI, with their names for the words."""
+    """Lists of Fooocus and tables of InvokeAI are read, with their names for the slots."""
     fooocus = [{"name": "sai-3d", "prompt": "3d {prompt} . octane", "negative_prompt": "ugly"}, {"name": "sai-none"}]
     read = interchange.read(json.dumps(fooocus).encode())
     assert [one.name for one in read.presets] == ["sai-3d"]
@@ -92,7 +92,7 @@ def test_files_of_fooocus_and_invokeai_are_read():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_files_are_read_by_others(form):
-    """What is written is plain JSON or CSV with the names that each program looks for."""
+    """The written files are plain JSON or CSV with the names that each program expects."""
     name, data = interchange.written([Carried("calm", Body(prompt="a blue {prompt}", negative="fog"))], form)
     if name.endswith(".csv"):
         (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
@@ -194,7 +194,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("data", HOSTILE, ids=lambda data: repr(data[:20]))
 def test_hostile_files_are_one_sentence(data):
-    """A file that holds no presets, is too large, too deep or too long is refused as a whole."""
+    """A file that contains no presets, or is too large, too deep or too long, is refused as a whole."""
     try:
         read = interchange.read(data)
     except BadInput:
@@ -221,7 +221,7 @@ def test_hostile_files_are_one_sentence(data):
     ids=str,
 )
 def test_a_wrong_preset_is_left_out(row):
-    """Of a file with one wrong preset the others come in, and the wrong one is named."""
+    """From a file with one invalid preset the others are imported, and the invalid one is named."""
     file = {"easel_presets": 1, "presets": [row, {"name": "calm", "prompt": "a blue {prompt}"}]}
     read = interchange.read(json.dumps(file).encode())
     assert [one.name for one in read.presets] == ["calm"]
@@ -241,7 +241,7 @@ HALVES = [
 @pytest.mark.parametrize("row", HALVES, ids=ascii)
 @pytest.mark.parametrize("form", ["easel", "fooocus"])
 def test_halves_of_characters_are_left_out(row, form):
-    """What no database takes and no platform sends is in nothing that comes of a file, neither in presets nor in what is told."""
+    """Characters that no database accepts and no platform sends are left out of imported presets and of the reply."""
     read = interchange.read(json.dumps({"easel_presets": 1, "presets": [row]} if form == "easel" else [row]).encode())
     told = [name + str(dict(error.problem.facts)) for name, error in read.refused]
     kept = [str(msgspec.to_builtins(one)) for one in read.presets]
@@ -253,7 +253,7 @@ def test_halves_of_characters_are_left_out(row, form):
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", ["für", "हिन्दी", "Việt-nam", "한국어", "映画"])
 def test_names_keep_their_accents(form, name):
-    """However a file writes an accent, the name comes in with it, as the same name."""
+    """However a file encodes an accent, the name is imported with it as the same name."""
     for written in (name, unicodedata.normalize("NFD", name)):
         _, data = interchange.written([Carried(written, Body(prompt="a {prompt}"))], form)
         assert [one.name for one in interchange.read(data).presets] == [unicodedata.normalize("NFC", name)]
@@ -273,7 +273,7 @@ def test_names_keep_their_accents(form, name):
     ],
 )
 def test_others_know_one_slot(form, prompt, outward):
-    """Programs that know no slots but that of the words find in their place what usually stands there, or what it is called."""
+    """Programs that know only the prompt slot find the default of another slot in its place, or its name."""
     _, data = interchange.written([Carried("a", Body(prompt=prompt, negative="fog"))], form)
     rows = json.loads(data) if form == "fooocus" else list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert [row["prompt"] for row in rows] == [outward]
@@ -282,7 +282,7 @@ def test_others_know_one_slot(form, prompt, outward):
 @pytest.mark.parametrize("sign", "=+-@\t\r")
 @pytest.mark.parametrize("form", ["a1111", "invokeai"])
 def test_spreadsheets_find_no_formulas(form, sign):
-    """No cell of a table begins as a formula does, and what it says comes back as it was."""
+    """No cell of a table begins like a formula, and its text is read back unchanged."""
     body = Body(prompt=f"{sign}1+1|cmd, {{prompt}}", negative=f"{sign}2")
     _, data = interchange.written([Carried("a", body)], form)
     cells = [cell for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) for cell in row]
@@ -295,7 +295,7 @@ def test_spreadsheets_find_no_formulas(form, sign):
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize(("many", "word", "times"), [(501, "a", 1), (1_000, "a", 1), (300, "x", 1_990), (1_000, "車", 1_990)])
 def test_own_exports_are_taken_in(form, many, word, times):
-    """However many presets somebody has and however long they are, their export is files that are taken in, with all of them."""
+    """However many and however long a user's presets are, their export is a set of files that can be imported completely."""
     some = [Carried(f"dots-{number}", Body(prompt=word * times, negative=word * times), ("red",)) for number in range(many)]
     files = interchange.files(some, form)
     assert len({name for name, _ in files}) == len(files) <= 10
@@ -305,7 +305,7 @@ def test_own_exports_are_taken_in(form, many, word, times):
 @settings(max_examples=tries(300))
 @given(st.binary(max_size=400) | st.text(max_size=400).map(lambda said: said.encode("utf-8", "ignore")))
 def test_whatever_comes_is_read_or_refused(data):
-    """No file at all breaks the reader."""
+    """Any file is either read or refused."""
     try:
         read = interchange.read(data)
     except BadInput:

@@ -1,4 +1,4 @@
-"""Presets: kept, painted with, changed in versions, fixed where their maker wants it, shown to others, and nobody's business else."""
+"""Presets: saved, used, versioned, locked by their author, shared, and otherwise private."""
 
 import pytest
 from hypothesis import given, settings
@@ -15,23 +15,23 @@ from tests.talk import PLATFORM, talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def told(reply):
-    """Return the facts of a reply by their names."""
+    """Return the facts of a reply by name."""
     return {one.name: one.told for one in reply.facts}
 
 
 async def request(bot, line, who="ada", where="studio", **more):
-    """Return what a line asks the engine for."""
+    """Return the engine request of a line."""
     return (await bot.job(await bot.say(line, who, where, **more))).request
 
 
 async def test_a_preset_is_kept_and_painted_with(bot):
-    """What is kept under a name fills in what is left out; what is given goes before, and words go where the preset wants them."""
+    """A saved preset fills in missing values, given values override it, and the prompt goes into its slot."""
     reply = await bot.say("/preset save calm a blue {prompt} by the sea --steps 9 --guidance 2 --no fog --tags sea, soft")
     assert reply.text == "Preset “calm” saved."
     found = await request(bot, "/preset use calm circle")
@@ -42,7 +42,7 @@ async def test_a_preset_is_kept_and_painted_with(bot):
 
 
 async def test_slots_are_filled(bot):
-    """A slot takes its value by name, in quotes or as one word; what has a default may be left out, and nothing else."""
+    """A slot takes its value by name, quoted or as one word; only slots with a default may be left out."""
     await bot.say("/preset save poster a poster of {title} in {colour=red}, {prompt}")
     said = await request(bot, '/preset use poster title:"Blade Runner" at night')
     assert said.prompt.text == "a poster of Blade Runner in red, at night"
@@ -54,7 +54,7 @@ async def test_slots_are_filled(bot):
 
 
 async def test_what_is_locked_stays(bot):
-    """What its maker fixed nobody changes, neither by a flag nor by their settings; ceilings hold for both."""
+    """No flag and no user setting changes a locked value, and limits apply to both."""
     await bot.say("/preset save house a house --steps 9 --guidance 3 --lock steps --most guidance=4,count=2")
     for line in ("--steps 10", "--guidance 5", "--count 3"):
         with pytest.raises(BadInput) as refused:
@@ -66,7 +66,7 @@ async def test_what_is_locked_stays(bot):
 
 
 async def test_ceilings_hold_where_nobody_said_anything(bot):
-    """A ceiling holds for what the model would choose as well, and a preset's own values are under it."""
+    """A limit also applies to the model's default, and the preset's own values are below it."""
     await bot.say("/preset save quick a house --most steps=3")
     assert (await request(bot, "/preset use quick")).steps == 3
     assert (await request(bot, "/imagine at night --preset quick")).steps == 3
@@ -76,7 +76,7 @@ async def test_ceilings_hold_where_nobody_said_anything(bot):
 
 
 async def test_what_is_locked_stays_in_what_is_changed_later(bot):
-    """Edit and branch change of a picture what its preset leaves open; without the preset, everything."""
+    """Edit and branch of a picture can change only what its preset leaves open, and without the preset everything."""
     await bot.say("/preset save house a house --steps 9 --lock steps,prompt,negative --most guidance=4")
     job, (picture,) = await bot.painted("/preset use house")
     for wire in (f"edit:{job.id}", f"branch:{picture.id}"):
@@ -91,7 +91,7 @@ async def test_what_is_locked_stays_in_what_is_changed_later(bot):
 
 
 async def test_a_locked_negative_takes_no_negative_words(bot):
-    """Words to keep out are refused where the preset keeps its own, however they are written."""
+    """Negative words are refused if the preset locks its own, however they are written."""
     await bot.say("/preset save dry a house --no fog --lock negative")
     for line in ("/preset use dry (-rain)", "/preset use dry --no rain", "/imagine at night (-rain) --preset dry"):
         with pytest.raises(BadInput) as refused:
@@ -101,7 +101,7 @@ async def test_a_locked_negative_takes_no_negative_words(bot):
 
 
 async def test_slots_as_phones_write_them(bot):
-    """A capital and a blank after the colon, which phones put there, change nothing."""
+    """A capital and a space after the colon, which phones insert, change nothing."""
     await bot.say("/preset save poster a poster of {title}")
     for said in ('Title: "Blade Runner"', 'title: "Blade Runner"', 'TITLE:"Blade Runner"'):
         assert (await request(bot, f"/preset use poster {said}")).prompt.text == "a poster of Blade Runner"
@@ -109,7 +109,7 @@ async def test_slots_as_phones_write_them(bot):
 
 
 async def test_a_place_keeps_the_preset_that_was_chosen(bot):
-    """The preset of a place is one and no other: what else is shared there under its name is not painted with."""
+    """The default preset of a channel is the chosen preset, even if another preset of its name is shared there."""
     await bot.say("/preset save calm a calm {prompt}", "bob")
     await bot.say("/preset share calm", "bob")
     await bot.say("/settings --here --preset calm", "mod", moderates=True)
@@ -125,7 +125,7 @@ async def test_a_place_keeps_the_preset_that_was_chosen(bot):
 
 
 async def test_a_private_preset_goes_with_no_picture(bot):
-    """Who paints somebody's picture again, or finds their pictures, does not learn which preset of theirs it was made with."""
+    """Repeating or finding another user's picture does not reveal the private preset that made it."""
     await bot.say("/preset save embarrassing a house")
     job, (picture,) = await bot.painted("/preset use embarrassing")
     for wire in (f"again:{job.id}", f"vary:{picture.id}"):
@@ -138,7 +138,7 @@ async def test_a_private_preset_goes_with_no_picture(bot):
 
 
 async def test_a_locked_prompt_takes_no_words(bot):
-    """Where the words are fixed only slots are filled."""
+    """If the prompt is locked, only slots can be filled."""
     await bot.say("/preset save badge a badge of {name} --lock prompt")
     assert (await request(bot, "/preset use badge name:Ann")).prompt.text == "a badge of Ann"
     with pytest.raises(BadInput) as refused:
@@ -147,7 +147,7 @@ async def test_a_locked_prompt_takes_no_words(bot):
 
 
 async def test_versions_are_never_lost(bot):
-    """A change makes a new version; an earlier one is found by its number, and a picture names the one that it was made with."""
+    """A change makes a new version, earlier versions are found by number, and a picture names its version."""
     await bot.say("/preset save calm a blue {prompt} --steps 9")
     first = await bot.job(await bot.say("/preset use calm circle"))
     reply = await bot.say("/preset edit calm a red {prompt}")
@@ -161,7 +161,7 @@ async def test_versions_are_never_lost(bot):
 
 
 async def test_a_picture_becomes_a_preset(bot):
-    """The settings of a picture are kept with it as the preview, by a form or by a line."""
+    """The settings of a picture are saved as a preset with it as the preview, by a form or by a line."""
     _, (picture,) = await bot.painted("a red circle --steps 7 --guidance 3 --size 64x64 --no fog")
     form = (await bot.press(f"preset_keep:{picture.id}")).form
     reply = await bot.press(form.wire, filled={"name": "dots", "tags": "round"})
@@ -174,7 +174,7 @@ async def test_a_picture_becomes_a_preset(bot):
 
 
 async def test_others_see_only_what_is_shared(bot):
-    """A private preset is found, listed, completed and hinted at for nobody else; a shared one is, in that place and nowhere else."""
+    """A private preset is not found, listed, completed or hinted at for other users; a shared preset is, in its channel only."""
     await bot.say("/preset save secretive a blue circle")
     for line in ("/preset use secretive", "/preset show secretive", "/preset use secretiv", "/imagine a dog --preset secretive"):
         with pytest.raises(BadInput) as refused:
@@ -190,7 +190,7 @@ async def test_others_see_only_what_is_shared(bot):
 
 
 async def test_what_is_shared_can_be_taken_back(bot):
-    """A preset that is taken back is its maker's alone again; what it was before it was shared was nobody else's ever."""
+    """A preset that is unshared is private again, and its earlier private versions were never visible to others."""
     await bot.say("/preset save calm a hidden {prompt}")
     await bot.say("/preset edit calm a blue {prompt}")
     await bot.say("/preset share calm")
@@ -209,7 +209,7 @@ async def test_what_is_shared_can_be_taken_back(bot):
 
 
 async def test_the_list_has_pages(bot):
-    """Every preset stands on exactly one page of the list, however many there are."""
+    """Every preset is on exactly one page of the list, however many there are."""
     for number in range(45):
         await bot.say(f"/preset save dots-{number:02} a red circle")
     listed = [[one.name for one in (await bot.say(f"/preset list --page {page}")).facts] for page in (1, 2, 3)]
@@ -218,7 +218,7 @@ async def test_the_list_has_pages(bot):
 
 
 async def test_a_copy_has_its_credit(bot):
-    """Whoever copies a preset has one of their own, which says whose it was; changing it changes nothing of the first."""
+    """The copy of a preset belongs to the user who copied it and names its author; changing the copy does not change the first."""
     await bot.say("/preset save calm a blue {prompt}")
     await bot.say("/preset share calm")
     await bot.say("/preset fork calm --name wild", "eve")
@@ -231,7 +231,7 @@ async def test_a_copy_has_its_credit(bot):
 
 
 async def test_an_archived_preset_can_come_back(bot):
-    """What is taken out of the lists is used by nobody, is still named by pictures, and comes back as its next version."""
+    """An archived preset cannot be used, is still named by its pictures, and returns as its next version."""
     await bot.say("/preset save calm a blue {prompt}")
     await bot.say("/preset delete calm")
     with pytest.raises(BadInput):
@@ -241,7 +241,7 @@ async def test_an_archived_preset_can_come_back(bot):
 
 
 async def test_moderators_take_presets_off_their_board(bot):
-    """Who looks after a place archives what was shared there; members do not, and nobody does from elsewhere."""
+    """Moderators of a channel can archive presets shared there; members, and moderators of other channels, cannot."""
     await bot.say("/preset save calm a blue {prompt}")
     await bot.say("/preset share calm")
     with pytest.raises(NotAllowed):
@@ -251,7 +251,7 @@ async def test_moderators_take_presets_off_their_board(bot):
 
 
 async def test_a_group_has_a_default_preset(bot):
-    """A preset that is settled for a place is painted with where nobody names another; none names none."""
+    """A channel's default preset is used unless another is named, and naming none uses none."""
     await bot.say("/preset save house {prompt} in a house --steps 5")
     await bot.say("/preset share house")
     await bot.say("/settings --here --preset house", "mod", moderates=True)
@@ -261,7 +261,7 @@ async def test_a_group_has_a_default_preset(bot):
 
 
 async def test_some_come_with_easel(bot):
-    """A fresh Easel has presets that everybody can use and nobody can change."""
+    """A new Easel has presets that everyone can use and no one can change."""
     assert {"night", "poster", "wide"} <= set(told(await bot.say("/preset list")))
     assert (await request(bot, "/preset use night a red circle")).prompt.text == "a red circle at night"
     param, who, where = bot.app.commands["preset_use"].param("preset"), UserRef(PLATFORM, "ada"), MessageRef(PLATFORM, "studio")
@@ -291,7 +291,7 @@ async def test_some_come_with_easel(bot):
     ],
 )
 async def test_what_makes_no_sense_is_refused(bot, line):
-    """What could not be painted with, or is not there, is one sentence, and nothing is kept."""
+    """A preset that could not be used, or does not exist, is refused with one sentence, and nothing is stored."""
     with pytest.raises((BadInput, NotAllowed, InferenceError)):
         await bot.say(line)
     assert "x" not in told(await bot.say("/preset list"))
@@ -303,7 +303,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters='{}"“”„\x0
 @settings(max_examples=tries(300))
 @given(WORDS, st.dictionaries(st.sampled_from(["title", "place", "colour"]), WORDS, max_size=3))
 def test_filling_leaves_no_slot(words, values):
-    """Whatever is written, a filled template has no slot left, and every value that was given is in it."""
+    """A filled template has no slot left, whatever its text, and contains every given value."""
     use = Use("", "poster", 1, Body(prompt="a {title=cat} in {place=town}, {colour=red}; {prompt}"))
     said = " ".join([words, *(f'{name}:"{value}"' for name, value in values.items())])
     made = template.filled(use, said)

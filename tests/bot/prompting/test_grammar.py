@@ -14,7 +14,7 @@ from bot.prompting import grammar, tokenizer
 from bot.prompting.grammar import DEEPEST, LEAST_WEIGHT, MOST_CHARACTERS, MOST_WEIGHT, Reading, escape, is_visible, read, split
 from tests.stores import tries
 
-#: Texts that are mostly grammar, so that hypothesis meets its corners.
+#: Texts that are mostly grammar, so that hypothesis reaches its corner cases.
 SIGNS = [
     *"()[]{}\\:.,-+|<>_ \n12ab",
     *("BREAK", " BREAK ", ":1.2)", "\\(", "é", "円", "(-", " -", "{image}", "{image:", "http://a.b/", "||", "--", "—", "__", "<lora:"),
@@ -30,7 +30,7 @@ def fragments(text):
 
 
 def spoken(text):
-    """Return the words that are left when emphasis is forgotten."""
+    """Return the words without any emphasis."""
     return words(read(text).prompt)
 
 
@@ -95,28 +95,28 @@ def test_parts(text, parts):
     ],
 )
 def test_lone_brackets_are_text(text):
-    """A bracket without its other half, and every sign without a meaning, is read as it stands."""
+    """A bracket without its partner, and every sign without a meaning, is plain text."""
     assert spoken(text).replace("(", "").replace(")", "") == text.replace("(", "").replace(")", "")
 
 
 def test_crossed_brackets():
-    """Where brackets cross, the first pair to close counts and the other signs are text."""
+    """If brackets cross, the first pair to close counts and the other signs are text."""
     assert fragments("(a [b) c]") == [[("a [b", 1.1), (" c]", 1.0)]]
 
 
 @pytest.mark.parametrize(("text", "weight"), [("(a:-3)", LEAST_WEIGHT), ("(a:99)", MOST_WEIGHT), ("((a:2):2)", MOST_WEIGHT)])
 def test_weights_are_clamped(text, weight):
-    """A weight outside the range is its nearest end."""
+    """A weight outside the range becomes the nearest limit."""
     assert fragments(text) == [[("a", weight)]]
 
 
 def test_weights_multiply_before_they_are_clamped():
-    """A strong bracket around a weak one gives their product, even where the strong one alone would be clamped."""
+    """A strong bracket around a weak bracket gives their product, even if the strong bracket alone would be clamped."""
     assert fragments("((a:0.25):4)") == [[("a", 1.0)]]
 
 
 def test_long_prompts_are_refused():
-    """The longest prompt is read, one character more is refused with both numbers."""
+    """The longest prompt is parsed, and one character more is refused with both numbers."""
     assert read("a" * MOST_CHARACTERS).prompt.parts
     with pytest.raises(BadInput) as caught:
         read("a" * (MOST_CHARACTERS + 1))
@@ -124,7 +124,7 @@ def test_long_prompts_are_refused():
 
 
 def test_deep_prompts_are_refused():
-    """The deepest nesting is read, one bracket more is refused; open brackets that never close do not count."""
+    """The deepest nesting is parsed, and one bracket more is refused; brackets that never close do not count."""
     assert fragments("[" * DEEPEST + "a" + "]" * DEEPEST) == [[("a", round(1.1**-DEEPEST, 4))]]
     assert fragments("(" * 500 + "a") == [[("(" * 500 + "a", 1.0)]]
     with pytest.raises(BadInput, match="input-prompt-deep"):
@@ -133,7 +133,7 @@ def test_deep_prompts_are_refused():
 
 @given(anything, st.none() | st.randoms(use_true_random=False))
 def test_everything_reads(text, rng):
-    """Any text gives prompts that can be sent on, with weights in range, or else a `BadInput`."""
+    """Any text gives usable prompts with weights in range, or `BadInput`."""
     try:
         made = read(text, rng)
     except BadInput:
@@ -146,7 +146,7 @@ def test_everything_reads(text, rng):
 
 @given(anything)
 def test_what_was_read_reads_the_same_again(text):
-    """The text of a prompt holds nothing but the prompt: no tag, no alternative and no negative word is left in it."""
+    """The text of a parsed prompt contains no tag, no alternative and no negative words, and parses to itself."""
     try:
         made = read(text)
     except BadInput:
@@ -157,13 +157,13 @@ def test_what_was_read_reads_the_same_again(text):
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=300))
 def test_escaped_text_comes_back(text):
-    """Escaping any text makes it plain: one part of weight 1 with exactly its words."""
+    """Any escaped text is plain: one part of weight 1 with exactly its words."""
     assert fragments(escape(text)) == ([[(text.strip(), 1.0)]] if text.strip() else [])
 
 
 @given(written)
 def test_escaping_is_about_signs_alone(text):
-    """Escaped grammar reads back as the grammar's own characters."""
+    """Escaped grammar signs are read back as plain characters."""
     assert spoken(escape(text)) == text.strip()
 
 
@@ -175,7 +175,7 @@ def test_written_weights_are_kept(weight):
 
 @given(anything)
 def test_escaped_text_is_one_prompt(text):
-    """Escaping takes the meaning from bars too."""
+    """Escaping also removes the meaning of bars."""
     assert not is_visible(text) or split(escape(text)) == (escape(text).strip(),)
 
 
@@ -240,7 +240,7 @@ MORE = [
 
 @pytest.mark.parametrize("bit", ["(", ")", "[(", "[])", "(a)", "[a:1.2)", "\\(", "BREAK ", "a BREAK(b)", ":1.2)", ": ", ":1", *MORE])
 def test_work_grows_with_length_alone(bit):
-    """A prompt twice as long takes at most about twice the steps, whatever it is made of."""
+    """A prompt twice as long takes at most about twice the steps, whatever its content."""
     short, long = bit * (900 // len(bit)), bit * (1800 // len(bit))
     assert steps(long) <= 2.1 * steps(short) + 20
     assert steps(long) <= 80 * len(long) + 100

@@ -1,16 +1,16 @@
-"""Words offered to somebody who used unknown ones."""
+"""Suggested words for a prompt with unknown words."""
 
 from bot.generation.resolve import suggestions
 from inference.demo.words import known_words
 
 
 def test_like_words_come_first():
-    """A word that was mistyped is offered right away."""
+    """A mistyped word is suggested first."""
     assert suggestions(("circel", "purpel"), known_words())[:2] == ("circle", "purple")
 
 
 def test_there_is_always_something_to_try():
-    """Words like nothing known still get a handful of others, each once and none too short to help."""
+    """Unknown words without similar words still get a few suggestions, each once and none too short to help."""
     offered = suggestions(("dragon", "wizard"), known_words())
     assert 4 <= len(offered) <= 8
     assert len(set(offered)) == len(offered)
@@ -18,6 +18,6 @@ def test_there_is_always_something_to_try():
 
 
 def test_small_vocabularies():
-    """A model that knows little offers what it knows; one that knows nothing offers nothing."""
+    """A model with a small vocabulary suggests all of it, and a model without one suggests nothing."""
     assert suggestions(("x",), ("a", "b")) == ("a", "b")
     assert suggestions(("x",), ()) == ()

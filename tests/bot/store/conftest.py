@@ -1,4 +1,4 @@
-"""What the tests of the store share."""
+"""Shared fixtures of the tests of the store."""
 
 from tests.stores import database, server, store, url
 

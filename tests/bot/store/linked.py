@@ -1,4 +1,4 @@
-"""Two who become one: what the tests of it share."""
+"""Shared helpers of the tests of linked users."""
 
 from sqlalchemy import func, select
 
@@ -10,24 +10,24 @@ HERE = MessageRef("web", "here")
 
 
 async def two(store):
-    """Return the ids of Ann, whom one platform knows, and of Eve, whom another does."""
+    """Return the ids of Ann, known on one platform, and of Eve, known on another."""
     return await user_of(store, "ann", "discord"), await user_of(store, "eve", "telegram")
 
 
 async def agreed(store, ann, eve):
-    """Have Eve type a code of Ann's, who agrees; return whether they were joined."""
+    """Let Eve type a code of Ann's, who confirms; return whether they were linked."""
     assert await store.linking.ask(await store.linking.make(ann), eve)
     return await store.linking.join(ann, eve)
 
 
 async def count(store, table, *where):
-    """Return how many rows of a table there are."""
+    """Return the number of rows of a table."""
     async with store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(table).where(*where))
 
 
 async def holds_nothing_of(store, user):
-    """Return whether no row of any table leads to a person."""
+    """Return whether no row of any table refers to a user."""
     async with store.database.read() as session:
         for table in Base.metadata.sorted_tables:
             rows = await session.execute(select(table))

@@ -1,4 +1,4 @@
-"""A backup taken while people ask for pictures: whoever was told "accepted" before it began is in it, and the books are right."""
+"""Backups under load: every job accepted before a backup began is in it, and the books are right."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from bot.store.store import Store
 from bot.store.tables.core import JobRow
 from tests.stores import blank, new_job, under, user_of, whole
 
-#: How many ask at once, each in a place of their own and in one that they share.
+#: The number of concurrent users, each in a private channel and in a shared channel.
 _ASKERS = 4
 
 #: Requests that are accepted before the backup begins.
@@ -28,7 +28,7 @@ _BEFORE = 40
 
 
 async def asking(store, user, told):
-    """Ask for pictures without end, now and then cancel one or have one painted; `told` gets each that was accepted."""
+    """Submit jobs without end, and cancel or finish some of them; `told` gets the id of each accepted job."""
     while True:
         first, second = await store.jobs.accept([new_job(user, credits=100, channel=channel) for channel in (user, "group")])
         told.append(first.id)
@@ -40,7 +40,7 @@ async def asking(store, user, told):
 
 
 async def under_load(url, folder, take):
-    """Take a backup while people ask; return the ids of what was accepted before it began, and how many were accepted in all."""
+    """Take a backup under load; return the ids of the jobs accepted before it began, and the number of all accepted jobs."""
     async with Database(url) as database:
         await schema.prepare(database)
         store = under(Store.of(database, BlobStore(str(folder / "files"))), 10**9, channel=10**9, most_open=10**9)
@@ -48,11 +48,11 @@ async def under_load(url, folder, take):
         askers = [asyncio.create_task(asking(store, await user_of(store, f"asker {number}"), told)) for number in range(_ASKERS)]
         try:
             async with asyncio.timeout(60):
-                while len(told) < _BEFORE:  # noqa: ASYNC110  # nobody announces it
+                while len(told) < _BEFORE:  # noqa: ASYNC110  # no event exists for this
                     await asyncio.sleep(0.01)
             before = set(told)
             await asyncio.to_thread(take)
-            # It was no quiet moment: people were told more while it was taken, or right after.
+            # The store was in use: more jobs were accepted during the backup, or right after it.
             async with asyncio.timeout(60):
                 while len(told) < len(before) + 4:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
@@ -65,7 +65,7 @@ async def under_load(url, folder, take):
 
 
 async def check(url, folder, before):
-    """Look whether a restored backup is whole, and whether work goes on in it."""
+    """Assert that a restored backup is complete, and that work continues in it."""
     async with Database(url) as database:
         assert (await schema.state(database)).standing == "current"
         assert await schema.differences(database) == ()
@@ -98,7 +98,7 @@ def by_vacuum(source, target):
 
 @pytest.mark.parametrize("take", [by_api, by_vacuum])
 async def test_a_copy_of_sqlite_under_load_is_whole(tmp_path, take):
-    """A copy that SQLite makes of a database in use has all that was accepted before it, whole and in order."""
+    """A copy that SQLite makes of a database in use has all jobs accepted before it, complete and in order."""
     source, target = tmp_path / "easel.db", tmp_path / "backup.db"
     before, _ = await under_load(f"sqlite+aiosqlite:///{source}", tmp_path, lambda: take(source, target))
 
@@ -106,7 +106,7 @@ async def test_a_copy_of_sqlite_under_load_is_whole(tmp_path, take):
 
 
 def tools():
-    """Return the folder of PostgreSQL's own tools, of the newest version there is."""
+    """Return the folder of PostgreSQL's own tools, of the newest installed version."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
     if not folders or not (folders[-1] / "pg_dump").exists():
         pytest.skip("pg_dump and pg_restore are not installed here")
@@ -114,7 +114,7 @@ def tools():
 
 
 async def test_a_dump_of_postgresql_under_load_is_whole(tmp_path):
-    """A dump of a PostgreSQL database in use, restored into another, has all that was accepted before it, whole and in order."""
+    """A dump of a PostgreSQL database in use, restored into another, has all jobs accepted before it, complete and in order."""
     folder, restored = tools(), f"easel_restored_{uuid4().hex}"
     with blank("postgresql", tmp_path) as url:
         name = make_url(url).query["options"].removeprefix("-csearch_path=")

@@ -1,4 +1,4 @@
-"""Connections to the store, and the types of its columns."""
+"""Connections to the store, and its column types."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
@@ -29,7 +29,7 @@ from tests.stores import accepted, blank, user_of
     ],
 )
 def test_other_addresses_are_refused(url):
-    """Another kind of database, or one that would forget, is a sentence about the configuration, without its secret."""
+    """A URL of another kind of database, or of one in memory, gives a sentence about the configuration, without its secret."""
     with pytest.raises(BadConfig) as refused:
         Database(url)
     assert refused.value.problem.key == "config-store"
@@ -37,7 +37,7 @@ def test_other_addresses_are_refused(url):
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    """Where SQLite's folder cannot be made, the sentence says which and why."""
+    """If SQLite's folder cannot be created, the error names the folder and the reason."""
     (tmp_path / "file").touch()
     with pytest.raises(BadStore) as refused:
         Database(f"sqlite+aiosqlite:///{tmp_path}/file/below/easel.db")
@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 
 async def test_a_failure_keeps_nothing(database):
-    """What is raised in the middle of writing takes back everything that was written."""
+    """An exception in a write session rolls back everything written in it."""
 
     async def break_off():
         async with database.write() as session:
@@ -60,7 +60,7 @@ async def test_a_failure_keeps_nothing(database):
 
 
 async def test_reading_changes_nothing(database):
-    """What is written in a session for reading is lost."""
+    """Changes in a read session are lost."""
     async with database.read() as session:
         session.add(UserRow(id="ann"))
         await session.flush()
@@ -69,7 +69,7 @@ async def test_reading_changes_nothing(database):
 
 
 async def test_who_is_cancelled_leaves_the_writer_free(store):
-    """A task that is cancelled while it writes, or waits to, keeps nobody else from writing."""
+    """A task cancelled while it writes, or waits to write, blocks no other writer."""
     ann = await user_of(store)
     async with store.database.write() as session:
         await session.execute(update(UserRow).values(name="held"))
@@ -82,7 +82,7 @@ async def test_who_is_cancelled_leaves_the_writer_free(store):
 
 
 async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
-    """Wherever in its transaction a writer is cancelled, the next one gets its turn."""
+    """Wherever in its transaction a writer is cancelled, the next writer gets its turn."""
     ann = await user_of(store)
     for number in range(40):
         writing = asyncio.create_task(accepted(store, ann))
@@ -93,7 +93,7 @@ async def test_who_is_cancelled_in_the_middle_of_writing_lets_go(store):
 
 
 async def test_many_read_while_one_writes(store):
-    """Readers do not wait for a writer, and see what was before."""
+    """Readers do not wait for a writer, and see the state before it."""
     ann = await user_of(store)
     async with store.database.write() as session:
         await session.execute(update(UserRow).values(name="new"))
@@ -102,7 +102,7 @@ async def test_many_read_while_one_writes(store):
 
 
 async def test_two_processes_write_in_turns(store):
-    """Writers that know nothing of each other wait for each other instead of failing."""
+    """Writers in separate processes wait for each other instead of failing."""
     ann = await user_of(store)
     async with Database(store.database.url) as second:
         other = type(store).of(second, store.files)
@@ -111,7 +111,7 @@ async def test_two_processes_write_in_turns(store):
 
 
 async def test_sqlite_is_set_for_sharing(tmp_path):
-    """A file of SQLite is written ahead, safe against power failures, and minds its references."""
+    """A SQLite file uses write-ahead logging, is safe against power failures, and enforces foreign keys."""
     with blank("sqlite", tmp_path) as url:
         async with Database(url) as database, database.read() as session:
             found = {
@@ -122,7 +122,7 @@ async def test_sqlite_is_set_for_sharing(tmp_path):
 
 
 async def test_moments_are_utc(database):
-    """A moment comes back as the same moment in UTC, whatever its zone was; one without a zone is refused."""
+    """A moment is read back as the same moment in UTC, whatever its time zone was, and one without a time zone is refused."""
     moment = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     async with database.write() as session:
         session.add(UserRow(id="ann", created=moment))
@@ -136,7 +136,7 @@ async def test_moments_are_utc(database):
 
 
 async def test_parameters_are_in_no_error(store):
-    """What people wrote is not part of what a failing database says, and so in no log."""
+    """Users' texts are not part of database errors, and so are in no log."""
     ann = await user_of(store)
     secret = new_id()
 

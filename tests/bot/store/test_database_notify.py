@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: each hears at once what another has done, and none has to."""
+"""Several processes on one PostgreSQL: each learns of changes by the others at once, and the notification can be missed."""
 
 import asyncio
 import contextlib
@@ -15,29 +15,29 @@ from tests.stores import accepted, user_of
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"])
 
-#: Nobody looks by themselves while a test lasts.
+#: No process polls while a test runs.
 NEVER = {"poll_seconds": 3600.0, "beat_seconds": 3600.0}
 
 
 @contextlib.asynccontextmanager
 async def neighbour(store):
-    """Give the store as another process has it."""
+    """Return the store as another process opens it."""
     async with Database(store.database.url) as database:
         yield Store.of(database, store.files, store.policy)
 
 
 async def listening(store, count=2):
-    """Wait until so many connections listen, as the server sees it."""
+    """Wait until this many connections listen, as the server reports it."""
     listens = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN easel' AND state = 'idle'")
     async with asyncio.timeout(60), store.database.engine.connect() as connection:
-        while await connection.scalar(listens) < count:  # nobody announces it
-            # Within one transaction the answer stays the same.
+        while await connection.scalar(listens) < count:  # no notification exists for this
+            # Within one transaction the result stays the same.
             await connection.rollback()
             await asyncio.sleep(0.01)
 
 
 async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
-    """A process without an engine and one without a platform do together what each cannot: work and results are announced."""
+    """A process without an engine and a process without a platform work together: jobs and results are announced."""
     here, there = Wall(), Wall()
     async with (
         neighbour(store) as other,
@@ -52,7 +52,7 @@ async def test_one_paints_what_another_accepted_and_the_other_delivers(store):
 
 
 async def test_pages_of_every_process_see_the_end(store):
-    """Whoever delivers it, a page that is open in another process sees the job begin and end."""
+    """A page open in another process sees a job begin and end, whichever process delivers it."""
     here, there = Wall(), Wall()
     async with (
         neighbour(store) as other,
@@ -67,7 +67,7 @@ async def test_pages_of_every_process_see_the_end(store):
 
 
 async def test_a_cancellation_reaches_who_paints(store):
-    """What is cancelled in one process stops at once in the one that paints it."""
+    """A job cancelled in one process stops at once in the process that runs it."""
     held, here, there = asyncio.Event(), Wall(), Wall()
     script = Script(endless=[(held, *PAINTED)])
     async with (
@@ -86,7 +86,7 @@ async def test_a_cancellation_reaches_who_paints(store):
 
 
 async def test_who_listens_leaves_no_odd_connection(store):
-    """After an ear that breaks, every connection has transactions again: what is not kept as a whole is not kept."""
+    """After a listener breaks, every connection has transactions again: partial work is not kept."""
     heard = asyncio.Event()
 
     def broken(_news):

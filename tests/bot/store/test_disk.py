@@ -1,4 +1,4 @@
-"""The disk under the pictures: how full it is, what may be removed from it, and the few words beside the pictures."""
+"""The disk of the files: free space, deletable files, and the small notes beside the pictures."""
 
 import os
 import shutil
@@ -16,19 +16,19 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def files(tmp_path):
-    """Give a file store in a folder that does not exist yet."""
+    """Return a file store in a folder that does not exist yet."""
     return BlobStore(str(tmp_path / "not" / "yet" / "there"))
 
 
 @pytest.fixture(params=["folder", "elsewhere"])
 def either(request, tmp_path):
-    """Give a file store in a folder, and one of objects."""
+    """Return a file store in a folder, and one in an object store."""
     return BlobStore(str(tmp_path / "files") if request.param == "folder" else f"memory://{tmp_path.name}")
 
 
 @pytest.fixture
 def disk(monkeypatch):
-    """Give a disk with so many free bytes, and count the looks at it."""
+    """Return a disk with a settable number of free bytes, and count the queries of it."""
     looks = []
 
     def set_free(free):
@@ -45,7 +45,7 @@ def disk(monkeypatch):
 
 
 async def test_room_is_what_the_disk_has(files, disk, monkeypatch):
-    """There is room down to the bytes that are to stay free, and not below."""
+    """There is room down to the bytes that must stay free, and not below."""
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
     disk(2 * 2**30)
     assert await files.room(2 * 2**30)
@@ -55,7 +55,7 @@ async def test_room_is_what_the_disk_has(files, disk, monkeypatch):
 
 
 async def test_the_disk_is_looked_at_now_and_then(files, disk):
-    """However many ask, the disk is looked at once in a few seconds; who wants nothing does not look."""
+    """However many requests come, the disk is queried once in a few seconds, and a request for no bytes does not query it."""
     looks = disk(100)
     assert await files.room(0)
     assert not looks
@@ -64,14 +64,14 @@ async def test_the_disk_is_looked_at_now_and_then(files, disk):
 
 
 async def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_next_one(files, tmp_path, disk):
-    """Before the first picture the disk is that of the folder above."""
+    """Before the first file the disk is that of the parent folder."""
     looks = disk(100)
     assert await files.free_bytes() == 100
     assert looks == [tmp_path]
 
 
 async def test_nobody_is_refused_where_nobody_can_say(disk, files):
-    """An object store has room, and so has a disk that cannot be looked at: a failure is told when it comes."""
+    """An object store always has room, and so has a disk that cannot be queried: a failure is reported when it happens."""
     elsewhere = BlobStore("memory://bucket")
     assert await elsewhere.free_bytes() is None
     assert await elsewhere.room(10**15)
@@ -80,7 +80,7 @@ async def test_nobody_is_refused_where_nobody_can_say(disk, files):
 
 
 async def test_discarding_takes_only_what_is_old(either):
-    """A file goes when nobody has put it for so long, and putting it again makes it young."""
+    """A file is deleted only if it was not stored for a given time, and storing it again resets its age."""
     key = await either.put(png())
     assert not await either.discard(key, 60)
     assert await either.get(key) == png()
@@ -91,7 +91,7 @@ async def test_discarding_takes_only_what_is_old(either):
 
 
 async def test_what_is_put_again_is_young(tmp_path):
-    """A file of long ago that is put once more counts as new."""
+    """An old file that is stored once more counts as new."""
     files = BlobStore(str(tmp_path))
     key = await files.put(png())
     os.utime(files._path(key), (time.time() - 10**6,) * 2)
@@ -100,7 +100,7 @@ async def test_what_is_put_again_is_young(tmp_path):
 
 
 async def test_all_pictures_are_listed(either):
-    """Every picture is listed once, and nothing else."""
+    """Every picture is listed once, and no other file."""
     keys = {await either.put(png(colour)) for colour in ("red", "green", "blue")}
     await either.note("forgotten", "a", "b")
     found = [key async for some in either.listed() for key in some]
@@ -108,14 +108,14 @@ async def test_all_pictures_are_listed(either):
 
 
 async def test_an_empty_store_lists_nothing(either):
-    """Where nothing was ever kept there is nothing, and nothing to tidy."""
+    """If nothing was ever stored, the list is empty, and there is nothing to clean up."""
     assert [key async for some in either.listed() for key in some] == []
     assert await either.tidy(0) == 0
     assert await either.notes("forgotten") == {}
 
 
 async def test_words_are_kept_beside_pictures(either):
-    """A few words are there under their name, and the last ones count."""
+    """A note is stored under its name, and the last version counts."""
     await either.note("forgotten", "one", "first")
     await either.note("forgotten", "two", "second")
     await either.note("forgotten", "one", "third")

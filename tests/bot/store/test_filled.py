@@ -1,4 +1,4 @@
-"""Stores that are filled for benchmarks: the product's own, whatever columns it has by now."""
+"""Stores filled for benchmarks: they have the product's current tables, whatever columns those have."""
 
 import pytest
 
@@ -13,14 +13,14 @@ from bot.store.store import Store
 
 @pytest.mark.parametrize("all_wait", [True, False])
 async def test_a_crowd_is_served(url, tmp_path, all_wait):
-    """Of many jobs that the database made itself the next one can be claimed, and read."""
+    """In a store of many jobs made by the database itself the next job can be claimed and read."""
     async with crowded(url, Crowd(900, all_wait)) as database:
         job = await Store.of(database, BlobStore(str(tmp_path))).attempts.claim("painter")
         assert job.request.prompt.text == "a red circle on blue"
 
 
 async def test_a_gallery_is_searched(url, tmp_path):
-    """Of many pictures and presets that the database made itself those with a word are found."""
+    """In a store of many pictures and presets made by the database itself those with a word are found."""
     async with filled(url, 400, prompts(rows=400)) as database:
         store = Store.of(database, BlobStore(str(tmp_path)))
         found = await store.finding.pictures(SearchQuery(user="p0", people=("p0",), words=("zq20",)), 1, 10)

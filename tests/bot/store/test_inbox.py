@@ -1,4 +1,4 @@
-"""What platforms brought: kept before they are told, heard once, acted on in order."""
+"""Incoming updates: stored before they are acknowledged, accepted once, and handled in order."""
 
 import asyncio
 from datetime import timedelta
@@ -10,12 +10,12 @@ from bot.store.tables.core import InboxRow
 
 
 async def numbers(store, platform="web", most=100):
-    """Return the numbers of the letters that are open."""
+    """Return the numbers of the open updates."""
     return [one.update for one in await store.inbox.open(platform, most)]
 
 
 async def test_letters_are_kept_in_the_order_in_which_they_came(store):
-    """Letters come back as they were, in their order, whatever their numbers are, and only so many as were asked for."""
+    """Updates come back unchanged and in order of arrival, whatever their numbers are, and no more than requested."""
     assert await store.inbox.take("web", [("10", b"\x00first"), ("9", b"second"), ("x", b"")]) == ("10", "9", "x")
     await store.inbox.take("web", [("1", b"last")])
     first, *_ = inbox_updates = await store.inbox.open("web")
@@ -26,7 +26,7 @@ async def test_letters_are_kept_in_the_order_in_which_they_came(store):
 
 
 async def test_a_platform_that_repeats_itself_is_heard_once(store):
-    """A number is one letter, whether it is repeated in one delivery, later, or after it was acted on; elsewhere it is another one."""
+    """A number is one update, whether it is repeated in one batch, later, or after it was handled; on another platform it is another."""
     assert await store.inbox.take("web", [("1", b"a"), ("1", b"again")]) == ("1",)
     assert await store.inbox.take("web", [("1", b"later"), ("2", b"b")]) == ("2",)
     assert await store.inbox.done("web", "1")
@@ -37,7 +37,7 @@ async def test_a_platform_that_repeats_itself_is_heard_once(store):
 
 
 async def test_many_who_bring_the_same_bring_it_once(store):
-    """Of twenty who bring the same letters at once, in any order, each letter is new to exactly one."""
+    """If twenty batches with the same updates arrive at once, in any order, each update is new to exactly one of them."""
     inbox_updates = [(str(number), b"x") for number in range(10)]
     found = await asyncio.gather(*(store.inbox.take("web", inbox_updates[turn % 10 :] + inbox_updates[: turn % 10]) for turn in range(20)))
     assert sorted(number for some in found for number in some) == sorted(number for number, _ in inbox_updates)
@@ -45,7 +45,7 @@ async def test_many_who_bring_the_same_bring_it_once(store):
 
 
 async def test_a_letter_is_acted_on_once(store):
-    """The first who says that a letter was acted on is believed, of ten at once too; its body is kept no longer."""
+    """Of ten concurrent reports that an update is handled the first counts, and its body is deleted."""
     await store.inbox.take("web", [("1", b"secret"), ("2", b"b")])
     assert sorted(await asyncio.gather(*(store.inbox.done("web", "1") for _ in range(10)))) == [False] * 9 + [True]
     assert not await store.inbox.done("web", "nothing")
@@ -56,7 +56,7 @@ async def test_a_letter_is_acted_on_once(store):
 
 
 async def test_old_letters_are_forgotten_when_they_were_acted_on(store):
-    """What was acted on long ago is forgotten; what was not is kept, however old it is."""
+    """Updates handled long ago are deleted; open updates are kept, however old."""
     await store.inbox.take("web", [(name, b"") for name in ("old", "new", "open")])
     for name in ("old", "new"):
         await store.inbox.done("web", name)
@@ -70,7 +70,7 @@ async def test_old_letters_are_forgotten_when_they_were_acted_on(store):
 
 
 async def test_a_letter_is_its_runners_as_long_as_that_has_a_lease(store):
-    """Letters of a runner that has a lease are nobody else's; those of one that has none, or is gone, and free ones go to who claims."""
+    """Updates of a process with a lease belong to it; free updates, and those of a process without one, go to the next claim."""
     await store.leases.take("mine", "alive", 60.0)
     await store.leases.take("over", "silent", -1.0)
     await store.inbox.take("web", [("1", b"a")], "alive")
@@ -84,7 +84,7 @@ async def test_a_letter_is_its_runners_as_long_as_that_has_a_lease(store):
 
 
 async def test_what_a_runner_lets_go_of_is_free(store):
-    """Letters that a runner lets go of go to the next who claims, oldest first; what is done, or another's, stays as it is."""
+    """Updates released by a process go to the next claim, oldest first; handled updates and those of others stay as they are."""
     for runner in ("me", "you"):
         await store.leases.take(runner, runner, 60.0)
     await store.inbox.take("web", [("1", b"a"), ("2", b"b"), ("3", b"c")], "me")
@@ -97,7 +97,7 @@ async def test_what_a_runner_lets_go_of_is_free(store):
 
 
 async def test_of_many_who_claim_each_letter_goes_to_one(store):
-    """Of ten who claim free letters at once each letter goes to exactly one."""
+    """If ten processes claim free updates at once, each update goes to exactly one."""
     for number in range(10):
         await store.leases.take(str(number), str(number), 60.0)
     await store.inbox.take("web", [(str(number), b"x") for number in range(20)])

@@ -1,4 +1,4 @@
-"""Whatever happens to jobs, in whatever order: none is lost, each ends once, is charged once and told once."""
+"""Whatever happens to jobs, in whatever order: none is lost, each ends once, is charged once and delivered once."""
 
 import os
 from datetime import timedelta
@@ -20,27 +20,27 @@ from tests.bot.store.books import Books
 from tests.bot.store.world import NAMES, PLACES, Known, World
 from tests.stores import ALL, SERVER, new_job, run_out, whole
 
-#: How many steps are taken on each database, and in one history at most; a nightly run takes 100,000.
+#: Steps on each database, and most steps in one history; a nightly run takes 100,000.
 STEPS, STEPS_OF_ONE = int(os.environ.get("EASEL_TEST_STEPS", "5000" if ALL else "600")), 100
 
 RUNNERS = st.sampled_from(["one", "two"])
 WHO, WHERE = st.sampled_from(NAMES), st.sampled_from(PLACES)
 CREDITS = st.sampled_from([0, 1000, 3001])
 LIMITS = (10_000, 4000, None, 25_000)
-#: Chooses one of several, two times of three among those about which there is something to say.
+#: Chooses an item, in two of three cases from the items for which the step has an effect.
 PICK = st.integers(0, 999)
 RARE = ("paint_at_once", "release", "leave", "limit", "next_day", "grant", "grant", "forget", "tidy", "restart")
 SHARES = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
 
 class JobsMachine(World):
-    """Runs the store against what is known of it, step by step."""
+    """Runs the store against a model of it, step by step."""
 
     steps = 0
 
     @initialize(lines=st.tuples(*[st.integers(1, 5)] * len(NAMES)), begun=st.integers(0, 6), failed=st.integers(0, 2))
     def begin(self, lines, begun, failed):
-        """Begin in the middle of things: whatever rules are left out of this history, there is something for the others to do."""
+        """Begin with some jobs: whatever rules this history leaves out, the other rules have something to do."""
         for who, count in zip(NAMES, lines, strict=True):
             for channel in range(count):
                 self.accept_some(who, PLACES[channel % 2], None, 1000, 1)
@@ -50,11 +50,11 @@ class JobsMachine(World):
 
     @rule(who=WHO, where=WHERE, key=st.sampled_from([None, None, "k1"]), credits=CREDITS, count=st.sampled_from([1, 2, 4]))
     def accept(self, who, where, key, credits, count):
-        """Accept jobs; under a known key it is the known one, and without enough credits all are refused."""
+        """Accept jobs; a known key gives its known job, and without enough credits all are refused."""
         self.accept_some(who, where, key, credits, count)
 
     def accept_some(self, who, where, key, credits, count):
-        """Accept jobs, or be refused."""
+        """Accept jobs, or have them refused."""
         new = [new_job(self.people[who], channel=where, key=key, credits=credits) for _ in range(1 if key else count)]
         known = self.keys.get((who, key))
         is_enough = known is not None or self.can(who, where, credits * len(new))
@@ -73,11 +73,11 @@ class JobsMachine(World):
 
     @rule(runner=RUNNERS, loaded=st.sampled_from([(), ("demo",), ("other",)]), times=st.sampled_from([1, 2, 3]))
     def claim(self, runner, loaded, times):
-        """Claim: there is a job where one was left behind, or waits."""
+        """Claim: there is a job if one waits or was left behind."""
         self.claim_some(runner, loaded, times)
 
     def claim_some(self, runner, loaded, times):
-        """Claim so many times."""
+        """Claim this many times."""
         for _ in range(times):
             job = self.run(self.store.attempts.claim(runner, loaded))
             silent = {one for one, known in self.known.items() if known.state == RUNNING and not known.leased}
@@ -88,7 +88,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK, share=SHARES)
     def finish(self, pick, share):
-        """Finish, in time or late, once or twice, with whole pictures, smaller ones or none."""
+        """Finish, in time or late, once or twice, with whole pictures, smaller pictures or none."""
         if attempt := self.choose(pick, self.attempts, self.is_current):
             current = self.is_current(attempt)
             pictures = [msgspec.structs.replace(whole(), width=int(64 * share))] if share else []
@@ -103,7 +103,7 @@ class JobsMachine(World):
         self.fail_one(pick)
 
     def fail_one(self, pick):
-        """Have an attempt fail."""
+        """Let an attempt fail."""
         if attempt := self.choose(pick, self.attempts, self.is_current):
             current = self.is_current(attempt)
             assert self.run(self.store.attempts.fail(attempt, Problem("memory-spent"))) == current
@@ -112,7 +112,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK)
     def give_back(self, pick):
-        """Give back, in time or late."""
+        """Put back, in time or late."""
         if attempt := self.choose(pick, self.attempts, self.is_current):
             current = self.is_current(attempt)
             assert self.run(self.store.attempts.give_back(attempt)) == current
@@ -130,13 +130,13 @@ class JobsMachine(World):
                 self.begun(job, self.known[job.id].runner, 1 + blamed)
 
     def is_open_end(self, attempt):
-        """Return whether an attempt is the one that has to say what a cancelled job used."""
+        """Return whether an attempt is the one that has to report the usage of a cancelled job."""
         known = self.known.get(attempt.id)
         return known is not None and (known.state, known.charged, known.attempt) == (CANCELLED, None, attempt.attempt)
 
     @rule(pick=PICK, share=SHARES)
     def stopped(self, pick, share):
-        """Say what of a cancelled job was used; only the first word of the last attempt counts."""
+        """Report the usage of a cancelled job; only the first report of the last attempt counts."""
         if attempt := self.choose(pick, self.attempts, lambda one: one.id in self.known and self.known[one.id].state == CANCELLED):
             is_heard = self.is_open_end(attempt)
             self.run(self.store.attempts.stopped(attempt, share))
@@ -145,7 +145,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK, state=st.sampled_from([WAITING, RUNNING]))
     def cancel(self, pick, state):
-        """Cancel whatever it is; what is being painted is settled by whoever does."""
+        """Cancel a job in any state; a running job is settled by its process."""
         if job_id := self.choose(pick, self.jobs, lambda one: one in self.known and self.known[one].state == state):
             known = self.known.get(job_id)
             is_open = known is not None and known.state in OPEN
@@ -155,7 +155,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK)
     def retry(self, pick):
-        """Try a failed job again, where there are credits for it."""
+        """Retry a failed job, if there are credits for it."""
         job_id = self.choose(pick, self.jobs, lambda one: one in self.known and self.known[one].state == FAILED)
         known = self.known.get(job_id)
         is_failed = known is not None and known.state == FAILED
@@ -173,7 +173,7 @@ class JobsMachine(World):
 
     @rule(runner=RUNNERS, pick=PICK)
     def silence(self, runner, pick):
-        """Let a lease run out; and beat: all that is still the runner's is kept, even after a silence."""
+        """Let a lease expire, and send a heartbeat: all jobs that still belong to the process are kept, even after a silence."""
         if job_id := self.choose(pick, list(self.known), lambda one: self.known[one].state == RUNNING):
             self.run(run_out(self.store, job_id))
             self.known[job_id].leased = False
@@ -185,7 +185,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK, way=st.sampled_from(["up", "down", "first", "last"]))
     def move(self, pick, way):
-        """Move a job within its own line."""
+        """Move a job within its user's queue."""
         job_id = self.choose(pick, list(self.known), lambda one: self.known[one].state == WAITING)
         if job_id is None:
             return
@@ -203,7 +203,7 @@ class JobsMachine(World):
 
     @rule(who=WHO, where=WHERE, by_person=st.booleans(), paused=st.sampled_from([True, False, False]))
     def pause(self, who, where, by_person, paused):
-        """Hold a person or a place back, or let them go on."""
+        """Pause or resume a user or a channel."""
         name = who if by_person else where
         self.paused = self.paused | {name} if paused else self.paused - {name}
         changed = {}
@@ -219,7 +219,7 @@ class JobsMachine(World):
 
     @rule(runner=RUNNERS, most=st.integers(1, 3), how=st.sampled_from([None, SENT, TODO, UNKNOWN, GAVE_UP]))
     def deliver(self, runner, most, how):
-        """Take deliveries that are due, and say what became of the first of them, or nothing yet."""
+        """Take due deliveries, and report the outcome of the first, or none yet."""
         due = {job_id for job_id, one in self.inbox_updates.items() if one.is_due and one.state in (TODO, SENDING)}
         taken = self.run(self.store.outbox.claim(runner, ["web"], most))
         assert {one.job for one in taken} <= due
@@ -240,12 +240,12 @@ class JobsMachine(World):
 
     @rule(pick=PICK, how=st.sampled_from([SENT, TODO, UNKNOWN, GAVE_UP]), unsure=st.booleans())
     def delivered(self, pick, how, unsure):
-        """Say what became of a delivery, in time or late, once or twice, or put it off."""
+        """Report the outcome of a delivery, in time or late, once or twice, or postpone it."""
         if delivery := self.choose(pick, self.deliveries, self.letter_of):
             self.say(delivery, how, unsure=unsure)
 
     def say(self, delivery, how, *, unsure):
-        """Say what became of a delivery."""
+        """Report the outcome of a delivery."""
         inbox_update, outbox = self.letter_of(delivery), self.store.outbox
         say = {SENT: outbox.sent, UNKNOWN: outbox.unknown, GAVE_UP: outbox.gave_up}
         doing = outbox.later(delivery, 0, "busy", unsure=unsure) if how == TODO else say[how](delivery, "7")
@@ -256,7 +256,7 @@ class JobsMachine(World):
 
     @rule(pick=PICK)
     def deliver_again(self, pick):
-        """Say that a result did not arrive."""
+        """Report that a result did not arrive."""
         if job_id := self.choose(pick, list(self.inbox_updates), lambda one: self.inbox_updates[one].state in (UNKNOWN, GAVE_UP)):
             inbox_update = self.inbox_updates[job_id]
             is_lost = inbox_update.state in (UNKNOWN, GAVE_UP)
@@ -266,18 +266,18 @@ class JobsMachine(World):
 
     @rule(what=st.sampled_from(RARE), who=WHO, where=WHERE, runner=RUNNERS, number=st.integers(0, 3))
     def something_rare(self, what, who, where, runner, number):
-        """Let something happen that does not happen often."""
+        """Let a rare event happen."""
         getattr(self, what)(who, where, runner, number)
 
     def paint_at_once(self, who, where, runner, _number):
-        """Accept a job that is leased from its first moment, which holds nothing."""
+        """Accept a job that is leased from its first moment, which holds no credits."""
         (job,) = self.run(self.store.jobs.accept([new_job(self.people[who], channel=where, credits=1000)], runner))
         self.known[job.id] = Known(who, where, 1000, RUNNING, self.next_rank())
         self.jobs.append(job.id)
         self.begun(job, runner)
 
     def release(self, _who, _where, runner, _number):
-        """Learn that a runner is dead, which painted and sent."""
+        """Learn that a process with running jobs and deliveries is dead."""
         mine = self.owned(runner)
         assert self.run(self.store.attempts.release([runner])) == len(mine)
         for known in mine.values():
@@ -288,14 +288,14 @@ class JobsMachine(World):
             one.is_due = True
 
     def leave(self, _who, _where, runner, _number):
-        """Leave in order."""
+        """Exit cleanly."""
         mine = self.owned(runner)
         assert self.run(self.store.attempts.leave(runner)) == len(mine)
         for known in mine.values():
             self.back(known)
 
     def limit(self, _who, _where, _runner, number):
-        """Change what a day begins with, for persons and for places."""
+        """Change the daily allowance of users and of channels."""
         self.allowed, self.place_allowed, self.is_cut = LIMITS[number], LIMITS[number - 1], True
         self.govern()
 
@@ -305,7 +305,7 @@ class JobsMachine(World):
         self.govern()
 
     def grant(self, who, _where, _runner, number):
-        """Grant somebody credits, or take some back."""
+        """Grant credits to a user, or take some back."""
         amount = (2500, 2500, -1000, 0)[number]
         self.books[who].grant(amount)
         found = self.run(self.store.ledger.grant(self.people[who], amount))
@@ -313,7 +313,7 @@ class JobsMachine(World):
         assert found == self.run(self.store.ledger.balance(self.people[who]))
 
     def forget(self, who, *_):
-        """Delete a person: all that is theirs goes, and whoever still paints it is told so."""
+        """Delete a user and all of their data; a process that still runs their job learns of it."""
         self.run(self.delete(who))
         self.known = {job_id: known for job_id, known in self.known.items() if known.who != who}
         self.inbox_updates = {job_id: one for job_id, one in self.inbox_updates.items() if job_id in self.known}
@@ -323,12 +323,12 @@ class JobsMachine(World):
         self.meet(who)
 
     async def delete(self, who):
-        """Delete the row of a person."""
+        """Delete the row of a user."""
         async with self.database.write() as session:
             await session.execute(delete(UserRow).where(UserRow.id == self.people[who]))
 
     def tidy(self, *_):
-        """Let long pass, and settle what nobody did."""
+        """Let a long time pass, and settle jobs that no process settled."""
         open_ends = [job_id for job_id, known in self.known.items() if known.state == CANCELLED and known.charged is None]
         self.run(self.age())
         assert self.run(self.store.attempts.sweep()) == len(open_ends)
@@ -336,28 +336,28 @@ class JobsMachine(World):
             self.settle(job_id, 0)
 
     async def age(self):
-        """Let all ends be long ago."""
+        """Move all ends far into the past."""
         async with self.database.write() as session:
             await session.execute(update(JobRow).where(JobRow.ended.is_not(None)).values(ended=now() - timedelta(hours=1)))
 
     def restart(self, *_):
-        """Begin anew with what is in the file."""
+        """Open the store again from the same file."""
         self.run(self.open())
 
     @invariant()
     def everything_is_as_it_should_be(self):
-        """Nothing is lost; each job ended once, is charged once and told once; the books are right; who waits is looked at."""
+        """Nothing is lost; each job ended once, is charged once and delivered once; the books are right; waiting users are served."""
         type(self).steps += 1
         self.compare()
 
 
 def run_machine(machine, steps):
-    """Run a state machine until it has taken so many steps; databases on a slow disk are no failure."""
+    """Run a state machine until it has taken this many steps; a slow disk is no failure."""
     taken = 0
     while taken < steps:
         examples = -((taken - steps) // STEPS_OF_ONE)
         quick = settings(max_examples=examples, stateful_step_count=STEPS_OF_ONE, suppress_health_check=list(HealthCheck), database=None)
-        # Hypothesis draws by the name: under the same it would take the same steps again.
+        # Hypothesis draws by the class name: under the same name it would repeat the same steps.
         again = type(f"{machine.__name__}{taken}", (machine,), {"steps": 0})
         run_state_machine_as_test(again, settings=quick)
         taken += again.steps
@@ -365,13 +365,13 @@ def run_machine(machine, steps):
 
 @pytest.mark.timeout(7200)
 def test_jobs_on_sqlite():
-    """Any history of jobs holds its promises on SQLite."""
+    """Any history of jobs keeps its promises on SQLite."""
     run_machine(JobsMachine, STEPS)
 
 
 @pytest.mark.timeout(7200)
 def test_jobs_on_postgresql():
-    """Any history of jobs holds its promises on PostgreSQL."""
+    """Any history of jobs keeps its promises on PostgreSQL."""
     if SERVER not in os.environ:
         pytest.skip(f"{SERVER} names no PostgreSQL server")
     run_machine(type("JobsOnPostgres", (JobsMachine,), {"kind": "postgresql"}), STEPS if ALL else STEPS // 3)

@@ -1,4 +1,4 @@
-"""However people join and part, their credits are what a model says, and the ledger sums to every account."""
+"""However users link and unlink accounts, their credits are those of the model, and each account equals the sum of its ledger."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from tests.stores import ALL, books_are_right, emptied, new_job, user_of
 
 NOON, DAY = datetime(2026, 11, 21, 12, tzinfo=UTC), timedelta(days=1)
 
-#: Whoever is of the tier has more; a name that parted has no tier any more.
+#: A user of the tier has more credits; an unlinked account has no tier.
 RULES = Policy(tiers={"": Tier(credits=10_000), "gold": Tier(credits=25_000)})
 
 PLATFORMS = ("discord", "telegram", "web")
@@ -37,29 +37,29 @@ steps = st.lists(
 
 
 class History:
-    """Three names that live through steps, in the store and in the model: each has somebody's books, several may have the same."""
+    """Three accounts that go through steps, in the store and in the model; several accounts may share the same books."""
 
     def __init__(self, store, number, clock):
         self.store, self.number, self.clock = store, number, clock
         self.books, self.jobs = {}, []
 
     def caller(self, name):
-        """Return a name as its platform has it."""
+        """Return an account as its platform reports it."""
         return UserRef(name, f"{name} {self.number}")
 
     async def user(self, name):
-        """Return the id of whoever has a name."""
+        """Return the id of the user who has an account."""
         return (await self.store.people.user(self.caller(name))).id
 
     async def meet(self):
-        """Let everybody come, the first one with a better tier."""
+        """Create all users, the first with a better tier."""
         for name in PLATFORMS:
             user = await user_of(self.store, f"{name} {self.number}", name)
             self.books[name] = Books(25_000 if name == PLATFORMS[0] else 10_000)
             await self.store.people.appoint(user, tier="gold" if name == PLATFORMS[0] else "")
 
     async def step(self, what, name, value):
-        """Take a step; the store and the model have to agree about everybody."""
+        """Take a step and assert that the store and the model agree about all users."""
         await getattr(self, what)(name, value)
         assert await books_are_right(self.store)
         for one, books in self.books.items():
@@ -67,7 +67,7 @@ class History:
             assert (balance.left, balance.extra, balance.allowance) == (books.left, books.extra, books.allowance), one
 
     async def ask(self, name, amount):
-        """Ask for something."""
+        """Request something."""
         new = new_job(await self.user(name), credits=amount)
         try:
             await self.store.jobs.accept([new])
@@ -78,7 +78,7 @@ class History:
             self.jobs.append((new.id, amount))
 
     async def settle(self, _name, share):
-        """Settle the oldest job, whoever has it by now."""
+        """Settle the oldest job, whichever user has it by now."""
         if self.jobs:
             job, amount = self.jobs.pop(0)
             (books,) = {id(one): one for one in self.books.values() if job in one.held}.values()
@@ -93,12 +93,12 @@ class History:
         self.clock[0] += days * DAY
 
     async def grant(self, name, amount):
-        """Grant, or take back."""
+        """Grant credits, or take some back."""
         self.books[name].grant(amount)
         await self.store.ledger.grant(await self.user(name), amount)
 
     async def join(self, name, other):
-        """Make two one, where they are two."""
+        """Link two users, if they are two."""
         kept, gone = await self.user(name), await self.user(other)
         asked = await self.store.linking.ask(await self.store.linking.make(kept), gone)
         assert asked == await self.store.linking.join(kept, gone) == (kept != gone)
@@ -107,7 +107,7 @@ class History:
             self.books = {one: self.books[name] if books is old else books for one, books in self.books.items()}
 
     async def part(self, name, _value):
-        """Have a name leave, where it is not the only one."""
+        """Unlink an account, unless it is the only one."""
         old = self.books[name]
         is_only = sum(books is old for books in self.books.values()) == 1
         assert (await self.store.linking.part(await self.user(name), [self.caller(name)]) is None) == is_only
@@ -118,7 +118,7 @@ class History:
 
 @pytest.mark.parametrize(("kind", "examples"), [("sqlite", 60), ("postgresql", 15)] if ALL else [("sqlite", 20), ("postgresql", 5)])
 def test_any_history_of_links_is_exact(kind, examples, tmp_path, monkeypatch):
-    """Whatever is asked for, settled and granted between joining and parting, everybody can spend what a model says."""
+    """Whatever is requested, settled and granted between linking and unlinking, every user can spend what the model says."""
     clock = [NOON]
     for module in (usage, ledger):
         monkeypatch.setattr(module, "now", lambda: clock[0])

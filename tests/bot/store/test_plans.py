@@ -1,4 +1,4 @@
-"""However much is over, what is next is found by an index that holds only what is not."""
+"""However many jobs have ended, the next job is found by an index that contains only open jobs."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from tests.stores import blank, new_job
 
 OVER, OPEN = 4000, 40
 
-#: What is asked for all the time, by the index that answers it.
+#: The frequent queries, by the index that answers each.
 QUESTIONS = {
     "ix_turn_next": lambda _: fair_queue._heads(),
     "ix_job_line": lambda _: fair_queue._line("p1"),
@@ -31,7 +31,7 @@ QUESTIONS = {
 
 
 async def fill(database):
-    """Add thousands of jobs that are over, and some that are not."""
+    """Add thousands of ended jobs, and some open jobs."""
     long_ago = now() - timedelta(days=9)
     usual = {"place_id": "here", "line": "", "params": "", "request": b"", "model": "demo", "cost": 1.0}
     users = [f"p{number}" for number in range(OVER)]
@@ -63,14 +63,14 @@ async def fill(database):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request, tmp_path_factory):
-    """Give the address of a database with much that is over."""
+    """Return the URL of a database with many ended jobs."""
     with blank(request.param, tmp_path_factory.mktemp("filled")) as url:
         yield url
 
 
 @pytest.fixture
 async def database(filled):
-    """Give that database, filled by the first who asks, and measured."""
+    """Return that database, filled by the first test that uses it, with its statistics collected."""
     async with Database(filled) as opened:
         async with opened.connect() as connection:
             await connection.run_sync(JobRow.metadata.create_all)
@@ -79,14 +79,14 @@ async def database(filled):
         if not is_filled:
             await fill(opened)
             async with opened.write() as session:
-                # Each of its own tables, not those that other tests have locked meanwhile.
+                # Each of its own tables, not those that other tests have locked in the meantime.
                 for table in JobRow.metadata.tables:
                     await session.execute(text(f'ANALYZE "{table}"'))
         yield opened
 
 
 async def planned(database, question):
-    """Return the steps in which a database would answer a question."""
+    """Return the query plan of a database for a query."""
     asked = question.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     async with database.read() as session:
@@ -95,7 +95,7 @@ async def planned(database, question):
 
 @pytest.mark.parametrize("index", QUESTIONS)
 async def test_what_is_next_is_found_by_its_index(database, index):
-    """The plan of each question that is asked all the time names its index, and reads no table from end to end."""
+    """The plan of each frequent query names its index, and scans no table."""
     plan = await planned(database, QUESTIONS[index](database))
     assert any(index in step for step in plan), plan
     whole = [step for step in plan if "Seq Scan" in step or (step.startswith("SCAN") and index not in step)]
@@ -103,14 +103,14 @@ async def test_what_is_next_is_found_by_its_index(database, index):
 
 
 async def test_boards_are_found_however_much_somebody_asked_for(database):
-    """The places somebody has been in are found one after the other in an index: what they asked for is not read from end to end."""
+    """The channels of a user are found one by one in an index, without scanning their jobs."""
     plan = await planned(database, boards._of_person("p1"))
     assert any("ix_job_person_id_place_id_day" in step for step in plan), plan
     assert [step for step in plan if "Seq Scan on job" in step or step.startswith("SCAN job")] == [], plan
 
 
 async def test_what_somebody_wants_is_found_however_many_want_something(database):
-    """The settings of a person and of a place are found by indexes, and no table is read from end to end."""
+    """The settings of a user and of a channel are found by indexes, and no table is scanned."""
     plan = await planned(database, settings._saved("p1", MessageRef("web", "77")))
     named = (
         {"sqlite_autoindex_setting_2", "sqlite_autoindex_setting_3"}
@@ -122,7 +122,7 @@ async def test_what_somebody_wants_is_found_however_many_want_something(database
 
 
 async def test_among_much_that_is_over_the_right_one_is_found(database):
-    """With thousands of jobs over, the next one is the first of those that wait."""
+    """Among thousands of ended jobs, the claimed job is the first waiting one."""
     store = Store.of(database, None)
     assert (await store.outbox.claim("me", ["web"]))[0].id == "due"
     assert [one.update for one in await store.inbox.open("web")] == ["open"]

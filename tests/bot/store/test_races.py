@@ -1,4 +1,4 @@
-"""Everything at once: nobody is refused because somebody else was busy, and afterwards everything is as it should be."""
+"""Concurrent operations: none fails because another was busy, and afterwards the state is consistent."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ PEOPLE, PLACES, RUNNERS = 5, ("here", "there"), ("one", "two", "three")
 
 
 class Somebody:
-    """Does one thing after the other with whatever there is, at random."""
+    """A user who does random operations one after the other."""
 
     def __init__(self, store, people, seed, known):
         self.store, self.people, self.known = store, people, known
@@ -24,14 +24,14 @@ class Somebody:
         self.done = 0
 
     async def live(self, steps):
-        """Do so many things."""
+        """Do this many operations."""
         often, seldom = (self.ask, self.claim, self.end), (self.cancel, self.move, self.pause, self.back, self.retry, self.tidy)
         for _ in range(steps):
             await self.chance.choice((*often, *often, *seldom))()
             self.done += 1
 
     async def ask(self):
-        """Ask for some jobs at once, in several places and for several persons."""
+        """Submit some jobs at once, in several channels and for several users."""
         new = [
             new_job(self.chance.choice(self.people), channel=self.chance.choice(PLACES), credits=self.chance.choice((0, 300, 1000)))
             for _ in range(self.chance.choice((1, 1, 3)))
@@ -42,12 +42,12 @@ class Somebody:
             return
 
     async def claim(self):
-        """Take a turn."""
+        """Claim a job."""
         if (job := await self.store.attempts.claim(self.chance.choice(RUNNERS), self.chance.choice(((), {"demo"}, {"other"})))) is not None:
             self.attempts.append(job)
 
     async def end(self):
-        """End an attempt in one of the ways there are."""
+        """End an attempt in some way."""
         if self.attempts:
             job, attempts = self.attempts.pop(self.chance.randrange(len(self.attempts))), self.store.attempts
             ways = [
@@ -60,12 +60,12 @@ class Somebody:
             await self.chance.choice(ways)()
 
     async def cancel(self):
-        """Cancel something."""
+        """Cancel a job."""
         if self.known:
             await self.store.jobs.cancel(self.chance.choice(self.known).id)
 
     async def retry(self):
-        """Try something again."""
+        """Retry a job."""
         if self.known:
             try:
                 await self.store.jobs.retry(self.chance.choice(self.known).id)
@@ -73,12 +73,12 @@ class Somebody:
                 return
 
     async def move(self):
-        """Move something."""
+        """Move a job."""
         if self.known:
             await self.store.line.move(self.chance.choice(self.known), self.chance.choice(("up", "down", "first", "last")))
 
     async def pause(self):
-        """Pause or resume somebody or a place."""
+        """Pause or resume a user or a channel."""
         paused = self.chance.random() < 0.5
         if self.chance.random() < 0.5:
             await self.store.line.pause_person(self.chance.choice(self.people), paused=paused)
@@ -86,25 +86,25 @@ class Somebody:
             await self.store.line.pause_place("web", self.chance.choice(PLACES), paused=paused)
 
     async def back(self):
-        """Leave, learn that a runner is dead, or be heard."""
+        """Exit, learn that a process is dead, or send a heartbeat."""
         runner, attempts = self.chance.choice(RUNNERS), self.store.attempts
         held = [one.id for one in self.known]
         ways = [lambda: attempts.leave(runner), lambda: attempts.release([runner]), lambda: attempts.beat(runner, held)]
         await self.chance.choice(ways)()
 
     async def tidy(self):
-        """Deliver what there is, and settle what nobody did."""
+        """Deliver due results, and settle jobs that no process settled."""
         await self.store.attempts.sweep()
         for one in await self.store.outbox.claim(self.chance.choice(RUNNERS), ["web"], 3):
             await self.chance.choice((self.store.outbox.sent, self.store.outbox.sent, self.later))(one)
 
     async def later(self, one):
-        """Put a delivery off."""
+        """Postpone a delivery."""
         await self.store.outbox.later(one, 0, "", unsure=False)
 
 
 async def test_nobody_waits_in_a_circle(store):
-    """Ten who do all that can be done, at random and at once, raise nothing, and leave right books, lines and deliveries."""
+    """Ten concurrent users with random operations cause no error or deadlock, and books, queues and deliveries are right afterwards."""
     busy = under(store, 30_000, channel=60_000)
     people = [await user_of(store, str(number)) for number in range(PEOPLE)]
     known = []
@@ -138,7 +138,7 @@ async def everything_is_told_and_settled(store, known):
 
 
 async def test_two_who_ask_in_two_places_at_once(store):
-    """Requests for several places and persons in one go, in any order, do not hold each other up."""
+    """Requests for several channels and users in one call, in any order, cause no deadlock."""
     shared = under(store, 100_000, channel=100_000)
     people = [await user_of(store, name) for name in ("ann", "bob")]
     for number in range(8):
@@ -151,7 +151,7 @@ async def test_two_who_ask_in_two_places_at_once(store):
 
 
 async def test_the_same_request_twice_is_one(store):
-    """Who repeats a request because nobody answered, with the very same id, is told of the job that was kept."""
+    """A request repeated with the same id after a lost answer returns the job already stored."""
     ann = await user_of(store)
     new = new_job(ann, credits=500)
     limited = under(store, 1000)

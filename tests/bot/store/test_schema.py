@@ -1,4 +1,4 @@
-"""The tables in the database against the tables that this version needs."""
+"""The tables in the database compared with the tables that this version needs."""
 
 import asyncio
 import os
@@ -27,34 +27,34 @@ from tests.stores import ALL, SERVER, accepted, blank, init, painted, request_of
 
 @pytest.fixture
 async def fresh(url):
-    """Give a database without any tables."""
+    """Return a database without any tables."""
     async with Database(url) as opened:
         yield opened
 
 
 async def said_by(doing):
-    """Return the sentence that something raises."""
+    """Return the sentence of the error that a call raises."""
     with pytest.raises((BadStore, BadInput)) as refused:
         await doing
     return tell(refused.value.problem)
 
 
 async def change(database, *statements):
-    """Change a database behind Easel's back."""
+    """Change a database without Easel."""
     async with database.connect() as connection:
         for statement in statements:
             await connection.execute(text(statement))
 
 
 def test_the_newest_revision_is_the_one_that_is_needed():
-    """The constant that start-up compares with is the newest file of the migrations, and each file is named as its revision."""
+    """The constant that start-up compares with is the newest migration, and each file is named after its revision."""
     files = sorted(path.stem for path in (schema.MIGRATIONS / "versions").glob("2*.py"))
     assert list(schema._revisions()) == files
     assert files[-1] == schema.HEAD
 
 
 async def test_a_blank_database_becomes_what_is_needed(fresh):
-    """All steps together make exactly the tables that the models describe."""
+    """All migrations together create exactly the tables that the models describe."""
     assert (await schema.state(fresh)).standing == "blank"
     assert set(await schema.differences(fresh)) == set(Base.metadata.tables)
     await schema.prepare(fresh)
@@ -64,7 +64,7 @@ async def test_a_blank_database_becomes_what_is_needed(fresh):
 
 
 async def test_every_step_goes_back_and_forth(fresh):
-    """Each revision can be taken back and made again, and leaves nothing behind where it ends."""
+    """Each migration can be reverted and applied again, and leaves nothing behind after its downgrade."""
     steps = schema._revisions()
     for revision in steps:
         await schema.upgrade(fresh, revision)
@@ -76,7 +76,7 @@ async def test_every_step_goes_back_and_forth(fresh):
 
 
 def rows_of_the_first_revision():
-    """Return what people left in the tables of the first revision: for each table its rows."""
+    """Return users' rows in the tables of the first revision, by table."""
     moment = datetime(2026, 11, 1, 12, tzinfo=UTC)
     users = ["ann", "bob", "eve"]
     states = ["running", *["waiting"] * 12, *["done"] * 40, *["failed"] * 5, *["cancelled"] * 5]
@@ -109,7 +109,7 @@ def rows_of_the_first_revision():
 
 
 def rows_of_the_queue_revision():
-    """Return the same with what the second revision brought: places in line, turns, credits, deliveries, letters."""
+    """Return the same with the additions of the second revision: queue positions, virtual times, credits, deliveries, updates."""
     rows = rows_of_the_first_revision()
     moment = datetime(2026, 11, 2, 12, tzinfo=UTC)
     for rank, job in enumerate(rows["job"], start=1):
@@ -135,14 +135,14 @@ def rows_of_the_queue_revision():
 
 
 def rows_of_the_telegram_revision():
-    """Return the same with what the third revision brought: who does what, and names of pictures elsewhere."""
+    """Return the same with the additions of the third revision: leases and file ids of pictures."""
     lease = {"name": "telegram:7", "holder": "gone", "until": datetime(2026, 11, 2, 12, tzinfo=UTC)}
     handle = {"platform": "telegram", "picture_id": "pj20", "handle": "AgACAg"}
     return rows_of_the_queue_revision() | {"lease": [lease], "handle": [handle]}
 
 
 def rows_of_the_settings_revision():
-    """Return the same with what the fourth revision brought: what people settled."""
+    """Return the same with the additions of the fourth revision: defaults."""
     settings = [
         {"id": "s1", "person_id": "ann", "place_id": None, "given": '{"steps": 9}'},
         {"id": "s2", "person_id": None, "place_id": "here", "given": "{}"},
@@ -151,7 +151,7 @@ def rows_of_the_settings_revision():
 
 
 def rows_of_the_sharing_revision():
-    """Return the same with what the fifth revision brought: what people keep and share."""
+    """Return the same with the additions of the fifth revision: saved and shared items."""
     moment = datetime(2026, 11, 3, 12, tzinfo=UTC)
     rows, of_ann = rows_of_the_settings_revision(), {"person_id": "ann", "created": moment}
     for job in rows["job"]:
@@ -179,7 +179,7 @@ def rows_of_the_sharing_revision():
 
 
 def rows_of_the_search_revision():
-    """Return the same with what searches compare, and what people started from: jobs in every state, two with the same picture."""
+    """Return the same with search terms and source pictures: jobs in every state, two with the same picture."""
     rows = rows_of_the_sharing_revision()
     for picture in rows["picture"]:
         picture["terms"] = search_terms.of_picture(picture["words"], "demo", "", picture["seed"])
@@ -188,11 +188,11 @@ def rows_of_the_search_revision():
     return rows
 
 
-#: The pictures that jobs of the revision before inputs start from: one is running, two wait, others are over.
+#: The source pictures of jobs of the revision before inputs: one job runs, two wait, the others have ended.
 SOURCES = {"j00": "a.png", "j01": "b.png", "j03": "b.png", "j20": "c.png", "j53": "d.png"}
 
 
-#: What is in the tables of each earlier revision.
+#: The rows in the tables of each earlier revision.
 ROWS = {
     "2026_11_21_first": rows_of_the_first_revision,
     "2026_11_21_queue": rows_of_the_queue_revision,
@@ -208,7 +208,7 @@ EARLIER = schema._revisions()[:-1]
 
 
 async def fill(database, rows):
-    """Add rows to the tables as they are."""
+    """Insert rows into the tables as they are."""
 
     def add(connection):
         for name, filled in rows.items():
@@ -219,13 +219,13 @@ async def fill(database, rows):
 
 
 async def counted(database, tables):
-    """Return how many rows tables have."""
+    """Return the number of rows of each table."""
     async with database.read() as session:
         return {name: await session.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
 
 
 async def lived_in(database):
-    """Look at everything that was there before an upgrade, and paint what is open; return whose turns were taken, in order."""
+    """Read all data that existed before an upgrade, and run the open jobs; return the ids of the claimed jobs, in order."""
     store = Store.of(database, None)
     assert (await store.tokens.holder("secret")).id == "ann"
     assert (await store.people.find(UserRef("web", "eve"))).id == "eve"
@@ -239,7 +239,7 @@ async def lived_in(database):
 
 @pytest.mark.parametrize("revision", EARLIER)
 async def test_an_upgrade_loses_nothing_and_goes_back(fresh, revision):
-    """From every earlier revision, with rows of all kinds in place: each is there afterwards, and again after the way back."""
+    """From every earlier revision, all kinds of rows survive the upgrade and the downgrade after it."""
     rows = ROWS[revision]()
     await schema.upgrade(fresh, revision)
     await fill(fresh, rows)
@@ -255,7 +255,7 @@ async def test_an_upgrade_loses_nothing_and_goes_back(fresh, revision):
 
 @pytest.mark.parametrize("revision", some(EARLIER, 5))
 async def test_what_was_open_is_painted_in_its_old_order_after_an_upgrade(fresh, revision):
-    """What was being painted is painted on, then everybody's open jobs go in turns, each person's in their old order; none is left."""
+    """After an upgrade the running jobs continue, then all open jobs are claimed fairly, each user's in their old order; none is left."""
     await schema.upgrade(fresh, revision)
     await fill(fresh, ROWS[revision]())
     await schema.upgrade(fresh)
@@ -264,7 +264,7 @@ async def test_what_was_open_is_painted_in_its_old_order_after_an_upgrade(fresh,
 
 @pytest.mark.parametrize("revision", some(EARLIER, 5))
 async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision):
-    """Jobs that were accepted, held back or done by the newer version are there for the older one, in states that it knows."""
+    """Jobs accepted, paused or finished by the newer version exist after the downgrade, in states that the older version knows."""
     await schema.upgrade(fresh, revision)
     await fill(fresh, ROWS[revision]())
     rows = rows_of_the_first_revision()
@@ -285,13 +285,13 @@ async def test_what_came_after_an_upgrade_survives_the_way_back(fresh, revision)
     await store.line.pause_person("bob", paused=False)
     order = await lived_in(fresh)
     assert len(order) == 14
-    # Who asked last waits longest among their own: bob's new one behind j10, what eve asks for again behind j11.
+    # The latest request waits longest among those of its user: bob's new job behind j10, eve's retry behind j11.
     assert order.index(new.id) > order.index("j10")
     assert order.index("j53") > order.index("j11")
 
 
 async def test_what_jobs_start_from_becomes_their_init_and_goes_back(fresh):
-    """The picture that a job started from is its one input of the role `init` after an upgrade, and where it was after the way back."""
+    """A job's source picture is its only `init` input after an upgrade, and is in its old column after the downgrade."""
 
     async def sources():
         async with fresh.read() as session:
@@ -313,7 +313,7 @@ async def test_what_jobs_start_from_becomes_their_init_and_goes_back(fresh):
 
 
 async def test_a_step_that_breaks_leaves_everything_as_it_was(fresh):
-    """Tables are changed wholly or not at all."""
+    """A failed migration leaves the tables as they were."""
     await change(fresh, "CREATE TABLE ix_job_open (id INTEGER)")
     with pytest.raises(Exception, match="ix_job_open"):
         await schema.upgrade(fresh)
@@ -321,7 +321,7 @@ async def test_a_step_that_breaks_leaves_everything_as_it_was(fresh):
 
 
 async def test_a_start_with_current_tables_stays_light(fresh):
-    """Alembic is not imported to find that nothing has to be done."""
+    """Start-up does not import Alembic to find that nothing has to be done."""
     await schema.prepare(fresh)
     code = (
         "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.database import Database\n"
@@ -333,7 +333,7 @@ async def test_a_start_with_current_tables_stays_light(fresh):
 
 
 def test_two_starts_at_once_both_succeed(url):
-    """Processes that find a blank database together make its tables once."""
+    """Two processes that find a blank database at the same time create its tables once."""
     code = (
         "import asyncio, sys\nfrom bot.store import schema\nfrom bot.store.database import Database\n"
         "async def main():\n    async with Database(sys.argv[1]) as database:\n        sys.stdin.readline()\n"
@@ -352,13 +352,13 @@ def test_two_starts_at_once_both_succeed(url):
 
 
 async def test_tasks_that_prepare_at_once_all_succeed(fresh):
-    """The same within one process."""
+    """Several tasks of one process that find a blank database at the same time create its tables once."""
     await asyncio.gather(*(schema.prepare(fresh) for _ in range(5)))
     assert await schema.differences(fresh) == ()
 
 
 async def test_an_older_database_is_changed_only_where_that_is_safe(fresh, monkeypatch):
-    """SQLite is brought up to date by itself; a PostgreSQL that is behind waits for its operator."""
+    """SQLite is upgraded on start-up; an outdated PostgreSQL waits for its operator."""
     await schema.prepare(fresh)
     monkeypatch.setattr(schema, "HEAD", "2999_01_01_newer")
     assert (await schema.state(fresh)).standing == "behind"
@@ -369,7 +369,7 @@ async def test_an_older_database_is_changed_only_where_that_is_safe(fresh, monke
 
 
 async def test_a_newer_database_is_left_alone(fresh):
-    """Tables of a version to come are neither used nor changed."""
+    """Tables of a newer version are neither used nor changed."""
     await schema.prepare(fresh)
     await change(fresh, "UPDATE alembic_version SET version_num = '2999_01_01_newer'")
     assert (await schema.state(fresh)).standing == "ahead"
@@ -378,7 +378,7 @@ async def test_a_newer_database_is_left_alone(fresh):
 
 
 async def test_tables_of_others_are_left_alone(fresh):
-    """A database that has tables of the same names from elsewhere is refused; one that has other tables besides is fine."""
+    """A database with foreign tables of the same names is refused; other tables beside Easel's are fine."""
     await change(fresh, "CREATE TABLE recipe (id INTEGER)")
     assert (await schema.state(fresh)).standing == "blank"
     await change(fresh, "CREATE TABLE job (id INTEGER)")
@@ -391,14 +391,14 @@ async def test_tables_of_others_are_left_alone(fresh):
 
 
 async def test_differences_are_named(fresh):
-    """What somebody changed behind Easel's back is named by table and column."""
+    """Changes made without Easel are named by table and column."""
     await schema.prepare(fresh)
     await change(fresh, "ALTER TABLE job DROP COLUMN wish", "DROP INDEX ix_picture_file", "ALTER TABLE person ADD COLUMN age INTEGER")
     assert set(await schema.differences(fresh)) == {"job.wish", "ix_picture_file", "person.age"}
 
 
 async def test_there_is_no_way_to_other_revisions(fresh):
-    """A revision that there is not is named, with those that there are."""
+    """An unknown revision is refused with the list of revisions."""
     await schema.prepare(fresh)
     for revision in ("nonsense", "-9", "+9", "", "2026", "a:b", "heads", "@head", "-0"):
         for refused in (schema.upgrade(fresh, revision), schema.downgrade(fresh, revision)):
@@ -406,7 +406,7 @@ async def test_there_is_no_way_to_other_revisions(fresh):
 
 
 async def test_changing_a_table_loses_nothing_that_refers_to_it(tmp_path):
-    """With SQLite a table is made anew to change it; what refers to its rows stays."""
+    """SQLite rebuilds a table to alter it, and rows that refer to its rows stay."""
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
 
@@ -429,7 +429,7 @@ async def test_changing_a_table_loses_nothing_that_refers_to_it(tmp_path):
 
 @pytest.mark.parametrize("damage", ["a folder", "other content", "cut off"])
 async def test_a_file_that_is_no_database_is_named(tmp_path, damage):
-    """What is no database of SQLite is one sentence that names it."""
+    """A file that is no SQLite database gives one sentence that names it."""
     file = tmp_path / "easel.db"
     if damage == "a folder":
         file.mkdir()
@@ -440,7 +440,7 @@ async def test_a_file_that_is_no_database_is_named(tmp_path, damage):
 
 
 async def test_a_server_that_cannot_be_reached_is_named_without_its_password(unused_tcp_port):
-    """Nobody answering, and a name that nobody has, are one sentence each, and it holds no secret."""
+    """A server that does not answer, and an unknown host name, give one sentence each, without a secret."""
     for host in (f"127.0.0.1:{unused_tcp_port}", "nobody.invalid"):
         async with Database(f"postgresql+psycopg://bob:s3cret@{host}/easel?password=s3cret2") as database:
             told = await said_by(schema.prepare(database))
@@ -450,7 +450,7 @@ async def test_a_server_that_cannot_be_reached_is_named_without_its_password(unu
 
 
 async def test_a_server_that_refuses_is_named_without_its_password():
-    """A server that lets nobody in, or not to this database, is one sentence without a secret."""
+    """A server that refuses the user or the database gives one sentence without a secret."""
     if SERVER not in os.environ:
         pytest.skip(f"{SERVER} names no PostgreSQL server")
     server = make_url(os.environ[SERVER])
@@ -462,7 +462,7 @@ async def test_a_server_that_refuses_is_named_without_its_password():
 
 
 async def test_who_may_not_make_tables_is_told(url):
-    """A role without the right to make tables is told so."""
+    """A role without the right to create tables gets an error that names the missing permission."""
     if not url.startswith("postgresql"):
         pytest.skip("SQLite has no roles")
     server = make_url(url)

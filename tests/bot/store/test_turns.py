@@ -1,4 +1,4 @@
-"""Turns over rows: the store takes them as the pure rule does, over restarts and however many take them at once."""
+"""Fair queueing in the store: it serves jobs as the pure rule does, across restarts and with any number of concurrent claims."""
 
 import asyncio
 import random
@@ -19,34 +19,34 @@ MODELS = ("red", "green", "blue")
 
 
 async def ask(store, user, words="a", *, model="red", cost=1.0):
-    """Have a job of a model accepted, and return it."""
+    """Accept a job for a model, and return it."""
     return await accepted(store, user, words, request=request_of(words, model=model), cost=cost)
 
 
 async def claimed(store, count, loaded=()):
-    """Return the words of what is claimed next."""
+    """Return the prompts of the next claimed jobs."""
     return [(await store.attempts.claim("me", loaded)).request.prompt.text for _ in range(count)]
 
 
 async def tags(store):
-    """Return everybody's tag."""
+    """Return the virtual finish of every user."""
     async with store.database.read() as session:
         return {user: tag for user, tag in await session.execute(select(TurnRow.person_id, TurnRow.tag))}
 
 
 async def waiting(store):
-    """Return who is thought to have something in line."""
+    """Return the users who are marked as having queued jobs."""
     async with store.database.read() as session:
         return set(await session.scalars(select(TurnRow.person_id).where(TurnRow.waiting)))
 
 
 async def people(store, *names):
-    """Return the ids of several persons."""
+    """Return the ids of several users."""
     return [await user_of(store, name) for name in names]
 
 
 async def test_equals_go_in_the_order_in_which_they_came(store):
-    """Among persons who had the same, whoever asked first is first, and each person's own jobs go in their order."""
+    """Among users with equal usage the first to request goes first, and each user's own jobs keep their order."""
     users = await people(store, *"zyxab")
     for name, user in zip("zyxab", users, strict=True):
         for number in range(2):
@@ -56,7 +56,7 @@ async def test_equals_go_in_the_order_in_which_they_came(store):
 
 
 async def test_cheap_requests_go_more_often(store):
-    """Device seconds are shared alike, not numbers of jobs: three cheap ones go with one dear one."""
+    """The shares are equal in device seconds, not in jobs: three cheap jobs run for one expensive job."""
     ann, bob = await people(store, "ann", "bob")
     for number in range(3):
         await ask(store, ann, f"a{number}", cost=6.0)
@@ -67,7 +67,7 @@ async def test_cheap_requests_go_more_often(store):
 
 
 async def test_a_heavier_tier_gets_more(store):
-    """Somebody of twice the weight is painted for twice as long, as long as both wait."""
+    """A user with twice the weight gets twice the device time, as long as both wait."""
     tiered = under(store, tiers={"friend": Tier(weight=2.0)})
     ann, bob = await people(store, "ann", "bob")
     await change_person(store, ann, tier="friend")
@@ -76,14 +76,14 @@ async def test_a_heavier_tier_gets_more(store):
         await ask(tiered, bob, f"b{number}")
     first = [one[0] for one in await claimed(tiered, 9)]
     assert (first.count("a"), first.count("b")) == (6, 3)
-    # What is put right weighs the same.
+    # The correction uses the same weight.
     (job, *_) = [one for one in await store.jobs.open_of(ann) if one.state == "running"]
     assert await tiered.attempts.finish(job, [whole()], 5.0)
     assert (await tags(store))[ann] == 6 / 2 + (5.0 - 1.0) / 2
 
 
 async def test_a_loaded_model_goes_first_within_the_window(store):
-    """A job whose model is loaded goes before others', but not far before its turn."""
+    """A job whose model is loaded goes before jobs of other users, but not far before its turn."""
     ann, bob, eve = await people(store, "ann", "bob", "eve")
     await ask(store, ann, "red")
     await ask(store, bob, "blue", model="blue")
@@ -97,7 +97,7 @@ async def test_a_loaded_model_goes_first_within_the_window(store):
 
 
 async def test_a_loaded_model_goes_first_within_the_own_line(store):
-    """Of somebody's own next jobs one whose model is loaded goes first; those before it keep their order and go in time."""
+    """Among a user's own next jobs, the first whose model is loaded goes first; the jobs before it keep their order and run in time."""
     ann = await user_of(store)
     await ask(store, ann, "rare", model="blue")
     for number in range(2 * REACH):
@@ -108,7 +108,7 @@ async def test_a_loaded_model_goes_first_within_the_own_line(store):
 
 
 async def test_newcomers_do_not_hold_up_a_rare_model(store):
-    """Persons who come one after the other with a loaded model go before somebody's rare one only so many times."""
+    """Newcomers with a loaded model overtake a job with a rare model only a limited number of times."""
     ann = await user_of(store)
     await ask(store, ann, "rare", model="blue")
     order = []
@@ -119,7 +119,7 @@ async def test_newcomers_do_not_hold_up_a_rare_model(store):
 
 
 async def test_who_comes_back_has_neither_saved_up_nor_lost(store):
-    """Whoever was away while others were painted shares with them from now on; who had more than them waits until that is even."""
+    """A returning user shares from now on without a bonus, and a user who had more than the others waits until they are even."""
     ann, bob, eve = await people(store, "ann", "bob", "eve")
     await ask(store, ann, "a0")
     await ask(store, bob, "b0", cost=30.0)
@@ -136,7 +136,7 @@ async def test_who_comes_back_has_neither_saved_up_nor_lost(store):
 
 @pytest.mark.parametrize("flooders", [1, 5])
 async def test_who_arrives_idle_is_served_soon(store, flooders):
-    """However many jobs others have in line, a newcomer waits for no more than one job of each of them."""
+    """However many jobs others have queued, a newcomer waits for at most one job of each of them."""
     flood = await people(store, *(f"flood {number}" for number in range(flooders)))
     for user in flood:
         await store.jobs.accept([new_job(user, "flood", cost=3.0) for _ in range(40)])
@@ -146,7 +146,7 @@ async def test_who_arrives_idle_is_served_soon(store, flooders):
 
 
 async def test_the_order_outlives_a_restart(store):
-    """A bot that begins anew goes on with the very turn that was next."""
+    """A restarted bot continues with the very job that was next."""
     expected = await crowd(store, people=4, jobs=24)
     order = []
     for _ in range(6):
@@ -157,7 +157,7 @@ async def test_the_order_outlives_a_restart(store):
 
 
 async def crowd(store, people, jobs):
-    """Let people ask for jobs of many costs, and return the ids of these in the order of the pure rule."""
+    """Submit jobs of many costs from many users, and return their ids in the order of the pure rule."""
     chance = random.Random(people)
     names = [f"p{number:02}" for number in range(people)]
     users = {name: await user_of(store, name) for name in names}
@@ -169,7 +169,7 @@ async def crowd(store, people, jobs):
 
 
 async def test_what_was_estimated_is_put_right(store):
-    """A job is charged as estimated when it begins, and for what it took at its end; what was put back is not charged at all."""
+    """A job is charged its estimate when it begins and its real time when it ends, and a job put back is not charged."""
     ann = await user_of(store)
 
     async def begun():
@@ -201,7 +201,7 @@ async def test_what_was_estimated_is_put_right(store):
 
 
 async def test_another_attempt_is_not_another_turn(store):
-    """A job that is tried again by its runner, or by another after a silence, is charged once."""
+    """A job that is retried by its process, or by another process after a silence, is charged once."""
     ann = await user_of(store)
     await ask(store, ann, cost=4.0)
     job = await store.attempts.claim("me")
@@ -214,7 +214,7 @@ async def test_another_attempt_is_not_another_turn(store):
 
 
 async def test_who_paints_at_once_is_charged_as_others_are(store):
-    """A job that never waited costs its person what it took, and earns them no turns."""
+    """A job that never waited is charged its real time, and gives its user no extra turn."""
     ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann, cost=1.0)], "me")
     assert await tags(store) == {ann: 1.0}
@@ -227,7 +227,7 @@ async def test_who_paints_at_once_is_charged_as_others_are(store):
 
 
 async def test_who_has_nothing_waiting_is_not_looked_at(store):
-    """Persons whose jobs were all begun or cancelled are put aside by the next who looks, all together, and come back with a job."""
+    """Users without waiting jobs are removed from the queue by the next claim, all together, and return with their next job."""
     users = await people(store, *map(str, range(40)))
     jobs = [await ask(store, user) for user in users]
     for job in jobs[:-1]:
@@ -242,7 +242,7 @@ async def test_who_has_nothing_waiting_is_not_looked_at(store):
 
 
 async def test_a_wake_up_is_never_lost(store):
-    """However a person's next request meets somebody who is just finding that they have none, it is painted."""
+    """A request submitted just when a claim finds that its user has no jobs is still served."""
     ann = await user_of(store)
     for number in range(tries(60)):
         if number % 3 == 0:
@@ -275,27 +275,27 @@ async def test_many_claimers_take_turns_in_exactly_the_fair_order(store):
 
 
 class InOrder(Lines):
-    """Lines whose persons, where they have the same, are in the order in which they came."""
+    """Queues whose users are served in order of arrival if their virtual finishes are equal."""
 
     def __init__(self, weights):
         super().__init__(weights)
         self.since = {}
 
     def ask(self, name, model, cost):
-        """Note when a person came who had nothing."""
+        """Record when a user without queued jobs arrived."""
         if not self.people[name].line:
             self.since[name] = self.asked
         return super().ask(name, model, cost)
 
     @property
     def backlogged(self):
-        """Those with something waiting, smallest tag first."""
+        """Return the users with queued jobs, smallest virtual finish first."""
         return sorted((one for one in self.people.values() if one.line), key=lambda one: (one.tag, self.since[one.name]))
 
 
 @pytest.mark.parametrize("seed", some(range(6), 3))
 async def test_the_store_and_the_pure_rule_agree(store, seed):
-    """Over a random history of requests, models, cancels and corrections the store takes exactly the turns of the rule."""
+    """Over a random history of requests, models, cancellations and corrections the store makes exactly the choices of the rule."""
     chance = random.Random(seed)
     weights = {"p0": 1.0, "p1": 2.0, "p2": 0.5, "p3": 1.0, "p4": 1.0}
     tiered = Store.of(store.database, store.files, Policy(tiers={"": Tier(), **{name: Tier(weight=one) for name, one in weights.items()}}))
@@ -330,7 +330,7 @@ async def test_the_store_and_the_pure_rule_agree(store, seed):
 
 
 async def test_a_claimed_job_carries_the_weight_of_its_users_tier(store):
-    """The worker is told the weight of the tier that a user is in, in the first attempt and in the next."""
+    """A claimed job carries the weight of its user's tier, in the first attempt and in the next."""
     tiered = under(store, tiers={"patron": Tier(weight=2.0)})
     ann, bob = await user_of(tiered, "ann"), await user_of(tiered, "bob")
     await change_person(tiered, ann, tier="patron")

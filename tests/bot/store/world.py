@@ -1,4 +1,4 @@
-"""A store, and all that is known of it: what a state machine compares it with after each step."""
+"""A store and a model of it, which a state machine compares with the store after each step."""
 
 import asyncio
 import sqlite3
@@ -27,7 +27,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @dataclass
 class Known:
-    """What the machine knows of a job."""
+    """The model of a job."""
 
     who: str
     where: str
@@ -37,7 +37,7 @@ class Known:
     attempt: int = 0
     tries: int = 0
     runner: str | None = None
-    #: Whether its runner is still believed to be there.
+    #: Whether its process is still believed to be alive.
     leased: bool = False
     pictures: int = 0
     charged: int | None = None
@@ -45,7 +45,7 @@ class Known:
 
 @dataclass
 class InboxUpdate:
-    """What the machine knows of a delivery; its id once it was seen."""
+    """The model of a delivery; its id once the machine has seen it."""
 
     id: str | None = None
     state: str = TODO
@@ -53,19 +53,19 @@ class InboxUpdate:
     unsure: bool = False
     runner: str = ""
     is_due: bool = True
-    #: What it was called when it told of an earlier end.
+    #: The ids of the deliveries of earlier ends.
     old: list[str] = field(default_factory=list)
 
 
 class World(RuleBasedStateMachine):
-    """A store, and all that is known of it."""
+    """A store and the model of it."""
 
     kind = "sqlite"
 
     def __init__(self):
         super().__init__()
         self.loop = asyncio.Runner()
-        # Nothing that these tests promise needs a disk.
+        # These tests make no promise that needs a disk.
         memory = Path("/dev/shm")
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.emptied = emptied(self.kind, self.folder.name)
@@ -74,7 +74,7 @@ class World(RuleBasedStateMachine):
         self.clock.start()
         self.day, self.allowed, self.place_allowed, self.ranks = 0, 10_000, None, 0
         self.known: dict[str, Known] = {}
-        #: All that ever was, in the order of time.
+        #: Everything that ever existed, in order of time.
         self.jobs: list[str] = []
         self.attempts: list[Job] = []
         self.deliveries: list[Delivery] = []
@@ -83,7 +83,7 @@ class World(RuleBasedStateMachine):
         self.people: dict[str, str] = {}
         self.books: dict[str, Books] = {name: Books() for name in (*NAMES, *PLACES)}
         self.paused: set[str] = set()
-        #: Whether less was allowed than before, on any day.
+        #: Whether the allowance was ever reduced, on any day.
         self.is_cut = False
         self.database = None
         self.run(self.open())
@@ -97,32 +97,32 @@ class World(RuleBasedStateMachine):
             self.meet(name)
 
     def run(self, doing):
-        """Wait for something."""
+        """Run a coroutine and return its result."""
         return self.loop.run(doing)
 
     async def open(self):
-        """Open the store, anew where it was open."""
+        """Open the store, or open it again."""
         if self.database is not None:
             await self.database.__aexit__(None, None, None)
         self.database = Database(self.url)
         self.govern()
 
     def moment(self):
-        """Return what time it is."""
+        """Return the current time of the model."""
         return NOON + timedelta(days=self.day)
 
     def govern(self):
-        """Let the rules of the hour be what they are."""
+        """Apply the current limits to the store and the books."""
         self.store = Store.of(self.database, None, Policy(tiers={"": Tier(credits=self.allowed)}, channel=self.place_allowed))
         for name, books in self.books.items():
             books.day, books.allowance = self.day, self.place_allowed if name in PLACES else self.allowed
 
     def meet(self, name):
-        """Know a person."""
+        """Create a user."""
         self.people[name] = self.run(user_of(self.store, name))
 
     def teardown(self):
-        """Leave nothing behind."""
+        """Close and delete everything."""
         self.eyes.close()
         self.run(self.database.__aexit__(None, None, None))
         self.clock.stop()
@@ -131,30 +131,30 @@ class World(RuleBasedStateMachine):
         self.loop.close()
 
     def next_rank(self):
-        """Return the place after all others."""
+        """Return the position after all others."""
         self.ranks += 1
         return self.ranks
 
     def rest_state(self, who, where):
-        """Return the state of a job that nobody paints."""
+        """Return the state of a job that does not run."""
         return PAUSED if {who, where} & self.paused else WAITING
 
     def choose(self, pick, everything, is_worth):
-        """Return one of several, mostly one that is worth it, or nothing."""
+        """Return an item, mostly one for which the step has an effect, or `None`."""
         some = [one for one in everything if is_worth(one)] if pick % 3 else everything
         return some[pick // 3 % len(some)] if some else None
 
     def can(self, who, where, credits):
-        """Return whether credits can be held for a person in a place."""
+        """Return whether credits can be held for a user in a channel."""
         return not credits or (self.books[who].can(credits) and self.books[where].can(credits))
 
     def hold(self, job_id, who, where, credits):
-        """Hold credits in the books of person and place."""
+        """Hold credits in the books of user and channel."""
         for one in (self.books[who], self.books[where]) if credits else ():
             assert one.hold(job_id, credits)
 
     def settle(self, job_id, charged):
-        """Settle a job."""
+        """Record the charge of a job."""
         known = self.known[job_id]
         assert known.charged is None
         known.charged = charged
@@ -162,7 +162,7 @@ class World(RuleBasedStateMachine):
             self.books[one].settle(job_id, charged)
 
     def end(self, job_id, state, charged):
-        """Note an end, which is to be told; `charged` is nothing where that is still to be said."""
+        """Record an end, which needs a delivery; `charged` is `None` if its usage is still to be reported."""
         known = self.known[job_id]
         assert known.state in OPEN
         known.state = state
@@ -172,16 +172,16 @@ class World(RuleBasedStateMachine):
         self.inbox_updates[job_id] = InboxUpdate(old=[*before.old, before.id] if before else [])
 
     def is_current(self, attempt):
-        """Return whether an attempt may still say something."""
+        """Return whether an attempt may still report something."""
         known = self.known.get(attempt.id)
         return known is not None and known.state == RUNNING and known.attempt == attempt.attempt
 
     def owned(self, runner):
-        """Return the jobs that a runner has."""
+        """Return the jobs that a process runs."""
         return {job_id: known for job_id, known in self.known.items() if known.state == RUNNING and known.runner == runner}
 
     def begun(self, job, runner, tries=1):
-        """Note an attempt."""
+        """Record an attempt."""
         known = self.known[job.id]
         known.state, known.runner, known.leased = RUNNING, runner, True
         known.attempt, known.tries = known.attempt + 1, known.tries + tries
@@ -189,7 +189,7 @@ class World(RuleBasedStateMachine):
         self.attempts.append(job)
 
     def letter_of(self, delivery):
-        """Return the letter that a delivery may still say something about."""
+        """Return the model of a delivery if a report about it still counts."""
         inbox_update = self.inbox_updates.get(delivery.job)
         is_current = inbox_update is not None and (inbox_update.id, inbox_update.attempt, inbox_update.state) == (
             delivery.id,
@@ -199,12 +199,12 @@ class World(RuleBasedStateMachine):
         return inbox_update if is_current else None
 
     def back(self, known):
-        """Note that a job was put back."""
+        """Record that a job was put back."""
         known.state, known.runner, known.tries = self.rest_state(known.who, known.where), None, known.tries - 1
 
     def compare(self):
-        """Compare the rows with what is known."""
-        # Plainly, and not as the store does it: that is quicker, and finds what the store would overlook.
+        """Compare the rows with the model."""
+        # In a simple way, unlike the store's own queries: that is faster, and finds mistakes that the store would repeat.
         self._compare_jobs()
         self._compare_letters()
         self._compare_books()
@@ -212,11 +212,11 @@ class World(RuleBasedStateMachine):
         assert self.rows(lost) == []
 
     def rows(self, question):
-        """Return the answer to a question in SQL."""
+        """Return the rows of an SQL query."""
         return self.eyes.execute(question).fetchall()
 
     def _compare_jobs(self):
-        """Nothing is lost, in line as it should be, and pictures belong to finished jobs alone."""
+        """No job is lost, the queue has the right order, and only finished jobs have pictures."""
         found = self.rows("SELECT id, state, attempt, tries, charged, person_id FROM job ORDER BY person_id, rank")
         assert {job_id: tuple(rest) for job_id, *rest, _ in found} == {
             job_id: (known.state, known.attempt, known.tries, known.charged) for job_id, known in self.known.items()
@@ -230,7 +230,7 @@ class World(RuleBasedStateMachine):
         }
 
     def _compare_letters(self):
-        """Every job that has ended has one delivery, as it should be."""
+        """Every ended job has one delivery, in the right state."""
         found = {job_id: tuple(rest) for job_id, *rest in self.rows("SELECT job_id, id, state, attempt, unsure FROM delivery")}
         assert {job_id for job_id, known in self.known.items() if known.state not in OPEN} <= set(found)
         for job_id, inbox_update in self.inbox_updates.items():
@@ -239,7 +239,7 @@ class World(RuleBasedStateMachine):
         assert found == {job_id: (one.id, one.state, one.attempt, one.unsure) for job_id, one in self.inbox_updates.items()}
 
     def _compare_books(self):
-        """Accounts hold what the books say and their ledger sums to, and less than nothing only where less is allowed than was."""
+        """Accounts equal the books and the sums of their ledger, and are negative only if the allowance was reduced."""
         names, today = {user: name for name, user in self.people.items()}, self.moment().date().isoformat()
         for user, channel, day, allowance, left, extra, of_both, of_granted in self.rows(_ACCOUNTS):
             books = self.books[channel or names[user]]

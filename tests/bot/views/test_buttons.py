@@ -1,4 +1,4 @@
-"""Buttons of views: each names a command that exists and values that it takes."""
+"""Buttons of views: each names an existing command and valid values."""
 
 import pytest
 
@@ -13,7 +13,7 @@ _KNOWN = {one.name: one for one in COMMANDS}
 
 
 def _shown():
-    """Return every button that views put somewhere, with the values that it stands for."""
+    """Return every button that views create, with its values."""
     for state in (WAITING, PAUSED, RUNNING, DONE, CANCELLED, FAILED):
         yield from job_card.job_buttons(_ID, state)
     yield from job_card.picture_buttons(_ID)
@@ -27,7 +27,7 @@ def _shown():
 
 @pytest.mark.parametrize("shown", {one.wire: one for one in _shown()}.values(), ids=lambda one: one.wire)
 def test_buttons_are_taken_by_the_commands_that_they_name(shown):
-    """Every button of a view binds to its command as the command declares it, and fits on every platform."""
+    """Every button of a view binds to its command as declared, and fits on every platform."""
     _, *parts = shown.wire.split(":")
     command = _KNOWN[reply.command_of(shown.wire)]
     values = command.pressed(parts)

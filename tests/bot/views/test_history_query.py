@@ -1,4 +1,4 @@
-"""The words and filters that history is searched by."""
+"""The words and filters of a history search."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
     ],
 )
 def test_what_is_looked_for(said, query):
-    """Filters stand anywhere between the words, in any case, with quotes where there are blanks; other colons are signs."""
+    """Filters stand anywhere between the words, in any case, with quotes around spaces; other colons are plain text."""
     assert read(said, NOW) == query
 
 
@@ -60,7 +60,7 @@ def test_what_is_looked_for(said, query):
     ],
 )
 def test_what_makes_no_sense_is_told(said, told):
-    """What cannot be looked for is refused in one sentence that says what can."""
+    """An invalid search is refused in one sentence with the valid values."""
     with pytest.raises(BadInput) as refused:
         read(said, NOW)
     assert told in tell(refused.value.problem)
@@ -68,7 +68,7 @@ def test_what_makes_no_sense_is_told(said, told):
 
 @given(st.text())
 def test_any_text_is_read_or_refused(said):
-    """Whatever is typed is a search or a mistake that has a sentence, and a search names no blank and no empty word."""
+    """Any text is a search or a mistake with a sentence, and a search contains no empty or blank word."""
     refused, query = None, Query()
     try:
         query = read(said, NOW)
@@ -89,7 +89,7 @@ PLAIN = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=
     st.randoms(),
 )
 def test_order_does_not_matter(words, model, seed, before, chance):
-    """Filters mean the same wherever they stand between the words."""
+    """Filters mean the same at any place between the words."""
     said = {"model": model, "seed": seed, "before": before}
     pieces = [*words, *(f"{name}:{value}" for name, value in said.items() if value is not None)]
     straight = read(" ".join(pieces), NOW)

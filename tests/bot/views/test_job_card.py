@@ -1,4 +1,4 @@
-"""The card of a job, from the moment it is accepted until long after."""
+"""The card of a job, from its acceptance until long after its end."""
 
 from datetime import timedelta
 
@@ -18,18 +18,18 @@ from tests.talk import talk
 
 @pytest.fixture
 async def bot(tmp_path):
-    """Somebody to talk to the bot with."""
+    """Return a chat with the bot."""
     async with talk(tmp_path) as open_one:
         yield open_one
 
 
 def labels(buttons):
-    """Return what stands on buttons."""
+    """Return the labels of buttons."""
     return [text(one.label) for one in buttons]
 
 
 async def test_while_it_waits(bot):
-    """A waiting card says whose turn it is, and can be cancelled."""
+    """A waiting card shows the position in the queue, and can be cancelled."""
     job = await bot.job(await bot.say("a red circle"))
     first, third = job_card.job_view(job), job_card.job_view(job, forecast=Forecast(2, 40.4))
     assert (first.status, third.status) == ("next in queue", "3rd in queue, about 40 s")
@@ -40,7 +40,7 @@ async def test_while_it_waits(bot):
 
 
 async def test_while_it_runs(bot):
-    """A running card says which step it is at and how long it takes, and shows no progress once it has ended."""
+    """A running card shows its step and the remaining time, and no progress after the end."""
     job = await bot.job(await bot.say("a red circle"))
     running = msgspec.structs.replace(job, state="running")
     assert job_card.job_view(running).status == "starting"
@@ -51,7 +51,7 @@ async def test_while_it_runs(bot):
 
 
 async def test_when_it_is_done(bot):
-    """A finished card shows its pictures, each with its own buttons, and says what was painted."""
+    """A finished card shows its pictures, each with its buttons, and a summary."""
     job, pictures = await bot.painted("a red circle --steps 9 --seed 7 --count 2")
     job = msgspec.structs.replace(job, started=now(), ended=now() + timedelta(seconds=4.12))
     shown = job_card.job_view(job, pictures)
@@ -63,7 +63,7 @@ async def test_when_it_is_done(bot):
 
 
 async def test_buttons_work_for_ever(bot):
-    """What buttons carry never changes, for those that were sent once are pressed years later."""
+    """The custom ids of buttons never change, because buttons in old messages are pressed years later."""
     _, (picture,) = await bot.painted("a red circle")
     job = await bot.job(await bot.say("a red circle"))
     wires = [one.wire for one in (*job_card.job_view(job).buttons, *job_card.shown(picture).buttons)]
@@ -84,7 +84,7 @@ async def test_buttons_work_for_ever(bot):
     ],
 )
 async def test_when_there_is_nothing_to_show(bot, state, problem, status):
-    """A card without pictures says why there are none, and how to try once more."""
+    """A card without pictures shows why there are none, and how to try again."""
     job = await bot.job(await bot.say("a red circle"))
     shown = job_card.job_view(msgspec.structs.replace(job, state=state, problem=problem))
     assert shown.status.startswith(status)
@@ -92,7 +92,7 @@ async def test_when_there_is_nothing_to_show(bot, state, problem, status):
 
 
 async def test_buttons_stand_in_one_order(bot):
-    """The buttons of a request and its picture have one order everywhere: what paints first, what takes away last."""
+    """The buttons of a request and its picture have one order everywhere: generating commands first, destructive commands last."""
     job, pictures = await bot.painted("a red circle")
     shown = job_card.job_view(msgspec.structs.replace(job, state="failed"), pictures)
     whole = in_order([*shown.pictures[0].buttons, *shown.buttons])

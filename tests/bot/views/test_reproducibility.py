@@ -1,4 +1,4 @@
-"""A repeat and the first, compared: the same, or what has changed."""
+"""Comparing a repeat with the first request: identical, or with a list of what has changed."""
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ OTHER = (ImageProvenance("red", "2.0x4"), ImageProvenance("green", "2.0x4"))
 
 
 def said(first=FIRST, asked=(), **changes):
-    """Return the verdict over a repeat that is like the first but for these changes."""
+    """Return the verdict on a repeat that equals the first except for these changes."""
     return verdict(JobProvenance(msgspec.structs.replace(FIRST, **changes), First(first, asked)))
 
 
@@ -55,13 +55,13 @@ def said(first=FIRST, asked=(), **changes):
     ],
 )
 def test_what_is_said_of_a_repeat(changes, told):
-    """Only the pictures say whether it is the same; what has changed is named, the model first."""
+    """Only the pictures decide whether a repeat is identical, and changes are named, the model first."""
     assert said(**changes) == told
 
 
 @pytest.mark.parametrize("one", [JobProvenance(), JobProvenance(painted=FIRST), JobProvenance(first=First(FIRST))])
 def test_what_repeats_nothing_is_not_compared(one):
-    """Nothing is said of what is no repeat, or not painted yet."""
+    """A job that is no repeat, or not finished, has no verdict."""
     assert verdict(one) == ""
 
 
@@ -69,19 +69,19 @@ def test_what_repeats_nothing_is_not_compared(one):
     "one", [JobProvenance(), JobProvenance(painted=FIRST), JobProvenance(FIRST, First(FIRST, ("steps",))), JobProvenance(first=First())]
 )
 def test_evidence_is_read_as_it_was_kept(one):
-    """What is kept of a job is read back the same, and nothing is kept of nothing."""
+    """Stored provenance is read back unchanged, and an empty one is stored as nothing."""
     assert values.read_provenance(values.stored_provenance(one)) == one
     assert values.stored_provenance(JobProvenance()) == ""
 
 
 @pytest.mark.parametrize("kept", ["{", '{"painted": 7}', "[]"])
 def test_what_cannot_be_read_is_no_evidence(kept):
-    """What another version kept in another form does not keep a job from being shown."""
+    """Provenance that another version stored in another form does not prevent a job from being shown."""
     assert values.read_provenance(kept) == JobProvenance()
 
 
 def test_facts_of_a_proof():
-    """The hash is as short as other programs show it; what is not known is left out."""
+    """The hash is as short as in other programs, and unknown values are left out."""
     assert provenance_facts(FIRST) == {
         "hash": "0123456789",
         "versions": "torch 2.13.0, easel 1.0",

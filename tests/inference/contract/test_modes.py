@@ -1,4 +1,4 @@
-"""Modes: which one a request means, what it takes and what it costs."""
+"""Modes: the mode of a request, the inputs it accepts and its cost factor."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from inference.contract.request import PictureRequest, Prompt
 
 INIT = Input(Role.INIT, b"a picture")
 
-#: A mode such as control may be: one init picture if wanted, and up to three of another role.
+#: An example of a mode with control inputs: an optional init picture, and up to three inputs of another role.
 GUIDED = Mode(name="guided", inputs=(Needs(Role.INIT, 0), Needs(Role.CONTROL, 1, 3)), factor=1.5)
 
 
@@ -20,13 +20,13 @@ def asked(**changes):
 
 
 def test_inputs_decide_the_mode():
-    """Without a mode a request means the first mode that takes its inputs."""
+    """A request without a mode gets the first mode that accepts its inputs."""
     assert mode_of(asked()) is MODES["txt2img"]
     assert mode_of(asked(inputs=(INIT,))) is MODES["img2img"]
 
 
 def test_the_mode_that_a_request_names_counts():
-    """A named mode is taken whatever the inputs are; its check then says which inputs it lacks."""
+    """A named mode is used whatever the inputs are, and its check reports the missing inputs."""
     mode = mode_of(asked(mode="img2img"))
     assert mode is MODES["img2img"]
     with pytest.raises(OutOfRange, match="range-inputs") as refused:
@@ -36,7 +36,7 @@ def test_the_mode_that_a_request_names_counts():
 
 @pytest.mark.parametrize("changes", [{"mode": "sculpture"}, {"inputs": (INIT, INIT)}, {"inputs": (Input(Role.MASK),)}])
 def test_an_unknown_mode_is_refused(changes):
-    """A name of no mode, and inputs that fit no mode, are refused with the modes that there are."""
+    """An unknown mode name, and inputs that fit no mode, are refused with the list of modes."""
     with pytest.raises(NotOffered, match="unknown-mode") as refused:
         mode_of(asked(**changes))
     assert refused.value.problem.facts["offered"] == ", ".join(MODES)
@@ -54,7 +54,7 @@ def test_an_unknown_mode_is_refused(changes):
     ],
 )
 def test_a_mode_counts_its_inputs(roles, wanted):
-    """A mode takes as many inputs of each role as it says, and none of any other role."""
+    """A mode accepts only its allowed number of inputs of each role, and none of any other role."""
     assert GUIDED.takes(roles) is (wanted is None)
     if wanted is None:
         GUIDED.check(asked(), roles)
@@ -65,13 +65,13 @@ def test_a_mode_counts_its_inputs(roles, wanted):
 
 
 def test_steps_of_a_mode():
-    """Text to image makes all steps, image to image the last `strength` of them."""
+    """Text to image runs all steps, image to image the last `strength` of them."""
     assert mode_of(asked(strength=0.5)).steps(asked(strength=0.5)) == 30
     assert mode_of(asked(inputs=(INIT,))).steps(asked(strength=0.5)) == 15
 
 
 def test_a_strength_without_a_step_is_refused():
-    """Image to image that would make no step at all is refused with the least strength that makes one."""
+    """Image to image that would run no step at all is refused with the smallest strength that runs a step."""
     request = asked(inputs=(INIT,), steps=4, strength=0.2)
     with pytest.raises(OutOfRange, match="range-no-steps") as refused:
         mode_of(request).check(request)

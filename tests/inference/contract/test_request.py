@@ -1,4 +1,4 @@
-"""Requests as they travel and as they are stored."""
+"""Requests in transport and in storage."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from inference.contract.modes import mode_of
 from inference.contract.protocol import Paint, decode_to_worker, encode
 from inference.contract.request import Fragment, PictureRequest, Prompt
 
-#: A request as the version of 2026-11-21, which knew one source picture and no modes, kept it in a job's row.
+#: A request as the version of 2026-11-21, which had one source picture and no modes, stored it in a job's row.
 STORED = bytes.fromhex(
     "de0012a670726f6d707482a474657874b26120287265643a312e322920636972636c65a57061727473919382a474657874a26120a6776569676874cb3ff0"
     "00000000000082a474657874a3726564a6776569676874cb3ff333333333333382a474657874a720636972636c65a6776569676874cb3ff0000000000000"
@@ -35,14 +35,14 @@ REQUEST = PictureRequest(
 
 
 def test_a_request_of_an_older_version_is_read():
-    """A request stored before there were inputs and modes decodes to the same request, whose mode its inputs decide."""
+    """A request stored before inputs and modes existed decodes to the same request, and its inputs decide its mode."""
     assert msgspec.msgpack.decode(STORED, type=PictureRequest) == REQUEST
     assert mode_of(REQUEST).name == "txt2img"
     assert mode_of(REQUEST, (Role.INIT,)).name == "img2img"
 
 
 def test_inputs_reach_the_worker_in_order():
-    """Inputs cross the process border with their roles and bytes, several of a role in the order in which they were given."""
+    """Inputs cross the process border with their roles and bytes; several inputs of a role keep their order."""
     inputs = (Input(Role.INIT, b"one"), Input(Role.CONTROL, b"two"), Input(Role.CONTROL, b"three"), Input(Role.REFERENCE, b""))
     sent = Paint(3, msgspec.structs.replace(REQUEST, inputs=inputs, mode="img2img"))
     assert decode_to_worker(encode(sent)) == sent

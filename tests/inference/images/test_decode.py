@@ -1,4 +1,4 @@
-"""Source pictures from strangers become plain RGB or a `BadPicture`, and never anything else."""
+"""Untrusted source images become plain RGB or a `BadPicture`, and never anything else."""
 
 import base64
 import io
@@ -65,7 +65,7 @@ SEEDS = {
 
 
 def fate(data: bytes) -> None:
-    """Read the data and check that one of the two promised things came of it."""
+    """Decode the data and check that it gives an image or `BadPicture`."""
     try:
         image = read(data, (16, 16))
     except BadPicture:
@@ -81,20 +81,20 @@ def refusal(data: bytes) -> tuple[str, dict[str, str | int | float]]:
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_every_seed_is_read(name: str) -> None:
-    """The files that the damage tests start from are good ones."""
+    """The undamaged files of the damage tests can be decoded."""
     assert read(SEEDS[name], (16, 16)).size == (16, 16)
 
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_file_cut_anywhere_is_harmless(name: str) -> None:
-    """Whatever the length at which a file breaks off, it gives a picture or `BadPicture`."""
+    """A file truncated at any length gives an image or `BadPicture`."""
     for length in range(len(SEEDS[name])):
         fate(SEEDS[name][:length])
 
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_flipped_bit_is_harmless(name: str) -> None:
-    """One wrong bit in any byte of a file gives a picture or `BadPicture`."""
+    """One wrong bit in any byte of a file gives an image or `BadPicture`."""
     pick = random.Random(name)
     for place in range(len(SEEDS[name])):
         damaged = bytearray(SEEDS[name])
@@ -105,7 +105,7 @@ def test_a_flipped_bit_is_harmless(name: str) -> None:
 @given(st.sampled_from(sorted(SEEDS)), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=12), st.integers(0, 2000))
 @settings(max_examples=tries(400))
 def test_heavy_damage_is_harmless(name: str, writes: list[tuple[int, int]], tail: int) -> None:
-    """Many wrong bytes and a repeated piece give a picture or `BadPicture`."""
+    """Many wrong bytes and a repeated piece give an image or `BadPicture`."""
     damaged = bytearray(SEEDS[name])
     for place, value in writes:
         damaged[place % len(damaged)] = value
@@ -115,12 +115,12 @@ def test_heavy_damage_is_harmless(name: str, writes: list[tuple[int, int]], tail
 @given(st.sampled_from([b"", SIGNATURE, b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8 "]), st.binary(max_size=200))
 @settings(max_examples=tries(300))
 def test_rubbish_is_harmless(magic: bytes, rest: bytes) -> None:
-    """Random bytes behind the first bytes of any format give a picture or `BadPicture`."""
+    """Random bytes after the magic bytes of any format give an image or `BadPicture`."""
     fate(magic + rest)
 
 
 def test_a_png_bomb_is_refused_by_its_header() -> None:
-    """13,000 x 13,000 pixels in a few kilobytes are never decoded; the refusal says how many there were."""
+    """13,000 x 13,000 pixels in a few kilobytes are never decoded, and the refusal names the number of pixels."""
     bomb = png_of(13_000, 13_000, bits=1, colour=0, pixels=bytes(13_000 * 1626))
     assert len(bomb) < 50_000
     assert refusal(bomb) == ("picture-pixels", {"width": 13_000, "height": 13_000, "most": 16_000_000})
@@ -135,7 +135,7 @@ def test_other_bombs_are_refused_by_their_header(kind: str) -> None:
 
 
 def test_an_absurd_header_is_refused() -> None:
-    """2^31 - 1 pixels a side in a file of some bytes is told like any other size."""
+    """A size of 2^31 - 1 pixels a side in a tiny file is reported like any other size."""
     most = 2**31 - 1
     assert refusal(png_of(most, most)) == ("picture-pixels", {"width": most, "height": most, "most": 16_000_000})
 
@@ -149,18 +149,18 @@ def test_a_size_named_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(("kind", "head"), [(b"zTXt", b"a\0\0"), (b"iCCP", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0")])
 def test_a_text_bomb_is_refused(kind: bytes, head: bytes) -> None:
-    """A text or profile that unpacks to 80 MB is not unpacked."""
+    """A text chunk or colour profile that unpacks to 80 MB is not unpacked."""
     assert refusal(png_of(8, 8, chunk(kind, head + zlib.compress(bytes(80_000_000))))) == ("picture-broken", {"format": "PNG"})
 
 
 def test_a_gif_is_refused() -> None:
-    """A format that Pillow could read but Easel does not take is told as such."""
+    """A format that Pillow can read but Easel does not accept is reported as such."""
     assert refusal(encoded(striped(), "GIF"))[0] == "picture-format"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_only_the_first_frame_counts(kind: str) -> None:
-    """An animation gives its first frame."""
+    """An animation decodes to its first frame."""
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {}))
     assert read(data).getpixel((4, 4)) == (255, 0, 0)
@@ -168,7 +168,7 @@ def test_only_the_first_frame_counts(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_turned_photo_stands_upright_and_its_place_is_forgotten(kind: str) -> None:
-    """EXIF orientation 6 turns 40 x 20 into 20 x 40, and no trace of the GPS position is left."""
+    """EXIF orientation 6 turns 40 x 20 into 20 x 40, and no trace of the GPS position remains."""
     data = encoded(Image.new("RGB", (40, 20), "white"), kind, exif=with_exif(), comment="hello")
     with Image.open(io.BytesIO(data)) as photo:
         assert photo.getexif().get_ifd(ExifTags.IFD.GPSInfo)
@@ -204,14 +204,14 @@ def test_each_orientation_is_undone(orientation: int) -> None:
 
 
 def test_a_broken_exif_block_costs_nothing() -> None:
-    """Pixels that are fine are read though the block beside them is not."""
+    """Intact pixels are decoded even if the EXIF block beside them is broken."""
     data = png_of(2, 1, chunk(b"eXIf", b"II*\0\xff\xff\xff\x7f"), pixels=b"\0" + bytes((9, 8, 7, 6, 5, 4)))
     assert np.asarray(read(data)).tolist() == [[[9, 8, 7], [6, 5, 4]]]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_transparent_becomes_white(kind: str) -> None:
-    """Alpha is flattened on white, half-transparent black is grey."""
+    """Alpha is flattened onto white, and half-transparent black becomes grey."""
     image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     image.putpixel((1, 1), (0, 0, 0, 128))
     result = read(encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {})))
@@ -220,27 +220,27 @@ def test_transparent_becomes_white(kind: str) -> None:
 
 
 def test_a_transparent_colour_becomes_white() -> None:
-    """A palette or grey picture with one transparent colour shows white there."""
+    """The transparent colour of a palette or grey image becomes white."""
     grey = Image.new("L", (4, 4), 10)
     assert read(encoded(grey, "PNG", transparency=10)).getpixel((0, 0)) == (255, 255, 255)
     assert read(encoded(grey.convert("P"), "PNG", transparency=10)).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_sixteen_bit_grey_keeps_its_greys() -> None:
-    """A 16-bit grey picture is scaled to 8 bits, not cut off at white."""
+    """A 16-bit grey image is scaled to 8 bits, not clipped at white."""
     data = encoded(Image.fromarray(np.array([[0, 0x4000, 0xFFFF]], np.uint16)), "PNG")
     assert np.asarray(read(data))[0, :, 0].tolist() == [0, 0x40, 0xFF]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_every_kind_of_png_is_read(mode: str) -> None:
-    """Red or its grey comes out of each colour kind that PNG has."""
+    """Each colour type of PNG decodes to red, or to the grey of red."""
     pixel = read(encoded(Image.new("RGB", (3, 3), "white").convert(mode), "PNG")).getpixel((1, 1))
     assert pixel == (255, 255, 255)
 
 
 def test_a_print_jpeg_is_read() -> None:
-    """A CMYK JPEG comes out in its colours."""
+    """A CMYK JPEG decodes to its colours."""
     pixel = np.asarray(read(encoded(Image.new("RGB", (8, 8), "red").convert("CMYK"), "JPEG")))[4, 4]
     assert pixel[0] > 240
     assert pixel[1:].max() < 15
@@ -248,14 +248,14 @@ def test_a_print_jpeg_is_read() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([(16, 16), (32, 8), (8, 32), (64, 64)]))
 def test_any_shape_fills_the_wanted_size(width: int, height: int, size: tuple[int, int]) -> None:
-    """The picture is cut to the wanted shape and scaled; nothing is left empty."""
+    """An image is cropped to the wanted shape and scaled; no part is left empty."""
     image = read(encoded(Image.new("RGB", (width, height), (200, 10, 10)), "PNG"), size)
     assert image.size == size
     assert image.getextrema() == ((200, 200), (10, 10), (10, 10))
 
 
 def test_the_middle_is_kept() -> None:
-    """A wide picture loses its sides, not its middle, and is not squeezed."""
+    """A wide image is cropped at its sides, not squeezed."""
     wide = Image.new("RGB", (90, 30), "blue")
     wide.paste("red", (30, 0, 60, 30))
     middle = np.asarray(read(encoded(wide, "PNG"), (30, 30)))
@@ -267,7 +267,7 @@ def test_the_middle_is_kept() -> None:
     [(Role.INIT, "RGB", (16, 16)), (Role.MASK, "L", (16, 16)), (Role.CONTROL, "RGB", (16, 16)), (Role.REFERENCE, "RGB", (24, 12))],
 )
 def test_a_role_decides_how_an_input_is_read(role: Role, mode: str, size: tuple[int, int]) -> None:
-    """A mask is grey, a reference keeps its own size, and every other input fills the size of the picture."""
+    """A mask is grey, a reference keeps its size, and every other input fills the size of the picture."""
     image = read_input(Input(role, encoded(Image.new("RGB", (24, 12), "white"), "PNG")), (16, 16))
     assert (image.mode, image.size) == (mode, size)
     assert image.getpixel((3, 3)) in (255, (255, 255, 255))

@@ -1,4 +1,4 @@
-"""Finished pictures become files that hold exactly their pixels."""
+"""Finished images become files that contain exactly their pixels."""
 
 import io
 import warnings
@@ -30,7 +30,7 @@ def opened(file: bytes) -> PngImageFile:
 
 
 def soft(height: int, width: int) -> Pixels:
-    """Return a picture with slopes and grain."""
+    """Return an image with gradients and grain."""
     random = np.random.default_rng(3)
     slope = np.linspace(0, 200, height * width).reshape(height, width, 1) + np.array([0, 20, 40])
     grain = random.normal(0, 3, (height, width, 3))
@@ -40,7 +40,7 @@ def soft(height: int, width: int) -> Pixels:
 
 @given(PICTURES)
 def test_any_pixels_come_back_exactly(pixels: Pixels) -> None:
-    """Whatever the pixels and the size, decoding gives the same array, as RGB."""
+    """Decoding returns the same RGB array, whatever the pixels and the size."""
     image = opened(png(pixels))
     assert image.mode == "RGB"
     assert np.array_equal(np.asarray(image), pixels)
@@ -56,13 +56,13 @@ VIEWS = {
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_that_are_not_contiguous_come_back_exactly(view: str) -> None:
-    """A turned, thinned or channel-swapped view is written as it reads, not as it lies in memory."""
+    """A transposed, strided or channel-swapped view is written in its logical order, not in its memory order."""
     pixels = VIEWS[view](soft(20, 31))
     assert np.array_equal(np.asarray(opened(png(pixels))), pixels)
 
 
 def test_the_pixels_are_left_alone() -> None:
-    """Encoding changes nothing in the caller's array and works on one that must not be written."""
+    """Encoding changes nothing in the caller's array and accepts a read-only array."""
     pixels = soft(16, 16)
     before = pixels.copy()
     pixels.flags.writeable = False
@@ -71,7 +71,7 @@ def test_the_pixels_are_left_alone() -> None:
 
 
 def test_the_file_is_about_as_small_as_pillows() -> None:
-    """The fast filter costs little: at most a tenth more than Pillow at level 1."""
+    """The fast filter costs little size: at most a tenth more than Pillow at level 1."""
     pixels = soft(256, 256)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
@@ -84,7 +84,7 @@ def test_the_file_is_about_as_small_as_pillows() -> None:
     ids=["floats", "grey", "alpha", "empty"],
 )
 def test_other_arrays_are_refused(pixels: Pixels) -> None:
-    """Only 8-bit RGB with at least one pixel is encoded; all else is a defect of the caller."""
+    """Only 8-bit RGB with at least one pixel is encoded; any other array is a defect of the caller."""
     with pytest.raises(ValueError, match="uint8"):
         png(pixels)
 
@@ -92,7 +92,7 @@ def test_other_arrays_are_refused(pixels: Pixels) -> None:
 @given(ANYTHING)
 @settings(max_examples=tries(200))
 def test_any_words_leave_the_file_whole(words: str) -> None:
-    """NUL, control characters and halves of surrogate pairs in a text chunk break neither file nor pixels."""
+    """NUL, control characters and lone surrogates in a text chunk damage neither the file nor the pixels."""
     pixels = soft(3, 5)
     image = opened(png(pixels, [text("words", words), international("more", words), text("after", "still here")]))
     kept = words.replace("\0", "").encode("utf-8", "replace").decode()
@@ -101,13 +101,13 @@ def test_any_words_leave_the_file_whole(words: str) -> None:
 
 
 def test_text_is_latin_where_it_can_be() -> None:
-    """Readers that know only tEXt find Latin-1 words; other writing goes into iTXt."""
+    """Latin-1 text goes into tEXt for readers that know only that; other text goes into iTXt."""
     assert text("a", "café").kind == b"tEXt"
     assert text("a", "猫").kind == b"iTXt"
 
 
 def test_chunks_stand_before_the_pixels() -> None:
-    """A reader finds the words without reading the pixels first."""
+    """Text chunks come before the pixels, so a reader finds them without decoding."""
     file = png(soft(4, 4), [text("words", "x"), international("more", "y")])
     assert file.index(b"IHDR") < file.index(b"tEXt") < file.index(b"iTXt") < file.index(b"IDAT")
 

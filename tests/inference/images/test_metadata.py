@@ -1,4 +1,4 @@
-"""Pictures carry their settings: other tools read them back, and nobody can pretend others."""
+"""Images carry their settings: other tools can read them, and no prompt can forge them."""
 
 import hashlib
 import io
@@ -85,7 +85,7 @@ def test_another_reader_finds_every_setting() -> None:
 
 
 def test_the_text_is_that_of_a1111() -> None:
-    """The text has the lines, names and order that readers look for."""
+    """The text has the lines, names and order that other tools expect."""
     prompt, negative, pairs = parameters(REQUEST, PASSPORT, 7, (128, 96)).split("\n")
     assert prompt == "a red circle, (soft:1.2)"
     assert negative == "Negative prompt: blurry, text"
@@ -95,20 +95,20 @@ def test_the_text_is_that_of_a1111() -> None:
 
 
 def test_image_to_image_says_its_strength() -> None:
-    """A picture painted over another one names the denoising strength."""
+    """An image made from another image names the denoising strength."""
     image = written(asked("a cat", inputs=(Input(Role.INIT, b"secret bytes"),), strength=0.45))
     assert read_back(image).metadata["Denoising strength"] == "0.45"
 
 
 def test_every_scheduler_has_a_name_elsewhere() -> None:
-    """The table knows exactly the schedulers that there are, and none has a sign that would need quotes."""
+    """The table has exactly the available schedulers, and no name contains a character that needs quotes."""
     assert set(SAMPLERS) == set(RECIPES)
     assert all(name.replace("+", "").replace(" ", "").isalnum() for pair in SAMPLERS.values() for name in pair)
 
 
 @pytest.mark.parametrize("name", ["a, b", "a: b", 'say "cheese"', "Steps: 3, Seed: 4"])
 def test_a_model_name_with_signs_is_quoted(name: str) -> None:
-    """A value with a comma, colon or quotation mark is a JSON string, as A1111 writes it, so it adds no setting."""
+    """A value with a comma, colon or quotation mark is written as a JSON string, as A1111 does, so it adds no setting."""
     pairs = parameters(REQUEST, msgspec.structs.replace(PASSPORT, name=name), 7, (128, 96)).split("\n")[-1]
     assert f"Model: {json.dumps(name)}, RNG" in pairs
 
@@ -116,7 +116,7 @@ def test_a_model_name_with_signs_is_quoted(name: str) -> None:
 @given(ANYTHING, ANYTHING)
 @settings(max_examples=tries(300))
 def test_no_prompt_can_pretend_settings(prompt: str, negative: str) -> None:
-    """Whatever is in the prompts, the settings that are read back are the true ones and the exact prompts are in the JSON."""
+    """Whatever the prompts contain, the settings read back are the true settings, and the exact prompts are in the JSON."""
     image = written(asked(prompt, negative))
     text = image.text["parameters"]
     (sampler,) = read_back(image).samplers
@@ -130,13 +130,13 @@ def test_no_prompt_can_pretend_settings(prompt: str, negative: str) -> None:
 
 
 def test_the_prompt_survives_in_any_writing() -> None:
-    """Words outside of Latin-1 and several lines come back as they were."""
+    """A prompt outside Latin-1, or with several lines, is read back unchanged."""
     words = "ein Käse, 猫 🎨\nsecond line"
     assert read_back(written(asked(words))).full_prompt == words
 
 
 def test_the_json_is_complete() -> None:
-    """The request can be made again from it, with the model's checksum and the versions that painted it."""
+    """The request can be rebuilt from the JSON, which also has the model's checksum and the versions that generated the image."""
     kept = json.loads(settings_json(REQUEST, PASSPORT, 9, (128, 96), VERSIONS))
     assert msgspec.convert(kept["request"], PictureRequest) == msgspec.structs.replace(REQUEST, share="")
     assert kept["model"]["sha256"] == PASSPORT.sha256
@@ -145,7 +145,7 @@ def test_the_json_is_complete() -> None:
 
 
 def test_nothing_private_is_written() -> None:
-    """Who asked, the source picture and the place of the model on the disk are nowhere in the file."""
+    """The requester, the source image and the model's path on disk appear nowhere in the file."""
     request = asked("a cat", inputs=(Input(Role.INIT, b"secret bytes"),))
     joined = b"".join(chunk.data for chunk in chunks(request, PASSPORT, 7, (128, 96), VERSIONS))
     for private in (b"4711", b"secret", b"c2VjcmV0", b"/srv"):
@@ -154,7 +154,7 @@ def test_nothing_private_is_written() -> None:
 
 @pytest.mark.parametrize(("composite", "kind"), [(False, "trainedAlgorithmicMedia"), (True, "compositeWithTrainedAlgorithmicMedia")])
 def test_the_packet_says_that_a_model_painted_it(composite: bool, kind: str) -> None:
-    """The XMP is well-formed and holds the IPTC digital source type for a new picture or one painted over another."""
+    """The XMP is well-formed and holds the IPTC digital source type for a new image or for an image made from another."""
     tree = ElementTree.fromstring(xmp(composite).replace("\ufeff", ""))
     found = tree.find(".//{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType")
     assert found is not None
@@ -162,6 +162,6 @@ def test_the_packet_says_that_a_model_painted_it(composite: bool, kind: str) -> 
 
 
 def test_readers_of_xmp_find_the_packet() -> None:
-    """The packet stands where the XMP specification wants it in PNG, in the kind that fits the request."""
+    """The packet is where the XMP specification requires it in PNG, in the variant that fits the request."""
     assert ">http://cv.iptc.org/newscodes/digitalsourcetype/trained" in written(REQUEST).info["XML:com.adobe.xmp"]
     assert "/compositeWith" in written(asked("a cat", inputs=(Input(Role.INIT, b"x"),))).info["XML:com.adobe.xmp"]

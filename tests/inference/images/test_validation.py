@@ -1,4 +1,4 @@
-"""The outside of a picture is checked cheaply, before any decoder sees it."""
+"""An image file is checked cheaply from its structure, before any decoder reads it."""
 
 import io
 import struct
@@ -39,18 +39,18 @@ def refusal(data: bytes) -> tuple[str, dict[str, str | int | float]]:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_tells_its_size(name: str) -> None:
-    """Format and size are those that a decoder finds."""
+    """Format and size equal those that a decoder finds."""
     assert check_bytes(encoded(name)) == Header(KINDS[name][0], 13, 9)
 
 
 def test_no_decoder_is_imported() -> None:
-    """The process that talks with people can check bytes early: nothing heavy or dangerous comes along."""
+    """The chat process can check bytes early without importing a decoder."""
     code = "import sys, inference.images.validation; print({'PIL', 'numpy', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_a_bomb_of_parts_is_refused() -> None:
-    """A million empty chunks would keep a decoder busy; they are counted first, at the outside."""
+    """A million empty chunks would keep a decoder busy; they are counted and refused before decoding."""
     whole = encoded("png")
     assert refusal(whole[:33] + struct.pack(">I4sI", 0, b"ruBy", 0) * MOST_PARTS + whole[33:]) == ("picture-parts", {"most": MOST_PARTS})
     assert refusal(b"\xff\xd8" + b"\xff" * 50_000) == ("picture-parts", {"most": MOST_PARTS})
@@ -64,29 +64,29 @@ def scans(image: bytes, number: int, between: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("between", [b"", b"\xff\xfe\x00\x04\xff\xd9"], ids=["plain", "behind a false end"])
 def test_a_bomb_of_scans_is_refused(between: bytes) -> None:
-    """A JPEG that makes a decoder go over its pixels a thousand times is refused; a false end in a comment does not hide it."""
+    """A JPEG that makes a decoder scan its pixels a thousand times is refused; a false end marker in a comment does not hide it."""
     assert refusal(scans(encoded("jpeg in scans"), 1000, between)) == ("picture-scans", {"most": MOST_SCANS})
 
 
 def test_what_phones_put_behind_a_picture_does_not_matter() -> None:
-    """A film behind the end of a JPEG holds bytes that look like scans and are none."""
+    """A video after the end of a JPEG may contain bytes that look like scans, and they are not counted."""
     assert check_bytes(encoded("jpeg") + b"\xff\xda\x00\x02" * 5000) == Header("JPEG", 13, 9)
 
 
 def test_too_many_bytes_are_refused() -> None:
-    """Above 20 MB nothing is looked at, and the refusal names both numbers."""
+    """A file above 20 MB is not read, and the refusal names both numbers."""
     assert refusal(bytes(MOST_BYTES + 1)) == ("picture-bytes", {"given": MOST_BYTES + 1, "most": MOST_BYTES})
 
 
 @pytest.mark.parametrize("data", [b"", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"8BPS\0\1", b"BM" + bytes(60)], ids=repr)
 def test_other_formats_are_refused(data: bytes) -> None:
-    """Only the three formats are taken."""
+    """Only the three supported formats are accepted."""
     assert refusal(data) == ("picture-format", {"offered": "PNG, JPEG, WEBP"})
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_file_cut_anywhere_is_told(name: str) -> None:
-    """Whatever the length, there is a header or a refusal, and the size is never a wrong one."""
+    """A file truncated at any length gives a header or a refusal, and never a wrong size."""
     whole = encoded(name)
     for length in range(len(whole)):
         try:
@@ -98,12 +98,12 @@ def test_a_file_cut_anywhere_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_not_a_picture(name: str) -> None:
-    """The first bytes alone are refused."""
+    """The magic bytes alone are refused."""
     assert refusal(encoded(name)[:16])[0] == "picture-broken"
 
 
 def test_a_picture_without_pixels_is_refused() -> None:
-    """No width is no picture."""
+    """An image of width zero is refused."""
     whole = encoded("png")
     assert refusal(whole[:16] + bytes(4) + whole[20:]) == ("picture-broken", {"format": "PNG"})
 
@@ -111,7 +111,7 @@ def test_a_picture_without_pixels_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
 def test_a_photo_on_its_side_is_measured_upright(kind, orientation, size):
-    """The size is the one that is seen: a portrait photo is stored lying, with a note which side is up."""
+    """The size is the displayed size: a portrait photo is stored sideways, with its orientation in EXIF."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What a model is made of: every file that is loaded counts, and nothing else."""
+"""The fingerprint of a model: every loaded file counts, and no other file."""
 
 import hashlib
 import shutil
@@ -15,12 +15,12 @@ UNET = "unet/diffusion_pytorch_model.safetensors"
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the demo model."""
+    """Return a copy of the demo model."""
     return shutil.copytree(WEIGHTS, tmp_path / "mine")
 
 
 def test_all_that_is_loaded_counts(folder):
-    """A change of weights or of settings makes another model, and shows in that file alone."""
+    """A change of weights or settings gives another fingerprint, and changes the hash of that file alone."""
     before = identity_of(look(folder))
     for name in (UNET, "vae/config.json", "tokenizer/tokenizer.json", "model_index.json"):
         path = folder / name
@@ -32,7 +32,7 @@ def test_all_that_is_loaded_counts(folder):
 
 
 def test_what_is_not_loaded_does_not_count(folder):
-    """What lies beside a model, and weights of a variant that is not loaded, change nothing."""
+    """Other files beside a model, and weights of a variant that is not loaded, change nothing."""
     before = identity_of(look(folder))
     (folder / "README.md").write_text("mine")
     (folder / "easel.json").write_text("{}")
@@ -42,12 +42,12 @@ def test_what_is_not_loaded_does_not_count(folder):
 
 
 def test_a_moved_model_is_the_same(folder):
-    """Where a model lies says nothing about it."""
+    """The path of a model does not affect its fingerprint."""
     assert identity_of(look(folder)) == identity_of(look(WEIGHTS))
 
 
 def test_hashes_are_remembered(folder, tmp_path):
-    """What was hashed once is not read again; where nothing can be remembered it is."""
+    """A hash is cached and not computed again; if the cache cannot be written, it is computed again."""
     kept, closed = tmp_path / "kept", tmp_path / "closed"
     closed.write_text("no folder")
     first = identity_of(look(folder), remembered=kept)
@@ -60,7 +60,7 @@ def test_hashes_are_remembered(folder, tmp_path):
 
 
 def test_a_model_that_vanishes_is_unknown(folder):
-    """A file that cannot be read costs no picture: the model is unknown then."""
+    """An unreadable file fails no request: the fingerprint is empty then."""
     found = look(folder)
     (folder / UNET).unlink()
 

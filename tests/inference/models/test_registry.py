@@ -1,4 +1,4 @@
-"""The catalogue reads models from their headers and configuration files alone."""
+"""The catalogue reads models from their headers and configuration files only."""
 
 import json
 import os
@@ -27,7 +27,7 @@ CROSS = f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 
 
 def write_weights(path: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str = "F32", metadata: dict[str, str] | None = None) -> Path:
-    """Write a safetensors file whose numbers are a hole in the disk: real headers cost nothing that way."""
+    """Write a safetensors file whose numbers are a hole on disk, so that real headers cost no space."""
     header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
     end = 0
     for name, shape in shapes.items():
@@ -45,7 +45,7 @@ def write_weights(path: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str 
 
 
 def original(width: int, channels: int = 4, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Return the telling tensors of an original file."""
+    """Return the characteristic tensors of an original file."""
     return {
         f"{UNET}input_blocks.0.0.weight": (320, channels, 3, 3),
         CROSS: (640, width),
@@ -88,7 +88,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def problem(path: Path) -> str:
-    """Return the key with which a path is refused."""
+    """Return the error key with which a path is refused."""
     with pytest.raises(BadModel) as caught:
         inspect(path)
     return caught.value.problem.key
@@ -104,7 +104,7 @@ def test_family_of_a_file(tmp_path, width, family, side):
 
 
 def test_sd3_file(tmp_path):
-    """An SD 3 file is known by its joint blocks, predicts a flow and takes only flow schedulers."""
+    """An SD 3 file is recognised by its joint blocks, predicts a flow and accepts only flow schedulers."""
     shapes = {f"{UNET}joint_blocks.0.x_block.attn.qkv.weight": (4608, 1536)}
     model_info = inspect(write_weights(tmp_path / "a.safetensors", shapes, "F16"))
 
@@ -123,7 +123,7 @@ def test_sd3_file(tmp_path):
     ],
 )
 def test_variant_of_a_file(tmp_path, name, more, variant):
-    """The passport says whether a file is full, pruned or EMA-only."""
+    """The model info tells whether a file is full, pruned or EMA-only."""
     model_info = inspect(write_weights(tmp_path / f"{name}.safetensors", original(768, **more)))
 
     assert model_info.variant == variant
@@ -131,12 +131,12 @@ def test_variant_of_a_file(tmp_path, name, more, variant):
 
 @pytest.mark.parametrize(("dtype", "precision"), [("F16", "fp16"), ("BF16", "bf16"), ("F32", "fp32")])
 def test_precision_of_a_file(tmp_path, dtype, precision):
-    """The precision is that of the denoiser's numbers."""
+    """The precision is that of the denoiser's weights."""
     assert inspect(write_weights(tmp_path / "a.safetensors", original(768), dtype)).precision == precision
 
 
 def test_velocity_marks(tmp_path):
-    """A file that says it predicts velocity is believed; SD 2 files, which never say, are taken for velocity."""
+    """A file marked for velocity prediction is believed; SD 2 files, which have no mark, are treated as velocity."""
     marked = inspect(write_weights(tmp_path / "a.safetensors", original(2048, v_pred=())))
     told = inspect(write_weights(tmp_path / "b.safetensors", original(2048), metadata={"modelspec.prediction_type": "v"}))
     silent = inspect(write_weights(tmp_path / "c.safetensors", original(1024)))
@@ -154,12 +154,12 @@ def test_velocity_marks(tmp_path):
     ],
 )
 def test_files_that_are_not_offered(tmp_path, shapes, key):
-    """Models for editing by instruction, refiners and LoRAs are each refused as what they are."""
+    """Models for editing by instruction, refiners and LoRAs are each refused with their own reason."""
     assert problem(write_weights(tmp_path / "a.safetensors", shapes)) == key
 
 
 class Bomb:
-    """What would run code if anything unpickled it."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self):
         return os.abort, ()
@@ -168,7 +168,7 @@ class Bomb:
 @pytest.mark.parametrize("name", ["a.ckpt", "a.bin", "a.pt", "a.pth", "renamed.safetensors"])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pickles_are_refused(tmp_path, name, zipped):
-    """Pickled weights are refused by ending and by their first bytes, and never opened."""
+    """Pickled weights are refused by file ending and by their first bytes, and are never opened."""
     path = tmp_path / name
     if zipped:
         with zipfile.ZipFile(path, "w") as archive:
@@ -180,7 +180,7 @@ def test_pickles_are_refused(tmp_path, name, zipped):
 
 
 def test_broken_files(tmp_path):
-    """A download cut short, a pointer in place of the weights and a web page are told apart."""
+    """A truncated download, a Git LFS pointer and a web page are told apart."""
     whole = write_weights(tmp_path / "a.safetensors", original(768))
     os.truncate(whole, 5000)
     (tmp_path / "b.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
@@ -194,7 +194,7 @@ def test_broken_files(tmp_path):
 
 @given(text=st.binary(max_size=200), length=st.integers(0, 2**20))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, text, length):
-    """Whatever stands in a file, reading its header ends in a header or in `BadModel`."""
+    """Whatever bytes a file contains, reading its header gives a header or `BadModel`."""
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
     path.write_bytes(struct.pack("<Q", length % (len(text) + 3)) + text)
     try:
@@ -205,7 +205,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, text, length):
 
 
 def test_deep_header(tmp_path):
-    """A header of a million brackets is refused like any other nonsense."""
+    """A header of a million brackets is refused like any other invalid header."""
     text = b'{"a":' + b"[" * 10**6
     (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
 
@@ -213,7 +213,7 @@ def test_deep_header(tmp_path):
 
 
 def test_folder(tmp_path):
-    """A diffusers folder's passport comes from its configuration files and the denoiser's header."""
+    """A diffusers folder's model info comes from its configuration files and the denoiser's header."""
     model_info = inspect(write_model(tmp_path / "painter"))
 
     assert (model_info.name, model_info.family, model_info.kind) == ("painter", "sd1", "folder")
@@ -230,7 +230,7 @@ def test_scheduler_with_infinity(tmp_path):
 
 
 def test_folder_of_one_variant(tmp_path):
-    """A folder may hold only its fp16 variant, and one with training weights beside counts as full."""
+    """A folder may contain only its fp16 variant, and a folder with training weights as well counts as full."""
     folder = write_model(tmp_path / "painter")
     for path in folder.rglob("*.safetensors"):
         path.rename(path.with_suffix(".fp16.safetensors"))
@@ -252,12 +252,12 @@ def test_folder_of_one_variant(tmp_path):
     ],
 )
 def test_folders_that_name_other_classes(tmp_path, changes, key):
-    """Only the classes of the known families are ever made, whatever an index asks for."""
+    """Only classes of the known families are ever created, whatever an index names."""
     assert problem(write_model(tmp_path / "painter", **changes)) == key
 
 
 def test_broken_folders(tmp_path):
-    """A folder without an index, without a part or with pickled weights says so."""
+    """A folder without an index, without a component or with pickled weights is refused with its reason."""
     (tmp_path / "empty").mkdir()
     pickled = write_model(tmp_path / "pickled")
     (pickled / "vae" / "diffusion_pytorch_model.safetensors").rename(pickled / "vae" / "diffusion_pytorch_model.bin")
@@ -276,7 +276,7 @@ def test_broken_folders(tmp_path):
 
 
 def inpainters(folder):
-    """Write inpainting checkpoints of each layout and return their passports."""
+    """Write inpainting checkpoints of each layout and return their model infos."""
     whole = write_model(folder / "whole", _class_name="StableDiffusionInpaintPipeline")
     write_json(whole / "unet" / "config.json", {"sample_size": 64, "in_channels": 9, "cross_attention_dim": 768})
     joint = {
@@ -288,7 +288,7 @@ def inpainters(folder):
 
 
 def test_inpainting_models_are_recognised(tmp_path):
-    """A denoiser that takes a mask and a masked picture beside its latents is known by that, and says which mode it needs."""
+    """A denoiser with input channels for a mask and a masked image is recognised as inpainting, and names the mode it needs."""
     request = PictureRequest(
         prompt=Prompt.plain("a cat"), model="a", width=1024, height=1024, steps=4, guidance=4.0, scheduler="euler", seed=1
     )
@@ -301,7 +301,7 @@ def test_inpainting_models_are_recognised(tmp_path):
 
 
 def test_plain_models_do_every_mode(tmp_path):
-    """A model without channels of its own does every mode that its family has a pipeline for."""
+    """A model without extra input channels supports every mode that its family has a pipeline for."""
     model_info = inspect(write_model(tmp_path / "painter"))
     assert (model_info.variant, model_info.modes) == ("pruned", tuple(MODES))
 
@@ -322,7 +322,7 @@ def test_card(tmp_path):
     "card", [{"titel": "x"}, {"limits": {"multiple": 4, "smallest": 64, "largest": 64, "most_pixels": 1}}, {"words": "red"}, []]
 )
 def test_bad_cards(tmp_path, card):
-    """A card with an unknown key, a wrong type or a size the model cannot paint is refused."""
+    """A card with an unknown key, a wrong type or an unsupported size is refused."""
     folder = write_model(tmp_path / "painter")
     write_json(folder / "easel.json", card)
 
@@ -330,7 +330,7 @@ def test_bad_cards(tmp_path, card):
 
 
 def test_distilled_folder(tmp_path):
-    """A folder that is saved with LCM's scheduler takes only that one, and few steps."""
+    """A folder saved with LCM's scheduler offers only that scheduler, and few steps."""
     model_info = inspect(write_model(tmp_path / "quick", scheduler=["diffusers", "LCMScheduler"]))
 
     assert (model_info.schedulers, model_info.defaults.scheduler) == (("lcm",), "lcm")
@@ -339,7 +339,7 @@ def test_distilled_folder(tmp_path):
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """Return a models folder with a good folder, a good file and much that is none."""
+    """Return a models folder with a valid folder, a valid file and many invalid entries."""
     root = tmp_path / "models"
     write_model(root / "painter")
     write_weights(root / "old.safetensors", original(768))
@@ -355,7 +355,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_scan(models):
-    """What lies in the models folder is found; pickles, odd names and links that lead out are refused with the reason."""
+    """Models in the models folder are found; pickles, odd names and links that lead out are refused with the reason."""
     seen = scan(models)
 
     assert set(seen.found) == {"painter", "old"}
@@ -368,7 +368,7 @@ def test_scan(models):
 
 
 def test_catalogue(models, tmp_path):
-    """The catalogue holds the shipped model, what lies in the folder, and what is configured."""
+    """The catalogue contains the shipped model, the models in the folder, and the configured models."""
     shipped = write_model(tmp_path / "weights")
     entries = (
         ModelEntry(name="main", source="painter", title="Main", steps=12, scheduler="euler a", guidance=4.0, width=640),
@@ -400,7 +400,7 @@ def test_catalogue(models, tmp_path):
     ],
 )
 def test_entries_that_cannot_be(models, tmp_path, entry, key):
-    """A configured model that cannot be used stops the start with the path and the reason."""
+    """A configured model that cannot be used stops the start-up with the path and the reason."""
     with pytest.raises(BadModel) as caught:
         read_catalogue((entry,), models, write_model(tmp_path / "weights"))
     assert caught.value.problem.key == key
@@ -415,7 +415,7 @@ def test_entry_with_a_scheduler_that_does_not_fit(models, tmp_path):
 
 
 def test_missing_models_folder(tmp_path):
-    """A models folder that is not there is named."""
+    """A missing models folder is named in the error."""
     with pytest.raises(BadModel) as caught:
         read_catalogue((), tmp_path / "none", write_model(tmp_path / "weights"))
     assert caught.value.problem == msgspec.structs.replace(
@@ -434,7 +434,7 @@ def test_config_of_a_file(models, tmp_path):
 
 
 def test_hash_is_remembered(tmp_path):
-    """A file is hashed once, and again only after it changed."""
+    """A file is hashed once, and again only after a change."""
     path, cache = tmp_path / "a", tmp_path / "cache"
     path.write_bytes(b"red")
     first = sha256_of(path, cache)
@@ -453,7 +453,7 @@ def test_hash_is_remembered(tmp_path):
 
 
 def test_catalogue_is_free_of_torch():
-    """The chat process reads the catalogue without importing the libraries that paint."""
+    """The chat process reads the catalogue without importing torch, diffusers, transformers or numpy."""
     code = "import sys, inference.models.registry; sys.exit(bool({'torch', 'diffusers', 'transformers', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "PYTHONPATH": os.getcwd()})
 

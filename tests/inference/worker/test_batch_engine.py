@@ -1,4 +1,4 @@
-"""The studio: batches that change nothing, fairness between steps, cancel, and failures that stay where they belong."""
+"""The batch engine: batches that change nothing, fairness between steps, cancellation, and isolated failures."""
 
 import itertools
 
@@ -27,18 +27,18 @@ MIXTURE = [
 
 @pytest.fixture(scope="module")
 def batch_engine():
-    """One studio for the tests that leave it as it was."""
+    """Return one batch engine for the tests that leave it unchanged."""
     with room() as opened:
         yield opened
 
 
 def off(one, other):
-    """Return the largest difference of two pictures, of 255."""
+    """Return the largest difference of two images, on a scale of 0 to 255."""
     return int(np.abs(one.astype(int) - other.astype(int)).max())
 
 
 def coarse(picture):
-    """Return a picture as the mean colours of its 8 × 8 fields."""
+    """Return an image as the mean colours of its 8 × 8 fields."""
     side = picture.shape[0] // 8
     return picture.reshape(8, side, 8, side, 3).mean((1, 3)).ravel()
 
@@ -54,7 +54,7 @@ def test_a_mixed_batch_paints_what_each_would_have_painted_alone(batch_engine):
 
 
 def test_a_lone_request_paints_what_the_stock_pipeline_paints(batch_engine):
-    """The engine's picture is the bare pipeline's picture."""
+    """The engine's image is the image of the stock pipeline."""
     request = asked(steps=6)
     ours = batch_engine.paint(request)[0].pictures[0]
     pipeline = batch_engine.easel.loaded.pipeline("StableDiffusionPipeline")
@@ -68,7 +68,7 @@ def test_a_lone_request_paints_what_the_stock_pipeline_paints(batch_engine):
 
 
 def test_at_the_same_bucket_neighbours_change_not_one_bit(batch_engine):
-    """A picture painted in a full batch equals the same picture painted alone at the same bucket."""
+    """An image generated in a full batch equals the same image generated alone at the same bucket."""
     full = [
         asked(f"a {colour} circle", seed=number, share=colour, bucket=8) for number, colour in enumerate(["red", "blue", "green", "pink"])
     ]
@@ -80,7 +80,7 @@ def test_at_the_same_bucket_neighbours_change_not_one_bit(batch_engine):
 
 @pytest.mark.usefixtures("generous")
 def test_in_the_same_seats_a_picture_is_the_same_to_the_last_bit(batch_engine):
-    """Whoever was beside it, in passes of whatever sizes, and whoever is beside it now: a picture painted in its old seats is the same."""
+    """An image generated in its old batch slots is the same to the last bit, whatever ran beside it then and now."""
     first = [outcome.end.proof for outcome in batch_engine.paint(*MIXTURE)]
     sat = [{seat.rows for seat in read(proof.pictures[0].seats)} for proof in first]
     repeats = [replace(request, seats=(proof.pictures[0].seats,)) for request, proof in zip(MIXTURE, first, strict=True)]
@@ -93,7 +93,7 @@ def test_in_the_same_seats_a_picture_is_the_same_to_the_last_bit(batch_engine):
 
 
 def test_the_same_request_gives_the_same_pixels(batch_engine):
-    """Seeds repeat a picture, and picture i of a request is that of seed + i."""
+    """Seeds reproduce an image, and image i of a request is that of seed + i."""
     several = batch_engine.paint(asked(count=3, seed=40))[0].pictures
     again = [batch_engine.paint(asked(seed=40 + index))[0].pictures[0] for index in range(3)]
 
@@ -103,7 +103,7 @@ def test_the_same_request_gives_the_same_pixels(batch_engine):
 
 
 def test_steps_are_told_in_order_up_to_the_last(batch_engine):
-    """Progress only grows and ends at the number of steps, whatever the scheduler calls a step."""
+    """Progress only grows and ends at the number of steps, however the scheduler counts its steps."""
     for scheduler in ("euler", "heun", "pndm"):
         steps = batch_engine.paint(asked(scheduler=scheduler, steps=5, count=2))[0].steps
 
@@ -112,7 +112,7 @@ def test_steps_are_told_in_order_up_to_the_last(batch_engine):
 
 
 def test_image_to_image_changes_more_with_strength(batch_engine):
-    """Strength says how much of the source is painted anew."""
+    """A higher strength changes more of the source."""
     source = batch_engine.paint(asked(steps=8))[0].events
     image = next(event.image for event in source if hasattr(event, "image"))
     before = next(iter(batch_engine.paint(asked(steps=8))[0].pictures))
@@ -127,7 +127,7 @@ def test_image_to_image_changes_more_with_strength(batch_engine):
 
 
 def test_previews_show_the_picture_that_comes(batch_engine, monkeypatch):
-    """A preview of a late step looks like the finished picture, small and blurred."""
+    """A preview of a late step looks like the finished image, small and blurred."""
     monkeypatch.setattr("inference.worker.running_request.PREVIEW_EVERY", 0.0)
     outcome = batch_engine.paint(asked(steps=8, previews=True))[0]
     looks = [coarse(pixels(event.preview)) for event in outcome.events if getattr(event, "preview", None)]
@@ -139,7 +139,7 @@ def test_previews_show_the_picture_that_comes(batch_engine, monkeypatch):
 
 @pytest.fixture
 def generous(batch_engine, monkeypatch):
-    """Let every batch be as large as it may be: what a machine has learned of its speed is not the test's subject."""
+    """Let every batch be as large as allowed: the learned speed of the machine is not the test's subject."""
     monkeypatch.setattr(batch_engine.batch_engine.pace, "rows", lambda _key: batch_engine.batch_engine.pace.most)
 
 
@@ -169,7 +169,7 @@ class Counting:
 
 @pytest.fixture
 def counted(batch_engine):
-    """Return a function that watches the demo model's denoiser, and stops watching at the end."""
+    """Return a function that watches the demo model's denoiser, and stop watching at the end."""
     watched = []
 
     def watch(refuse=never):
@@ -183,7 +183,7 @@ def counted(batch_engine):
 
 
 def test_cancel_stops_at_the_next_step(batch_engine, counted):
-    """After a cancel at most the pass that is being made is finished."""
+    """After a cancellation at most the running pass is finished."""
     calls = counted()
     (number,) = batch_engine.begin(asked(steps=50))
     while len(calls.rows) < 3:
@@ -241,7 +241,7 @@ def test_requests_join_and_leave_at_any_step(batch_engine, counted):
 
 @pytest.mark.usefixtures("generous")
 def test_a_batch_that_does_not_fit_is_made_smaller(batch_engine, counted):
-    """Out of memory in a batch costs a smaller batch, and nobody their picture."""
+    """Out of memory in a batch leads to a smaller batch, and every request still gets its image."""
     batch_engine.paint(*MIXTURE[:4])
     calls = counted(lambda rows, _: rows > 2)
     outcomes = batch_engine.paint(*MIXTURE[:4])
@@ -252,7 +252,7 @@ def test_a_batch_that_does_not_fit_is_made_smaller(batch_engine, counted):
 
 
 def test_one_that_never_fits_fails_alone():
-    """A request too large for the device walks the whole ladder and fails; the others in the batch finish."""
+    """A request too large for the device tries every fallback and fails; the other requests of the batch finish."""
     with room() as opened:
         opened.paint(asked(steps=1))
         network = opened.easel.loaded.components["unet"]
@@ -278,7 +278,7 @@ def test_one_that_never_fits_fails_alone():
 
 @pytest.mark.parametrize(("stage", "rung"), [("decode", "tiles"), ("encode", "tiles")])
 def test_the_autoencoder_falls_back_to_tiles(stage, rung):
-    """Out of memory while decoding or encoding is answered with tiles, and the picture comes."""
+    """Out of memory while decoding or encoding switches to tiles, and the image is finished."""
     with room() as opened:
         image = next(event.image for event in opened.paint(asked())[0].events if hasattr(event, "image"))
         vae = opened.easel.loaded.components["vae"]
@@ -303,7 +303,7 @@ def test_the_autoencoder_falls_back_to_tiles(stage, rung):
 
 
 def test_the_words_fall_back_to_the_processor():
-    """Out of memory in the text encoder frees what it can, then reads the words on the CPU."""
+    """Out of memory in the text encoder frees what it can, then encodes the prompt on the CPU."""
     with room() as opened:
         opened.paint(asked(steps=1))
         encoder = opened.easel.loaded.components["text_encoder"]
@@ -324,7 +324,7 @@ def test_the_words_fall_back_to_the_processor():
 
 
 def test_a_defect_in_one_request_leaves_the_others(batch_engine, monkeypatch):
-    """An exception nobody foresaw fails its own request, with an incident to look for, and no other."""
+    """An unexpected exception fails its own request, with an incident code, and no other."""
     made = Call.__post_init__
 
     def broken(call):
@@ -342,7 +342,7 @@ def test_a_defect_in_one_request_leaves_the_others(batch_engine, monkeypatch):
 
 
 def test_a_broken_source_fails_before_it_costs_anything(batch_engine):
-    """A source that is no picture is refused with its reason, and no step is run."""
+    """A source that is no image is refused with its reason, and no step is run."""
     (outcome,) = batch_engine.paint(asked(inputs=(Input(Role.INIT, b"GIF89a not a picture"),)))
 
     assert isinstance(outcome.end, Failed)
@@ -351,7 +351,7 @@ def test_a_broken_source_fails_before_it_costs_anything(batch_engine):
 
 
 def test_everything_finished_is_forgotten(batch_engine):
-    """Nothing of an ended request is kept: no share, no model held, no picture in work."""
+    """Nothing of an ended request is kept: no share, no loaded model in use, no running image."""
     batch_engine.paint(*MIXTURE)
 
     assert batch_engine.batch_engine.running == 0

@@ -1,4 +1,4 @@
-"""Batch sizes are learned from times that the test makes up: no clock is involved."""
+"""Batch sizes are learned from simulated times; no clock is involved."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from inference.worker.batch_size import BatchSize
 
 
 def learned(seconds_for, most=32, passes=60):
-    """Return the batch size that is reached where a pass of n rows takes `seconds_for(n)` and demand has no end."""
+    """Return the batch size that is reached if a pass of n rows takes `seconds_for(n)` and demand is unlimited."""
     pace = BatchSize(most)
     for _ in range(passes):
         rows = pace.rows("key")
@@ -16,22 +16,22 @@ def learned(seconds_for, most=32, passes=60):
 
 
 def test_batches_grow_while_rows_are_free():
-    """Where a pass takes the same time whatever its size, the largest batch is used."""
+    """If a pass takes the same time whatever its size, the largest batch is used."""
     assert learned(lambda _rows: 0.01) == 32
 
 
 def test_batches_stay_small_where_rows_cost_their_full_price():
-    """Where time grows with the rows, nobody's step is made longer for nothing."""
+    """If time grows with the rows, batches stay small, so that no step is slowed down without a gain."""
     assert learned(lambda rows: 0.01 * rows) == 2
 
 
 def test_batches_stop_growing_where_the_device_is_full():
-    """Free up to eight rows and at full price beyond: eight is found."""
+    """If rows are free up to eight and cost their full price beyond, the batch size becomes eight."""
     assert learned(lambda rows: 0.01 * max(8, rows)) == 8
 
 
 def test_what_did_not_fit_is_not_tried_again():
-    """After running out of memory at sixteen rows, at most eight go together."""
+    """After running out of memory at sixteen rows, at most eight run together."""
     pace = BatchSize(32)
     pace.too_large("key", 16)
 
@@ -40,7 +40,7 @@ def test_what_did_not_fit_is_not_tried_again():
 
 @given(st.integers(1, 64), st.lists(st.tuples(st.integers(1, 64), st.floats(1e-4, 10)), max_size=50))
 def test_the_answer_is_always_within_bounds(most, history):
-    """Whatever was measured, between one row and the most are allowed."""
+    """Whatever was measured, the size lies between one row and the allowed maximum."""
     pace = BatchSize(most)
     for rows, seconds in history:
         pace.measured("key", rows, seconds)

@@ -1,4 +1,4 @@
-"""Seats: where calls are in a pass, so that a picture can be painted again to the last bit."""
+"""Batch slots: positions of calls in a pass, so that an image can be reproduced to the last bit."""
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,13 @@ SEATS = st.builds(BatchSlot, st.integers(1, 32), st.integers(0, 31))
 
 @given(st.lists(SEATS, max_size=40))
 def test_seats_are_read_as_they_were_written(seats):
-    """What is written of the seats of a picture is read back one by one."""
+    """The written slots of an image are read back unchanged."""
     assert read(written(seats)) == tuple(seats)
 
 
 @pytest.mark.parametrize("text", ["", "8.4", "8.4x1 ", "8.4x-1", "8.4x9999", "eight", "1.0x600 1.0x600"])
 def test_what_is_no_seat_is_none(text):
-    """Text of any other form stands for no seats at all, and never for endless ones."""
+    """Text in any other form gives no slots, and never an endless number."""
     assert read(text) == ()
 
 
@@ -40,7 +40,7 @@ def test_what_is_no_seat_is_none(text):
     ],
 )
 def test_who_sits_where(asked, room, rows, firsts):
-    """Who must have a seat has that one, others fill what is left, and those who may sit anywhere sit in a row."""
+    """A call with a fixed slot gets that slot, others fill the rest, and calls without requirements are placed in a row."""
     assert seated(asked, room) == (rows, firsts)
 
 
@@ -49,7 +49,7 @@ ASKED = st.builds(Asked, st.integers(1, 4), st.none() | st.builds(BatchSlot, st.
 
 @given(st.lists(ASKED, min_size=1, max_size=12), st.integers(1, 16))
 def test_nobody_sits_on_another(asked, room):
-    """The first is always there, whoever must have a seat has no other, and no two have the same row."""
+    """The first call is always placed, a call with a fixed slot gets no other slot, and no two calls share a row."""
     rows, firsts = seated(asked, room)
     held = [at + row for number, at in firsts.items() for row in range(asked[number].rows)]
 

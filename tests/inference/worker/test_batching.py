@@ -1,4 +1,4 @@
-"""Calls of different requests in one pass: what may be joined, how it is split again, and how a bucket is filled."""
+"""Calls of different requests in one pass: which calls may be joined, how results are split, and how a bucket is filled."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from inference.worker.batching import Call, Target, run_together
 
 
 def recorder(seen):
-    """Return a target that answers with twice its samples plus the time, and notes how many rows it was given."""
+    """Return a target that answers with twice its samples plus the time, and records the number of rows."""
 
     def run(arguments: Mapping[str, torch.Tensor]):
         seen.append(arguments["sample"].shape[0])
@@ -29,7 +29,7 @@ def call(target, rows, time, **more):
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 999)), min_size=1, max_size=8), st.sampled_from([0, 32, 40]))
 def test_everybody_gets_their_own_rows_back(parts, bucket):
-    """Whatever is joined and however it is padded, each call is answered with its own rows at its own time."""
+    """However calls are joined and padded, each call gets the result of its own rows at its own time."""
     seen = []
     target = recorder(seen)
     calls = [call(target, rows, time) for rows, time in parts]
@@ -54,7 +54,7 @@ def test_everybody_gets_their_own_rows_back(parts, bucket):
     ],
 )
 def test_only_what_fits_one_pass_is_joined(one, other, joined):
-    """Shapes, names and plain values must agree; a tensor that has no row for each sample is never shared."""
+    """Shapes, names and plain values must agree; a tensor without a row for each sample is never shared."""
     target = recorder([])
 
     assert (call(target, 2, 1, **one).key == call(target, 2, 1, **other).key) == joined

@@ -1,4 +1,7 @@
-"""`clip_skip` chooses the layer of CLIP that reads the words: counted as A1111 does, kept in the file, and beside others without it."""
+"""`clip_skip` chooses the layer of CLIP that encodes the prompt.
+
+It counts as A1111 does, is stored in the file, and can be mixed in a batch with requests that leave it out.
+"""
 
 import io
 import json
@@ -20,7 +23,7 @@ from tools.demo_model.checker import look
 
 CPU = torch.device("cpu")
 
-#: What a mixed batch may differ by from the lone run, of 255.
+#: The largest difference of a mixed batch from the lone run, on a scale of 0 to 255.
 ALIKE = 2
 
 WORDS = "a large green star on a yellow background"
@@ -28,14 +31,14 @@ WORDS = "a large green star on a yellow background"
 
 @pytest.fixture(scope="module")
 def batch_engine():
-    """One studio for all pictures."""
+    """Return one batch engine for all images."""
     with room() as opened:
         yield opened
 
 
 @pytest.fixture(scope="module", params=["sd1", "sd2", "sdxl"])
 def loaded(request, tmp_path_factory):
-    """A tiny model of each family that takes it, with two layers in every encoder."""
+    """Return a tiny model of each family that supports it, with two layers in every encoder."""
     pipeline = tiny_models.make(request.param)
     if request.param == "sdxl":
         clip = tiny_models.make_clip(CLIPTextModelWithProjection, 1280, 2, pipeline.tokenizer_2, "gelu")
@@ -46,7 +49,7 @@ def loaded(request, tmp_path_factory):
 
 
 def embedded(loaded, clip_skip, words="a (red) circle"):
-    """Return the embeddings of some words by a layer."""
+    """Return the embeddings of a prompt by a layer."""
     return TextEncoder(loaded, CPU).embed(Prompt.plain(words), Prompt.plain("blue"), True, clip_skip)
 
 
@@ -58,25 +61,26 @@ def usual(**changes):
 
 @torch.no_grad()
 def test_layers_are_those_of_the_stock_pipelines(loaded, monkeypatch):
-    """1 is the last layer and 2 the one before it: the embeddings are those that diffusers makes with its own count."""
-    # diffusers 0.42 looks for the layer norm where transformers 5 has it no more.
+    """1 is the last layer and 2 the layer before it: the embeddings are those that diffusers makes with its own count."""
+    # diffusers 0.42 looks for the layer norm at a place that transformers 5 no longer has.
     monkeypatch.setattr(CLIPTextModel, "text_model", property(lambda encoder: encoder), raising=False)
     pipeline, is_xl = loaded.text_pipeline, loaded.model_info.family == "sdxl"
     for clip_skip in (1, 2):
-        # diffusers counts from 0, and for SDXL from the layer that is usual there, which is the last but one.
+        # diffusers counts from 0, and for SDXL from the default layer there, which is the second to last.
         more = {"device": CPU, "negative_prompt": "blue", "clip_skip": clip_skip - (2 if is_xl else 1)}
         if not is_xl:
             more |= {"num_images_per_prompt": 1, "do_classifier_free_guidance": True}
         words, unwanted = pipeline.encode_prompt("a (red) circle", **more)[:2]
         ours = embedded(loaded, clip_skip)
         assert torch.allclose(ours["prompt_embeds"], words, atol=1e-5)
-        # diffusers reads the negative prompt of SDXL with the usual layer, whatever the other is read with; A1111 and we with the same.
+        # diffusers encodes the negative prompt of SDXL with the default layer, whatever layer the prompt uses; A1111 and Easel use the same
+        # layer.
         assert is_xl or torch.allclose(ours["negative_prompt_embeds"], unwanted, atol=1e-5) or clip_skip > 1
 
 
 @torch.no_grad()
 def test_the_models_own_layer_is_the_default(loaded):
-    """The layer that a model was trained with gives the same bits whether it is named or left out; any other gives others."""
+    """The layer that a model was trained with gives the same bits whether it is named or left out; any other layer gives other bits."""
     own = 2 if loaded.model_info.family == "sdxl" else 1
     default = embedded(loaded, None)
     assert all(torch.equal(value, default[name]) for name, value in embedded(loaded, own).items())
@@ -85,7 +89,7 @@ def test_the_models_own_layer_is_the_default(loaded):
 
 @torch.no_grad()
 def test_long_prompts_and_deep_layers(loaded):
-    """Every window is read by the same layer, the empty ones too; an encoder with fewer layers gives its first."""
+    """Every window is encoded by the same layer, also empty windows; an encoder with fewer layers uses its first layer."""
     long = " ".join(["red circle"] * 60)
     one, other = embedded(loaded, 2, long), embedded(loaded, 4, long)
     assert one["prompt_embeds"].shape[1] > 77
@@ -96,7 +100,7 @@ def test_long_prompts_and_deep_layers(loaded):
 
 
 def test_models_without_clip_alone_refuse_it(tmp_path):
-    """A model whose words are read by others too says so by name; the models that take it list it."""
+    """A model with other text encoders than CLIP refuses it by name; the models that support it list it."""
     tiny_models.write_folder(tiny_models.make("sd3"), tmp_path / "model")
     model_info = inspect(tmp_path / "model")
     plain = asked(width=64, height=64, scheduler=model_info.defaults.scheduler)
@@ -109,9 +113,9 @@ def test_models_without_clip_alone_refuse_it(tmp_path):
 
 
 def test_pictures_differ_by_the_layer(batch_engine):
-    """Over several seeds the demo model paints the same bits with 1 as without, what was asked for, and something else with 2."""
+    """Over several seeds the demo model gives the same bits with 1 as without, which show the prompt, and another image with 2."""
     seeds = range(5)
-    # One by one: beside others a picture is the same to the eye, and not to the last bit.
+    # One by one: in a batch an image is the same to the eye, but not to the last bit.
     default, last, before = (
         [batch_engine.paint(usual(seed=seed, clip_skip=skip))[0].pictures[0] for seed in seeds] for skip in (None, 1, 2)
     )
@@ -124,7 +128,7 @@ def test_pictures_differ_by_the_layer(batch_engine):
 
 
 def test_a_mixed_batch_is_the_lone_run(batch_engine):
-    """Requests with and without it, painted together, come out as each does alone."""
+    """Requests with and without it in one batch give the same images as each alone."""
     requests = [asked(WORDS, seed=seed, share=str(seed), clip_skip=skip) for seed, skip in enumerate((None, 2, 1, 2))]
     alone = [batch_engine.paint(one)[0].pictures[0] for one in requests]
     together = [one.pictures[0] for one in batch_engine.paint(*requests)]
@@ -133,7 +137,7 @@ def test_a_mixed_batch_is_the_lone_run(batch_engine):
 
 @pytest.mark.parametrize("clip_skip", [None, 2])
 def test_the_file_says_it(batch_engine, clip_skip):
-    """A1111's text and the JSON beside it have the layer, and nothing where the model chose it."""
+    """A1111's text and the JSON beside it contain the layer, or nothing if the model chose it."""
     events = batch_engine.paint(asked(clip_skip=clip_skip))[0].events
     image = Image.open(io.BytesIO(next(event.image for event in events if isinstance(event, Picture))))
     assert (", Clip skip: 2, RNG" in image.text["parameters"]) == (clip_skip is not None)

@@ -1,4 +1,4 @@
-"""Whose step is next: the two sides of start-time fair queueing, as properties."""
+"""The order of steps: the two sides of start-time fair queueing, as properties."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ COSTS = st.lists(st.floats(0.01, 5), min_size=1, max_size=30)
 
 @given(COSTS, COSTS, st.floats(0.25, 4), st.floats(0.25, 4))
 def test_two_busy_shares_never_drift_apart(first, second, weight_f, weight_g):
-    """While both wait throughout, the difference of their weighted service stays within one largest charge of each."""
+    """While both shares have work, the difference of their weighted service stays within one largest charge of each."""
     shares, costs, weights = FairShare(), {"f": first, "g": second}, {"f": weight_f, "g": weight_g}
     for name in costs:
         shares.join(name)
@@ -28,7 +28,7 @@ def test_two_busy_shares_never_drift_apart(first, second, weight_f, weight_g):
 
 @given(COSTS)
 def test_an_idle_share_saves_up_nothing(costs):
-    """Whoever comes later starts where the others are: neither before them for having waited nor behind them."""
+    """A share that arrives late starts level with the others: waiting gives it no advantage and no disadvantage."""
     shares = FairShare()
     shares.join("early")
     for cost in costs:
@@ -40,7 +40,7 @@ def test_an_idle_share_saves_up_nothing(costs):
 
 
 def test_leaving_and_coming_back_is_no_way_to_the_front():
-    """A share that leaves ahead of the others finds its tag again when it returns."""
+    """A share that leaves ahead of the others gets its tag back when it returns."""
     shares = FairShare()
     shares.join("greedy")
     shares.join("patient")
@@ -53,7 +53,7 @@ def test_leaving_and_coming_back_is_no_way_to_the_front():
 
 
 def test_a_share_with_several_requests_is_one_share():
-    """Ending one of two requests leaves the share in the running."""
+    """Ending one of two requests keeps the share active."""
     shares = FairShare()
     shares.join("a")
     shares.join("a")

@@ -1,4 +1,4 @@
-"""Which model leaves when another comes: the rule as properties, and the shelf with real models."""
+"""Which model is evicted when another is needed: the rule as properties, and the model cache with real models."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ MODELS = st.lists(
 
 @given(MODELS, st.integers(1, 120), st.integers(1, 200), st.integers(0, 200))
 def test_room_is_made_by_the_longest_unused_and_never_by_the_busy(kept, need, device, host):
-    """What leaves is idle and was used before everything idle that stays; afterwards it fits, or nobody else is there."""
+    """Evicted models are idle and least recently used; afterwards the new model fits, or the device is empty."""
     moves = make_room(kept, need, device, host)
     there = {one.name: one for one in kept if one.on_device}
     if moves is None:
@@ -45,7 +45,7 @@ def test_room_is_made_by_the_longest_unused_and_never_by_the_busy(kept, need, de
 
 @given(MODELS, st.integers(1, 120), st.integers(1, 200), st.integers(0, 200))
 def test_memory_keeps_what_it_has_room_for(kept, need, device, host):
-    """What waits in the computer's memory afterwards is within its budget; only what does not fit goes back to disk."""
+    """Models kept in host memory stay within its budget, and only models that do not fit are dropped."""
     moves = make_room(kept, need, device, host)
     if moves is None:
         return
@@ -56,7 +56,7 @@ def test_memory_keeps_what_it_has_room_for(kept, need, device, host):
 
 @pytest.fixture(scope="module")
 def two_models(tmp_path_factory):
-    """The demo model, and a tiny Stable Diffusion 1 beside it."""
+    """Return the demo model, and a tiny Stable Diffusion 1."""
     folder = tmp_path_factory.mktemp("models")
     tiny_models.write_folder(tiny_models.make("sd1"), folder / "tiny")
     return read_catalogue([ModelEntry(name="tiny", source=str(folder / "tiny"))], None, WEIGHTS)
@@ -69,7 +69,7 @@ def request_to(model_info, **changes):
 
 
 def test_two_models_paint_side_by_side_where_both_fit(two_models):
-    """With room for both, both stay loaded and their requests run at the same time."""
+    """If both models fit, both stay loaded and their requests run at the same time."""
     with room(two_models) as opened:
         outcomes = opened.paint(request_to(two_models["demo"]), request_to(two_models["tiny"]))
 
@@ -78,7 +78,7 @@ def test_two_models_paint_side_by_side_where_both_fit(two_models):
 
 
 def test_where_only_one_fits_they_take_turns(two_models):
-    """With room for one, the other waits until it is idle, then takes its place; both paint."""
+    """If only one model fits, the other waits until it is idle and then replaces it; both requests finish."""
     with room(two_models, device_budget=1) as opened:
         outcomes = opened.paint(*[request_to(two_models[name], share=f"{name}{turn}") for turn in range(2) for name in ("demo", "tiny")])
 
@@ -87,7 +87,7 @@ def test_where_only_one_fits_they_take_turns(two_models):
 
 
 def test_a_model_that_cannot_be_loaded_fails_its_requests_only(two_models):
-    """A broken model is told to whoever asked for it; the next request to another model paints."""
+    """A broken model fails its own requests with the reason, and the next request to another model finishes."""
 
     def loads(model_info, dtype: torch.dtype):
         if model_info.name == "tiny":

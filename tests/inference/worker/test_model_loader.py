@@ -1,4 +1,4 @@
-"""Each family is loaded from a folder and from a single file, and paints with diffusers' own pipelines."""
+"""Each family is loaded from a folder and from a single file, and generates with diffusers' own pipelines."""
 
 import json
 import logging
@@ -37,14 +37,14 @@ class Pair(NamedTuple):
     file: Path
 
     def model_infos(self) -> tuple[ModelInfo, ModelInfo]:
-        """Return the passports of the folder and of the single file."""
+        """Return the model infos of the folder and of the single file."""
         entry = ModelEntry(name="single", source=str(self.file), config=str(self.folder))
         return inspect(self.folder), read_catalogue((entry,), None, self.folder)["single"]
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
-    """Return every tiny model, written once."""
+    """Return every tiny model, written to disk once."""
     root = tmp_path_factory.mktemp("models")
     made = {}
     for name in TINY:
@@ -61,7 +61,7 @@ def sd1(pairs: dict[str, Pair]) -> Pair:
 
 
 def paint(loaded: Loaded, source: Image.Image | None = None) -> np.ndarray:
-    """Paint two steps with the stock pipeline, from words or from a picture."""
+    """Run two steps of the stock pipeline, from a prompt or from an image."""
     family = FAMILIES[loaded.model_info.family]
     pipeline = loaded.pipeline(family.pipeline(MODES["txt2img" if source is None else "img2img"]))
     size = {"width": SIDE, "height": SIDE} if source is None or family.name == "sd3" else {}
@@ -76,10 +76,10 @@ def networks(loaded: Loaded) -> dict[str, torch.nn.Module]:
 
 
 @pytest.mark.parametrize("name", TINY)
-# diffusers 0.42 hands tensors to numpy in the old way.
+# diffusers 0.42 passes tensors to numpy in the old way.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_folder_and_file_are_the_same_model(pairs, name):
-    """A family's folder and its single original file hold equal weights and paint equal pictures, from words and from pictures."""
+    """A family's folder and its single original file hold equal weights and give equal images, from prompts and from images."""
     folder, single = (load(model_info, torch.float32) for model_info in pairs[name].model_infos())
     for loaded in (folder, single):
         loaded.to(CPU)
@@ -105,7 +105,7 @@ def test_folder_and_file_are_the_same_model(pairs, name):
 
 @pytest.mark.parametrize("name", TINY)
 def test_passports_of_true_layouts(pairs, name):
-    """Family, prediction and size are read alike from both layouts."""
+    """Family, prediction and size are the same in both layouts."""
     folder, single = pairs[name].model_infos()
 
     assert folder.family == single.family == name.replace("sd35", "sd3")
@@ -117,7 +117,7 @@ def test_passports_of_true_layouts(pairs, name):
 
 
 def test_prediction_reaches_the_scheduler(pairs):
-    """SD 2 is painted with velocity, and an entry may say otherwise."""
+    """SD 2 uses velocity prediction, and a configured model may override that."""
     folder, single = pairs["sd2"].model_infos()
     entry = ModelEntry(name="base", source=str(pairs["sd2"].folder), prediction="epsilon")
     base = read_catalogue((entry,), None, pairs["sd2"].folder)["base"]
@@ -128,7 +128,7 @@ def test_prediction_reaches_the_scheduler(pairs):
 
 
 def test_pure_noise_mark(sd1, tmp_path):
-    """A file marked by its maker for velocity and a schedule ending in pure noise gets both."""
+    """A file marked by its author for velocity and a schedule ending in pure noise gets both."""
     marks = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
     path = tiny_models.write_file("sd1", tiny_models.make("sd1"), tmp_path / "a.safetensors", **marks)
     model_info = read_catalogue((ModelEntry(name="a", source=str(path), config=str(sd1.folder)),), None, sd1.folder)["a"]
@@ -138,7 +138,7 @@ def test_pure_noise_mark(sd1, tmp_path):
 
 
 def test_half_precision(sd1, tmp_path):
-    """An fp16 variant is found, and comes in one dtype throughout."""
+    """An fp16 variant is found, and is loaded in one dtype throughout."""
     folder = tiny_models.write_folder(tiny_models.make("sd1").to(torch.float16), tmp_path / "half", variant="fp16")
     model_info = inspect(folder)
     loaded = load(model_info, torch.float32)
@@ -150,7 +150,7 @@ def test_half_precision(sd1, tmp_path):
 
 @pytest.mark.parametrize("part", ["first_stage_model.", "cond_stage_model."])
 def test_file_without_a_part(sd1, tmp_path, part):
-    """What a single file leaves out is taken from its configuration folder, and missed by name where that lacks it too."""
+    """A component missing from a single file is taken from its configuration folder, or named in the error if that lacks it too."""
     tensors = {key: tensor for key, tensor in load_file(sd1.file).items() if not key.startswith(part)}
     path = tmp_path / "part.safetensors"
     save_file(tensors, path)
@@ -169,7 +169,7 @@ def test_file_without_a_part(sd1, tmp_path, part):
 
 
 def test_sd3_file_without_t5(pairs, tmp_path):
-    """An SD 3 file without its largest text encoder is used without it."""
+    """An SD 3 file without its largest text encoder is used without that encoder."""
     pair = pairs["sd3"]
     tensors = {key: tensor for key, tensor in load_file(pair.file).items() if "t5xxl" not in key}
     save_file(tensors, tmp_path / "a.safetensors")
@@ -192,7 +192,7 @@ def test_file_without_config(sd1):
 
 @pytest.mark.parametrize("layout", ["folder", "file"])
 def test_missing_weights_are_noticed(sd1, tmp_path, layout):
-    """A model that lacks some of its weights is refused: diffusers would paint with noise in their place."""
+    """A model that lacks some of its weights is refused, because diffusers would replace them with noise."""
     folder = tmp_path / "model"
     shutil.copytree(sd1.folder, folder)
     path = folder / "unet" / "diffusion_pytorch_model.safetensors" if layout == "folder" else tmp_path / "a.safetensors"
@@ -208,7 +208,7 @@ def test_missing_weights_are_noticed(sd1, tmp_path, layout):
 
 
 def test_folder_changed_after_its_passport(sd1, tmp_path):
-    """A model is looked at again before it is loaded."""
+    """A model is inspected again before it is loaded."""
     folder = tmp_path / "model"
     shutil.copytree(sd1.folder, folder)
     model_info = inspect(folder)
@@ -221,7 +221,7 @@ def test_folder_changed_after_its_passport(sd1, tmp_path):
 
 
 def test_hub_id(sd1, tmp_path, monkeypatch):
-    """A hub id is loaded from the cache without a network, and missed kindly where it is not there."""
+    """A hub id is loaded from the cache without a network, and gives a clear error if it is not there."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--org--painter"
     shutil.copytree(sd1.folder, repository / "snapshots" / ("0" * 40))
@@ -237,7 +237,7 @@ def test_hub_id(sd1, tmp_path, monkeypatch):
 
 
 def test_quiet_start():
-    """With the environment prepared, importing and loading say nothing."""
+    """With the environment prepared, importing and loading print nothing."""
     code = (
         "from inference.worker.environment import prepare; prepare();"
         " import inference.worker.model_loader; from transformers import CLIPImageProcessor"
@@ -250,7 +250,7 @@ def test_quiet_start():
 
 
 def test_environment(monkeypatch):
-    """The doors are closed: no code from models, no telemetry, no network unless allowed."""
+    """The environment allows no code from models, no telemetry, and no network unless permitted."""
     for name in ("DIFFUSERS_DISABLE_REMOTE_CODE", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
         monkeypatch.setenv(name, "")
     monkeypatch.setattr(logging.getLogger("transformers.utils.import_utils"), "filters", [])

@@ -18,18 +18,18 @@ from tests.room import asked, room
 
 
 def arguments(request, pictures):
-    """Return what stock inpainting is given."""
+    """Return the arguments of the stock inpainting pipeline."""
     return {"image": pictures[Role.INIT][0], "mask_image": pictures[Role.MASK][0], "strength": request.strength}
 
 
-#: What a file of its own would hold for one more mode.
+#: The content of a file for one more mode.
 INPAINT = Mode(
     name="inpaint", inputs=(Needs(Role.INIT), Needs(Role.MASK)), fields=frozenset({"strength"}), pipeline="Inpaint", arguments=arguments
 )
 
 
 def png(image):
-    """Return a picture as a PNG file."""
+    """Return an image as a PNG file."""
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
@@ -37,12 +37,12 @@ def png(image):
 
 @pytest.fixture
 def model_info(tmp_path):
-    """A tiny model of Stable Diffusion 1."""
+    """Return a tiny model of Stable Diffusion 1."""
     return inspect(tiny_models.write_folder(tiny_models.make("sd1"), tmp_path / "tiny"))
 
 
 def test_a_new_mode_is_a_value_and_a_name(model_info, monkeypatch):
-    """A mode that nothing in the engine knows paints as its stock pipeline does, from inputs of two roles."""
+    """A mode that the engine does not know gives the image of its stock pipeline, from inputs of two roles."""
     monkeypatch.setitem(MODES, "inpaint", INPAINT)
     side = model_info.defaults.width
     start, mask = Image.new("RGB", (side, side), "red"), Image.new("L", (side, side))

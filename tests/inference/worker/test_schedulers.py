@@ -1,4 +1,4 @@
-"""Every scheduler that is offered can be made, paints, and keeps to itself."""
+"""Every offered scheduler can be created, generates images, and stays isolated from the others."""
 
 import pytest
 
@@ -13,18 +13,18 @@ from tests.room import asked, room
 
 
 def test_what_passports_offer_is_what_can_be_made():
-    """The names in the passports and the recipes are the same."""
+    """The names in the model infos and the recipes are the same."""
     assert set(RECIPES) == {*DIFFUSION_SCHEDULERS, *FLOW_SCHEDULERS}
 
 
 def test_an_unknown_scheduler_is_refused():
-    """A name that is not offered raises, whatever attributes diffusers has under it."""
+    """A name that is not offered raises, even if diffusers has an attribute of that name."""
     with pytest.raises(NotOffered):
         make("DDIMScheduler", {})
 
 
 def test_all_of_them_paint_in_one_batch():
-    """Every scheduler for diffusion models finishes its picture beside all the others."""
+    """Every scheduler for diffusion models finishes its image beside all the others."""
     with room() as opened:
         outcomes = opened.paint(*[asked(scheduler=name, steps=4, share=name) for name in DIFFUSION_SCHEDULERS])
 
@@ -33,7 +33,7 @@ def test_all_of_them_paint_in_one_batch():
 
 @pytest.mark.parametrize("scheduler", FLOW_SCHEDULERS)
 def test_flow_schedulers_paint(scheduler, tmp_path):
-    """Every flow scheduler finishes a picture of a Stable Diffusion 3, from words and from a picture."""
+    """Every flow scheduler finishes an image of a Stable Diffusion 3, from a prompt and from an image."""
     from inference.models.registry import inspect
 
     tiny_models.write_folder(tiny_models.make("sd3"), tmp_path / "model")
@@ -52,7 +52,7 @@ def test_flow_schedulers_paint(scheduler, tmp_path):
 
 
 def test_the_models_own_solver_settings_do_not_leak():
-    """What one solver was saved with does not reach another: clipping ruins latents, sigmas change the steps."""
+    """The saved settings of one solver do not reach another: clipping ruins latents, sigmas change the steps."""
     saved = {"use_karras_sigmas": True, "clip_sample": True, "algorithm_type": "sde-dpmsolver++", "num_train_timesteps": 1000}
 
     assert not make("ddim", saved).config.clip_sample

@@ -1,4 +1,4 @@
-"""Words become embeddings as the stock pipelines make them; weights, long prompts and hostile words change only what they should."""
+"""Prompts become embeddings as in the stock pipelines; weights, long prompts and hostile text change only what they should."""
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module", params=["sd1", "sd2", "sdxl", "sd3"])
 def loaded(request, tmp_path_factory):
-    """A tiny model of each family."""
+    """Return a tiny model of each family."""
     folder = tmp_path_factory.mktemp(request.param) / "model"
     tiny_models.write_folder(tiny_models.make(request.param), folder)
     return load(inspect(folder), torch.float32)
@@ -24,7 +24,7 @@ def loaded(request, tmp_path_factory):
 
 @torch.no_grad()
 def test_plain_words_are_embedded_as_the_stock_pipeline_does(loaded):
-    """Without emphasis the embeddings are the pipeline's own."""
+    """Without emphasis the embeddings equal those of the stock pipeline."""
     ours = TextEncoder(loaded, CPU).embed(Prompt.plain("a red circle"), Prompt.plain("blue"), guided=True)
     pipeline = loaded.text_pipeline
     if loaded.model_info.family in ("sd1", "sd2"):
@@ -41,7 +41,7 @@ def test_plain_words_are_embedded_as_the_stock_pipeline_does(loaded):
 
 @torch.no_grad()
 def test_weights_pull_and_push_words(loaded):
-    """Emphasis moves the embedding, more weight further, and weight one not at all."""
+    """Emphasis moves the embedding, more weight moves it further, and weight one not at all."""
     if loaded.model_info.family == "sd3":
         pytest.skip("three encoders have no agreed meaning for weights: the words are read plainly")
     reader = TextEncoder(loaded, CPU)
@@ -60,7 +60,7 @@ def test_weights_pull_and_push_words(loaded):
 
 @torch.no_grad()
 def test_long_prompts_are_read_to_their_end(loaded):
-    """Beyond one window of the text encoder the words still count, and the negative is padded to the same length."""
+    """Words beyond one window of the text encoder still count, and the negative prompt is padded to the same length."""
     if loaded.model_info.family == "sd3":
         pytest.skip("the stock encoders of SD 3 read one window")
     reader = TextEncoder(loaded, CPU)
@@ -75,7 +75,7 @@ def test_long_prompts_are_read_to_their_end(loaded):
 
 @torch.no_grad()
 def test_break_starts_a_window(loaded):
-    """Every part of a prompt has a window of its own."""
+    """Every part of a prompt starts a new window."""
     if loaded.model_info.family == "sd3":
         pytest.skip("the stock encoders of SD 3 read one window")
     parts = ((Fragment("a red circle"),), (Fragment("a blue star"),))
@@ -86,19 +86,19 @@ def test_break_starts_a_window(loaded):
 @torch.no_grad()
 @pytest.mark.parametrize("words", ["<|endoftext|> cat", "", "(((((((((", "\x00\ud800 ü 漢", "a" * 2000])
 def test_no_words_break_the_reader(loaded, words):
-    """Tokenizer marks, empty, nested, odd and endless words are words."""
+    """Tokenizer marks and empty, nested, odd and endless text are encoded as plain words."""
     embedded = TextEncoder(loaded, CPU).embed(Prompt("", ((Fragment(words, 1.3), Fragment("x", 0.5)),)), Prompt(), guided=True)
 
     assert all(bool(tensor.isfinite().all()) for tensor in embedded.values())
 
 
-#: What a field of a request is changed to, by its name or else by the type of what it is.
+#: Other values for the fields of a request, by name or else by type.
 OTHER = {"prompt": (Prompt.plain("blue"),), "negative": (Prompt.plain("red"),), "inputs": ((),), "guidance": (1.0,), "seats": (("",),)}
 OTHERS = {bool: (True,), int: (3,), float: (0.5,), str: ("x",), type(None): (1, 2)}
 
 
 def unkeyed(reader):
-    """Return the fields that change what a reader makes of a request and are not in the key of it."""
+    """Return the fields that change the embeddings of a request but are not part of its cache key."""
     request = PictureRequest(
         prompt=Prompt.plain("a red circle"), model="m", width=64, height=64, steps=2, guidance=5.0, scheduler="euler", seed=1
     )
@@ -115,7 +115,7 @@ def unkeyed(reader):
 
 @torch.no_grad()
 def test_the_key_has_everything_that_words_are_read_by(loaded, monkeypatch):
-    """No two requests share embeddings that would differ; a field that is missing in the key is found."""
+    """No two requests share embeddings that should differ; a field missing from the key is found."""
     reader = TextEncoder(loaded, CPU)
     assert unkeyed(reader) == set()
     # Half of the fields with every other family.

@@ -1,4 +1,4 @@
-"""Credits: held, settled once, given back, granted, and always the sum of their ledger."""
+"""Credits: held, captured once, given back, granted, and always equal to the sum of their ledger."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ POISON = Problem("memory-spent")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Give a clock that a test can set, as a list of one moment."""
+    """Return a clock that a test can set, as a list of one moment."""
     moment = [NOON]
     monkeypatch.setattr(ledger, "now", lambda: moment[0])
     return moment
@@ -37,26 +37,26 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def limited(store, clock):
-    """Give a store where everybody has ten credits a day."""
+    """Return a store where every user has ten credits a day."""
     assert clock
     return under(store, 10_000)
 
 
 async def left(store, user):
-    """Return what a person has left of today's and of granted credits, in thousandths; the books have to be right."""
+    """Return a user's remaining daily and granted credits, in thousandths, and assert that the books are right."""
     assert await books_are_right(store)
     found = await store.ledger.balance(user)
     return found.left, found.extra
 
 
 async def begun(store, user, credits):
-    """Have a job accepted and claimed."""
+    """Return a job that was accepted and claimed."""
     await accepted(store, user, credits=credits)
     return await store.attempts.claim("me")
 
 
 async def test_a_hold_is_taken_when_the_job_is_accepted(limited):
-    """What a job costs is gone at once, for whoever asks next; what nobody asked for is all there."""
+    """The credits of a job are held as soon as it is accepted, and a user who requested nothing has all credits."""
     ann, bob = await user_of(limited), await user_of(limited, "bob")
     job = await accepted(limited, ann, credits=3000)
     assert (job.credits, await left(limited, ann), await left(limited, bob)) == (3000, (7000, 0), (10_000, 0))
@@ -69,7 +69,7 @@ async def test_a_hold_is_taken_when_the_job_is_accepted(limited):
 
 
 async def test_several_at_once_are_held_for_all_or_none(limited):
-    """Where the last of several jobs is too dear, none of them is kept and nothing is held."""
+    """If one of several jobs is too expensive, none of them is stored and nothing is held."""
     ann = await user_of(limited)
     with pytest.raises(NotAllowed):
         await limited.jobs.accept([new_job(ann, credits=4000) for _ in range(3)])
@@ -86,7 +86,7 @@ async def test_a_key_is_charged_once(limited):
 
 
 async def test_what_was_painted_is_charged_and_the_rest_given_back(limited):
-    """A whole picture costs what was held, a smaller one less, and whoever says so twice changes nothing."""
+    """A complete picture costs the held credits, a smaller one less, and a second report changes nothing."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     small = msgspec.structs.replace(whole(), width=32)
@@ -100,7 +100,7 @@ async def test_what_was_painted_is_charged_and_the_rest_given_back(limited):
 
 
 async def test_a_failure_costs_nothing(limited):
-    """What failed is given back whole, once."""
+    """A failed job gives back all its credits, once."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     assert await limited.attempts.fail(job, POISON)
@@ -109,7 +109,7 @@ async def test_a_failure_costs_nothing(limited):
 
 
 async def test_what_waited_is_cancelled_for_nothing(limited):
-    """A job that was never begun, or put back, costs nothing when it is cancelled."""
+    """A job that never began, or was put back, costs nothing when it is cancelled."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     assert await limited.attempts.give_back(job)
@@ -120,7 +120,7 @@ async def test_what_waited_is_cancelled_for_nothing(limited):
 
 
 async def test_what_was_begun_is_cancelled_for_what_it_used(limited):
-    """The share that was painted is charged when its runner says so; the first word counts, and only that of the last attempt."""
+    """A cancelled running job is charged for the share that its process reports; only the first report of the last attempt counts."""
     ann = await user_of(limited)
     old = await begun(limited, ann, 4000)
     job = await limited.attempts.again(old)
@@ -133,7 +133,7 @@ async def test_what_was_begun_is_cancelled_for_what_it_used(limited):
 
 
 async def test_what_nobody_settled_is_given_back(limited, monkeypatch):
-    """A cancelled job whose runner says nothing for long is settled as if it had used nothing; a fresh one is waited for."""
+    """A cancelled job whose process stays silent is settled as unused after a while; a recent one is waited for."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.jobs.cancel(job.id)
@@ -144,7 +144,7 @@ async def test_what_nobody_settled_is_given_back(limited, monkeypatch):
 
 
 async def test_grants_are_used_last_and_come_back_first(limited):
-    """Today's credits go first, as they are gone tomorrow anyway; of what comes back the granted ones come first."""
+    """Daily credits are used first, because they expire tomorrow; of returned credits, granted credits come back first."""
     ann = await user_of(limited)
     assert await limited.ledger.grant(ann, 5000) == Balance(10_000, 5000, 10_000)
     job = await begun(limited, ann, 12_000)
@@ -157,7 +157,7 @@ async def test_grants_are_used_last_and_come_back_first(limited):
 
 
 async def test_grants_are_taken_back_down_to_none(limited):
-    """An operator cannot take more than was granted, and never today's."""
+    """An operator cannot take more than was granted, and never daily credits."""
     ann = await user_of(limited)
     await limited.ledger.grant(ann, 5000)
     assert (await limited.ledger.grant(ann, -2000)).extra == 3000
@@ -166,7 +166,7 @@ async def test_grants_are_taken_back_down_to_none(limited):
 
 
 async def test_a_new_day_fills_up(limited, clock):
-    """What was not used is not saved up, what was used is there again, and grants stay."""
+    """On a new day unused credits are not saved up, used credits are there again, and grants stay."""
     ann = await user_of(limited)
     await limited.ledger.grant(ann, 1000)
     await limited.attempts.finish(await begun(limited, ann, 10_500), [whole()], 1.0)
@@ -180,7 +180,7 @@ async def test_a_new_day_fills_up(limited, clock):
 
 
 async def test_a_refund_of_a_day_that_is_over_has_gone_with_it(limited, clock):
-    """Credits of yesterday do not come back today, neither before nor after today's are opened; granted ones do."""
+    """Returned credits of yesterday have expired, before and after today's allowance is opened; granted credits come back."""
     ann = await user_of(limited)
     await limited.ledger.grant(ann, 3000)
     early, late = [await begun(limited, ann, credits) for credits in (9000, 3000)]
@@ -195,7 +195,7 @@ async def test_a_refund_of_a_day_that_is_over_has_gone_with_it(limited, clock):
 
 @pytest.mark.parametrize(("first", "then", "expected"), [(10_000, 15_000, 9000), (10_000, 7000, 1000), (10_000, 2000, 0), (5000, 0, 0)])
 async def test_an_allowance_that_changes_at_noon(store, clock, first, then, expected):
-    """What was used today stays used, whatever the day begins with now; and changing it back and forth earns nothing."""
+    """Today's usage stays used when the allowance changes, and changing it back and forth earns nothing."""
     assert clock
     before, after = under(store, first), under(store, then)
     ann = await user_of(store)
@@ -212,7 +212,7 @@ async def test_an_allowance_that_changes_at_noon(store, clock, first, then, expe
 
 
 async def test_less_than_nothing_is_shown_as_nothing(store, clock):
-    """Whoever used more than is allowed now can use what was granted, and has the day's again tomorrow."""
+    """A user who has used more than the new allowance can spend granted credits, and has the full allowance tomorrow."""
     ann = await user_of(store)
     job = await begun(under(store, 10_000), ann, 8000)
     strict = under(store, 3000)
@@ -228,7 +228,7 @@ async def test_less_than_nothing_is_shown_as_nothing(store, clock):
 
 
 async def test_a_machine_that_is_late_at_midnight_begins_no_day_again(limited, clock):
-    """Of two clocks a little apart the earlier one does not fill up what the later one has begun; a clock of long ago does no harm."""
+    """If two clocks differ a little, the earlier does not refill a day that the later has begun, and a clock far behind does no harm."""
     ann = await user_of(limited)
     clock[0] = NOON + DAY / 2
     await accepted(limited, ann, credits=6000)
@@ -244,7 +244,7 @@ async def test_a_machine_that_is_late_at_midnight_begins_no_day_again(limited, c
 
 
 async def test_a_place_has_its_own(store, clock):
-    """What all together ask for in a place is limited beside what each may ask for; who is refused there keeps their own."""
+    """The requests of all users in a channel have a limit beside each user's own; a user refused there keeps their credits."""
     assert clock
     shared = under(store, 10_000, channel=12_000)
     ann, bob = await user_of(store), await user_of(store, "bob")
@@ -260,7 +260,7 @@ async def test_a_place_has_its_own(store, clock):
 
 
 async def test_tiers_get_what_is_theirs(store, clock):
-    """A person's tier says how many credits and how many open requests they have; a tier that is gone is everybody's."""
+    """A user's tier sets their credits and open requests, and an unknown tier counts as the default tier."""
     assert clock
     tiered = under(store, 10_000, most_open=2, tiers={"friend": Tier(credits=None, most_open=3)})
     ann, bob = await user_of(store), await user_of(store, "bob")
@@ -277,7 +277,7 @@ async def test_tiers_get_what_is_theirs(store, clock):
 
 
 async def test_without_limits_nothing_is_written_down(store):
-    """Where nothing is limited there are no accounts, and still every job says what it came to."""
+    """Without limits there are no accounts, but every job still stores its charge."""
     ann = await user_of(store)
     job = await begun(store, ann, 5000)
     assert await store.attempts.finish(job, [whole()], 1.0)
@@ -287,7 +287,7 @@ async def test_without_limits_nothing_is_written_down(store):
 
 
 async def test_a_retry_is_held_for_anew(limited, clock):
-    """What failed and is tried again is held for and charged as a new request, of the day on which that is asked for."""
+    """A retry of a failed job is held and charged like a new request, on the day of the retry."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
@@ -304,7 +304,7 @@ async def test_a_retry_is_held_for_anew(limited, clock):
 
 
 async def test_a_retry_without_credits_is_refused(limited):
-    """Where credits are wanting for another try, the job stays as it failed."""
+    """If the credits do not suffice for a retry, the job stays failed."""
     ann = await user_of(limited)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
@@ -316,7 +316,7 @@ async def test_a_retry_without_credits_is_refused(limited):
 
 
 async def test_a_hold_is_given_back_once_however_often_it_is_tried(store, limited):
-    """A job that is tried again where nothing is limited any more gives nothing back that was given back before."""
+    """A job retried without limits does not give back a hold that was given back before."""
     ann = await user_of(store)
     job = await begun(limited, ann, 4000)
     await limited.attempts.fail(job, POISON)
@@ -326,7 +326,7 @@ async def test_a_hold_is_given_back_once_however_often_it_is_tried(store, limite
 
 
 async def test_a_person_who_goes_takes_their_books_along(limited):
-    """Deleting a person leaves no account of theirs, and the books of the place are still right."""
+    """Deleting a user leaves no account of theirs, and the books of the channel stay right."""
     shared = under(limited, 10_000, channel=20_000)
     ann, bob = await user_of(shared), await user_of(shared, "bob")
     job = await begun(shared, ann, 4000)
@@ -342,7 +342,7 @@ async def test_a_person_who_goes_takes_their_books_along(limited):
 
 @pytest.mark.timeout(900)
 async def test_a_race_for_credits_admits_exactly_as_many_as_there_are(store):
-    """Of fifty requests at once under a limit of ten, ten are accepted in every round, and the books are exact."""
+    """Of fifty concurrent requests with a limit of ten, ten are accepted in every round, and the books are exact."""
     limited = under(store, 10_000)
     for number in range(ROUNDS if ALL else 2):
         ann = await user_of(store, f"ann {number}")
@@ -356,7 +356,7 @@ async def test_a_race_for_credits_admits_exactly_as_many_as_there_are(store):
 
 
 async def test_a_race_for_the_credits_of_a_place(store):
-    """Of thirty persons who ask in one place at once under a limit of ten, ten are accepted, and the others keep their own."""
+    """Of thirty users who request in one channel at once with a limit of ten, ten are accepted, and the others keep their credits."""
     shared = under(store, 5000, channel=10_000)
     for number in range(max(2, ROUNDS // 10)):
         people = [await user_of(store, f"{name} {number}") for name in range(30)]
@@ -376,7 +376,7 @@ async def test_a_race_for_the_credits_of_a_place(store):
 
 
 async def test_whoever_ends_a_job_first_settles_it(store):
-    """However a finish, a failure, a cancel and the word of a stopped runner meet, one of them is charged, and once."""
+    """However a finish, a failure, a cancellation and the report of a stopped process overlap, one of them is charged, and once."""
     limited = under(store, 10_000)
     for number in range(10):
         ann = await user_of(store, f"ann {number}")
@@ -402,7 +402,7 @@ steps = st.lists(
 
 
 class History:
-    """A person who lives through steps, in the store and in the model."""
+    """A user who goes through steps, in the store and in the model."""
 
     def __init__(self, database, files, user, clock):
         self.database, self.files, self.user, self.clock = database, files, user, clock
@@ -411,11 +411,11 @@ class History:
 
     @property
     def store(self):
-        """The store under the rules of the hour."""
+        """Return the store under the current policy."""
         return Store.of(self.database, self.files, Policy(tiers={"": Tier(credits=self.books.allowance)}))
 
     async def step(self, what, value):
-        """Take a step; the store and the model have to agree."""
+        """Take a step and assert that the store and the model agree."""
         if what == "ask":
             new = new_job(self.user, credits=value)
             try:
@@ -437,7 +437,7 @@ class History:
         assert await left(self.store, self.user) == (self.books.left, self.books.extra)
 
     async def settle(self, job, share):
-        """Settle a job in one of the ways there are."""
+        """Settle a job for a share of its credits."""
         charged = int(job.credits * share)
         async with self.database.write() as session:
             assert await ledger.settle(session, job.id, charged)
@@ -447,7 +447,7 @@ class History:
 
 @pytest.mark.parametrize(("kind", "examples"), [("sqlite", 100), ("postgresql", 25)] if ALL else [("sqlite", 30), ("postgresql", 8)])
 def test_any_history_is_exact(kind, examples, tmp_path, clock):
-    """Whatever is asked for, settled, granted and allowed over days: a person can spend what a model says, and the books are right."""
+    """Whatever is requested, settled, granted and allowed over days, a user can spend what the model says, and the books are right."""
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(taken=steps)

@@ -1,4 +1,4 @@
-"""Portions: nobody uses more in a place on one day than those say who look after it, however they ask."""
+"""Member quotas: no user can use more in a channel per day than its moderators allow, however they request."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Give a clock that a test can set, as a list of one moment."""
+    """Return a clock that a test can set, as a list of one moment."""
     moment = [NOON]
     for module in (usage, jobs, ledger, usage):
         monkeypatch.setattr(module, "now", lambda: moment[0])
@@ -33,19 +33,19 @@ def clock(monkeypatch):
 
 @pytest.fixture
 async def shared(store, clock):
-    """Give a store where the operator limits nothing, and one place gives each member ten credits a day."""
+    """Return a store where the operator limits nothing, and one channel gives each member ten credits a day."""
     assert clock
     await store.settings.change(HERE, {CREDITS: 10.0})
     return store
 
 
 async def left(store, user):
-    """Return what a person has left in that place today, in thousandths."""
+    """Return a user's remaining credits in that channel today, in thousandths."""
     return (await store.portions.left(user, HERE)).left
 
 
 async def refused(store, user, credits, **more):
-    """Return the facts of the refusal of a request that is too dear."""
+    """Return the facts of the refusal of a request that is too expensive."""
     with pytest.raises(NotAllowed) as denied:
         await accepted(store, user, credits=credits, **more)
     assert denied.value.problem.key == "denied-credits-here"
@@ -53,13 +53,13 @@ async def refused(store, user, credits, **more):
 
 
 async def begun(store, user, credits):
-    """Have a job accepted and claimed."""
+    """Return a job that was accepted and claimed."""
     await accepted(store, user, credits=credits)
     return await store.attempts.claim("me")
 
 
 async def test_each_member_has_a_portion(shared):
-    """What somebody used there is theirs alone; elsewhere nobody is limited, and no books are begun."""
+    """Each member has their own quota; other channels have no limit, and no accounts are created."""
     ann, bob = await user_of(shared), await user_of(shared, "bob")
     await accepted(shared, ann, credits=7000)
     assert await refused(shared, ann, 3001) == {"cost": 3.1, "left": 3.0, "most": 10.0}
@@ -73,7 +73,7 @@ async def test_each_member_has_a_portion(shared):
 
 
 async def test_only_who_runs_easel_has_no_portion(shared):
-    """Moderators are limited like everybody there; the operator is not."""
+    """Moderators are limited like all members; the operator is not."""
     for role, is_limited in ((MODERATOR, True), (OPERATOR, False)):
         user = await user_of(shared, role)
         await shared.people.appoint(user, role=role)
@@ -85,7 +85,7 @@ async def test_only_who_runs_easel_has_no_portion(shared):
 
 
 async def test_several_are_accepted_together_or_not_at_all(shared):
-    """Where several prompts are too dear together, none is kept; what costs nothing is always accepted."""
+    """If several prompts together are too expensive, none is stored; a free request is always accepted."""
     ann = await user_of(shared)
     with pytest.raises(NotAllowed):
         await shared.jobs.accept([new_job(ann, credits=4000) for _ in range(3)])
@@ -96,7 +96,7 @@ async def test_several_are_accepted_together_or_not_at_all(shared):
 
 
 async def test_what_comes_back_was_not_used(shared):
-    """What waited, failed, or was stopped half-way counts for what was taken of it, and a smaller picture for less."""
+    """A cancelled, failed or stopped job counts only for the credits it used."""
     ann = await user_of(shared)
     waits = await accepted(shared, ann, credits=10_000)
     await refused(shared, ann, 1)
@@ -106,7 +106,7 @@ async def test_what_comes_back_was_not_used(shared):
     assert await left(shared, ann) == 10_000
     job = await begun(shared, ann, 8000)
     await shared.jobs.cancel(job.id)
-    # Nobody knows yet what was used of it.
+    # Its usage is not known yet.
     assert await left(shared, ann) == 2000
     await shared.attempts.stopped(job, 0.25)
     assert await left(shared, ann) == 8000
@@ -115,7 +115,7 @@ async def test_what_comes_back_was_not_used(shared):
 
 
 async def test_a_day_begins_at_the_operators_midnight(shared, clock):
-    """The next day everybody has their portion again; what failed yesterday and is tried again today is of today."""
+    """The next day every member has a full quota again, and a job of yesterday retried today counts today."""
     ann = await user_of(shared)
     job = await begun(shared, ann, 10_000)
     assert await shared.attempts.fail(job, Problem("memory-spent"))
@@ -128,7 +128,7 @@ async def test_a_day_begins_at_the_operators_midnight(shared, clock):
 
 
 async def test_a_second_try_needs_a_portion_too(shared):
-    """What failed is not begun again where the portion was used for something else since; nothing of it changes."""
+    """A failed job cannot be retried if the quota has been used for something else; the job does not change."""
     ann = await user_of(shared)
     job = await begun(shared, ann, 6000)
     assert await shared.attempts.fail(job, Problem("memory-spent"))
@@ -140,7 +140,7 @@ async def test_a_second_try_needs_a_portion_too(shared):
 
 
 async def test_it_counts_from_midnight_whenever_it_is_settled(store, clock):
-    """What was used before somebody settled a portion counts as well; taken back, nothing is limited any more."""
+    """Usage before a quota was set counts too, and after the quota is reset nothing is limited."""
     ann = await user_of(store)
     await accepted(store, ann, credits=7000)
     assert (await store.portions.left(ann, HERE)).allowance is None
@@ -153,7 +153,7 @@ async def test_it_counts_from_midnight_whenever_it_is_settled(store, clock):
 
 
 async def test_the_operators_limits_stay_above(store):
-    """A portion that is larger than what the operator allows gives nobody more; a smaller one holds as well, and books stay right."""
+    """A quota above the operator's allowance gives no more credits, a lower quota applies as well, and the books stay right."""
     limited = under(store, 3000)
     await store.settings.change(HERE, {CREDITS: 10.0})
     ann = await user_of(store)
@@ -167,7 +167,7 @@ async def test_the_operators_limits_stay_above(store):
 
 
 async def test_a_race_for_a_portion_admits_exactly_as_many_as_there_are(store):
-    """Of twenty requests of one member at once under a limit of five, five are accepted, and of the freed ones no more than were freed."""
+    """Of twenty concurrent requests of a member with a limit of five, five are accepted, and later no more than were freed."""
     await store.settings.change(HERE, {CREDITS: 5.0})
     for number in range(3):
         ann = await user_of(store, f"ann {number}")
@@ -183,7 +183,7 @@ async def test_a_race_for_a_portion_admits_exactly_as_many_as_there_are(store):
 
 
 async def test_two_who_become_one_have_one_portion(shared):
-    """What both used counts together; and more than that is refused from then on."""
+    """After linking, the usage of both accounts counts together, and requests above the quota are refused."""
     ann, eve = await two(shared)
     await accepted(shared, ann, credits=4000)
     await accepted(shared, eve, credits=5000)
@@ -193,7 +193,7 @@ async def test_two_who_become_one_have_one_portion(shared):
 
 
 async def test_joining_and_parting_in_a_circle_gives_nothing(shared, clock):
-    """Who parts brings along what was used as one, however often, and until the day is over."""
+    """Unlinking carries the shared usage along, however often, until the day is over."""
     ann, eve = await two(shared)
     await accepted(shared, ann, credits=10_000)
     assert await agreed(shared, ann, eve)
@@ -210,7 +210,7 @@ async def test_joining_and_parting_in_a_circle_gives_nothing(shared, clock):
 
 
 async def test_what_counted_for_both_counts_once_when_they_are_one_again(store, clock):
-    """Joining, parting and joining leaves what was really used, in the place and of the operator's day, whoever of them goes on as one."""
+    """Linking, unlinking and linking again leaves the real usage, in the channel and of the daily allowance, whichever account is kept."""
     limited = under(store, 20_000)
     await limited.settings.change(HERE, {CREDITS: 10.0})
     ann, eve = await two(limited)
@@ -222,7 +222,7 @@ async def test_what_counted_for_both_counts_once_when_they_are_one_again(store, 
         new = await limited.linking.part(one, [UserRef("telegram", "eve") if kept == "ann" else UserRef("discord", "ann")])
         ann, eve = (one, new) if kept == "ann" else (new, one)
         assert {await left(limited, user) for user in (ann, eve)} == {10_000 - used}
-        # What each of them uses beside what they share counts for them alone, until they are one again.
+        # The separate usage of each counts only for that user, until they are linked again.
         await accepted(limited, ann, credits=1000 if used == 1000 else 2000)
         await accepted(limited, eve, credits=1000)
     assert await books_are_right(limited)
@@ -230,7 +230,7 @@ async def test_what_counted_for_both_counts_once_when_they_are_one_again(store, 
 
 
 async def test_what_came_back_since_they_parted_counts_for_nobody(shared):
-    """A request that is taken back after its person parted is used by nobody any more, once they are one again."""
+    """A request cancelled after unlinking counts as unused for both, once they are linked again."""
     ann, eve = await two(shared)
     assert await agreed(shared, ann, eve)
     job = await accepted(shared, ann, credits=4000)
@@ -243,7 +243,7 @@ async def test_what_came_back_since_they_parted_counts_for_nobody(shared):
 
 
 async def test_who_is_forgotten_has_no_new_day(store, clock):
-    """Whoever is forgotten and comes back, by whichever of their names, has used today what they used; tomorrow nobody knows of it."""
+    """A deleted user who comes back with either account has used the same credits today, and tomorrow no record of them is left."""
     limited = under(store, 20_000)
     await limited.settings.change(HERE, {CREDITS: 10.0})
     ann, eve = await two(limited)
@@ -253,7 +253,7 @@ async def test_who_is_forgotten_has_no_new_day(store, clock):
     assert await agreed(limited, ann, eve)
     await limited.attempts.claim("me")
     await limited.rights.forget(ann)
-    # Forgotten again and again: nothing gets less, or more.
+    # Repeated deletion makes the usage neither less nor more.
     await limited.rights.forget(await user_of(limited, "ann", "discord"))
     ann, eve = await two(limited)
     for user in (ann, eve):
@@ -270,7 +270,7 @@ async def test_who_is_forgotten_has_no_new_day(store, clock):
 
 
 async def test_what_was_used_moves_with_the_place(shared, clock):
-    """Where a place is called otherwise, and somebody was there under the new name before, what was brought along counts there."""
+    """If a channel's id changes, and a user was there under the new id before, the carried-over usage counts there."""
     old, new = HERE, MessageRef("web", "there")
     ann, eve = await two(shared)
     await accepted(shared, ann, credits=3000)
@@ -289,7 +289,7 @@ async def test_what_was_used_moves_with_the_place(shared, clock):
 
 
 async def test_what_both_brought_along_adds_up(shared, clock):
-    """Of two who parted before and become one, what each brought along counts; what is of another day does not."""
+    """After two users who were unlinked before are linked, the carried-over usage of both counts, but only of the same day."""
     ann, eve = await two(shared)
     channel = await shared.people.channel(HERE)
     async with shared.database.write() as session:

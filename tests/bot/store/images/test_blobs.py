@@ -20,13 +20,13 @@ JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 
 @pytest.fixture(params=["folder", "memory"])
 def files(request, tmp_path):
-    """Give an empty file store, in a folder and elsewhere."""
+    """Return an empty file store, in a folder and in an object store."""
     return BlobStore(str(tmp_path / "deep" / "files") if request.param == "folder" else f"memory://{new_id()}")
 
 
 @pytest.mark.parametrize(("data", "kind"), [(png(), "png"), (JPEG, "jpg"), (WEBP, "webp")], ids=["png", "jpg", "webp"])
 async def test_a_picture_is_kept_by_its_content(files, data, kind):
-    """What is put is got again under the digest of its content, and is gone when it was deleted, once or twice."""
+    """A stored file is found under the digest of its content, and is gone after one or two deletions."""
     key = await files.put(data)
     assert key == f"{hashlib.sha256(data).hexdigest()}.{kind}"
     assert await files.put(data) == key
@@ -55,7 +55,7 @@ async def test_a_picture_is_kept_by_its_content(files, data, kind):
     ],
 )
 async def test_what_is_no_key_opens_nothing(files, key):
-    """Only names that the store gave itself are looked up."""
+    """Only keys made by the store are looked up."""
     with pytest.raises(FileNotFoundError):
         await files.get(key)
     await files.delete(key)
@@ -63,20 +63,20 @@ async def test_what_is_no_key_opens_nothing(files, key):
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg>", b"RIFF\x24\x00\x00\x00WAVEfmt ", b"\x89PN"])
 async def test_what_is_no_picture_is_not_kept(files, data):
-    """Files that are no PNG, JPEG or WebP are refused."""
+    """Files other than PNG, JPEG or WebP are refused."""
     with pytest.raises(ValueError, match="only PNG"):
         await files.put(data)
 
 
 async def test_many_put_the_same_at_once(files):
-    """Twenty puts of one content at once are one whole file."""
+    """Twenty concurrent puts of one content give one complete file."""
     data = png("blue") + os.urandom(200_000)
     (key,) = set(await asyncio.gather(*(files.put(data) for _ in range(20))))
     assert await files.get(key) == data
 
 
 async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
-    """A full disk is one sentence and leaves nothing under the key, and the next try succeeds."""
+    """A full disk gives one sentence and leaves nothing under the key, and the next attempt succeeds."""
     files = BlobStore(str(tmp_path))
 
     def full(_descriptor):
@@ -93,7 +93,7 @@ async def test_a_crash_leaves_no_half_file(tmp_path, monkeypatch):
 
 
 async def test_the_same_folder_is_the_same_store(tmp_path, monkeypatch):
-    """A relative folder means the one below the current folder, and what one process keeps another finds."""
+    """A relative folder is relative to the working folder, and a file stored by one process is found by another."""
     monkeypatch.chdir(tmp_path)
     key = await BlobStore("here").put(png())
     assert (Path("here") / key[:2] / key).read_bytes() == png()
@@ -102,7 +102,7 @@ async def test_the_same_folder_is_the_same_store(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("url", ["nonsense://x", "s3nothing://bucket/easel"])
 def test_unknown_addresses_are_refused(url):
-    """An address that fsspec does not know is a sentence about the configuration."""
+    """A URL that fsspec does not know is refused with a sentence about the configuration."""
     with pytest.raises(BadConfig) as refused:
         BlobStore(url)
     assert refused.value.problem.key == "config-files"

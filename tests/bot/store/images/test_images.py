@@ -1,4 +1,4 @@
-"""Finished pictures: history, and taking one away."""
+"""Finished pictures: history and deletion."""
 
 import asyncio
 
@@ -11,14 +11,14 @@ __all__ = ["server"]
 
 
 async def found(store, user, words, page=1, most=50):
-    """Return the words of the pictures that a search finds."""
+    """Return the prompts of the pictures that a search finds."""
     pictures = await store.finding.own(user, words, page, most)
     assert len(await store.finding.own(user, words, 1, 1000)) >= len(pictures)
     return [one.words for one in pictures]
 
 
 async def test_pictures_come_back_whole(store):
-    """A picture keeps its file, size and seed, however large the seed, and belongs to its job and person."""
+    """A picture keeps its file, size and seed, however large the seed, and belongs to its job and user."""
     ann = await user_of(store)
     first, second = await done(store, ann, "a cat", (painted(0), painted(1, file="c" * 64 + ".png")))
     assert await store.pictures.get(first.id) == first
@@ -31,7 +31,7 @@ async def test_pictures_come_back_whole(store):
 
 
 async def test_history_is_searched_by_words(store):
-    """Every word has to be there, in any order and any case; the newest comes first, and others' pictures do not come at all."""
+    """Every word has to match, in any order and case; the newest picture comes first, and other users' pictures never appear."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for words in ("a red circle", "a Red square", "an ÄPFEL pie"):
         await done(store, ann, words)
@@ -53,7 +53,7 @@ async def test_history_is_searched_by_words(store):
     "words", ["100%", "a_b", "it's", '"quoted"', "back\\slash", "[a-z]*", "x'); DROP TABLE picture; --", "é\N{SNOWMAN}", "@ann ^public"]
 )
 async def test_signs_mean_nothing(store, words):
-    """Whatever signs stand in a search, it looks for the words between them: it finds the prompt that it is, and none without them."""
+    """Whatever signs a search contains, it searches for the words between them: it finds its own prompt, and none without these words."""
     ann = await user_of(store)
     for one in (words, "plain text"):
         await done(store, ann, one)
@@ -62,14 +62,14 @@ async def test_signs_mean_nothing(store, words):
 
 @pytest.mark.parametrize("words", ["/", "%", "* OR *", '"', "'"])
 async def test_signs_alone_find_nothing(store, words):
-    """Where no word is looked for nothing is found, rather than everything."""
+    """A search without words finds nothing, rather than everything."""
     ann = await user_of(store)
     await done(store, ann, f"a red circle {words}")
     assert await found(store, ann, words.replace("OR", "")) == []
 
 
 async def test_odd_searches_find_what_they_can(store):
-    """NUL, half characters, very many words and very long ones raise nothing."""
+    """NUL, lone surrogates, very many words and very long words raise nothing."""
     ann = await user_of(store)
     await done(store, ann, "a red circle")
     assert await found(store, ann, "re\0d") == ["a red circle"]
@@ -80,7 +80,7 @@ async def test_odd_searches_find_what_they_can(store):
 
 
 async def test_pages_hold_each_picture_once(store):
-    """Page after page shows every picture once, newest first, and then nothing."""
+    """The pages show every picture once, newest first, and then nothing."""
     ann = await user_of(store)
     for number in range(3):
         await done(store, ann, str(number), (painted(0), painted(1), painted(2)))
@@ -91,7 +91,7 @@ async def test_pages_hold_each_picture_once(store):
 
 
 async def test_deleting_gives_back_only_files_that_nobody_needs(store):
-    """A file goes with the last picture that shows it, unless a job starts from it."""
+    """A file is deleted with the last picture that shows it, unless a job starts from it."""
     ann = await user_of(store)
     one, two, source = ("1" * 64 + ".png", "2" * 64 + ".png", "3" * 64 + ".png")
     first, twin, started, lone = await done(
@@ -115,7 +115,7 @@ async def test_deleting_gives_back_only_files_that_nobody_needs(store):
 
 
 async def test_two_deletes_at_once_lose_no_file(store):
-    """However the deletes of two pictures of one content meet, somebody is given its files."""
+    """However the deletions of two pictures with one content overlap, one of them returns its files."""
     ann = await user_of(store)
     for _ in range(5):
         pictures = await done(store, ann, pictures=(painted(0), painted(1)))

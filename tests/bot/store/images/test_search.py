@@ -1,4 +1,4 @@
-"""Looking for pictures and presets, on both databases: what is found, in which order, and by whom."""
+"""Search for pictures and presets on both databases: the results, their order, and who can see them."""
 
 import sqlite3
 from datetime import timedelta
@@ -24,18 +24,18 @@ HERE = MessageRef("web", "here")
 
 
 def words_of(found):
-    """Return the words of found pictures."""
+    """Return the prompts of found pictures."""
     return [one.words for one in found.pictures]
 
 
 async def seek(store, user, words="", page=1, most=50, **more):
-    """Return what a person finds among their own pictures."""
+    """Return the search results among a user's own pictures."""
     sought = {"people": (user,), "here": HERE, "words": search_terms.words_of(words), **more}
     return await store.finding.pictures(SearchQuery(user=user, **sought), page, most)
 
 
 async def with_model(store, user, words, model, preset=None, seed=7):
-    """Have a picture painted by a model, with a preset."""
+    """Store a picture made by a model with a preset."""
     params = f'{{"prompt": "x", "preset": "{preset}"}}' if preset else "{}"
     job = new_job(user, words, request=request_of(words, model=model), params=params)
     (job,) = await store.jobs.accept([job], "a runner")
@@ -43,7 +43,7 @@ async def with_model(store, user, words, model, preset=None, seed=7):
 
 
 async def test_filters_are_met_together(store):
-    """Words, model, preset and seed each narrow what is found, alone and together."""
+    """Words, model, preset and seed each narrow the search, alone and together."""
     ann = await user_of(store)
     await with_model(store, ann, "a red circle", "demo", "Poster@3#abc")
     await with_model(store, ann, "a red square", "demo")
@@ -60,7 +60,7 @@ async def test_filters_are_met_together(store):
 
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_before_a_moment(store, words):
-    """Only what was painted before a moment is found, with words and without."""
+    """The filter `before` finds only pictures from before that moment, with and without words."""
     ann, middle = await user_of(store), now() - timedelta(days=7)
     for number, days in enumerate((9, 8, 6, 5)):
         (picture,) = await done(store, ann, f"red {number}")
@@ -72,7 +72,7 @@ async def test_before_a_moment(store, words):
 
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_others_are_seen_where_they_painted(store, words):
-    """Of somebody else one finds what they had painted in the place that one asks from, and nothing from elsewhere."""
+    """Other users' pictures are found only in the channel where they were made."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for channel, what in (("here", "a red boat"), ("bob", "a red secret")):
         await done(store, bob, what, channel=channel)
@@ -86,7 +86,7 @@ async def test_others_are_seen_where_they_painted(store, words):
 
 @pytest.mark.parametrize("words", ["", "red"])
 async def test_favourites_by_folder(store, words):
-    """What somebody marked is found by the mark and by its folder, newest first, while they may see it; others' marks are not theirs."""
+    """A user's favourites are found by mark and folder, newest first, as long as they can see them; marks of others do not count."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     (first,) = await done(store, ann, "red one")
     (theirs,) = await done(store, bob, "red two")
@@ -106,7 +106,7 @@ async def test_favourites_by_folder(store, words):
 
 
 async def test_counting_ends_somewhere(store, monkeypatch):
-    """More than what is counted is said to be more; pages go on all the same, each picture once."""
+    """Counting stops at a limit and reports more; the pages continue beyond it with each picture once."""
     monkeypatch.setattr(search, "MOST_COUNTED", 5)
     monkeypatch.setattr(search, "_LATEST", 7)
     ann = await user_of(store)
@@ -122,7 +122,7 @@ async def test_counting_ends_somewhere(store, monkeypatch):
 
 
 async def test_what_is_deleted_or_given_away_is_found_accordingly(store):
-    """A picture that is deleted is found no more; one that gets another owner is found by them alone."""
+    """A deleted picture is not found any more, and a picture with a new owner is found only by that owner."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     (first,), (second,) = await done(store, ann, "red one"), await done(store, ann, "red two")
     await store.pictures.delete(first.id)
@@ -136,7 +136,7 @@ async def test_what_is_deleted_or_given_away_is_found_accordingly(store):
 
 
 async def consistent(store):
-    """Return whether SQLite's indexes hold what the tables do, word by word."""
+    """Return whether SQLite's indexes contain the same words as the tables."""
     if store.database.is_sqlite:
         async with store.database.write() as session:
             for table in ("picture", "preset"):
@@ -148,7 +148,7 @@ async def consistent(store):
 
 @pytest.mark.parametrize("pages", some([1, 400], 2))
 async def test_no_word_is_left_in_the_file(store, monkeypatch, pages):
-    """After forgetting no word of the person is left in the file or beside it, however little of an index is put together at once."""
+    """After a user is deleted no word of theirs is left in the file or beside it, even if the index is merged in tiny steps."""
     if not store.database.is_sqlite:
         pytest.skip("the files of PostgreSQL are its own")
     monkeypatch.setattr(privacy_sqlite, "_PAGES_AT_ONCE", pages)
@@ -167,14 +167,14 @@ async def test_no_word_is_left_in_the_file(store, monkeypatch, pages):
         merged.clear()
         await store.rights.forget(ann)
         assert not [secret for secret in secrets for data in files_of(store) if secret[1:] in data]
-        # Where SQLite wipes by itself, an index is written anew once, and never again.
+        # If SQLite can wipe deleted data itself, an index is rebuilt once, and never again.
         assert any(merged) is (name == "ann" or sqlite3.sqlite_version_info < privacy_sqlite._WIPES)
     assert len((await seek(store, bob, "boat")).pictures) == 50
     assert await consistent(store)
 
 
 async def test_an_older_sqlite_reads_on(store, monkeypatch):
-    """A file whose indexes a newer SQLite wiped is made readable for an older one at its start, and everything is found."""
+    """A file whose indexes a newer SQLite wiped is made readable by an older SQLite at its start, and all pictures are found."""
     if not store.database.is_sqlite:
         pytest.skip("PostgreSQL has an index of its own")
     ann, bob = await user_of(store), await user_of(store, "bob")
@@ -197,7 +197,7 @@ async def test_an_older_sqlite_reads_on(store, monkeypatch):
 
 
 def files_of(store):
-    """Return what is in the files of a SQLite database."""
+    """Return the contents of a SQLite database's files."""
     from pathlib import Path
 
     file = Path(store.database.name)
@@ -205,7 +205,7 @@ def files_of(store):
 
 
 async def test_names_of_presets_are_completed(store):
-    """Names that begin as typed come in their order, the nearest shelf's first, each once; archived and unseen ones do not come."""
+    """Completed names come in order, the nearest scope first, each once; archived and invisible presets are left out."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for user, name in ((ann, "Poster"), (ann, "post-card"), (ann, "boat"), (bob, "Posh"), (bob, "postal"), (bob, "poster")):
         kept = await store.presets.save(user, name, Body(prompt="x"))
@@ -222,7 +222,7 @@ async def test_names_of_presets_are_completed(store):
 
 @pytest.mark.parametrize("most_ranked", [500, 1])
 async def test_presets_are_found_by_their_words(store, monkeypatch, most_ranked):
-    """Name, tags and prompt are looked through, the last word as it begins; only what may be seen is found."""
+    """Name, tags and prompt are searched, the last word as a prefix, and only visible presets are found."""
     monkeypatch.setattr("bot.store.sharing.preset_search._MOST_RANKED", most_ranked)
     ann, bob = await user_of(store), await user_of(store, "bob")
     await store.presets.save(ann, "noir", Body(prompt="a {title} at night"), tags=["Films"])
@@ -230,7 +230,7 @@ async def test_presets_are_found_by_their_words(store, monkeypatch, most_ranked)
     reader = Reader(ann)
 
     async def listed(words):
-        # What Easel comes with has no id.
+        # Built-in presets have no id.
         return [one.name for one in await store.presets.listed(reader, words, 0, 2) if one.id]
 
     assert await listed("night") == await listed("film") == await listed("NOI") == await listed("nights fil") == ["noir"]
@@ -245,7 +245,7 @@ async def test_presets_are_found_by_their_words(store, monkeypatch, most_ranked)
 
 
 async def test_the_index_is_used(store):
-    """A search with words walks the index of words, and completing a name the one of shelves and names."""
+    """A search with words uses the word index, and completing a name uses the index of scopes and names."""
     if not store.database.is_sqlite:
         pytest.skip("PostgreSQL plans by how much there is; the benchmark measures it")
     question, given = search._question(SearchQuery(user="ann", people=("ann",), words=("red",)), is_sqlite=True)
@@ -260,7 +260,7 @@ async def test_the_index_is_used(store):
 
 
 async def test_what_search_needs_is_missed(store):
-    """A database whose search was taken apart says so, thing by thing."""
+    """If parts of the search are missing in a database, each of them is named."""
     from tests.bot.store.test_schema import change
 
     assert await schema.differences(store.database) == ()
@@ -273,7 +273,7 @@ async def test_what_search_needs_is_missed(store):
 
 
 async def objects(database):
-    """Return what search is made of in a database, as the database says it."""
+    """Return the schema objects of the search as the database reports them."""
     if database.is_sqlite:
         names = [name for table in ("picture", "preset") for name in search_index._names(table)]
         wanted = f"SELECT name, sql FROM sqlite_master WHERE name IN ({', '.join(map(repr, names))})"
@@ -285,7 +285,7 @@ async def objects(database):
 
 
 async def test_an_upgrade_fills_the_index(url):
-    """What was there before there was an index is found by it afterwards, and nothing is made otherwise than in a new database."""
+    """After an upgrade, older rows are in the index, and its objects equal those of a new database."""
     from tests.bot.store.test_schema import fill, rows_of_the_sharing_revision
 
     async with Database(url) as database:
@@ -306,7 +306,7 @@ async def test_an_upgrade_fills_the_index(url):
 
 
 async def test_terms_are_kept_with_the_row(store):
-    """A picture's terms are its words and its marks, whoever paints it."""
+    """A picture's terms are its words and its tags, whatever process generated it."""
     ann = await user_of(store)
     await with_model(store, ann, "Two Red Circles", "demo", "poster@1")
     async with store.database.read() as session:

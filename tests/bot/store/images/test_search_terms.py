@@ -1,4 +1,4 @@
-"""What search finds things by: words as they are compared, and marks."""
+"""Search terms: normalised words, and tags."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ from bot.store.images import search_terms
     ],
 )
 def test_words(text, words):
-    """Case, accents, signs and the s of several do not count; writing without blanks is taken sign by sign."""
+    """Case, accents, punctuation and plural s do not count, and scripts without spaces are split into characters."""
     assert search_terms.words_of(text) == words
 
 
@@ -43,12 +43,12 @@ photo photos, canoe canoes, tree trees, eye eyes, fox foxes, gas gases, cat cats
 
 @pytest.mark.parametrize("pair", SEVERAL.split(","), ids=str.strip)
 def test_one_and_several_are_one_word(pair):
-    """A word of English is the same word when there are several of it, whatever it ends in."""
+    """The singular and the plural of an English word are the same term, whatever its ending."""
     assert len(search_terms.words_of(pair)) == 1
 
 
 def test_different_words_stay_different():
-    """What only looks like several of something is a word of its own."""
+    """A word that only looks like a plural stays a word of its own."""
     words = [
         "prince",
         "princess",
@@ -71,14 +71,14 @@ def test_different_words_stay_different():
 
 
 def test_every_sign_is_compared_without_case():
-    """There is no character of which a word keeps a capital, for one database would find it and the other not."""
+    """No character keeps its capital form in a term, because one database would find it and the other would not."""
     signs = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "LNMS")
     assert [sign for sign in signs if any(word != word.casefold() for word in search_terms.words_of(sign))] == []
 
 
 @given(st.text())
 def test_words_are_terms(text):
-    """A word has no blank, and no sign that either database or a mark takes for its own; each comes once."""
+    """A word contains no space, and no sign reserved by a database or a tag, and occurs once."""
     found = search_terms.words_of(text)
     assert len(set(found)) == len(found)
     for word in found:
@@ -88,7 +88,7 @@ def test_words_are_terms(text):
 
 @given(st.sampled_from([search_terms.PERSON, search_terms.MODEL, search_terms.PRESET]), st.text())
 def test_marks_are_no_words(sign, value):
-    """Whatever a model or a preset is called, its mark is one term that no word is."""
+    """Whatever the name of a model or preset, its tag is a single term that no word equals."""
     made = search_terms.mark(sign, value)
     assert made[0] == sign
     assert not re.search(r"""\s|["'\\:*()&|!<]""", made)
@@ -108,12 +108,12 @@ def test_marks_are_no_words(sign, value):
     ],
 )
 def test_the_preset_of_a_wish(params, name):
-    """A wish names its preset with its version; of one that names none, or cannot be read, there is none."""
+    """Params name their preset with its version; params without a preset, or unreadable params, have none."""
     assert search_terms.preset_of(params) == name
 
 
 def test_questions():
-    """A question is said to each database in its own words, and nothing in it gets out of its quotes."""
+    """A query is written in the syntax of each database, and no text escapes its quotes."""
     groups = [("@ann", "@b\"o'b\\"), ("red",), ("circ*",)]
     assert search_terms.match(groups) == '("@ann" OR "@b""o\'b_") AND ("red") AND ("cir" *)'
     assert search_terms.unsure([("red",), ("cir*",), ("circ*",), ("circl*",), ("circle*",)]) == (("% circ%",), ("% circle%",))

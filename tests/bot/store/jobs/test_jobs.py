@@ -1,4 +1,4 @@
-"""Jobs in the store: accepted, leased, finished once."""
+"""Jobs in the store: accepted, leased, and finished once."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.stores import accepted, init, new_job, painted, request_of, run_out, 
 
 
 async def test_a_job_keeps_several_inputs_by_role(store):
-    """Inputs come back by role, those of a role in the order in which they were given, and each is a file that somebody needs."""
+    """Inputs are returned by role, several of a role in their order, and each is a file in use."""
     ann = await user_of(store)
     given = [(Role.REFERENCE, "r2"), (Role.MASK, "m"), (Role.REFERENCE, "r1"), (Role.INIT, "i"), (Role.REFERENCE, "r2")]
     job = await accepted(store, ann, inputs=tuple(InputFile(role, file) for role, file in given))
@@ -27,7 +27,7 @@ async def test_a_job_keeps_several_inputs_by_role(store):
 
 
 async def test_inputs_are_accepted_with_their_job_or_not_at_all(store):
-    """A job that is refused, or was accepted before, leaves no second input behind."""
+    """A job that is refused, or was accepted before, leaves no extra inputs behind."""
     ann, store = await user_of(store), under(store, 1_000)
     first = new_job(ann, key="k", inputs=init("a"))
     await store.jobs.accept([first])
@@ -39,12 +39,12 @@ async def test_inputs_are_accepted_with_their_job_or_not_at_all(store):
 
 
 async def states(store, *jobs):
-    """Return the states of jobs as the store has them."""
+    """Return the stored states of jobs."""
     return [(await store.jobs.get(job.id)).state for job in jobs]
 
 
 async def test_what_was_accepted_comes_back_whole(store):
-    """A job keeps every word and number of what was asked, but for the bytes of its source, which are a file."""
+    """A job keeps every value of its request, except the bytes of its source, which are a file."""
     ann = await user_of(store)
     request = request_of("crème brûlée 🍮", seed=2**32 - 1, inputs=(Input(Role.INIT, b"\x89PNG"),), share=ann)
     new = new_job(
@@ -67,7 +67,7 @@ async def test_what_was_accepted_comes_back_whole(store):
 
 
 async def test_jobs_are_accepted_all_or_none(store):
-    """Where one of several jobs cannot be kept, none is."""
+    """If one of several jobs cannot be stored, none is."""
     ann = await user_of(store)
     first, second = new_job(ann), new_job("nobody")
     with pytest.raises(Exception, match=r"(?i)foreign key"):
@@ -77,7 +77,7 @@ async def test_jobs_are_accepted_all_or_none(store):
 
 
 async def test_what_is_asked_together_keeps_its_order(store):
-    """Jobs that were accepted together wait in the order in which they were asked for."""
+    """Jobs accepted together wait in the order in which they were requested."""
     ann = await user_of(store)
     jobs = await store.jobs.accept([new_job(ann, words) for words in "abcdefgh"])
     assert (
@@ -87,7 +87,7 @@ async def test_what_is_asked_together_keeps_its_order(store):
 
 
 async def test_a_key_is_one_job(store):
-    """Twenty submissions of one key at once, and one later, are one job; the same key of somebody else is another."""
+    """Twenty concurrent submissions with one key, and a later one, are one job; the same key of another user is another job."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     answers = await asyncio.gather(*(store.jobs.accept([new_job(ann, str(number), key="press")]) for number in range(20)))
     assert len({job.id for (job,) in answers}) == 1
@@ -99,14 +99,14 @@ async def test_a_key_is_one_job(store):
 
 
 async def test_jobs_without_a_key_are_as_many_as_asked(store):
-    """Who says the same twice without a key gets it twice."""
+    """Identical requests without a key are separate jobs."""
     ann = await user_of(store)
     await store.jobs.accept([new_job(ann), new_job(ann)])
     assert len(await store.jobs.open_of(ann)) == 2
 
 
 async def test_a_job_can_be_leased_from_its_first_moment(store):
-    """With a runner a job is never in line: nobody else can take it."""
+    """A job accepted with a process id is never queued, and no other process can take it."""
     ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     assert (job.state, job.attempt, job.tries) == (RUNNING, 1, 1)
@@ -115,7 +115,7 @@ async def test_a_job_can_be_leased_from_its_first_moment(store):
 
 
 async def test_turns_go_to_who_had_the_least_then_to_who_came_first(store):
-    """Somebody with ten jobs does not keep others waiting; among equals whoever came first is first."""
+    """A user with ten jobs does not block others, and among equal users the first to come goes first."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for user, words in ((ann, "a1"), (ann, "a2"), (ann, "a3"), (bob, "b1"), (bob, "b2")):
         await accepted(store, user, words)
@@ -125,7 +125,7 @@ async def test_turns_go_to_who_had_the_least_then_to_who_came_first(store):
 
 
 async def test_what_was_left_behind_is_anybodys(store):
-    """A job whose runner fell silent is painted by the next one, whatever platform it belongs to."""
+    """A job whose process fell silent is run by the next process, whatever its platform."""
     ann = await user_of(store)
     job = await accepted(store, ann, platform="elsewhere")
     assert (await store.attempts.claim("other")).id == job.id
@@ -136,7 +136,7 @@ async def test_what_was_left_behind_is_anybodys(store):
 
 
 async def test_two_claimers_never_get_one_job(store):
-    """Ten runners that claim at once share twenty jobs without getting one twice or leaving one."""
+    """Ten processes that claim at once share twenty jobs without taking one twice or leaving one."""
     people = [await user_of(store, name) for name in ("ann", "bob", "eve")]
     jobs = [await accepted(store, people[number % 3], str(number)) for number in range(20)]
 
@@ -151,7 +151,7 @@ async def test_two_claimers_never_get_one_job(store):
 
 
 async def test_a_beat_keeps_a_lease(store):
-    """A runner that is heard keeps its jobs, those it no longer has it hears of, and those it does not name run out."""
+    """A heartbeat renews the leases of the named jobs and reports jobs that were lost; leases of other jobs expire."""
     ann = await user_of(store)
     first, second, third = [(await store.jobs.accept([new_job(ann)], "me"))[0] for _ in range(3)]
     for job in (first, second):
@@ -165,7 +165,7 @@ async def test_a_beat_keeps_a_lease(store):
 
 
 async def test_jobs_of_the_dead_are_taken_at_once(store):
-    """Released jobs need not wait for their lease, and count as tried: they may be what ended their runner."""
+    """Released jobs are available before their lease ends, and the try counts, because the job may have killed its process."""
     ann = await user_of(store)
     mine = [(await store.jobs.accept([new_job(ann)], "dead"))[0] for _ in range(2)]
     await store.jobs.accept([new_job(ann)], "alive")
@@ -177,7 +177,7 @@ async def test_jobs_of_the_dead_are_taken_at_once(store):
 
 
 async def test_who_leaves_puts_jobs_back_uncounted(store):
-    """A runner that leaves in order gives everything back to its old place, as if nothing had been tried."""
+    """A process that exits cleanly puts its jobs back at their old positions, without counting the try."""
     ann = await user_of(store)
     first, second, _ = [await accepted(store, ann, words) for words in "abc"]
     for _ in range(2):
@@ -190,7 +190,7 @@ async def test_who_leaves_puts_jobs_back_uncounted(store):
 
 
 async def test_a_finished_job_has_its_pictures(store):
-    """Pictures and the word that a job is done come together, and only once."""
+    """The pictures and the state done are stored together, and only once."""
     ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     assert await store.attempts.finish(job, [painted(0), painted(1)], 2.5)
@@ -204,7 +204,7 @@ async def test_a_finished_job_has_its_pictures(store):
 
 
 async def test_a_late_finish_changes_nothing(store):
-    """An attempt that is no longer the last one leaves no pictures, even after its job was given back uncounted."""
+    """An attempt that is no longer the last leaves no pictures, even after its job was put back uncounted."""
     ann = await user_of(store)
     await accepted(store, ann)
     old = await store.attempts.claim("old")
@@ -220,7 +220,7 @@ async def test_a_late_finish_changes_nothing(store):
 
 
 async def test_a_failed_job_says_why(store):
-    """The reason of a failure is kept with its facts."""
+    """The reason of a failure is stored with its facts."""
     ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     problem = Problem("memory-spent", {"width": 64, "height": 48})
@@ -230,7 +230,7 @@ async def test_a_failed_job_says_why(store):
 
 
 async def test_the_next_attempt_counts(store):
-    """What is tried again by the same runner is a new attempt, which makes the old one void."""
+    """A retry by the same process is a new attempt, which makes the old attempt void."""
     ann = await user_of(store)
     (job,) = await store.jobs.accept([new_job(ann)], "me")
     again = await store.attempts.again(job)
@@ -242,7 +242,7 @@ async def test_the_next_attempt_counts(store):
 
 
 async def test_cancelling_reaches_what_waits_and_what_runs(store):
-    """A cancelled job is never claimed, its attempt can bring nothing, and what has ended cannot be cancelled."""
+    """A cancelled job is never claimed, its attempt can store nothing, and an ended job cannot be cancelled."""
     ann = await user_of(store)
     waiting = await accepted(store, ann)
     (running,) = await store.jobs.accept([new_job(ann)], "me")
@@ -259,7 +259,7 @@ async def test_cancelling_reaches_what_waits_and_what_runs(store):
 
 
 async def test_a_place_shows_its_latest_jobs(store):
-    """A page of a place has its latest jobs, oldest first, and the page before has those before."""
+    """A page of a channel has its latest jobs, oldest first, and the page before has earlier jobs."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for number in range(5):
         await accepted(store, (ann, bob)[number % 2], str(number))
@@ -272,7 +272,7 @@ async def test_a_place_shows_its_latest_jobs(store):
 
 
 async def test_odd_signs_are_kept_or_left_out(store):
-    """NUL and half of a surrogate pair, which no database keeps, cost nobody a request; quotes and signs of SQL are text."""
+    """NUL and lone surrogates, which no database stores, do not fail a request, and quotes and SQL are plain text."""
     ann = await user_of(store, "a\0nn\ud800")
     line = 'Robert\'); DROP TABLE job; --\0 \ud83d %_\\ "x" 🎨'
     job = await accepted(store, ann, line=line, key="k\0", channel="p\0")

@@ -1,4 +1,4 @@
-"""Results on their way out: one for every end, taken by one sender at a time, and sent until they have arrived."""
+"""The outbox: one delivery for every end, taken by one sender at a time, and retried until it has arrived."""
 
 import asyncio
 from datetime import timedelta
@@ -16,20 +16,20 @@ PLATFORMS = ["web"]
 
 
 async def ended(store, user=None, **changes):
-    """Have a job fail, and return its id."""
+    """Fail a job, and return its id."""
     (job,) = await store.jobs.accept([new_job(user or await user_of(store), **changes)], "me")
     assert await store.attempts.fail(job, Problem("memory-spent"))
     return job.id
 
 
 async def taken(store, runner="me"):
-    """Take the one delivery that is due."""
+    """Take the only due delivery."""
     (one,) = await store.outbox.claim(runner, PLATFORMS)
     return one
 
 
 async def wait_until_due(store, seconds=1000.0):
-    """Let so much time pass for all deliveries."""
+    """Let this much time pass for all deliveries."""
     async with store.database.write() as session:
         due = (await session.execute(select(DeliveryRow.id, DeliveryRow.due))).all()
         for one, moment in due:
@@ -37,14 +37,14 @@ async def wait_until_due(store, seconds=1000.0):
 
 
 async def count(store):
-    """Return how many deliveries there are."""
+    """Return the number of deliveries."""
     async with store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(DeliveryRow))
 
 
 @pytest.mark.parametrize("end", ["finish", "fail", "cancel waiting", "cancel running"])
 async def test_every_end_is_told_once(store, end):
-    """A job that ends, however it ends, has one delivery from the same moment on; an open one has none."""
+    """A job that ends, however it ends, gets one delivery in the same transaction, and an open job has none."""
     ann = await user_of(store)
     job = await accepted(store, ann)
     if end != "cancel waiting":
@@ -62,7 +62,7 @@ async def test_every_end_is_told_once(store, end):
 
 
 async def test_each_platform_takes_its_own(store):
-    """A sender is given the results of the platforms that it serves, oldest first and no more than it asked for."""
+    """A sender gets the results of its platforms, oldest first and no more than it requested."""
     ann = await user_of(store)
     jobs = [await ended(store, ann, platform=platform) for platform in ("web", "other", "web", "web")]
     first = await store.outbox.claim("me", ["web"], 2)
@@ -74,7 +74,7 @@ async def test_each_platform_takes_its_own(store):
 
 
 async def test_many_senders_share_the_results(store):
-    """Eight senders at once take forty results, each of them once."""
+    """Eight concurrent senders take forty results, each of them once."""
     ann = await user_of(store)
     jobs = [await ended(store, ann) for _ in range(40)]
 
@@ -90,7 +90,7 @@ async def test_many_senders_share_the_results(store):
 
 @pytest.mark.parametrize(("say", "state"), [("sent", SENT), ("unknown", UNKNOWN), ("gave_up", GAVE_UP)])
 async def test_an_end_is_said_once(store, say, state):
-    """What a sender says ends a delivery; whoever says something afterwards changes nothing, and nobody takes it again."""
+    """The first report of a sender ends a delivery; later reports change nothing, and no sender takes it again."""
     job = await ended(store)
     one = await taken(store)
     assert await getattr(store.outbox, say)(one, "7")
@@ -105,7 +105,7 @@ async def test_an_end_is_said_once(store, say, state):
 
 
 async def test_what_is_put_off_is_tried_again_when_it_is_due(store):
-    """A delivery that has to wait is taken again afterwards, under the same id, and knows whether it may have arrived."""
+    """A postponed delivery is taken again when it is due, with the same id, and marked as unsure if it may have arrived."""
     await ended(store)
     first = await taken(store)
     assert await store.outbox.later(first, 500, "slow down", unsure=False)
@@ -122,7 +122,7 @@ async def test_what_is_put_off_is_tried_again_when_it_is_due(store):
 
 
 async def test_a_sender_that_died_may_have_sent(store):
-    """What nobody ended is taken again when its time is over, as something that may have arrived; its first sender is heard no more."""
+    """An unfinished delivery is taken again after its lease, marked as unsure, and reports of its first sender are ignored."""
     await ended(store)
     old = await taken(store)
     assert await store.outbox.claim("you", PLATFORMS) == ()
@@ -134,7 +134,7 @@ async def test_a_sender_that_died_may_have_sent(store):
 
 
 async def test_senders_that_are_gone_are_let_go(store):
-    """What a runner that is gone was sending is due at once, and may have arrived; that of others is not touched."""
+    """Deliveries of a dead process are due at once, marked as unsure, and those of other processes are not touched."""
     ann = await user_of(store)
     mine, other = await ended(store, ann), await ended(store, ann)
     assert (await store.outbox.claim("dead", PLATFORMS, 1))[0].job == mine
@@ -145,7 +145,7 @@ async def test_senders_that_are_gone_are_let_go(store):
 
 
 async def test_a_person_who_misses_a_result_has_it_sent_again(store):
-    """What nobody knows to have arrived, or was given up, can be sent once more; what is on its way or arrived cannot."""
+    """An unknown or given-up delivery can be sent again on request; one in progress or sent cannot."""
     job = await ended(store)
     assert not await store.outbox.again(job)
     for say in (store.outbox.unknown, store.outbox.gave_up):
@@ -161,7 +161,7 @@ async def test_a_person_who_misses_a_result_has_it_sent_again(store):
 
 
 async def test_who_took_the_result_themselves_is_sent_nothing(store):
-    """A result that whoever asked for it has fetched is not sent any more, though somebody is about to."""
+    """A result that its user has fetched is not delivered, even if a sender is about to."""
     jobs = [await ended(store) for _ in range(2)]
     one = (await store.outbox.claim("me", PLATFORMS, 1))[0]
     for job in jobs:
@@ -172,7 +172,7 @@ async def test_who_took_the_result_themselves_is_sent_nothing(store):
 
 
 async def test_a_job_that_ends_anew_is_told_anew(store):
-    """After another try the new end is another delivery in the same message: no platform, and no late sender, takes it for the old one."""
+    """After a retry the new end is a new delivery in the same message, which no platform and no late sender confuses with the old one."""
     job = await ended(store)
     old = await taken(store)
     assert await store.outbox.sent(old, "7")
@@ -186,7 +186,7 @@ async def test_a_job_that_ends_anew_is_told_anew(store):
 
 
 async def test_a_late_sender_of_the_old_end_does_not_end_the_new_one(store):
-    """Who is still sending a failure when the job has ended anew says nothing about its new end."""
+    """The late report of a sender about the failure does not end the delivery of the retried job's new end."""
     job = await ended(store)
     old = await taken(store)
     await store.jobs.retry(job)
@@ -200,7 +200,7 @@ async def test_a_late_sender_of_the_old_end_does_not_end_the_new_one(store):
 
 
 async def test_the_age_of_a_delivery_is_that_of_its_end(store):
-    """A delivery is as old as the end that it tells of, however often it was tried."""
+    """The age of a delivery counts from the end of its job, however often it was tried."""
     await ended(store)
     one = await taken(store)
     await store.outbox.later(one, 0, "", unsure=False)

@@ -1,4 +1,4 @@
-"""The line: moving about in one's own, and holding the jobs of a person or of a place back."""
+"""The queue: moving a user's own jobs, and pausing a user or a channel."""
 
 import asyncio
 import itertools
@@ -17,12 +17,12 @@ HERE = "web", "here"
 
 
 async def words(store, user):
-    """Return a person's open jobs by their words, in their order."""
+    """Return the prompts of a user's open jobs, in queue order."""
     return "".join(job.request.prompt.text for job in await store.jobs.open_of(user))
 
 
 async def asked(store, user, letters, **changes):
-    """Have a job accepted for each letter, and return them by it."""
+    """Accept a job for each letter, and return the jobs by letter."""
     jobs = await store.jobs.accept([new_job(user, letter, **changes) for letter in letters])
     return dict(zip(letters, jobs, strict=True))
 
@@ -33,7 +33,7 @@ async def state_of(store, job):
 
 
 async def hold(store, user, *, by_person=None, by_place=None, as_member=None):
-    """Pause or resume a person, the place where all are, a person in that place, or several of these."""
+    """Pause or resume a user, the shared channel, a user in that channel, or several of these."""
     if by_person is not None:
         await store.line.pause_person(user, paused=by_person)
     if by_place is not None:
@@ -59,7 +59,7 @@ async def hold(store, user, *, by_person=None, by_place=None, as_member=None):
     ],
 )
 async def test_a_job_moves_within_its_own_line(store, letter, way, expected):
-    """A waiting job goes up, down, first or last among its person's own; at the end it stays, and says so."""
+    """A waiting job moves up, down, to the front or to the end of its user's queue; at the end it stays, and reports that."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     jobs = await asked(store, ann, "abcde")
     await asked(store, bob, "xy")
@@ -71,7 +71,7 @@ async def test_a_job_moves_within_its_own_line(store, letter, way, expected):
 
 
 async def test_only_what_waits_is_moved(store):
-    """What is being painted, held back, over or not there stays where it is, and the others move around it."""
+    """Jobs that run, are paused, have ended or do not exist stay in place, and the others move around them."""
     ann = await user_of(store)
     jobs = await asked(store, ann, "abcd")
     running = await store.attempts.claim("me")
@@ -89,7 +89,7 @@ async def test_only_what_waits_is_moved(store):
 
 
 async def test_jobs_of_one_moment_can_be_moved(store, monkeypatch):
-    """Requests that came at the same microsecond, or while a clock was put back, are in the order in which they were accepted."""
+    """Requests of the same microsecond, or from a clock that was set back, keep the order in which they were accepted."""
     ann = await user_of(store)
     jobs = await asked(store, ann, "ab")
     moment = jobs["a"].created
@@ -101,7 +101,7 @@ async def test_jobs_of_one_moment_can_be_moved(store, monkeypatch):
 
 
 async def test_many_moves_at_once_lose_nothing(store):
-    """However many moves meet, with claims and cancels among them, each job keeps a place of its own."""
+    """However many moves, claims and cancellations overlap, no two jobs share a position."""
     ann = await user_of(store)
     jobs = list((await asked(store, ann, "abcdefgh")).values())
     chance = random.Random(7)
@@ -113,7 +113,7 @@ async def test_many_moves_at_once_lose_nothing(store):
 
 
 async def test_how_everybody_stands(store):
-    """Whoever has something in line stands with their virtual time, their weight, and what they wait for; others do not."""
+    """Each user with queued jobs is listed with their virtual finish, their weight, and their jobs; other users are not."""
     tiered = under(store, tiers={"friend": Tier(weight=2.0)})
     ann, bob, eve = [await user_of(store, name) for name in ("ann", "bob", "eve")]
     await change_person(store, bob, tier="friend")
@@ -133,7 +133,7 @@ async def test_how_everybody_stands(store):
     "held", [["by_person"], ["by_place"], ["as_member"], ["by_person", "by_place"], ["by_place", "as_member"]], ids="+".join
 )
 async def test_what_is_held_back_is_not_painted(store, held):
-    """While a person or their place is paused, nothing of theirs is begun: what waited, what comes, what is tried again or put back."""
+    """While a user or their channel is paused, no job begins: neither waiting, new, retried nor requeued jobs."""
     ann = await user_of(store)
     jobs = await asked(store, ann, "abcd")
     back, left = [await store.attempts.claim(runner) for runner in ("me", "you")]
@@ -155,7 +155,7 @@ async def test_what_is_held_back_is_not_painted(store, held):
 
 
 async def test_both_have_to_let_go(store):
-    """A job that is held back by its person and by its place waits again when neither does; each says what it changed."""
+    """A job paused by its user and by its channel waits again when neither is paused, and each change reports its effect."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     mine, elsewhere = await accepted(store, ann), await accepted(store, ann, channel="there")
     his = await accepted(store, bob)
@@ -170,7 +170,7 @@ async def test_both_have_to_let_go(store):
 
 
 async def test_a_place_can_be_paused_before_anybody_speaks_there(store):
-    """A place that Easel hears of for the first time can be paused, and what is asked there then is held back."""
+    """An unknown channel can be paused, and requests made there afterwards are paused."""
     assert await store.line.pause_place("web", "quiet", paused=True) == ()
     ann = await user_of(store)
     job = await accepted(store, ann, channel="quiet")
@@ -181,7 +181,7 @@ async def test_a_place_can_be_paused_before_anybody_speaks_there(store):
 
 
 async def test_what_was_being_painted_goes_on(store):
-    """A pause takes nothing from whoever is painting: it can be finished, and one who fell silent is followed by another."""
+    """A pause does not stop a running job: it can finish, or be taken over if its process falls silent."""
     ann = await user_of(store)
     first, second = (await asked(store, ann, "ab")).values()
     one, two = await store.attempts.claim("me"), await store.attempts.claim("me")
@@ -194,7 +194,7 @@ async def test_what_was_being_painted_goes_on(store):
 
 @pytest.mark.parametrize("way", ["person", "place", "member"])
 async def test_nobody_slips_through_a_pause(store, way):
-    """Whatever is accepted, tried again or put back in the very moment of a pause is held back by it, and goes on after it."""
+    """A request accepted, retried or requeued at the very moment of a pause is paused, and continues after it."""
     for number in range(8 if ALL else 3):
         ann = await user_of(store, f"ann {number}")
         for letter in "abcd":
@@ -221,7 +221,7 @@ async def test_nobody_slips_through_a_pause(store, way):
 
 
 async def test_every_order_of_pauses_ends_where_it_should(store):
-    """After any sequence of pauses of person, place and member, jobs wait where none is paused, and are held back otherwise."""
+    """After any sequence of pauses of user, channel and member, jobs wait if none is paused, and are paused otherwise."""
     ann = await user_of(store)
     job = await accepted(store, ann)
     whats = ("by_person", "by_place", "as_member")
@@ -236,7 +236,7 @@ async def test_every_order_of_pauses_ends_where_it_should(store):
 
 
 async def test_a_person_is_held_back_in_one_place_only(store):
-    """Whoever is held back in one place is painted in others, and others are painted there."""
+    """A user paused in one channel is served in other channels, and other users are served there."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     here, there, his = await accepted(store, ann), await accepted(store, ann, channel="there"), await accepted(store, bob)
     assert await store.line.pause_member(ann, MessageRef(*HERE), paused=True) == (here.id,)

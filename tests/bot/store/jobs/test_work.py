@@ -1,4 +1,4 @@
-"""What is in work: what a place is told next."""
+"""Running work: the results that a channel gets next."""
 
 from bot.core.values import MessageRef
 from tests.stores import accepted, done, painted, request_of, user_of
@@ -7,7 +7,7 @@ HERE = MessageRef("web", "here")
 
 
 async def test_the_ends_that_a_place_is_told_next(store):
-    """They are those of what is painted there and of what is not told yet: not of what waits, was told, or is elsewhere."""
+    """They are the jobs that run for the channel or await delivery: not waiting, delivered, or elsewhere."""
     ann = await user_of(store)
     assert await store.work.ends(HERE, 20) == ()
     await done(store, ann, pictures=[painted(0), painted(1)], request=request_of("two", count=2))

@@ -1,4 +1,4 @@
-"""Boards under many hands: nothing that was shared is lost or doubled, whoever shares, joins and parts at the same time."""
+"""Boards under concurrency: sharing, joining and leaving at the same time neither loses nor doubles a shared item."""
 
 import asyncio
 from contextlib import suppress
@@ -18,12 +18,12 @@ HERE, THERE = MessageRef("web", "here"), MessageRef("web", "there")
 
 
 async def preset_of(store, user, name="placard", words="a cat"):
-    """Keep a preset of somebody's."""
+    """Save a preset of a user."""
     return await store.presets.save(user, name, Body(prompt=words))
 
 
 async def on(store, channel):
-    """Return what is on the board of a place."""
+    """Return the items on the board of a channel."""
     return await store.boards.page([await store.boards.of(channel) or ""], "new", 0, 1000)
 
 
@@ -35,7 +35,7 @@ async def row_of(store, preset):
 
 @pytest.mark.parametrize("channel", [HERE, None])
 async def test_an_archived_preset_is_its_makers_alone(store, channel):
-    """What was taken out of all lists stands on no board any more, and keeps nobody from its name; kept anew it is seen by nobody else."""
+    """An archived preset is on no board and blocks no name, and after it is saved again only its author sees it."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     made = await preset_of(store, ann)
     await store.presets.show(made, channel)
@@ -51,7 +51,7 @@ async def test_an_archived_preset_is_its_makers_alone(store, channel):
 
 
 async def test_archiving_leaves_a_free_name(store):
-    """A preset that comes back from a board to a shelf where its name is taken is archived under another one."""
+    """A preset removed from a board is archived under another name if its name is taken in the author's own scope."""
     ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
@@ -65,7 +65,7 @@ async def test_archiving_leaves_a_free_name(store):
 
 @pytest.mark.parametrize("channel", [HERE, None])
 async def test_of_two_who_show_one_name_at_once_one_is_told(store, channel):
-    """Two presets of one name that are put on one shelf at the same moment: one stands there, the other's maker is told."""
+    """If two presets of one name are shown in one scope at the same moment, one is there, and the other's author gets an error."""
     ann, bob = await user_of(store), await user_of(store, "bob")
     for number in range(ROUNDS):
         presets = [await preset_of(store, user, f"n{number}") for user in (ann, bob)]
@@ -76,7 +76,7 @@ async def test_of_two_who_show_one_name_at_once_one_is_told(store, channel):
 
 
 async def test_what_is_shared_at_once_is_there_once(store):
-    """The same picture, prompt or preset that somebody shares several times at the same moment is on the board once."""
+    """The same picture, prompt or preset shared several times at the same moment is on the board once."""
     ann = await user_of(store)
     for number in range(ROUNDS):
         made = await preset_of(store, ann, f"n{number}")
@@ -88,7 +88,7 @@ async def test_what_is_shared_at_once_is_there_once(store):
 
 
 async def test_nothing_is_lost_where_boards_are_joined_meanwhile(store):
-    """Whatever is put on a board while it becomes one with another is on that one; nobody is refused."""
+    """Items shared on a board while it is merged into another are on the merged board, and none is refused."""
     ann = await user_of(store)
     for number in range(ROUNDS):
         one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
@@ -104,7 +104,7 @@ async def test_nothing_is_lost_where_boards_are_joined_meanwhile(store):
 
 
 async def test_a_name_is_found_on_the_board_that_it_came_to(store):
-    """A preset whose name's letters change when their size does not count is found after its board became one with another."""
+    """A preset whose name changes its letters under case folding is found after its board was merged into another."""
     one, other, name = MessageRef("web", "one"), MessageRef("web", "other"), "\u0390\u03b4\u03c1\u03b1"
     for who, channel in (("ann", one), ("eve", other)):
         user = await user_of(store, who)
@@ -116,7 +116,7 @@ async def test_a_name_is_found_on_the_board_that_it_came_to(store):
 
 
 async def test_boards_that_are_joined_from_both_sides_are_one(store):
-    """Three groups that are joined with each other in all ways at once end on one board, with all that each of them had."""
+    """Three groups joined with each other in all directions at once end on one board, with the items of all."""
     ann = await user_of(store)
     for number in range(ROUNDS):
         channels = [MessageRef("web", f"{name}{number}") for name in ("a", "b", "c")]
@@ -126,13 +126,13 @@ async def test_boards_that_are_joined_from_both_sides_are_one(store):
         await asyncio.gather(*(store.boards.join(*pair) for pair in ((a, b), (b, a), (b, c), (c, b))))
         boards = [await store.boards.of(channel) for channel in channels]
         if len(set(boards)) > 1:
-            # Whoever names a board that has gone meanwhile joins nothing, and loses nothing.
+            # A join that names a board which is gone in the meantime has no effect, and loses nothing.
             await store.boards.join(*sorted(set(boards)))
         assert len(await on(store, channels[0])) == 3
 
 
 async def test_a_board_that_goes_takes_no_preset_along(store):
-    """A preset that stood on a board which is gone from the database stays its maker's."""
+    """A preset of a board that was deleted from the database stays with its author."""
     ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
@@ -142,7 +142,7 @@ async def test_a_board_that_goes_takes_no_preset_along(store):
 
 
 async def test_what_stands_on_a_board_is_not_moved_to_another(store):
-    """A preset that a group looks at does not silently go from there: it has to be taken back first; showing it twice changes nothing."""
+    """A preset on a board is not moved silently: it has to be unshared first, and showing it twice changes nothing."""
     ann = await user_of(store)
     made = await preset_of(store, ann)
     await store.presets.show(made, HERE)
@@ -158,7 +158,7 @@ async def test_what_stands_on_a_board_is_not_moved_to_another(store):
 
 
 async def test_groups_that_answer_each_other_at_once_are_joined(store):
-    """Two groups that enter each other's codes, and then the answers, at the same moment look at one board; no code is left."""
+    """Two groups that enter each other's codes and answers at the same moment end on one board, and no code is left."""
     for number in range(ROUNDS // 2):
         one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
         codes = [await store.joining.invite(channel) for channel in (other, one)]
@@ -173,7 +173,7 @@ async def test_groups_that_answer_each_other_at_once_are_joined(store):
 
 
 async def test_a_code_is_worth_something_until_it_joins(store):
-    """A code that could join nothing, as it is one's own, is as good as before."""
+    """A code that could not join anything, because it is the group's own, stays valid."""
     code = await store.joining.invite(HERE)
     assert await store.joining.enter(code, HERE) is None
     answer = await store.joining.enter(code, THERE)
@@ -182,7 +182,7 @@ async def test_a_code_is_worth_something_until_it_joins(store):
 
 
 async def test_what_is_shared_while_a_place_leaves_is_on_one_board(store):
-    """A place that leaves a board while somebody shares in it shares on the old one or on its own, and loses nothing."""
+    """Items shared while a channel leaves a board are on the old board or on its own, and none is lost."""
     ann = await user_of(store)
     for number in range(ROUNDS):
         one, other = (MessageRef("web", f"{name}{number}") for name in ("one", "other"))
@@ -197,7 +197,7 @@ async def test_what_is_shared_while_a_place_leaves_is_on_one_board(store):
 
 
 async def test_votes_are_right_whoever_goes_meanwhile(store):
-    """Who likes something while they are forgotten or joined with somebody: nobody waits in a circle, and the count is right."""
+    """Votes of users who are deleted or linked at the same moment cause no deadlock, and the count is right."""
     bob = await user_of(store, "bob")
     code = (await store.boards.share(HERE, bob, "a red circle", "{}")).id
     for number in range(ROUNDS):
@@ -212,12 +212,12 @@ async def test_votes_are_right_whoever_goes_meanwhile(store):
 
 
 async def liked(store, code, user):
-    """Like something, as somebody who may be gone by then."""
+    """Vote for an item, as a user who may be deleted by then."""
     with suppress(IntegrityError):
         await store.boards.vote(code, user)
 
 
 async def votes(store):
-    """Return how many votes there are."""
+    """Return the number of votes."""
     async with store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(VoteRow))

@@ -1,4 +1,4 @@
-"""Digests as they are kept: due once a week, taken once, and gone with whose they are."""
+"""Stored digests: due once a week, taken once, and deleted with their user."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ GROUP, OTHER = MessageRef("telegram", "-7", "5/3"), MessageRef("telegram", "-8")
 
 
 async def wanted(store, channel=GROUP, user=None, *, weeks=0.0):
-    """Have a place want a digest that it was told last so many weeks ago, and nothing be so new that it is left to the next; return it."""
+    """Switch on a channel's digest that was last posted this many weeks ago, with no item too new for it; return it."""
     await store.digests.want(await store.people.channel(channel), channel.message, user)
     one = await store.digests.of(channel)
     ago = {"since": one.since - weeks * WEEK, "told": one.told - weeks * WEEK, "due": one.due - weeks * WEEK}
@@ -37,14 +37,14 @@ async def shared(store, words, user, channel=GROUP, **more):
 
 
 async def news(store, most=5):
-    """Return what came to the group's board in the last minute: how much, and the words of the best."""
+    """Return the new items of the group's board in the last minute: their number, and the prompts of the best."""
     board = await store.boards.of(GROUP)
     count, best = await store.boards.news([board], now() - timedelta(minutes=1), now(), most)
     return count, [one.words for one in best]
 
 
 async def test_it_is_due_in_a_week(store):
-    """A place that was switched on is told in a week, on the platforms that run here, and where in the place that was asked for."""
+    """A new digest is due in a week, on the served platforms, at the address where it was switched on."""
     assert await store.digests.of(GROUP) is None
     one = await wanted(store)
     assert (one.address, one.user, one.since, one.due) == (GROUP, None, one.told, one.told + WEEK)
@@ -55,7 +55,7 @@ async def test_it_is_due_in_a_week(store):
 
 
 async def test_asking_again_changes_no_day(store):
-    """Who switches on what is on changes only where it is told; who switches it off ends it."""
+    """Switching on again changes only the address of the digest, and switching off ends it."""
     one = await wanted(store, weeks=0.5)
     await store.digests.want(one.channel, "5/4", None)
     assert await store.digests.of(GROUP) == msgspec.structs.replace(one, address=MessageRef("telegram", "-7", "5/4"))
@@ -66,7 +66,7 @@ async def test_asking_again_changes_no_day(store):
 
 @pytest.mark.parametrize(("weeks", "ahead"), [(1.5, 2), (4.2, 5)])
 async def test_the_next_is_on_the_same_day(store, weeks, ahead):
-    """However late one is told, the next comes when it would have come anyway, and tells what came since this one."""
+    """However late a digest is posted, the next one keeps its weekday and time, and covers the items since this one."""
     one = await wanted(store, weeks=weeks)
     taken = one.next()
     assert await store.digests.claim(one, taken)
@@ -79,7 +79,7 @@ async def test_the_next_is_on_the_same_day(store, weeks, ahead):
 
 
 async def test_of_many_who_take_it_at_once_one_does(database):
-    """Several processes, each with connections of its own, see that it is due; one of them takes it, however often they try."""
+    """If several processes with separate connections see a due digest, one of them takes it, however often they try."""
     async with Database(database.url) as second, Database(database.url) as third:
         stores = [Store.of(one, None) for one in (database, second, third)]
         for _ in range(max(3, ROUNDS // 4)):
@@ -92,7 +92,7 @@ async def test_of_many_who_take_it_at_once_one_does(database):
 
 
 async def test_what_could_not_be_told_is_given_back(store):
-    """What was given back is due as before; where somebody switched it off meanwhile it stays off."""
+    """A returned digest is due as before, and stays off if it was switched off in the meantime."""
     one = await wanted(store, weeks=1.1)
     taken = one.next()
     assert await store.digests.claim(one, taken)
@@ -107,7 +107,7 @@ async def test_what_could_not_be_told_is_given_back(store):
 
 
 async def test_the_best_of_what_is_new(store):
-    """What is liked most comes first, then what is used most; all of it is counted, and what was there before is none of it."""
+    """The most liked items come first, then the most used; all new items are counted, and no older items."""
     ann, eve = await user_of(store), await user_of(store, "eve")
     old = await shared(store, "an old tree", ann)
     for words in ("a red circle", "a blue star", "a green boat"):
@@ -123,7 +123,7 @@ async def test_the_best_of_what_is_new(store):
 
 
 async def test_what_is_gone_is_not_told(store):
-    """What was removed, deleted or forgotten is no news, and neither is what is on another board."""
+    """Removed items, and items of deleted pictures or users, are not new items, and neither are those on other boards."""
     ann, eve = await user_of(store), await user_of(store, "eve")
     await shared(store, "it stays", ann)
     await store.boards.change(await shared(store, "removed", ann), removed=True)
@@ -137,7 +137,7 @@ async def test_what_is_gone_is_not_told(store):
 
 
 async def test_who_is_forgotten_is_told_no_more(store):
-    """A digest in somebody's own conversation goes with them; a group's stays."""
+    """The digest of a user's private chat is deleted with them; a group's digest stays."""
     ann = await user_of(store, "9", "telegram")
     await accepted(store, await user_of(store, "eve"), address=GROUP)
     await accepted(store, ann, address=GROUP)
@@ -150,7 +150,7 @@ async def test_who_is_forgotten_is_told_no_more(store):
 
 
 async def test_two_who_are_one_are_told_in_both_conversations(store):
-    """What either had switched on stays on, for the one that they are; of one conversation there is one digest."""
+    """The digests of two linked users stay on, in both chats, and each chat has one digest."""
     ann, eve = await user_of(store, "9", "telegram"), await user_of(store, "eve")
     await store.people.introduce(UserRef("web", eve), (await store.people.one(eve)))
     await wanted(store, MessageRef("telegram", "9"), ann)
@@ -162,7 +162,7 @@ async def test_two_who_are_one_are_told_in_both_conversations(store):
 
 
 async def test_who_parts_is_not_told_of_the_others_boards(store):
-    """Where a platform takes a name for somebody new nothing is told any more until they ask for it; elsewhere it goes on."""
+    """Unlinking ends the digest in the private chat of the unlinked account; the other chat keeps its digest."""
     ann, eve = await user_of(store, "9", "telegram"), await user_of(store, "8", "discord")
     assert await agreed(store, ann, eve)
     channels = MessageRef("telegram", "9"), MessageRef("discord", "8")
@@ -173,7 +173,7 @@ async def test_who_parts_is_not_told_of_the_others_boards(store):
 
 
 async def test_a_place_that_moved_is_told_in_the_new_one(store):
-    """Where a platform calls a place otherwise its digest goes along, its message as it is called there; of two places one is told."""
+    """If a channel's id changes, its digest moves along with the new message id; of two digests one is kept."""
     new = MessageRef("telegram", "-100")
     await accepted(store, await user_of(store), address=new)
     one = await wanted(store)

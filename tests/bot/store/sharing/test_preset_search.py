@@ -1,4 +1,4 @@
-"""Presets on shelves, on both databases: found, listed and completed alike, whatever is typed."""
+"""Preset search on both databases: found, listed and completed the same way, whatever is typed."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def test_versions_that_there_are_not(store, version):
 
 @pytest.mark.parametrize("typed", ["bold", "𝐛𝐨𝐥𝐝", "BOLD", "tel", "𝐁𝐎𝐋𝐃"])
 async def test_letters_of_any_make_are_letters(store, typed):
-    """Bold letters of mathematics and signs made of capitals are found by plain ones, and find them."""
+    """Mathematical bold letters and ligature signs are found by plain letters, and the other way round."""
     ann = await user_of(store)
     (picture,) = await done(store, ann, "𝐁𝐨𝐥𝐝 ℡")
     (plain,) = await done(store, ann, "a bold tel")
@@ -25,7 +25,7 @@ async def test_letters_of_any_make_are_letters(store, typed):
 
 
 async def test_one_and_several_find_each_other(store):
-    """What is typed, finished or not, finds one and several of it, whichever was painted."""
+    """A typed word, complete or not, finds its singular and its plural."""
     ann = await user_of(store)
     for words in ("a movie", "two movies", "a house", "houses", "a cityscape", "cities"):
         await done(store, ann, words)
@@ -43,7 +43,7 @@ async def test_one_and_several_find_each_other(store):
 
 @pytest.mark.parametrize("words", ["", "circle", "circ"])
 async def test_of_many_the_newest_are_ranked(store, monkeypatch, words):
-    """Both databases look at the same presets where there are too many, the newest, and give them in one order on all pages."""
+    """If there are too many presets, both databases rank the same newest presets, and give them in one order on all pages."""
     monkeypatch.setattr("bot.store.sharing.preset_search._MOST_RANKED", 5)
     ann, bob = await user_of(store), await user_of(store, "bob")
     made = []

@@ -1,4 +1,4 @@
-"""Presets as they are kept: each of a person's names is one preset, whoever keeps what at the same time."""
+"""Stored presets: each name of a user is one preset, however many saves run at the same time."""
 
 import asyncio
 from contextlib import contextmanager
@@ -20,18 +20,18 @@ HERE = MessageRef("web", "here")
 
 
 def new(name, words, **more):
-    """Return a preset to keep."""
+    """Return a preset to save."""
     return New(name=name, body=Body(prompt=words), **more)
 
 
 async def words_of(store, user):
-    """Return what a person's presets are, by their names."""
+    """Return the prompts of a user's presets, by name."""
     return {one.name: one.body.prompt for one in await store.presets.of_person(user)}
 
 
 @contextmanager
 def statements(store):
-    """Count what a database is asked."""
+    """Record the statements that a database receives."""
     asked, engine = [], store.database.engine.sync_engine
 
     def note(_connection, _cursor, statement, *_more):
@@ -53,13 +53,13 @@ def statements(store):
     ],
 )
 def test_a_taken_name_gets_a_number(name, taken, free):
-    """A name that is taken gets the first number that is free, and is still one that a preset can have."""
+    """A taken name gets the first free number, and is still a valid preset name."""
     assert free_name(name, taken) == free
     assert key_of(free) == free.casefold()
 
 
 async def test_many_are_kept_in_few_questions(store):
-    """Whatever many presets are called they are kept in one go: the database is asked as often for three hundred as for three."""
+    """Saving three hundred presets needs about as many queries as saving three, whatever their names."""
     ann = await user_of(store)
     with statements(store) as few:
         await store.presets.save_all(ann, [new("same", f"cat {number}") for number in range(3)])
@@ -73,7 +73,7 @@ async def test_many_are_kept_in_few_questions(store):
 
 
 async def test_what_comes_in_twice_is_there_once(store):
-    """A file that is taken in again changes nothing; what is different under a name gets a number; what was archived comes back."""
+    """Importing a file again changes nothing, a different preset under a taken name gets a number, and an archived preset returns."""
     ann = await user_of(store)
     some = [new("calm", "a cat", tags=("Blue",)), new("calm", "a dog"), new("calm", "a dog"), new("loud", "a bird")]
     for _ in range(3):
@@ -90,7 +90,7 @@ async def test_what_comes_in_twice_is_there_once(store):
 
 
 async def test_what_comes_in_at_once_is_all_there(store):
-    """Files of one person that are taken in at the same moment, while they keep more by hand, are all kept, each name once."""
+    """Files imported at the same moment, while presets are also saved by hand, are all kept, each name once."""
     ann = await user_of(store)
     files = [[new(f"n{number}", f"{file} {number}") for number in range(5)] for file in ("a", "b", "c")]
     saves = [store.presets.save(ann, "n0", Body(prompt=f"by hand {number}")) for number in range(5)]
@@ -103,7 +103,7 @@ async def test_what_comes_in_at_once_is_all_there(store):
 
 
 async def test_versions_are_counted_one_by_one(store):
-    """Ten who keep one name at the same moment make one preset with ten versions; tags and picture stay where nobody says others."""
+    """Ten concurrent saves of one name make one preset with ten versions; tags and picture stay unless new values are given."""
     ann = await user_of(store)
     await store.presets.save(ann, "calm", Body(prompt="first"), tags=["Blue", "blue", "sea"])
     await asyncio.gather(*(store.presets.save(ann, "CALM", Body(prompt=f"{number}")) for number in range(9)))

@@ -1,4 +1,4 @@
-"""The audit: what people with more rights did, newest first, also when those concerned have gone."""
+"""The audit log: actions of moderators and operators, newest first, also after the users involved are gone."""
 
 from sqlalchemy import delete
 
@@ -12,7 +12,7 @@ __all__ = ["server"]
 
 
 async def test_acts_are_remembered(store):
-    """Who did what to whom, where, and what belongs to it comes back as it was, the newest first."""
+    """Each action is read back with its actor, target, channel and facts, the newest first."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     channel = await store.people.channel(MessageRef("web", "studio"))
     await store.audit.note(User(ann, "ann"), "pause", user=bob, channel=channel, facts={"jobs": 3, "credits": 1.5})
@@ -27,7 +27,7 @@ async def test_acts_are_remembered(store):
 
 
 async def test_acts_outlive_their_people(store):
-    """An act stays when the actor and whoever it was done to are gone, without their names."""
+    """An action stays after its actor and its target are deleted, without their names."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     await store.audit.note(ann, "pause", user=bob)
     async with store.database.write() as session:

@@ -1,4 +1,4 @@
-"""One person over several platforms: joined once, with everything, and by nobody who only has the code; and parted again."""
+"""One user on several platforms: linked once with all data, never by the code alone, and unlinked again."""
 
 import asyncio
 from datetime import timedelta
@@ -19,12 +19,12 @@ from tests.stores import accepted, books_are_right, done, under, user_of, whole
 
 @pytest.fixture
 def limited(store):
-    """Give a store where everybody has ten credits a day."""
+    """Return a store where every user has ten credits a day."""
     return under(store, 10_000)
 
 
 async def test_a_code_is_kept_as_its_digest(store):
-    """128 bits of chance or more, which the database cannot give away; the next one ends it."""
+    """A code has at least 128 random bits, only its digest is stored, and the next code of its user voids it."""
     ann, eve = await two(store)
     first, second = await store.linking.make(ann), await store.linking.make(ann)
     assert first != second
@@ -38,7 +38,7 @@ async def test_a_code_is_kept_as_its_digest(store):
 
 
 async def test_a_code_is_read_as_people_type_it(store):
-    """Small letters, spaces, and letters that look like digits are read as they are meant."""
+    """Lower case, spaces, and letters that look like digits are accepted in a code."""
     ann, eve = await two(store)
     code = await store.linking.make(ann)
     sloppy = code.replace("-", " ").lower().replace("0", "o").replace("1", "l")
@@ -46,7 +46,7 @@ async def test_a_code_is_read_as_people_type_it(store):
 
 
 async def test_a_stolen_code_joins_nobody(store):
-    """Whoever types a code has only asked: until its maker agrees to them, and to nobody else, nothing is anybody's."""
+    """Typing a code only makes a request: nothing is linked until the code's owner confirms exactly that user."""
     ann, eve = await two(store)
     thief = await user_of(store, "thief", "telegram")
     code = await store.linking.make(ann)
@@ -62,7 +62,7 @@ async def test_a_stolen_code_joins_nobody(store):
 
 
 async def test_whoever_asked_is_not_exchanged(store):
-    """A button that agrees to one asker does not agree to the next one, of a newer code."""
+    """A confirmation of one requester does not confirm another who typed a newer code."""
     ann, eve = await two(store)
     thief = await user_of(store, "thief", "telegram")
     await store.linking.ask(await store.linking.make(ann), eve)
@@ -72,7 +72,7 @@ async def test_whoever_asked_is_not_exchanged(store):
 
 
 async def test_a_code_is_used_once(store):
-    """After a link neither its code nor its agreement does anything more."""
+    """After a link neither its code nor its confirmation has any further effect."""
     ann, eve = await two(store)
     code = await store.linking.make(ann)
     await store.linking.ask(code, eve)
@@ -83,7 +83,7 @@ async def test_a_code_is_used_once(store):
 
 
 async def test_a_code_ends(store):
-    """A code that is over can neither be typed nor agreed to."""
+    """An expired code can neither be typed nor confirmed."""
     ann, eve = await two(store)
     code = await store.linking.make(ann)
     assert await store.linking.ask(code, eve)
@@ -96,7 +96,7 @@ async def test_a_code_ends(store):
 
 
 async def test_nobody_is_joined_with_themselves(store):
-    """A maker who types their own code is told what everybody is told of a wrong one, and the code is still open."""
+    """A user who types their own code gets the answer for a wrong code, and the code stays open."""
     ann, eve = await two(store)
     code = await store.linking.make(ann)
     assert not await store.linking.ask(code, ann)
@@ -107,7 +107,7 @@ async def test_nobody_is_joined_with_themselves(store):
 
 
 async def test_everything_comes_together_once(limited):
-    """Of fifty who agree at once one joins: quotas, history and all else are one person's, and nothing is there twice."""
+    """Of fifty concurrent confirmations one links: credits, history and all other data belong to one user, nothing twice."""
     ann, eve = await two(limited)
     for user, channel in ((ann, "guild"), (eve, "chat")):
         await accepted(limited, user, credits=1000, channel=channel)
@@ -129,7 +129,7 @@ async def test_everything_comes_together_once(limited):
 
 
 async def test_of_fifty_who_type_it_at_once_one_asks(store):
-    """A code is typed by one person, however many have it."""
+    """Of fifty users who type a code at once, one becomes its requester."""
     ann = await user_of(store, "ann", "discord")
     code = await store.linking.make(ann)
     thieves = [await user_of(store, f"thief {number}", "telegram") for number in range(50)]
@@ -139,7 +139,7 @@ async def test_of_fifty_who_type_it_at_once_one_asks(store):
 
 
 async def test_two_who_agree_with_each_other_at_once(limited):
-    """Where each made a code and each agrees, they are joined once, and nothing is lost."""
+    """If two users confirm each other's codes at the same moment, they are linked once, and nothing is lost."""
     ann, eve = await two(limited)
     for user in (ann, eve):
         await done(limited, user, "a boat", [whole()])
@@ -152,7 +152,7 @@ async def test_two_who_agree_with_each_other_at_once(limited):
 
 
 async def test_a_name_leaves_as_somebody_new(limited):
-    """Whoever parts has nothing but their name, and no new day; history and presets stay."""
+    """An unlinked account has no data and no new allowance for the day, and history and presets stay."""
     ann, eve = await two(limited)
     await done(limited, eve, "a boat", [whole()])
     await accepted(limited, eve, credits=4000)
@@ -174,7 +174,7 @@ async def test_a_name_leaves_as_somebody_new(limited):
 
 
 async def test_parting_again_and_again_makes_no_credits(limited):
-    """Joining and parting in a circle gives neither more nor less to spend than one day has."""
+    """Linking and unlinking in a circle gives neither more nor less credits than one day has."""
     ann, eve = await two(limited)
     spent = 0
     for _ in range(4):
@@ -189,7 +189,7 @@ async def test_parting_again_and_again_makes_no_credits(limited):
 
 
 async def test_who_parts_is_still_held_back(store):
-    """Parting is no way around a moderator either."""
+    """Unlinking does not evade a pause by a moderator."""
     ann, eve = await two(store)
     await store.line.pause_member(eve, HERE, paused=True)
     assert await agreed(store, ann, eve)
@@ -200,7 +200,7 @@ async def test_who_parts_is_still_held_back(store):
 
 
 async def test_the_only_name_stays(store):
-    """Whoever is known by one name, or would leave with all of them, stays; so of all who part at once one name is left."""
+    """The only account of a user cannot be unlinked, and of concurrent unlinks of all accounts one account remains."""
     ann, eve = await two(store)
     assert await store.linking.part(ann, [UserRef("discord", "ann")]) is None
     assert await store.linking.part(ann, [UserRef("telegram", "eve")]) is None
@@ -212,7 +212,7 @@ async def test_the_only_name_stays(store):
 
 
 async def test_a_token_leaves_with_the_page_that_it_opens(store):
-    """Whoever parts from the chat page takes the tokens along that let them in there: they open the page for the same person again."""
+    """Unlinking the chat page takes its tokens along, and they open the page for the same user again."""
     ann = await user_of(store, "ann", "discord")
     secret = await store.tokens.create("Eve")
     eve = await store.tokens.holder(secret)

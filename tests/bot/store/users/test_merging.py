@@ -1,4 +1,4 @@
-"""Two persons become one: everything of both is there afterwards, and nothing is counted twice."""
+"""Merging two users: all data of both is kept, and nothing is counted twice."""
 
 import asyncio
 import json
@@ -22,18 +22,18 @@ from tests.stores import accepted, books_are_right, change_person, done, new_job
 
 @pytest.fixture
 def limited(store):
-    """Give a store where everybody has ten credits a day."""
+    """Return a store where every user has ten credits a day."""
     return under(store, 10_000)
 
 
 def test_every_table_has_a_rule():
-    """A new table that names persons is thought about before two of them can be joined."""
+    """Every table that refers to users has a rule for merging."""
     naming = {table.name for table in Base.metadata.sorted_tables if any(key.column.table.name == "person" for key in table.foreign_keys)}
     assert naming == {row.__tablename__ for row in (*MOVED, *(row for row, _ in PAIRED))} | set(RULED)
 
 
 async def test_a_day_is_not_doubled(limited):
-    """What both used counts against one day, also where that is more than a day has; granted credits are all there."""
+    """The usage of both counts against one allowance, even if it is more than a day has, and granted credits are all kept."""
     ann, eve = await two(limited)
     await accepted(limited, ann, credits=7000)
     job = await accepted(limited, eve, credits=6000)
@@ -48,7 +48,7 @@ async def test_a_day_is_not_doubled(limited):
 
 
 async def test_books_that_one_of_them_has(limited):
-    """Whoever has never been charged brings nothing, and whoever joins them brings all of theirs."""
+    """A user without charges adds nothing, and a user who merges into them brings all charges along."""
     ann, eve = await two(limited)
     await accepted(limited, eve, credits=2500)
     assert await agreed(limited, ann, eve)
@@ -60,7 +60,7 @@ async def test_books_that_one_of_them_has(limited):
 
 
 async def test_what_is_being_painted_is_painted_on(limited):
-    """A job in work when its person is joined ends as theirs: pictures, credits and turn go to who they are now."""
+    """A job that runs while its user is linked finishes for the merged user: pictures, credits and queue state."""
     ann, eve = await two(limited)
     (job,) = await limited.jobs.accept([new_job(eve, credits=0)], "a runner")
     waiting = await accepted(limited, eve, credits=4000)
@@ -83,7 +83,7 @@ async def test_what_is_being_painted_is_painted_on(limited):
 
 
 async def test_what_was_cancelled_in_work_is_settled(limited):
-    """What an attempt used before it was cancelled is charged to who its person is now."""
+    """The usage of an attempt cancelled before the link is charged to the merged user."""
     ann, eve = await two(limited)
     await accepted(limited, eve, credits=4000)
     job = await limited.attempts.claim("b")
@@ -95,13 +95,13 @@ async def test_what_was_cancelled_in_work_is_settled(limited):
 
 
 async def test_one_line_of_two(store):
-    """What both wait for is one line, in the order in which it was asked for; its turn is as far as both were served together."""
+    """The queued jobs of both form one queue in order of arrival, and its virtual finish is the sum of both."""
     ann, eve = await two(store)
     jobs = [await accepted(store, user, cost=4.0) for user in (ann, eve, ann, eve, eve)]
     async with store.database.write() as session:
         await session.execute(update(TurnRow).where(TurnRow.person_id == ann).values(tag=5.0))
         await session.execute(update(TurnRow).where(TurnRow.person_id == eve).values(tag=7.0, waiting=True))
-        # Two platforms may bring something in the very same microsecond.
+        # Two platforms may deliver requests in the very same microsecond.
         await session.execute(update(JobRow).where(JobRow.id == jobs[1].id).values(rank=jobs[0].rank))
     assert await agreed(store, ann, eve)
     line = await store.jobs.open_of(ann)
@@ -115,7 +115,7 @@ async def test_one_line_of_two(store):
 
 
 async def test_a_key_of_both_means_two_requests(store):
-    """Two platforms may call two messages the same: both requests stay, and the keeper's key is still theirs."""
+    """If two platforms use the same key, both requests stay, and the kept user's key still finds its request."""
     ann, eve = await two(store)
     one, other = await accepted(store, ann, key="m1"), await accepted(store, eve, key="m1")
     second = await accepted(store, eve, key="m2")
@@ -126,7 +126,7 @@ async def test_a_key_of_both_means_two_requests(store):
 
 
 async def test_what_both_have_is_there_once(store):
-    """Votes, reports, favourites and memberships of both in the same thing are one; a count of votes says so."""
+    """Votes, reports, favourites and memberships of both for the same object become one, and vote counts follow."""
     ann, eve = await two(store)
     bob = await user_of(store, "bob")
     shares = [await store.boards.share(HERE, bob, words, "{}") for words in ("a", "b")]
@@ -152,7 +152,7 @@ async def test_what_both_have_is_there_once(store):
 
 
 async def test_presets_stand_on_one_shelf(store):
-    """Presets of both are one person's; one whose name is taken gets a number, and its versions stay."""
+    """Presets of both belong to one user; a preset whose name is taken gets a number, and its versions stay."""
     ann, eve = await two(store)
     for user, steps in ((ann, 11), (eve, 22)):
         for name in ("Poster", f"of-{steps}"):
@@ -167,7 +167,7 @@ async def test_presets_stand_on_one_shelf(store):
 
 
 async def test_presets_on_boards_are_told_apart(store):
-    """Of a name that both gave there is one of each afterwards, where it was and by a name of its own; it is found by that one."""
+    """Of two presets with one name both remain, in their scopes and with different names by which they are found."""
     ann, eve = await two(store)
     for user, words in ((ann, "a cat"), (eve, "a dog")):
         for name in ("poster", "card"):
@@ -193,7 +193,7 @@ async def test_presets_on_boards_are_told_apart(store):
 
 
 async def test_a_name_is_the_same_however_its_letters_are_written(store):
-    """A preset that was settled by a name whose letters change when their size does not count is still the one that is meant."""
+    """A default preset whose name changes its letters under case folding still refers to the same preset."""
     ann, eve = await two(store)
     name = "\u0390\u03b4\u03c1\u03b1"
     meant = await store.presets.save(eve, name, Body(prompt="of Eve"))
@@ -206,7 +206,7 @@ async def test_a_name_is_the_same_however_its_letters_are_written(store):
 
 @pytest.mark.parametrize("reference", ["mine", "Mine", "mine#{}"])
 async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference):
-    """Whoever settled a preset of theirs paints through that one when it has another name now."""
+    """A default preset still refers to the same preset if that has a new name after the link."""
     ann, eve = await two(store)
     await store.presets.save(ann, "mine", Body(prompt="of Ann"))
     meant = await store.presets.save(eve, "mine", Body(prompt="of Eve"))
@@ -219,7 +219,7 @@ async def test_a_settled_preset_is_still_the_one_that_was_meant(store, reference
 
 
 async def test_settings_of_who_agrees_win(store):
-    """What only one of them settled holds; where both did, what the maker of the code said."""
+    """Defaults set by one of them are kept; if both set a value, the code owner's is used."""
     ann, eve = await two(store)
     await store.settings.change(ann, {"steps": 11})
     await store.settings.change(eve, {"steps": 22, "guidance": 3.0})
@@ -232,7 +232,7 @@ async def test_settings_of_who_agrees_win(store):
 
 
 async def test_a_link_raises_nobody(store):
-    """A role and a tier are those of who made the code and agreed; what the asker was does not come along."""
+    """Role and tier are those of the code's owner; the requester's are dropped."""
     ann, eve = await two(store)
     await store.people.appoint(eve, role=OPERATOR, tier="gold")
     assert await agreed(store, ann, eve)
@@ -242,7 +242,7 @@ async def test_a_link_raises_nobody(store):
 
 @pytest.mark.parametrize("who", ["maker", "asker"])
 async def test_whoever_is_held_back_stays_so(store, who):
-    """Joining is no way around a moderator, neither for one's own jobs nor for those of the other name."""
+    """Linking does not evade a pause by a moderator, for the jobs of either account."""
     ann, eve = await two(store)
     jobs = [await accepted(store, user) for user in (ann, eve)]
     await store.line.pause_person(ann if who == "maker" else eve, paused=True)
@@ -255,7 +255,7 @@ async def test_whoever_is_held_back_stays_so(store, who):
 
 
 async def test_whoever_is_held_back_in_a_place_stays_so(store):
-    """Held back in one place under one name is held back there under both, and nowhere else."""
+    """A user paused in one channel under one account is paused there under both, and nowhere else."""
     ann, eve = await two(store)
     here, there = await accepted(store, ann, channel="here"), await accepted(store, ann, channel="there")
     await store.line.pause_member(ann, HERE, paused=False)
@@ -266,7 +266,7 @@ async def test_whoever_is_held_back_in_a_place_stays_so(store):
 
 
 async def test_tokens_and_acts_come_along(store):
-    """A token lets in who its person is now, and the audit names them too."""
+    """A token opens the page for the merged user, and the audit log names that user."""
     ann = await user_of(store, "ann", "discord")
     secret = await store.tokens.create("Eve")
     eve = (await store.tokens.holder(secret)).id
@@ -279,7 +279,7 @@ async def test_tokens_and_acts_come_along(store):
 
 
 async def test_all_of_one_person_is_given_and_forgotten(store):
-    """After a link the rights of both names are one person's: one export has everything, and one forgetting leaves nothing."""
+    """After a link both accounts have one export with all data, and one deletion removes everything."""
     ann, eve = await two(store)
     for user in (ann, eve):
         await done(store, user, "a boat")
@@ -288,7 +288,7 @@ async def test_all_of_one_person_is_given_and_forgotten(store):
     assert (len(rows["identity"]), len(rows["picture"])) == (2, 2)
     await store.rights.forget(ann)
     assert (await count(store, UserRow), await count(store, JobRow)) == (0, 0)
-    # Both names are known to be forgotten, should a backup come back.
+    # Both accounts are recognised as deleted if a backup is restored.
     async with store.database.write() as session:
         await session.execute(insert(UserRow).values(id="back", name="Eve"))
         await session.execute(insert(AccountRow).values(platform="telegram", id="eve", person_id="back", created=now() - timedelta(days=1)))
@@ -296,7 +296,7 @@ async def test_all_of_one_person_is_given_and_forgotten(store):
 
 
 async def test_whoever_came_back_and_is_joined_stays(store):
-    """Somebody who was forgotten, came back and joined an older name is not taken for somebody of a backup."""
+    """A user who was deleted, came back and was linked to an older account is not treated as restored from a backup."""
     ann, eve = await two(store)
     await change_person(store, ann, created=now() - timedelta(days=9))
     await store.rights.forget(eve)
@@ -306,7 +306,7 @@ async def test_whoever_came_back_and_is_joined_stays(store):
 
 
 async def test_requests_that_arrive_meanwhile_are_kept_or_refused(limited):
-    """What both ask for in the very moment of the link is theirs afterwards, or was refused; nobody waits in a circle."""
+    """Requests made at the very moment of the link belong to the merged user or are refused, without a deadlock."""
     ann, eve = await two(limited)
     await limited.linking.ask(await limited.linking.make(ann), eve)
     kept = []
@@ -316,7 +316,7 @@ async def test_requests_that_arrive_meanwhile_are_kept_or_refused(limited):
             try:
                 kept.append((await accepted(limited, user, credits=100)).id)
             except Exception:
-                # Their person is another one by now: the database does not take it.
+                # The user has been merged in the meantime, so the database refuses the row.
                 assert user == eve
                 return
 

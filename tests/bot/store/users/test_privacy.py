@@ -1,4 +1,4 @@
-"""What is kept of a person: all of it is theirs to have, and all of it goes when they are forgotten."""
+"""Personal data: users can export all of it, and all of it is deleted with them."""
 
 import asyncio
 import hashlib
@@ -31,21 +31,21 @@ from inference.contract.errors import Problem
 from inference.contract.provenance import Provenance
 from tests.stores import accepted, books_are_right, done, init, new_job, on_board, painted, png, under, user_of
 
-#: What goes with a person; what belongs to it goes too.
+#: Tables whose rows are deleted with a user, together with rows that belong to them.
 OWNED = ("person", "job", "picture", "preset", "share")
 
-#: What only Ann has said, or is called.
+#: Texts and names of Ann only.
 SECRETS = ("Ann Example", "ann-4711", "a purple secret", "--ann-line", "ann-key")
 
 
 @pytest.fixture
 def strict(store):
-    """Give a store where everybody has credits, and so has every place."""
+    """Return a store where every user and every channel has credits."""
     return under(store, 100_000, channel=100_000)
 
 
 async def everything_of(store, name="Ann Example", id="ann-4711", words="a purple secret", colours=("purple", "plum", "pink")):
-    """Let somebody leave a trace in every table; return their id and the files that are theirs alone."""
+    """Create rows of a user in every table; return the user's id and the files that only they use."""
     holder = await store.tokens.holder(await store.tokens.create(name))
     user = holder.id
     await store.people.introduce(UserRef("web", id, name), holder)
@@ -73,7 +73,7 @@ async def everything_of(store, name="Ann Example", id="ann-4711", words="a purpl
 
 
 async def shared_by(store, user, picture, words):
-    """Let somebody keep a preset and a favourite, and do all that can be done on a board; a code to be linked by is open."""
+    """Save a preset and a favourite, use all functions of a board, and leave a link code open."""
     await store.presets.save(user, "poster", Body(prompt=words))
     share = await store.boards.share(MessageRef("web", "group"), user, words, json.dumps({"prompt": words}), picture=picture)
     await store.boards.vote(share.id, user)
@@ -85,14 +85,14 @@ async def shared_by(store, user, picture, words):
 
 
 async def dump(store):
-    """Return everything that is in the database as one text."""
+    """Return the whole contents of the database as one text."""
     async with store.database.read() as session:
         rows = [tuple(row) for table in Base.metadata.sorted_tables for row in await session.execute(select(table))]
     return repr(rows)
 
 
 async def count(store, table):
-    """Return how many rows a table has."""
+    """Return the number of rows of a table."""
     async with store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(table))
 
@@ -103,12 +103,12 @@ async def keys(store):
 
 
 def test_every_table_has_a_rule():
-    """A new table is thought about before it is used: what of it is a person's, and what becomes of that."""
+    """Every table has a rule: what in it is personal data, and what happens to that."""
     assert set(RULES) == set(Base.metadata.tables)
 
 
 def test_rules_agree_with_the_tables():
-    """What goes with the person is deleted by the database itself, wherever it is deleted from."""
+    """Rows deleted with a user are deleted by the database itself, wherever the deletion comes from."""
     for table in Base.metadata.sorted_tables:
         fates = {key.ondelete for column in table.columns for key in column.foreign_keys if key.column.table.name in OWNED}
         if RULES[table.name].fate == "goes" and table.name not in ("person", "place"):
@@ -119,7 +119,7 @@ def test_rules_agree_with_the_tables():
 
 
 async def test_all_that_is_kept_is_given(strict):
-    """Every table that holds something of a person gives it, readable, without secrets, and nothing of anybody else."""
+    """The export has the rows of every table with data of the user, readable, without secrets or data of others."""
     user, files = await everything_of(strict)
     await everything_of(strict, "Bob", "bob-1", "a green frog", ("green", "lime", "olive"))
 
@@ -139,7 +139,7 @@ async def test_all_that_is_kept_is_given(strict):
 
 
 async def test_nothing_is_left_of_who_is_forgotten(strict):
-    """After forgetting neither a word nor a file of a person is left in any table, and others have all that they had."""
+    """After a deletion no text and no file of the user is left in any table, and others keep all of theirs."""
     await everything_of(strict, "Bob", "bob-1", "a green frog", ("green", "lime", "olive"))
     before, bobs_files = await dump(strict), await keys(strict)
     user, files = await everything_of(strict)
@@ -158,7 +158,7 @@ async def test_nothing_is_left_of_who_is_forgotten(strict):
 
 
 async def test_the_credits_of_a_group_come_back(strict):
-    """What a group had lent for requests that are not over is its own again."""
+    """Credits that a group's account holds for the open jobs of a deleted user are returned to it."""
     user = await user_of(strict)
     await strict.jobs.accept([new_job(user, credits=5000, channel="group")], "a runner")
     await accepted(strict, await user_of(strict, "bob"), credits=1000, channel="group")
@@ -168,12 +168,12 @@ async def test_the_credits_of_a_group_come_back(strict):
     assert await books_are_right(strict)
     async with strict.database.read() as session:
         held = -(await session.scalar(select(func.sum(LedgerRow.amount)).where(LedgerRow.kind.in_(("hold", "refund")))))
-    # Bob's own, once from him and once from the group.
+    # Bob's own hold, once in his account and once in the group's.
     assert held == 2000
 
 
 async def test_what_is_being_painted_stops(store):
-    """A runner that paints for somebody who is forgotten meanwhile is told that it is no longer its job, and keeps nothing."""
+    """A process that runs a job of a deleted user is told that the job is no longer its own, and stores nothing."""
     user = await user_of(store)
     (job,) = await store.jobs.accept([new_job(user)], "a runner")
     assert job.state == RUNNING
@@ -187,7 +187,7 @@ async def test_what_is_being_painted_stops(store):
 
 
 async def test_places_of_others_stay(store):
-    """A group where others paint stays, and so does one that is held back; the person's own conversation goes."""
+    """A group with other users stays, and so does a paused group; the user's private chat is deleted."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     for user, channel in ((ann, "ann"), (ann, "group"), (bob, "group"), (ann, "held")):
         await accepted(store, user, channel=channel)
@@ -202,7 +202,7 @@ async def test_places_of_others_stay(store):
 
 
 async def test_what_a_group_shares_outlives_who_painted_in_it(strict):
-    """Where the one who painted is forgotten, the board of the others, their rules, digest and credits stay; of likes one is gone."""
+    """After a user is deleted, the board of the group, its rules, digest and credits stay; of the likes one is gone."""
     ann, bob = await user_of(strict, "ann"), await user_of(strict, "bob")
     groups = [MessageRef("web", name) for name in ("sharing", "ruled", "told", "lent")]
     await accepted(under(strict, channel=5000), ann, address=groups[3], credits=100)
@@ -228,7 +228,7 @@ async def test_what_a_group_shares_outlives_who_painted_in_it(strict):
 
 
 async def test_letters_to_one_of_several_bots_are_found(store):
-    """A letter that names somebody is theirs under the name of each bot of their platform, and says nothing of who acts on it."""
+    """An update that names a user is found under each bot of their platform, and the export leaves out the process that handles it."""
     ann = (await store.people.user(UserRef("telegram", "4711", "Ann"))).id
     await store.inbox.take("telegram:7000000001", [("1", b'{"from":4711}')], "computer/1")
     await store.inbox.take("telegrams", [("2", b'{"from":4711}')])
@@ -241,7 +241,7 @@ async def test_letters_to_one_of_several_bots_are_found(store):
 
 
 async def test_files_that_others_need_stay(store):
-    """A file that somebody else's picture is in too, or that their request starts from, is theirs as well."""
+    """A file that another user's picture or request also uses stays."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
     shared, source, own = [await store.files.put(png(colour)) for colour in ("red", "green", "blue")]
     await done(store, ann, pictures=[painted(0, file=shared, thumbnail=own), painted(1, file=source, thumbnail=own)])
@@ -253,7 +253,7 @@ async def test_files_that_others_need_stay(store):
 
 
 async def test_letters_that_name_somebody_else_stay(store):
-    """Only letters of the person's own platforms that hold their id as a word are emptied; others wait on."""
+    """Only updates of the user's own platforms that contain their id as a word are emptied; others stay open."""
     user = (await store.people.user(UserRef("telegram", "4711", "Ann"))).id
     inbox_updates = [("1", b'{"from":4711}'), ("2", b'{"from":47110}'), ("3", b'{"from":14711}'), ("4", b'{"from":"x-4711"}')]
     await store.inbox.take("telegram", inbox_updates)
@@ -269,7 +269,7 @@ async def test_letters_that_name_somebody_else_stay(store):
 
 
 async def test_much_is_forgotten_in_batches(store, monkeypatch):
-    """A long history goes in several transactions, wholly."""
+    """A long history is deleted in several transactions, completely."""
     monkeypatch.setattr("bot.store.users.privacy._BATCH", 3)
     user = await user_of(store)
     await store.jobs.accept([new_job(user) for _ in range(10)])
@@ -279,7 +279,7 @@ async def test_much_is_forgotten_in_batches(store, monkeypatch):
 
 
 async def test_who_is_not_there_is_forgotten_already(store):
-    """Forgetting twice, and forgetting nobody, do nothing."""
+    """Deleting a user twice, or an unknown user, has no effect."""
     user = await user_of(store)
     await store.rights.forget(user)
 
@@ -289,7 +289,7 @@ async def test_who_is_not_there_is_forgotten_already(store):
 
 
 async def test_who_paints_on_while_forgotten_leaves_nothing(store):
-    """Requests that arrive while their person is forgotten are refused or forgotten too, and others wait for nothing."""
+    """Requests that arrive while their user is deleted are refused or deleted too, and block no others."""
     ann, bob = await user_of(store, "ann"), await user_of(store, "bob")
 
     async def ask(user, channel):
@@ -297,7 +297,7 @@ async def test_who_paints_on_while_forgotten_leaves_nothing(store):
             try:
                 await accepted(store, user, channel=channel)
             except Exception:
-                # Their person is gone: the database does not take it.
+                # The user is gone, so the database refuses the row.
                 assert user == ann
                 return
 
@@ -312,7 +312,7 @@ async def test_who_paints_on_while_forgotten_leaves_nothing(store):
 
 
 async def restored(store, user, id, created):
-    """Put a person back as a backup would."""
+    """Insert a user as a backup would restore them."""
     async with store.database.write() as session:
         await session.execute(insert(UserRow).values(id=user, name="Ann", created=created))
         await session.execute(insert(AccountRow).values(platform="web", id=id, person_id=user, created=created))
@@ -320,7 +320,7 @@ async def restored(store, user, id, created):
 
 @pytest.mark.parametrize("with_tombstones", [True, False], ids=["tombstones in the backup", "tombstones beside the pictures"])
 async def test_a_restored_backup_is_cleaned_again(store, with_tombstones):
-    """Whoever was forgotten after a backup was made is found in it, also where the tables of the backup know nothing of that."""
+    """A user deleted after a backup is found in the restored backup, even if its tables know nothing of the deletion."""
     user, bob = await user_of(store), await user_of(store, "bob")
     await store.rights.forget(user)
     if not with_tombstones:
@@ -336,7 +336,7 @@ async def test_a_restored_backup_is_cleaned_again(store, with_tombstones):
 
 
 async def test_who_comes_back_by_themselves_stays(store):
-    """Somebody who was forgotten and comes back is somebody new, and cleaning a backup leaves them alone."""
+    """A deleted user who comes back is a new user, and cleaning a backup does not touch them."""
     await store.rights.forget(await user_of(store))
     again = await user_of(store)
 
@@ -349,7 +349,7 @@ async def test_who_comes_back_by_themselves_stays(store):
 
 
 async def test_tombstones_name_nobody(store):
-    """What is kept of the forgotten, in the tables and beside the pictures, holds no id of any platform."""
+    """The records of deleted users, in the tables and beside the pictures, contain no id of any platform."""
     await store.rights.forget((await store.people.user(UserRef("telegram", "47114711", "Ann"))).id)
 
     assert "47114711" not in await dump(store)
@@ -358,7 +358,7 @@ async def test_tombstones_name_nobody(store):
 
 
 async def test_it_works_with_pictures_elsewhere(database):
-    """The same where the pictures are in an object store."""
+    """Deletion also works if the pictures are in an object store."""
     from bot.store.images.blobs import BlobStore
 
     store = Store.of(database, BlobStore(f"memory://{id(database)}"))

@@ -1,4 +1,4 @@
-"""Persons, places and tokens."""
+"""Users, channels and tokens."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from tests.stores import SERVER, accepted, on_board, user_of
 
 
 async def count(store, table):
-    """Return how many rows a table has."""
+    """Return the number of rows of a table."""
     async with store.database.read() as session:
         return await session.scalar(select(func.count()).select_from(table))
 
 
 async def test_somebody_is_one_person(store):
-    """Twenty first messages at once make one person, and who is known is found again by the same identity alone."""
+    """Twenty concurrent first messages create one user, and a known user is found again by the same account only."""
     caller = UserRef("web", "1", "Ann")
     assert await store.people.find(caller) is None
     people = await asyncio.gather(*(store.people.user(caller) for _ in range(20)))
@@ -37,7 +37,7 @@ async def test_somebody_is_one_person(store):
 
 
 async def test_a_name_is_no_identity(store):
-    """What looks like an identity finds nobody by name, so nobody can be mistaken for another by what they call themselves."""
+    """A name that looks like an account id finds no user, so no user can pose as another by their name."""
     ann = await store.people.user(UserRef("web", "1", "telegram:12345"))
     assert await store.people.named("telegram:12345") == ()
     assert [one.id for one in await store.people.named("web:1")] == [ann.id]
@@ -47,14 +47,14 @@ async def test_a_name_is_no_identity(store):
 
 @pytest.mark.parametrize("reference", ["JÖRG", "jörg", "Jörg"])
 async def test_names_have_no_case_whatever_the_server_speaks(store, reference):
-    """A name is found however it is written, nobody else's is, and a sign of the database's own stands for itself."""
+    """A name is found in any case, no other user's is, and a wildcard of the database stands for itself."""
     joerg, _ = [(await store.people.user(UserRef("web", name, name))).id for name in ("JÖrG", "JÜrG")]
     assert [one.id for one in await store.people.named(reference)] == [joerg]
     assert await store.people.named("j_rg") == await store.people.named("J%") == await store.people.named("Jo\u0308rgen") == ()
 
 
 async def test_names_have_no_case_where_the_server_knows_no_letters():
-    """A PostgreSQL of the locale C, which knows the capitals of English alone, finds names as any other."""
+    """A PostgreSQL with locale C, which knows only English capitals, finds names like any other."""
     if SERVER not in os.environ:
         pytest.skip(f"{SERVER} names no PostgreSQL server")
     name, server = f"test_{uuid4().hex}", make_url(os.environ[SERVER])
@@ -72,7 +72,7 @@ async def test_names_have_no_case_where_the_server_knows_no_letters():
 
 
 async def test_two_platforms_do_not_share_an_identity(store):
-    """The same number on another platform is somebody else."""
+    """The same id on another platform is another user."""
     caller = UserRef("web", "1", "Ann")
     people = [await store.people.user(caller)]
     assert (await store.people.user(UserRef("other", "1", "Ann"))).id != people[0].id
@@ -80,7 +80,7 @@ async def test_two_platforms_do_not_share_an_identity(store):
 
 
 async def test_a_language_is_remembered_as_said_last(store):
-    """What a platform says that somebody speaks is kept until it says something else; what they chose goes before, until taken back."""
+    """The language that a platform reports is kept until it reports another; a user's choice overrides it until it is reset."""
     ann = await store.people.user(UserRef("web", "1", "Ann", language="de-AT"))
     assert ann.speaks() == "de-AT"
     assert (await store.people.user(UserRef("web", "1"))).speaks() == "de-AT"
@@ -93,12 +93,12 @@ async def test_a_language_is_remembered_as_said_last(store):
 
 
 async def test_a_locale_is_short(store):
-    """Of a locale that is none, however long, no more is kept than a locale has."""
+    """An invalid locale is stored no longer than a locale is."""
     assert len((await store.people.user(UserRef("web", "1", language="x" * 5_000))).locale) < 100
 
 
 async def test_a_place_is_one_place(store):
-    """The first messages of several people in a new place, all at once, find it once."""
+    """Concurrent first messages of several users in a new channel create one channel."""
     people = [await user_of(store, str(number)) for number in range(10)]
     await asyncio.gather(*(accepted(store, user, channel="new") for user in people))
     await accepted(store, people[0], channel="other")
@@ -106,7 +106,7 @@ async def test_a_place_is_one_place(store):
 
 
 async def test_a_token_lets_its_person_in(store):
-    """A secret opens the door for one person until it is revoked; of the secret itself nothing is kept."""
+    """A token opens the page for one user until it is revoked, and the secret itself is not stored."""
     secret = await store.tokens.create("Ann")
     second = await store.tokens.create("Ann")
     other = await store.tokens.create("Bob")
@@ -126,7 +126,7 @@ async def test_a_token_lets_its_person_in(store):
 
 
 async def test_a_name_is_one_person_however_many_tokens_are_made_at_once(store):
-    """Ten first tokens of one name at the same time let the same person in; a token without a name is refused."""
+    """Ten concurrent first tokens of one name belong to one user, and a token without a name is refused."""
     secrets = await asyncio.gather(*(store.tokens.create("Ann") for _ in range(10)))
     assert len({await store.tokens.holder(secret) for secret in secrets}) == 1
     assert len(set(secrets)) == 10
@@ -136,7 +136,7 @@ async def test_a_name_is_one_person_however_many_tokens_are_made_at_once(store):
 
 
 async def test_a_place_that_moved_calls_its_messages_otherwise(store):
-    """What belongs to a place belongs to the new one, its messages as they are called there; a second time nothing changes."""
+    """All data of a moved channel belongs to the new channel with the new message ids, and a second move changes nothing."""
     ann = await user_of(store)
     old, new = MessageRef("web", "old", "7"), MessageRef("web", "new", "8")
     first, second = await accepted(store, ann, address=old), await accepted(store, ann, "a boat", address=new)
@@ -152,7 +152,7 @@ async def test_a_place_that_moved_calls_its_messages_otherwise(store):
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known):
-    """Board, rules and who is held back come along to a name that somebody used before; what was settled there since holds."""
+    """Board, rules and paused members move to a channel id that was used before, and settings made there since then are kept."""
     ann, eve = await user_of(store), await user_of(store, "eve")
     old, new = MessageRef("web", "old"), MessageRef("web", "new")
     await accepted(store, ann, address=old)
@@ -175,7 +175,7 @@ async def test_a_place_that_moved_keeps_what_it_shared_and_settled(store, known)
 
 
 async def test_a_place_that_is_held_back_stays_so_where_it_moves(store):
-    """Nobody gets around being held back by a new name of the place."""
+    """A new channel id does not evade a pause of the channel."""
     ann = await user_of(store)
     old, new = MessageRef("web", "old"), MessageRef("web", "new")
     await store.line.pause_place("web", "old", paused=True)

@@ -1,4 +1,4 @@
-"""Model families: what each says of itself, and that nothing else knows them by name."""
+"""Model families: the declarations of each family, and that no other code names a family."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES
 
 
 def test_only_a_family_s_own_file_names_it():
-    """No code outside `families` holds the name of a family: a new family needs no other place."""
+    """No code outside `families` contains the name of a family, so a new family needs no changes elsewhere."""
     home = ROOT / "inference" / "models" / "families"
     paths = [path for package in ("inference", "bot", "adapters") for path in (ROOT / package).rglob("*.py") if home not in path.parents]
     literals = [
@@ -33,7 +33,7 @@ def test_only_a_family_s_own_file_names_it():
 
 @every_family
 def test_every_mode_has_a_pipeline(family):
-    """Each family names a class of diffusers for every mode, or says that it has none; the class takes what the family gives it."""
+    """Each family names a diffusers class for every mode, or that it has none; the class accepts the family's components."""
     for mode in MODES.values():
         name = family.pipeline(mode)
         if not name:
@@ -45,7 +45,7 @@ def test_every_mode_has_a_pipeline(family):
 
 @every_family
 def test_text_encoding_is_there(family):
-    """What a family says of its text encoding exists: a member of compel's enum, or arguments of the stock pipeline."""
+    """The text encoding that a family declares exists: a member of compel's enum, or arguments of the stock pipeline."""
     if isinstance(family.text, ClipText):
         assert family.text.states in ReturnedEmbeddingsType.__members__
     else:
@@ -55,13 +55,13 @@ def test_text_encoding_is_there(family):
 
 @every_family
 def test_defaults_fit_the_family(family):
-    """A family's own scheduler is one that fits what its models predict, and its denoiser is one of its components."""
+    """A family's default scheduler fits the prediction of its models, and its denoiser is one of its components."""
     assert family.scheduler in family.schedulers
     assert family.denoiser in family.components
 
 
 def test_a_family_may_differ_from_the_rule():
-    """A pipeline that diffusers names in another way, or does not have, is an exception of the family by name of the mode."""
+    """If diffusers names a pipeline differently or lacks it, the family lists the exception by the name of the mode."""
     flux = family_like(pipelines={"inpaint": "OddInpaintPipeline", "upscale": ""})
     assert flux.pipeline(MODES["img2img"]) == "FluxImg2ImgPipeline"
     assert flux.pipeline(Mode(name="inpaint", pipeline="Inpaint")) == "OddInpaintPipeline"
@@ -69,14 +69,14 @@ def test_a_family_may_differ_from_the_rule():
 
 
 def test_a_family_without_guidance_asks_once():
-    """A family that takes guidance as a number never asks its denoiser a second time without the prompt."""
+    """A family that takes guidance as a number never calls its denoiser a second time without the prompt."""
     assert FAMILIES["sd1"].is_guided(1.5)
     assert not FAMILIES["sd1"].is_guided(1.0)
     assert not family_like(has_guidance=False).is_guided(3.5)
 
 
 def family_like(**changes):
-    """Return a family of other pipelines than there are, with everything else as SD 3 has it."""
+    """Return a family with other pipelines than the existing families, and everything else as in SD 3."""
     model = FAMILIES["sd3"]
     kept = {name: getattr(model, name) for name in model.__dataclass_fields__}
     text = StockText(("prompt", "prompt_2"), (), ("prompt_embeds", "pooled_prompt_embeds", ""))
