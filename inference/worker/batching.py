@@ -16,6 +16,7 @@ from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
+from inference.contract.errors import BadModel
 from inference.worker.batch_slots import BatchSlot
 
 #: What a network answers: one tensor per output, rows first.
@@ -200,6 +201,9 @@ class Autoencoder(StandIn):
         """Park a decode; the generator is for autoencoders that add noise, which these families do not."""
         del generator
         pixels = park(self._decode, {"z": z}, z.shape[0])
+        if not torch.isfinite(pixels[0]).all():
+            # Clamped and rounded, these numbers would be a black or white picture that is delivered as done.
+            raise BadModel("model-not-finite", model=self._model)
         return DecoderOutput(sample=pixels[0]) if return_dict else pixels
 
     def encode(self, x: Tensor, return_dict: bool = True) -> Any:

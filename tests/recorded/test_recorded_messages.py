@@ -11,8 +11,8 @@ from adapters.telegram.message_ref import spot_of as telegram_spot
 from bot.core import values
 from bot.core.values import MessageRef
 from bot.generation.fields import GenerationParams
+from bot.generation.resolve import SavedDefaults
 from bot.presets.template import Body
-from bot.store.users.users import of_channel
 from inference.contract.errors import Problem
 from inference.contract.request import PictureRequest
 
@@ -27,7 +27,7 @@ def params(stored):
 
 def rules(stored):
     """Decode the rules of a channel."""
-    held = of_channel(stored)
+    held = SavedDefaults.read(None, stored)
     told = {"closed": sorted(held.closed - {""}), "most": dict(held.most), "language": held.language}
     return {**told, "cover": held.cover, "credits": held.credits}
 

@@ -575,6 +575,7 @@ unknown-option-here = Das Modell { $model } kennt { $name } nicht; lass es weg o
 
 ## Unbrauchbare Modelle
 
+model-not-finite = Das Modell { $model } hat statt eines Bildes ungültige Zahlen geliefert; es kostet dich nichts. Versuch ein anderes Modell; der Betreiber kann die Datei prüfen oder dtype auf float32 setzen.
 model-missing = { $path } fehlt oder lässt sich nicht lesen. Lege das Modell dort ab oder korrigiere den Pfad in der Konfiguration.
 model-folder-missing = Den Modellordner { $path } gibt es nicht. Lege ihn an oder korrigiere models_dir in der Konfiguration.
 model-name = { $path } ist kein gültiger Modellname. Erlaubt sind bis zu 80 Buchstaben, Ziffern, Leerzeichen und . _ + - ( ), und jeder Name nur einmal.

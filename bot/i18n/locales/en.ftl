@@ -581,6 +581,7 @@ unknown-option-here = The model { $model } doesn't take { $name }; leave it out,
 
 ## Models that can't be used
 
+model-not-finite = The model { $model } calculated invalid numbers instead of a picture, so nothing was charged. Try another model; the operator can check its file or set dtype to float32.
 model-missing = { $path } does not exist or can't be read. Put the model there, or correct the path in the configuration.
 model-folder-missing = The models folder { $path } does not exist. Create it, or correct models_dir in the configuration.
 model-name = { $path } can't be the name of a model. Names are unique and have up to 80 letters, digits, spaces and . _ + - ( ).

@@ -603,6 +603,7 @@ unknown-option-here = El modelo { $model } no admite { $name }; déjalo fuera o 
 
 ## Modelos que no se pueden usar
 
+model-not-finite = El modelo { $model } calculó números no válidos en lugar de una imagen y no se cobró nada. Prueba otro modelo; el administrador puede revisar el archivo o poner dtype en float32.
 model-missing = { $path } no existe o no se puede leer. Pon ahí el modelo o corrige la ruta en la configuración.
 model-folder-missing = La carpeta de modelos { $path } no existe. Créala o corrige models_dir en la configuración.
 model-name = { $path } no es un nombre válido para un modelo. Usa hasta 80 letras, cifras, espacios y . _ + - ( ), y no repitas ningún nombre.

@@ -64,3 +64,27 @@ def test_a_new_mode_is_a_value_and_a_name(model_info, monkeypatch):
     assert np.abs(outcome.pictures[0] - expected * 255).max() <= 2
     picture = next(event.image for event in outcome.events if hasattr(event, "image"))
     assert json.loads(Image.open(io.BytesIO(picture)).text["easel"])["picture"]["mode"] == "inpaint"
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_invalid_numbers_are_no_picture(part, number):
+    """A denoiser or a decoder that overflows fails its request with a sentence; it is never delivered as a black picture."""
+    with room() as opened:
+        opened.paint(asked(steps=1))
+        network = opened.easel.loaded.components[part] if part == "unet" else opened.easel.loaded.components["vae"].decoder
+        run = network.forward
+
+        def forward(*given, **named):
+            answer = run(*given, **named)
+            if isinstance(answer, torch.Tensor):
+                return torch.full_like(answer, number)
+            return (torch.full_like(answer[0], number), *answer[1:])
+
+        network.forward = forward
+        (broken,) = opened.paint(asked(steps=2))
+        network.forward = run
+        (whole,) = opened.paint(asked(steps=2))
+
+    assert (broken.pictures, broken.end.problem.key) == ([], "model-not-finite")
+    assert len(whole.pictures) == 1
