@@ -43,6 +43,6 @@ def joined(proofs: dict[int, Provenance]) -> Provenance:
 
 
 def differences(one: msgspec.Struct, other: msgspec.Struct) -> tuple[str, ...]:
-    """Return the names of the fields, among those that define the pictures, in which two requests differ."""
+    """Return the names of the compared fields in which two requests differ."""
     names = (name for name in one.__struct_fields__ if name not in _BESIDE)
     return tuple(name for name in names if getattr(one, name) != getattr(other, name))

@@ -1,4 +1,4 @@
-"""What an encoded picture says about itself, read without decoding it: cheap enough for the process that talks with people."""
+"""Checks encoded pictures by their structure, without decoding the pixels: cheap enough for the chat process."""
 
 import re
 import struct
@@ -10,9 +10,9 @@ from inference.contract.errors import BadPicture
 
 MOST_BYTES = 20_000_000
 MOST_PIXELS = 16_000_000
-#: Real files have some thousands at most; each costs a decoder time even when it is empty.
+#: Real files have a few thousand parts at most; each part costs a decoder time even if it is empty.
 MOST_PARTS = 10_000
-#: Each scan of a JPEG, however few bytes it has, makes a decoder go over all pixels. Progressive photographs have about ten.
+#: Each scan of a JPEG makes a decoder go over all pixels, even if it has only a few bytes. Progressive photographs have about ten.
 MOST_SCANS = 64
 FORMATS = ("PNG", "JPEG", "WEBP")
 
@@ -21,16 +21,16 @@ _JPEG = b"\xff\xd8\xff"
 _SIZE_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
-#: The end of a scan: a marker that is no restart (inside of a scan 0xFF is written as 0xFF 0x00).
+#: The end of a scan: a marker that is not a restart (inside a scan 0xFF is written as 0xFF 0x00).
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 #: Where EXIF stands, how long a segment can be, and the tag that says which side is up.
 _APPLICATION_1, _LONGEST_SEGMENT, _ORIENTATION = 0xE1, 0xFFFF, 0x0112
-#: Markers that no length follows: restarts, start and end of the image, and an escaped 0xFF out of place.
+#: Markers without a length field: restarts, start and end of the image, and a misplaced escaped 0xFF.
 _LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Format and size, as the file claims them; a photo that says it lies on its side is measured upright."""
+    """Format and size as the file claims them; the size is that of the upright picture if EXIF says that it is turned."""
 
     format: str
     width: int
@@ -40,8 +40,8 @@ class Header(msgspec.Struct, frozen=True):
 def check_bytes(data: bytes) -> Header:
     """Return the header of a picture that may be decoded.
 
-    Raises `BadPicture` for one that is too large in bytes, pixels or parts, or no PNG, JPEG or WebP. It looks at the outside of
-    the file alone: what passes here can still be broken inside.
+    Raises `BadPicture` for a file that is too large in bytes, pixels or parts, or is not PNG, JPEG or WebP. It reads only the
+    structure of the file: a picture that passes can still have broken pixel data.
     """
     if len(data) > MOST_BYTES:
         raise BadPicture("picture-bytes", given=len(data), most=MOST_BYTES)
@@ -57,7 +57,7 @@ def check_bytes(data: bytes) -> Header:
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Raise `BadPicture` where a picture has too many pixels."""
+    """Raise `BadPicture` if a picture has too many pixels."""
     if width * height > MOST_PIXELS:
         raise BadPicture("picture-pixels", width=width, height=height, most=MOST_PIXELS)
 
@@ -122,15 +122,15 @@ def _is_turned(exif: bytes) -> bool:
 
 
 def _jpeg_parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the marker and the place of each segment to the end of the image, stray bytes before the first scan like segments.
+    """Yield the marker and the position of each segment up to the end of the image. Stray bytes before a scan count as segments.
 
-    Behind the end a phone may keep a film or a second picture, which nobody will read.
+    A phone may append a video or a second picture after the end; it is never read.
     """
     at, marker = 2, 0
     while marker != _END_OF_IMAGE:
         marker = data[at + 1] if data[at] == 0xFF else 0xFF
         yield marker, at + 4
-        if marker == 0xFF:  # a fill byte, or a stray one, that decoders pass over one by one
+        if marker == 0xFF:  # A fill byte or a stray byte; decoders skip these byte by byte.
             at += 1
         elif marker in _LONE:
             at += 2
@@ -145,7 +145,7 @@ def _jpeg_parts(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Return the canvas size, which each of the three kinds of WebP writes in its own way."""
+    """Return the canvas size, which each of the three kinds of WebP stores differently."""
     kind = data[12:16]
     if kind == b"VP8X":
         return 1 + int.from_bytes(_cut(data, 24, 3), "little"), 1 + int.from_bytes(_cut(data, 27, 3), "little")
