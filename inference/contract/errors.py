@@ -30,7 +30,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class InferenceError(Exception):
-    """Any failure of inference; `problem` says which one."""
+    """Any failure of inference; `problem` identifies it."""
 
     def __init__(self, key: str, /, **facts: Fact) -> None:
         self.problem = Problem(key, facts)

@@ -25,7 +25,7 @@ _END_OF_IMAGE = 0xD9
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 #: Where EXIF stands, how long a segment can be, and the tag that says which side is up.
 _APPLICATION_1, _LONGEST_SEGMENT, _ORIENTATION = 0xE1, 0xFFFF, 0x0112
-#: Markers without a length field: restarts, start and end of the image, and a misplaced escaped 0xFF.
+#: Markers that no length follows: restarts, start and end of the image, and an escaped 0xFF out of place.
 _LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
 

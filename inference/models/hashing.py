@@ -54,7 +54,7 @@ def unknown() -> "Future[Fingerprint]":
 
 
 def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "Future[Fingerprint]":
-    """Start computing a model's fingerprint in a thread of its own; if that fails the fingerprint is empty, and no request fails."""
+    """Start computing a model's fingerprint in a new thread; if that fails the fingerprint is empty, and no request fails."""
     wanted: Future[Fingerprint] = Future()
 
     def run() -> None:
