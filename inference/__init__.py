@@ -1,6 +1,5 @@
-"""Inference: pictures from requests, on one device after another.
+"""Inference: generates images for requests, with one worker process per device.
 
-It knows models, latents and devices. It must not know chats, persons, databases or sentences for people. Only modules that
-run in the worker process import torch or diffusers; everything that the asking process needs (`request`, `engine`, `errors`,
-`catalogue`, `process`) stays free of them.
+It knows models, latents and devices. It must not know chats, users, databases or texts for users. Only `worker` imports torch or
+diffusers. Everything that the calling process needs (`contract`, `models`, `images`, `supervisor`) stays free of them.
 """

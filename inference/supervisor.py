@@ -1,6 +1,6 @@
-"""The local engine: one supervised worker process per device. Free of torch.
+"""The local engine: one supervised worker process per device. Imports no torch.
 
-A worker that dies or hangs costs its running requests a `Failed` and itself a restart; the asking process lives on.
+If a worker dies or hangs, its running requests get a `Failed` and the worker is restarted; the calling process is not affected.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from inference.images.validation import check_bytes
 
 log = logging.getLogger("easel.engine")
 
-#: A worker that says nothing for so long has hung or lost its machine; its beat comes every second.
+#: A worker that sends no message for this long has hung or lost its machine; it sends a heartbeat every second.
 SILENCE_SECONDS = 30.0
 
 #: How long a worker may take to import its libraries on a cold disk.
 START_SECONDS = 240.0
 
-#: Pauses before the first, second, … restart in a row; a worker that became ready starts the count anew.
+#: Pauses in seconds before a start, by the number of consecutive failures; a worker that became ready resets the count.
 PAUSES = (0.0, 0.5, 2.0, 5.0, 15.0, 60.0)
 
-#: What starts a worker: whatever is started speaks `wire` on its standard input and output.
+#: The command that starts a worker, a process that speaks `contract.protocol` on its standard input and output.
 COMMAND = (sys.executable, "-m", "inference.worker.main")
 
 
 class Worker:
-    """One worker process and the requests that run in it; restarted whenever it ends before it is told to."""
+    """A worker process and the requests that run in it; the process is restarted if it ends without being stopped."""
 
     def __init__(
         self, device: str, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] | None = None
@@ -52,25 +52,25 @@ class Worker:
         self._ready = asyncio.Event()
         self._heard = monotonic()
         self._requests: dict[int, asyncio.Queue[Event]] = {}
-        #: What it last said of itself.
+        #: The last heartbeat.
         self.beat = Beat(0.0, 0, (), 0)
         self.restarts = 0
-        #: Set while the worker cannot start at all; asked requests fail with it instead of waiting for ever.
+        #: Set while the worker cannot start at all; requests fail with it instead of waiting forever.
         self.broken: Problem | None = None
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the worker that runs now."""
+        """Return the id of the current worker process, None before the first start."""
         return self._process.pid if self._process is not None else None
 
     @property
     def is_ready(self) -> bool:
-        """Return whether it takes requests now; if not it is starting, or cannot start."""
+        """Return whether the worker takes requests now; if not, it is starting or cannot start."""
         return self._ready.is_set()
 
     @property
     def load(self) -> int:
-        """Return how many requests run or wait here."""
+        """Return the number of requests that run or wait in this worker."""
         return len(self._requests)
 
     async def supervise(self) -> None:
@@ -91,12 +91,12 @@ class Worker:
             await self._end()
 
     async def _live(self) -> Problem:
-        """Run one worker process to its end; return why it ended."""
+        """Run a worker process until it ends; return the reason."""
         self._ready.clear()
         self._process = process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**20, env=_environment(),
-            # A Ctrl-C in the terminal is for the asking process, which then cancels in order.
+            # A Ctrl-C in the terminal must reach only the calling process, which then cancels in an orderly way.
             start_new_session=True,
         )  # fmt: skip
         self._heard = monotonic()
@@ -112,7 +112,7 @@ class Worker:
         return reason or watch_reason(watch) or Problem("worker-died", {"code": code, "device": self.device})
 
     async def _listen(self, process: asyncio.subprocess.Process) -> Problem | None:
-        """Hear the worker out; return what broke it, if it said so itself."""
+        """Handle messages until the worker ends; return its problem if it reported one or sent an invalid message."""
         assert process.stdout is not None
         try:
             while True:
@@ -123,7 +123,7 @@ class Worker:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         except ValueError as error:
-            # Only a worker that was taken over or is out of its mind says what is not a message.
+            # Only a compromised or corrupted worker sends something that is not a message.
             return Problem("worker-garbled", {"detail": str(error)[:200]})
 
     def _hear(self, message: FromWorker) -> Problem | None:
@@ -141,7 +141,7 @@ class Worker:
         return None
 
     async def _watch(self, process: asyncio.subprocess.Process) -> Problem:
-        """Kill the worker when it hangs."""
+        """Kill the worker if it hangs; return the problem."""
         while True:
             await asyncio.sleep(1.0)
             silent, busy = monotonic() - self._heard, self.beat.busy_seconds
@@ -167,7 +167,7 @@ class Worker:
                 self._process.stdin.write(data)
 
     async def run(self, number: int, request: PictureRequest) -> AsyncGenerator[Event, None]:
-        """Paint a request here; closing the iterator cancels it."""
+        """Run a request in this worker; closing the iterator cancels it."""
         events = self._requests[number] = asyncio.Queue[Event]()
         asked = False
         try:
@@ -177,7 +177,7 @@ class Worker:
                     return
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ready.wait(), 0.2)
-            # What a worker that died while starting left behind is not about this request, which it never saw.
+            # Drop events of a worker that died while starting: it never received this request.
             events = self._requests[number] = asyncio.Queue[Event]()
             self._send(frame(Paint(number, request)))
             asked = True
@@ -194,7 +194,7 @@ class Worker:
                 self._send(frame(Cancel(number)))
 
     async def _end(self) -> None:
-        """Let the worker go: closing its pipe tells it to stop; it is killed if it takes its time."""
+        """Stop the worker by closing its pipe; kill it if it has not ended after three seconds."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -210,7 +210,7 @@ class Worker:
 
 
 class LocalEngine:
-    """An `Engine` of worker processes on this computer; an async context manager."""
+    """An `Engine` that uses worker processes on this computer; an async context manager."""
 
     def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] | None = None) -> None:
         self._passports = model_infos
@@ -223,22 +223,22 @@ class LocalEngine:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # No task group: it would wrap what the caller raised, and a supervisor ends only when it is told to.
+        # No task group: it would wrap the caller's exception, and supervisors run until they are cancelled.
         for task in self._living:
             task.cancel()
         await asyncio.gather(*self._living, return_exceptions=True)
 
     def model_infos(self) -> dict[str, ModelInfo]:
-        """Return what can be asked for, by name."""
+        """Return the models that a request can name, by name."""
         return self._passports
 
     @property
     def is_able(self) -> bool:
-        """Return whether a worker runs or may start; see `Engine.is_able`."""
+        """Return whether any worker runs or may start; see `Engine.is_able`."""
         return any(worker.broken is None for worker in self.workers)
 
     async def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
-        """Paint a request on the device that has its model and the least to do; see `Engine.run`."""
+        """Run a request, preferably on a device that has its model loaded, then on the least busy device; see `Engine.run`."""
         if request.model not in self._passports:
             raise not_offered("model", request.model, tuple(self._passports))
         self._passports[request.model].check(request)
@@ -251,12 +251,12 @@ class LocalEngine:
 
 
 def watch_reason(watch: "asyncio.Task[Problem]") -> Problem | None:
-    """Return why the watch killed the worker, if it did."""
+    """Return why the watch task killed the worker, or None if it did not."""
     return watch.result() if watch.done() and not watch.cancelled() else None
 
 
 def devices(settings: EngineSettings) -> tuple[str, ...]:
-    """Return the devices to use. "auto" asks the NVIDIA driver's own tool, because this process must not load torch."""
+    """Return the devices to use. For "auto" `nvidia-smi` lists the GPUs, because this process must not load torch."""
     if settings.devices != ("auto",):
         return settings.devices
     tool = shutil.which("nvidia-smi")
@@ -268,7 +268,7 @@ def devices(settings: EngineSettings) -> tuple[str, ...]:
 
 
 def _environment() -> dict[str, str]:
-    """Return a worker's environment: this one's, without Easel's own settings, which hold the secrets of chat platforms."""
+    """Return a worker's environment: that of this process, without Easel's settings, which hold the secrets of chat platforms."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("EASEL__")}
     # Threads of libgomp spin at barriers. Beside a busy process that made a picture 50 times as slow; this limit costs little when idle.
     kept.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,16 +1,16 @@
-"""What can go wrong in inference, as values that cross the process border.
+"""The errors of inference, and the values in which they cross the process boundary.
 
 InferenceError
 ├── OutOfRange         a number is outside what the model or the operator allows
 ├── NotOffered         a scheduler, model or mode that this model or machine does not have
 ├── BadPicture         a source picture that cannot or must not be read
 ├── BadModel           a model that is missing, broken or refused
-├── OutOfMemory        the whole ladder of `memory` was walked and it still did not fit
-├── WorkerLost         the worker process died or hung in the middle
-└── EngineFault        a defect: an exception nobody foresaw
+├── OutOfMemory        memory ran out and every fallback of `worker.out_of_memory` failed
+├── WorkerLost         the worker process died or hung during a request
+└── EngineFault        a bug: an unexpected exception
 
-Each carries a `Problem`: a key of the catalogue of texts, and the facts that its sentence names. The sentence itself is
-written where people are spoken to.
+Each carries a `Problem`: a key of the text catalogue, and the facts that its sentence names. The code that talks to users turns
+it into the sentence.
 """
 
 import msgspec
@@ -30,7 +30,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class InferenceError(Exception):
-    """Any failure of inference; `problem` says which one."""
+    """Any failure of inference; `problem` identifies it."""
 
     def __init__(self, key: str, /, **facts: Fact) -> None:
         self.problem = Problem(key, facts)
@@ -38,7 +38,7 @@ class InferenceError(Exception):
 
     @classmethod
     def of(cls, problem: Problem) -> "InferenceError":
-        """Return the error of the class that raised this problem on the other side of the process border."""
+        """Return the error of the class that raised this problem on the other side of the process boundary."""
         error = KINDS.get(problem.key.split("-")[0], EngineFault)(problem.key)
         error.problem, error.args = problem, (str(problem),)
         return error
@@ -49,7 +49,7 @@ class OutOfRange(InferenceError):
 
 
 class NotOffered(InferenceError):
-    """A scheduler, model or mode that is not there: keys `unknown-…`."""
+    """A scheduler, model or mode that does not exist here: keys `unknown-…`."""
 
 
 class BadPicture(InferenceError):
@@ -61,7 +61,7 @@ class BadModel(InferenceError):
 
 
 class OutOfMemory(InferenceError):
-    """It does not fit, whatever was tried: keys `memory-…`."""
+    """The request does not fit into memory, and every fallback failed: keys `memory-…`."""
 
 
 class WorkerLost(InferenceError):
@@ -69,7 +69,7 @@ class WorkerLost(InferenceError):
 
 
 class EngineFault(InferenceError):
-    """A defect in Easel or below it: keys `fault-…`."""
+    """A bug in Easel or in a library: keys `fault-…`."""
 
 
 #: The first word of a key names its class.

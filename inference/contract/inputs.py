@@ -1,4 +1,4 @@
-"""Pictures that a request is given, by role. The contract names the roles; a mode says which of them it takes."""
+"""The input pictures of a request, by role. The contract names the roles; a mode says which of them it takes."""
 
 import enum
 
@@ -8,8 +8,8 @@ import msgspec
 class Role(enum.StrEnum):
     """What a picture is for.
 
-    `init` is the picture to start from, `mask` says which part of it to paint, `control` guides the composition (edges, depth,
-    a pose), `reference` lends its content or style.
+    `init` is the picture to start from, `mask` says which part of it to regenerate, `control` guides the composition (edges,
+    depth, a pose), `reference` provides content or style.
     """
 
     INIT = "init"
@@ -19,9 +19,9 @@ class Role(enum.StrEnum):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """One encoded picture and its role. Several inputs may share a role; their order counts.
+    """An encoded picture and its role. Several inputs may share a role; their order matters.
 
-    `data` is empty if only the presence of the input matters, as it does for the checks of a request before its files are read.
+    `data` is empty if only the presence of the input matters, as in the checks of a request before its files are read.
     """
 
     role: Role

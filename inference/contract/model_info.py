@@ -1,4 +1,4 @@
-"""A model's passport: what it is, and what may be asked of it. Free of torch, so every process can read it."""
+"""Model info: a model's properties and the limits of its requests. Imports no torch, so every process can read it."""
 
 import difflib
 import re
@@ -9,15 +9,15 @@ from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.modes import mode_of
 from inference.contract.request import SEEDS, TRAITS, PictureRequest, Prompt
 
-#: Seeds are what fits into 32 bits: what A1111, ComfyUI and their readers agree on.
+#: Seeds fit into 32 bits, the range that A1111, ComfyUI and the readers of their files agree on.
 MAX_SEED = SEEDS - 1
 
-#: What may be asked of any model; a model may allow less.
+#: The upper limits for any model; a model may allow less.
 MOST_STEPS, MOST_PICTURES, MOST_GUIDANCE = 60, 16, 30.0
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What may be asked: sizes in pixels, `multiple` what they must divide by."""
+    """The limits of a request: sizes are in pixels and must be divisible by `multiple`."""
 
     multiple: int
     smallest: int
@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """What the model paints best with when nothing is said."""
+    """The settings that suit the model best, used if a request sets none."""
 
     width: int
     height: int
@@ -39,13 +39,13 @@ class Defaults(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is and allows.
+    """A model's properties and limits.
 
-    `family` is one of sd1, sd2, sdxl, sd3; `kind` says how it lies on disk (folder, file, hub); `prediction` is what its
-    denoiser predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is what `Fingerprint` says,
+    `family` is one of sd1, sd2, sdxl, sd3; `kind` says how it is stored (folder, file, hub); `prediction` is what its denoiser
+    predicts (epsilon, v_prediction, flow); `precision` is that of the denoiser's weights. `sha256` is that of its `Fingerprint`, set
     once it has been loaded. `variant` says which set of weights it holds (full, ema-only, pruned) or what it was made for
-    (inpainting). `modes` are the modes that it can do, all modes if empty. `words` is every word that it knows, where that is known.
-    `features` is what optional settings of a request can need.
+    (inpainting). `modes` are the modes that it supports, all modes if empty. `words` is its vocabulary, empty if that is open.
+    `features` are the abilities that optional fields of a request can need (`Traits.needs`).
     """
 
     name: str
@@ -68,11 +68,11 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Return the settings that only some models take, and this one does."""
+        """Return the optional settings that not all models take, but this model does."""
         return tuple(name for name, traits in TRAITS.items() if traits.needs in self.features)
 
     def check(self, request: PictureRequest) -> None:
-        """Raise `OutOfRange` or `NotOffered` where this model cannot do what the request says."""
+        """Raise `OutOfRange` or `NotOffered` if this model cannot run the request."""
         limits = self.limits
         _within("steps", request.steps, 1, limits.most_steps)
         _within("count", request.count, 1, limits.most_pictures)
@@ -100,7 +100,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         mode.check(request)
 
     def unknown_words(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return the words of a prompt that this model was never taught; empty where its vocabulary is open."""
+        """Return the words of a prompt that are not in this model's vocabulary; empty if its vocabulary is open."""
         if not self.words:
             return ()
         known = set(self.words)
@@ -114,6 +114,6 @@ def _within(name: str, given: float, low: float, high: float) -> None:
 
 
 def not_offered(what: str, given: str, offered: tuple[str, ...]) -> NotOffered:
-    """Return the error for an unknown name, with the nearest known one where there is one."""
+    """Return the error for an unknown name, with the nearest known name if there is one."""
     near = difflib.get_close_matches(given.casefold(), offered, n=1, cutoff=0.5)
     return NotOffered(f"unknown-{what}", given=given, nearest=near[0] if near else "", offered=", ".join(offered))

@@ -13,7 +13,7 @@ from inference.contract.errors import NotOffered, OutOfRange
 from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest
 
-#: The decoded inputs of a request by role: PIL images, which the contract passes on without a look.
+#: The decoded inputs of a request by role: PIL images, which the contract passes on without reading them.
 Images = Mapping[Role, Sequence[Any]]
 
 
@@ -27,26 +27,26 @@ class Needs:
 
 
 def all_steps(request: PictureRequest) -> int:
-    """Return the steps of one picture that is painted from noise."""
+    """Return the steps of a picture that starts from pure noise."""
     return request.steps
 
 
 def no_arguments(request: PictureRequest, pictures: Images) -> dict[str, Any]:
-    """Return what a pipeline is told beside the words, the size and the steps: nothing."""
+    """Return the pipeline arguments besides the prompt, the size and the steps: none."""
     del request, pictures
     return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
-    """One way to paint.
+    """A generation mode, such as text to image.
 
-    `inputs` are the inputs that it takes; any other role is refused. `fields` are the fields of a request that have a meaning in
-    this mode and in no mode without them, such as `strength`. `pipeline` is the part of a diffusers class name that stands for the
-    mode (`Img2Img`); a family completes it. `arguments` makes the keyword arguments for that pipeline from the request and its
-    decoded inputs. `steps` counts the denoising steps of one picture and `factor` multiplies its price. `checks` raise
-    `OutOfRange` or `NotOffered` for a request that makes no sense in this mode. If `is_implied`, a request without a mode that
-    has the right inputs means this mode; otherwise a request must name it.
+    `inputs` are the inputs that it takes; any other role is refused. `fields` are the request fields that have a meaning only in
+    the modes that list them, such as `strength`. `pipeline` is the part of a diffusers class name that stands for the mode
+    (`Img2Img`); a family completes it. `arguments` makes the keyword arguments for that pipeline from the request and its decoded
+    inputs. `steps` counts the denoising steps of a picture and `factor` multiplies its price. `checks` raise `OutOfRange` or
+    `NotOffered` for a request that makes no sense in this mode. If `is_implied`, a request without a mode that has the right
+    inputs means this mode; otherwise a request must name it.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Mode:
     is_implied: bool = True
 
     def takes(self, roles: Collection[Role]) -> bool:
-        """Return whether these are the inputs of this mode: enough and not too many of each role, and no other."""
+        """Return whether these inputs fit this mode: enough and not too many of each role, and no other role."""
         return not any(self._misfits(roles))
 
     def check(self, request: PictureRequest, roles: Collection[Role] | None = None) -> None:
-        """Raise `OutOfRange` or `NotOffered` for a request that this mode cannot do; `roles` replace those of its inputs."""
+        """Raise `OutOfRange` or `NotOffered` if this mode cannot run the request; `roles` replace those of its inputs."""
         for needs, given in self._misfits(request.roles if roles is None else roles):
             wanted = str(needs.least) if needs.least == needs.most else f"{needs.least}–{needs.most}"
             raise OutOfRange("range-inputs", mode=self.name, role=needs.role.value, wanted=wanted, given=given)
@@ -72,7 +72,7 @@ class Mode:
             check(request)
 
     def _misfits(self, roles: Collection[Role]) -> Iterator[tuple[Needs, int]]:
-        """Yield each role of which there are too few or too many inputs, and how many there are."""
+        """Yield each role with too few or too many inputs, and their number."""
         known, given = {needs.role: needs for needs in self.inputs}, Counter(roles)
         for role in (*known, *(role for role in given if role not in known)):
             needs = known.get(role, Needs(role, 0, 0))

@@ -1,7 +1,7 @@
-"""Messages between the asking process and a worker process, and how they travel: length-prefixed msgpack on two pipes.
+"""Messages between the calling process and a worker process, and their encoding: length-prefixed msgpack on two pipes.
 
-msgpack with declared types, not pickle: the worker reads pictures from strangers, so the asking process trusts it with values
-and never with code.
+msgpack with declared types, not pickle: the worker decodes untrusted pictures, so the calling process accepts values from it
+but never code.
 """
 
 import struct
@@ -16,7 +16,7 @@ from inference.contract.settings import EngineSettings
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
-    """First message to a worker: what it is."""
+    """First message to a worker: its device, settings and models."""
 
     device: str
     settings: EngineSettings
@@ -24,14 +24,14 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 
 
 class Paint(msgspec.Struct, frozen=True, tag=True):
-    """Paint a request; `id` names it in what comes back."""
+    """Run a request; `id` names it in the worker's messages."""
 
     id: int
     request: PictureRequest
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Stop a request at its next step; a request that has ended is left alone."""
+    """Stop a request at its next step; ignored if the request has ended."""
 
     id: int
 
@@ -43,9 +43,10 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Beat(msgspec.Struct, frozen=True, tag=True):
-    """The worker lives: how long its present operation has run, what it holds, its largest batch so far.
+    """Heartbeat: how long the current operation has run, running requests, models on the device, and the largest batch so far.
 
-    `memory_bytes` is what it has of the memory that it paints in, `memory_size_bytes` all that there is of that.
+    `memory_bytes` is the memory that the worker holds on its device (of the computer's memory if it is no GPU),
+    `memory_size_bytes` the total of that memory.
     """
 
     busy_seconds: float
@@ -57,14 +58,14 @@ class Beat(msgspec.Struct, frozen=True, tag=True):
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):
-    """Something happened to a request."""
+    """An event of a request."""
 
     id: int
     event: Event
 
 
 class Broken(msgspec.Struct, frozen=True, tag=True):
-    """The worker cannot go on."""
+    """The worker cannot continue."""
 
     problem: Problem
 
@@ -74,7 +75,7 @@ FromWorker = Ready | Beat | Told | Broken
 
 _LENGTH = struct.Struct("!I")
 
-#: Larger than any batch of pictures; a length beyond it means that something else wrote to the pipe.
+#: Larger than any batch of pictures. A larger length means that something else wrote to the pipe.
 MOST_BYTES = 512 * 2**20
 
 encode = msgspec.msgpack.Encoder().encode
@@ -83,13 +84,13 @@ decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
-    """Return a message as it goes over the pipe."""
+    """Return a message as the bytes that go over the pipe."""
     body = encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 def length_of(header: bytes) -> int:
-    """Return the length that a frame's first four bytes announce; raises `ValueError` for nonsense."""
+    """Return the length in a frame's first four bytes; raises `ValueError` if it is larger than `MOST_BYTES`."""
     (length,) = _LENGTH.unpack(header)
     if length > MOST_BYTES:
         raise ValueError(f"a message of {length} bytes was announced; at most {MOST_BYTES} are sent")
@@ -97,7 +98,7 @@ def length_of(header: bytes) -> int:
 
 
 def read(pipe: BinaryIO) -> bytes | None:
-    """Return the next message's body from a blocking pipe, or None at its end."""
+    """Return the body of the next message from a blocking pipe, or None at its end."""
     header = pipe.read(_LENGTH.size)
     if len(header) < _LENGTH.size:
         return None

@@ -1,24 +1,24 @@
-"""What painted a picture, kept so that painting it again can be checked: the same to the last bit, or what has changed since."""
+"""Provenance: the model, software and device that made a picture, kept so that a repeat can be checked bit for bit."""
 
 import msgspec
 
-#: Of a request what says nothing about its pictures: who asked, and what they wanted to watch.
+#: Request fields that are not compared, such as the account that pays and whether previews are sent.
 _BESIDE = frozenset({"inputs", "share", "weight", "previews", "bucket", "seats"})
 
 
 class ImageProvenance(msgspec.Struct, frozen=True):
-    """What tells one picture from all others: the SHA-256 of its pixels; and where it sat in the passes (`seats`)."""
+    """Provenance of a single picture: the SHA-256 of its pixels, and its batch slots in the forward passes (`seats`)."""
 
     digest: str
     seats: str = ""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What painted the pictures of a request, and their prints in order.
+    """What made the pictures of a request, and the provenance of each picture in order.
 
-    `model` is the SHA-256 of all that was loaded of it, `files` that of each of its files, cut to 16 digits. `scheduler` is a class
-    and `schedule` the digest of its settings; `dtype` is what the denoiser reckons in. `eased` names what was done in another way
-    because memory ran short.
+    `model` is the SHA-256 of all its loaded files together, `files` that of each file, cut to 16 digits. `scheduler` is a class
+    and `schedule` the digest of its settings; `dtype` is the number type of the denoiser. `eased` names the fallbacks that were
+    used because memory was short.
     """
 
     model: str = ""
@@ -34,7 +34,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def joined(proofs: dict[int, Provenance]) -> Provenance:
-    """Return the proofs of the single pictures of a request as one."""
+    """Return a single provenance for a request from those of its pictures, by index."""
     in_order = [proofs[index] for index in sorted(proofs)]
     eased = sorted({rung for one in in_order for rung in one.eased})
     return msgspec.structs.replace(
@@ -43,6 +43,6 @@ def joined(proofs: dict[int, Provenance]) -> Provenance:
 
 
 def differences(one: msgspec.Struct, other: msgspec.Struct) -> tuple[str, ...]:
-    """Return the names of the fields in which two requests ask for other pictures."""
+    """Return the names of the compared fields in which two requests differ."""
     names = (name for name in one.__struct_fields__ if name not in _BESIDE)
     return tuple(name for name in names if getattr(one, name) != getattr(other, name))

@@ -1,4 +1,4 @@
-"""What is asked of an engine and what it answers: frozen values that cross the process border as msgpack."""
+"""Requests to an engine and the events that it sends back: frozen values that cross the process boundary as msgpack."""
 
 import msgspec
 
@@ -8,14 +8,14 @@ from inference.contract.provenance import Provenance
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """Words and how strongly they count: 1 is as written, 1.1 a tenth more."""
+    """A piece of a prompt and its weight: 1 is neutral, 1.1 counts a tenth more."""
 
     text: str
     weight: float = 1.0
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """A prompt as typed (`text`) and as read: parts of weighted fragments.
+    """A prompt as typed (`text`) and as parsed: parts of weighted fragments.
 
     A new part starts a new window of the text encoder (A1111's `BREAK`).
     """
@@ -25,7 +25,7 @@ class Prompt(msgspec.Struct, frozen=True):
 
     @classmethod
     def plain(cls, text: str) -> "Prompt":
-        """Return words that carry no emphasis at all, whatever signs they hold."""
+        """Return a prompt without emphasis: its brackets and other signs count as plain text."""
         return cls(text, ((Fragment(text),),) if text else ())
 
 
@@ -34,15 +34,15 @@ SEEDS = 2**32
 
 
 class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, complete: nothing is left to guess, so the same value gives the same pictures.
+    """A complete request: every parameter is set, so the same value gives the same pictures.
 
-    Picture `i` of `count` is painted with seed `seed + i`. `inputs` are the pictures that it is given; `mode` names the way to
-    paint, and if it is empty the inputs decide (`modes.mode_of`): requests stored before there were modes have none. `strength`
-    0..1 says how much of an init picture is repainted. `share` names who pays for the time (requests of one share split one
-    turn), `weight` how large that turn is. `clip_skip` is the layer of CLIP that reads the prompt, counted from the last, which
-    is 1; None is the layer that the model was trained with. `bucket` fixes the number of rows of every forward pass, so that a
-    picture does not depend on its neighbours to the last bit; 0 leaves it to the engine. `seats` are where each picture sat in
-    its passes when it was painted before, as `ImageProvenance` has them: there it sits again, and is the same to the last bit.
+    Picture `i` of `count` uses seed `seed + i`. `inputs` are the input pictures. `mode` names the mode; if it is empty, the
+    inputs decide (`modes.mode_of`), because requests stored before modes existed have none. `strength` 0..1 says how much of an
+    init picture is replaced. `share` names the account that the device time is charged to (its requests split a single fair
+    share), `weight` the relative size of that share. `clip_skip` is the CLIP layer that encodes the prompt, counted from the
+    last, which is 1; None is the layer that the model was trained with. `bucket` fixes the number of rows of every forward pass,
+    so that a picture does not depend on its neighbours to the last bit; 0 leaves the number to the engine. `seats` are the batch
+    slots of each picture from an earlier run, as in `ImageProvenance`: the same slots give the same pixels to the last bit.
     """
 
     prompt: Prompt
@@ -77,15 +77,15 @@ class PictureRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def embedding_key(self) -> tuple[object, ...]:
-        """Return everything that the embeddings of its words depend on, beside the model and whether it is guided."""
+        """Return everything that the prompt embeddings depend on, besides the model and whether guidance is on."""
         return tuple(getattr(self, name) for name, traits in TRAITS.items() if traits.embeds)
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to know of a field of a request beside its type.
+    """Metadata of a request field.
 
-    `infotext` is its name in A1111's settings line. `embeds`: the embeddings of the words depend on it. `needs` names what a model
-    must have to take the field (`ModelInfo.features`); None is what other models get.
+    `infotext` is its name in A1111's settings line. `embeds` says that the prompt embeddings depend on it. `needs` names the
+    feature that a model must have to take the field (`ModelInfo.features`); for other models the field must be None.
     """
 
     infotext: str = ""
@@ -93,7 +93,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     needs: str = ""
 
 
-#: The traits of the fields that have any, in the order of A1111's settings line.
+#: The traits of request fields, in the order of A1111's settings line. Fields without traits are left out.
 TRAITS: dict[str, Traits] = {
     "prompt": Traits(embeds=True),
     "negative": Traits(infotext="Negative prompt", embeds=True),
@@ -109,7 +109,7 @@ TRAITS: dict[str, Traits] = {
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):
-    """Step `n` of `of` is done, over all pictures of the request. `preview` is a small JPEG now and then."""
+    """Step `n` of `of` is done, counted over all pictures of the request. `preview` is a small JPEG, in some steps only."""
 
     n: int
     of: int
@@ -117,7 +117,7 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 class Picture(msgspec.Struct, frozen=True, tag=True):
-    """Picture `index` is finished: an encoded PNG with its settings inside, and a small JPEG of it for lists."""
+    """Picture `index` is finished: a PNG with its settings inside (`image`), and a small JPEG for lists (`thumbnail`)."""
 
     index: int
     seed: int
@@ -128,15 +128,15 @@ class Picture(msgspec.Struct, frozen=True, tag=True):
 
 
 class Note(msgspec.Struct, frozen=True, tag=True):
-    """Something the person should know about a request that goes on."""
+    """Something that the user should know about a request; the request continues."""
 
     problem: Problem
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """Every picture was delivered. `device_seconds` is this request's share of the device, `calls` its denoiser calls.
+    """Every picture was delivered. `device_seconds` is the device time of this request, `calls` its number of denoiser calls.
 
-    `proof` is what painted it.
+    `proof` is the provenance of its pictures.
     """
 
     device_seconds: float

@@ -1,4 +1,4 @@
-"""How an engine is to run: the part of the configuration that crosses the process border."""
+"""Settings of an engine: the part of the configuration that crosses the process boundary."""
 
 import msgspec
 
@@ -6,11 +6,12 @@ import msgspec
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a local engine.
 
-    `devices` are torch device names, one worker process each; "auto" is every GPU, or the CPU where there is none. `dtype` is
-    auto (bfloat16 on a GPU, float32 on a CPU), float32, float16 or bfloat16. `max_batch` is the most pictures in one forward
-    pass. `compile` compiles the denoiser and pads batches to fixed sizes. The memory budgets are GiB for models on the device
-    and in the computer's memory; 0 is chosen by what is there. `hang_seconds` is how long one operation may take before the
-    worker counts as hung. `hashes` is the folder in which hashes of model files are remembered, none where it is empty.
+    `devices` are torch device names, with one worker process each; "auto" is every GPU, or the CPU if there is none. `dtype` is
+    auto (bfloat16 on a GPU, float32 on a CPU), float32, float16 or bfloat16. `max_batch` is the largest number of pictures in a
+    forward pass. `compile` compiles the denoiser and pads batches to fixed sizes. `device_memory` and `host_memory` are the budgets
+    for models on the device and in the computer's memory, in GiB; 0 means a share of the free memory. `hang_seconds` is how long
+    an operation may take before the worker counts as hung. `hashes` is the folder that caches the hashes of model files; if it is
+    empty, nothing is cached.
     """
 
     devices: tuple[str, ...] = ("auto",)

@@ -1,4 +1,4 @@
-"""The model that ships with Easel: how it is drawn, trained, evaluated, and its weights."""
+"""The demo model that ships with Easel: its weights and its vocabulary."""
 
 from pathlib import Path
 

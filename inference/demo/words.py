@@ -1,7 +1,7 @@
-"""The words that the demo model knows, and what each of them looks like.
+"""The vocabulary of the demo model, and the appearance of each word.
 
-One table per kind of word. Drawing, captions, training, evaluation and the tokenizer all read these tables, so a new
-colour or a new thing is one entry here (and, for a thing, one function in `draw`).
+There is a table for each kind of word. Drawing, captions, training, evaluation and the tokenizer all read these tables, so a new
+colour or a new thing is a single entry here (and, for a thing, a function in `tools/demo_model/draw.py`).
 """
 
 from typing import Final
@@ -28,10 +28,10 @@ SHAPES: Final = ("circle", "square", "triangle", "star", "heart", "diamond", "ri
 
 THINGS: Final = ("house", "tree", "boat", "flower", "cat", "fish")
 
-#: Share of the shorter side that an object takes; the empty word is what "a red circle" means.
+#: Share of the shorter side that an object takes; the empty word is the size in a caption without a size, such as "a red circle".
 SIZES: Final[dict[str, tuple[float, float]]] = {"small": (0.26, 0.34), "": (0.44, 0.54), "large": (0.66, 0.76)}
 
-#: Where one object stands when the caption says so: centre as a share of width and height.
+#: Positions of a single object in captions that name one: the centre as a share of width and height.
 SPOTS: Final[dict[str, tuple[float, float]]] = {
     "on the left": (0.27, 0.5),
     "on the right": (0.73, 0.5),
@@ -39,7 +39,7 @@ SPOTS: Final[dict[str, tuple[float, float]]] = {
     "at the bottom": (0.5, 0.73),
 }
 
-#: Which way the second object lies, seen from the first.
+#: The direction from the first object to the second.
 RELATIONS: Final[dict[str, tuple[int, int]]] = {
     "left of": (1, 0),
     "right of": (-1, 0),
@@ -53,10 +53,10 @@ TIMES: Final = ("by day", "at sunset", "at night")
 
 PLACES: Final = ("by the sea", "in the desert", "in the mountains", "in a forest", "in a city", "in a meadow")
 
-#: Words that captions use beside the tables above.
+#: Words that captions use besides the tables above.
 GLUE: Final = ("a", "an", "the", "and", "on", "background", "picture", "scene")
 
-#: Other words for the same thing; captions use them now and then, so the model learns them too.
+#: Synonyms; captions use them occasionally, so the model learns them too.
 SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     "grey": ("gray",),
     "large": ("big", "huge"),

@@ -1,1 +1,1 @@
-"""Pictures as files: validation, decoding, encoding, metadata; imports no torch."""
+"""Image files: validation, decoding, encoding, metadata; imports no torch."""

@@ -1,4 +1,4 @@
-"""Input pictures from strangers into plain pixels. Runs in the worker process alone: decoders are where attacks arrive."""
+"""Decodes untrusted input pictures into plain pixels. Runs only in the worker process, because attacks target decoders."""
 
 import io
 import warnings
@@ -11,7 +11,7 @@ from inference.contract.inputs import Input, Role
 from inference.images.validation import MOST_PIXELS, check_bytes, check_pixels, most_pixels
 
 _ORIENTATION = 0x0112
-#: What each EXIF orientation asks for; 1 is upright.
+#: The transformation for each EXIF orientation; 1 is upright.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,13 +24,13 @@ _TURNS = {
 
 
 def read(data: bytes, size: tuple[int, int] | None = None) -> Image.Image:
-    """Return the picture upright, on white where it is transparent, as RGB, cut and scaled to fill `size` (width, height).
+    """Return the picture as RGB, upright, with transparency on white, cropped and scaled to fill `size` (width, height) if given.
 
-    Only the first frame counts and nothing but pixels survives. Raises `BadPicture`, and nothing else, whatever the data.
+    Only the pixels of the first frame are kept. Raises `BadPicture`, and no other exception, for any data.
     """
     header = check_bytes(data)
     try:
-        # Decoders warn about much that is read all the same; a warning would say nothing to the person.
+        # Decoders warn about many files that they still read; a warning would not help the user.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _decoded(data, header.format, size)
@@ -41,7 +41,7 @@ def read(data: bytes, size: tuple[int, int] | None = None) -> Image.Image:
 
 
 def read_input(given: Input, size: tuple[int, int]) -> Image.Image:
-    """Return an input as a mode is given it: a mask in grey and a reference at its own size, all others as `read` has them."""
+    """Return an input as its mode needs it: a mask in grey, a reference at its original size, any other input as from `read`."""
     image = read(given.data, None if given.role is Role.REFERENCE else size)
     return image.convert("L") if given.role is Role.MASK else image
 
@@ -88,15 +88,15 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the image as RGB, or RGBA where some of it may be transparent."""
+    """Return the image as RGB, or as RGBA if some of it may be transparent."""
     if image.mode.startswith("I"):
-        # 16-bit grey: a plain conversion would cut off all above 255 instead of scaling it.
+        # 16-bit grey: a plain conversion would clip values above 255 instead of scaling them.
         return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
-    """Return the image turned as the EXIF block of its file asks; a block that cannot be read asks for nothing."""
+    """Return the image with the EXIF orientation of its file applied; an EXIF block that cannot be read is ignored."""
     try:
         turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
     except Exception:  # As above: any exception can come out of a forged block, and the pixels are fine without it.
@@ -105,7 +105,7 @@ def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
 
 
 def _bare(image: Image.Image) -> Image.Image:
-    """Return the pixels alone, on white: a conversion or a crop would carry EXIF, comments and profiles along."""
+    """Return only the pixels, on white: a conversion or a crop would keep EXIF, comments and profiles."""
     canvas = Image.new("RGB", image.size, "white")
     canvas.paste(image, None, image if image.mode == "RGBA" else None)
     return canvas

@@ -1,4 +1,4 @@
-"""Pixels into files: finished pictures as PNG with their settings inside, previews as small JPEG."""
+"""Encodes pixels: finished pictures as PNG with their settings inside, previews and thumbnails as small JPEG."""
 
 import io
 import struct
@@ -14,23 +14,23 @@ from PIL import Image
 Pixels = npt.NDArray[np.uint8]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Eight bits a channel, red green blue, deflate, the five standard filters, not interlaced.
+#: Eight bits per channel, RGB, deflate, the five standard filters, not interlaced.
 _KIND = bytes((8, 2, 0, 0, 0))
-#: The filter "Up" (each byte less the one above it) is one numpy subtraction for the whole picture, and shrinks pictures about as
-#: well as choosing the best filter line by line.
+#: The filter "Up" (each byte minus the byte above it) takes a single numpy subtraction for the whole image, and compresses about as
+#: well as the best filter for each line.
 _UP = 2
 _FASTEST = 1
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A part of a PNG file beside its pixels: four letters and what they hold."""
+    """A PNG chunk: its type (four letters) and its data."""
 
     kind: bytes
     data: bytes
 
 
 def text(keyword: str, words: str) -> Chunk:
-    """Return a text chunk: tEXt where Latin-1 holds the words, as most readers expect, otherwise iTXt."""
+    """Return a text chunk: tEXt, as most readers expect, if Latin-1 can encode the text, otherwise iTXt."""
     try:
         return Chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + _whole(words).encode("latin-1"))
     except UnicodeEncodeError:
@@ -38,13 +38,13 @@ def text(keyword: str, words: str) -> Chunk:
 
 
 def international(keyword: str, words: str) -> Chunk:
-    """Return an uncompressed iTXt chunk, which holds the words as UTF-8."""
+    """Return an uncompressed iTXt chunk, which holds the text as UTF-8."""
     # After the keyword: not compressed, method 0, no language tag, no translated keyword.
     return Chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + _whole(words).encode())
 
 
 def png(pixels: Pixels, chunks: Iterable[Chunk] = ()) -> bytes:
-    """Return a PNG file of (height, width, 3) pixels, with the chunks before them; the pixels come back exactly."""
+    """Return a PNG file of (height, width, 3) pixels, with the chunks before the pixels. The encoding is lossless."""
     height, width, _ = _checked(pixels).shape
     rows = pixels.reshape(height, width * 3)
     lines = np.empty((height, width * 3 + 1), np.uint8)
@@ -81,5 +81,5 @@ def _pieces(chunk: Chunk) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def _whole(words: str) -> str:
-    """Return the words without what a text chunk cannot hold: NUL ends it early, half of a surrogate pair is not a character."""
+    """Return the text without characters that a text chunk cannot hold: NUL ends it early, a lone surrogate is not a character."""
     return words.replace("\0", "").encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What a finished picture says about itself: settings for other tools, settings for Easel, and that a machine painted it."""
+"""Metadata of a finished picture: settings for other tools, settings for Easel, and the mark that a model generated it."""
 
 import functools
 import importlib.metadata
@@ -14,13 +14,13 @@ from inference.contract.modes import mode_of
 from inference.contract.request import TRAITS, PictureRequest, Prompt
 from inference.images.encode import Chunk, international, text
 
-#: Where A1111, and everything that reads its pictures, looks for the settings.
+#: The text chunk in which A1111, and every tool that reads its pictures, looks for the settings.
 INFOTEXT_KEYWORD = "parameters"
 SETTINGS_KEYWORD = "easel"
 #: Given by the XMP specification for PNG files.
 XMP_KEYWORD = "XML:com.adobe.xmp"
 
-#: Our scheduler names as A1111 names them: sampler and schedule type.
+#: A1111's names for Easel's schedulers: sampler and schedule type.
 SAMPLERS: dict[str, tuple[str, str]] = {
     "euler": ("Euler", "Automatic"),
     "euler a": ("Euler a", "Automatic"),
@@ -44,7 +44,7 @@ SAMPLERS: dict[str, tuple[str, str]] = {
     "flow unipc": ("UniPC", "Simple"),
 }
 
-#: Words at which readers cut the text into its parts. The exact prompt stands in the JSON beside it.
+#: Words at which readers split the text into its parts. The exact prompt is in the JSON chunk.
 _SIGNAL = re.compile(r"(negative prompt|steps):", re.IGNORECASE)
 _LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[\0-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -61,7 +61,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def chunks(
     request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
 ) -> tuple[Chunk, ...]:
-    """Return all that is written into one finished picture; `seed`, `size` (width, height) and `seats` are this picture's own."""
+    """Return all chunks of a finished picture; `seed`, `size` (width, height) and `seats` are those of this picture."""
     return (
         text(INFOTEXT_KEYWORD, parameters(request, model_info, seed, size)),
         text(SETTINGS_KEYWORD, settings_json(request, model_info, seed, size, versions, seats=seats)),
@@ -70,9 +70,9 @@ def chunks(
 
 
 def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int]) -> str:
-    """Return the settings as A1111's text, which most tools read: the prompts, then one line of pairs.
+    """Return the settings as A1111's text, which most tools read: the prompts, then a line of name and value pairs.
 
-    Words of a prompt that readers would take for settings get a space before their colon, so nobody can pretend settings.
+    Words of a prompt that readers would take for settings get a space before their colon, so that a prompt cannot fake settings.
     """
     lines = [_harmless(request.prompt.text)]
     if negative := _harmless(request.negative.text):
@@ -83,7 +83,7 @@ def parameters(request: PictureRequest, model_info: ModelInfo, seed: int, size: 
 
 
 def _pairs(request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int]) -> dict[str, object]:
-    """Return the pairs of A1111's settings line; what is empty or None is left out."""
+    """Return the pairs of A1111's settings line; the caller leaves out values that are empty or None."""
     sampler, schedule = SAMPLERS.get(request.scheduler, (request.scheduler, "Automatic"))
     own: dict[str, object] = {
         "scheduler": sampler,
@@ -99,19 +99,19 @@ def _pairs(request: PictureRequest, model_info: ModelInfo, seed: int, size: tupl
         if traits.infotext and not isinstance(value, Prompt):
             pairs[traits.infotext] = f"{value:g}" if isinstance(value, float) else value
             pairs |= after.get(name, {})
-    # Noise is drawn on the CPU whatever the device; readers take a missing value for the GPU.
+    # Noise is drawn on the CPU for every device; readers take a missing value for the GPU.
     return pairs | {"RNG": "CPU", "Version": f"Easel {version()}"}
 
 
 def settings_json(
     request: PictureRequest, model_info: ModelInfo, seed: int, size: tuple[int, int], versions: Mapping[str, str], *, seats: str = ""
 ) -> str:
-    """Return everything that is needed to paint this picture again, as ASCII JSON.
+    """Return everything that is needed to generate this picture again, as ASCII JSON.
 
-    The input pictures stay out, and so does who asked and where the model lies on the disk: pictures are shown to others.
+    It leaves out the input pictures, the requester and the model's path on disk, because pictures are shown to other users.
     """
     asked = msgspec.to_builtins(msgspec.structs.replace(request, inputs=()))
-    # Seats that were asked for are no part of what is painted: those that it had stand with the picture.
+    # Requested batch slots do not define the picture. The slots that it had are in its own entry.
     for beside in ("inputs", "share", "weight", "previews", "seats"):
         del asked[beside]
     return json.dumps(
@@ -140,14 +140,14 @@ def settings_json(
 
 
 def xmp(composite: bool) -> str:
-    """Return the XMP packet that says that a model painted this, on top of another picture where `composite`."""
+    """Return the XMP packet that says that a model generated this picture, from another picture if `composite`."""
     kind = "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
     return _XMP.format(source=_DIGITAL_SOURCE + kind, version=version())
 
 
 @functools.cache
 def version() -> str:
-    """Return the installed version of Easel, or 0 where it runs from a folder without being installed."""
+    """Return the installed version of Easel, or 0 if it runs from a folder without being installed."""
     try:
         return importlib.metadata.version("easel")
     except importlib.metadata.PackageNotFoundError:
@@ -155,11 +155,11 @@ def version() -> str:
 
 
 def _harmless(words: str) -> str:
-    """Return the words as text that has no line ends but newlines and nothing that reads as settings."""
+    """Return the text without line ends other than newlines, control characters and words that read as settings."""
     plain = _UNPRINTABLE.sub("", _LINE_END.sub("\n", words))
     return _SIGNAL.sub(r"\1 :", plain).strip()
 
 
 def _quoted(value: str) -> str:
-    """Return a value of the settings line, as a JSON string where it holds a sign that would end it."""
+    """Return a value of the settings line, as a JSON string if it holds a character that would end it."""
     return json.dumps(value, ensure_ascii=False) if re.search(r'[,:\n"]', value) else value

@@ -1,4 +1,4 @@
-"""What an encoded picture says about itself, read without decoding it: cheap enough for the process that talks with people."""
+"""Checks encoded pictures by their structure, without decoding the pixels: cheap enough for the chat process."""
 
 import re
 import struct
@@ -12,9 +12,9 @@ MOST_BYTES = 20_000_000
 MOST_PIXELS = 16_000_000
 #: Of a JPEG, which a decoder can make at a half, a quarter or an eighth of its size. Phones take photos of 12 to 50 million pixels.
 MOST_JPEG_PIXELS = 64_000_000
-#: Real files have some thousands at most; each costs a decoder time even when it is empty.
+#: Real files have a few thousand parts at most; each part costs a decoder time even if it is empty.
 MOST_PARTS = 10_000
-#: Each scan of a JPEG, however few bytes it has, makes a decoder go over all pixels. Progressive photographs have about ten.
+#: Each scan of a JPEG makes a decoder go over all pixels, even if it has only a few bytes. Progressive photographs have about ten.
 MOST_SCANS = 64
 FORMATS = ("PNG", "JPEG", "WEBP")
 
@@ -23,7 +23,7 @@ _JPEG = b"\xff\xd8\xff"
 _SIZE_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
-#: The end of a scan: a marker that is no restart (inside of a scan 0xFF is written as 0xFF 0x00).
+#: The end of a scan: a marker that is not a restart (inside a scan 0xFF is written as 0xFF 0x00).
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 #: The marker of the segment that holds EXIF, the tag that says which side is up, and how many tags are read. Cameras write about ten
 #: into the first directory.
@@ -36,7 +36,7 @@ _LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Format and size, as the file claims them; a photo that says it lies on its side is measured upright."""
+    """Format and size as the file claims them; the size is that of the upright picture if EXIF says that it is turned."""
 
     format: str
     width: int
@@ -46,8 +46,8 @@ class Header(msgspec.Struct, frozen=True):
 def check_bytes(data: bytes) -> Header:
     """Return the header of a picture that may be decoded.
 
-    Raises `BadPicture` for one that is too large in bytes, pixels or parts, or no PNG, JPEG or WebP. It looks at the outside of
-    the file alone: what passes here can still be broken inside.
+    Raises `BadPicture` for a file that is too large in bytes, pixels or parts, or is not PNG, JPEG or WebP. It reads only the
+    structure of the file: a picture that passes can still have broken pixel data.
     """
     if len(data) > MOST_BYTES:
         raise BadPicture("picture-bytes", given=len(data), most=MOST_BYTES)
@@ -147,9 +147,9 @@ def _is_turned(exif: bytes) -> bool:
 
 
 def _jpeg_parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the marker and the place of each segment to the end of the image, stray bytes before the first scan like segments.
+    """Yield the marker and the position of each segment up to the end of the image. Stray bytes before a scan count as segments.
 
-    Behind the end a phone may keep a film or a second picture, which nobody will read.
+    A phone may append a video or a second picture after the end; it is never read.
     """
     at, marker = 2, 0
     while marker != _END_OF_IMAGE:
@@ -170,7 +170,7 @@ def _jpeg_parts(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Return the canvas size, which each of the three kinds of WebP writes in its own way."""
+    """Return the canvas size, which each of the three kinds of WebP stores differently."""
     kind = data[12:16]
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(_cut(data, at, 3), "little") for at in (24, 27))

@@ -1,1 +1,1 @@
-"""Model files: finding, inspecting, describing; imports no torch."""
+"""Model files: discovery, inspection and description; imports no torch."""

@@ -1,4 +1,4 @@
-"""What a model is made of, file by file, so that a change of any of them is found and named. Free of torch."""
+"""Fingerprints of models, file by file, so that a change of any file is detected and named. Imports no torch."""
 
 import hashlib
 import logging
@@ -14,17 +14,17 @@ from inference.models.safetensors_file import read_header, sha256_of
 
 log = logging.getLogger("easel.worker")
 
-#: Beside weights these are read when a model is loaded.
+#: Suffixes of the other files that are read when a model is loaded, besides weights.
 _SETTINGS = frozenset({".json", ".txt", ".model"})
 
-#: Digits that are kept of a file's hash: enough to see that it is another one.
+#: Digits that are kept of a file's hash: enough to detect a changed file.
 _DIGITS = 16
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
-    """`sha256` is the model's own: a single file's, or a folder's as that of the names and hashes of what is loaded from it.
+    """`sha256` is that of the model: of a single file, or for a folder of the names and hashes of the files loaded from it.
 
-    `files` are the hashes, cut short, of everything that is loaded, by name.
+    `files` are the shortened hashes of all loaded files, by name.
     """
 
     sha256: str = ""
@@ -32,9 +32,9 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 
 def identity_of(found: Inspection, config: Path | None = None, remembered: Path | None = None) -> Fingerprint:
-    """Return what a model is made of; `config` is the folder that a single file takes the rest from.
+    """Return the fingerprint of a model; `config` is the configuration folder of a single file.
 
-    It reads all of the files, which takes seconds for gigabytes, unless their hashes are in the folder `remembered`: call it in a
+    It reads all files, which takes seconds for gigabytes, unless their hashes are cached in the folder `remembered`: call it in a
     thread. Raises `OSError`.
     """
     own = {found.path.name: found.path} if found.kind == "file" else _loaded_from(found.path, found.loaded)
@@ -47,14 +47,14 @@ def identity_of(found: Inspection, config: Path | None = None, remembered: Path 
 
 
 def unknown() -> "Future[Fingerprint]":
-    """Return what is known of a model that nobody looked at."""
+    """Return the empty fingerprint of a model that was not hashed."""
     known: Future[Fingerprint] = Future()
     known.set_result(Fingerprint())
     return known
 
 
 def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "Future[Fingerprint]":
-    """Begin to find out what a model is made of, in a thread that ends with it; nobody's model fails over it."""
+    """Start computing a model's fingerprint in a new thread; if that fails the fingerprint is empty, and no request fails."""
     wanted: Future[Fingerprint] = Future()
 
     def run() -> None:
@@ -69,12 +69,12 @@ def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "F
 
 
 def _lent(config: Path, held: frozenset[str]) -> tuple[Path, ...]:
-    """Return the weights in a configuration folder of the parts that a single file does not hold itself."""
+    """Return the weights files in a configuration folder for the components that a single file lacks."""
     lent = [part for part in parts_of(config) if part not in held and part.startswith(("vae", "text_encoder"))]
     return tuple(path for part in lent for path in (config / part).glob("*.safetensors"))
 
 
 def _loaded_from(folder: Path, weights: tuple[Path, ...]) -> dict[str, Path]:
-    """Return the files of a diffusers folder that are loaded, by their names within it."""
+    """Return the loaded files of a diffusers folder, by their paths within it."""
     settings = [path for part in parts_of(folder) for path in (folder / part).iterdir() if path.suffix in _SETTINGS and path.is_file()]
     return {path.relative_to(folder).as_posix(): path for path in (folder / INDEX, *settings, *weights)}

@@ -1,4 +1,4 @@
-"""The two layouts in which models lie on disk, a diffusers folder and a single original file, read without loading them."""
+"""Inspects models on disk without loading them, in two layouts: a diffusers folder and a single original file."""
 
 import json
 import re
@@ -18,17 +18,17 @@ from inference.models.safetensors_file import PICKLED, Header, precision_of, rea
 
 INDEX = "model_index.json"
 
-#: No model paints larger squares; a configuration that says so is broken.
+#: No model generates larger squares; a configuration with a larger side is broken.
 MOST_SIDE = 2**14
 
-#: What a model was made for that takes a mask and the masked picture beside the latents, and the modes that it can do.
+#: The variant of a model whose denoiser also takes a mask and the masked picture, and the modes that it supports.
 INPAINTING, _INPAINTING_MODES = "inpainting", ("inpaint",)
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a folder's configuration files say, with or without weights beside them."""
+    """The contents of a diffusers folder's configuration files; the folder need not hold weights."""
 
     family: Family
     parts: dict[str, str]
@@ -40,10 +40,10 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model on disk turned out to be.
+    """The result of inspecting a model on disk.
 
-    `weights` are the denoiser's files, `loaded` those of all networks, `branch` the variant to load ("fp16"). `told` is false where
-    the prediction is only what is usual in the family. `variant` is `INPAINTING` or says which set of weights it holds.
+    `weights` are the denoiser's files, `loaded` those of all networks, `branch` the variant to load ("fp16"). `told` is false if
+    the prediction is only the family's default. `variant` is `INPAINTING` or says which set of weights it holds.
     """
 
     family: Family
@@ -65,14 +65,14 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """Return the names of the modes that this model can do."""
+        """Return the names of the modes that this model supports."""
         if self.variant == INPAINTING:
             return _INPAINTING_MODES
         return tuple(mode.name for mode in MODES.values() if self.family.pipeline(mode))
 
 
 def look(path: Path) -> Inspection:
-    """Return what a model folder or file is; raises `BadModel` for what is none, is broken or is refused."""
+    """Inspect a model folder or file; raises `BadModel` if it is not a model, is broken or is refused."""
     if path.is_dir():
         return read_folder(path)
     if path.exists():
@@ -81,7 +81,7 @@ def look(path: Path) -> Inspection:
 
 
 def read_settings(folder: Path) -> ConfigFile:
-    """Return what the configuration files of a diffusers folder say, and refuse classes that are not known."""
+    """Return the contents of a diffusers folder's configuration files; raises `BadModel` for unknown classes."""
     if not folder.is_dir():
         raise BadModel("model-missing", path=str(folder), reason="")
     if not (folder / INDEX).is_file():
@@ -121,21 +121,21 @@ def _shape(folder: Path, family: Family) -> Shape:
 
 
 def _is_inpainting(path: Path, channels: int, latents: int) -> bool:
-    """Return whether a denoiser takes a mask and a masked picture; raises `BadModel` if it takes anything else beside its latents."""
+    """Return whether a denoiser takes a mask and a masked picture; raises `BadModel` if it takes anything else besides latents."""
     if channels not in (latents, 2 * latents + 1):
         raise BadModel("model-mode", path=str(path), channels=channels)
     return channels != latents
 
 
 def check_prediction(path: Path, family: Family, prediction: str) -> None:
-    """Raise `BadModel` for a prediction that no scheduler here follows, or that is not this family's way."""
+    """Raise `BadModel` for a prediction that no scheduler here supports, or that does not fit this family."""
     if prediction not in SCHEDULERS_OF or (prediction == "flow") != (family.prediction == "flow"):
         raise BadModel("model-prediction", path=str(path), given=prediction, offered=", ".join(SCHEDULERS_OF))
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        # Not msgspec: diffusers writes -Infinity into scheduler configurations, which strict JSON does not know.
+        # Not msgspec: diffusers writes -Infinity into scheduler configurations, which strict JSON does not allow.
         return msgspec.convert(json.loads(read_capped(path)), dict[str, Any])
     except OSError as error:
         raise BadModel("model-part-missing", path=str(path.parent.parent), part=f"{path.parent.name}/{path.name}") from error
@@ -147,7 +147,7 @@ def _family_of(folder: Path, index: Mapping[str, Any]) -> Family:
     kind = str(index.get("_class_name"))
     accepting = [family for family in FAMILIES.values() if family.accepts(kind)]
     if len(accepting) > 1:
-        # Some families share their pipelines and differ in their denoiser.
+        # Some families share their pipelines and differ only in their denoiser.
         denoiser = _json(folder / accepting[0].denoiser / "config.json")
         accepting = [family for family in accepting if family.in_configuration(denoiser)]
     if not accepting:
@@ -156,7 +156,7 @@ def _family_of(folder: Path, index: Mapping[str, Any]) -> Family:
 
 
 def _parts(folder: Path, index: Mapping[str, Any], family: Family) -> dict[str, str]:
-    """Return the class of each component that is to be loaded."""
+    """Return the class name of each component to load."""
     classes = {**family.components, **family.optional}
     parts: dict[str, str] = {}
     for name, value in index.items():
@@ -177,11 +177,11 @@ def _is_scheduler(pair: tuple[str, ...]) -> bool:
 
 
 def read_folder(folder: Path) -> Inspection:
-    """Return what a diffusers folder holds."""
+    """Inspect a diffusers folder."""
     settings = read_settings(folder)
     family = settings.family
     sets = {part: _weights(folder / part) for part in settings.parts if part not in ("scheduler", *_TOKENIZERS)}
-    # One variant serves all parts: diffusers falls back to the plain file of a part that has no other, not the other way.
+    # All parts use the same variant: diffusers falls back to the plain file of a part without the variant, but not vice versa.
     branch = next((name for name in ("", "fp16", "bf16") if all({"", name} & found.keys() for found in sets.values())), None)
     if branch is None:
         raise BadModel("model-variant", path=str(folder))
@@ -215,7 +215,7 @@ _NAME = re.compile(r"(?:diffusion_pytorch_model|model)(?:-\d{5}-of-\d{5})?(?:\.(
 
 
 def _weights(part: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the weights files of one component by variant, the plain one under the empty name."""
+    """Return the weights files of a component by variant; the plain files have the empty name."""
     found: dict[str, list[Path]] = {}
     for path in sorted(part.iterdir()):
         if match := _NAME.fullmatch(path.name):
@@ -229,7 +229,7 @@ def _weights(part: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def read_file(path: Path) -> Inspection:
-    """Return what a single file in the original layout holds, from its header alone."""
+    """Inspect a single file in the original layout; only its header is read."""
     header = read_header(path)
     family = _family_in(path, header)
     told = _prediction_in(header)
@@ -263,10 +263,10 @@ def _family_in(path: Path, header: Header) -> Family:
 
 
 def _prediction_in(header: Header) -> str:
-    """Return what the denoiser predicts where the file says so, else nothing.
+    """Return the denoiser's prediction if the file names it, else an empty string.
 
-    Makers mark velocity by an empty tensor `v_pred` or in the metadata. Most files say nothing, SD 2 files never: then the
-    family's own is assumed, for SD 2 velocity, which is right for the 768 models and wrong for the 512 base.
+    Authors mark velocity by an empty tensor `v_pred` or in the metadata. Most files have no mark, and SD 2 files never do: then the
+    family's default is assumed. For SD 2 that is velocity, which is right for the 768 models and wrong for the 512 base.
     """
     told = header.metadata.get("modelspec.prediction_type", "")
     if "v_pred" in header.tensors or told in ("v", "v_prediction"):
@@ -275,16 +275,16 @@ def _prediction_in(header: Header) -> str:
 
 
 def _variant_in(path: Path, header: Header) -> str:
-    """Return full (with a second, averaged set of weights), ema-only (the averaged set in place of the other) or pruned."""
+    """Return full (with a second, averaged set of weights), ema-only (only the averaged set) or pruned."""
     averaged = [name for name in header.tensors if name.startswith("model_ema.")]
     counters = {"model_ema.decay", "model_ema.num_updates"}
     if set(averaged) - counters:
         return "full"
-    # The counters of the averaging stay behind when only its result is kept.
+    # Files that keep only the averaged weights still hold the counters of the averaging.
     named = re.search(r"ema[-_ ]?only", path.stem.casefold())
     return "ema-only" if averaged or named else "pruned"
 
 
 def parts_in(header: Header, family: Family) -> frozenset[str]:
-    """Return which components an original file holds beside its denoiser."""
+    """Return which components an original file holds besides its denoiser."""
     return frozenset(part for part, prefixes in family.prefixes.items() if any(name.startswith(prefixes) for name in header.tensors))

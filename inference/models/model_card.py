@@ -1,4 +1,4 @@
-"""A model's card: the file `easel.json` in a model folder, where its maker says what the weights cannot."""
+"""Model cards: the file `easel.json` in a model folder, in which the author states what the weights cannot."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from inference.contract.model_info import Defaults, Limits
 
 CARD = "easel.json"
 
-#: A card with a vocabulary of thousands of words is a tenth of this.
+#: A card with a vocabulary of thousands of words takes a tenth of this.
 MOST_BYTES = 2**20
 
 
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `easel.json` may hold; every key may be left out.
+    """The keys of `easel.json`; every key is optional.
 
     `title` is shown instead of the name. `defaults` (width, height, steps, guidance, scheduler) and `limits` (multiple,
-    smallest, largest, most_pixels, most_steps, most_pictures, most_guidance) replace what was read from the model as a whole.
-    `schedulers` leaves only these names, as a model distilled to a few steps needs. `words` is the model's whole vocabulary,
+    smallest, largest, most_pixels, most_steps, most_pictures, most_guidance) each replace all the values read from the model.
+    `schedulers` allows only these names, as a model distilled to a few steps needs. `words` is the model's whole vocabulary,
     lower case.
     """
 
@@ -30,7 +30,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Return the card of a model folder, an empty one where there is none; raises `BadModel` for one that cannot be read."""
+    """Return the card of a model folder, or an empty card if there is none; raises `BadModel` if it cannot be parsed."""
     try:
         text = read_capped(folder / CARD)
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def read_capped(path: Path) -> bytes:
-    """Return a small file's bytes; raises `BadModel` for one too large to be what it should be."""
+    """Return a small file's bytes; raises `BadModel` if it is larger than `MOST_BYTES`, as no valid file is."""
     with path.open("rb") as file:
         text = file.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:

@@ -1,6 +1,6 @@
-"""The catalogue: every model that can be asked for, those that are configured and those that lie in the models folder.
+"""The catalogue of all available models: the shipped model, configured models and those in the models folder.
 
-It opens headers and configuration files only, so that it is quick and runs in the chat process.
+It reads only headers and configuration files, so it is fast enough for the chat process.
 """
 
 import re
@@ -16,23 +16,23 @@ from inference.models.families.base import Family
 from inference.models.inspect import Inspection, check_prediction, look, read_settings
 from inference.models.safetensors_file import PICKLED
 
-#: What a name may look like: it is shown in chats, typed as a flag and stored in histories.
+#: The allowed form of a name, which is shown in chats, typed as a flag and stored in histories.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+()-]{0,78}[A-Za-z0-9)])?")
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 #: The name of the model that ships with Easel.
 SHIPPED = "demo"
 
-#: A scheduler in a model folder that says the model was distilled to a few steps.
+#: The scheduler in a model folder which shows that the model was distilled to a few steps.
 _DISTILLED = "LCMScheduler"
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[models]]` table of the configuration.
+    """A `[[models]]` table of the configuration.
 
-    `source` is a folder, a file, the name of something in the models folder, or a hub id (`org/name`). `config` is a diffusers
-    folder with the tokenizer and configuration files that a single file lacks; its own weights, if any, serve only for parts
-    that the file leaves out. What is empty or None is left to the model.
+    `source` is a folder, a file, the name of a model in the models folder, or a hub id (`org/name`). `config` is a diffusers
+    folder with the tokenizer and configuration files that a single file lacks; its weights, if any, are used only for components
+    that the file lacks. For fields that are empty or None the model decides.
     """
 
     name: str
@@ -50,17 +50,17 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """What lies in a models folder: what can be used, and why the rest cannot, by file name."""
+    """The contents of a models folder: usable models by name, and the problem of each unusable file by file name."""
 
     found: dict[str, Inspection]
     refused: dict[str, Problem]
 
 
 def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, ModelInfo]:
-    """Return the passports of all models by name; a configured name replaces one that was found.
+    """Return the model infos of all models by name; a configured model replaces a found model of the same name.
 
-    Raises `BadModel` for a configured model that cannot be used. What cannot be used in the models folder is left out:
-    `scan` tells why. Nothing is downloaded.
+    Raises `BadModel` for a configured model that cannot be used. Unusable files in the models folder are left out; `scan` returns
+    the reasons. Nothing is downloaded.
     """
     lying = scan(models_dir) if models_dir else Scan({}, {})
     model_infos = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
@@ -71,12 +71,12 @@ def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipp
 
 
 def inspect(path: Path) -> ModelInfo:
-    """Return the passport of any model folder or file; raises `BadModel` where there is none to give."""
+    """Return the model info of any model folder or file; raises `BadModel` if it cannot be used."""
     return _passport(ModelEntry(name=path.stem, source=""), look(path))
 
 
 def scan(models_dir: Path) -> Scan:
-    """Return what lies directly in a models folder; raises `BadModel` where the folder itself is missing."""
+    """Inspect the direct entries of a models folder; raises `BadModel` if the folder is missing."""
     if not models_dir.is_dir():
         raise BadModel("model-folder-missing", path=str(models_dir))
     found: dict[str, Inspection] = {}
@@ -93,14 +93,14 @@ def scan(models_dir: Path) -> Scan:
             found[name] = look(path)
         except BadModel as error:
             refused[path.name] = error.problem
-        # A folder that may not be read, or links that go round in circles.
+        # A folder without read permission, or a loop of links.
         except (OSError, RuntimeError) as error:
             refused[path.name] = Problem("model-missing", {"path": str(path), "reason": str(error)})
     return Scan(found, refused)
 
 
 def _leads_out(path: Path, root: Path) -> bool:
-    """Return whether a path, or anything within it, is a link that leaves the models folder."""
+    """Return whether a path, or anything within it, is a link that leads out of the models folder."""
     if not path.resolve().is_relative_to(root):
         return True
     return path.is_dir() and any(not inner.resolve().is_relative_to(root) for inner in path.rglob("*"))
@@ -122,7 +122,7 @@ def _configured(entry: ModelEntry, lying: Scan) -> ModelInfo:
 
 
 def _on_hub(entry: ModelEntry) -> Inspection:
-    """Return what is known of a model that is not on this computer: what its entry says, and its family."""
+    """Return an inspection of a model on the hub, made from its entry and its family only. Nothing is fetched."""
     if not entry.family:
         raise BadModel("model-family", name=entry.name, given="", offered=", ".join(FAMILIES))
     family = FAMILIES[entry.family]
@@ -169,7 +169,7 @@ def _passport(entry: ModelEntry, found: Inspection) -> ModelInfo:
 
 
 def _with_config(entry: ModelEntry, found: Inspection) -> Inspection:
-    """Return a single file's findings with what its configuration folder adds; a hub id adds nothing before it is fetched."""
+    """Return the inspection of a single file, completed from its configuration folder; a hub id adds nothing until it is fetched."""
     if not entry.config or found.kind != "file":
         return found
     folder = Path(entry.config).expanduser()
@@ -180,7 +180,7 @@ def _with_config(entry: ModelEntry, found: Inspection) -> Inspection:
         raise BadModel("model-other-family", name=entry.name, given=settings.family.name, found=found.family.name)
     return msgspec.structs.replace(
         found,
-        # A file that speaks for itself knows better than the configuration of its family.
+        # A prediction that the file itself names is more reliable than a configuration shared by its family.
         prediction=found.prediction if found.told else settings.prediction,
         scheduler=settings.scheduler,
         side=settings.side,
@@ -213,7 +213,7 @@ def _limits(found: Inspection) -> Limits:
 
 
 def _defaults(entry: ModelEntry, found: Inspection, schedulers: tuple[str, ...]) -> Defaults:
-    """Return the entry's wishes over the card's over the family's."""
+    """Return the defaults: values of the entry override those of the card, and the card overrides the family."""
     base = found.card.defaults or _family_defaults(found.family, found)
     told = {name: getattr(entry, name) for name in ("width", "height", "steps", "guidance", "scheduler")}
     made = msgspec.structs.replace(base, **{name: value for name, value in told.items() if value is not None})

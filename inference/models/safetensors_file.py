@@ -1,4 +1,4 @@
-"""Weights files as they lie on disk: what their header says, what they are not, and their hash. No tensor is ever loaded."""
+"""Reads headers of safetensors files, recognises other formats and hashes files. No tensor is ever loaded."""
 
 import contextlib
 import hashlib
@@ -14,10 +14,10 @@ import msgspec
 
 from inference.contract.errors import BadModel
 
-#: The largest header that is read. Stable Diffusion 3 with all its encoders has one of 0.3 MiB.
+#: The largest header that is read. That of Stable Diffusion 3 with all its encoders has 0.3 MiB.
 MOST_HEADER_BYTES = 16 * 2**20
 
-#: Endings of files that run code when they are opened.
+#: Suffixes of files that can run code when they are loaded.
 PICKLED = frozenset({".ckpt", ".bin", ".pt", ".pth", ".pkl"})
 
 PRECISIONS = {
@@ -31,7 +31,7 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class Tensor(msgspec.Struct, frozen=True):
-    """One entry of a header."""
+    """The entry of a tensor in a header."""
 
     dtype: str
     shape: tuple[Size, ...]
@@ -39,7 +39,7 @@ class Tensor(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What a weights file says of itself."""
+    """The header of a weights file."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
@@ -52,9 +52,9 @@ class _Hash(msgspec.Struct, frozen=True):
 
 
 def read_header(path: Path) -> Header:
-    """Return the header of a safetensors file; raises `BadModel` for whatever else the file may be.
+    """Return the header of a safetensors file; raises `BadModel` for any other file.
 
-    The ending proves nothing either way: a renamed pickle is recognised by its first bytes.
+    The suffix `.safetensors` proves nothing: a renamed pickle is recognised by its first bytes.
     """
     if path.suffix.lower() in PICKLED:
         raise BadModel("model-pickled", path=str(path))
@@ -76,8 +76,8 @@ def read_header(path: Path) -> Header:
 
 
 def _what_else(start: bytes) -> str:
-    """Return the problem of a file that cannot be safetensors, from its first bytes."""
-    # A zip is what torch.save has written since 1.6, 0x80 opens a bare pickle.
+    """Return the problem key of a file that cannot be safetensors, from its first bytes."""
+    # torch.save has written zip files since 1.6; 0x80 starts a bare pickle.
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "model-pickled"
     return "model-pointer" if start == b"version " else "model-unreadable"
@@ -94,7 +94,7 @@ def _decode(path: Path, text: bytes) -> Header:
 
 
 def precision_of(tensors: Iterable[Tensor]) -> str:
-    """Return the precision that most of the numbers are kept in."""
+    """Return the precision of most of the numbers in the tensors."""
     numbers: Counter[str] = Counter()
     for tensor in tensors:
         numbers[PRECISIONS.get(tensor.dtype, tensor.dtype.lower())] += prod(tensor.shape)
@@ -102,7 +102,7 @@ def precision_of(tensors: Iterable[Tensor]) -> str:
 
 
 def sha256_of(path: Path, cache: Path | None) -> str:
-    """Return a file's SHA-256, remembered in the folder `cache`, if there is one, until the file's time or size changes.
+    """Return a file's SHA-256, cached in the folder `cache` (if not None) until the file's modification time or size changes.
 
     The first call reads the whole file, which takes seconds for gigabytes: call it in a thread.
     """
@@ -115,14 +115,14 @@ def sha256_of(path: Path, cache: Path | None) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if cache is not None:
-        # What cannot be remembered is reckoned anew.
+        # If the hash cannot be stored, the next call computes it again.
         with contextlib.suppress(OSError):
             _remember(cache, {**_known(cache), name: _Hash(status.st_mtime_ns, status.st_size, digest)})
     return digest
 
 
 def _known(cache: Path) -> dict[str, _Hash]:
-    # A cache that cannot be read is an empty one.
+    # A cache that cannot be read counts as empty.
     with contextlib.suppress(OSError, msgspec.MsgspecError, RecursionError):
         return msgspec.json.decode((cache / HASHES).read_bytes(), type=dict[str, _Hash])
     return {}
@@ -132,5 +132,5 @@ def _remember(cache: Path, hashes: Mapping[str, _Hash]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=cache, suffix=".json", delete=False) as file:
         file.write(msgspec.json.encode(hashes))
-    # Replaced as a whole, so that two processes at once leave one valid file.
+    # Replaced atomically, so that two concurrent processes leave a valid file.
     os.replace(file.name, cache / HASHES)

@@ -1,9 +1,9 @@
-"""The studio: many requests paint on one device at once, step by step (continuous batching).
+"""The batch engine: runs many requests on one device concurrently, step by step (continuous batching).
 
-Every picture runs an unmodified diffusers pipeline call in a greenlet of its own. Its calls to the networks park the greenlet;
-the studio takes the parked call of the share whose turn it is, joins to it every other call that may run in the same
-forward pass, makes that pass, and lets each picture go on to its next call. So requests join and leave at any step, whatever
-their schedulers, step counts and modes, and between two steps there is room to admit, to cancel and to be fair.
+Every picture runs an unmodified diffusers pipeline call in its own greenlet. Its calls to the networks park the greenlet. The
+engine takes the parked call of the share whose turn it is, adds every other call that can run in the same forward pass, makes
+that pass, and resumes each picture until its next call. So requests join and leave at any step, regardless of their
+schedulers, step counts and modes, and the engine can admit, cancel and schedule fairly between two steps.
 """
 
 import logging
@@ -44,13 +44,13 @@ class _Ready:
 
 @dataclass(frozen=True)
 class _Stop:
-    """Cancel one request, or everything."""
+    """Cancel a request, or stop the engine if `id` is None."""
 
     id: int | None
 
 
 class BatchEngine:
-    """Paints on one device. `submit`, `cancel` and `stop` may be called from any thread; `work` is the device thread."""
+    """Runs requests on one device. `submit`, `cancel` and `stop` may be called from any thread; `work` is the device thread."""
 
     def __init__(self, shelf: ModelCache, model_infos: dict[str, ModelInfo], settings: EngineSettings, tell: Tell) -> None:
         self._inbox: queue.SimpleQueue[_Ready | _Stop | None] = queue.SimpleQueue()
@@ -59,7 +59,7 @@ class BatchEngine:
         shelf.woken = lambda: self._inbox.put(None)
         self._passports, self._tell = model_infos, tell
         self._padded = settings.compile
-        # More pictures than one batch holds are kept in work, so that groups of different shapes can fill theirs.
+        # More pictures than fit into a batch run concurrently, so that groups of different shapes can fill their batches.
         self._most_parts = 2 * settings.max_batch
         self._shares = FairShare()
         self._preparing: dict[int, RunningRequest] = {}
@@ -69,32 +69,32 @@ class BatchEngine:
         self._order = 0
         self._stopping = False
         self._files = ImageIO(bench(shelf.device, compiled=settings.compile))
-        #: When the present turn of the loop began, for whoever watches for hangs; None while there is nothing to do.
+        #: When the current iteration of the loop began, for hang detection; None while the engine is idle.
         self.busy_since: float | None = None
         self.largest_batch = 0
 
     def submit(self, number: int, request: PictureRequest) -> None:
-        """Take a request; events about it are told under `number`."""
+        """Accept a request; its events are sent under `number`."""
         job = RunningRequest(number, request, self._passports[request.model], lambda event: self._tell(number, event))
         self._preparing[number] = job
         self._files.read_inputs(job, lambda: self._inbox.put(_Ready(job)))
 
     def cancel(self, number: int) -> None:
-        """Stop a request at its next step, without another word about it."""
+        """Stop a request at its next step, without any further event."""
         self._inbox.put(_Stop(number))
 
     def stop(self) -> None:
-        """Stop everything; `work` returns."""
+        """Stop all requests; `work` returns."""
         self._inbox.put(_Stop(None))
 
     @property
     def running(self) -> int:
-        """How many requests are in work or wait here."""
+        """Return the number of requests that run or wait here."""
         return len(self._jobs) + len(self._preparing)
 
     def work(self) -> None:
-        """Paint until `stop`."""
-        # Once for the thread: the no_grad blocks of interleaved pipelines would restore each other's setting.
+        """Run requests until `stop`."""
+        # Set once for the thread: the no_grad blocks of interleaved pipelines would restore each other's setting.
         torch.set_grad_enabled(False)
         while not self._stopping:
             self._listen()
@@ -108,7 +108,7 @@ class BatchEngine:
         self._files.close()
 
     def _listen(self) -> None:
-        """Take what was said since the last step; wait for something where there is nothing to do."""
+        """Handle the messages that arrived since the last step; wait for a message if no picture is running."""
         idle = not self._working
         if idle:
             self.busy_since = None
@@ -117,7 +117,7 @@ class BatchEngine:
                 said = self._inbox.get(block=idle)
             except queue.Empty:
                 return
-            # After a wake-up there may be something to admit: look before waiting again.
+            # After a wake-up there may be pictures to admit, so return instead of waiting again.
             idle = False
             if isinstance(said, _Ready):
                 self._enter(said.job)
@@ -126,7 +126,7 @@ class BatchEngine:
                 self._drop(said.id)
 
     def _drop(self, number: int | None) -> None:
-        """End a request that nobody waits for any more; one that has ended already is left alone."""
+        """End a cancelled request; a request that has already ended is ignored."""
         if number in self._preparing:
             self._preparing[number].drop()
         elif number in self._jobs:
@@ -148,7 +148,7 @@ class BatchEngine:
         return self._shares.tag(part.job.request.share), part.order
 
     def _admit(self) -> None:
-        """Start waiting pictures in turn, as long as there is room for them and their models."""
+        """Start waiting pictures in fair order, as long as there is room for them and their models."""
         for part in sorted(self._waiting, key=self._turn):
             if not self._has_place(part):
                 continue
@@ -158,16 +158,16 @@ class BatchEngine:
                 self._fail(part.job, error)
                 continue
             if easel is Wait.FULL:
-                # Nobody overtakes: the models in use would never become idle otherwise.
+                # No picture overtakes this one, because the models in use would never become idle otherwise.
                 return
             if isinstance(easel, PipelineRunner):
                 self._waiting.remove(part)
                 self._start(part, easel)
 
     def _has_place(self, part: Part) -> bool:
-        """Return whether a picture may start: while there is room, and beyond that the first one of every share.
+        """Return whether a picture may start: while there is room, and beyond that the first picture of every share.
 
-        So a newcomer never waits for the end of a picture of somebody who has filled the room.
+        So a new user never waits for a picture of another user to finish, even if that user has filled the room.
         """
         if part.job.ended or len(self._working) >= 2 * self._most_parts:
             return False
@@ -182,7 +182,7 @@ class BatchEngine:
         self._go_on(part)
 
     def _paint(self, part: Part, easel: PipelineRunner) -> Pixels | Exception:
-        """The body of a picture's greenlet."""
+        """Run a picture's pipeline, as the body of its greenlet; return its pixels or the exception."""
 
         def stepped(done: int, of: int) -> None:
             part.progress = done / of
@@ -196,7 +196,7 @@ class BatchEngine:
             return error
 
     def _pass(self, parked: list[Part]) -> None:
-        """Make one forward pass for whoever's turn it is and everybody who fits, and let them go on."""
+        """Make a forward pass for the picture whose turn it is and all that can join it, and resume them."""
         group, bucket, firsts = self._group(sorted(parked, key=self._turn))
         calls = [part.call for part in group if part.call is not None]
         rows, climbs = sum(call.rows for call in calls), self.ladder.climbs
@@ -223,9 +223,9 @@ class BatchEngine:
                 self._go_on(part)
 
     def _group(self, parked: list[Part]) -> tuple[list[Part], int, list[int]]:
-        """Return the parts that go into the next pass, the first in turn and those that can join it, as they sit in it.
+        """Return the parts of the next pass: the part whose turn it is and those that can join it, in order of their rows.
 
-        With them the number of rows that the pass must have, 0 where any will do, and the first row of each.
+        Also return the number of rows that the pass must have (0 for any number), and the first row of each part.
         """
         assert parked[0].call is not None
         key = parked[0].call.key
@@ -241,18 +241,18 @@ class BatchEngine:
         self._shares.charge(job.request.share, seconds, job.request.weight)
 
     def _look(self, part: Part) -> None:
-        """Make a preview where one is due; its JPEG is made elsewhere."""
+        """Make a preview if it is due; its JPEG is encoded on another thread."""
         call, easel = part.call, part.easel
         if call is None or easel is None or call.target.stage != "denoise" or not part.job.preview_is_due(part):
             return
         try:
             self._files.show(part.job, easel.preview(call, part.request))
         except Exception:
-            # A look that fails must not cost the picture.
+            # A failed preview must not fail the picture.
             log.exception("preview.failed id=%s", part.job.id)
 
     def _go_on(self, part: Part) -> None:
-        """Run a picture's pipeline up to its next network call, or to its end."""
+        """Run a picture's pipeline until its next network call or its end."""
         thread, call = part.thread, part.call
         assert thread is not None
         outcome = thread.switch() if call is None else thread.switch(call.answer)
@@ -270,7 +270,7 @@ class BatchEngine:
             self._forget(part.job)
 
     def _struggle(self, part: Part, error: Exception) -> None:
-        """A picture cannot go on: start it anew at a smaller size where that was allowed, or fail its request."""
+        """Handle a picture's error: if memory ran out and the user allowed it, restart it smaller, otherwise fail its request."""
         if is_out_of_memory(error):
             free_cache(self.shelf.device)
             limits, asked = part.job.model_info.limits, part.request
@@ -291,7 +291,7 @@ class BatchEngine:
         self._end(job)
 
     def _end(self, job: RunningRequest) -> None:
-        """Take a request out of work wherever its pictures are."""
+        """Remove a request and all its pictures, waiting or running."""
         for part in [part for part in self._working if part.job is job]:
             part.stop()
             self._leave(part)
@@ -299,7 +299,7 @@ class BatchEngine:
 
     def _leave(self, part: Part) -> None:
         self._working.remove(part)
-        # There is room now: whoever waits must be looked at before the loop sleeps.
+        # There is room now, so wake the loop to admit waiting pictures before it sleeps.
         self._inbox.put(None)
         self.shelf.release(part.job.model_info.name)
         part.easel = None

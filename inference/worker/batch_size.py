@@ -1,19 +1,19 @@
-"""How many rows go into one forward pass: learned from measured times, for each kind of call. Free of torch.
+"""Learns the number of rows of a forward pass from measured times, for each kind of call. Imports no torch.
 
-A larger batch is kept only while it raises throughput. Sizes double from small; the best of the last times is what counts,
-because everything that disturbs a measurement makes it longer.
+A larger batch is kept only while it raises throughput. Sizes start small and double. The shortest of the last times counts,
+because any disturbance makes a measurement longer.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Hashable
 
-#: What doubling must gain to be kept: below that a larger batch only makes everybody's step longer.
+#: The throughput factor that doubling must reach to be kept: below it a larger batch only makes every request's step longer.
 GAIN = 1.06
 
-#: Times that are remembered for a size, and how many are wanted before it is judged (the first has warm-up in it).
+#: The number of times kept for a size, and the number needed before it is judged (the first includes warm-up).
 KEPT, WANTED = 12, 2
 
-#: After so many passes the next size is tried again: the machine may have been busy when it lost.
+#: The number of passes after which the next size is tried again: the machine may have been busy when it was rejected.
 RETRY = 64
 
 
@@ -28,11 +28,11 @@ class BatchSize:
 
     @staticmethod
     def size_of(rows: int) -> int:
-        """Return the power of two that `rows` is measured under."""
+        """Return the size under which `rows` is measured: the next power of two."""
         return 1 << max(0, rows - 1).bit_length()
 
     def rows(self, key: Hashable) -> int:
-        """Return how many rows of this kind may go together now."""
+        """Return how many rows of this kind may share a pass now."""
         size = 2
         while size < self.most and self._pays(key, size):
             size *= 2
@@ -48,11 +48,11 @@ class BatchSize:
         return min(now, default=float("inf")) * 2 >= min(larger) * GAIN
 
     def measured(self, key: Hashable, rows: int, seconds: float) -> None:
-        """Remember how long a pass of `rows` rows took."""
+        """Record how long a pass of `rows` rows took."""
         self._passes[key] += 1
         size = self.size_of(rows)
         self._times[key, size].append(seconds * size / rows)
 
     def too_large(self, key: Hashable, rows: int) -> None:
-        """Remember that `rows` did not fit into memory."""
+        """Record that `rows` did not fit into memory, so at most half as many are tried from now on."""
         self._ceilings[key] = max(1, min(rows // 2, self._ceilings.get(key, self.most)))

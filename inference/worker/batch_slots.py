@@ -1,7 +1,7 @@
-"""Where a call's rows are in a forward pass, and how many rows that has: what a picture must have again to be the same to the last bit.
+"""Batch slots: the position of a call's rows in a forward pass, and the pass's number of rows. Repeated pictures need the same slots.
 
-Networks give a row the same answer whoever its neighbours are as long as it has the same place among the same number of rows.
-With another number, or at another place, a processor adds up in another order, and the last bits differ. Free of torch.
+Networks give a row the same answer, regardless of its neighbours, if it has the same position among the same number of rows.
+With another number or position a processor sums in another order, and the last bits differ. Imports no torch.
 """
 
 import re
@@ -9,21 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-#: More passes than any picture takes: what was kept is read back no further.
+#: More passes than any picture takes; a longer text is not read back.
 _MOST = 1000
 
 _RUN = re.compile(r"(\d{1,4})\.(\d{1,4})x(\d{1,4})")
 
 
 class BatchSlot(NamedTuple):
-    """How many rows a pass has, and which of them is a call's first."""
+    """The number of rows of a pass, and the first row of a call in it."""
 
     rows: int
     first: int
 
 
 class Asked(NamedTuple):
-    """What a call needs of a pass: its rows; the seat it must have, if any; the number of rows the pass must have, 0 where any will do."""
+    """What a call needs of a pass: its rows; the slot it must have, if any; the number of rows the pass must have, 0 for any number."""
 
     rows: int
     seat: BatchSlot | None = None
@@ -31,12 +31,12 @@ class Asked(NamedTuple):
 
 
 def written(seats: Iterable[BatchSlot]) -> str:
-    """Return seats one after the other as text, such as `8.4x12 2.0x3`: twelve times from row 4 of 8, then alone."""
+    """Return slots in order as text, such as `8.4x12 2.0x3`: twelve passes at row 4 of 8, then three at row 0 of 2."""
     return " ".join(f"{seat.rows}.{seat.first}x{len(list(run))}" for seat, run in groupby(seats))
 
 
 def read(text: str) -> tuple[BatchSlot, ...]:
-    """Return the seats of a text; none where it is not one that `written` returned."""
+    """Return the slots of a text from `written`; empty for any other text."""
     runs = [_RUN.fullmatch(one) for one in text.split(" ")]
     if not all(runs) or sum(int(run[3]) for run in runs if run) > _MOST:
         return ()
@@ -44,10 +44,11 @@ def read(text: str) -> tuple[BatchSlot, ...]:
 
 
 def seated(asked: Sequence[Asked], room: int) -> tuple[int, Mapping[int, int]]:
-    """Return the rows of a pass and the first row of each call that is in it, by its number; the first call always is.
+    """Return the number of rows of a pass and the first row of each call in it, by the call's index; the first call is always in it.
 
-    Where that needs a certain number of rows, those that need the same sit where they must, and whoever may sit anywhere fills
-    what is left. Otherwise all that need nothing sit in a row, up to `room`, and the rows are said to be 0: as many as there are.
+    If the first call needs a certain number of rows, calls that need the same number take their required slots, and calls without a
+    required slot fill the rest. Otherwise the calls that need no slot and no number are placed one after the other, up to `room` rows,
+    and the returned number is 0, which means as many rows as the calls have.
     """
     first = asked[0]
     rows = first.seat.rows if first.seat else first.bucket

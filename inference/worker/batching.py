@@ -1,7 +1,7 @@
-"""Calls of pipelines into their networks, and how calls of different requests become one forward pass.
+"""Batching: joins network calls of different pipelines into one forward pass.
 
-A stock diffusers pipeline runs in a greenlet of its own. Where it calls its denoiser or its autoencoder it meets a
-`StandIn`, which parks the greenlet with a `Call` and lets the studio decide when, and together with whom, the call is made.
+A stock diffusers pipeline runs in its own greenlet. In place of its denoiser and its autoencoder it has a `StandIn`, which parks
+the greenlet with a `Call`, so that the batch engine can decide when, and together with which other calls, the call is made.
 Rows are concatenated along the first dimension: latents, one timestep per row, embeddings.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from inference.contract.errors import BadModel
 from inference.worker.batch_slots import BatchSlot
 
-#: What a network answers: one tensor per output, rows first.
+#: The outputs of a network: a tensor for each output, with rows as its first dimension.
 Outputs = tuple[Tensor, ...]
 
 Arguments = Mapping[str, Any]
@@ -39,9 +39,9 @@ class Target:
 
 @dataclass(eq=False)
 class Call:
-    """A parked call: who waits (`owner`), for what, with which arguments; `rows` is the size of their first dimension.
+    """A parked call: the waiting greenlet (`owner`), the operation and its arguments; `rows` is the size of their first dimension.
 
-    `seat` says where in its pass it was when it was answered, `eased` whether that was done in another way for want of memory.
+    `seat` is the batch slot in which it was answered. `eased` names the fallback that changed the result for lack of memory.
     """
 
     owner: greenlet
@@ -58,36 +58,37 @@ class Call:
 
 
 def _shape_of(value: object, rows: int) -> tuple[Hashable, ...]:
-    """Return what must agree for two values to share a pass: names, shapes beyond the rows, types; plain values themselves."""
+    """Return what must be equal for two values to share a pass: names, shapes without the rows, types; or a plain value itself."""
     if isinstance(value, Mapping):
         return tuple((name, _shape_of(part, rows)) for name, part in sorted(value.items()))
     if isinstance(value, Tensor):
         if value.dim() == 0:
             return ("scalar",)
-        # A tensor without one entry per row cannot be joined with another's: its identity keeps the call alone.
+        # A tensor without an entry for each row cannot be joined with that of another call; the object id in the key keeps the call alone.
         return (tuple(value.shape[1:]), value.dtype) if value.shape[0] == rows else ("alone", id(value))
     return ("plain", value) if isinstance(value, Hashable) else ("alone", id(value))
 
 
 def _join(values: list[Any], rows: list[int], target: Target) -> Any:
-    """Return the values of several calls as one argument, floating point tensors in the network's type and place."""
+    """Return the values of several calls as one argument, with floating point tensors in the network's type and on its device."""
     first = values[0]
     if isinstance(first, Mapping):
         return {name: _join([value[name] for value in values], rows, target) for name in first}
     if not isinstance(first, Tensor):
         return first
-    # Pictures read from files lie in memory in another order than noise: whoever came first would decide how all are reckoned.
+    # Images read from files have another memory layout than noise: the first tensor's layout would affect the results of all rows.
     whole = [value.expand(count) if value.dim() == 0 else value.contiguous() for value, count in zip(values, rows, strict=True)]
     joined = torch.cat(whole) if len(whole) > 1 else whole[0]
     return joined.to(target.device, target.dtype if joined.is_floating_point() and joined.dim() > 1 else joined.dtype)
 
 
 def run_together(calls: list[Call], bucket: int = 0, firsts: Sequence[int] = ()) -> list[Outputs]:
-    """Make several calls of one key in one forward pass and return each one's answer, in float32.
+    """Make several calls with the same key in one forward pass and return the answer of each, in float32.
 
-    `firsts` are the first rows of each, in order; without them they sit in a row. With a `bucket` the pass has at least that many
-    rows. What nobody sits on is filled with rows of a neighbour, whose answers are dropped. Networks give a row the same answer,
-    to the bit, whoever its neighbours are, as long as it has the same place among the same number of rows.
+    `firsts` are the first rows of the calls, in ascending order; without them the calls are placed one after the other. With a
+    `bucket` the pass has at least that many rows. Free rows are filled with copies of a neighbour's rows, whose answers are
+    dropped. Networks give a row the same answer to the bit, regardless of its neighbours, if it has the same position among the
+    same number of rows.
     """
     target = calls[0].target
     values: list[Arguments] = []
@@ -109,7 +110,7 @@ def run_together(calls: list[Call], bucket: int = 0, firsts: Sequence[int] = ())
 
 
 def _fill(values: list[Arguments], rows: list[int], call: Call, until: int) -> None:
-    """Repeat a call's rows until a pass has so many."""
+    """Append copies of a call's rows until the pass has `until` rows."""
     while (missing := until - sum(rows)) > 0:
         taken = min(missing, call.rows)
         values.append(_first_rows(call.arguments, taken, call.rows))
@@ -124,7 +125,7 @@ def _first_rows(value: Any, taken: int, rows: int) -> Any:
 
 
 def park(target: Target, arguments: Arguments, rows: int) -> Outputs:
-    """Stop the running greenlet here until its call has been made, and return the answer."""
+    """Park the current greenlet until its call has been made, and return the answer."""
     running = getcurrent()
     if running.parent is None:
         raise RuntimeError("a stand-in was called outside the batch engine")
@@ -133,15 +134,15 @@ def park(target: Target, arguments: Arguments, rows: int) -> Outputs:
 
 
 class StandIn(nn.Module):
-    """Stands where a pipeline expects a network: gives its configuration, says float32, and parks the calls.
+    """Replaces a network in a pipeline: has the network's configuration, reports float32, and parks the calls.
 
-    Pipelines take the type of latents and noise from here, so both stay in float32 whatever the network runs in, and a seed
-    means the same on every device.
+    Pipelines take the type of latents and noise from here, so both stay in float32 whatever type the network has, and a seed
+    gives the same noise on every device.
     """
 
     def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
         super().__init__()
-        # Past nn.Module's registration: the pipeline must not see, move or convert the real network.
+        # This bypasses nn.Module's registration: the pipeline must not see, move or convert the real network.
         object.__setattr__(self, "network", network)
         self._device = device
         self._model = model
@@ -161,7 +162,7 @@ class StandIn(nn.Module):
         return self._device
 
     def to(self, *_: Any, **__: Any) -> "StandIn":
-        """Stay: where the real network is and in which type is the shelf's business."""
+        """Do nothing: the model cache controls the device and the type of the real network."""
         return self
 
     def _target(self, stage: str, run: Callable[[Arguments], Outputs]) -> Target:
@@ -170,7 +171,7 @@ class StandIn(nn.Module):
 
 
 class Denoiser(StandIn):
-    """Stands for a UNet or a transformer."""
+    """Stand-in for a U-Net or a transformer."""
 
     def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
         super().__init__(network, model, device)
@@ -189,7 +190,7 @@ class Denoiser(StandIn):
 
 
 class Autoencoder(StandIn):
-    """Stands for a VAE: `encode` and `decode` park, everything else is the real one's."""
+    """Stand-in for a VAE: `encode` and `decode` park, everything else comes from the real network."""
 
     def __init__(self, network: nn.Module, model: str, device: torch.device) -> None:
         super().__init__(network, model, device)
@@ -198,7 +199,7 @@ class Autoencoder(StandIn):
         self._encode = self._target("encode", lambda given: (real.encode(given["x"]).latent_dist.parameters,))
 
     def decode(self, z: Tensor, return_dict: bool = True, generator: object = None) -> Any:
-        """Park a decode; the generator is for autoencoders that add noise, which these families do not."""
+        """Park a decode; the generator is for autoencoders that add noise, which those of these families do not."""
         del generator
         pixels = park(self._decode, {"z": z}, z.shape[0])
         if not torch.isfinite(pixels[0]).all():

@@ -1,11 +1,11 @@
-"""What a worker process sets before it imports the libraries that paint. Free of them itself."""
+"""Environment that a worker process sets before it imports diffusers and transformers. Imports neither."""
 
 import logging
 import os
 
 
 def prepare(*, downloads: bool = False) -> None:
-    """Close the doors that diffusers and the hub client would leave open; call it before anything imports them.
+    """Disable risky defaults of diffusers and the hub client; call it before anything imports them.
 
     No code from model folders, no telemetry, no progress bars, and no network unless the operator allows downloads.
     """
@@ -17,7 +17,7 @@ def prepare(*, downloads: bool = False) -> None:
         logging.getLogger(name).addFilter(_worth_saying)
 
 
-#: Advice to install what Easel never uses, and a caution over an empty list.
+#: Log messages to drop: advice to install a package that Easel never uses, and a warning about an empty list.
 _HUSHED = ("requires torchvision (not installed)", "should be kept in float32: []")
 
 

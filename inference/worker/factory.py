@@ -1,4 +1,4 @@
-"""Opening a studio on a device: types, budgets, threads. Worker side."""
+"""Builds the batch engine of a device: number types, memory budgets, threads. Runs in the worker process only."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def dtype_for(device: torch.device, settings: EngineSettings) -> torch.dtype:
-    """Return the number type of the networks: as set, or bfloat16 on a GPU and float32 on a CPU."""
+    """Return the number type of the networks: the configured type, or for "auto" bfloat16 on a GPU and float32 on a CPU."""
     if settings.dtype == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     if settings.dtype not in DTYPES:
@@ -27,10 +27,10 @@ def dtype_for(device: torch.device, settings: EngineSettings) -> torch.dtype:
 
 
 def open_studio(begin: Begin, tell: Tell) -> BatchEngine:
-    """Return a studio for a device, with nothing loaded yet; call `work` on the thread that shall own the device."""
+    """Return a batch engine for a device, with no model loaded yet; call `work` on the thread that owns the device."""
     device, settings = torch.device(begin.device), begin.settings
     if device.type == "cpu":
-        # All cores that this process may use: a container's share is often less than the machine's.
+        # All cores that this process may use: a container often has fewer than the machine.
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     device_budget, host_budget = budgets(device, settings.device_memory, settings.host_memory)
     shelf = ModelCache(
@@ -46,6 +46,6 @@ def open_studio(begin: Begin, tell: Tell) -> BatchEngine:
 def _load(model_info: ModelInfo, dtype: torch.dtype, settings: EngineSettings) -> Loaded:
     loaded = load(model_info, dtype, settings.allow_downloads, Path(settings.hashes) if settings.hashes else None)
     if settings.compile:
-        # In place, so that everything that holds the network sees it; it is compiled at the first pass of each shape.
+        # In place, so that all references to the network use it; compilation happens at the first pass of each shape.
         loaded.components[FAMILIES[model_info.family].denoiser].compile()
     return loaded

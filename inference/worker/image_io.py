@@ -1,4 +1,4 @@
-"""Between pixels and files, on threads of its own: nobody's step waits for a decoder, an encoder or a disk."""
+"""Decodes and encodes image files on separate threads, so that no step waits for a decoder, an encoder or a disk."""
 
 import logging
 import secrets
@@ -16,12 +16,12 @@ from inference.worker.running_request import Part, RunningRequest
 
 log = logging.getLogger("easel.studio")
 
-#: The longer side of a thumbnail in pixels: sharp at 128 points on a phone. It is kept for good, so it is made with care.
+#: The longer side of a thumbnail in pixels, sharp at 128 points on a phone, and its JPEG quality, high because thumbnails are kept.
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 90
 
 
 def problem_of(error: Exception, number: int) -> Problem:
-    """Return what is told of an exception; one that nobody foresaw is told by an incident code, and logged under it."""
+    """Return the problem to report for an exception; an unexpected exception gets an incident code, under which it is logged."""
     if isinstance(error, InferenceError):
         return error.problem
     incident = secrets.token_hex(4)
@@ -30,16 +30,16 @@ def problem_of(error: Exception, number: int) -> Problem:
 
 
 class ImageIO:
-    """Reads input pictures, writes finished ones and previews."""
+    """Decodes input pictures, and encodes finished pictures and previews."""
 
     def __init__(self, bench: ProvenanceRecorder) -> None:
         self._bench = bench
-        # One thread reads: Pillow's warnings, which are errors there, are caught for a whole process at a time.
+        # A single thread reads, because catching Pillow's warnings affects the whole process.
         self._reading = ThreadPoolExecutor(1, "reading")
         self._writing = ThreadPoolExecutor(2, "writing")
 
     def read_inputs(self, job: RunningRequest, done: Callable[[], None]) -> None:
-        """Read a job's input pictures, which come from strangers; `done` is called when they are there or the job has failed."""
+        """Decode a request's untrusted input pictures; `done` is called when all are decoded or the request has failed."""
 
         def read() -> None:
             try:
@@ -53,7 +53,7 @@ class ImageIO:
         self._reading.submit(read)
 
     def finish(self, part: Part, easel: PipelineRunner, pixels: Pixels) -> None:
-        """Encode a finished picture with its settings and deliver it; the first one of a model waits until that is known to the bit."""
+        """Encode a finished picture with its settings and deliver it; a model's first picture waits for the model's fingerprint."""
 
         def write() -> None:
             job, (height, width, _) = part.job, pixels.shape
@@ -71,10 +71,10 @@ class ImageIO:
         self._writing.submit(write)
 
     def show(self, job: RunningRequest, pixels: Pixels) -> None:
-        """Encode a preview and tell it with the progress."""
+        """Encode a preview and send it with the progress."""
         self._writing.submit(lambda: job.stepped(encode.jpeg(pixels, max(pixels.shape[:2]))))
 
     def close(self) -> None:
-        """Finish what was begun."""
+        """Finish the queued work and stop the threads."""
         self._reading.shutdown(wait=True)
         self._writing.shutdown(wait=True)

@@ -1,6 +1,6 @@
-"""The worker process: one device, one studio, two pipes. `python -m inference.worker.main` is started by `process` only.
+"""The worker process: runs a batch engine on one device. Only `supervisor` starts it (`python -m inference.worker.main`).
 
-Standard input and output carry the messages of `wire`; whatever a library prints goes to standard error instead.
+Standard input and output carry the messages of `contract.protocol`; output that a library prints goes to standard error instead.
 """
 
 import logging
@@ -18,17 +18,17 @@ from inference.contract.protocol import Beat, Begin, Broken, Cancel, FromWorker,
 from inference.contract.request import Done, Event, Failed, Step
 from inference.worker.environment import prepare
 
-#: Seconds between two signs of life.
+#: Seconds between two heartbeats.
 BEAT_EVERY = 1.0
 
-#: Seconds between two steps of a request that are told.
+#: Minimum seconds between two reported steps of a request.
 STEP_EVERY = 0.1
 
 log = logging.getLogger("easel.worker")
 
 
 class Speaker:
-    """Sends messages from any thread, in order, without ever blocking whoever speaks on a full pipe."""
+    """Sends messages from any thread, in order; a full pipe never blocks the caller."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
@@ -37,11 +37,11 @@ class Speaker:
         self._thread.start()
 
     def say(self, message: FromWorker) -> None:
-        """Send a message soon."""
+        """Queue a message for sending."""
         self._outbox.put(message)
 
     def close(self) -> None:
-        """Send what is left and stop."""
+        """Send the queued messages, for at most five seconds, and stop."""
         self._outbox.put(None)
         self._thread.join(timeout=5)
 
@@ -51,15 +51,15 @@ class Speaker:
                 self._pipe.write(frame(message))
                 self._pipe.flush()
             except OSError:
-                # Whoever asked is gone: nothing this process does can matter any more.
+                # The calling process is gone, so further work is useless.
                 os._exit(0)
 
 
 class EventSender:
-    """Tells the events of requests; of the steps only what an eye can follow.
+    """Sends the events of requests, with steps only as often as an eye can follow.
 
-    Every message wakes the asking process on a core that the denoiser could use: at a dozen milliseconds a step that costs
-    the picture some percent.
+    Every message wakes the calling process on a core that the denoiser could use: with steps of a dozen milliseconds that
+    slows the request by a few percent.
     """
 
     def __init__(self, say: Callable[[FromWorker], None], clock: Callable[[], float] = monotonic) -> None:
@@ -67,7 +67,7 @@ class EventSender:
         self._told: dict[int, float] = {}
 
     def tell(self, number: int, event: Event) -> None:
-        """Tell an event; a step without a preview is left out where another was told just before, unless it is the last one."""
+        """Send an event; a step without a preview is dropped if another step was sent just before, unless it is the last step."""
         if isinstance(event, Step):
             moment = self._clock()
             if event.preview is None and event.n < event.of and moment - self._told.get(number, -math.inf) < STEP_EVERY:
@@ -78,12 +78,12 @@ class EventSender:
         self._say(Told(number, event))
 
     def forget(self, number: int) -> None:
-        """Keep nothing of a request that nobody listens to any more."""
+        """Drop the state of a cancelled request."""
         self._told.pop(number, None)
 
 
 def own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take standard input and output for messages, and let everything that prints print to standard error."""
+    """Reserve standard input and output for messages, and redirect printed output to standard error."""
     asked, told = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -91,9 +91,9 @@ def own_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
-    """Build the studio, paint what is asked until the pipe ends."""
+    """Build the batch engine and run requests until the pipe closes."""
     prepare(downloads=begin.settings.allow_downloads)
-    # Only here: these libraries read their environment when they are imported, take seconds, and may print.
+    # Imported only here, because these libraries read their environment on import, take seconds, and may print.
     from inference.worker.factory import open_studio
 
     teller = EventSender(speaker.say)
@@ -124,22 +124,22 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
 
 
 def memory_of(device: str) -> tuple[int, int]:
-    """Return the bytes that this process has of a device's memory, and all bytes of it; of the computer's where it is no GPU."""
+    """Return the bytes of a device's memory that this process holds, and its total; of the computer's memory if it is no GPU."""
     import psutil
     import torch
 
     if not device.startswith("cuda"):
         return int(psutil.Process().memory_info().rss), int(psutil.virtual_memory().total)
     try:
-        # What the allocator holds, used or not: nobody else can have it. It is reckoned here, the device is not asked.
+        # All memory that the allocator holds, used or not, because no other process can use it. This does not query the device.
         return torch.cuda.memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
     except RuntimeError:
-        # A device that is out of order is found out by whoever paints on it; this only has to stay alive until then.
+        # The batch engine detects a broken device at its next operation; the heartbeat only has to survive until then.
         return 0, 0
 
 
 def main() -> None:
-    """Serve until the asking process closes the pipe."""
+    """Serve until the calling process closes the pipe."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     asked, told = own_pipes()
     speaker = Speaker(told)
@@ -155,7 +155,7 @@ def main() -> None:
         log.exception("worker.failed")
         speaker.say(Broken(Problem("worker-start", {"kind": type(error).__name__})))
     speaker.close()
-    # A model may still be loading in a thread of its own, and native libraries do not bear being taken down around it.
+    # Not a normal exit: a thread may still be loading a model, and native libraries crash if the interpreter shuts down meanwhile.
     os._exit(0)
 
 

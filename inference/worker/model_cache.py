@@ -1,7 +1,7 @@
-"""Which models are loaded, and where: on the device, in the computer's memory, or only on disk.
+"""The model cache: decides which models are on the device, in the computer's memory, or only on disk.
 
-The least recently used leaves first: from the device to memory, from memory altogether. A model in use never moves. The
-decision is a pure function; `ModelCache` carries it out and loads in a thread of its own, so that nobody's step waits for a disk.
+The least recently used model leaves first: from the device to memory, from memory to disk only. A model in use never moves. The
+decision is a pure function; `ModelCache` applies it, and loads models in separate threads, so that no step waits for a disk.
 """
 
 import enum
@@ -22,13 +22,13 @@ from inference.worker.pipelines import PipelineRunner
 
 GIB = 2**30
 
-#: Share of a device's or the computer's free memory that models may fill when no budget is set; the rest is for pictures.
+#: Share of a device's or the computer's free memory that models may fill if no budget is set; the rest is for running requests.
 SHARE = 0.6
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What the decision needs to know of a model: `used` counts up, so the smallest is the least recently used."""
+    """A model as `make_room` sees it: `used` counts up, so the smallest is the least recently used."""
 
     name: str
     bytes: int
@@ -39,7 +39,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Moves:
-    """Names of models that leave the device for memory, and of models that leave altogether."""
+    """Names of models that move from the device to memory, and of models that are unloaded."""
 
     to_host: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Moves:
 def make_room(kept: Iterable[Kept], need: int, device_budget: int, host_budget: int) -> Moves | None:
     """Return the moves after which `need` bytes fit on the device, or None while models in use leave no room.
 
-    A model larger than the whole budget is let in alone: the budget is a plan, and only the device can say no.
+    A model larger than the whole budget is admitted alone: the budget is an estimate, and only the device can refuse the model.
     """
     oldest = sorted(kept, key=lambda one: one.used)
     on_device = [one for one in oldest if one.on_device]
@@ -72,12 +72,12 @@ def make_room(kept: Iterable[Kept], need: int, device_budget: int, host_budget: 
     return Moves(tuple(one.name for one in leaving if one.name not in dropped), tuple(dropped))
 
 
-#: The libraries make networks without memory by patching torch for the whole process: two loads at once leave it patched.
+#: The libraries create empty networks by patching torch for the whole process; two concurrent loads would leave it patched.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class Wait(enum.Enum):
-    """Why a model is not ready: it is being read, or models in use leave no room for it."""
+    """Why a model is not ready: it is still loading, or models in use leave no room for it."""
 
     LOADING = enum.auto()
     FULL = enum.auto()
@@ -97,7 +97,7 @@ class _Slot:
 
 @dataclass(eq=False)
 class ModelCache:
-    """The loaded models of one worker. All methods are called on the device thread; only loading happens elsewhere."""
+    """The loaded models of a worker. Only loading runs on other threads; all methods are called on the device thread."""
 
     device: torch.device
     dtype: torch.dtype
@@ -113,9 +113,9 @@ class ModelCache:
         return tuple(name for name, slot in self._slots.items() if slot.on_device)
 
     def want(self, model_info: ModelInfo) -> "PipelineRunner | Wait":
-        """Return a model ready on the device, or what it waits for.
+        """Return a model that is ready on the device, or the reason why it is not ready.
 
-        Raises what loading raised, once; the next call tries again.
+        Raises the exception of a failed load once; the next call tries again.
         """
         slot = self._slots.setdefault(model_info.name, _Slot(model_info))
         if slot.easel is None and slot.loading is None:
@@ -131,10 +131,10 @@ class ModelCache:
         return slot.easel
 
     def _begin_loading(self, model_info: ModelInfo) -> "Future[Loaded]":
-        """Load in a thread that ends with the loading.
+        """Load a model in a thread that ends when it is loaded.
 
-        A thread that stayed would keep its pool of OpenMP threads, and with more of those than cores every pool stops spinning
-        between its loops: the denoiser's calls then take twice as long.
+        A persistent thread would keep its pool of OpenMP threads. With more OpenMP threads than cores every pool stops spinning
+        between its loops, and the denoiser's calls take twice as long.
         """
         loading: Future[Loaded] = Future()
 
@@ -160,7 +160,7 @@ class ModelCache:
         slot.easel, slot.bytes = PipelineRunner(loaded, self.device), loaded.bytes
 
     def _place(self, slot: _Slot, easel: PipelineRunner) -> bool:
-        """Bring a loaded model onto the device; False while others in use fill it."""
+        """Move a loaded model to the device; return False while other models in use fill it."""
         others = [
             Kept(one.model_info.name, one.bytes, one.on_device, one.users > 0, one.used)
             for one in self._slots.values()
@@ -183,7 +183,7 @@ class ModelCache:
         for name in moves.to_host:
             slot = self._slots[name]
             if slot.streamed or slot.easel is None:
-                # Hooks move a streamed network's weights about: it is loaded anew rather than moved by hand.
+                # Hooks move the weights of a streamed network, so it is unloaded, and reloaded later, rather than moved by hand.
                 del self._slots[name]
                 continue
             slot.easel.channel(torch.device("cpu"))
@@ -194,48 +194,48 @@ class ModelCache:
             free_cache(self.device)
 
     def hold(self, name: str) -> None:
-        """Count one more picture in work with this model: it stays where it is."""
+        """Add a running picture to this model's use count; a model in use never moves."""
         self._slots[name].users += 1
 
     def release(self, name: str) -> None:
-        """Count one picture less."""
+        """Subtract a picture from this model's use count."""
         self._slots[name].users -= 1
 
     def clear_others(self, name: str) -> bool:
-        """Send every idle model but this one off the device; return whether any went. A rung of the memory ladder."""
+        """Move every other idle model off the device; return whether any moved. This is a fallback of `OomFallback`."""
         idle = tuple(one for one, slot in self._slots.items() if one != name and slot.on_device and not slot.users)
         self._carry_out(Moves(dropped=idle) if self.device.type == "cpu" else Moves(to_host=idle))
         return bool(idle)
 
     def stream(self, name: str) -> None:
-        """Remember that a model's weights stay in the computer's memory and visit the device layer by layer."""
+        """Record that a model is streamed: its weights stay in the computer's memory and move to the device layer by layer."""
         self._slots[name].streamed = True
 
 
 def free_cache(device: torch.device) -> None:
-    """Give unused memory back to the device."""
+    """Release cached, unused memory of the device."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def budgets(device: torch.device, device_gib: float, host_gib: float) -> tuple[int, int]:
-    """Return the bytes that models may take on the device and in the computer's memory; 0 GiB means: see what is free."""
+    """Return the bytes that models may take on the device and in the computer's memory; 0 GiB means `SHARE` of the free memory."""
     free = int(psutil.virtual_memory().available * SHARE)
     host = int(host_gib * GIB) or free
     if device.type != "cuda":
-        # One memory only: what leaves a CPU "device" has nowhere to wait.
+        # There is only one memory, so a model that leaves a CPU "device" is unloaded.
         return int(device_gib * GIB) or host, 0
     return int(device_gib * GIB) or int(torch.cuda.mem_get_info(device)[0] * SHARE), host
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that memory ran out: CUDA's own, the CPU allocator's, Python's."""
+    """Return whether an exception says that memory ran out: that of CUDA, of the CPU allocator or of Python."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def too_large(stage: str, width: int, height: int) -> InferenceError:
-    """Return the error of a request for which every rung of the ladder was too short."""
+    """Return the error of a request for which every memory fallback failed."""
     return OutOfMemory("memory-spent", stage=stage, width=width, height=height)

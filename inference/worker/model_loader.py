@@ -1,4 +1,4 @@
-"""From a passport to components that can paint. Runs in the worker process only."""
+"""Loads the components of a model from its model info. Runs in the worker process only."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -26,7 +26,7 @@ from inference.models.hashing import Fingerprint, begin, unknown
 from inference.models.inspect import ConfigFile, Inspection, look, parts_in, read_settings
 from inference.models.safetensors_file import read_header
 
-#: Files of a hub repository that a folder needs beside its weights.
+#: Patterns of the configuration and tokenizer files of a hub repository, which are fetched without the weights.
 _CONFIGS = ["*.json", "*.txt", "*.model"]
 
 
@@ -34,9 +34,9 @@ _CONFIGS = ["*.json", "*.txt", "*.model"]
 class Loaded:
     """A model in memory, in eval mode.
 
-    `components` are what the pipelines of its family are made of, without the scheduler: that is made fresh for each picture
-    from `scheduler_config`. A component that the model lacks is None. `zero_empty` says whether an empty negative prompt
-    stands for zeros, as SDXL was trained. `identity` is what it is made of, once that is known.
+    `components` are those of its family's pipelines, without the scheduler, which is created for each picture from
+    `scheduler_config`. A component that the model lacks is None. `zero_empty` says whether the embedding of an empty negative
+    prompt is zeros, as in the training of SDXL. `identity` becomes its fingerprint.
     """
 
     model_info: ModelInfo
@@ -48,7 +48,7 @@ class Loaded:
 
     @property
     def bytes(self) -> int:
-        """Return the memory that the weights take."""
+        """Return the size of the weights and buffers in bytes."""
         tensors = (tensor for part in self._networks() for tensor in (*part.parameters(), *part.buffers()))
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
@@ -63,7 +63,7 @@ class Loaded:
                 _align(part)
 
     def pipeline(self, kind: str) -> Any:
-        """Return a stock pipeline of this class name around the components, with a scheduler of the model's own kind."""
+        """Return a stock pipeline of this class with the components, and a scheduler of the model's own class."""
         scheduler = getattr(diffusers, self.scheduler).from_config(self.scheduler_config)
         made = getattr(diffusers, kind)(**self.components, scheduler=scheduler, **FAMILIES[self.model_info.family].extras)
         made.set_progress_bar_config(disable=True)
@@ -76,10 +76,10 @@ class Loaded:
 
 
 def _align(part: torch.nn.Module) -> None:
-    """Copy weights that start at odd addresses, as those read from a file do.
+    """Copy weights that are not aligned to 64 bytes, as those read from a file often are.
 
-    A processor adds up unaligned numbers in another order: the same weights from two files would differ in the last bits of a
-    picture.
+    A processor sums unaligned numbers in another order: the same weights from two files would give pictures that differ in the
+    last bits.
     """
     for tensor in (*part.parameters(), *part.buffers()):
         if tensor.data_ptr() % 64:
@@ -87,18 +87,18 @@ def _align(part: torch.nn.Module) -> None:
 
 
 def load(model_info: ModelInfo, dtype: torch.dtype, downloads: bool = False, hashes: Path | None = None) -> Loaded:
-    """Return the model of a passport, on the CPU and in `dtype`; raises `BadModel` where it cannot be had.
+    """Return the model of a model info, on the CPU and in `dtype`; raises `BadModel` if it cannot be loaded.
 
-    What lies on disk is looked at again, since it may have changed after the passport was written. Only safetensors are
-    opened, only known classes are made, and nothing is fetched unless `downloads` allows it. `hashes` is where hashes of files are
-    remembered.
+    The files are inspected again, since they may have changed after the model info was created. Only safetensors are opened, only
+    known classes are instantiated, and nothing is fetched unless `downloads` allows it. `hashes` is the folder that caches file
+    hashes.
     """
     logging.disable_progress_bar()
     family = FAMILIES[model_info.family]
     found = look(_fetched(family, model_info.source, downloads) if model_info.kind == "hub" else Path(model_info.source))
     _check_family(model_info, found.family)
     config = _config_folder(model_info, found, downloads) if found.kind == "file" else None
-    # Beside the loading, which reads the same files: what one has read the other finds in memory.
+    # Hashing runs alongside loading, which reads the same files, so each finds the other's data in the page cache.
     identity = begin(found, config, hashes)
     with _told(found.path):
         pipeline = _from_folder(found, dtype) if config is None else _from_file(model_info, found, config, dtype)
@@ -116,7 +116,7 @@ def _from_folder(found: Inspection, dtype: torch.dtype) -> Any:
     lacking = {part: None for part in family.optional if part not in parts}
     return _text_to_image(family).from_pretrained(
         found.path,
-        # Without it fp16 files come mixed: the denoiser in fp32, the text encoder in fp16 (diffusers 0.42).
+        # Without it fp16 files load with mixed types: the denoiser in fp32, the text encoder in fp16 (diffusers 0.42).
         dtype=dtype,
         variant=found.branch or None,
         use_safetensors=True,
@@ -149,18 +149,19 @@ def _from_file(model_info: ModelInfo, found: Inspection, folder: Path, dtype: to
         **_from_elsewhere(found, folder, settings, dtype),
     )
     if pipeline.components.get("text_encoder_3") is not None:
-        # diffusers fills one of two names of the same weights and leaves the other empty or apart (0.42).
+        # diffusers 0.42 fills one of two tied weights and leaves the other empty or untied.
         pipeline.text_encoder_3.tie_weights()
     if "ztsnr" in header.tensors:
-        # The maker's mark for a noise schedule that ends in pure noise.
+        # The tensor by which authors mark a noise schedule that ends in pure noise (zero terminal SNR).
         pipeline.scheduler.register_to_config(rescale_betas_zero_snr=True, timestep_spacing="trailing")
     return pipeline
 
 
 def _from_elsewhere(found: Inspection, folder: Path, settings: ConfigFile, dtype: torch.dtype) -> dict[str, Any]:
-    """Return the networks that a single file leaves out: from the configuration folder where it holds them, else None.
+    """Return the networks that a single file lacks: from the configuration folder if it holds them, else None if optional.
 
-    diffusers would look there for text encoders, but makes an autoencoder of whatever keys it finds (0.42).
+    Raises `BadModel` for a missing required network. diffusers 0.42 would find text encoders there itself, but builds an autoencoder
+    from any keys it finds.
     """
     family, held = found.family, parts_in(read_header(found.path), found.family)
     parts: dict[str, Any] = {part: None for part in family.optional if part not in settings.parts}
@@ -180,7 +181,7 @@ def _from_elsewhere(found: Inspection, folder: Path, settings: ConfigFile, dtype
 
 
 def _fetched(family: Family, repository: str, downloads: bool, *, configs_only: bool = False) -> Path:
-    """Return the folder of a hub repository, from the cache or, where downloads are allowed, from the hub."""
+    """Return the folder of a hub repository, from the cache or, if downloads are allowed, from the hub."""
     try:
         if configs_only:
             return Path(snapshot_download(repository, allow_patterns=_CONFIGS, local_files_only=not downloads))
@@ -191,13 +192,13 @@ def _fetched(family: Family, repository: str, downloads: bool, *, configs_only: 
 
 
 def _text_to_image(family: Family) -> Any:
-    """Return the pipeline class with which the models of a family are loaded, whatever they paint with afterwards."""
+    """Return the pipeline class that loads the models of a family, regardless of the pipelines they run with afterwards."""
     return getattr(diffusers, family.pipeline(TXT2IMG))
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise over broken weights into `BadModel`; running out of memory stays what it is."""
+    """Turn the libraries' exceptions about broken weights into `BadModel`; out-of-memory errors pass unchanged."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -215,7 +216,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _check_complete(found: Inspection, pipeline: Any) -> None:
-    """Raise `BadModel` where weights were missing: diffusers leaves them empty or fills them with noise, and goes on."""
+    """Raise `BadModel` if weights are missing: diffusers leaves them empty or fills them with noise, and raises nothing."""
     networks = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
     empty = any(tensor.is_meta for part in networks.values() for tensor in part.parameters())
     if found.kind == "folder":

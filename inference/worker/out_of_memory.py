@@ -1,7 +1,7 @@
-"""The ladder that a call climbs when memory runs out, rung by rung, while its neighbours go on.
+"""Fallbacks for a call that runs out of memory, tried in order while other calls continue.
 
-Free the cache; make the batch smaller; decode in tiles; send idle models away; stream the network's weights; and last, where
-the person allowed it, a smaller picture (the studio's rung, because the picture starts anew).
+Free the cache; make the batch smaller; decode in tiles; move idle models off the device; stream the network's weights; and last, if
+the user allowed it, make a smaller picture (done by the batch engine, because the picture restarts).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,20 +18,20 @@ from inference.worker.text_encoding import Embedded
 
 
 class OomFallback:
-    """Makes calls, and climbs when they do not fit."""
+    """Makes calls, and applies the fallbacks if they do not fit into memory."""
 
     def __init__(self, shelf: ModelCache, pace: BatchSize) -> None:
         self._shelf, self._pace = shelf, pace
-        #: How often each rung was reached, for metrics and tests.
+        #: How often each fallback was used, for metrics and tests.
         self.climbed: dict[str, int] = {}
 
     def make(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> list[tuple[Call, Exception]]:
-        """Answer the calls together, seated as `run_together` says; return those that failed alone, each with its own reason."""
+        """Answer the calls together, placed as in `run_together`; return those that fail even alone, each with its exception."""
         error = self._attempt(calls, bucket, firsts)
         if error is None:
             return []
         if not is_out_of_memory(error):
-            # Somebody's arguments are broken: find out whose, so that only they fail.
+            # The arguments of some call are broken: run each call alone, so that only the broken calls fail.
             return [(calls[0], error)] if len(calls) == 1 else [miss for call in calls for miss in self.make([call], bucket)]
         self._reach("cache")
         free_cache(self._shelf.device)
@@ -41,7 +41,7 @@ class OomFallback:
             self._reach("batch")
             self._pace.too_large(calls[0].key, sum(call.rows for call in calls))
             half = len(calls) // 2
-            # Fixed seats are given up here: a picture that differs in the last bit is better than none.
+            # Fixed batch slots are given up here: a picture that differs in the last bit is better than none.
             return self.make(calls[:half], 0) + self.make(calls[half:], 0)
         for rung, relieved in self._reliefs(calls[0]):
             self._reach(rung)
@@ -55,17 +55,17 @@ class OomFallback:
         try:
             answers = run_together(calls, bucket, firsts)
         except torch.AcceleratorError:
-            # The device itself is out of order, for everybody: only a new process helps.
+            # The device itself is broken for all requests: only a new process helps.
             raise
         except Exception as error:
-            # The traceback holds the frames, and the frames hold the very tensors that there is no room for.
+            # The traceback would keep the frames alive, and with them the tensors that did not fit.
             return error.with_traceback(None)
         for call, answer in zip(calls, answers, strict=True):
             call.answer = answer
         return None
 
     def read(self, easel: PipelineRunner, request: PictureRequest) -> Embedded:
-        """Return the embeddings of a request's words; raises what the last rung raised."""
+        """Return the embeddings of a request's prompts; raises the exception of the last fallback."""
         for rung in ("cache", "words"):
             try:
                 return easel.embed(request)
@@ -81,7 +81,7 @@ class OomFallback:
 
     @property
     def climbs(self) -> int:
-        """How many rungs were climbed so far, by anybody."""
+        """Return how many fallbacks were used so far, over all requests."""
         return sum(self.climbed.values())
 
     def _reach(self, rung: str) -> None:
@@ -95,7 +95,7 @@ class OomFallback:
             yield "stream", lambda: self._streamed(call)
 
     def _in_tiles(self, call: Call) -> Exception | None:
-        """Decode or encode in tiles of half the picture; only for this call, so that later pictures have no seams."""
+        """Decode or encode in tiles of half the longer side; only for this call, so that later pictures have no seams."""
         vae: Any = call.target.network
         factor = 2 ** (len(vae.config.block_out_channels) - 1)
         side = max(next(iter(call.arguments.values())).shape[-2:])
@@ -116,7 +116,7 @@ class OomFallback:
         return self._attempt([call], 0)
 
     def _streamed(self, call: Call) -> Exception | None:
-        """Keep the network's weights in the computer's memory and bring each layer when it is needed."""
+        """Keep the network's weights in the computer's memory and move each layer to the device when it is needed."""
         network: Any = call.target.network
         self._shelf.stream(call.target.model)
         network.enable_group_offload(onload_device=self._shelf.device, offload_device=torch.device("cpu"), offload_type="leaf_level")

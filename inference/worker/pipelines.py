@@ -1,4 +1,4 @@
-"""One picture as a stock pipeline call: which pipeline, with which arguments, and what comes out."""
+"""Runs a picture as a stock pipeline call: picks the pipeline, makes its arguments, and returns the pixels."""
 
 import copy
 import inspect
@@ -20,19 +20,19 @@ from inference.worker.preview import PreviewColours, estimate
 from inference.worker.schedulers import make
 from inference.worker.text_encoding import Embedded, TextEncoder
 
-#: Told after each of a scheduler's steps: how many are done, of how many.
+#: Callback after each scheduler step: the number of steps done, and their total.
 Stepped = Callable[[int, int], None]
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-#: How many prompts' embeddings are kept per model: people try again, and most negatives are the same.
+#: The number of prompts per model whose embeddings are cached, because users often run the same prompts again.
 REMEMBERED = 64
 
 
 def _remember_signatures(denoiser: Any) -> None:
-    """Keep the signatures of a network's attention code where `inspect` looks first.
+    """Cache the signatures of a network's attention code in `__signature__`, where `inspect` looks first.
 
-    diffusers 0.42 asks for them at every call of every attention, which is some percent of a small model's step.
+    diffusers 0.42 inspects them at every call of every attention, which takes a few percent of a small model's step.
     """
     for kind in {type(processor) for processor in getattr(denoiser, "attn_processors", {}).values()}:
         attend: Any = kind.__call__
@@ -42,12 +42,12 @@ def _remember_signatures(denoiser: Any) -> None:
 
 @cache
 def _parameters(call: Callable[..., Any]) -> frozenset[str]:
-    """Return the names of what a pipeline can be told; asked once for each class, because `inspect` is slow."""
+    """Return the parameter names of a pipeline call; cached for each class, because `inspect` is slow."""
     return frozenset(inspect.signature(call).parameters)
 
 
 class PipelineRunner:
-    """A loaded model made ready to paint: pipelines whose networks are stand-ins, and what it remembers."""
+    """Runs a loaded model: its pipelines with stand-ins for the networks, and its cached embeddings."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self.loaded, self.device = loaded, device
@@ -55,7 +55,7 @@ class PipelineRunner:
         name = loaded.model_info.name
         vae = loaded.components["vae"]
         if vae.dtype == torch.float16 and vae.config.force_upcast:
-            # This autoencoder overflows in float16 and paints black.
+            # This autoencoder overflows in float16 and gives black pictures.
             vae.to(torch.float32)
         _remember_signatures(loaded.components[self._family.denoiser])
         self.networks = {
@@ -67,25 +67,25 @@ class PipelineRunner:
         self._embedded: OrderedDict[tuple[object, ...], Embedded] = OrderedDict()
         self._colours: PreviewColours | None = None
         config = loaded.scheduler_config
-        #: Whether words are read in the computer's memory, for want of room on the device.
+        #: Whether prompts are encoded on the CPU, because the device lacks memory.
         self.reads_on_cpu = False
         self._alphas = None if loaded.model_info.prediction == "flow" else make("ddim", config).alphas_cumprod
 
     @property
     def dtype(self) -> str:
-        """Return what the denoiser reckons in, such as `bfloat16`."""
+        """Return the number type of the denoiser, such as `bfloat16`."""
         return str(self.networks[self._family.denoiser].network.dtype).removeprefix("torch.")
 
     def _pipeline(self, kind: str, scheduler: str) -> Any:
-        """Return a pipeline of this kind with a scheduler of its own; everything else is shared."""
+        """Return a pipeline of this class with a new scheduler; everything else is shared."""
         if kind not in self._pipelines:
             made = self.loaded.pipeline(kind)
-            # The words are embedded before: without text encoders the pipeline takes every type from the stand-ins.
+            # Prompts are already embedded; without text encoders the pipeline takes every type from the stand-ins.
             vars(made).update({name: None for name in self.loaded.components if name.startswith(("text_encoder", "tokenizer"))})
             vars(made).update(self.networks)
             self._pipelines[kind] = made
         own = copy.copy(self._pipelines[kind])
-        # Past the pipeline's own setter, which would write the scheduler into the configuration that copies share.
+        # This bypasses the pipeline's setter, which would write the scheduler into the configuration that the copies share.
         vars(own)["scheduler"] = make(scheduler, self.loaded.scheduler_config)
         return own
 
@@ -95,7 +95,7 @@ class PipelineRunner:
         self._reader = TextEncoder(self.loaded, device)
 
     def read_on_cpu(self) -> None:
-        """Keep the text encoders in the computer's memory and read words there: slower, and takes no room on the device."""
+        """Move the text encoders to the CPU and encode prompts there: slower, but takes no memory on the device."""
         for name, part in self.loaded.components.items():
             if name.startswith("text_encoder") and part is not None:
                 part.to("cpu")
@@ -103,7 +103,7 @@ class PipelineRunner:
         self.reads_on_cpu = True
 
     def embed(self, request: PictureRequest) -> Embedded:
-        """Return the embeddings of a request's words; called on the device thread."""
+        """Return the embeddings of a request's prompts; called on the device thread."""
         key = self._reader.key(request)
         if key not in self._embedded:
             embedded = self._reader.read(request)
@@ -114,11 +114,10 @@ class PipelineRunner:
         return self._embedded[key]
 
     def paint(self, request: PictureRequest, words: Embedded, index: int, pictures: Images, on_step: Stepped) -> Pixels:
-        """Paint picture `index` of a request; runs in a greenlet and parks at every network call.
+        """Generate picture `index` of a request; runs in a greenlet and parks at every network call.
 
-        `pictures` are its inputs by role. `on_step(n, of)` is called after each of the scheduler's steps. Noise comes from a
-        generator of this picture alone, on the CPU and in float32, so that a seed means the same beside any neighbours and on any
-        device.
+        `pictures` are its inputs by role. `on_step(n, of)` is called after each scheduler step. Each picture has its own noise
+        generator, on the CPU and in float32, so that a seed gives the same noise with any neighbours and on any device.
         """
         rng = torch.Generator("cpu").manual_seed(request.seed_of(index))
         mode = mode_of(request)
@@ -128,7 +127,7 @@ class PipelineRunner:
             on_step(step + 1, pipe.num_timesteps)
             return kept
 
-        # Some pipelines take the size from the picture that they start from and cannot be told another.
+        # Some pipelines take the size from the init image and have no parameters for it.
         known, size = _parameters(type(pipeline).__call__), {"width": request.width, "height": request.height}
         painted = pipeline(
             **words,
@@ -146,7 +145,7 @@ class PipelineRunner:
         return pixels
 
     def preview(self, call: Call, request: PictureRequest) -> Pixels:
-        """Return a small picture of what an answered denoiser call points at."""
+        """Return a preview of the clean image estimated from an answered denoiser call."""
         if self._colours is None:
             self._colours = PreviewColours(self.loaded.components["vae"], self.device)
         clean = estimate(call.arguments, call.answer[0], request.guidance, self.loaded.model_info.prediction, self._alphas)

@@ -1,7 +1,7 @@
-"""Cheap looks at a picture that is not finished: no decoder, one small matrix per model.
+"""Cheap previews of an unfinished picture: no decoder, a small matrix per model.
 
-The clean latents are estimated from what the denoiser was given and answered, and a linear map takes latents to colours. The
-map is fitted by least squares to the model's own decoder when the first preview is asked for, so that any model has one.
+The clean latents are estimated from the input and the output of the denoiser, and a linear map turns latents into colours. The
+map is fitted by least squares to the model's own encoder when the first preview is due, so it exists for any model.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ LONGEST = 256
 
 
 class PreviewColours:
-    """The linear map from latents to red, green and blue of one autoencoder."""
+    """The linear map from the latents of an autoencoder to red, green and blue."""
 
     def __init__(self, vae: Any, device: torch.device) -> None:
-        #: (channels + 1, 3): what each latent channel adds to each colour, and a constant.
+        #: (channels + 1, 3): the weight of each latent channel for each colour, and a constant.
         self._matrix = self._fit(vae, device)
 
     @staticmethod
     def _fit(vae: Any, device: torch.device) -> Tensor:
-        """Return (channels + 1, 3): least squares over large patches of random colours and what they are encoded as."""
+        """Return (channels + 1, 3): the least squares fit over large patches of random colours and their latents."""
         rng, factor = torch.Generator().manual_seed(0), 2 ** (len(vae.config.block_out_channels) - 1)
         coarse = [torch.rand(12, 3, patches, patches, generator=rng) * 2 - 1 for patches in (1, 2, 3)]
         colours = torch.cat([F.interpolate(one, size=(8, 8), mode="nearest") for one in coarse])
@@ -52,16 +52,16 @@ def _with_one(columns: Tensor) -> Tensor:
 
 
 def estimate(arguments: Mapping[str, Any], answer: Tensor, guidance: float, prediction: str, alphas: Tensor | None) -> Tensor:
-    """Return the clean latents (channels, height, width) that a denoiser call points at.
+    """Return the clean latents (channels, height, width) estimated from a denoiser call.
 
-    `arguments` and `answer` are the call's own rows: unguided and guided where guidance is on. Diffusion models are given
-    latents at unit variance (Ho et al. 2020, Salimans and Ho 2022 for v) and `alphas` is their noise schedule; flow models have
-    none and are given a straight mix of noise and picture.
+    `arguments` and `answer` are the call's own rows: unguided and guided if guidance is on. Diffusion models take latents at unit
+    variance (Ho et al. 2020, Salimans and Ho 2022 for v) and `alphas` is their noise schedule; for flow models, which take a
+    linear mix of noise and clean latents, it is None.
     """
     sample = arguments["sample"] if "sample" in arguments else arguments["hidden_states"]
     time = torch.as_tensor(arguments["timestep"]).float().reshape(-1)[0].cpu()
     predicted = answer[0] if len(answer) == 1 else answer[0] + guidance * (answer[1] - answer[0])
-    # An inpainting denoiser is given the mask and the masked picture behind the latents.
+    # An inpainting denoiser takes the mask and the masked picture as channels after the latents.
     noisy: Tensor = sample[0][: len(predicted)].float()
     if alphas is None:
         clean: Tensor = noisy - time / 1000 * predicted

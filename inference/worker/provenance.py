@@ -1,4 +1,4 @@
-"""The proof of a finished picture: what painted it, as this worker process knows it."""
+"""Records the provenance of a finished picture: its model, scheduler, libraries and device."""
 
 import hashlib
 import importlib.metadata
@@ -15,7 +15,7 @@ from inference.worker.pipelines import PipelineRunner, Pixels
 from inference.worker.running_request import Part
 from inference.worker.schedulers import make
 
-#: The libraries that decide about pixels; Pillow reads and resizes the picture that another one starts from.
+#: The libraries whose version affects the pixels; Pillow reads and resizes input pictures.
 LIBRARIES = ("torch", "diffusers", "transformers", "compel", "pillow")
 
 VERSIONS = {name: importlib.metadata.version(name) for name in LIBRARIES}
@@ -23,22 +23,22 @@ VERSIONS = {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 @dataclass(frozen=True)
 class ProvenanceRecorder:
-    """Where pictures are painted: the kind of device, and whether the denoiser is compiled."""
+    """The part of a provenance that is constant for a worker: the kind of device, and whether the denoiser is compiled."""
 
     device: str
     compiled: bool
 
 
 def bench(device: torch.device, *, compiled: bool) -> ProvenanceRecorder:
-    """Return what is known of a device; to be asked on the thread that paints, or the one that set it up."""
+    """Return the description of a device; call it on the device thread or on the thread that set the number of torch threads."""
     if device.type == "cuda":
         return ProvenanceRecorder(f"cuda {torch.cuda.get_device_name(device)}", compiled)
-    # Another number of threads, or another set of instructions, adds up in another order.
+    # Another number of threads or another instruction set changes the order of summation.
     return ProvenanceRecorder(f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads", compiled)
 
 
 def proof_of(part: Part, easel: PipelineRunner, pixels: Pixels, made_of: Fingerprint, bench: ProvenanceRecorder) -> Provenance:
-    """Return the proof of one picture."""
+    """Return the provenance of a single picture."""
     scheduler = make(part.request.scheduler, easel.loaded.scheduler_config)
     settings = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
     return Provenance(

@@ -1,4 +1,4 @@
-"""What the studio keeps of a request while it is in work: a `RunningRequest`, and one `Part` for each of its pictures."""
+"""State of a request in the batch engine: a `RunningRequest`, and a `Part` for each of its pictures."""
 
 import threading
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from inference.worker.batch_slots import Asked, BatchSlot, read
 from inference.worker.batching import Call
 from inference.worker.pipelines import PipelineRunner
 
-#: Seconds between two previews of one request: eyes and chat platforms take no more.
+#: Minimum seconds between two previews of a request; eyes and chat platforms cannot use more.
 PREVIEW_EVERY = 0.4
 
-#: A picture is never made smaller than this share of what was asked for, side by side.
+#: The smallest share of the requested width and height to which a picture is reduced.
 SMALLEST_SHARE = 0.5
 
 
 @dataclass(eq=False)
 class Part:
-    """One picture of a request: its greenlet, the call at which it is parked, and how far it is."""
+    """A picture of a request: its greenlet, the call at which it is parked, and its progress (0 to 1)."""
 
     job: "RunningRequest"
     index: int
@@ -38,7 +38,7 @@ class Part:
     call: Call | None = None
     progress: float = 0.0
     request: PictureRequest = field(init=False)
-    #: Where it sat in each pass so far, what was done in another way, and where it must sit to be what it was before.
+    #: Its batch slot in each pass so far, the memory fallbacks used, and (`_wanted`) the slots that it needs to repeat an earlier picture.
     seats: list[BatchSlot] = field(default_factory=list)
     eased: set[str] = field(default_factory=set)
     _wanted: tuple[BatchSlot, ...] = ()
@@ -49,25 +49,25 @@ class Part:
             self._wanted = read(self.request.seats[self.index])
 
     def asked(self, rows: int, most: int) -> Asked:
-        """Return what its next call of some rows needs of a pass; none has more than `most` rows."""
+        """Return what its next call, of `rows` rows, needs of a pass; a pass has at most `most` rows."""
         seat = self._wanted[len(self.seats)] if len(self.seats) < len(self._wanted) else None
         if seat is not None and seat.first + rows <= seat.rows <= most:
             return Asked(rows, seat)
         return Asked(rows, bucket=self.request.bucket)
 
     def answered(self, call: Call) -> None:
-        """Note how a call was answered."""
+        """Record the slot in which a call was answered, and the fallback if any."""
         self.seats.append(call.seat)
         if call.eased:
             self.eased.add(call.eased)
 
     def stop(self) -> None:
-        """End the pipeline call where it is parked."""
+        """End the parked pipeline call."""
         if self.thread is not None and not self.thread.dead:
             self.thread.throw()
 
     def shrink(self, multiple: int, smallest: int) -> bool:
-        """Ask for a picture of three quarters the size; False where that would be too small to be what was wanted."""
+        """Reduce both sides to three quarters; return False, and change nothing, if that would be too small."""
         asked = self.job.request
         width, height = (int(side * 0.75) // multiple * multiple for side in (self.request.width, self.request.height))
         if min(width, height) < smallest or width < asked.width * SMALLEST_SHARE or height < asked.height * SMALLEST_SHARE:
@@ -79,7 +79,7 @@ class Part:
 
 @dataclass(eq=False)
 class RunningRequest:
-    """A request in work. Everything but `deliver` happens on the device thread."""
+    """A running request. `deliver`, `fail` and `stepped` may be called from file threads; everything else runs on the device thread."""
 
     id: int
     request: PictureRequest
@@ -97,18 +97,18 @@ class RunningRequest:
 
     @property
     def steps(self) -> int:
-        """Steps of one picture, as its mode counts them."""
+        """Return the number of steps of a picture, as its mode counts them."""
         return mode_of(self.request).steps(self.request)
 
     def stepped(self, preview: bytes | None = None) -> None:
-        """Tell how far the whole request is, if a step was completed or there is something to see."""
+        """Send the progress of the whole request, if a step was completed or there is a preview."""
         done = int(sum(part.progress for part in self.parts) * self.steps + 1e-6)
         if preview is not None or done > self._steps:
             self._steps = done
             self.say(Step(done, self.steps * self.request.count, preview))
 
     def preview_is_due(self, part: Part) -> bool:
-        """Return whether somebody watches, long enough after the last look, and this is the picture that is furthest."""
+        """Return whether previews are on, the last preview is old enough, and this is the unfinished picture with most progress."""
         if not self.request.previews or monotonic() - self._previewed < PREVIEW_EVERY:
             return False
         first = max((one for one in self.parts if one.progress < 1), key=lambda one: one.progress, default=None)
@@ -118,13 +118,13 @@ class RunningRequest:
         return True
 
     def say(self, event: Event) -> None:
-        """Tell something, unless the last word has been said."""
+        """Send an event, unless the request has ended."""
         with self._lock:
             if not self.ended:
                 self.tell(event)
 
     def deliver(self, picture: Picture, proof: Provenance) -> None:
-        """Tell a finished picture and, after the last one, that the request is done. Called from encoding threads."""
+        """Send a finished picture and, after the last, that the request is done. Called from encoding threads."""
         with self._lock:
             if self.ended:
                 return
@@ -135,13 +135,13 @@ class RunningRequest:
                 self.tell(Done(self.device_seconds, self.calls, joined(self._proofs)))
 
     def fail(self, problem: Problem) -> None:
-        """Say the last word: the request ends here."""
+        """End the request with a problem, unless it has ended."""
         with self._lock:
             if not self.ended:
                 self.ended = True
                 self.tell(Failed(problem))
 
     def drop(self) -> None:
-        """End without a word: nobody listens any more."""
+        """End the request without an event, because it was cancelled."""
         with self._lock:
             self.ended = True

@@ -1,4 +1,4 @@
-"""Schedulers by the names that people know, each made fresh for one picture."""
+"""Schedulers by their common names; a new instance is made for each picture."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from inference.contract.errors import NotOffered
 
 
 class SchedulerRecipe(NamedTuple):
-    """A diffusers class and what it is told beside the model's own noise schedule."""
+    """A diffusers class and its options besides the model's noise schedule."""
 
     kind: str
     options: Mapping[str, object]
@@ -25,7 +25,7 @@ RECIPES: dict[str, SchedulerRecipe] = {
     "dpm++ 2m sde": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
     "dpm++ 2m sde karras": SchedulerRecipe("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}),
     "lms": SchedulerRecipe("LMSDiscreteScheduler", {}),
-    # Without this PNDM's Runge-Kutta warm-up makes fewer than four steps fail: latent diffusion never used it.
+    # Otherwise PNDM's Runge-Kutta warm-up fails with fewer than four steps; latent diffusion never used the warm-up.
     "pndm": SchedulerRecipe("PNDMScheduler", {"skip_prk_steps": True}),
     "ddim": SchedulerRecipe("DDIMScheduler", {"clip_sample": False}),
     "ddpm": SchedulerRecipe("DDPMScheduler", {"clip_sample": False}),
@@ -41,7 +41,7 @@ RECIPES: dict[str, SchedulerRecipe] = {
     "flow unipc": SchedulerRecipe("UniPCMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
 }
 
-#: Settings of one solver that must not leak into another made from the same model's configuration.
+#: Settings of a solver that must not leak from the model's scheduler configuration into a different solver.
 _OWN = frozenset(
     {
         *("algorithm_type", "solver_order", "solver_type", "lower_order_final", "euler_at_final", "final_sigmas_type"),
@@ -52,19 +52,19 @@ _OWN = frozenset(
 
 
 def make(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
-    """Return a fresh scheduler for a model whose own scheduler has `config`; raises `NotOffered` for an unknown name."""
+    """Return a new scheduler for a model whose own scheduler has `config`; raises `NotOffered` for an unknown name."""
     if name not in RECIPES:
         raise NotOffered("unknown-scheduler", given=name, nearest="", offered=", ".join(RECIPES))
     recipe = RECIPES[name]
     shared = {key: value for key, value in config.items() if key not in _OWN and not key.startswith("_")}
     if recipe.options.get("use_flow_sigmas"):
-        # Flow models name their time shift `shift`, these two solvers `flow_shift` (diffusers 0.42).
+        # Flow models call their time shift `shift`, these two solvers `flow_shift` (diffusers 0.42).
         shared = {"flow_shift": config.get("shift", 1.0), "num_train_timesteps": config.get("num_train_timesteps", 1000)}
     kind = getattr(diffusers, recipe.kind)
     taken = inspect.signature(kind.__init__).parameters
     made: Any = kind(**{key: value for key, value in {**shared, **recipe.options}.items() if key in taken})
     if not hasattr(made, "scale_noise") and recipe.options.get("use_flow_sigmas"):
-        # Flow pipelines ask for noise under this name and in this order (diffusers 0.42).
+        # Flow pipelines add noise through a method with this name and argument order (diffusers 0.42).
         made.scale_noise = lambda sample, timestep, noise: made.add_noise(sample, noise, timestep)
     fresh: SchedulerMixin = made
     return fresh

@@ -1,6 +1,6 @@
-"""From weighted words to embeddings, with compel's embedding maths.
+"""Encodes weighted prompts into embeddings, with compel's arithmetic.
 
-Only compel's arithmetic is used. Its text parser never sees a person's words: it takes exponential time on nested brackets.
+compel's text parser is not used and never sees a user's prompt: it takes exponential time on nested brackets.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ Embedded = dict[str, Tensor]
 
 
 class ClipLayer(EmbeddingsProvider):  # type: ignore[misc]  # compel ships no types
-    """Gives what one layer of CLIP makes of words, counted from the last, which is 1; an encoder of fewer layers gives its first."""
+    """Returns the output of a CLIP layer, counted from the last, which is 1; an encoder with fewer layers gives its first."""
 
     def __init__(self, number: int, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -28,7 +28,7 @@ class ClipLayer(EmbeddingsProvider):  # type: ignore[misc]  # compel ships no ty
 
     def _encode_token_ids_to_embeddings(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         read = self.text_encoder(token_ids, attention_mask, output_hidden_states=True, return_dict=True)
-        # The first of the states is that of the bare words, before any layer.
+        # The first hidden state is the token embedding, before any layer.
         states = read.hidden_states[1:]
         state: Tensor = states[-min(self._number, len(states))]
         if self.returned_embeddings_type is ReturnedEmbeddingsType.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED:
@@ -39,7 +39,7 @@ class ClipLayer(EmbeddingsProvider):  # type: ignore[misc]  # compel ships no ty
 
 
 class TextEncoder:
-    """Turns prompts into embeddings for one model; `device` is where its text encoders are."""
+    """Turns prompts into embeddings for a model; `device` is that of its text encoders."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:
         self._loaded, self._device = loaded, device
@@ -56,18 +56,18 @@ class TextEncoder:
         ]
 
     def key(self, request: PictureRequest) -> tuple[object, ...]:
-        """Return everything that `read` uses of a request: requests of one key share their embeddings."""
+        """Return everything that `read` uses of a request: requests with equal keys share their embeddings."""
         return (self._is_guided(request), *request.embedding_key)
 
     def read(self, request: PictureRequest) -> Embedded:
-        """Return the embeddings of a request's words."""
+        """Return the embeddings of a request's prompts."""
         return self.embed(request.prompt, request.negative, self._is_guided(request), request.clip_skip)
 
     def _is_guided(self, request: PictureRequest) -> bool:
         return self._family.is_guided(request.guidance)
 
     def embed(self, prompt: Prompt, negative: Prompt, guided: bool, clip_skip: int | None = None) -> Embedded:
-        """Return the embeddings of a prompt, in float32, and of its negative where guidance needs one."""
+        """Return the embeddings of a prompt, in float32, and of the negative prompt if guidance needs it."""
         if isinstance(self._text, StockText):
             return self._stock(self._text, prompt, negative, guided)
         providers = self._providers if clip_skip is None else self._clip_providers(self._text, clip_skip)
@@ -87,7 +87,7 @@ class TextEncoder:
         return embedded
 
     def _weighted(self, prompt: Prompt, providers: list[EmbeddingsProvider]) -> Tensor:
-        """Return (1, windows * 77, channels): every part of the prompt starts a window of its own."""
+        """Return embeddings (1, windows * 77, channels): every part of the prompt starts a new window."""
         windows = []
         for part in prompt.parts or ((Fragment(""),),):
             texts, weights = [self._plain(one.text) for one in part], [one.weight for one in part]
@@ -98,17 +98,17 @@ class TextEncoder:
         return torch.cat(windows, dim=1).float()
 
     def _plain(self, text: str) -> str:
-        """Return words without the tokenizer's own marks: a person who types one must not end the prompt with it."""
+        """Return a text without the tokenizer's special tokens, so that a user who types one cannot end the prompt with it."""
         for mark in self._loaded.components["tokenizer"].all_special_tokens:
             text = text.replace(mark, " ")
-        # Half a surrogate pair is no character: tokenizers refuse the whole text for it.
+        # A lone surrogate is not a character, and tokenizers refuse the whole text because of it.
         return text.encode("utf-8", "replace").decode()
 
     def _spoken(self, prompt: Prompt) -> str:
         return self._plain(" ".join(fragment.text for part in prompt.parts for fragment in part))
 
     def _longer(self, embedded: Tensor, length: int, providers: list[EmbeddingsProvider]) -> Tensor:
-        """Pad with windows of the empty prompt."""
+        """Return embeddings padded to `length` with windows of the empty prompt."""
         if embedded.shape[1] == length:
             return embedded
         empty = torch.cat([provider.empty_z.to(self._device) for provider in providers], dim=-1).float()
@@ -116,7 +116,7 @@ class TextEncoder:
         return torch.cat([embedded, *[empty] * missing], dim=1)
 
     def _pooled(self, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
-        """Return the whole-prompt vector of the second encoder; emphasis does not reach it."""
+        """Return the pooled (whole-prompt) embeddings of the last encoder; prompt weights have no effect on them."""
 
         def pool(words: Prompt) -> Tensor:
             said: Tensor = self._providers[-1].get_pooled_embeddings([self._spoken(words)], device=self._device)
@@ -130,7 +130,7 @@ class TextEncoder:
         return pooled
 
     def _stock(self, text: StockText, prompt: Prompt, negative: Prompt, guided: bool) -> Embedded:
-        """Return what the stock pipeline makes of the plain words."""
+        """Return the embeddings of the stock pipeline for the prompts without weights."""
         pipeline: Any = self._loaded.text_pipeline
         given: dict[str, Any] = dict.fromkeys(text.prompts, self._spoken(prompt))
         if text.negatives:

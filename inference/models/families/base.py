@@ -1,6 +1,6 @@
-"""What a model family is, as a value: everything that Easel has to know to recognise, load and use its models. Free of torch.
+"""The value that describes a model family: everything that Easel needs to recognise, load and use its models. Imports no torch.
 
-Classes of diffusers, transformers and compel stand here by name; the worker looks them up.
+Classes of diffusers, transformers and compel are given by name; the worker looks them up.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ DIFFUSION_SCHEDULERS = (
 #: Schedulers for models that predict a flow.
 FLOW_SCHEDULERS = ("flow euler", "flow heun", "flow dpm++ 2m", "flow unipc")
 
-#: The schedulers that fit what a denoiser predicts.
+#: The schedulers that fit each prediction of a denoiser.
 SCHEDULERS_OF = {"epsilon": DIFFUSION_SCHEDULERS, "v_prediction": DIFFUSION_SCHEDULERS, "flow": FLOW_SCHEDULERS}
 
-#: Components that a folder may name and that are never loaded, whatever class they name.
+#: Components that a folder may name and that are never loaded, regardless of their class.
 IGNORED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 
-#: Prefixes under which original files keep the parts beside the denoiser.
+#: Prefixes of tensor names under which original files keep the components besides the denoiser.
 ORIGINAL_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "vae": ("first_stage_model.", "vae."),
     "text_encoder": (
@@ -51,8 +51,8 @@ T5_TOKENIZER: Classes = frozenset({("transformers", "T5Tokenizer"), ("transforme
 class ClipText:
     """Text encoding by compel: weighted windows of CLIP's hidden states.
 
-    `states` names a member of compel's `ReturnedEmbeddingsType`. `pooled` says whether the pipeline also wants the whole-prompt
-    vector of the last encoder.
+    `states` names a member of compel's `ReturnedEmbeddingsType`. `pooled` says whether the pipeline also takes the pooled (whole-prompt)
+    embedding of the last encoder.
     """
 
     states: str
@@ -63,8 +63,8 @@ class ClipText:
 class StockText:
     """Text encoding by the `encode_prompt` of the stock pipeline, without weights.
 
-    The prompt goes into the arguments `prompts`, the negative prompt into `negatives` (none: the family has no negative prompt). The
-    results go into the pipeline's arguments `results`, in this order; a result under an empty name is dropped.
+    The prompt goes into the arguments `prompts`, the negative prompt into `negatives` (empty if the family has no negative prompt).
+    The results go into the pipeline's arguments `results`, in this order; a result with an empty name is dropped.
     """
 
     prompts: tuple[str, ...]
@@ -74,10 +74,10 @@ class StockText:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the configuration files say of a model's size.
+    """The sizes of a model according to its configuration files.
 
-    `side` is that of the square pictures it was trained on and `factor` that of one latent position, both in pixels. `channels`
-    go into the denoiser, of which `latents` are the picture's own.
+    `side` is the side of the square pictures it was trained on and `factor` that of a latent position, both in pixels. `channels`
+    is the number of input channels of the denoiser, of which `latents` are the latents of the picture.
     """
 
     side: int
@@ -87,36 +87,39 @@ class Shape:
 
 
 def usual_shape(denoiser: Mapping[str, Any], vae: Mapping[str, Any]) -> Shape:
-    """Return the shape that a denoiser with `sample_size` and its autoencoder have; raises what a broken configuration raises."""
+    """Return the shape of a denoiser with `sample_size` and its autoencoder.
+
+    Raises `KeyError`, `TypeError` or `ValueError` for a broken configuration.
+    """
     factor, size = 2 ** (len(vae["block_out_channels"]) - 1), denoiser["sample_size"]
     side = factor * int(max(size) if isinstance(size, list) else size)
     return Shape(side, factor, int(denoiser["in_channels"]), int(vae["latent_channels"]))
 
 
 def any_configuration(denoiser: Mapping[str, Any]) -> bool:
-    """Recognise every denoiser: the class of the pipeline tells this family from all others."""
+    """Accept every denoiser, for families that are recognised by the pipeline class alone."""
     del denoiser
     return True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
-    """A kind of model.
+    """A model family.
 
     - Recognition. `accepted` are further pipeline classes that a model folder may name; if several families accept a class,
       `in_configuration` decides by the denoiser's configuration. `in_file` recognises an original file by its header, and
-      `channels_in_file` returns how many channels go into its denoiser, of which `latents` are the picture's own.
-    - Components. `denoiser` names the denoiser; `components` must be there, `optional` may be missing; a class that they do not
-      name is refused unread. `extras` are constructor arguments that keep out what is never loaded. An original file keeps its
-      denoiser under `prefix` and its other parts under `prefixes`.
-    - Pipelines. A class name is `stem`, the mode's own part, and `Pipeline`, as diffusers names them; `pipelines` are the
-      exceptions by name of the mode, and an empty name says that the family does not have this mode.
-    - Text. `text` says how words are encoded. `has_guidance` says whether guidance above 1 asks the denoiser twice, with and
-      without the prompt; a family without it takes guidance as a number.
-    - Sizes. `native` is the side of the square pictures it was trained on (`natives`: by prediction, if that differs), `reach`
-      how many times that side squared a picture of any shape may have in pixels, `factor` the pixels of a latent position, `patch`
-      how many of them make one token of the denoiser. `shape` reads the same from a folder's configuration files.
-    - Defaults. `prediction` is what the denoiser usually predicts; `steps`, `guidance` and `scheduler` are what it paints best with.
+      `channels_in_file` returns the number of input channels of its denoiser, of which `latents` are the latents of the picture.
+    - Components. `denoiser` names the denoiser; `components` are required, `optional` may be missing; any other class is refused
+      before it is read. `extras` are constructor arguments for components that are never loaded. An original file keeps its
+      denoiser under `prefix` and its other components under `prefixes`.
+    - Pipelines. A class name is `stem`, the mode's part, and `Pipeline`, as diffusers names them; `pipelines` are the exceptions
+      by mode name, and an empty class name says that the family does not support the mode.
+    - Text. `text` says how prompts are encoded. `has_guidance` says whether guidance above 1 runs the denoiser twice, with and
+      without the prompt; without it the denoiser takes guidance as a number.
+    - Sizes. `native` is the side of the square pictures it was trained on (`natives`: by prediction, if that differs), `factor` the
+      side of a latent position in pixels, `patch` the side of a denoiser token in latent positions. A picture of any shape may have
+      at most `reach` squared times `native` squared pixels. `shape` reads the sizes from a folder's configuration files.
+    - Defaults. `prediction` is what the denoiser usually predicts; `steps`, `guidance` and `scheduler` suit the family best.
     """
 
     name: str
@@ -155,7 +158,7 @@ class Family:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Return what optional settings of a request can need; `clip` says that CLIP alone reads the words."""
+        """Return the features that optional request fields can need; `clip` says that only CLIP encodes the prompt."""
         return ("clip",) if isinstance(self.text, ClipText) else ()
 
     @property
@@ -168,13 +171,13 @@ class Family:
         return pipeline in self.accepted or pipeline in {f"{self.stem}{mode}Pipeline" for mode in ("", "Img2Img", "Inpaint")}
 
     def pipeline(self, mode: Mode) -> str:
-        """Return the name of the diffusers class that paints in a mode, empty if there is none."""
+        """Return the name of the diffusers pipeline class for a mode, empty if there is none."""
         return self.pipelines.get(mode.name, f"{self.stem}{mode.pipeline}Pipeline")
 
     def side(self, prediction: str) -> int:
-        """Return the side of the pictures that a model of this prediction was trained on."""
+        """Return the side of the square pictures that a model with this prediction was trained on."""
         return self.natives.get(prediction, self.native)
 
     def is_guided(self, guidance: float) -> bool:
-        """Return whether the denoiser is asked with and without the prompt, so that a negative prompt has an effect."""
+        """Return whether the denoiser runs with and without the prompt, so that a negative prompt has an effect."""
         return self.has_guidance and guidance > 1

@@ -5,7 +5,7 @@ from functools import partial
 from inference.models.families import original_unet
 from inference.models.families.base import CLIP, CLIP_PROJECTED, CLIP_TOKENIZER, UNET, VAE, ClipText, Family
 
-#: What Stable Diffusion 2 has instead; any other width in a folder is a small or unusual model of the first kind.
+#: The width of Stable Diffusion 2. A folder with any other width is a small or unusual model of version 1.
 _SD2_WIDTH = 1024
 
 SD1 = Family(

@@ -19,7 +19,7 @@ SD2 = Family(
     stem="StableDiffusion",
     text=ClipText("LAST_HIDDEN_STATES_NORMALIZED"),
     native=768,
-    # A model that predicts noise is the 512 base model or made from it.
+    # A model that predicts noise is the 512 base model or derived from it.
     natives={"epsilon": 512},
     reach=2.0,
     prediction="v_prediction",

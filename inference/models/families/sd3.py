@@ -1,4 +1,4 @@
-"""Stable Diffusion 3 and 3.5: a transformer that predicts a flow, read by two CLIP encoders and, if it is there, T5."""
+"""Stable Diffusion 3 and 3.5: a transformer that predicts a flow, with two CLIP text encoders and an optional T5 encoder."""
 
 from inference.models.families.base import CLIP, CLIP_PROJECTED, CLIP_TOKENIZER, T5, T5_TOKENIZER, VAE, Family, StockText
 from inference.models.safetensors_file import Header
@@ -30,7 +30,7 @@ SD3 = Family(
     optional={"text_encoder_3": T5, "tokenizer_3": T5_TOKENIZER},
     extras={"feature_extractor": None, "image_encoder": None},
     stem="StableDiffusion3",
-    # Weights of words have no agreed meaning for three encoders.
+    # Prompt weights have no agreed meaning across three encoders.
     text=StockText(
         prompts=("prompt", "prompt_2", "prompt_3"),
         negatives=("negative_prompt",),

@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: two CLIP text encoders side by side, the second one's whole-prompt vector, and sizes as time ids."""
+"""Stable Diffusion XL: two CLIP text encoders side by side, the pooled embedding of the second, and sizes as time ids."""
 
 from functools import partial
 
