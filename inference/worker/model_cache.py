@@ -171,11 +171,11 @@ class ModelCache:
             return False
         self._carry_out(moves)
         try:
-            easel.channel(self.device)
+            easel.move_to(self.device)
         except Exception as error:
             if not is_out_of_memory(error) or not self.clear_others(slot.model_info.name):
                 raise
-            easel.channel(self.device)
+            easel.move_to(self.device)
         slot.on_device = True
         return True
 
@@ -186,7 +186,7 @@ class ModelCache:
                 # Hooks move the weights of a streamed network, so it is unloaded, and reloaded later, rather than moved by hand.
                 del self._slots[name]
                 continue
-            slot.easel.channel(torch.device("cpu"))
+            slot.easel.move_to(torch.device("cpu"))
             slot.on_device = False
         for name in moves.dropped:
             del self._slots[name]

@@ -89,7 +89,7 @@ class PipelineRunner:
         vars(own)["scheduler"] = make(scheduler, self.loaded.scheduler_config)
         return own
 
-    def channel(self, device: torch.device) -> None:
+    def move_to(self, device: torch.device) -> None:
         """Move every network to a device."""
         self.loaded.to(device)
         self._reader = TextEncoder(self.loaded, device)
