@@ -180,7 +180,7 @@ def test_refusals(inside, tmp_path, words, code, sentence):
         (["--steps", "600"], ("steps", "600")),
         (["--size", "10000x64"], ("width", "10000")),
         (["--count", "0"], ("count", "0")),
-        (["--seed", "-1"], ("seed", "-1")),
+        (["--seed", "-2"], ("seed", "-2")),
         (["--scheduler", "eulr"], ("eulr", "euler")),
         (["--model", "dmeo"], ("dmeo", "demo")),
         (["--clip-skip", "5"], ("clip_skip", "1 to 4", "5")),
