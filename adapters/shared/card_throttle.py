@@ -73,9 +73,10 @@ class CardThrottle:
         for waiting in self._waiting.values():
             waiting.pop(job, None)
         self._shown.pop(job, None)
-        self._closed.discard(job)
         if (showing := self._showing.get(job)) is not None:
             await asyncio.wait([showing], timeout=_SETTLE_SECONDS)
+        # Only now: a refusal of the view in flight says nothing of the message that the result goes to.
+        self._closed.discard(job)
         return showing is None or showing.done()
 
     async def close(self) -> None:
