@@ -15,11 +15,11 @@ from bot.framework import binding
 from bot.framework.binding import Raw
 from bot.framework.command import Command
 from bot.framework.params import Kind
-from bot.generation import resolve
+from bot.generation import infotext, resolve
 from bot.generation.fields import GenerationParams
 from bot.generation.resolve import Layer, ModelCatalog, SavedDefaults
 from bot.presets import template
-from bot.prompting import grammar, infotext
+from bot.prompting import grammar
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
 from bot.store.sharing.presets import Preset

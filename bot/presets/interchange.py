@@ -15,8 +15,7 @@ import msgspec
 
 from bot.core.errors import BadInput
 from bot.core.values import writable
-from bot.presets import tables
-from bot.presets.tables import MOST_LINES, Table, TooManyLines, UnreadableRow
+from bot.presets.tables import MOST_LINES, Table, TooManyLines, UnreadableRow, decoded
 from bot.presets.template import WORDS, Body, checked, named, one_word, plain, tag
 from bot.prompting.grammar import MOST_CHARACTERS
 
@@ -88,7 +87,7 @@ def read(data: bytes) -> Read:
     """Return the presets of a file in any of the formats. Raises `BadInput` for what is none of them."""
     if len(data) > MOST_BYTES:
         raise BadInput("input-presets-large", most=MOST_BYTES)
-    words = tables.decoded(data)
+    words = decoded(data)
     if words is None:
         raise BadInput("input-presets-format")
     rows = _json_rows(words) if words.lstrip()[:1] in ("{", "[") else _table_rows(words)

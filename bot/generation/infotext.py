@@ -11,21 +11,18 @@ The settings line is a list of `Name: value`; a value with a comma is quoted
 import re
 from collections.abc import Collection
 
+from bot.generation.fields import FIELDS
+
 #: The settings line: it begins with the steps and names at least one thing more.
 _SETTINGS = re.compile(r"^\s*Steps:\s*[0-9]+\s*,\s*\w.*$", re.MULTILINE | re.IGNORECASE | re.DOTALL)
 _NEGATIVE = re.compile(r"^\s*Negative prompt:\s*", re.MULTILINE | re.IGNORECASE)
 _PAIR = re.compile(r'\s*([\w /+-]+?):\s*("(?:\\.|[^"\\])*+"|[^,\n]*+)(?:,|$)', re.MULTILINE)
 
-#: The names of settings that Easel has, as A1111 writes them, and the parameter that each becomes.
+#: The parameters that a settings line can give, by their names in it. A strength belongs to a picture that did not come along.
 _PARAMETERS = {
-    "steps": "steps",
-    "sampler": "scheduler",
-    "cfg scale": "guidance",
-    "seed": "seed",
-    "size": "size",
-    "model": "model",
-    "denoising strength": "strength",
-    "clip skip": "clip_skip",
+    one.traits.infotext.casefold(): name
+    for name, one in FIELDS.items()
+    if one.traits.infotext and not one.row.words and not one.row.of_image
 }
 
 #: Schedule types that add nothing to the name of a sampler.
@@ -40,8 +37,7 @@ def is_pasted(text: str) -> bool:
 def pasted(text: str, models: Collection[str]) -> tuple[str, dict[str, str]]:
     """Return the prompt of a pasted text, and the parameters that its other lines give.
 
-    A model that is not among `models` is left out, because its name is that of a file on another computer; so is a strength, which
-    belongs to a picture that did not come along.
+    A model that is not among `models` is left out, because its name is that of a file on another computer.
     """
     line = _SETTINGS.search(text)
     assert line is not None, "only a text with a settings line is read"
@@ -52,7 +48,6 @@ def pasted(text: str, models: Collection[str]) -> tuple[str, dict[str, str]]:
         given["scheduler"] += f" {schedule}"
     if given.get("model", "").casefold() not in {name.casefold() for name in models}:
         given.pop("model", None)
-    given.pop("strength", None)
     if unwanted and unwanted[0].strip():
         given["negative"] = unwanted[0].strip()
     return wanted.strip(), given
