@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from bot.core.shielded import ShieldedTasks
 from bot.core.values import MessageRef, log_context
 from bot.framework.reply import Reply
 from bot.jobs.execution import Counters
@@ -158,6 +159,7 @@ class DeliveryService:
         self._sending: dict[asyncio.Task[None], str] = {}
         # One query at a time: `leave` waits for a query that has just claimed deliveries.
         self._filling = asyncio.Lock()
+        self._claiming = ShieldedTasks()
         self._leaving = False
 
     def serve(self, platforms: Sequence[str]) -> None:
@@ -185,6 +187,7 @@ class DeliveryService:
             async with asyncio.timeout(seconds):
                 await self._fill()
         self._leaving = True
+        await self._claiming.drain(seconds)
         self.wake()
         if self._sending:
             await asyncio.wait(tuple(self._sending), timeout=seconds)
@@ -200,7 +203,7 @@ class DeliveryService:
         for platform in self._platforms:
             while (room := MOST_SENDING - sum(one == platform for one in self._sending.values())) > 0 and not self._leaving:
                 # If `leave` is called now, the claimed deliveries are still recorded.
-                taken = await asyncio.shield(self._taken(platform, room))
+                taken = await self._claiming.run(self._taken(platform, room))
                 if not taken:
                     break
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from bot.core.process_id import is_gone, runner_name
 from bot.core.scheduling import Costs
+from bot.core.shielded import ShieldedTasks
 from bot.core.values import log_context
 from bot.jobs.delivery import DeliveryService, Platforms
 from bot.jobs.eta import CostLearner, EtaService
@@ -79,6 +80,7 @@ class Dispatcher:
         #: Jobs that are running here; a job is removed before its end is shown.
         self._held: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._releasing = ShieldedTasks()
         self._showing: set[asyncio.Task[None]] = set()
         #: Set when no new job is started any more, and when the running jobs have ended.
         self._leaving, self._left = asyncio.Event(), asyncio.Event()
@@ -115,6 +117,7 @@ class Dispatcher:
         # A claim in progress is completed first; otherwise its job would be leased without a runner.
         await asyncio.wait(self._tasks[:1], timeout=_LEAVE_SECONDS)
         await _ended(tuple(self._jobs))
+        await self._releasing.drain(_LEAVE_SECONDS)
         self._left.set()
         await self._delivering.leave(_LEAVE_SECONDS)
         await asyncio.wait(self._tasks[1:2], timeout=_LEAVE_SECONDS)
@@ -274,7 +277,7 @@ class Dispatcher:
             self._let_go(job)
             if not self._leaving.is_set():
                 with contextlib.suppress(Exception):
-                    await asyncio.shield(self._attempting.stopped(latest or job, progress))
+                    await self._releasing.run(self._attempting.stopped(latest or job, progress))
             raise
         except Exception:
             # The store was unavailable for too long: the lease expires, and the next runner repeats the job.

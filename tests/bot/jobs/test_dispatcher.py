@@ -149,6 +149,40 @@ async def test_cancelling_here_stops_the_engine(store, wall):
     assert await state_of(store, job) == CANCELLED
 
 
+class SlowEnd(Wall):
+    """A wall that takes its time to show that a job was cancelled."""
+
+    def __init__(self):
+        super().__init__()
+        self.reached, self.released = asyncio.Event(), asyncio.Event()
+
+    async def show(self, card, address):
+        """Record a card; one of a cancelled job only after `released`."""
+        if card.state == CANCELLED:
+            self.reached.set()
+            await self.released.wait()
+        await super().show(card, address)
+
+
+async def test_leaving_waits_for_what_a_cancelled_job_still_does(store):
+    """A dispatcher that closes while it releases a cancelled job waits until that is done: nothing uses the store afterwards."""
+    wall, script = SlowEnd(), Script(endless=[(asyncio.Event(),)])
+    job = await accepted(store, await user_of(store), "endless")
+    dispatcher = Dispatcher(store, script, wall, platforms=["web"], beat_seconds=0.02, poll_seconds=0.02)
+    await dispatcher.__aenter__()
+    await script.running.wait()
+    await Jobs(store.database, store.policy).cancel(job.id)
+    await wall.reached.wait()
+    leaving = asyncio.create_task(dispatcher.__aexit__(None, None, None))
+    await until(lambda: not dispatcher.pictures_in_work)
+    await asyncio.wait([leaving], timeout=0.1)
+    assert not leaving.done()
+    wall.released.set()
+    await leaving
+    assert wall.of(job.id)[-1].state == CANCELLED
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_cancelling_elsewhere_stops_the_engine(store, wall):
     """A job cancelled by another process stops at the next heartbeat, and is shown as cancelled."""
     held = asyncio.Event()
