@@ -3,13 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What painting needs, and what development needs besides.
+READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
 PATHS := adapters benchmarks bot inference migrations tests tools
 
 .PHONY: run test test-all check format docs bench crash load install lock clean
 
 ## Run everything that is configured (by default the chat page) and open the chat page.
-run: $(INSTALLED)
+run: $(READY)
 	@$(BIN)/easel run --open
 
 ## Run every test; the sweeps, the races and the histories are thinned.
@@ -52,15 +54,23 @@ crash: $(INSTALLED)
 load: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.load
 
-## Create the virtual environment.
+## Create the virtual environment, with everything that development needs.
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml requirements.lock
+# Bytecode is compiled when a module is first imported: compiling everything takes twice as long as the rest of the installation.
+INSTALL := $(BIN)/python -m pip install --no-compile --disable-pip-version-check --constraint requirements.lock
+
+$(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "Easel needs Python 3.11 or newer, and $(PYTHON) is older or missing. Choose another: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing Easel and its dependencies; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@echo "Installing Easel and the libraries that painting needs: about 1.3 GB on disk, a few minutes the first time"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(INSTALLED): $(READY)
+	@echo "Installing the tools for development"
+	@$(INSTALL) --quiet --editable '.[dev]'
 	@touch $@
 
 ## Lock the versions that are installed now.
