@@ -1,8 +1,9 @@
 """A flood against first come, first served: how long others wait, how even the shares are, how often a model has to be loaded.
 
-Simulated: one person drops 400 jobs of 4 to 12 s on one device, while twelve others want a job of 2 to 6 s every three minutes for
+Simulated: one user submits 400 jobs of 4 to 12 s on one device, while twelve others want a job of 2 to 6 s every three minutes for
 two hours; any of three models, and 6 s to load one. Then the same with 4 and with 64 devices and as many times the work, with 100,000
-persons, and with costs that are estimated wrongly by up to a half. Last, six with unlike weights and jobs flood the devices together:
+users, with costs that are estimated wrongly by up to a half, and with a flood whose first jobs are estimated wrongly by a factor of ten.
+Last, six with unlike weights and jobs flood the devices together:
 their shares are compared by Jain's index over what each was charged for its weight, in windows in which each of them is due ten
 of the longest jobs.
 
@@ -12,12 +13,13 @@ wait, against what the invariant allows them. Marked figures are promised; nothi
 of one means little.
 """
 
+import math
 import random
 import statistics
 import sys
 import time
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -36,6 +38,10 @@ FLOOD_AT, UNTIL = 600.0, 7200.0
 WATCHED = 16
 
 MOST_WAIT, MOST_GAP, LEAST_JAIN, MOST_SWAPS = 0.01, 1.0, 0.98, 0.55
+
+
+#: After so many jobs of a flood, times a device each, the estimates are known from measurements.
+LEARNED = 20
 
 
 class Flood(msgspec.Struct, frozen=True):
@@ -61,7 +67,8 @@ RIVALS = (
 class Setting(msgspec.Struct, frozen=True):
     """A simulated setting: `lights` users who submit a job every `every` seconds, and floods; each flood has `devices` times its jobs.
 
-    Cost estimates are wrong by up to `off`. `promised` names the figures that must hold.
+    Cost estimates are wrong by up to `off`; those of the first `LEARNED` jobs of each flood are also wrong by the factor `wrong`.
+    `promised` names the figures that must hold.
     """
 
     name: str
@@ -70,6 +77,7 @@ class Setting(msgspec.Struct, frozen=True):
     every: float = 180.0
     floods: tuple[Flood, ...] = (Flood(1.0, 400, 4.0, 12.0),)
     off: float = 0.0
+    wrong: float = 1.0
     seeds: int = 10
     promised: tuple[str, ...] = ("gap",)
 
@@ -81,6 +89,8 @@ SETTINGS = (
     Setting("1 device, six floods, costs ±50 %", lights=0, floods=RIVALS, off=0.5, promised=("gap", "jain")),
     Setting("4 devices", devices=4, lights=48),
     Setting("4 devices, costs ±50 %", devices=4, lights=48, off=0.5),
+    Setting("4 devices, costs × 10 at first", devices=4, lights=48, wrong=10.0),
+    Setting("4 devices, costs ÷ 10 at first", devices=4, lights=48, wrong=0.1),
     Setting("64 devices", devices=64, lights=768, seeds=2),
     Setting("64 devices, 100,000 persons", devices=64, lights=100_000, every=23_437.5, floods=RIVALS, seeds=1),
 )
@@ -174,6 +184,7 @@ class Turns:
     """Everybody's own line, turned by `bot.core.scheduling`; who has something waiting is kept sorted by tag."""
 
     def __init__(self, setting: Setting, window: float, reach: int) -> None:
+        self._running: Counter[int] = Counter()
         self._people = [Person(flood.weight) for flood in setting.floods] + [Person(1.0) for _ in range(setting.lights)]
         self._setting, self._window, self._reach = setting, window, reach
         self._clock = 0.0
@@ -189,7 +200,8 @@ class Turns:
         self._jobs[job.id] = job
         user.line.append(Waiting(job.id, job.model, job.estimate))
         if len(user.line) == 1:
-            user.tag = entered(user.tag, self._clock)
+            served_now = (one for one in (self._people[number] for number in self._running) if one.line)
+            user.tag = entered(user.tag, self._clock, min((one.tag for one in served_now), default=math.inf))
             insort(self._order, (user.tag, job.user))
             self._gaps.join(job.user)
 
@@ -204,6 +216,7 @@ class Turns:
         job = self._jobs.pop(choice.job.id)
         user = self._people[job.user]
         user.line.remove(choice.job)
+        self._running[job.user] += 1
         user.dearest = max(user.dearest, job.estimate)
         self._charge(job.user, served(user.tag, job.estimate, user.weight))
         if not user.line:
@@ -214,6 +227,9 @@ class Turns:
 
     def end(self, job: Job) -> None:
         """Correct the charge from the estimated to the real cost."""
+        self._running[job.user] -= 1
+        if not self._running[job.user]:
+            del self._running[job.user]
         if more := job.cost - job.estimate:
             user = self._people[job.user]
             user.dearest, user.up, user.down = max(user.dearest, job.cost), max(user.up, more), max(user.down, -more)
@@ -280,14 +296,20 @@ def asked(setting: Setting, chance: random.Random) -> deque[Job]:
     params_list = []
     for user, flood in enumerate(setting.floods):
         params_list += [(FLOOD_AT, user, chance.uniform(flood.low, flood.high)) for _ in range(flood.jobs * setting.devices)]
+    early = Counter(dict.fromkeys(range(len(setting.floods)), LEARNED * setting.devices))
     for user in range(len(setting.floods), len(setting.floods) + setting.lights):
         moment = chance.expovariate(1 / setting.every)
         while moment < UNTIL:
             params_list.append((moment, user, chance.uniform(2.0, 6.0)))
             moment += chance.expovariate(1 / setting.every)
     params_list.sort(key=lambda params: params[0])
+
+    def estimate(user: int, cost: float) -> float:
+        early[user] -= 1
+        return cost * (1 + chance.uniform(-setting.off, setting.off)) * (setting.wrong if early[user] >= 0 else 1.0)
+
     return deque(
-        Job(str(number), user, chance.choice(MODELS), moment, cost, cost * (1 + chance.uniform(-setting.off, setting.off)))
+        Job(str(number), user, chance.choice(MODELS), moment, cost, estimate(user, cost))
         for number, (moment, user, cost) in enumerate(params_list)
     )
 

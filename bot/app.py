@@ -9,7 +9,6 @@ import msgspec
 from bot.commands import inputs
 from bot.commands.context import Context, Read
 from bot.commands.inputs import Fetch, Layering, Run, Sources
-from bot.core import scheduling
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.scheduling import Costs, Forecast
 from bot.core.suggest import nearest
@@ -136,8 +135,7 @@ class App:
 
     def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
         """Return the seconds of the device that a request with such inputs is thought to take, beside what is in work now."""
-        steps = scheduling.picture_steps(request, roles)
-        return self._learned.estimate(request.model, request.width, request.height, steps, self._in_work() + request.count)
+        return self._learned.estimate_of(request, roles, self._in_work())
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
         """Return values to offer for a parameter while it is typed."""

@@ -1,5 +1,6 @@
 """In-memory job queues of several users, scheduled by the pure rule, and random traces that keep account of the charges."""
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ class Person:
     tag: float = 0.0
     line: list[Waiting] = field(default_factory=list)
     charged: float = 0.0
+    running: int = 0
 
 
 class Lines:
@@ -33,7 +35,7 @@ class Lines:
         """Append a job to a user's queue and return its id."""
         user = self.people[name]
         if not user.line:
-            user.tag = entered(user.tag, self.clock)
+            user.tag = entered(user.tag, self.clock, min((one.tag for one in self.backlogged if one.running), default=math.inf))
         self.asked += 1
         user.line.append(Waiting(f"{name}-{self.asked}", model, cost))
         return user.line[-1].id
@@ -62,12 +64,14 @@ class Lines:
             for one in self.people.values():
                 one.line = [msgspec.structs.replace(job, passed=job.passed + (job.id in choice.overtaken)) for job in one.line]
             self.clock = choice.clock
+            user.running += 1
             self._charge(user, served(user.tag, choice.job.cost, user.weight))
         return choice
 
     def correct(self, choice, measured):
         """Correct the charge of a job to its measured cost."""
         user = self.people[choice.user]
+        user.running -= 1
         self._charge(user, corrected(user.tag, choice.job.cost, measured, user.weight))
 
     def _charge(self, user, tag):
@@ -86,6 +90,7 @@ class Trace:
     window: float = WINDOW
     reach: int = REACH
     off: float = 0.0
+    wrong: float = 1.0
     cancels: float = 0.0
     length: int = 60
 
@@ -149,9 +154,10 @@ class Walk:
             self.begun.append(device.work.job.id)
 
     def end(self, device):
-        """End a job, at a cost that deviates from the estimate by up to `off` of the trace; a cancelled job has used only a part."""
+        """End a job, at a cost that deviates from the estimate as the trace says; a cancelled job has used only a part of it."""
         choice, device.work = device.work, None
         measured = choice.job.cost * self.chance.uniform(1 - self.trace.off, 1 + self.trace.off)
+        measured *= self.trace.wrong ** self.chance.uniform(-1, 1)
         if self.chance.random() < self.trace.cancels:
             measured *= self.chance.random()
         more, name = measured - choice.job.cost, choice.user

@@ -68,12 +68,14 @@ class Choice(msgspec.Struct, frozen=True):
     overtaken: tuple[str, ...] = ()
 
 
-def entered(tag: float, clock: float) -> float:
-    """Return the tag of a person who had nothing waiting and now has: time that was not asked for is not saved up.
+def entered(tag: float, clock: float, smallest: float = math.inf) -> float:
+    """Return the virtual time of a user who had no queued jobs and now has some: idle time is not saved up.
 
-    So the clock has to be kept as tags are: on one that began anew, newcomers would go before everybody for as long as it lags.
+    `smallest` is the smallest virtual time of the users who have both queued and running jobs. It lies behind the clock if running jobs
+    turned out cheaper than estimated; a newcomer who started at the clock would then wait until those users have caught up with it.
+    The clock has to be stored as virtual times are: with a clock that starts anew, newcomers would go before everybody else.
     """
-    return max(clock, tag)
+    return max(tag, min(clock, smallest))
 
 
 def served(tag: float, cost: float, weight: float) -> float:
@@ -184,6 +186,11 @@ class Costs:
         for row in rows:
             if row.count > 0 and _is_time(row.seconds):
                 self._timings.setdefault(row.model, {})[row.key] = row
+
+    def estimate_of(self, request: PictureRequest, roles: Collection[Role], in_work: int) -> float:
+        """Return the estimated device seconds of a request with inputs of these roles, while `in_work` other pictures are painted."""
+        steps = picture_steps(request, roles)
+        return self.estimate(request.model, request.width, request.height, steps, in_work + request.count)
 
     def estimate(self, model: str, width: int, height: int, picture_steps: int, batch: int = 1) -> float:
         """Return the seconds of the device that so many steps of single pictures will take, more than 0.

@@ -123,7 +123,7 @@ class Dispatcher:
         await asyncio.wait(self._tasks[1:2], timeout=_LEAVE_SECONDS)
         await _ended([*self._tasks, *self._showing])
         await self._telling.close()
-        await self._learning.keep()
+        await self._learning.keep(self.pictures_in_work)
         try:
             await self._store.attempts.leave(self.runner)
         except Exception as failure:
@@ -256,7 +256,7 @@ class Dispatcher:
 
     async def _tidy(self, *, sweep: bool) -> None:
         """Store the learned timings; now and then clean up abandoned work."""
-        await self._learning.keep()
+        await self._learning.keep(self.pictures_in_work)
         try:
             if sweep and (count := await self._store.attempts.sweep()):
                 log.info("jobs.settled count=%s", count)

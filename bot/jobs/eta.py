@@ -91,7 +91,7 @@ class EtaService:
 
 log = logging.getLogger("easel.jobs")
 
-#: If a model takes longer or shorter than estimated by this factor, the estimates of queued jobs are corrected.
+#: If a picture takes longer or shorter than estimated by this factor, the queued jobs of its model are estimated again.
 _WORTH = 1.25
 
 
@@ -102,8 +102,10 @@ class CostLearner:
         self._store = store
         self._costs = costs
         self._new: dict[tuple[str, int, int, int], Timing] = {}
-        #: The factor by which each model's estimate has changed since queued jobs were last re-estimated.
-        self._off: dict[str, float] = {}
+        #: The models and sizes that were painted in this process.
+        self._warm: set[tuple[str, int, int]] = set()
+        #: The factor by which each timing has changed since the queued jobs of its model were last estimated.
+        self._off: dict[tuple[str, int, int, int], float] = {}
 
     async def begin(self) -> None:
         """Load the timings that were learned before."""
@@ -114,22 +116,29 @@ class CostLearner:
         request = job.request
         steps = picture_steps(request, job.roles)
         shape = request.model, request.width, request.height
+        if shape not in self._warm:
+            # The first picture of a model and a size includes what the libraries prepare once: it says nothing about the next one.
+            self._warm.add(shape)
+            return
         before = self._costs.estimate(*shape, 1, pictures_in_work)
         timing = self._costs.measured(request.model, request.width, request.height, pictures_in_work, steps, device_seconds)
         if timing.count:
             self._new[timing.key] = timing
-            self._off[request.model] = self._off.get(request.model, 1.0) * timing.seconds / before
+            self._off[timing.key] = self._off.get(timing.key, 1.0) * timing.seconds / before
 
-    async def keep(self) -> None:
-        """Store new timings. Not with every job: a commit costs more than the timing of one job is worth."""
+    async def keep(self, in_work: int) -> None:
+        """Store new timings, and estimate queued jobs again if they changed much, as if `in_work` pictures were painted beside them.
+
+        Not with every job: a commit costs more than the timing of one job is worth.
+        """
         new, self._new = self._new, {}
         try:
             for timing in new.values():
                 await self._store.timings.keep(timing)
-            for model, off in tuple(self._off.items()):
-                if not 1 / _WORTH < off < _WORTH:
-                    await self._store.line.reckon_anew(model, off)
-                    del self._off[model]
+            for model in {key[0] for key, off in self._off.items() if not 1 / _WORTH < off < _WORTH}:
+                # By each job's own shape: others of the model may be known better, and jobs accepted since are estimated well already.
+                await self._store.line.estimate_again(model, lambda request, roles: self._costs.estimate_of(request, roles, in_work))
+                self._off = {key: off for key, off in self._off.items() if key[0] != model}
         except Exception as error:
             self._new = new | self._new
             log.error("jobs.keep_failed reason=%s", type(error).__name__)

@@ -8,7 +8,7 @@ cancelling or ending a single job, does not require it. `FOR NO KEY UPDATE` ever
 import math
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, exists, or_, select, text, union_all, update
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, exists, func, or_, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core import scheduling
@@ -57,14 +57,27 @@ async def enter(session: AsyncSession, user: str) -> None:
     if (found := (await session.execute(held)).first()) is not None and found.waiting:
         return
     clock, since = await session.scalar(select(ClockRow.now)) or 0.0, microseconds(now())
+    smallest = await _smallest(session)
     if found is None:
-        if await add_if_new(session, TurnRow, {"person_id": user, "tag": clock, "since": since, "waiting": True}):
+        tag = scheduling.entered(0.0, clock, smallest)
+        if await add_if_new(session, TurnRow, {"person_id": user, "tag": tag, "since": since, "waiting": True}):
             return
         # Another job of the same user was quicker.
         found = (await session.execute(held)).one()
     if not found.waiting:
-        changed = {"tag": scheduling.entered(found.tag, clock), "since": since, "waiting": True}
+        changed = {"tag": scheduling.entered(found.tag, clock, smallest), "since": since, "waiting": True}
         await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(changed))
+
+
+async def _smallest(session: AsyncSession) -> float:
+    """Return the smallest virtual time of the users with queued and running jobs.
+
+    Users without a running job do not count: if no process offers their model, their virtual time stands still.
+    """
+    served = select(JobRow.person_id).where(IS_RUNNING)
+    least = select(func.min(TurnRow.tag)).where(_MAY_WAIT, TurnRow.person_id.in_(served), _first_in_line().is_not(None))
+    found = await session.scalar(least)
+    return math.inf if found is None else found
 
 
 async def charge(session: AsyncSession, policy: Policy, user: str, cost: float) -> None:

@@ -115,7 +115,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True):
 UNREADABLE = Problem("job-unreadable")
 
 
-def _request_of(row: JobRow) -> PictureRequest | None:
+def request_of(row: JobRow) -> PictureRequest | None:
+    """Return the request of a job, without its input pictures, or None if this version cannot read it."""
     try:
         return msgspec.msgpack.decode(row.request, type=PictureRequest)
     except (msgspec.MsgspecError, ValueError):
@@ -129,7 +130,7 @@ def _problem_of(row: JobRow) -> Problem | None:
         return UNREADABLE
 
 
-def _inputs_of(row: JobRow) -> tuple[InputFile, ...]:
+def inputs_of(row: JobRow) -> tuple[InputFile, ...]:
     """Return the input pictures of a job by role, in order within each role."""
     found = [line.split(" ", 2) for line in (row.inputs or "").splitlines()]
     order = list(Role)
@@ -144,7 +145,7 @@ def jobs() -> Select[JobRow, ChannelRow]:
 
 def job_of(row: JobRow, channel: ChannelRow) -> Job:
     """Return a job from its row. An unreadable request is replaced by a stand-in: its user sees their words, and that it failed."""
-    request = _request_of(row)
+    request = request_of(row)
     return Job(
         id=row.id,
         user=row.person_id,
@@ -152,7 +153,7 @@ def job_of(row: JobRow, channel: ChannelRow) -> Job:
         line=row.line,
         params=row.params,
         request=request or _stand_in(row),
-        inputs=_inputs_of(row),
+        inputs=inputs_of(row),
         state=row.state,
         attempt=row.attempt,
         problem=UNREADABLE if request is None else _problem_of(row),

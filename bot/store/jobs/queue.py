@@ -1,11 +1,11 @@
 """The job queue: its state, reordering a user's own jobs, and pausing the jobs of a user or channel."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.limits import Policy
@@ -13,10 +13,12 @@ from bot.core.values import MessageRef
 from bot.store.database import Database, add_if_new, now
 from bot.store.jobs import fair_queue
 from bot.store.jobs.fair_queue import IN_LINE, IS_RUNNING
-from bot.store.jobs.job import IS_OPEN, PAUSED, WAITING, Job, job_of, jobs
+from bot.store.jobs.job import IS_OPEN, PAUSED, WAITING, Job, inputs_of, job_of, jobs, request_of
 from bot.store.jobs.outbox import IS_UNTOLD
 from bot.store.tables.core import ChannelRow, ClockRow, DeliveryRow, JobRow, MembershipRow, TurnRow, UserRow
 from bot.store.users.users import place_id as id_of_channel
+from inference.contract.inputs import Role
+from inference.contract.request import PictureRequest
 
 Way = Literal["up", "down", "first", "last"]
 
@@ -86,11 +88,16 @@ class JobQueue:
                 await session.execute(update(JobRow).where(JobRow.id == job_id).values(rank=rank))
         return True
 
-    async def reckon_anew(self, model: str, factor: float) -> None:
-        """Correct the estimated cost of queued jobs of a model."""
+    async def estimate_again(self, model: str, estimate: Callable[[PictureRequest, Collection[Role]], float]) -> None:
+        """Replace the estimated cost of each queued job of a model by `estimate` of its request and the roles of its inputs."""
         async with self._database.write() as session:
+            # No job is claimed meanwhile: its charge is corrected by the cost that it had when it was claimed.
             await fair_queue.held_clock(session)
-            await session.execute(update(JobRow).where(fair_queue.IN_LINE, JobRow.model == model).values(cost=JobRow.cost * factor))
+            rows = await session.scalars(select(JobRow).where(fair_queue.IN_LINE, JobRow.model == model))
+            costs = [{"of_job": row.id, "now_costs": cost} for row in rows if (cost := _estimated(row, estimate)) != row.cost]
+            if costs:
+                changed = update(JobRow).where(JobRow.id == bindparam("of_job")).values(cost=bindparam("now_costs"))
+                await (await session.connection()).execute(changed, costs)
 
     async def pause_person(self, user: str, *, paused: bool) -> tuple[str, ...]:
         """Pause or resume a user's queued jobs; return the ids of the changed jobs. Running jobs continue."""
@@ -134,6 +141,12 @@ class JobQueue:
         for user in sorted(users):
             await fair_queue.enter(session, user)
         await self._database.ring(session, "work")
+
+
+def _estimated(row: JobRow, estimate: Callable[[PictureRequest, Collection[Role]], float]) -> float:
+    """Return the new estimate of a job; a request that this version cannot read keeps its estimate."""
+    request = request_of(row)
+    return row.cost if request is None else estimate(request, [one.role for one in inputs_of(row)])
 
 
 class Running(msgspec.Struct, frozen=True):

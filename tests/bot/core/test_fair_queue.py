@@ -27,6 +27,7 @@ def traces(**fixed):
         "window": st.sampled_from((0.0, 3.0, WINDOW, 30.0)),
         "reach": st.sampled_from((1, 3, REACH)),
         "off": st.sampled_from((0.0, 0.5)),
+        "wrong": st.sampled_from((1.0, 1.0, 10.0)),
         "cancels": st.sampled_from((0.0, 0.2)),
     }
     return st.builds(Trace, **drawn | {name: st.just(value) for name, value in fixed.items()})
@@ -78,6 +79,9 @@ def test_tags():
     """Idle time is not saved up, a higher weight makes device time cheaper, and wrong estimates are corrected."""
     assert entered(3.0, 10.0) == 10.0
     assert entered(10.0, 3.0) == 10.0
+    assert entered(3.0, 10.0, 5.0) == 5.0
+    assert entered(3.0, 10.0, 20.0) == 10.0
+    assert entered(7.0, 10.0, 5.0) == 7.0
 
     assert served(10.0, 6.0, 2.0) == 13.0
     assert corrected(13.0, 6.0, 4.0, 2.0) == served(10.0, 4.0, 2.0)
@@ -108,7 +112,7 @@ def test_two_who_both_wait_are_served_alike(trace):
 
 
 @settings(max_examples=tries(200))
-@given(trace=traces(devices=1, models=1, window=0.0, cancels=0.0, off=0.0))
+@given(trace=traces(devices=1, models=1, window=0.0, cancels=0.0, off=0.0, wrong=1.0))
 def test_the_bound_is_that_of_start_time_fair_queueing(trace):
     """Without a window and with exact costs, the gap is at most the most expensive job of each user divided by their weight."""
     gaps = Gaps()
@@ -172,6 +176,32 @@ def wait_of_newcomer(flood, seed):
         if turn >= 20:
             before.append(choice.job.cost)
     raise AssertionError("the newcomer was never served")
+
+
+@settings(max_examples=tries(300))
+@given(devices=st.integers(1, 8), wrong=st.sampled_from((0.1, 10.0)), learned=st.integers(0, 30), seed=st.integers(0, 2**32))
+def test_a_newcomer_waits_within_the_bound_if_estimates_were_wrong(devices, wrong, learned, seed):
+    """However wrong estimates were, a newcomer waits for a job per device and for what the running jobs are still charged too much."""
+    chance = random.Random(seed)
+    lines = Lines({"flood": 1.0, "new": 1.0})
+    real = {}
+    for number in range(200):
+        cost = chance.uniform(1, 4)
+        real[lines.ask("flood", "red", cost * wrong if number < learned else cost)] = cost
+    running = [lines.take({"red"}) for _ in range(devices)]
+    for _ in range(learned + chance.randrange(10)):
+        done = running.pop(chance.randrange(devices))
+        lines.correct(done, real[done.job.id])
+        running.append(lines.take({"red"}))
+    overcharged = sum(max(0.0, one.job.cost - real[one.job.id]) for one in running)
+    lines.ask("new", "red", 2.0)
+    waited = 0.0
+    while (begun := lines.take({"red"})).user != "new":
+        waited += real[begun.job.id]
+        done = running.pop(0)
+        running.append(begun)
+        lines.correct(done, real[done.job.id])
+    assert waited <= overcharged + (devices + 1) * 4 + HAIR
 
 
 @given(seed=st.integers(0, 2**32))

@@ -145,6 +145,19 @@ async def test_who_arrives_idle_is_served_soon(store, flooders):
     assert "new" in await claimed(store, flooders + 1)
 
 
+async def test_a_newcomer_does_not_wait_for_time_that_was_never_used(store):
+    """If a flood was charged far too much for its running jobs and then corrected, a newcomer goes next, not after what was corrected."""
+    flood, new = await people(store, "flood", "new")
+    await store.jobs.accept([new_job(flood, "flood", cost=7.6) for _ in range(4)])
+    await store.jobs.accept([new_job(flood, "flood", cost=1.1) for _ in range(20)])
+    running = [await store.attempts.claim("me") for _ in range(4)]
+    for job in running:
+        assert await store.attempts.finish(job, [whole()], 1.1)
+        await store.attempts.claim("me")
+    await ask(store, new, "new", cost=1.1)
+    assert "new" in await claimed(store, 2)
+
+
 async def test_the_order_outlives_a_restart(store):
     """A restarted bot continues with the very job that was next."""
     expected = await crowd(store, people=4, jobs=24)
@@ -317,7 +330,7 @@ async def test_the_store_and_the_pure_rule_agree(store, seed):
                 taken += 1
         elif what < 0.95 and running:
             choice, job = running.pop(chance.randrange(len(running)))
-            measured = choice.job.cost * chance.uniform(0.5, 2)
+            measured = choice.job.cost * 10 ** chance.uniform(-1, 1)
             assert await tiered.attempts.finish(job, [whole()], measured)
             lines.correct(choice, measured)
         elif longer := [one for one in lines.people.values() if len(one.line) > 1]:
