@@ -146,7 +146,8 @@ def _devices(config: Config) -> Iterator[Finding]:
     for name in found:
         yield Finding("ok", text("doctor-gpu", name=name))
     if found and _built_for_processor():
-        yield Finding("note", text("doctor-gpu-unused"))
+        version, _, _ = importlib.metadata.version("torch").partition("+")
+        yield Finding("note", text("doctor-gpu-unused", version=version))
     elif not found and any(device.startswith("cuda") for device in config.inference.devices):
         yield Finding("problem", text("doctor-gpu-missing", devices=", ".join(config.inference.devices)), FAILED)
     elif not found:

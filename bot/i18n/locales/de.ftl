@@ -757,7 +757,7 @@ doctor-no-config = Hier ist keine easel.toml, also gelten überall die Standardw
 doctor-library = { $name } { $version }
 doctor-library-missing = { $name } ist nicht installiert; gib ein: pip install -c requirements.lock -e .
 doctor-gpu = GPU: { $name }
-doctor-gpu-unused = Es gibt eine GPU, aber torch ist nur für die CPU installiert; installiere dieselbe Version mit CUDA, um die GPU zu nutzen.
+doctor-gpu-unused = Es gibt eine GPU, aber installiert ist die CPU-Version von torch. Um die GPU zu nutzen, führe aus: python -m pip install --force-reinstall torch=={ $version } --index-url https://download.pytorch.org/whl/cu130
 doctor-gpu-missing = Die Konfiguration nennt die Geräte { $devices }, es wurde aber keine NVIDIA-GPU gefunden; setze [inference] devices auf ["auto"] oder repariere den Treiber.
 doctor-processor = Keine NVIDIA-GPU gefunden; gemalt wird auf der CPU: mit dem Demo-Modell schnell, mit großen Modellen langsam.
 doctor-model = Modell { $name } ({ $family }): { $source }

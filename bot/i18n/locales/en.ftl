@@ -763,7 +763,7 @@ doctor-no-config = There is no easel.toml here, so every setting has its default
 doctor-library = { $name } { $version }
 doctor-library-missing = { $name } is not installed. Run: pip install -c requirements.lock -e .
 doctor-gpu = GPU: { $name }
-doctor-gpu-unused = There is a GPU, but the installed torch is the CPU build. Install the CUDA build of the same version to use the GPU.
+doctor-gpu-unused = There is a GPU, but the installed torch is the CPU build. To use the GPU, run: python -m pip install --force-reinstall torch=={ $version } --index-url https://download.pytorch.org/whl/cu130
 doctor-gpu-missing = The configuration lists the devices { $devices }, but no NVIDIA GPU was found. Set [inference] devices to ["auto"], or fix the driver.
 doctor-processor = No NVIDIA GPU was found, so Easel paints on the CPU: fast with the demo model, slow with large models.
 doctor-model = Model { $name } ({ $family }): { $source }

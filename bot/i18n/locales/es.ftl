@@ -803,7 +803,7 @@ doctor-no-config = Aquí no hay easel.toml, así que todo tiene su valor por def
 doctor-library = { $name } { $version }
 doctor-library-missing = { $name } no está instalado; escribe: pip install -c requirements.lock -e .
 doctor-gpu = GPU: { $name }
-doctor-gpu-unused = Hay una GPU, pero torch está instalado solo para CPU; instala la misma versión con CUDA para usarla.
+doctor-gpu-unused = Hay una GPU, pero torch está instalado en su versión para CPU. Para usar la GPU, ejecuta: python -m pip install --force-reinstall torch=={ $version } --index-url https://download.pytorch.org/whl/cu130
 doctor-gpu-missing = La configuración indica los dispositivos { $devices }, pero no se ha encontrado ninguna GPU NVIDIA; pon [inference] devices en ["auto"] o arregla el controlador.
 doctor-processor = No se ha encontrado ninguna GPU NVIDIA; se pinta con la CPU: rápido con el modelo de demostración, lento con los grandes.
 doctor-model = Modelo { $name } ({ $family }): { $source }

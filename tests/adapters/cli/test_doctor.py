@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -162,3 +163,16 @@ async def test_without_a_token_nothing_is_asked(tmp_path):
     report, is_loaded = said.decode().splitlines()
     assert "Discord" not in report
     assert is_loaded == "False"
+
+
+@pytest.mark.skipif(not version("torch").endswith("+cpu"), reason="torch is not the CPU build")
+async def test_a_gpu_that_torch_cannot_use(tmp_path, monkeypatch):
+    """If the driver reports a GPU and torch is the CPU build, the doctor prints the command that installs the CUDA build."""
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho NVIDIA RTX, 24576 MiB\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    said = [finding.sentence for finding in await asyncio.to_thread(lambda: list(findings(None)))]
+    assert any("NVIDIA RTX" in line for line in said)
+    assert any(f"torch=={version('torch').removesuffix('+cpu')} --index-url https://" in line for line in said)
