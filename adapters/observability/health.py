@@ -30,7 +30,10 @@ class Health:
     workers: Sequence[Worker]
 
     async def ready(self) -> tuple[str, ...]:
-        """Return the reasons why users get no images now, a word for each: `store`, `leaving`, `engine`. Empty if the process is ready."""
+        """Return the reasons why users get no images now, a word for each: `store`, `disk`, `leaving`, `engine`.
+
+        Empty if the process is ready.
+        """
         reasons = []
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -38,6 +41,8 @@ class Health:
         except Exception as error:
             log.warning("operation.store_silent reason=%s", type(error).__name__)
             reasons.append("store")
+        if not await self.dispatcher.has_room():
+            reasons.append("disk")
         if self.dispatcher.is_leaving:
             reasons.append("leaving")
         # One that is starting is as good as ready: what is asked for meanwhile waits, and its place in line is kept.

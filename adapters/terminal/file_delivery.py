@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from adapters.terminal import args
-from bot.core.errors import BotError
+from bot.core.errors import BadStore, BotError
 from bot.core.values import MessageRef
 from bot.framework.reply import Reply
 from bot.jobs.delivery import Later, Outcome, OutgoingResult, Refused, Sent
@@ -40,6 +40,8 @@ class FileDelivery:
             return Sent()
         try:
             await deliver(self._store, job)
+        except BadStore as error:
+            return Later(error.problem.key)
         except BotError as error:
             return Refused(error.problem.key)
         except OSError as error:

@@ -22,7 +22,7 @@ from adapters.web.routes.gallery import Gallery
 from adapters.web.routes.health import OPEN_PATHS, HealthRoutes
 from adapters.web.routes.pages import Pages
 from adapters.web.services import Services
-from bot.core.errors import BotError
+from bot.core.errors import BadStore, BotError
 from bot.i18n.translate import tell, text
 from inference.contract.errors import InferenceError
 from inference.images.validation import MOST_BYTES
@@ -61,9 +61,9 @@ def site(desk: Services, hosts: OriginPolicy) -> ASGIApp:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    """Return the response for a mistake of the user or for a missing resource."""
+    """Return the response for a mistake of the user, for a missing resource, or for a database that is away."""
     assert isinstance(error, BotError | InferenceError)
-    return render.refusal(request.scope, 422, tell(error.problem))
+    return render.refusal(request.scope, 503 if isinstance(error, BadStore) else 422, tell(error.problem))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

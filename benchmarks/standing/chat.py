@@ -17,7 +17,7 @@ from benchmarks.standing.engine import PAINT_SECONDS, PASSPORT, standing
 from benchmarks.standing.line import Line, Message
 from bot.app import App
 from bot.commands import COMMANDS
-from bot.core.errors import BotError
+from bot.core.errors import BadStore, BotError
 from bot.core.limits import Policy, Tier
 from bot.core.scheduling import Costs
 from bot.core.values import Invocation, MessageRef, UserRef
@@ -116,6 +116,9 @@ async def answered(app: App, dispatcher: Dispatcher, asked: Message, line: Line)
         reply = await app.handle(call)
         for job_id in reply.refresh:
             await dispatcher.show(job_id)
+    except BadStore as error:
+        # Nothing was changed: a user would ask again.
+        line.answer(asked, {"broke": str(error)})
     except (BotError, InferenceError) as error:
         line.answer(asked, {"refused": str(error)})
     except Exception as error:

@@ -230,7 +230,11 @@ class Dispatcher:
 
     async def _is_able(self) -> bool:
         """Return whether a job could succeed now: the engine can start, and the disk has space."""
-        return self._engine.is_able and await self._store.files.room(self._least_free)
+        return self._engine.is_able and await self.has_room()
+
+    async def has_room(self) -> bool:
+        """Return whether the disk has as much free space as the operator wants."""
+        return await self._store.files.room(self._least_free)
 
     def _loaded(self) -> Collection[str]:
         """Return the models that are certainly loaded: those of the running jobs, or of the latest job."""

@@ -4,9 +4,11 @@ Times are stored in UTC, and texts without characters that a database rejects.
 """
 
 import asyncio
+import logging
+import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -17,12 +19,15 @@ from weakref import WeakSet
 
 import aiosqlite
 from sqlalchemy import URL, ColumnElement, Connection, DateTime, Dialect, MetaData, String, event, func, literal, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from bot.core.errors import BadConfig, BadStore
+
+log = logging.getLogger("easel.store")
 
 
 class Utc(TypeDecorator[datetime]):
@@ -135,6 +140,7 @@ class Database:
         if self.is_sqlite:
             _make_folder(self.name)
         self._threads = Threads()
+        self._file: tuple[int, int] | None = None
         self.engine = _sqlite(parsed, self._threads) if self.is_sqlite else _postgresql(parsed)
         # SQLite has one writer: waiting on a lock here is fair and fast, waiting in SQLite is neither.
         self._writing: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -159,14 +165,41 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Yield a session for reading; its changes are discarded."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield session
+        with self._explained():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Yield a session whose changes are committed at the end, or rolled back if an exception is raised."""
-        async with self._writing, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        with self._explained():
+            async with self._writing, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+                self.check_file()
+                yield session
+
+    def check_file(self) -> None:
+        """Raise `BadStore` if SQLite's file was deleted or replaced since its first use: what is written to it would be lost."""
+        if not self.is_sqlite:
+            return
+        found = _identity(self.name)
+        if self._file is None:
+            self._file = found
+        elif found != self._file:
+            raise BadStore("db-gone")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise `BadStore` instead of an error that says that the database does not answer, is locked or has no disk space."""
+        try:
+            yield
+        except DBAPIError as error:
+            if not is_outage(error):
+                raise
+            log.error("store.away reason=%r", self.reason(error))
+            raise BadStore("db-full" if _is_full(error) else "db-away") from error
+        except PoolTimeout as error:
+            log.error("store.away reason=%r", "every connection is in use")
+            raise BadStore("db-away") from error
 
     def moment(self, later: timedelta = timedelta()) -> ColumnElement[datetime]:
         """Return the current time, or a later time, as an SQL expression: the server's clock is the same for all processes."""
@@ -198,6 +231,25 @@ class Database:
             finally:
                 # The foreign-key mode belongs to the connection, so the connection must not return to the pool.
                 await connection.invalidate()
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Return whether an error is about the database itself and not about a statement."""
+    # The bare class means a file that is no SQLite database.
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
+def _is_full(error: DBAPIError) -> bool:
+    """Return whether the disk of the database is full: as SQLite says it, and by PostgreSQL's code for it."""
+    return "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", "") == "53100"
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def add_if_new(session: AsyncSession, table: type[Base], values: Mapping[str, object]) -> bool:

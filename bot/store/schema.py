@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from bot.core.errors import BadInput, BadStore
-from bot.store.database import Database
+from bot.store.database import Database, is_outage
 from bot.store.tables import search_index
 from bot.store.tables.core import Base
 from bot.store.users import privacy_sqlite
@@ -198,8 +198,7 @@ async def _told(database: Database) -> AsyncIterator[None]:
     try:
         yield
     except DBAPIError as error:
-        # The bare class means a file that is no SQLite database. A missing right to create tables has the code 42501.
-        about_us = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
-        if not about_us and getattr(error.orig, "sqlstate", "") != "42501":
+        # A missing right to create tables has the code 42501.
+        if not is_outage(error) and getattr(error.orig, "sqlstate", "") != "42501":
             raise
         raise BadStore("db-unusable", database=database.name, reason=database.reason(error)) from None

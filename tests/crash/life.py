@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from bot.core.errors import BadOutput
+from bot.core.errors import BadOutput, BadStore
 from bot.jobs.delivery import Sent
 from bot.jobs.dispatcher import Dispatcher
 from bot.store.billing import ledger
@@ -81,7 +81,7 @@ class Life:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.script.running.wait(), 3 * QUIET_SECONDS)
             await again(lambda: self.store.jobs.cancel(self.known["hold"].id))
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, BadStore):
                 await dispatcher.show(self.known["hold"].id)
             await self.quiet()
             await again(lambda: self.store.jobs.retry(self.known["fail"].id))
@@ -168,7 +168,7 @@ async def again(doing):
     """Run an action, and repeat it once after an error, as its requester would."""
     try:
         return await doing()
-    except (DBAPIError, OSError, BadOutput):
+    except (DBAPIError, OSError, BadOutput, BadStore):
         return await doing()
 
 

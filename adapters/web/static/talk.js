@@ -24,6 +24,7 @@ export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** A proxy answers so for a server that is away; Easel itself says in JSON what is the matter. */
 const GATEWAY = [502, 503, 504];
 
 /** Fetch a path of the server; throws `Away` and `LoggedOut`. */
@@ -35,7 +36,8 @@ export async function ask(path, options = {}) {
   } catch {
     throw new Away();
   }
-  if (GATEWAY.includes(answer.status)) throw new Away();
+  const isOwn = answer.headers.get("content-type")?.startsWith("application/json");
+  if (GATEWAY.includes(answer.status) && !isOwn) throw new Away();
   if (answer.status === 401 || (answer.redirected && new URL(answer.url).pathname === "/login")) throw new LoggedOut();
   return answer;
 }

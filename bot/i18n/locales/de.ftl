@@ -872,6 +872,9 @@ page-back = Zurück zum Chat
 
 ## Die Datenbank
 
+db-away = Die Datenbank antwortet gerade nicht, deshalb wurde nichts geändert. Versuche es in einer Minute noch einmal.
+db-full = Der Datenträger der Datenbank ist voll, deshalb wurde nichts geändert. Sag es dem Betreiber.
+db-gone = Die Datei der Datenbank wurde gelöscht, während Easel lief, deshalb wird nichts mehr angenommen. Der Betreiber muss sie wiederherstellen und Easel neu starten.
 db-folder = Der Ordner { $folder } für die Datenbank lässt sich nicht anlegen: { $reason }.
 db-unusable = Die Datenbank { $database } lässt sich nicht verwenden: { $reason }.
 db-behind = Die Tabellen sind noch auf Revision { $current }; mach ein Backup und bringe sie dann mit easel db upgrade auf { $head }.

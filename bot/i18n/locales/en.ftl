@@ -878,6 +878,9 @@ page-back = Back to the chat
 
 ## The database
 
+db-away = The database does not answer right now, so nothing was changed. Try again in a minute.
+db-full = The disk of the database is full, so nothing was changed. Tell the operator.
+db-gone = The file of the database was deleted while Easel was running, so nothing more is accepted. The operator has to restore it and start Easel again.
 db-folder = The folder { $folder } for the database can't be created: { $reason }.
 db-unusable = The database { $database } can't be used: { $reason }.
 db-behind = The database is at the older revision { $current }. Make a backup, then run easel db upgrade to bring it to { $head }.

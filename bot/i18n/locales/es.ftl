@@ -918,6 +918,9 @@ page-back = Volver al chat
 
 ## La base de datos
 
+db-away = La base de datos no responde ahora, así que no se ha cambiado nada. Inténtalo de nuevo en un minuto.
+db-full = El disco de la base de datos está lleno, así que no se ha cambiado nada. Avisa al operador.
+db-gone = El archivo de la base de datos se borró mientras Easel estaba en marcha, así que ya no se acepta nada. El operador debe restaurarlo y reiniciar Easel.
 db-folder = No se puede crear la carpeta { $folder } para la base de datos: { $reason }.
 db-unusable = No se puede usar la base de datos { $database }: { $reason }.
 db-behind = Las tablas están en la revisión { $current }; haz una copia de seguridad y actualízalas a { $head } con easel db upgrade.

@@ -211,6 +211,7 @@ class QueueNumbers:
             return Turns(await session.scalar(select(ClockRow.now)) or 0.0, await session.scalar(waiting) or 0)
 
     async def answers(self) -> None:
-        """Run a trivial query; raises the driver's error if the database does not answer."""
+        """Run a trivial query; raises `BadStore` if the database does not answer, or if its file is gone."""
+        self._database.check_file()
         async with self._database.read() as session:
             await session.execute(select(1))

@@ -67,6 +67,12 @@ async def test_it_says_why_it_is_not_ready(store, monkeypatch):
     assert await operation.ready() == ("store", "leaving", "engine")
 
 
+async def test_a_full_disk_is_a_reason(store):
+    """A process whose disk has less free space than the operator wants paints nothing, and says so."""
+    async with operating(store, least_free=2**62) as operation:
+        assert await operation.ready() == ("disk",)
+
+
 async def test_a_silent_store_is_not_waited_for(store, monkeypatch):
     """A store that does not respond at all counts as unavailable after a short time."""
     monkeypatch.setattr("adapters.observability.health._PATIENCE_SECONDS", 0.05)
