@@ -8,6 +8,7 @@ from typing import Self
 import uvicorn
 
 from adapters.base import Bot
+from adapters.shared.http_connections import LimitedConnection, raise_file_limit
 from adapters.shared.http_server import Server, listening
 from adapters.web import render
 from adapters.web.app import site
@@ -47,13 +48,15 @@ class WebAdapter:
         # No access log: it would record who asked for which image. Without a lifespan the site has nothing to start or end.
         config = uvicorn.Config(
             site(desk, OriginPolicy.of(self._web)),
-            http="h11",
+            http=LimitedConnection,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=min(_MOST_CONNECTIONS, raise_file_limit() // 2),
+            # Anybody on this computer could name any address; only behind a proxy that the operator configured is it believed.
+            proxy_headers=bool(self._web.public_url),
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         self._server = Server(config)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from adapters.web import command_schema, render, requests
 from adapters.web.auth.access import Visitor, is_link
 from adapters.web.auth.errors import Refused
+from adapters.web.file_stream import FileStream
 from adapters.web.services import Services
 from bot.core.errors import NotAllowed
 from bot.i18n.translate import text
@@ -132,14 +133,14 @@ class Pages:
         if name is None:
             raise Refused(404, text("web-file"))
         try:
-            data = await self._desk.store.files.get(key)
+            size = await self._desk.store.files.size(key)
         except FileNotFoundError:
             raise Refused(404, text("web-file")) from None
         suffix = key.rpartition(".")[2]
         headers = {"cache-control": _FOR_EVER}
         if "download" in request.query_params:
             headers["content-disposition"] = f'attachment; filename="{name}.{suffix}"'
-        return Response(data, media_type=_TYPES[suffix], headers=headers)
+        return FileStream(self._desk.store.files.pieces(key), size, _TYPES[suffix], headers)
 
     async def _name(self, visitor: Visitor, key: str) -> str | None:
         """Return the download name of a file, or `None` if it is not this visitor's."""

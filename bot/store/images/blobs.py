@@ -36,6 +36,9 @@ _LOOK_SECONDS = 5.0
 #: A file store without modification times gets every file again; others only if the stored file is this old.
 _FRESH_SECONDS = 3600.0
 
+#: The size of the pieces in which a picture is read for a slow reader.
+_PIECE = 2**18
+
 _STARTS = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "webp": rb"RIFF....WEBP"}
 
 
@@ -76,6 +79,16 @@ class BlobStore:
         """Return a picture; raises `FileNotFoundError` if the key is unknown or invalid."""
         data: bytes = await asyncio.to_thread(self._system.cat_file, self._path(key))
         return data
+
+    async def size(self, key: str) -> int:
+        """Return the size of a picture in bytes; raises `FileNotFoundError` if the key is unknown or invalid."""
+        return int(await asyncio.to_thread(self._system.size, self._path(key)))
+
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        """Yield a picture piece by piece; each is read when it is asked for."""
+        path, size = self._path(key), await self.size(key)
+        for start in range(0, size, _PIECE):
+            yield await asyncio.to_thread(self._system.cat_file, path, start, min(size, start + _PIECE))
 
     async def delete(self, key: str) -> None:
         """Delete a picture, if it exists."""
