@@ -243,7 +243,7 @@ def test_requests_join_and_leave_at_any_step(batch_engine, counted):
 def test_a_batch_that_does_not_fit_is_made_smaller(batch_engine, counted):
     """Out of memory in a batch leads to a smaller batch, and every request still gets its image."""
     batch_engine.paint(*MIXTURE[:4])
-    calls = counted(lambda rows, _: rows > 2)
+    calls = counted(lambda rows, number: rows > 2 and number <= 8)
     outcomes = batch_engine.paint(*MIXTURE[:4])
 
     assert all(isinstance(outcome.end, Done) for outcome in outcomes)
