@@ -114,6 +114,7 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
             learned=learned,
             in_work=lambda: dispatcher.pictures_in_work,
             least_free=least_free,
+            most_brought=config.files.upload_mb * 1_000_000,
         )
         bot = Bot(config, app, dispatcher.card, dispatcher.show, Health(store, dispatcher, painter.workers))
         router.adapters[FileDelivery.platform] = FileDelivery(store)

@@ -12,7 +12,7 @@ from bot.commands.inputs import Fetch, Layering, Run, Sources
 from bot.core.errors import BadInput, BotError, NotAllowed
 from bot.core.scheduling import Costs, Forecast
 from bot.core.suggest import nearest
-from bot.core.values import Given, Invocation, MessageRef, UserRef, writable
+from bot.core.values import Given, InputFile, Invocation, MessageRef, UserRef, writable
 from bot.framework import forms
 from bot.framework.binding import Raw, bind
 from bot.framework.command import Command
@@ -41,7 +41,8 @@ class App:
     """The bot. `handle` and `pressed` are all that platforms need; `wake` is called when something was accepted or changed.
 
     `foresee` says when a job will be painted, `learned` how long such jobs take, `in_work` how many pictures are painted now,
-    `least_free` how many bytes of the disk have to be free before anything is accepted.
+    `least_free` how many bytes of the disk have to be free before anything is accepted, `most_brought` how many bytes of pictures a
+    user may bring within a day (0: any number).
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class App:
         learned: Costs | None = None,
         in_work: Callable[[], int] = lambda: 0,
         least_free: int = 0,
+        most_brought: int = 0,
     ) -> None:
         self.commands = {one.name: one for one in commands}
         self.store = store
@@ -68,6 +70,7 @@ class App:
         self._learned = learned or Costs()
         self._in_work = in_work
         self.least_free = least_free
+        self.most_brought = most_brought
 
     def named(self, name: str, words: str) -> tuple[str, str]:
         """Return the command that is called, and its words: `/preset use poster` calls `preset_use`."""
@@ -166,8 +169,9 @@ class App:
             if not await self.store.files.room(self.least_free):
                 raise NotAllowed("denied-disk")
             # Pictures first: an accepted job must find what it starts from.
-            await ctx.sources.keep(one.file for draft in ctx.drafts for one in draft.inputs)
-            accepted = await self.store.jobs.accept(ctx.drafts)
+            files = [one.file for draft in ctx.drafts for one in draft.inputs]
+            await ctx.sources.keep(files, ctx.user.id, self.most_brought)
+            accepted = await self.store.jobs.accept(_sized(ctx.drafts, ctx.sources.sizes(files)))
             jobs = {draft.id: job.id for draft, job in zip(ctx.drafts, accepted, strict=True)}
             await self._count([draft for draft in ctx.drafts if jobs[draft.id] == draft.id], ctx.uses)
         reply = _merged(replies, jobs)
@@ -213,6 +217,15 @@ class App:
 
     def _sources(self) -> Sources:
         return Sources(self.store.files, self.store.pictures, self._fetch)
+
+
+def _sized(drafts: Sequence[NewJob], sizes: Mapping[str, int]) -> list[NewJob]:
+    """Return drafts whose inputs have the sizes of the files that their user brings."""
+
+    def sized(one: InputFile) -> InputFile:
+        return msgspec.structs.replace(one, bytes=sizes.get(one.file, 0))
+
+    return [msgspec.structs.replace(draft, inputs=tuple(map(sized, draft.inputs))) for draft in drafts]
 
 
 async def _ran(command: AnyCommand, ctx: Context, want: Any) -> Reply:

@@ -141,6 +141,7 @@ class FilesSection(Section):
     keep_days: int = Field(default=0, ge=0)
     keep_gib: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     min_free_gib: float = Field(default=2.0, ge=0.0, allow_inf_nan=False)
+    upload_mb: int = Field(default=1_000, ge=0)
 
 
 class Safety(Section):

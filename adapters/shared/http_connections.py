@@ -30,7 +30,7 @@ class LimitedConnection(H11Protocol):
         super().__init__(*given, **named)
         self._waiting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class declares it
         """Start to wait for the first request, or close a connection that is one too many."""
         super().connection_made(transport)
         if self._is_too_many():

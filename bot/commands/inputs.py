@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
-from bot.core.errors import BadInput
+from bot.core.errors import BadInput, NotAllowed
 from bot.core.suggest import nearest
 from bot.core.values import Given, Invocation, MessageRef
 from bot.framework import binding
@@ -20,6 +21,7 @@ from bot.generation.fields import GenerationParams
 from bot.generation.resolve import Layer, ModelCatalog, SavedDefaults
 from bot.presets import template
 from bot.prompting import grammar
+from bot.store.database import now
 from bot.store.images.blobs import BlobStore
 from bot.store.images.images import Images
 from bot.store.sharing.presets import Preset
@@ -28,6 +30,9 @@ from inference.images import validation
 
 #: Fetches a picture from a link; where there is none, links are not followed.
 Fetch = Callable[[str], Awaitable[bytes]]
+
+#: The time over which the pictures that a user brings are counted, and the unit in which users are told of a limit.
+_DAY, _MB = timedelta(days=1), 1_000_000
 
 #: What is shown of words that do not belong: enough to find them again.
 _LONGEST_SHOWN = 60
@@ -78,11 +83,22 @@ class Sources:
             raise BadInput("input-picture-gone") from None
         return validation.check_bytes(data)
 
-    async def keep(self, keys: Iterable[str]) -> None:
-        """Put the pictures of these keys into the file store, where they are not there yet."""
-        for key in dict.fromkeys(keys):
-            if key in self._brought:
-                await self._files.put(self._brought[key])
+    def sizes(self, keys: Iterable[str]) -> dict[str, int]:
+        """Return the bytes of those of these pictures that the invocation brings."""
+        return {key: len(self._brought[key]) for key in keys if key in self._brought}
+
+    async def keep(self, keys: Iterable[str], user: str, most: int) -> None:
+        """Put the pictures of these keys into the file store, if they are not there yet.
+
+        Raises `NotAllowed` if the user would have brought more than `most` bytes within a day; 0 means no limit.
+        """
+        new = self.sizes(keys)
+        if new and most:
+            known = await self._pictures.brought(user, now() - _DAY)
+            if sum((known | new).values()) > most:
+                raise NotAllowed("denied-uploads", most=most // _MB)
+        for key in new:
+            await self._files.put(self._brought[key])
 
 
 async def runs(

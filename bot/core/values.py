@@ -46,10 +46,14 @@ Given = str | int | float | bool | bytes
 
 
 class InputFile(msgspec.Struct, frozen=True):
-    """A picture that a job is given: what it is for, and its key in the file store. Several may share a role; their order counts."""
+    """A picture that a job is given: what it is for, and its key in the file store. Several may share a role; their order counts.
+
+    `bytes` is its size if it was brought with the request, and 0 if it was stored before.
+    """
 
     role: Role
     file: str
+    bytes: int = 0
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,9 @@ _BATCH = 100
 #: An unreferenced file may have been stored by a process that has not committed yet, unless it is this old.
 _LEFT_SECONDS = 24 * 3600.0
 
+#: How long the source pictures of a cancelled job are kept, for a user who repeats it.
+_RELEASED_SECONDS = 3600.0
+
 #: How long updates are remembered, for platforms that repeat themselves.
 _LETTERS = timedelta(days=7)
 
@@ -51,8 +54,9 @@ class Retention:
         self._limits = limits
         self._pauses = first_seconds, every_seconds
         self._task: asyncio.Task[None] | None = None
-        #: Sources last used before this moment have been deleted.
+        #: Sources last used before this moment have been deleted, and those of jobs that were cancelled before the other one.
         self._sources_until: datetime | None = None
+        self._released_until: datetime | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work())
@@ -88,7 +92,7 @@ class Retention:
     async def _pictures(self, swept: Swept) -> None:
         days, gib = self._limits.days, self._limits.gib
         before = now() - timedelta(days=days) if days else None
-        most = int(gib * _GIB) if gib else None
+        most = int(gib * _GIB) - min(await self._store.pictures.brought_bytes(), self._most_input_bytes()) if gib else None
         while (days or gib) and (overdue := await self._store.pictures.overdue(before, most)):
             for first in range(0, len(overdue), _BATCH):
                 batch = overdue[first : first + _BATCH]
@@ -96,11 +100,28 @@ class Retention:
                 swept.pictures += len(batch)
 
     async def _sources(self, swept: Swept) -> None:
-        """Delete source pictures beyond the age limit of other pictures; a user who repeats such a job gets an error."""
+        """Delete source pictures beyond the limits; a user who repeats such a job gets an error."""
+        pictures = self._store.pictures
         if self._limits.days:
             before = now() - timedelta(days=self._limits.days)
-            await self._discard(await self._store.pictures.left_inputs(self._sources_until, before), swept)
+            await self._discard(await pictures.left_inputs(self._sources_until, before), swept)
             self._sources_until = before
+        if self._limits.gib:
+            await self._discard_inputs(await pictures.overdue_inputs(self._most_input_bytes()), swept)
+        before = now() - timedelta(seconds=_RELEASED_SECONDS)
+        await self._discard_inputs(await pictures.released_inputs(self._released_until, before), swept)
+        self._released_until = before
+
+    def _most_input_bytes(self) -> int:
+        """Return how many bytes of source pictures are kept: no user can push out all results by uploading."""
+        return int(self._limits.gib * _GIB) // 2
+
+    async def _discard_inputs(self, files: tuple[str, ...], swept: Swept) -> None:
+        """Delete source pictures of jobs that are known to the database; a file that was brought again in the meantime is younger."""
+        gone = [key for key in files if await self._store.files.discard(key, _RELEASED_SECONDS)]
+        swept.files += len(gone)
+        for first in range(0, len(gone), _BATCH):
+            await self._store.pictures.deleted_inputs(gone[first : first + _BATCH])
 
     async def _files(self, swept: Swept) -> None:
         """Delete files of attempts that ended late or never."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest revision; a test keeps it equal to the newest file of `migrations/versions`.
-HEAD = "2026_11_24_inputs"
+HEAD = "2026_12_01_input_bytes"
 
 #: The migrations: beside the package `bot`, both in a clone and in an installation.
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

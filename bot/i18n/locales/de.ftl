@@ -106,6 +106,7 @@ denied-channel = Easel erkennt nicht, wer im Namen eines Kanals schreibt; schrei
 input-person = Den Nutzer { $given } kennt Easel nicht; gib einen Namen, eine ID oder plattform:id an.
 input-person-name = { $given } ist ein frei gewählter Name; gib stattdessen die ID an: { $id }.
 input-person-several = Mehrere Nutzer heißen { $given }; gib eine ID oder plattform:id an.
+denied-uploads = Du hast in den letzten 24 Stunden zu viele Bilder hochgeladen: bis zu { $most } MB werden angenommen. Nimm ein Bild, das du schon hochgeladen hast, oder versuche es später noch einmal.
 denied-disk = Gerade ist kein Speicherplatz für neue Bilder frei; der Betreiber muss erst welchen schaffen.
 denied-open = { $most ->
     [one] Du kannst nur { $most } offenen Auftrag haben; versuche es wieder, wenn er fertig ist.

@@ -107,6 +107,7 @@ denied-channel = Easel can't tell who you are while you post as a channel. Post 
 input-person = Unknown user { $given }. Use a name, an id, or platform:id.
 input-person-name = { $given } is a display name, which anyone can choose. Use the id instead: { $id }.
 input-person-several = Several users are called { $given }. Use an id, or platform:id.
+denied-uploads = You have uploaded too many pictures in the last 24 hours: up to { $most } MB are taken. Use a picture that you uploaded before, or try again later.
 denied-disk = There is no disk space for new pictures. The operator has to free some.
 denied-open = { $most ->
     [one] You can have one unfinished job at a time. Try again when it is done.

@@ -108,6 +108,7 @@ denied-channel = Easel no sabe quién eres cuando escribes en nombre de un canal
 input-person = Easel no conoce al usuario { $given }; escribe un nombre, un ID o plataforma:id.
 input-person-name = { $given } es un nombre que cualquiera puede elegir; escribe el ID: { $id }.
 input-person-several = Hay varios usuarios que se llaman { $given }; escribe un ID o plataforma:id.
+denied-uploads = Has subido demasiadas imágenes en las últimas 24 horas: se aceptan hasta { $most } MB. Usa una imagen que ya hayas subido o inténtalo más tarde.
 denied-disk = Ahora mismo no hay espacio para imágenes nuevas; el administrador tiene que liberar espacio.
 denied-open = { $most ->
     [one] Puedes tener { $most } petición abierta; inténtalo de nuevo cuando termine.

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import BigInteger, delete, exists, false, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, SQLColumnExpression, case, delete, exists, false, func, or_, select, update
 
 from bot.store.database import Database, add_if_new
+from bot.store.jobs.job import CANCELLED, IS_OPEN
 from bot.store.tables.core import FavouriteRow, FileIdRow, JobInputRow, JobRow, PictureRow
 
 
@@ -121,9 +122,49 @@ class Images:
         wanted = select(JobInputRow.file).join(JobRow).group_by(JobInputRow.file).having(last < before)
         if since is not None:
             wanted = wanted.having(last >= since)
-        shown = exists().where(or_(PictureRow.file == JobInputRow.file, PictureRow.thumbnail == JobInputRow.file))
         async with self._database.read() as session:
-            return tuple(await session.scalars(wanted.where(~shown)))
+            return tuple(await session.scalars(wanted.where(~_is_result(JobInputRow.file))))
+
+    async def brought(self, user: str, since: datetime) -> dict[str, int]:
+        """Return the sizes of the pictures that a user has brought since a moment, by their keys."""
+        size = func.max(JobInputRow.bytes)
+        wanted = select(JobInputRow.file, size).join(JobRow).where(JobRow.person_id == user, JobRow.created > since)
+        async with self._database.read() as session:
+            return {file: bytes for file, bytes in await session.execute(wanted.group_by(JobInputRow.file).having(size > 0))}
+
+    async def brought_bytes(self) -> int:
+        """Return the size of all stored pictures that users brought."""
+        sizes = select(func.max(JobInputRow.bytes).label("bytes")).group_by(JobInputRow.file).subquery()
+        async with self._database.read() as session:
+            return int(await session.scalar(select(func.coalesce(func.sum(sizes.c.bytes), 0))) or 0)
+
+    async def overdue_inputs(self, most_bytes: int) -> tuple[str, ...]:
+        """Return the pictures that users brought beyond `most_bytes`, those first that were used least recently.
+
+        Pictures that an open job needs, or that are results too, are not returned.
+        """
+        last, size = func.max(JobRow.created).label("last"), func.max(JobInputRow.bytes).label("bytes")
+        files = select(JobInputRow.file, last, size).join(JobRow).group_by(JobInputRow.file).having(size > 0).subquery()
+        sums = func.sum(files.c.bytes, type_=BigInteger).over(order_by=(files.c.last.desc(), files.c.file))
+        sized = select(files.c.file, files.c.last, sums.label("sum")).subquery()
+        wanted = select(sized.c.file).where(sized.c.sum > most_bytes, ~_is_result(sized.c.file), ~_is_needed(sized.c.file))
+        async with self._database.read() as session:
+            return tuple(await session.scalars(wanted.order_by(sized.c.last, sized.c.file).limit(_MOST_OVERDUE)))
+
+    async def released_inputs(self, since: datetime | None, before: datetime) -> tuple[str, ...]:
+        """Return pictures that only cancelled jobs started from, the last of which ended between two moments."""
+        last = func.max(JobRow.ended)
+        wanted = select(JobInputRow.file).join(JobRow).group_by(JobInputRow.file)
+        wanted = wanted.having(func.count() == func.sum(case((JobRow.state == CANCELLED, 1), else_=0)), last < before)
+        if since is not None:
+            wanted = wanted.having(last >= since)
+        async with self._database.read() as session:
+            return tuple(await session.scalars(wanted.where(~_is_result(JobInputRow.file))))
+
+    async def deleted_inputs(self, files: Collection[str]) -> None:
+        """Note that pictures that users brought were deleted: they no longer count."""
+        async with self._database.write() as session:
+            await session.execute(update(JobInputRow).where(JobInputRow.file.in_(files)).values(bytes=0))
 
     async def drop(self, picture_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete several pictures, and return the keys of their files that are no longer referenced."""
@@ -131,6 +172,16 @@ class Images:
             gone = delete(PictureRow).where(PictureRow.id.in_(picture_ids)).returning(PictureRow.file, PictureRow.thumbnail)
             files = [file for row in await session.execute(gone) for file in row]
         return await self.unneeded(files)
+
+
+def _is_result(file: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Return the condition that a file is also a finished picture or its thumbnail."""
+    return exists().where(or_(PictureRow.file == file, PictureRow.thumbnail == file))
+
+
+def _is_needed(file: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Return the condition that an open job starts from a file."""
+    return exists(select(JobRow.id).join(JobInputRow).where(JobInputRow.file == file, IS_OPEN))
 
 
 class Favourites:

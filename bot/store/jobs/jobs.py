@@ -224,7 +224,7 @@ async def _keep_inputs(session: AsyncSession, new: NewJob) -> None:
     """Store the input pictures of a new job: positions within a role count from 0."""
     counts: Counter[Role] = Counter()
     for one in new.inputs:
-        row = {"job_id": new.id, "role": one.role.value, "position": counts[one.role], "file": one.file}
+        row = {"job_id": new.id, "role": one.role.value, "position": counts[one.role], "file": one.file, "bytes": one.bytes}
         await session.execute(insert(JobInputRow).values(row))
         counts[one.role] += 1
 

@@ -149,7 +149,10 @@ class ClockRow(Base):
 
 
 class JobInputRow(Base):
-    """An input picture of a job: its `role`, its `position` within that role, and its key in the file store."""
+    """An input picture of a job: its `role`, its `position` within that role, and its key in the file store.
+
+    `bytes` is its size if the job's user brought it, and 0 if it was there already or has been deleted.
+    """
 
     __tablename__ = "job_input"
 
@@ -157,6 +160,7 @@ class JobInputRow(Base):
     role: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     file: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 def _inputs_of(job_id: Mapped[str]) -> ScalarSelect[str]:

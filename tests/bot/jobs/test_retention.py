@@ -8,9 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
+from bot.core.values import InputFile
 from bot.jobs.retention import Limits, Retention
 from bot.store.database import now
 from bot.store.tables.core import InboxRow, JobRow, PictureRow
+from inference.contract.inputs import Role
 from tests.stores import accepted, done, init, painted, png, user_of
 
 _GIB = 2**30
@@ -185,3 +187,60 @@ async def test_it_sweeps_by_itself_and_a_failure_does_not_end_it(store, monkeypa
         while rounds.qsize() < 2:  # noqa: ASYNC110  # a round sends no event
             await asyncio.sleep(0.01)
     assert "keeping.failed reason=ConnectionError" in caplog.text
+
+
+async def brought(store, colour, bytes, *, days=0.0, user="ann"):
+    """Accept a job that starts from a picture its user brought this many days ago; return the job and the picture's key."""
+    key = await store.files.put(png(colour))
+    given = (InputFile(Role.INIT, key, bytes=bytes),)
+    job = await accepted(store, await user_of(store, user), colour, inputs=given)
+    async with store.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.id == job.id).values(created=now() - timedelta(days=days)))
+    aged(store, key, days + 1)
+    return job, key
+
+
+async def test_uploads_count_and_leave_room_for_results(store):
+    """Uploads take at most half of the limit, the least recently used goes first, and an open job keeps what it needs."""
+    picture = await kept(store, "blue", bytes=_GIB // 4)
+    needed, first = await brought(store, "red", _GIB // 4, days=3)
+    ended, _ = await brought(store, "green", _GIB // 4, days=2)
+    _, third = await brought(store, "white", _GIB // 2, days=1)
+    await store.jobs.cancel(ended.id)
+    assert await store.pictures.brought_bytes() == _GIB
+
+    await Retention(store, Limits(gib=1.0)).sweep()
+
+    assert await there(store) == {picture.file, picture.thumbnail, first, third}
+    assert await store.pictures.brought_bytes() == _GIB * 3 // 4
+    assert needed.is_open
+
+
+async def test_uploads_push_out_the_oldest_results(store):
+    """Results and uploads share the limit: with uploads fewer results are kept."""
+    await kept(store, "blue", days=2, bytes=_GIB // 2)
+    young = await kept(store, "yellow", days=1, bytes=_GIB // 2)
+    await brought(store, "red", _GIB // 4)
+
+    swept = await Retention(store, Limits(gib=1.0)).sweep()
+
+    assert swept.pictures == 1
+    assert await store.pictures.get(young.id) is not None
+
+
+async def test_a_cancelled_upload_goes(store):
+    """The upload of a cancelled job is deleted after an hour, unless another job or a result uses it."""
+    job, key = await brought(store, "red", 70)
+    again, shared = await brought(store, "green", 70)
+    await accepted(store, again.user, "more", inputs=init(shared))
+    for one in (job, again):
+        await store.jobs.cancel(one.id)
+    retention = Retention(store, Limits())
+    await retention.sweep()
+    assert key in await there(store)
+
+    async with store.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.ended.is_not(None)).values(ended=now() - timedelta(hours=2)))
+    await Retention(store, Limits()).sweep()
+
+    assert await there(store) == {shared}

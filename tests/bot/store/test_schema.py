@@ -188,6 +188,14 @@ def rows_of_the_search_revision():
     return rows
 
 
+def rows_of_the_inputs_revision():
+    """Return the same with the source pictures in a table of their own."""
+    rows = rows_of_the_search_revision()
+    for job in rows["job"]:
+        del job["source"]
+    return rows | {"job_input": [{"job_id": job, "role": "init", "position": 0, "file": file} for job, file in SOURCES.items()]}
+
+
 #: The source pictures of jobs of the revision before inputs: one job runs, two wait, the others have ended.
 SOURCES = {"j00": "a.png", "j01": "b.png", "j03": "b.png", "j20": "c.png", "j53": "d.png"}
 
@@ -200,6 +208,7 @@ ROWS = {
     "2026_11_22_settings": rows_of_the_settings_revision,
     "2026_11_22_sharing": rows_of_the_sharing_revision,
     "2026_11_23_search": rows_of_the_search_revision,
+    "2026_11_24_inputs": rows_of_the_inputs_revision,
 }
 
 
