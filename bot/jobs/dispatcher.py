@@ -219,7 +219,7 @@ class Dispatcher:
 
     async def _fill(self) -> None:
         while len(self._jobs) < self._most and not self._leaving.is_set() and await self._is_able():
-            job = await self._store.attempts.claim(self.runner, self._loaded(), self._engine.model_infos().keys())
+            job = await self._store.attempts.claim(self.runner, self._loaded(), self._engine.model_infos().keys(), tuple(self._held))
             if job is None:
                 return
             self.sight.changed()

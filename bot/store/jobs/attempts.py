@@ -29,19 +29,22 @@ class Attempts:
         self._database = database
         self._policy = policy
 
-    async def claim(self, runner: str, loaded: Collection[str] = (), offered: Collection[str] | None = None) -> Job | None:
+    async def claim(
+        self, runner: str, loaded: Collection[str] = (), offered: Collection[str] | None = None, held: Collection[str] = ()
+    ) -> Job | None:
         """Lease the next job for a device that has `loaded` these models, or return None.
 
         Only jobs for `offered` models count; None means all models. Jobs whose runner stopped responding come first: they were charged
-        before. A job that this version cannot read fails here.
+        before. A job that the caller itself holds is never one of those: if its lease seems to be over, the clock was changed. A job
+        that this version cannot read fails here.
         """
-        while (job := await self._claimed(runner, loaded, offered)) is not None and job.is_unreadable:
+        while (job := await self._claimed(runner, loaded, offered, held)) is not None and job.is_unreadable:
             await self.fail(job, UNREADABLE)
         return job
 
-    async def _claimed(self, runner: str, loaded: Collection[str], offered: Collection[str] | None) -> Job | None:
+    async def _claimed(self, runner: str, loaded: Collection[str], offered: Collection[str] | None, held: Collection[str]) -> Job | None:
         async with self._database.write() as session:
-            silent = await fair_queue.left_behind(session, self._database, offered)
+            silent = await fair_queue.left_behind(session, self._database, offered, held)
             job_id = silent or await fair_queue.taken(session, self._policy, loaded, offered)
             if job_id is None:
                 return None

@@ -94,13 +94,15 @@ async def correct(session: AsyncSession, policy: Policy, user: str, estimated: f
         await session.execute(update(TurnRow).where(TurnRow.person_id == user).values(tag=TurnRow.tag + change))
 
 
-async def left_behind(session: AsyncSession, database: Database, offered: Models = None) -> str | None:
-    """Return the id of a job whose runner stopped responding; it was charged before."""
-    return await session.scalar(_silent(database, offered).with_for_update(key_share=True, skip_locked=True))
+async def left_behind(session: AsyncSession, database: Database, offered: Models = None, held: Collection[str] = ()) -> str | None:
+    """Return the id of a job whose runner stopped responding; it was charged before. `held` are those that the caller runs."""
+    return await session.scalar(_silent(database, offered, held).with_for_update(key_share=True, skip_locked=True))
 
 
-def _silent(database: Database, offered: Models = None) -> Select[str]:
+def _silent(database: Database, offered: Models = None, held: Collection[str] = ()) -> Select[str]:
     silent = select(JobRow.id).where(IS_RUNNING, JobRow.lease < database.moment(), *_paintable(offered))
+    if held:
+        silent = silent.where(JobRow.id.not_in(held))
     return silent.order_by(JobRow.lease).limit(1)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -193,6 +194,25 @@ async def test_cancelling_elsewhere_stops_the_engine(store, wall):
         await Jobs(store.database, store.policy).cancel(job.id)
         await wall.until(job.id, CANCELLED)
     assert script.closed == ["endless"]
+
+
+async def test_a_clock_that_jumps_repeats_nothing(store, wall):
+    """A job whose lease is suddenly a day old, because the clock was changed, is not begun a second time by the process that runs it."""
+    held = asyncio.Event()
+    ann = await user_of(store)
+    job, other = await accepted(store, ann, "endless"), await accepted(store, ann, "b")
+    script = Script(endless=[(held, *PAINTED)])
+    async with dispatching(store, script, wall, most=2, beat_seconds=3600, poll_seconds=3600) as dispatcher:
+        await script.running.wait()
+        await wall.until(other.id, DONE)
+        async with store.database.write() as session:
+            await session.execute(update(JobRow).where(JobRow.id == job.id).values(lease=now() - timedelta(days=1)))
+        another = await accepted(store, ann, "c")
+        dispatcher.wake()
+        await wall.until(another.id, DONE)
+        held.set()
+        await wall.until(job.id, DONE)
+    assert script.begun.count("endless") == 1
 
 
 async def test_what_was_taken_over_is_let_go(store, wall):
