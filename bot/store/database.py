@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from bot.core.errors import BadConfig, BadStore
+from bot.core.folders import make_private
 
 log = logging.getLogger("easel.store")
 
@@ -289,7 +290,7 @@ def _without_secrets(parsed: URL) -> str:
 def _make_folder(file: str) -> None:
     folder = Path(file).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise BadStore("db-folder", folder=str(folder), reason=error.strerror or type(error).__name__) from None
 

@@ -17,6 +17,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from bot.core.errors import BadConfig, BadOutput
+from bot.core.folders import make_private
 from bot.core.values import new_id
 
 log = logging.getLogger("easel.files")
@@ -131,6 +132,7 @@ class BlobStore:
         """Store a short text beside the pictures, for data that must outlive the database; an existing note of the name is overwritten."""
         path = f"{self._root}/{folder}/{name}"
         if isinstance(self._system, LocalFileSystem):
+            await asyncio.to_thread(make_private, Path(self._root))
             await asyncio.to_thread(_write_whole, Path(path), words.encode())
         else:
             await asyncio.to_thread(self._system.pipe_file, path, words.encode())
@@ -183,6 +185,7 @@ class BlobStore:
                 # Checked again: the file may have been moved away for deletion while its age was changed.
                 os.stat(path)
                 return
+            make_private(Path(self._root))
             _write_whole(Path(path), data)
         elif not self._is_fresh(path):
             # Object stores show a file only when it is complete.

@@ -11,8 +11,9 @@ from bot.core.errors import BadConfig, BadStore
 from bot.core.values import new_id
 from bot.i18n.translate import tell
 from bot.store.database import Database
+from bot.store.images.blobs import BlobStore
 from bot.store.tables.core import UserRow
-from tests.stores import accepted, blank, user_of
+from tests.stores import accepted, blank, png, user_of
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(BadStore) as refused:
         Database(f"sqlite+aiosqlite:///{tmp_path}/file/below/easel.db")
     assert str(tmp_path / "file") in tell(refused.value.problem)
+
+
+async def test_new_folders_are_private_and_old_ones_stay(tmp_path):
+    """Folders that Easel creates for its data are readable by its own account alone; a folder that exists keeps its mode."""
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    Database(f"sqlite+aiosqlite:///{shared}/data/store/easel.db")
+    key = await BlobStore(str(shared / "pictures")).put(png("red"))
+    modes = {str(one.relative_to(shared)): one.stat().st_mode & 0o777 for one in shared.rglob("*") if one.is_dir()}
+    assert {modes[name] for name in ("data", "data/store", "pictures")} == {0o700}
+    assert shared.stat().st_mode & 0o777 == 0o755
+    assert (shared / "pictures" / key[:2] / key).exists()
 
 
 async def test_a_failure_keeps_nothing(database):
