@@ -11,6 +11,7 @@ from starlette.requests import Request
 from adapters.shared.command_line import read_line
 from adapters.web.auth.access import Visitor
 from adapters.web.auth.errors import Refused
+from adapters.web.uploads import in_time
 from bot.core.errors import BadInput
 from bot.core.values import Given, Invocation
 from bot.framework import binding
@@ -107,10 +108,14 @@ def asked(command: str, given: Mapping[str, Given], visitor: Visitor) -> Invocat
 async def _form(request: Request, most_asked: int = 0) -> AsyncIterator[FormData]:
     """Read a request's form with at most this many expected fields; raises `Refused` if it is invalid."""
     try:
-        async with request.form(max_files=MOST_ATTACHED, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD) as form:
-            yield form
+        async with in_time(request):
+            form = await request.form(max_files=MOST_ATTACHED, max_fields=_USUAL_FIELDS + most_asked, max_part_size=_MOST_FIELD)
     except HTTPException:
         raise Refused(400, text("web-form")) from None
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _field(form: FormData, name: str) -> str:

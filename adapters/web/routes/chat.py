@@ -14,6 +14,7 @@ from adapters.web import render, requests
 from adapters.web.auth.access import Visitor
 from adapters.web.services import Services
 from adapters.web.sse import Hub, News, Stream
+from adapters.web.uploads import Uploads
 from bot.framework.reply import Reply, command_of
 from bot.store.database import now
 from bot.store.jobs.job import WAITING
@@ -37,6 +38,7 @@ class Chat:
 
     def __init__(self, desk: Services) -> None:
         self._desk = desk
+        self._uploads = Uploads()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -49,18 +51,20 @@ class Chat:
     async def say(self, request: Request) -> Response:
         """Run the line that the user typed."""
         visitor = await self._desk.access.sender(request)
-        line = await requests.said(request)
-        return await self._answer(await self._desk.bot.app.handle(requests.invocation(line, visitor)), visitor)
+        async with self._uploads.room(visitor.caller.id, request):
+            line = await requests.said(request)
+            return await self._answer(await self._desk.bot.app.handle(requests.invocation(line, visitor)), visitor)
 
     async def press(self, request: Request) -> Response:
         """Run the command of a button, or of a submitted form."""
         visitor = await self._desk.access.sender(request)
-        button = await requests.pressed(request)
-        # The page shows the command that they could have typed as the user's words.
-        line = f"/{command_of(button.wire)}"
-        who_and_where = (visitor.caller, visitor.address)
-        reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
-        return await self._answer(reply, visitor)
+        async with self._uploads.room(visitor.caller.id, request):
+            button = await requests.pressed(request)
+            # The page shows the command that they could have typed as the user's words.
+            line = f"/{command_of(button.wire)}"
+            who_and_where = (visitor.caller, visitor.address)
+            reply = await self._desk.bot.app.pressed(button.wire, *who_and_where, filled=button.filled, line=line, key=button.key)
+            return await self._answer(reply, visitor)
 
     async def _answer(self, reply: Reply, visitor: Visitor) -> Response:
         jobs = [await self._desk.store.jobs.get(job_id) for job_id in reply.jobs]

@@ -9,8 +9,10 @@ import sys
 import pytest
 
 from adapters.shared import http_connections
-from adapters.web import file_stream
+from adapters.web import file_stream, uploads
+from bot.i18n.translate import tell
 from bot.store.images import blobs
+from inference.contract.errors import Problem
 from tests.adapters.web.chat import Browser, open_chat
 from tests.dispatching import until
 from tests.stores import painted, png
@@ -108,6 +110,71 @@ async def test_a_slow_reader_holds_a_piece_and_not_a_file(chat, monkeypatch):
         writer.write(f"GET /files/{key} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n".encode())
         await until(lambda: read and not chat.adapter._server.server_state.tasks)
         assert 0 < sum(read) < len(data)
+        writer.close()
+
+
+async def begun_upload(chat, browser, size):
+    """Begin to send a line with a picture of this size, as the browser would, and stop in the middle; return the connection."""
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
+    head = f"POST /say HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\nX-Easel-Token: {browser.token}\r\n"
+    head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {size}\r\n\r\n--b\r\n"
+    reader, writer = await connected(chat)
+    writer.write(head.encode())
+    return reader, writer
+
+
+async def answered(browser, picture, status):
+    """Send a picture until the answer has a status, because no event tells that another request has begun or ended; return the answer."""
+    for _ in range(60):
+        if (answer := await browser.say("a circle", picture)).status_code == status:
+            return answer
+        await asyncio.sleep(0.05)
+    pytest.fail(f"the answer never was {status}")
+
+
+async def test_uploads_in_progress_are_bounded(chat, monkeypatch):
+    """Beyond a limit of bytes in progress a further upload is asked to wait, a line is not, and an upload that ends makes room."""
+    monkeypatch.setattr(uploads, "MOST_IN_ALL", 500_000)
+    large = png("red") + os.urandom(200_000)
+    async with chat.client() as client, chat.client() as other:
+        ann, ben = Browser(client), Browser(other)
+        await ann.open()
+        await ben.open()
+        _, held = await begun_upload(chat, ann, 400_000)
+        await until(lambda: chat.adapter._server.server_state.tasks)
+        answer = await answered(ben, large, 503)
+        assert tell(Problem("web-busy")) in answer.text
+        assert (await ben.say("a blue circle")).status_code == 200
+        held.close()
+        await answered(ben, large, 200)
+
+
+async def test_a_visitor_has_a_limit_of_uploads(chat, monkeypatch):
+    """One visitor cannot use the room of all others, but a single request is never too large."""
+    monkeypatch.setattr(uploads, "MOST_EACH", 300_000)
+    large = png("red") + os.urandom(200_000)
+    async with chat.client() as client, chat.client() as other:
+        ann, ben = Browser(client), Browser(other)
+        await ann.open()
+        await ben.open()
+        assert (await ann.say("a circle", large)).status_code == 200
+        _, held = await begun_upload(chat, ann, 400_000)
+        await answered(ann, large, 503)
+        assert (await ben.say("a circle", large)).status_code == 200
+        held.close()
+
+
+async def test_an_upload_has_to_arrive_in_time(chat, monkeypatch):
+    """A body that comes too slowly is refused with a sentence, and its room is free again."""
+    monkeypatch.setattr(uploads, "_SECONDS", 0.05)
+    monkeypatch.setattr(uploads, "_BYTES_A_SECOND", 10**9)
+    async with chat.client() as client:
+        browser = Browser(client)
+        await browser.open()
+        reader, writer = await begun_upload(chat, browser, 400_000)
+        async with asyncio.timeout(60):
+            answer = await reader.readuntil(b"\r\n")
+        assert b"408" in answer
         writer.close()
 
 
