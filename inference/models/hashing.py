@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from inference.contract.errors import InferenceError
 from inference.models.inspect import INDEX, Inspection, parts_in, parts_of
-from inference.models.safetensors_file import read_header, sha256_of
+from inference.models.safetensors_file import read_header, readable, sha256_of
 
 log = logging.getLogger("easel.worker")
 
@@ -58,11 +57,13 @@ def begin(found: Inspection, config: Path | None, remembered: Path | None) -> "F
     wanted: Future[Fingerprint] = Future()
 
     def run() -> None:
+        identity = Fingerprint()
         try:
-            wanted.set_result(identity_of(found, config, remembered))
-        except (OSError, InferenceError) as error:
-            log.warning("model.not_hashed path=%s reason=%s", found.path, error)
-            wanted.set_result(Fingerprint())
+            identity = identity_of(found, config, remembered)
+        except Exception as error:  # Whatever is wrong with the files: pictures wait for this thread.
+            log.warning("model.not_hashed path=%r reason=%r", str(found.path), str(error))
+        finally:
+            wanted.set_result(identity)
 
     threading.Thread(target=run, name="hash", daemon=True).start()
     return wanted
@@ -77,4 +78,4 @@ def _lent(config: Path, held: frozenset[str]) -> tuple[Path, ...]:
 def _loaded_from(folder: Path, weights: tuple[Path, ...]) -> dict[str, Path]:
     """Return the loaded files of a diffusers folder, by their paths within it."""
     settings = [path for part in parts_of(folder) for path in (folder / part).iterdir() if path.suffix in _SETTINGS and path.is_file()]
-    return {path.relative_to(folder).as_posix(): path for path in (folder / INDEX, *settings, *weights)}
+    return {readable(path.relative_to(folder)): path for path in (folder / INDEX, *settings, *weights)}

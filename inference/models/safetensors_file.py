@@ -101,6 +101,11 @@ def precision_of(tensors: Iterable[Tensor]) -> str:
     return numbers.most_common(1)[0][0] if numbers else ""
 
 
+def readable(path: Path) -> str:
+    """Return a path as text; bytes of a name that are no UTF-8 are escaped, because they fit neither into JSON nor into a picture."""
+    return path.as_posix().encode(errors="backslashreplace").decode()
+
+
 def sha256_of(path: Path, cache: Path | None) -> str:
     """Return a file's SHA-256, cached in the folder `cache` (if not None) until the file's modification time or size changes.
 
@@ -108,7 +113,7 @@ def sha256_of(path: Path, cache: Path | None) -> str:
     """
     known = {} if cache is None else _known(cache)
     status = path.stat()
-    name = str(path.resolve())
+    name = readable(path.resolve())
     kept = known.get(name)
     if kept and (kept.mtime, kept.size) == (status.st_mtime_ns, status.st_size):
         return kept.sha256

@@ -69,8 +69,8 @@ class BatchEngine:
         self._order = 0
         self._stopping = False
         self._files = ImageIO(bench(shelf.device, compiled=settings.compile))
-        #: When the current iteration of the loop began, for hang detection; None while the engine is idle.
-        self.busy_since: float | None = None
+        #: When the current iteration of the loop began; None while the engine is idle.
+        self._pass_since: float | None = None
         self.largest_batch = 0
 
     def submit(self, number: int, request: PictureRequest) -> None:
@@ -88,6 +88,11 @@ class BatchEngine:
         self._inbox.put(_Stop(None))
 
     @property
+    def busy_since(self) -> float | None:
+        """Return since when the engine has been busy with one thing, for hang detection: a pass, or a picture that is read or written."""
+        return min((since for since in (self._pass_since, self._files.pending_since) if since is not None), default=None)
+
+    @property
     def running(self) -> int:
         """Return the number of requests that run or wait here."""
         return len(self._jobs) + len(self._preparing)
@@ -98,7 +103,7 @@ class BatchEngine:
         torch.set_grad_enabled(False)
         while not self._stopping:
             self._listen()
-            self.busy_since = monotonic()
+            self._pass_since = monotonic()
             self._admit()
             parked = [part for part in self._working if part.call is not None]
             if parked:
@@ -111,7 +116,7 @@ class BatchEngine:
         """Handle the messages that arrived since the last step; wait for a message if no picture is running."""
         idle = not self._working
         if idle:
-            self.busy_since = None
+            self._pass_since = None
         while not self._stopping:
             try:
                 said = self._inbox.get(block=idle)

@@ -100,14 +100,17 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
     batch_engine = open_studio(begin, teller.tell)
 
     def listen() -> None:
-        while (body := read(asked)) is not None:
-            message = decode_to_worker(body)
-            if isinstance(message, Paint):
-                batch_engine.submit(message.id, message.request)
-            elif isinstance(message, Cancel):
-                batch_engine.cancel(message.id)
-                teller.forget(message.id)
-        batch_engine.stop()
+        try:
+            while (body := read(asked)) is not None:
+                message = decode_to_worker(body)
+                if isinstance(message, Paint):
+                    batch_engine.submit(message.id, message.request)
+                elif isinstance(message, Cancel):
+                    batch_engine.cancel(message.id)
+                    teller.forget(message.id)
+        finally:
+            # Also after a message that cannot be read: a worker that no longer listens must end, so that it is replaced.
+            batch_engine.stop()
 
     def beat() -> None:
         while not stopped.wait(BEAT_EVERY):

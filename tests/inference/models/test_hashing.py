@@ -1,11 +1,13 @@
 """The fingerprint of a model: every loaded file counts, and no other file."""
 
 import hashlib
+import os
 import shutil
 
 import pytest
 
 from inference.demo import WEIGHTS
+from inference.models import hashing
 from inference.models.hashing import begin, identity_of
 from inference.models.inspect import look
 from inference.models.safetensors_file import HASHES
@@ -57,6 +59,27 @@ def test_hashes_are_remembered(folder, tmp_path):
     assert first.files[UNET] == unet[:16]
     assert identity_of(look(folder), remembered=kept) == first
     assert identity_of(look(folder), remembered=closed) == first
+
+
+def test_a_name_that_is_no_text_is_hashed(folder, tmp_path):
+    """A file whose name is no UTF-8 counts like any other, and its hash is cached."""
+    odd = folder / "unet" / os.fsdecode(b"caf\xe9.json")
+    odd.write_text("{}")
+    first = begin(look(folder), None, tmp_path / "kept").result(timeout=60)
+    assert "unet/caf\\udce9.json" in first.files
+    assert identity_of(look(folder), remembered=tmp_path / "kept") == first
+    assert "udce9" in (tmp_path / "kept" / HASHES).read_text()
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, RecursionError, MemoryError])
+def test_a_hash_that_fails_holds_up_nobody(folder, monkeypatch, error):
+    """Whatever a hash fails with, those who wait for it go on without it."""
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(hashing, "sha256_of", fails)
+    assert begin(look(folder), None, None).result(timeout=60).sha256 == ""
 
 
 def test_a_model_that_vanishes_is_unknown(folder):
