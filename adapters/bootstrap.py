@@ -18,6 +18,7 @@ from bot.commands.inputs import Fetch
 from bot.config import Config
 from bot.core.scheduling import Costs
 from bot.generation.resolve import ModelCatalog
+from bot.i18n.translate import tell
 from bot.jobs import board_digests
 from bot.jobs.delivery import Router
 from bot.jobs.dispatcher import MOST_RUNNING, Dispatcher
@@ -26,10 +27,11 @@ from bot.store import schema
 from bot.store.database import Database
 from bot.store.images.blobs import BlobStore
 from bot.store.store import Store
+from inference.contract.errors import BadModel
 from inference.contract.model_info import ModelInfo, not_offered
 from inference.contract.settings import EngineSettings
 from inference.demo import WEIGHTS
-from inference.models.registry import ModelEntry, read_catalogue
+from inference.models.registry import SHIPPED, Catalogue, ModelEntry, survey
 from inference.supervisor import LocalEngine
 
 log = logging.getLogger("easel.main")
@@ -41,21 +43,35 @@ def models_folder(config: Config) -> Path | None:
     return config.inference.models_dir if named or config.inference.models_dir.is_dir() else None
 
 
-def model_infos(config: Config) -> dict[str, ModelInfo]:
-    """Return every available model; raises `BadModel` if a configured model cannot be used."""
+def catalogue(config: Config) -> Catalogue:
+    """Return every usable model, and why the others are left out; raises `BadModel` if the models folder is missing."""
     entries = [ModelEntry(**model.model_dump(exclude={"price"})) for model in config.models]
-    return read_catalogue(entries, models_folder(config), WEIGHTS)
+    return survey(entries, models_folder(config), WEIGHTS)
 
 
 def chosen(config: Config, name: str | None) -> ModelInfo:
     """Return the model info for a name, or for the default model; raises `NotOffered` if there is none."""
-    return _named(model_infos(config), config.inference.default_model if name is None else name)
+    return _named(catalogue(config), config.inference.default_model if name is None else name)
 
 
-def _named(known: dict[str, ModelInfo], name: str) -> ModelInfo:
-    if name not in known:
-        raise not_offered("model", name, tuple(known))
-    return known[name]
+def _named(known: Catalogue, name: str) -> ModelInfo:
+    if name in known.configured:
+        raise BadModel.of(known.configured[name])
+    if name not in known.models:
+        raise not_offered("model", name, tuple(known.models))
+    return known.models[name]
+
+
+def _default(known: Catalogue, name: str) -> str:
+    """Return the default model; if it is configured but unusable, the demo model takes its place, and the log says so."""
+    for given, problem in known.configured.items():
+        log.error("model.left_out name=%s problem=%r", given, tell(problem))
+    for file, problem in known.lying.items():
+        log.warning("model.left_out file=%r problem=%r", file, tell(problem))
+    if name in known.configured:
+        log.error("model.default_left_out name=%s instead=%s", name, SHIPPED)
+        return SHIPPED
+    return _named(known, name).name
 
 
 def engine(config: Config, offered: dict[str, ModelInfo]) -> LocalEngine:
@@ -82,9 +98,10 @@ async def run(config: Config, said: Callable[[str, Adapter], None], ending: Call
     from adapters.registry import REGISTRY
     from adapters.terminal.file_delivery import FileDelivery
 
-    known = model_infos(config)
+    found = catalogue(config)
+    known = found.models
     prices = {model.name: model.price for model in config.models}
-    offer = ModelCatalog(known, _named(known, config.inference.default_model).name, factors=prices)
+    offer = ModelCatalog(known, _default(found, config.inference.default_model), factors=prices)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(config))
         painter = await stack.enter_async_context(engine(config, known))

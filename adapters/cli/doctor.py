@@ -27,7 +27,6 @@ from bot.store.images.blobs import BlobStore
 from bot.store.schema import Schema, state
 from inference.contract.errors import InferenceError, Problem
 from inference.contract.model_info import not_offered
-from inference.models.registry import scan
 
 _SECONDS_FOR_THE_DRIVER = 10
 
@@ -175,19 +174,22 @@ def _built_for_processor() -> bool:
 
 def _models(config: Config) -> Iterator[Finding]:
     try:
-        known = bootstrap.model_infos(config)
+        found = bootstrap.catalogue(config)
     except InferenceError as error:
         yield _wrong(error.problem)
         return
+    known = found.models
+    for name, problem in found.configured.items():
+        yield Finding("problem", text("doctor-model-refused", name=name, reason=tell(problem)), _wrong(problem).code)
     for model_info in known.values():
         yield Finding("ok", text("doctor-model", name=model_info.name, family=model_info.family, source=model_info.source))
     folder = bootstrap.models_folder(config)
     if folder is None:
         yield Finding("note", text("doctor-models-folder-missing", folder=str(config.inference.models_dir)))
     else:
-        yield from (Finding("note", tell(problem)) for problem in scan(folder).refused.values())
+        yield from (Finding("note", tell(problem)) for problem in found.lying.values())
     default = config.inference.default_model
-    if default not in known:
+    if default not in known and default not in found.configured:
         yield _wrong(not_offered("model", default, tuple(known)).problem)
 
 

@@ -245,10 +245,14 @@ def list_models(config: ConfigFile = None) -> None:
         table = Table(box=None, pad_edge=False)
         for column in ("name", "family", "size", "steps", "title"):
             table.add_column(text(f"models-{column}"), no_wrap=column == "name")
-        for one in bootstrap.model_infos(settings).values():
+        found = bootstrap.catalogue(settings)
+        for one in found.models.values():
             usual = one.defaults
             table.add_row(one.name, one.family, f"{usual.width} × {usual.height}", str(usual.steps), one.title)
-        Console(highlight=False, markup=False).print(table)
+        console = Console(highlight=False, markup=False)
+        console.print(table)
+        for problem in (*found.configured.values(), *found.lying.values()):
+            console.print(f"\n{tell(problem)}", soft_wrap=True)
 
 
 @models.command()

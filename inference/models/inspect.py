@@ -21,6 +21,9 @@ INDEX = "model_index.json"
 #: No model generates larger squares; a configuration with a larger side is broken.
 MOST_SIDE = 2**14
 
+#: The training steps of a schedule; models have 1,000, a few have up to 4,000.
+MOST_TIMESTEPS = 100_000
+
 #: The variant of a model whose denoiser also takes a mask and the masked picture, and the modes that it supports.
 INPAINTING, _INPAINTING_MODES = "inpainting", ("inpaint",)
 
@@ -93,6 +96,7 @@ def read_settings(folder: Path) -> ConfigFile:
     scheduler = _json(folder / "scheduler" / "scheduler_config.json")
     prediction = "flow" if "FlowMatch" in parts["scheduler"] else str(scheduler.get("prediction_type", "epsilon"))
     check_prediction(folder, family, prediction)
+    _check_timesteps(folder, scheduler)
     return ConfigFile(
         family=family,
         parts=parts,
@@ -104,6 +108,13 @@ def read_settings(folder: Path) -> ConfigFile:
     )
 
 
+def _check_timesteps(folder: Path, scheduler: Mapping[str, Any]) -> None:
+    """Raise `BadModel` for a schedule that no model was trained with: a scheduler makes tables of that length."""
+    given = scheduler.get("num_train_timesteps", 1000)
+    if not isinstance(given, int) or not 1 <= given <= MOST_TIMESTEPS:
+        raise BadModel("model-timesteps", path=str(folder), given=str(given)[:40], most=MOST_TIMESTEPS)
+
+
 def parts_of(folder: Path) -> tuple[str, ...]:
     """Return the names of the components of a diffusers folder that are loaded."""
     return tuple(read_settings(folder).parts)
@@ -113,9 +124,9 @@ def _shape(folder: Path, family: Family) -> Shape:
     denoiser, vae = _json(folder / family.denoiser / "config.json"), _json(folder / "vae" / "config.json")
     try:
         shape = family.shape(denoiser, vae)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BadModel("model-unreadable", path=str(folder)) from error
-    if not shape.factor <= shape.side <= MOST_SIDE:
+    if not 1 <= shape.factor <= shape.side <= MOST_SIDE:
         raise BadModel("model-unreadable", path=str(folder))
     return shape
 

@@ -6,6 +6,7 @@ import msgspec
 
 from inference.contract.errors import BadModel
 from inference.contract.model_info import Defaults, Limits
+from inference.models.safetensors_file import check_file
 
 CARD = "easel.json"
 
@@ -43,6 +44,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def read_capped(path: Path) -> bytes:
     """Return a small file's bytes; raises `BadModel` if it is larger than `MOST_BYTES`, as no valid file is."""
+    check_file(path)
     with path.open("rb") as file:
         text = file.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from inference.contract.errors import BadModel, Problem
+from inference.contract.errors import BadModel, InferenceError, Problem
 from inference.contract.model_info import Defaults, Limits, ModelInfo, not_offered
 from inference.models.families import FAMILIES
 from inference.models.families.base import Family
@@ -56,18 +56,49 @@ class Scan(msgspec.Struct, frozen=True):
     refused: dict[str, Problem]
 
 
-def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, ModelInfo]:
-    """Return the model infos of all models by name; a configured model replaces a found model of the same name.
+class Catalogue(msgspec.Struct, frozen=True):
+    """All usable models by name, and why the others are left out: configured ones by their name, files by their file name."""
 
-    Raises `BadModel` for a configured model that cannot be used. Unusable files in the models folder are left out; `scan` returns
-    the reasons. Nothing is downloaded.
+    models: dict[str, ModelInfo]
+    configured: dict[str, Problem]
+    lying: dict[str, Problem]
+
+
+def survey(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> Catalogue:
+    """Return all models; a configured model replaces a found model of the same name. One that is unusable does not affect the others.
+
+    Raises `BadModel` if the models folder is missing. Nothing is downloaded.
     """
     lying = scan(models_dir) if models_dir else Scan({}, {})
-    model_infos = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
-    model_infos |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
+    models = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
+    models |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
+    refused: dict[str, Problem] = {}
     for entry in entries:
-        model_infos[entry.name] = _configured(entry, lying)
-    return model_infos
+        try:
+            models[entry.name] = _configured(entry, lying)
+        except InferenceError as error:
+            # The found model of this name is not what the operator wants under it.
+            models.pop(entry.name, None)
+            refused[entry.name] = error.problem
+        except Exception as error:
+            models.pop(entry.name, None)
+            refused[entry.name] = _broken(Path(entry.source), error)
+    return Catalogue(models, refused, lying.refused)
+
+
+def read_catalogue(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path) -> dict[str, ModelInfo]:
+    """Return the model infos of all models by name, as `survey`; raises the error of the first configured model that is unusable."""
+    found = survey(entries, models_dir, shipped)
+    for problem in found.configured.values():
+        raise (BadModel if problem.key.startswith("model-") else InferenceError).of(problem)
+    return found.models
+
+
+def _broken(path: Path, error: Exception) -> Problem:
+    """Return the problem of files that break whoever reads them, such as a folder without read permission or a loop of links."""
+    if isinstance(error, OSError | RuntimeError):
+        return Problem("model-missing", {"path": str(path), "reason": str(error)})
+    return Problem("model-unreadable", {"path": str(path)})
 
 
 def inspect(path: Path) -> ModelInfo:
@@ -90,12 +121,14 @@ def scan(models_dir: Path) -> Scan:
                 raise BadModel("model-name", path=str(path))
             if _leads_out(path, models_dir.resolve()):
                 raise BadModel("model-outside", path=str(path))
-            found[name] = look(path)
-        except BadModel as error:
+            inspection = look(path)
+            # Its card may ask for what cannot be.
+            _passport(ModelEntry(name=name, source=""), inspection)
+            found[name] = inspection
+        except InferenceError as error:
             refused[path.name] = error.problem
-        # A folder without read permission, or a loop of links.
-        except (OSError, RuntimeError) as error:
-            refused[path.name] = Problem("model-missing", {"path": str(path), "reason": str(error)})
+        except Exception as error:  # Whatever is wrong with one model: the others are there all the same.
+            refused[path.name] = _broken(path, error)
     return Scan(found, refused)
 
 

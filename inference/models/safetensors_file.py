@@ -1,8 +1,10 @@
 """Reads headers of safetensors files, recognises other formats and hashes files. No tensor is ever loaded."""
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +18,12 @@ from inference.contract.errors import BadModel
 
 #: The largest header that is read. That of Stable Diffusion 3 with all its encoders has 0.3 MiB.
 MOST_HEADER_BYTES = 16 * 2**20
+
+#: The dimensions that a tensor may have; no weight of any family has more than five.
+MOST_DIMENSIONS = 8
+
+#: Bytes of a number of each type.
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 #: Suffixes of files that can run code when they are loaded.
 PICKLED = frozenset({".ckpt", ".bin", ".pt", ".pth", ".pkl"})
@@ -34,7 +42,7 @@ class Tensor(msgspec.Struct, frozen=True):
     """The entry of a tensor in a header."""
 
     dtype: str
-    shape: tuple[Size, ...]
+    shape: Annotated[tuple[Size, ...], msgspec.Meta(max_length=MOST_DIMENSIONS)]
     data_offsets: tuple[Size, Size]
 
 
@@ -59,6 +67,7 @@ def read_header(path: Path) -> Header:
     if path.suffix.lower() in PICKLED:
         raise BadModel("model-pickled", path=str(path))
     try:
+        check_file(path)
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             start = file.read(8)
@@ -69,10 +78,25 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         raise BadModel("model-missing", path=str(path), reason=error.strerror or "") from error
     header = _decode(path, text)
+    if not all(map(_is_consistent, header.tensors.values())):
+        raise BadModel("model-unreadable", path=str(path))
     promised = 8 + length + max((tensor.data_offsets[1] for tensor in header.tensors.values()), default=0)
     if size < promised:
         raise BadModel("model-truncated", path=str(path), bytes=size, promised=promised)
     return header
+
+
+def check_file(path: Path) -> None:
+    """Raise `OSError` for anything but a file: a pipe or a device could be opened, and reading it would never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a file", str(path))
+
+
+def _is_consistent(tensor: Tensor) -> bool:
+    """Return whether a tensor has as many bytes as its shape and type need; the bytes of an unknown type are not checked."""
+    begin, end = tensor.data_offsets
+    size = _BYTES.get(tensor.dtype)
+    return begin <= end and (size is None or prod(tensor.shape) * size == end - begin)
 
 
 def _what_else(start: bytes) -> str:

@@ -18,7 +18,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from adapters import bootstrap
 from adapters.cli import main
+from bot.config import Config
 from inference.demo import WEIGHTS
 from tests.running import ROOT
 
@@ -353,7 +355,9 @@ def test_the_asking_process_stays_light(words, tmp_path):
     """No command imports the libraries of the engine into the command-line process."""
     script = """
 import json, sys
+from adapters import bootstrap
 from adapters.cli import main
+from bot.config import Config
 try:
     main.main()
 finally:
@@ -376,3 +380,21 @@ def test_version(easel):
 def test_the_command_is_installed():
     """Installing the package creates the command."""
     assert Path(sys.executable).with_name("easel").exists()
+
+
+def test_one_bad_model_stops_no_other(inside, tmp_path, caplog):
+    """A configured model that is missing is named by the list, a picture with it is refused, and Easel starts with the demo model."""
+    text = '[inference]\ndefault_model = "gone"\n[[models]]\nname = "gone"\nsource = "nowhere"'
+    (tmp_path / "easel.toml").write_text(text)
+    code, said, _ = inside("models", "list")
+    assert code == 0
+    assert "demo" in said
+    assert "nowhere does not exist" in said
+    code, _, errors = inside("paint", "a red circle", "--model", "gone")
+    assert code == 3
+    assert "nowhere does not exist" in errors
+    found = bootstrap.catalogue(
+        Config.model_validate({"inference": {"default_model": "gone"}, "models": [{"name": "gone", "source": "x/y/z"}]})
+    )
+    assert bootstrap._default(found, "gone") == "demo"
+    assert any("gone" in record.getMessage() for record in caplog.records)
