@@ -181,3 +181,25 @@ def width(request):
 def chat(open_chat, width):
     """Open the page on a phone or a desktop."""
     return open_chat(width)
+
+
+@pytest.fixture
+async def page():
+    """Yield a page that logs no error, in a browser of its own: for a chat without an engine, which runs in the process of the test."""
+    async_api = pytest.importorskip("playwright.async_api", reason="there is no playwright to drive a browser with")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium to open the page with")
+    async with async_api.async_playwright() as playwright:
+        started, complaints = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS), []
+        opened = await started.new_page(viewport=WIDTHS[1280]["viewport"])
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        yield opened
+        await started.close()
+    assert complaints == []
+
+
+async def said(page, line):
+    """Type a line and send it."""
+    await page.locator("#line").fill(line)
+    await page.locator("#line").press("Enter")

@@ -1,36 +1,10 @@
 """Posts that no command requested, on an open page: they appear without a reload, keep their position, and have working buttons."""
 
-import pytest
-
 from bot.core.values import MessageRef
 from bot.jobs.board_digests import BoardDigests
 from tests.adapters.web.chat import open_chat
 from tests.bot.store.sharing.test_digests import wanted
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM, PATIENCE_MS
-
-async_api = pytest.importorskip("playwright.async_api", reason="there is no playwright to drive a browser with")
-
-
-@pytest.fixture
-async def page():
-    """Yield a page of a browser that logs no error."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium to open the page with")
-    async with async_api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened, complaints = await browser.new_page(), []
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        yield opened
-        await browser.close()
-    assert complaints == []
-
-
-async def said(page, line):
-    """Type a line and send it."""
-    await page.locator("#line").fill(line)
-    await page.locator("#line").press("Enter")
-
+from tests.e2e.conftest import said
 
 async def test_a_digest_appears_by_itself(tmp_path, page):
     """A weekly digest appears on the open page with its picture and a working Board button; comparing with the server changes nothing."""

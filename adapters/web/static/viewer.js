@@ -1,7 +1,8 @@
 // One picture at full size, with its settings beside it.
 
-import { press, pressed } from "./press.js";
 import { element } from "./entries.js";
+import { open as fillIn } from "./filling.js";
+import { press, pressed } from "./press.js";
 import { announce, say } from "./words.js";
 
 const dialog = document.getElementById("viewer");
@@ -9,12 +10,13 @@ const picture = document.getElementById("viewer-picture");
 const cover = document.getElementById("viewer-cover");
 const line = document.getElementById("viewer-line");
 const facts = document.getElementById("viewer-facts");
+const told = document.getElementById("viewer-answer");
 const presses = document.getElementById("viewer-presses");
 const download = document.getElementById("viewer-download");
 const before = document.getElementById("viewer-before");
 const after = document.getElementById("viewer-after");
 
-/** Settings never change, so they are fetched once per picture. */
+/** The replies of Info, by picture: settings never change, and its buttons only when one of them is pressed here. */
 const known = new Map();
 
 let shown = [];
@@ -47,7 +49,9 @@ function go(number) {
   before.disabled = at === 0;
   after.disabled = at === shown.length - 1;
   before.hidden = after.hidden = shown.length < 2;
-  presses.replaceChildren(...buttonsOf(figure).map((one) => one.cloneNode(true)));
+  told.replaceChildren();
+  facts.replaceChildren();
+  offer(figure, []);
   fit();
   void settings(figure);
   if (dialog.open) announce(say("picture-at", { n: at + 1, of: shown.length }));
@@ -59,6 +63,14 @@ const lid = (figure) => figure.querySelector(".cover:not([open])");
 function buttonsOf(figure) {
   const around = figure.closest(".entry, .reply, #history") ?? figure;
   return [...around.querySelectorAll(`[data-wire$=":${CSS.escape(figure.dataset.picture)}"]:not([data-view])`)];
+}
+
+/** Offer the buttons of a picture, then those of its Info; a destructive button comes last. */
+function offer(figure, further) {
+  const focused = presses.contains(document.activeElement) ? document.activeElement.dataset.wire : "";
+  const buttons = [...buttonsOf(figure).map((one) => one.cloneNode(true)), ...further];
+  presses.replaceChildren(...buttons.sort((one, other) => one.matches("[data-ask]") - other.matches("[data-ask]")));
+  if (focused) presses.querySelector(`[data-wire="${CSS.escape(focused)}"]`)?.focus();
 }
 
 /** Small pictures grow so that each of their pixels covers whole screen pixels, large pictures shrink to fit. */
@@ -76,16 +88,33 @@ function fit() {
 async function settings(figure) {
   const { picture: id } = figure.dataset;
   if (!known.has(id)) {
-    facts.replaceChildren();
     const answer = await press(`info:${id}`, dialog);
     if (!answer) return;
     known.set(id, answer.reply);
   }
   if (shown[at] !== figure || !known.get(id)) return;
-  const told = element(known.get(id));
+  const info = element(known.get(id));
   // The prompt is already shown above.
-  for (const fact of told.querySelectorAll(".facts > div")) if (fact.querySelector("dd").textContent === line.textContent) fact.remove();
-  facts.replaceChildren(told);
+  for (const fact of info.querySelectorAll(".facts > div")) if (fact.querySelector("dd").textContent === line.textContent) fact.remove();
+  facts.replaceChildren(...info.querySelectorAll(".facts"));
+  offer(figure, [...info.querySelectorAll(":scope > .presses > button")]);
+}
+
+/** Show the answer to a button: a sentence here, a new job or a form in the conversation. */
+function answered({ jobs = [], reply, form }, button) {
+  const figure = shown[at];
+  if (jobs.length || form || !reply || button.matches(".asking")) {
+    dialog.close();
+    // On a small screen the panel covers the conversation.
+    figure.closest("[popover]:popover-open")?.hidePopover();
+  }
+  if (form) fillIn(form, figure.closest(".entry"));
+  if (!dialog.open) return;
+  told.replaceChildren(element(reply));
+  announce(told.querySelector(".words")?.textContent ?? "");
+  told.scrollIntoView({ block: "nearest" });
+  known.delete(figure.dataset.picture);
+  void settings(figure);
 }
 
 before.addEventListener("click", () => go(at - 1));
@@ -97,10 +126,9 @@ dialog.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-presses.addEventListener("click", ({ target }) => {
+dialog.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-wire]");
-  // The result appears in the conversation.
-  if (button) pressed(button, () => dialog.close());
+  if (button) pressed(button, answered);
 });
 cover.addEventListener("click", () => {
   lid(shown[at]).open = true;
