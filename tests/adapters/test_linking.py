@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
@@ -72,7 +72,7 @@ async def running(folder, discord, telegram):
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(settings))
         dispatcher = Dispatcher(store, on_discord.Painter(), router, PLATFORMS)
-        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(COMMANDS, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
         for platform in PLATFORMS:
             bot = Bot(settings, app, dispatcher.card, dispatcher.show)
             router.adapters[platform] = await stack.enter_async_context(REGISTRY[platform](bot))

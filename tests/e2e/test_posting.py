@@ -6,6 +6,7 @@ from tests.adapters.web.chat import open_chat
 from tests.bot.store.sharing.test_digests import wanted
 from tests.e2e.conftest import said
 
+
 async def test_a_digest_appears_by_itself(tmp_path, page):
     """A weekly digest appears on the open page with its picture and a working Board button; comparing with the server changes nothing."""
     async with open_chat(tmp_path) as chat:

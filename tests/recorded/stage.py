@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import text as sql
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
@@ -220,7 +220,7 @@ async def staged(url, folder):
         router, names = Router(), ("discord", "telegram", "web")
         store = await stack.enter_async_context(opened(settings))
         dispatcher = Dispatcher(store, engine, router, names)
-        app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(COMMANDS, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
         for name in names:
             bot = Bot(settings, app, dispatcher.card, dispatcher.show)
             router.adapters[name] = await stack.enter_async_context(REGISTRY[name](bot))

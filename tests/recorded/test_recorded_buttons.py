@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.core.errors import BadInput
@@ -146,7 +146,7 @@ async def pages(folder, commands):
     settings = config(folder)
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, None, Router(), ("web",))
-        app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
         async with WebAdapter(Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
             url = f"http://127.0.0.1:{adapter.port}"
             async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client:

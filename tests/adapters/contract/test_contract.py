@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.registry import REGISTRY
 from bot.app import App
 from bot.commands import COMMANDS
@@ -63,7 +63,7 @@ async def engine():
 
 
 @asynccontextmanager
-async def staged(world, engine, folder, *, serving=True, commands=COMMANDS, models=model_infos):
+async def staged(world, engine, folder, *, serving=True, commands=COMMANDS, models=lambda config: catalogue(config).models):
     """Run a bot with these commands on the platform of a world; with `serving=False`, it runs jobs but delivers nothing."""
     platform, settings = world.platform, world.config(folder)
     async with opened(settings) as store:

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from pydantic import Field
 
-from adapters.bootstrap import model_infos
+from adapters.bootstrap import catalogue
 from bot.commands import COMMANDS
 from bot.core.scheduling import credits
 from bot.framework.command import painting_command
@@ -56,7 +56,7 @@ class Seeing(Script):
 
 def able(settings):
     """Return the models as if they supported every mode."""
-    return {name: msgspec.structs.replace(one, modes=()) for name, one in model_infos(settings).items()}
+    return {name: msgspec.structs.replace(one, modes=()) for name, one in catalogue(settings).models.items()}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.registry import REGISTRY
 from adapters.shared.card_throttle import CardThrottle
 from bot.app import App
@@ -136,7 +136,7 @@ async def open_chat(folder, discord, commands=COMMANDS, **section):
     settings, painter, router = configured(folder, discord, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("discord",))
-        app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
         async with REGISTRY["discord"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
             router.adapters["discord"] = adapter
             async with dispatcher:

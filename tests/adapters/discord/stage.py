@@ -11,7 +11,7 @@ import discord as library
 import pytest
 
 from adapters.base import Adapter, Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.discord import adapter as adapting
 from adapters.discord import api, client, replies
 from adapters.discord import delivery as sending
@@ -246,7 +246,7 @@ async def staged(engine, folder, *, message_seconds=0.02):
             async with opened(settings) as store:
                 gate, router = Gate(engine), Router()
                 dispatcher = Dispatcher(store, gate, router, ("discord",), poll_seconds=0.05)
-                app = App(COMMANDS, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+                app = App(COMMANDS, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
                 adapter = REGISTRY["discord"](Bot(settings, app, dispatcher.card, dispatcher.show))
                 assert adapter is not None
                 async with adapter:

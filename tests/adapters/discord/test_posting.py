@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.discord.api import SentMessage
 from adapters.discord.render import STEPS
 from adapters.registry import REGISTRY
@@ -142,6 +142,6 @@ async def test_without_a_connection_it_is_for_later(tmp_path):
     """Before the first connection, a post is deferred."""
     settings = configured(tmp_path, SimpleNamespace(token="not.a.token", api_base="http://127.0.0.1:9/api/v10"))
     async with opened(settings) as store:
-        app = App((), store, ModelCatalog(model_infos(settings), "demo"))
+        app = App((), store, ModelCatalog(catalogue(settings).models, "demo"))
         adapter = REGISTRY["discord"](Bot(settings, app, None, None))
         assert await adapter.post(MessageRef("discord", "1"), NEWS, "news") == Later("not connected")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.registry import REGISTRY
 from adapters.shared.card_throttle import CardThrottle
 from adapters.telegram.rate_limit import RateLimiter
@@ -127,7 +127,7 @@ async def open_chat(folder, telegram, commands=COMMANDS, *, paints=True, **secti
     settings, painter, router = configured(folder, telegram, **section), Painter(), Router()
     async with opened(settings) as store:
         dispatcher = Dispatcher(store, painter, router, ("telegram",))
-        app = App(commands, store, ModelCatalog(model_infos(settings), "demo"), wake=dispatcher.wake)
+        app = App(commands, store, ModelCatalog(catalogue(settings).models, "demo"), wake=dispatcher.wake)
         async with REGISTRY["telegram"](Bot(settings, app, dispatcher.card, dispatcher.show)) as adapter:
             router.adapters["telegram"] = adapter
             async with dispatcher if paints else nullcontext():

@@ -11,7 +11,7 @@ import httpx2
 from PIL import Image
 
 from adapters.base import Bot
-from adapters.bootstrap import model_infos, opened
+from adapters.bootstrap import catalogue, opened
 from adapters.web.adapter import WebAdapter
 from bot.app import App
 from bot.commands import COMMANDS
@@ -105,7 +105,7 @@ class Chat:
 async def open_chat(folder, engine=None, **web):
     """Yield a web chat; with an engine it runs jobs."""
     settings = config(folder, **web)
-    known = model_infos(settings)
+    known = catalogue(settings).models
     async with opened(settings) as store:
         router = Router()
         dispatcher = Dispatcher(store, engine, router, ("web",))

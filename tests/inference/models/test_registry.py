@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,29 +18,12 @@ from msgspec.structs import replace
 from inference.contract.errors import BadModel, NotOffered, Problem
 from inference.contract.modes import MODES
 from inference.contract.request import PictureRequest, Prompt
-from inference.models.registry import ModelEntry, inspect, read_catalogue, scan, survey
+from inference.models.registry import ModelEntry, inspect, read_catalogue, scan
 from inference.models.safetensors_file import HASHES, read_header, sha256_of
+from tests.inference.models.layouts import write_json, write_model, write_weights
 
 UNET = "model.diffusion_model."
 CROSS = f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
-
-
-def write_weights(path: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str = "F32", metadata: dict[str, str] | None = None) -> Path:
-    """Write a safetensors file whose numbers are a hole on disk, so that real headers cost no space."""
-    header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
-    end = 0
-    for name, shape in shapes.items():
-        size = 4 if dtype == "F32" else 2
-        for side in shape:
-            size *= side
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
-        end += size
-    text = json.dumps(header).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
-    return path
 
 
 def original(width: int, channels: int = 4, **more: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -52,39 +34,6 @@ def original(width: int, channels: int = 4, **more: tuple[int, ...]) -> dict[str
         "first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3),
         **more,
     }
-
-
-def write_model(folder: Path, **changes: object) -> Path:
-    """Write a diffusers folder of SD 1.x with holes for weights; `changes` replace entries of its index."""
-    index = {
-        "_class_name": "StableDiffusionPipeline",
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
-        "requires_safety_checker": True,
-        **changes,
-    }
-    files = {
-        "model_index.json": index,
-        "unet/config.json": {"sample_size": 64, "in_channels": 4, "cross_attention_dim": 768},
-        "vae/config.json": {"block_out_channels": [128, 256, 512, 512], "latent_channels": 4},
-        "scheduler/scheduler_config.json": {"prediction_type": "epsilon"},
-        "tokenizer/tokenizer_config.json": {},
-    }
-    for name, content in files.items():
-        write_json(folder / name, content)
-    write_weights(folder / "unet" / "diffusion_pytorch_model.safetensors", {"conv_in.weight": (320, 4, 3, 3)}, "F16")
-    write_weights(folder / "vae" / "diffusion_pytorch_model.safetensors", {"conv.weight": (3, 3)})
-    write_weights(folder / "text_encoder" / "model.safetensors", {"weight": (3, 3)})
-    return folder
-
-
-def write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def problem(path: Path) -> str:
@@ -404,76 +353,6 @@ def test_entries_that_cannot_be(models, tmp_path, entry, key):
     with pytest.raises(BadModel) as caught:
         read_catalogue((entry,), models, write_model(tmp_path / "weights"))
     assert caught.value.problem.key == key
-
-
-def infinite(folder):
-    """Let the denoiser be trained for pictures of infinite size."""
-    (folder / "unet" / "config.json").write_text('{"sample_size": Infinity, "in_channels": 4, "cross_attention_dim": 768}')
-
-
-def nothing(folder):
-    """Let the card ask for sizes in steps of 0."""
-    write_json(folder / "easel.json", {"limits": {"multiple": 0, "smallest": 8, "largest": 64, "most_pixels": 4096}})
-
-
-def long(folder):
-    """Let the scheduler have been trained with 300 million steps."""
-    write_json(folder / "scheduler" / "scheduler_config.json", {"num_train_timesteps": 300_000_000})
-
-
-def piped(name):
-    """Return a function that puts a pipe into the place of a file, which whoever opens it waits for."""
-
-    def pipe(folder):
-        (folder / name).unlink(missing_ok=True)
-        os.mkfifo(folder / name)
-
-    return pipe
-
-
-def deep(folder):
-    """Let a tensor have a hundred thousand dimensions."""
-    write_weights(folder / "unet" / "diffusion_pytorch_model.safetensors", {"conv_in.weight": (1,) * 100_000}, "F16")
-
-
-def wide(folder):
-    """Let a tensor have fewer bytes than its shape needs."""
-    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    path.write_bytes(path.read_bytes().replace(b"[320, 4, 3, 3]", b"[920, 4, 3, 3]"))
-
-
-BROKEN = [
-    (infinite, "model-unreadable"),
-    (nothing, "model-card"),
-    (long, "model-timesteps"),
-    pytest.param(piped("easel.json"), "model-missing", id="card"),
-    pytest.param(piped("unet/config.json"), "model-part-missing", id="settings"),
-    pytest.param(piped("unet/diffusion_pytorch_model.safetensors"), "model-missing", id="weights"),
-    (deep, "model-unreadable"),
-    (wide, "model-unreadable"),
-]
-
-
-@pytest.mark.parametrize(("breaks", "key"), BROKEN)
-def test_a_broken_model_is_left_out(tmp_path, breaks, key):
-    """A model that would hang or break Easel is left out with its reason, whether it lies in the folder or is configured."""
-    models = tmp_path / "models"
-    good, bad = write_model(models / "good"), write_model(models / "bad")
-    breaks(bad)
-    entries = [ModelEntry(name="mine", source=str(bad)), ModelEntry(name="fine", source=str(good)), ModelEntry(name="bad", source="bad")]
-    found = survey(entries, models, write_model(tmp_path / "weights"))
-    assert set(found.models) == {"demo", "good", "fine"}
-    assert {name: problem.key for name, problem in found.lying.items()} == {"bad": key}
-    assert {name: problem.key for name, problem in found.configured.items()} == {"mine": key, "bad": key}
-
-
-def test_a_configured_model_is_not_replaced_by_another_of_its_name(tmp_path):
-    """If a configured model is unusable, a model that lies in the folder under the same name does not take its place."""
-    models = tmp_path / "models"
-    write_model(models / "mine")
-    found = survey([ModelEntry(name="mine", source="/nowhere/model")], models, write_model(tmp_path / "weights"))
-    assert set(found.models) == {"demo"}
-    assert found.configured["mine"].key == "model-missing"
 
 
 def test_entry_with_a_scheduler_that_does_not_fit(models, tmp_path):
