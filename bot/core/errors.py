@@ -1,21 +1,21 @@
-"""What can go wrong around the engine and is the person's or the operator's to mend.
+"""Errors outside the engine that the user or the operator can fix.
 
 BotError
 ├── BadConfig     the configuration: an unknown key, a wrong value, a file that cannot be read
-├── BadInput      what a person typed or attached: a prompt, a size, a picture file
+├── BadInput      user input: a prompt, a size, a picture file
 ├── BadStore      the database: it cannot be reached, or its tables are not those of this version
-├── NotAllowed    something that is not this person's to see or to change, or is not there
-└── BadOutput     where a picture is to go: a folder or name that cannot be written
+├── NotAllowed    the user may not see or change something, or it does not exist
+└── BadOutput     the destination of a picture: a folder or file name that cannot be written
 
-Like the errors of inference each carries a `Problem`: a key of the catalogue of texts, and the facts of its sentence. The
-key's first word names the class.
+Like the errors of inference each carries a `Problem`: the key of a sentence in the catalogues, and the sentence's facts. The first
+word of the key names the class.
 """
 
 from inference.contract.errors import Fact, Problem
 
 
 class BotError(Exception):
-    """Any failure that is told to people; `problem` says which one."""
+    """Base class of all errors that are shown to users; `problem` says which one."""
 
     def __init__(self, key: str, /, **facts: Fact) -> None:
         self.problem = Problem(key, facts)
@@ -31,12 +31,12 @@ class BadStore(BotError):
 
 
 class BadInput(BotError):
-    """What was typed or attached cannot be read: keys `input-…`."""
+    """User input cannot be read: keys `input-…`."""
 
 
 class NotAllowed(BotError):
-    """Not theirs, or not there; which of the two is nobody's business: keys `denied-…`."""
+    """The user has no access, or the object does not exist; the error does not reveal which: keys `denied-…`."""
 
 
 class BadOutput(BotError):
-    """A picture cannot be written where it was asked for: keys `output-…`."""
+    """A picture cannot be written to its destination: keys `output-…`."""

@@ -12,27 +12,27 @@ import msgspec
 
 from bot.core.errors import BadInput
 
-#: Of what is wrong so much is shown.
+#: Characters of wrong input that an error message repeats.
 _LONGEST_SHOWN = 40
 
 
 def told(most: Mapping[str, float]) -> str:
-    """Return ceilings as they are written: `steps=30, count=2`."""
+    """Return limits in their written form: `steps=30, count=2`."""
     return ", ".join(f"{name}={value:g}" for name, value in most.items())
 
 
 def read(said: str, whole: Collection[str]) -> dict[str, float]:
-    """Return ceilings from `steps=30, count=2`, those of `whole` being whole numbers; raises `BadInput`."""
+    """Return the limits in a text such as `steps=30, count=2`; those named in `whole` are whole numbers. Raises `BadInput`."""
     return dict(_read(said, whole))
 
 
 def is_one(name: str, value: float, whole: Collection[str]) -> bool:
-    """Return whether something can be a ceiling: nothing fits under one that is not above nothing, and there are no half steps."""
+    """Return whether a value can be a limit: it is positive and finite, and a whole number if the field is one."""
     return math.isfinite(value) and value > 0 and (name not in whole or value == int(value))
 
 
 def lower(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """Return the ceilings of two who each have some: the lower ones."""
+    """Return the combination of two sets of limits: of each field the lower limit."""
     return {name: min(one.get(name, math.inf), other.get(name, math.inf)) for name in (*one, *other)}
 
 
@@ -53,7 +53,7 @@ WHOLE = 1000
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """What a kind of person gets: `credits` a day in thousandths (None: no limit), `weight` of their turn, and open requests at a time."""
+    """The allowance of a class of users: `credits` a day in thousandths (None: no limit), `weight` in the fair queue, and open requests."""
 
     credits: int | None = None
     weight: float = 1.0
@@ -61,21 +61,21 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The operator's rules. `tiers` by name, of which the one without a name is everybody's; `place`: thousandths a day for a group."""
+    """The operator's rules. `tiers` by name; the one without a name is the default. `channel` are thousandths a day for a channel."""
 
     tiers: Mapping[str, Tier] = msgspec.field(default_factory=lambda: {"": Tier()})
     channel: int | None = None
     zone: str = "UTC"
 
     def tier(self, name: str) -> Tier:
-        """Return a tier by name; a name that the operator took away is everybody's."""
+        """Return a tier by name; for a name that the operator has removed, the default tier."""
         return self.tiers.get(name) or self.tiers[""]
 
     def day(self, moment: datetime) -> str:
-        """Return the operator's day of a moment, such as `2026-11-21`."""
+        """Return the date of a moment in the operator's time zone, such as `2026-11-21`."""
         return moment.astimezone(ZoneInfo(self.zone)).date().isoformat()
 
 
 def charge(credits: int, share: float) -> int:
-    """Return what of a hold is taken when a `share` of the work (0 to 1) was done: whole thousandths, rounded down."""
+    """Return how much of a hold is captured after a `share` of the work (0 to 1) was done: whole thousandths, rounded down."""
     return max(0, min(credits, int(credits * share)))

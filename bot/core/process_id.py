@@ -1,4 +1,4 @@
-"""Runners: who paints jobs. Their names tell whether they still live."""
+"""Names of runners, the processes that execute jobs. A name tells whether its process still exists."""
 
 import os
 import socket
@@ -11,12 +11,12 @@ from bot.core.values import new_id
 
 
 def runner_name() -> str:
-    """Return a name for this process that no other process has had: computer, process id, when that process began, chance."""
+    """Return a unique name for this process: computer, process id, start time of the process, and a random part."""
     return f"{_computer()}/{os.getpid()}/{_began(os.getpid())}/{new_id()}"
 
 
 def is_gone(runner: str) -> bool:
-    """Return whether a runner was a process of this computer that no longer lives; of other computers nobody knows."""
+    """Return whether a runner was a process of this computer that has ended; False for processes of other computers."""
     computer, pid, began, _ = (runner.split("/", 3) + [""] * 4)[:4]
     if computer != _computer() or not (pid.isascii() and pid.isdecimal()):
         return False
@@ -30,8 +30,9 @@ def is_gone(runner: str) -> bool:
 
 @cache
 def _computer() -> str:
-    """Return a name for this computer since it was started, and for the container: names of hosts are not unique, and process ids
-    mean something only within one container.
+    """Return a name for this computer since its last boot, and for the container.
+
+    Host names are not unique, and process ids are only valid within one container.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
@@ -41,14 +42,15 @@ def _computer() -> str:
 
 
 def _began(pid: int) -> str:
-    """Return when a process began; raises `psutil.NoSuchProcess`. In ticks since the start of the computer where those are told:
-    a wall clock may be set while the process lives.
+    """Return when a process was started; raises `psutil.NoSuchProcess`.
+
+    In ticks since boot where the system reports them: a wall clock can be changed while the process runs.
     """
     stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
         return f"{psutil.Process(pid).create_time():.2f}"
     try:
-        # The name of the program stands in brackets and may hold anything; the beginning is the twentieth field after it.
+        # The program's name is in brackets and can contain any character; the start time is the twentieth field after it.
         return stat.read_text(errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         raise psutil.NoSuchProcess(pid) from None

@@ -31,19 +31,19 @@ from inference.contract.inputs import Role
 from inference.contract.modes import mode_of
 from inference.contract.request import PictureRequest
 
-#: How far before the first a person may be served, in device seconds of weight 1. About twice the time that it takes to load a
-#: model is the knee: more hardly saves a change of models, and lets those wait longer who ask for little.
+#: How far ahead of the first user another user may be served, in device seconds of weight 1. A good value is about twice the time that
+#: it takes to load a model: a larger one hardly saves any more loads, and users with small requests wait longer.
 WINDOW = 12.0
 
-#: How many jobs of a person's own line are looked at, and how often a job may be overtaken.
+#: How many jobs of a user are considered, and how often a job may be overtaken.
 REACH = 8
 
-#: How many persons are worth looking at. Few stand within `WINDOW` of the first, and the first is always among them.
+#: How many users are considered. Few are within `WINDOW` of the first, and the first is always among them.
 HEADS = 16
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A job in its person's own line: `cost` in estimated device seconds, `passed` how often it was overtaken."""
+    """A queued job: `cost` in estimated device seconds, `passed` how often it was overtaken."""
 
     id: str
     model: str
@@ -52,7 +52,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A person with something waiting: the first `REACH` jobs of their own line, in their order."""
+    """A user with queued jobs: their virtual time `tag`, and the first `REACH` of their jobs, in order."""
 
     user: str
     tag: float
@@ -60,7 +60,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The job that is next. `clock` is the virtual time from now on; each of `overtaken` (ids) has been passed once more."""
+    """The next job. `clock` is the virtual time from now on; each job in `overtaken` (ids) has been overtaken once more."""
 
     user: str
     job: Waiting
@@ -79,19 +79,19 @@ def entered(tag: float, clock: float, smallest: float = math.inf) -> float:
 
 
 def served(tag: float, cost: float, weight: float) -> float:
-    """Return a person's tag after a job of theirs was begun, `cost` in estimated device seconds."""
+    """Return a user's virtual time after one of their jobs has begun; `cost` in estimated device seconds."""
     return tag + cost / weight
 
 
 def corrected(tag: float, estimated: float, measured: float, weight: float) -> float:
-    """Return a person's tag once it is known what a job did cost, in device seconds; of a cancelled one, what it has used."""
+    """Return a user's virtual time after a job has ended; `measured` are the device seconds that it used, also if it was cancelled."""
     return tag + (measured - estimated) / weight
 
 
 def choose(heads: Sequence[Head], loaded: Collection[str], clock: float, window: float = WINDOW, reach: int = REACH) -> Choice | None:
-    """Return the next job for a device that has `loaded` these models, or nothing where nobody has a job in line.
+    """Return the next job for a device that has `loaded` these models, or None if no job is queued.
 
-    `heads` are the persons with the smallest tags, smallest first. Those whose line is empty are passed over.
+    `heads` are the users with the smallest virtual times, smallest first. Users without queued jobs are ignored.
     """
     waiting = [head for head in heads if head.line]
     if not waiting:
@@ -109,7 +109,7 @@ def choose(heads: Sequence[Head], loaded: Collection[str], clock: float, window:
 
 
 def _ready(line: Sequence[Waiting], loaded: Collection[str], reach: int) -> int | None:
-    """Return the place of the first job of a line whose model is loaded, of those that may go now."""
+    """Return the position of the first job whose model is loaded and that may begin now, or None."""
     for position, job in enumerate(line[:reach]):
         if job.model in loaded:
             return position
@@ -119,36 +119,36 @@ def _ready(line: Sequence[Waiting], loaded: Collection[str], reach: int) -> int 
 
 
 class Forecast(msgspec.Struct, frozen=True):
-    """What stands before a waiting job: `ahead` jobs, and the `seconds` until it is painted; None where nobody can say."""
+    """The forecast for a queued job: `ahead` jobs go first, and it is painted in `seconds` (None if that cannot be estimated)."""
 
     ahead: int
     seconds: float | None
 
 
-#: What one credit buys: so many steps of a picture of so many pixels, by a model of factor 1.
+#: The work that one credit pays for: this many steps of a picture of this many pixels, by a model of factor 1.
 CREDIT_STEPS, CREDIT_PIXELS = 30, 512 * 512
 
-#: Seconds of the device for a credit's worth, where nothing was ever measured.
+#: Device seconds for the work of one credit, if nothing was measured yet.
 PRIOR_SECONDS = 1.0
 
-#: How the seconds of a step grow with its pixels, as a power. Attention grows with their square and the rest with them, in a
-#: proportion that is the family's: 512 to 1024 costs an SD 1.5 5.8 times as much (a power of 1.27), an SDXL 4.3 times (1.05) and
-#: a Flux 3.5 times (0.90). This one lies between the first two, 4.9 times, and is off by less than a fifth for them and by two fifths
-#: for the last. It only has to serve until a size has been measured.
+#: The exponent with which the seconds of a step grow with its pixels. Attention grows with their square and everything else linearly, in
+#: a proportion that depends on the family: from 512 to 1024, SD 1.5 takes 5.8 times as long (an exponent of 1.27), SDXL 4.3 times (1.05)
+#: and Flux 3.5 times (0.90). This value lies between the first two (4.9 times): it is off by less than a fifth for them and by two
+#: fifths for Flux. It is used only until a size has been measured.
 POWER = 1.15
 
-#: How many pictures were in work at once, as it is remembered: a step of a full batch costs each of them less.
+#: The batch sizes for which timings are kept: in a full batch a step costs each picture less.
 BATCHES = (1, 2, 4, 8, 16)
 
-#: How much the newest measurement counts once there are some: it takes about a dozen to believe in another device.
+#: The weight of the newest measurement once there are several: after about a dozen the estimate has adapted to another device.
 NEWEST = 0.2
 
-#: A measurement counts as at most so many times as long or as short as was believed: a machine that slept says nothing of a model.
+#: A measurement is limited to this factor above or below the estimate: a machine that was suspended says nothing about a model.
 MOST_OFF = 4.0
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Learned `seconds` of the device for one step of one picture, from `count` measurements of jobs."""
+    """The learned device `seconds` for one step of one picture, from `count` measurements of jobs."""
 
     model: str
     width: int
@@ -159,14 +159,14 @@ class Timing(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int, int, int]:
-        """Return what it was learned for."""
+        """Return the model, size and batch size that it belongs to."""
         return self.model, self.width, self.height, self.batch
 
     def learned(self, seconds: float) -> "Timing":
-        """Return what is believed after one more measurement of seconds per step.
+        """Return the timing after one more measurement of seconds per step.
 
-        The average is one of logarithms, as an estimate is off by a factor and not by seconds. The first few count alike, so that
-        the very first, which has the warming-up in it, is soon outvoted.
+        The logarithms are averaged, because an estimate is wrong by a factor and not by seconds. The first few measurements have the
+        same weight, so that an unusual first one soon matters little.
         """
         if not self.count:
             return msgspec.structs.replace(self, seconds=seconds, count=1)
@@ -176,13 +176,13 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Costs:
-    """Seconds of the device that jobs take, learned for each model, size and number of pictures in work at once."""
+    """Estimates the device seconds of jobs, learned for each model, size and batch size."""
 
     def __init__(self) -> None:
         self._timings: dict[str, dict[tuple[str, int, int, int], Timing]] = {}
 
     def known(self, rows: Iterable[Timing]) -> None:
-        """Believe what was learned and kept before."""
+        """Use timings that were learned and stored before."""
         for row in rows:
             if row.count > 0 and _is_time(row.seconds):
                 self._timings.setdefault(row.model, {})[row.key] = row
@@ -193,15 +193,15 @@ class Costs:
         return self.estimate(request.model, request.width, request.height, steps, in_work + request.count)
 
     def estimate(self, model: str, width: int, height: int, picture_steps: int, batch: int = 1) -> float:
-        """Return the seconds of the device that so many steps of single pictures will take, more than 0.
+        """Return the estimated device seconds of this many steps of single pictures, more than 0.
 
-        `batch` is how many pictures will be in work at once. What was never measured is reckoned from what is most like it: of
-        the same model, then of any.
+        `batch` is how many pictures will be painted at the same time. Without a measurement the estimate is derived from the most
+        similar one: of the same model, or else of any.
         """
         return max(1, picture_steps) * self._believed(model, width, height, _bucket(batch)).seconds
 
     def measured(self, model: str, width: int, height: int, batch: int, picture_steps: int, device_seconds: float) -> Timing:
-        """Learn from a job and return what is to be kept; nothing is learned from one that was stopped before its first step."""
+        """Learn from a job and return the timing to store; nothing is learned from a job that was stopped before its first step."""
         before = self._timings.get(model, {}).get((model, width, height, _bucket(batch)))
         if before is None:
             before = self._believed(model, width, height, _bucket(batch))
@@ -212,7 +212,7 @@ class Costs:
         return after
 
     def _believed(self, model: str, width: int, height: int, batch: int) -> Timing:
-        """Return the timing of a key; of one that was never measured, a reckoned one of count 0."""
+        """Return the timing of a key; if it was never measured, a derived one with count 0."""
         own = self._timings.get(model, {})
         if (exact := own.get((model, width, height, batch))) is not None:
             return exact
@@ -227,26 +227,26 @@ class Costs:
 
 
 def credits(images: int, steps: int, width: int, height: int, factor: float | Fraction) -> int:
-    """Return what pictures cost, in thousandths of a credit, rounded up; `factor` is the model's times the mode's."""
-    # Exact: 1.1 means eleven tenths, and a product of floats that ends above the next whole one would cost a thousandth too much.
+    """Return the price of pictures in thousandths of a credit, rounded up; `factor` is the model's times the mode's."""
+    # Exact: 1.1 means eleven tenths. With floats a rounding error could cost a thousandth too much.
     return math.ceil(1000 * images * steps * width * height * Fraction(str(factor)) / (CREDIT_STEPS * CREDIT_PIXELS))
 
 
 def picture_steps(request: PictureRequest, roles: Collection[Role] | None = None) -> int:
-    """Return the steps that an engine makes for a request, over all of its pictures, as its `Step.of` counts them.
+    """Return the number of steps that an engine makes for all pictures of a request, as `Step.of` counts them.
 
-    Its mode says how many one picture takes. If its inputs are kept elsewhere, `roles` are theirs.
+    The mode says how many steps a picture takes. If the inputs are stored elsewhere, `roles` are their roles.
     """
     return request.count * mode_of(request, roles).steps(request)
 
 
 def _bucket(batch: int) -> int:
-    """Return the smallest number of pictures that is remembered and not below this one; beyond the largest, the largest."""
+    """Return the smallest batch size of `BATCHES` that is at least this large, or the largest."""
     return next((size for size in BATCHES if size >= batch), BATCHES[-1])
 
 
 def _distance(known: Timing, pixels: int, batch: int) -> float:
-    """Return how unlike a timing is: a doubling of the pixels misleads about as much as one of the batch."""
+    """Return how different a timing is: doubling the pixels changes the time about as much as doubling the batch."""
     return abs(math.log2(known.width * known.height / pixels)) + abs(math.log2(known.batch / batch))
 
 
