@@ -1,7 +1,6 @@
 """The configuration: a TOML file and the environment, read once into frozen sections.
 
-A section gets its key here when something acts on it. `config.example.toml` shows every key with its default; a test keeps
-the two equal.
+Every key here has an effect. `config.example.toml` lists every key with its default; a test compares the two.
 """
 
 import os
@@ -19,20 +18,20 @@ from bot.core.errors import BadConfig
 from bot.core.limits import WHOLE, Policy, Tier
 from bot.core.suggest import nearest
 
-#: Where the configuration is looked for when nobody names a file.
+#: The configuration file if none is given.
 DEFAULT_FILE = Path("easel.toml")
 
 _PREFIX = "EASEL__"
 
-#: An address of HTTP, without a name or a password in it.
+#: An HTTP address without a user name or password.
 _ADDRESS = r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(:\d{1,4}|:[1-5]\d{4}|:6[0-4]\d{3}|:65[0-4]\d\d|:655[0-2]\d|:6553[0-5])?(/\S*)?$"
 
-#: The password in an address: what is wrong with a setting is told with its value, but not with this.
+#: The password in a URL: error messages repeat a wrong value, but never this part.
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 def _listed(value: object) -> object:
-    """Return a list from `a, b` too: the environment has no other way to write one."""
+    """Accept a list in the form `a, b` too, for environment variables."""
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
@@ -40,7 +39,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 def _time_zone(value: str) -> str:
-    """Return the name of a time zone; raises for one that there is not."""
+    """Return the name of a time zone; raises `PydanticCustomError` for an unknown one."""
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -55,7 +54,7 @@ class Section(BaseModel):
 
 
 class Inference(Section):
-    """`[inference]`: what paints, and with which means."""
+    """`[inference]`: the engine, its devices and its limits."""
 
     engine: Literal["local"] = "local"
     devices: Words = Field(default=("auto",), min_length=1)
@@ -71,7 +70,7 @@ class Inference(Section):
 
 
 class Model(Section):
-    """One `[[models]]` entry: a model beside the one that ships, and what it paints best with."""
+    """One `[[models]]` entry: a model in addition to the shipped one, and its defaults."""
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)
@@ -98,7 +97,7 @@ class Web(Section):
 
 
 class Discord(Section):
-    """`[discord]`: a bot there, where there is a token."""
+    """`[discord]`: the Discord bot, enabled by its token."""
 
     token: str = Field(default="", repr=False)
     api_base: str = Field(default="https://discord.com/api/v10", pattern=_ADDRESS)
@@ -109,7 +108,7 @@ class Discord(Section):
 
 
 class Telegram(Section):
-    """`[telegram]`: a bot there, where there is a token. `api_base` and `file_base` end just before the token."""
+    """`[telegram]`: the Telegram bot, enabled by its token. `api_base` and `file_base` end just before the token."""
 
     token: str = Field(default="", repr=False)
     api_base: str = Field(default="https://api.telegram.org/bot", pattern=_ADDRESS)
@@ -122,20 +121,20 @@ class Telegram(Section):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Telegram":
-        """Ask for what a webhook needs: without a secret anybody could pretend to be Telegram."""
+        """Require the values that a webhook needs: without a secret anybody could pretend to be Telegram."""
         if self.mode == "webhook" and not (self.webhook_url and self.webhook_secret):
             raise PydanticCustomError("webhook", "unfinished")
         return self
 
 
 class StoreSection(Section):
-    """`[store]`: where jobs, persons and history are kept."""
+    """`[store]`: the database of jobs, users and history."""
 
     url: str = Field(default="sqlite+aiosqlite:///data/easel.db", min_length=1)
 
 
 class FilesSection(Section):
-    """`[files]`: where pictures are kept."""
+    """`[files]`: where pictures are stored, how long, and how many."""
 
     url: str = Field(default="data/files", min_length=1)
     keep_days: int = Field(default=0, ge=0)
@@ -145,14 +144,14 @@ class FilesSection(Section):
 
 
 class Safety(Section):
-    """`[safety]`: what is let in, and how it is shown."""
+    """`[safety]`: whether links are fetched, and whether pictures are covered."""
 
     links: bool = False
     cover: bool = False
 
 
 class TierSection(Section):
-    """One `[[quota.tiers]]` entry: what a kind of person gets."""
+    """One `[[quota.tiers]]` entry: the allowance of a class of users."""
 
     name: str = Field(min_length=1)
     credits: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
@@ -161,7 +160,7 @@ class TierSection(Section):
 
 
 class Quota(Section):
-    """`[quota]`: how much may be asked for; 0 credits are no limit."""
+    """`[quota]`: credits a day; 0 means no limit."""
 
     credits: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     place_credits: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
@@ -170,13 +169,13 @@ class Quota(Section):
     tiers: tuple[TierSection, ...] = ()
 
     def policy(self) -> Policy:
-        """Return the rules that this comes to."""
+        """Return the operator's policy."""
         everybody = Tier(_thousandths(self.credits), 1.0, self.open_requests)
         others = {one.name: self._tier(one) for one in self.tiers}
         return Policy({"": everybody, **others}, _thousandths(self.place_credits), self.time_zone)
 
     def _tier(self, one: TierSection) -> Tier:
-        """Return a tier; what it does not say is as for everybody."""
+        """Return a tier; missing values come from the default tier."""
         credits = self.credits if one.credits is None else one.credits
         return Tier(_thousandths(credits), one.weight, one.open_requests or self.open_requests)
 
@@ -186,7 +185,7 @@ def _thousandths(credits: float) -> int | None:
 
 
 class Log(Section):
-    """`[log]`: what is written to standard error, and how."""
+    """`[log]`: the level and format of the log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "warning"
     format: Literal["text", "json"] = "text"
@@ -208,9 +207,9 @@ class Config(Section):
 
 
 def read(path: Path | None = None) -> Config:
-    """Return the configuration of a file, or of `easel.toml` where it exists, with the environment laid over it.
+    """Return the configuration in a file, or in `easel.toml` if it exists, overridden by the environment.
 
-    Raises `BadConfig`, which names the key and what would be right.
+    Raises `BadConfig`, which names the key and the allowed values.
     """
     if path is None:
         path = DEFAULT_FILE if DEFAULT_FILE.exists() else None
@@ -223,7 +222,7 @@ def read(path: Path | None = None) -> Config:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        # Editors of Windows write a byte-order mark.
+        # Editors on Windows write a byte-order mark.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BadConfig("config-file-missing", file=str(path)) from None
@@ -234,9 +233,9 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _laid_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return settings with `EASEL__SECTION__KEY` variables laid over them, in capitals or not."""
+    """Return settings overridden by the variables `EASEL__SECTION__KEY`, in upper or lower case."""
     laid = dict(settings)
-    # Backwards, so that what is wrongly said of a whole section is not lost under its keys.
+    # Backwards, so that an error of a whole section is not hidden by errors of its keys.
     for name in sorted(environment, reverse=True):
         if name.upper().startswith(_PREFIX):
             *above, key = name.lower().split("__")[1:]
@@ -255,7 +254,7 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _refuse_unknown_sections(environment: Mapping[str, str]) -> None:
-    """Raise for `EASEL__…` variables of a section that does not exist: what they were meant to set is best told by their whole name."""
+    """Raise `BadConfig` for `EASEL__…` variables of an unknown section, with the nearest name of a setting."""
     for name in environment:
         section = name.upper().removeprefix(_PREFIX).partition("__")[0].lower()
         if name.upper().startswith(_PREFIX) and section not in Config.model_fields:
@@ -264,7 +263,7 @@ def _refuse_unknown_sections(environment: Mapping[str, str]) -> None:
 
 
 def _refused(error: ErrorDetails) -> BadConfig:
-    """Return what pydantic found, as a key of our catalogue with its facts."""
+    """Convert an error of pydantic into a `BadConfig` with a sentence of our catalogue."""
     loc = error["loc"]
     variable = _PREFIX + "__".join(str(step).upper() for step in loc)
     key = variable if variable in {name.upper() for name in os.environ} else _in_file(loc)
@@ -278,11 +277,11 @@ def _refused(error: ErrorDetails) -> BadConfig:
 
 
 def _shown(loc: tuple[int | str, ...], value: object) -> str:
-    """Return a wrong value as it is told: without a password in it, and not at all where it is a secret."""
+    """Return a wrong value for display: without a password, and nothing for a secret."""
     return "***" if loc[-1] in ("token", "webhook_secret", "discord", "telegram") else _PASSWORD.sub(r"\1***@", repr(value))[:80]
 
 
-#: How pydantic's error types begin, and the sentence of each.
+#: The beginnings of pydantic's error types, and the sentence for each.
 _TOLD = {
     "int_": "config-whole",
     "float_": "config-number",
@@ -305,7 +304,7 @@ _TOLD = {
 
 
 def _in_file(loc: tuple[int | str, ...]) -> str:
-    """Return a key the way it stands in the file: `[log] level`, `[[models]] 2: steps`."""
+    """Return a key as it is written in the file: `[log] level`, `[[models]] 2: steps`."""
     match loc:
         case (str(section), int(number), *rest):
             return f"[[{section}]] {number + 1}" + "".join(f": {step}" for step in rest[:1])
@@ -318,7 +317,7 @@ def _in_file(loc: tuple[int | str, ...]) -> str:
 
 
 def _nearest_setting(loc: tuple[int | str, ...]) -> str:
-    """Return the setting that an unknown key was most likely meant to be."""
+    """Return the setting that an unknown key most likely means."""
     words = [str(step) for step in loc if isinstance(step, str)]
     sections: dict[str, type[Section]] = {
         "inference": Inference,

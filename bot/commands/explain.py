@@ -1,4 +1,4 @@
-"""How a wish was read and what it will cost, before anything of it is queued."""
+"""Shows how a prompt is parsed and what it costs, without queueing it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +18,7 @@ from inference.contract.request import Prompt
 
 
 class Explain(GenerationParams):
-    """What would be painted, and how."""
+    """The parameters of a picture that is not painted."""
 
 
 @command
@@ -30,7 +30,7 @@ async def explain(ctx: Context, want: Explain) -> Reply:
     try:
         read = await ctx.read(params)
     except (BotError, InferenceError) as error:
-        # The words were understood; what follows from the rest would be a guess.
+        # The prompt was parsed; everything after an error would be a guess.
         return Reply(text=text("explain-refused", reason=tell(error.problem)), facts=tuple(facts))
     facts += [Fact(label(name), told) for name, told in settings(want, read, ctx.origins) if told]
     facts.append(Fact(text("fact-cost"), _cost(ctx, read)))
@@ -39,7 +39,7 @@ async def explain(ctx: Context, want: Explain) -> Reply:
 
 
 def _words(reading: Reading, want: GenerationParams) -> Iterator[tuple[str, str]]:
-    """Yield what the words came to, by the name of the fact."""
+    """Yield the facts about the parsed prompt, by name."""
     yield "prompt", _weighed(reading.prompt)
     yield "negative", _weighed(grammar.join(grammar.read(want.negative or "").prompt, reading.negative))
     drawn = ", ".join(one or text("paint-no-words") for one in reading.chosen)
@@ -47,7 +47,7 @@ def _words(reading: Reading, want: GenerationParams) -> Iterator[tuple[str, str]
 
 
 def _weighed(weighed: Prompt) -> str:
-    """Return the parts of a prompt, with the weight of every word that does not count as written."""
+    """Return the parts of a prompt, with the weight of every word whose weight is not 1."""
     parts = []
     for part in weighed.parts:
         told = [
@@ -60,7 +60,7 @@ def _weighed(weighed: Prompt) -> str:
 
 
 def settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
-    """Yield the settings that will be used, and who decided each of them, by the name of the fact."""
+    """Yield the settings that will be used and their origins, by name."""
     has_picture = read.params.image is not None
     for name, one in FIELDS.items():
         said = one.told(read.request)
@@ -77,11 +77,11 @@ def settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) 
 
 
 def told_by(value: str, origin: Origin) -> str:
-    """Return a value, and who decided it."""
+    """Return a value and its origin."""
     return text(f"explain-of-{origin}", value=value)
 
 
 def _cost(ctx: Context, read: Read) -> str:
-    """Return what it costs: credits, and the time that painting it takes."""
+    """Return the cost: credits, and the estimated time."""
     seconds = ctx.app.seconds(read.request, read.roles)
     return text("explain-cost", credits=ctx.app.offer.credits(read.request, read.roles) / WHOLE, time=duration(seconds))

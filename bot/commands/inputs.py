@@ -1,6 +1,6 @@
 """Turn an invocation into the values of each run of its command: words become flags and text, pictures become file keys.
 
-`Layering` then adds what was left out: from the preset that is named, the user's settings, and the channel's settings.
+`Layering` then adds the values that were left out: from the named preset, the user's settings and the channel's settings.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -28,18 +28,18 @@ from bot.store.sharing.presets import Preset
 from bot.store.store import Store
 from inference.images import validation
 
-#: Fetches a picture from a link; where there is none, links are not followed.
+#: Fetches a picture from a link. Without it, links are not followed.
 Fetch = Callable[[str], Awaitable[bytes]]
 
 #: The time over which the pictures that a user brings are counted, and the unit in which users are told of a limit.
 _DAY, _MB = timedelta(days=1), 1_000_000
 
-#: What is shown of words that do not belong: enough to find them again.
+#: Characters of wrong input that an error message repeats: enough to find it again.
 _LONGEST_SHOWN = 60
 
 
 class Sources:
-    """The pictures that one invocation brings. They are kept when something is accepted: what is refused leaves nothing behind."""
+    """The pictures of one invocation. They are stored only when a job is accepted: a refused request leaves nothing behind."""
 
     def __init__(self, files: BlobStore, pictures: Images, fetch: Fetch | None) -> None:
         self._files = files
@@ -48,7 +48,7 @@ class Sources:
         self._brought: dict[str, bytes] = {}
 
     def bring(self, data: bytes) -> str:
-        """Return the key that a picture will be kept under; raises `BadPicture`."""
+        """Return the key under which a picture will be stored; raises `BadPicture`."""
         validation.check_bytes(data)
         key = self._files.key_of(data)
         self._brought[key] = data
@@ -61,7 +61,7 @@ class Sources:
         return self.bring(await self._fetch(link))
 
     async def named(self, said: Given, user: str) -> str:
-        """Return the key of a picture that is given as bytes, as a link, or by the id of one of the person's own.
+        """Return the key of a picture that is given as bytes, as a link, or as the id of one of the user's own pictures.
 
         Raises `BadInput` or `BadPicture`.
         """
@@ -76,7 +76,7 @@ class Sources:
         return own.file
 
     async def header(self, key: str) -> validation.Header:
-        """Return the header of a picture by its key; raises `BadInput` where it has been deleted."""
+        """Return the header of a picture by its key; raises `BadInput` if it was deleted."""
         try:
             data = self._brought.get(key) or await self._files.get(key)
         except FileNotFoundError:
@@ -84,7 +84,7 @@ class Sources:
         return validation.check_bytes(data)
 
     def sizes(self, keys: Iterable[str]) -> dict[str, int]:
-        """Return the bytes of those of these pictures that the invocation brings."""
+        """Return the sizes in bytes of those pictures that came with the invocation."""
         return {key: len(self._brought[key]) for key in keys if key in self._brought}
 
     async def keep(self, keys: Iterable[str], user: str, most: int) -> None:
@@ -104,9 +104,9 @@ class Sources:
 async def runs(
     command: Command[Any], call: Invocation, sources: Sources, user: str, models: Collection[str] = ()
 ) -> list[dict[str, Given]]:
-    """Return what was given for each run of the command; several prompts are several runs.
+    """Return the values for each run of the command; each prompt is a run.
 
-    `models` are the names that a pasted text of another tool may mean. Raises `BadInput` or `BadPicture`.
+    `models` are the names that a pasted text of another tool can refer to. Raises `BadInput` or `BadPicture`.
     """
     typed = await with_keys(command, {name: value for name, value in call.given.items() if value != ""}, sources, user)
     unnamed = _Unnamed(_brought(command, call.pictures, sources), _brought(command, call.answered, sources))
@@ -121,7 +121,7 @@ async def runs(
 
 
 def _with_words(pieces: Sequence[str], command: Command[Any]) -> Sequence[str]:
-    """Return the prompts of a line; what has nothing but flags, as in `a cat || --steps 4`, belongs to the prompt before it."""
+    """Return the prompts of a line; a part with only flags, as in `a cat || --steps 4`, belongs to the prompt before it."""
     kept: list[str] = []
     for piece in pieces:
         if kept and not binding.parse_flags(piece, command.params).words:
@@ -132,7 +132,7 @@ def _with_words(pieces: Sequence[str], command: Command[Any]) -> Sequence[str]:
 
 
 async def with_keys(command: Command[Any], given: Mapping[str, Given], sources: Sources, user: str) -> dict[str, Given]:
-    """Return what was given with the key of each picture in its place; raises `BadInput` or `BadPicture`."""
+    """Return the values with each picture replaced by its key; raises `BadInput` or `BadPicture`."""
     keys = dict(given)
     for param in command.attachments:
         if param.kind is Kind.PICTURE and param.name in given:
@@ -141,19 +141,19 @@ async def with_keys(command: Command[Any], given: Mapping[str, Given], sources: 
 
 
 class _Unnamed(NamedTuple):
-    """Pictures that came without a name: those that a message carries, and those of the message that it answers."""
+    """Pictures without a parameter name: the attachments of a message, and those of the message that it replies to."""
 
     carried: Sequence[Given]
     answered: Sequence[Given]
 
 
 def _brought(command: Command[Any], pictures: Sequence[bytes], sources: Sources) -> Sequence[Given]:
-    """Return pictures as keys; to a command that reads a file, what came as it is. Raises `BadPicture`."""
+    """Return the keys of pictures, or the bytes for a command that reads a file. Raises `BadPicture`."""
     return [sources.bring(one) for one in pictures] if command.takes(Kind.PICTURE) else pictures
 
 
 def _placed(command: Command[Any], given: Mapping[str, Given], unnamed: _Unnamed) -> dict[str, Given]:
-    """Return pictures that came without a name, each by the first parameter that is still free; raises `BadInput` for too many."""
+    """Assign each unnamed picture to the first parameter that is still free; raises `BadInput` if there are too many."""
     takers = [one.name for one in command.attachments]
     if unnamed.carried and not takers:
         raise BadInput("input-picture-none", command=command.name)
@@ -161,14 +161,14 @@ def _placed(command: Command[Any], given: Mapping[str, Given], unnamed: _Unnamed
     room = len(free) - len(unnamed.carried)
     if room < 0:
         raise BadInput("input-two-pictures", command=command.name, most=len(takers))
-    # The message that is answered is the older one: its picture is what is changed, and what is carried says how.
+    # The message that is replied to is older: its picture is the one to change, and the attachments say how.
     return dict(zip(free, (*unnamed.answered[:room], *unnamed.carried), strict=False))
 
 
 async def _spoken(
     command: Command[Any], words: str, typed: Mapping[str, Given], unnamed: _Unnamed, sources: Sources, user: str
 ) -> dict[str, Given]:
-    """Return one run's values: what was given by name, what its words say, and the pictures that came without a name."""
+    """Return the values of one run: those given by name, those in its text, and the unnamed pictures."""
     spoken = binding.parse_flags(words, command.params)
     named = {**typed, **spoken.given}
     full = len(command.attachments) - len(unnamed.carried) < sum(one.name in named for one in command.attachments)
@@ -185,14 +185,14 @@ async def _spoken(
     return given
 
 
-#: What is said in the place of a preset to paint without the group's.
+#: The value of `--preset` that switches off the channel's default preset.
 NO_PRESET = template.NO_PRESET
 
 _LONGEST_NAME_SHOWN = 40
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One run of a command: what was given, and the layers beneath it."""
+    """One run of a command: the given values, and the layers of defaults below them."""
 
     given: Mapping[str, Given]
     layers: tuple[Layer, ...] = ()
@@ -204,7 +204,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Layering:
-    """Finds out what lies beneath what people give."""
+    """Finds the layers of defaults below the given values."""
 
     def __init__(self, store: Store, offer: ModelCatalog) -> None:
         self._store = store
@@ -219,9 +219,9 @@ class Layering:
         wanted: SavedDefaults,
         slots: Mapping[str, str] | None = None,
     ) -> list[Run]:
-        """Return the runs of a command, for a person in a place where this was settled; `slots` are those of the preset, where asked for.
+        """Return the runs of a command for a user and a channel with these settings; `slots` are values of the preset's slots from a form.
 
-        Raises `BadInput` for a preset that cannot be used like that.
+        Raises `BadInput` if the preset cannot be used with these values.
         """
         if not issubclass(command.params_type, GenerationParams):
             return [Run(one) for one in given]
@@ -240,11 +240,11 @@ class Layering:
         if found is None and named:
             known = await self._store.presets.complete(reader, "", 1_000)
             raise BadInput("input-preset-unknown", given=named[:_LONGEST_NAME_SHOWN], nearest=nearest(named[:_LONGEST_NAME_SHOWN], known))
-        # What was settled long ago and is not there any more is nobody's wish.
+        # A saved default that no longer exists is ignored.
         return Run(plain, beneath) if found is None else _through(found, plain, beneath, slots)
 
 
 def _through(preset: Preset, given: Raw, under: tuple[Layer, ...], slots: Mapping[str, str] | None) -> Run:
-    """Return a run with a preset between what was given and what was settled."""
+    """Return a run with a preset as a layer between the given values and the saved settings."""
     changed, own = template.applied(preset.use, given, slots)
     return Run(changed, (own, *(Layer(one.origin, template.bounded(preset.use, one.values)) for one in under)))

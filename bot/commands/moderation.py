@@ -1,4 +1,4 @@
-"""What does not belong on a board: members tell, and who looks after the place decides."""
+"""Moderation: members report shared items, moderators decide about them, and can pause jobs."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from bot.store.sharing.boards import Shared
 from bot.store.users.users import OPERATOR
 from bot.views.board_post import pinned
 
-#: So much is shown of what was reported, and of the reasons for one of it.
+#: The maximum number of reported items on a page, and of reasons for each.
 _MOST_REPORTED, _MOST_REASONS = 10, 3
 
 
 class Report(One):
-    """What does not belong, and why."""
+    """A shared item, and the reason of the report."""
 
     reason: Reason = None
 
@@ -43,7 +43,7 @@ async def reports(ctx: Context, want: Board) -> Reply:
 
 
 def _reported(one: Shared, why: Sequence[str]) -> str:
-    """Return what was reported in one line of a list, with the reasons that were given; who gave them is not told."""
+    """Return a reported item as one line of a list, with the reasons but without the users who gave them."""
     told = text("report-line", count=len(why), line=pinned(one))
     reasons = tuple(dict.fromkeys(filter(None, (" ".join(reason.split()) for reason in why))))
     return text("report-reasons", line=told, reasons="; ".join(reasons[:_MOST_REASONS])) if reasons else told
@@ -59,13 +59,13 @@ async def dismiss(ctx: Context, want: One) -> Reply:
 
 
 class Pause(Params):
-    """Whose jobs are held back; nobody means everybody's in this place."""
+    """The user whose jobs are paused; without one, all jobs of this channel."""
 
     person: SomebodyOrHere = None
 
 
 class Resume(Params):
-    """Whose jobs go on; nobody means everybody's in this place."""
+    """The user whose jobs are resumed; without one, all jobs of this channel."""
 
     person: SomebodyOrHere = None
 
@@ -96,7 +96,7 @@ async def _changed(ctx: Context, reference: str | None, *, paused: bool) -> Repl
     if ctx.user.moderates:
         jobs = await line.pause_person(user.id, paused=paused)
     else:
-        # Who looks after one place says nothing about others.
+        # A moderator of one channel decides nothing about others.
         jobs = await line.pause_member(user.id, ctx.address, paused=paused)
     await ctx.audit(act, user=user.id, jobs=len(jobs))
     return Reply(text=text(f"{act}-person", name=user.told, count=len(jobs)), refresh=jobs)

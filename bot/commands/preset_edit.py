@@ -1,4 +1,4 @@
-"""Presets: keeping what works, painting with it, changing it, and showing it to others."""
+"""The commands that save, edit and show presets."""
 
 from collections.abc import Mapping
 
@@ -22,15 +22,15 @@ from bot.views import job_card
 from bot.views.job_card import button, preset_wire
 from inference.contract.inputs import Role
 
-#: Presets on a page, and tags of one.
+#: The maximum number of presets on a page, and of tags of a preset.
 PAGE, _MOST_TAGS = 20, 8
 
-#: What of a request a preset keeps.
+#: The fields of a request that a preset stores.
 _KEPT = named(lambda row: row.preset)
 
 
 class PresetParts(Params):
-    """A preset's name, and what is not a setting of a picture."""
+    """A preset's name, and its values that are not settings of a picture."""
 
     name: NewPreset
     prompt: Template = None
@@ -42,18 +42,18 @@ class PresetParts(Params):
 
 @taking(_KEPT)
 class PresetSave(PresetParts):
-    """What to keep under a name: a picture's settings, or what is given."""
+    """Parameters of saving a preset: a name, and a picture's settings or the given values."""
 
 
 @taking(_KEPT)
 class PresetEdit(PresetParts):
-    """What to change of a preset; all else stays."""
+    """Parameters of editing a preset; everything else stays."""
 
     without: Unset = None
 
 
 class PresetKeep(Params):
-    """A picture to keep the settings of, and under which name."""
+    """A picture whose settings are saved, and the preset's name."""
 
     picture: PictureId
     name: OtherName = None
@@ -61,7 +61,7 @@ class PresetKeep(Params):
 
 
 class PresetOne(Params):
-    """Which preset."""
+    """The preset."""
 
     preset: PresetNamed
 
@@ -119,7 +119,7 @@ async def preset_show(ctx: Context, want: PresetOne) -> Reply:
 
 
 async def seen(ctx: Context, said: str) -> Preset:
-    """Return a preset that this person may see; raises `BadInput` for any other, there or not."""
+    """Return a preset that this user may see; raises `BadInput` for any other, whether it exists or not."""
     reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
     found = await ctx.store.presets.find(said.strip(), reader)
     if found is None:
@@ -131,7 +131,7 @@ _LONGEST_SHOWN = 40
 
 
 async def own(ctx: Context, name: str) -> Preset:
-    """Return a preset of this person's own; raises `NotAllowed` for any other, there or not."""
+    """Return a preset of this user; raises `NotAllowed` for any other, whether it exists or not."""
     found = await ctx.store.presets.own(ctx.user.id, name.strip())
     if found is None or found.archived:
         raise NotAllowed("denied-preset")
@@ -139,18 +139,18 @@ async def own(ctx: Context, name: str) -> Preset:
 
 
 async def copied(ctx: Context, name: str, body: Body, source: Preset | None = None, *, maker: str) -> Reply:
-    """Keep what somebody else made as a preset of this person's, with credit; raises `BadInput` where they have one of that name."""
+    """Save another user's work as a preset of this user, with credit; raises `BadInput` if they already have one of that name."""
     known = await ctx.store.presets.own(ctx.user.id, name)
     if known is not None and not known.archived:
         raise BadInput("input-preset-taken", name=known.name)
-    # What Easel comes with stands in no table.
+    # Shipped presets are not in the database.
     forked_from, tags = (source.id or None, source.tags) if source is not None else (None, ())
     made = await ctx.store.presets.save(ctx.user.id, name, body, tags=tags, forked_from=forked_from)
     return Reply(text=text("preset-forked", name=made.name, maker=maker or text("somebody")))
 
 
 def _named(want: PresetParts) -> tuple[str, str | None]:
-    """Return the name, and the prompt that followed it or was given; raises `BadInput`."""
+    """Return the name, and the prompt that follows it or was given by name; raises `BadInput`."""
     name, rest = presets.split(want.name)
     name = presets.named(name)
     if rest and want.prompt:
@@ -159,7 +159,7 @@ def _named(want: PresetParts) -> tuple[str, str | None]:
 
 
 def _changed(body: Body, want: PresetParts, template: str | None) -> Body:
-    """Return a body with what was given."""
+    """Return a body changed by the given values."""
     given = want.model_dump(exclude_none=True, include=set(_KEPT))
     negative = given.pop("negative", body.negative)
     return Body(
@@ -172,12 +172,12 @@ def _changed(body: Body, want: PresetParts, template: str | None) -> Body:
 
 
 def listed(said: str) -> tuple[str, ...]:
-    """Return words with commas between them, each once."""
+    """Return words separated by commas, without duplicates."""
     return tuple(dict.fromkeys(filter(None, (one.strip().casefold() for one in said.split(",")))))
 
 
 def _of_job(job: Job) -> Body:
-    """Return what a request was painted with, its words as they were drawn."""
+    """Return the settings of a finished request, with the alternatives in its prompt as they were chosen."""
     request = job.request
     kept = [FIELDS[name] for name in PRESET_SETTINGS]
     values = {one.name: one.value(request) for one in kept if one.row.of_picture and (job.files(Role.INIT) or not one.row.of_image)}
@@ -188,7 +188,7 @@ def _of_job(job: Job) -> Body:
 async def _kept(
     ctx: Context, name: str, body: Body, want: PresetParts | PresetKeep, picture: str | None, *, tags: tuple[str, ...] | None = None
 ) -> Reply:
-    """Keep a body as the newest version of a preset of this person's, once it was seen that it can be painted with."""
+    """Save a body as the newest version of a preset of this user, after checking that it can be painted."""
     await tried(ctx, name, body)
     said = tags if want.tags is None else tuple(filter(None, map(presets.tag, want.tags.split(","))))[:_MOST_TAGS]
     made = await ctx.store.presets.save(ctx.user.id, name, body, tags=said, picture=picture)
@@ -198,7 +198,7 @@ async def _kept(
 
 
 async def tried(ctx: Context, name: str, body: Body) -> None:
-    """See whether something can be painted with a preset. Raises what `Context.read` raises, and `BadInput`."""
+    """Check that a preset can be painted. Raises what `Context.read` raises, and `BadInput`."""
     presets.checked(body)
     use = presets.Use("", name, 1, body)
     words = " ".join(f'{slot}:"{slot}"' for slot in body.slots if slot != WORDS)
@@ -229,7 +229,7 @@ def _buttons(ctx: Context, found: Preset) -> tuple[Button, ...]:
 
 
 async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:
-    """Return what a preset is by the name of the fact; what does not apply is empty."""
+    """Return the facts about a preset by name; those that do not apply are empty."""
     body = found.body
     slots = ", ".join(name if usual is None else f"{name}={usual}" for name, usual in body.slots.items() if name != WORDS)
     return {
@@ -247,7 +247,7 @@ async def _told(ctx: Context, found: Preset) -> Mapping[str, str]:
 
 
 async def _credit(ctx: Context, found: Preset) -> str:
-    """Return what a preset was made from, where this person may see that."""
+    """Return the preset that this one was copied from, if this user may see it."""
     if found.forked_from is None:
         return ""
     reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)

@@ -1,4 +1,4 @@
-"""Replies of commands: a sentence, facts, small pictures and buttons. Neutral, frozen, and free of any platform.
+"""Replies of commands: a sentence, facts, small pictures and buttons, independent of any platform.
 
 A button carries a command and its values as one text, the wire, which means the same for as long as its message exists. A wire is
 `name:value:value`. The fields that a command had on 2026-11-23 give their values by position, in the order of `PLACES`; later fields
@@ -14,18 +14,18 @@ from bot.core.errors import BadInput
 from bot.framework.params import Param
 from bot.i18n.translate import text
 
-#: The smallest limit there is among platforms for what a button may carry, in bytes.
+#: The smallest limit of all platforms for the data of a button, in bytes.
 MOST_WIRE = 64
 
-#: Likewise for a file that is handed over, in bytes.
+#: The smallest limit of all platforms for a file, in bytes.
 MOST_FILE = 8 * 2**20
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A command with its values, ready to press: `wire` is both as one text (`bot.framework.reply`).
+    """A button: `wire` is its command with the values, as one text.
 
-    Nothing but this text has to survive until it is pressed, so a button works for ever. `label` is a key of the texts;
-    `careful` asks the platform to set it apart, because it takes something away. `name` stands on it instead, where people named it.
+    A button works as long as its message exists, because nothing else needs to be stored. `label` is a key of the catalogue; `name`
+    replaces it if a user chose the label. `careful` marks a destructive action, which platforms set apart.
     """
 
     label: str
@@ -35,19 +35,19 @@ class Button(msgspec.Struct, frozen=True):
 
     @property
     def said(self) -> str:
-        """Return what stands on it."""
+        """Return the button's text."""
         return self.name or text(self.label)
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One line of a list: what it is about, and what is said of it."""
+    """One line of a list: a name and a value."""
 
     name: str
     told: str
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A finished picture as it is shown: `file` and `thumbnail` are keys of the file store."""
+    """A finished picture for display: `file` and `thumbnail` are keys of the file store."""
 
     id: str
     index: int
@@ -58,14 +58,14 @@ class Shown(msgspec.Struct, frozen=True):
     thumbnail: str
     words: str
     buttons: tuple[Button, ...] = ()
-    #: Nobody sees it before they press on it.
+    #: Whether the picture is covered until a user reveals it.
     covered: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of a form: a parameter of the command, the value that it has now, and values to choose from, where there are some.
+    """One field of a form: a parameter of the command, its present value, and values to choose from, if any.
 
-    `label` is what people call it where that is no name of ours; what is written there is taken as it is.
+    `label` is a label that a user chose, such as the name of a slot; the text in such a field is taken literally.
     """
 
     param: Param
@@ -76,14 +76,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Return what the field is called."""
+        """Return the field's label."""
         return self.label or self.param.name
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A form: its fields, and the command with the values that are fixed already. `send`, what ends it, is a key of the texts.
+    """A form: its fields, and the wire of the command with its fixed values. `send`, the label of its button, is a key of the catalogue.
 
-    What is filled in goes to `App.pressed` together with `wire`, fields left empty among it.
+    All fields, also empty ones, go to `App.pressed` together with `wire`.
     """
 
     title: str
@@ -93,7 +93,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """A file that is handed over as it is: an export. `name` is what it is called where it is kept."""
+    """A file for the user, such as an export. `name` is its suggested file name."""
 
     name: str
     data: bytes
@@ -101,16 +101,15 @@ class Attachment(msgspec.Struct, frozen=True):
 
     @property
     def is_picture(self) -> bool:
-        """Return whether it is a picture, which is shown rather than kept."""
+        """Return whether the file is a picture, which platforms show inline."""
         return self.name.endswith((".jpg", ".png", ".webp"))
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer. `jobs` are the ids of jobs whose cards the platform shows in the place and keeps up to date.
+    """An answer. `jobs` are the ids of jobs whose views the platform shows in the channel and keeps up to date.
 
-    `refresh` are the ids of jobs that the command changed: their cards are shown anew where they belong. A platform that does so
-    before the person's eyes need not say `text` as well. `whole`: the pictures are wanted as files, to the last bit.
-    `files` are handed over to who asked alone.
+    `refresh` are the ids of jobs that the command changed: their views are updated. A platform where the user sees that update need not
+    send `text` as well. `whole`: the pictures are sent as unchanged files. `files` are sent to the requesting user alone.
     """
 
     text: str = ""
@@ -125,7 +124,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def covered(reply: Reply) -> Reply:
-    """Return a reply with its pictures covered, the one in a form too; a file that is no picture is opened by who asked, or not."""
+    """Return a reply with its pictures covered, also the one in a form; other files stay as they are."""
     pictures = tuple(msgspec.structs.replace(one, covered=True) for one in reply.pictures)
     files = tuple(msgspec.structs.replace(one, covered=one.is_picture) for one in reply.files)
     form = reply.form
@@ -134,8 +133,8 @@ def covered(reply: Reply) -> Reply:
     return msgspec.structs.replace(reply, pictures=pictures, files=files, form=form)
 
 
-#: The fields that have a place, by command, as they stood on 2026-11-23. Buttons with these wires are in chats: a place never changes
-#: and none is added. A field that is renamed is renamed here too; one that is removed leaves `-` in its place.
+#: The positional fields by command, as of 2026-11-23. Chats contain buttons with these wires: a position never changes and none is
+#: added. A field that is renamed is renamed here too; a removed field leaves `-` in its position.
 PLACES: Mapping[str, tuple[str, ...]] = {
     command: tuple(fields.split())
     for command, fields in {
@@ -199,12 +198,12 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 #: Commands that were renamed: the name that old buttons carry, and the present one.
 RENAMED: Mapping[str, str] = {}
 
-#: Begins a value that is named: in other values `%` is always followed by `25` or `3A`.
+#: The beginning of a named value: in other values `%` is always followed by `25` or `3A`.
 _NAMED, _IS = "%", "="
 
 
 def command_of(wire: str) -> str:
-    """Return the name of the command that a wire carries, as the command is called now."""
+    """Return the present name of the command in a wire."""
     name = wire.partition(":")[0]
     return RENAMED.get(name, name)
 
@@ -220,9 +219,9 @@ def write_wire(command: str, ids: Mapping[str, str], values: Mapping[str, str | 
 
 
 def read_wire(command: str, ids: Mapping[str, str], parts: Sequence[str]) -> dict[str, str]:
-    """Return the values of a wire by field, from what follows the command's name; the other half of `write`.
+    """Return the values of a wire by field, from its parts after the command's name; the inverse of `write_wire`.
 
-    Raises `BadInput` for parts that no button of this command can have.
+    Raises `BadInput` for parts that no button of this command has.
     """
     found: dict[str, str] = {}
     for field, value in _fields(command, ids, parts):
@@ -233,7 +232,7 @@ def read_wire(command: str, ids: Mapping[str, str], parts: Sequence[str]) -> dic
 
 
 def _fields(command: str, ids: Mapping[str, str], parts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the values that are not empty, each with the field that it is for; of a field that is unknown the name is empty."""
+    """Yield the values that are not empty, each with its field; the name of an unknown field is empty."""
     channels, later = PLACES.get(command, ()), {id: field for field, id in ids.items()}
     for number, part in enumerate(parts):
         if part.startswith(_NAMED) and not part.startswith(("%25", "%3A")):
@@ -244,7 +243,7 @@ def _fields(command: str, ids: Mapping[str, str], parts: Sequence[str]) -> Itera
 
 
 def _escaped(value: str) -> str:
-    """Return a value without the sign that separates values."""
+    """Return a value with the separator escaped."""
     return value.replace("%", "%25").replace(":", "%3A")
 
 

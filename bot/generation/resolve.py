@@ -35,9 +35,9 @@ from inference.images.validation import Header
 
 @dataclass(frozen=True)
 class ModelCatalog:
-    """What may be asked for now: models by name, the names of all commands that are not hidden, and how dear each model is.
+    """The models and commands that are available now, and the price factors of models.
 
-    `factors` are the models whose pictures cost more or less than usual, by name.
+    `factors` holds the models whose pictures cost more or less than usual, by name.
     """
 
     model_infos: Mapping[str, ModelInfo]
@@ -46,16 +46,16 @@ class ModelCatalog:
     factors: Mapping[str, float] = field(default_factory=dict)
 
     def model_info(self, name: str | None) -> ModelInfo:
-        """Return a model's passport, or the default model's; raises `NotOffered`."""
+        """Return the model info of a model, or of the default model; raises `NotOffered`."""
         wanted = self.default_model if name is None else name
-        # People do not remember capitals.
+        # Users do not remember upper and lower case.
         known = {one.casefold(): model_info for one, model_info in self.model_infos.items()}
         if wanted.casefold() not in known:
             raise not_offered("model", wanted, tuple(self.model_infos))
         return known[wanted.casefold()]
 
     def credits(self, request: PictureRequest, roles: Collection[Role] = ()) -> int:
-        """Return what a request with inputs of these roles costs, in thousandths of a credit."""
+        """Return the price of a request with inputs of these roles, in thousandths of a credit."""
         factor = Fraction(str(self.factors.get(request.model, 1.0))) * Fraction(str(mode_of(request, roles).factor))
         return scheduling.credits(request.count, request.steps, request.width, request.height, factor)
 
@@ -64,23 +64,23 @@ _SHAPE = re.compile(rf"\s*([{DIGITS}]{{1,4}})\s*[{COLONS}]\s*([{DIGITS}]{{1,4}})
 
 
 def seed_for(params: GenerationParams, most: int = MAX_SEED) -> int:
-    """Return the seed that was asked for, or one drawn at random that leaves room for every picture's own."""
+    """Return the requested seed, or a random one that leaves room for the seeds of all pictures."""
     return secrets.randbelow(most - (params.count or 1)) if params.seed is None else params.seed
 
 
 def reading_of(params: GenerationParams, seed: int) -> Reading:
-    """Return the wish's prompt as read: alternatives are chosen by the seed. Raises `BadInput`."""
+    """Return the parsed prompt of the parameters; alternatives are chosen by the seed. Raises `BadInput`."""
     return grammar.read(params.prompt, Random(seed))
 
 
 def pinned(params: GenerationParams, request: PictureRequest) -> GenerationParams:
-    """Return a wish with every number as it was painted with, whatever its model would choose by now."""
+    """Return parameters with every number that a picture was painted with, whatever the model's defaults are now."""
     pinned = [one for one in FIELDS.values() if one.row.pinned]
     return params.model_copy(update={one.name: None if one.row.of_image and params.image is None else one.value(request) for one in pinned})
 
 
 def idle(mode: Mode) -> frozenset[str]:
-    """Return the fields of a request that mean something in other modes only, as `strength` does from text to image."""
+    """Return the fields of a request that have no effect in its mode, as `strength` has none from text to image."""
     return frozenset(name for other in MODES.values() for name in other.fields) - mode.fields
 
 
@@ -92,9 +92,9 @@ def request_of(
     pictures: Sequence[tuple[Role, Header]] = (),
     mode: str = "",
 ) -> PictureRequest:
-    """Return the complete request but for the bytes of its inputs; `pictures` are their roles and headers.
+    """Return the complete request without the bytes of its inputs; `pictures` are their roles and headers.
 
-    `mode` names the way to paint; if it is empty, the pictures imply it.
+    `mode` is the name of the mode; if it is empty, the inputs imply it.
 
     Raises `BadInput`, and what `mode_of` and `ModelInfo.check` raise.
     """
@@ -119,7 +119,7 @@ def request_of(
     for name in sorted(idle(mode_of(request, roles))):
         if getattr(params, name, None) is not None:
             raise BadInput(f"input-{name}-alone")
-    # Only which inputs there are matters to the check, not what is in them.
+    # The check needs the roles of the inputs, not their content.
     model_info.check(msgspec.structs.replace(request, inputs=tuple(map(Input, roles))))
     return request
 
@@ -137,7 +137,7 @@ def scheduler_of(said: str) -> str:
 
 
 def _chosen(params: GenerationParams, model_info: ModelInfo) -> dict[str, Any]:
-    """Return what a wish says of the fields that the engine has too, and what its model says of those that were left out."""
+    """Return the engine's fields from the parameters, completed by the model's defaults."""
     asked = {one.becomes[0]: getattr(params, name) for name, one in FIELDS.items() if len(one.becomes) == 1}
     usual = {name: getattr(model_info.defaults, name, None) for name in asked}
     return {name: value for name, given in asked.items() if (value := usual[name] if given is None else given) is not None}
@@ -157,68 +157,68 @@ def _size(size: str | None, model_info: ModelInfo, source: Header | None) -> siz
 
 
 def _negative(params: GenerationParams, reading: Reading) -> Prompt:
-    """Return what not to paint, from the wish and from within its prompt; it can be read again like what people type."""
+    """Return the negative prompt, from its parameter and from within the prompt, in a form that can be parsed again."""
     joined = grammar.join(grammar.read(params.negative or "").prompt, reading.negative)
     if len(joined.text) > grammar.MOST_CHARACTERS:
         raise BadInput("input-prompt-long", most=grammar.MOST_CHARACTERS, given=len(joined.text))
     return joined
 
 
-#: Who decided a value: who asked (`you`), the preset that they use, their settings, their group's; what nobody decided is the model's own.
+#: The origin of a value: the request itself (`you`), its preset, the user's settings, the channel's settings, or the model.
 Origin = Literal["you", "preset", "settings", "place", "model"]
 
 
-#: What holds for a whole place: the commands that members may not use there, the most that they may ask for, that pictures are
-#: covered, the most credits that each of them may use there on one day, and the language that is spoken there.
+#: Settings of a channel that apply to all members: closed commands, upper limits, covered pictures, credits a day for each member,
+#: and the language.
 CLOSED, MOST, COVER, CREDITS, LANGUAGE = "closed", "most", "cover", "credits", "language"
 
 
 class SavedDefaults(msgspec.Struct, frozen=True):
-    """What a person wants, and what everybody in a place wants who wants nothing else; by the names of parameters."""
+    """The saved settings of a user, and the defaults of a channel, by parameter name."""
 
     user: Mapping[str, Given] = {}
     channel: Mapping[str, Given] = {}
 
     @classmethod
     def read(cls, user: str | None, channel: str | None) -> Self:
-        """Return defaults from the JSON that is stored for a user and for a channel; either may be missing."""
+        """Return the settings from the JSON that is stored for a user and for a channel; either can be missing."""
         return cls(json.loads(user or "{}"), json.loads(channel or "{}"))
 
     @property
     def closed(self) -> frozenset[str]:
-        """Return the commands that members may not use in the place."""
+        """Return the commands that members may not use in the channel."""
         return frozenset(str(self.channel.get(CLOSED, "")).split(", "))
 
     @property
     def most(self) -> Mapping[str, float]:
-        """Return the most that may be asked for in the place, by the names of parameters."""
+        """Return the upper limits in the channel, by parameter name."""
         return limits.read(str(self.channel.get(MOST, "")), WHOLE)
 
     @property
     def language(self) -> str:
-        """Return the language that the place is spoken to in, or nothing where nobody chose one for it."""
+        """Return the language of the channel, or None if none was chosen."""
         return str(self.channel.get(LANGUAGE, ""))
 
     @property
     def cover(self) -> bool:
-        """Return whether nobody sees a picture in the place before they press on it."""
+        """Return whether pictures are covered in the channel."""
         return bool(self.channel.get(COVER))
 
     @property
     def credits(self) -> float | None:
-        """Return how many credits each member may use in the place on one day, or nothing where nobody says so."""
+        """Return how many credits each member may use in the channel a day, or None if there is no limit."""
         return None if (most := self.channel.get(CREDITS)) is None else float(most)
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """Values that hold where nothing above says otherwise."""
+    """Default values, which apply if no layer above has a value."""
 
     origin: Origin
     values: Mapping[str, Given]
 
 
 def layers(wanted: SavedDefaults, models: Collection[str]) -> tuple[Layer, ...]:
-    """Return what people settled, the topmost first; a model that is not there any more is nobody's wish."""
+    """Return the saved settings as layers, topmost first; a model that no longer exists is ignored."""
     return tuple(
         Layer(origin, {name: value for name, value in values.items() if name in SETTABLE and (name != "model" or value in models)})
         for origin, values in ((_SETTINGS, wanted.user), (_PLACE, wanted.channel))
@@ -231,14 +231,14 @@ _PLACE: Origin = "place"
 
 
 def beneath(given: Raw, known: Collection[Layer]) -> tuple[Layer, ...]:
-    """Return the layers under what was given. A picture to start from brings its own shape, which no setting changes."""
+    """Return the layers below the given values. An input picture determines the shape, which no saved setting changes."""
     if "image" not in given and "{image" not in str(given.get("prompt", "")):
         return tuple(known)
     return tuple(Layer(one.origin, {name: value for name, value in one.values.items() if name != "size"}) for one in known)
 
 
 def origins(given: Raw, known: Collection[Layer]) -> dict[str, Origin]:
-    """Return who decided each value that was decided."""
+    """Return the origin of each value that was set."""
     return dict(_decided(given, known))
 
 
@@ -247,15 +247,15 @@ def _decided(given: Raw, known: Collection[Layer]) -> Iterator[tuple[str, Origin
         yield from ((name, one.origin) for name, value in one.values.items() if value != "")
 
 
-#: As many as one reads at a glance.
+#: As many words as a user reads at a glance.
 _MOST_SUGGESTED = 8
 
-#: Shorter words are mostly articles and prepositions, which help nobody.
+#: Shorter words are mostly articles and prepositions, which are no useful suggestions.
 _SHORTEST_SUGGESTED = 4
 
 
 def unknown_words(request: PictureRequest, model_info: ModelInfo) -> str:
-    """Return a sentence about the words of a request that the model was not taught; nothing where it knows them all."""
+    """Return a sentence about words of a request that the model was not trained on; empty if it knows all of them."""
     unknown = tuple(dict.fromkeys([*model_info.unknown_words(request.prompt), *model_info.unknown_words(request.negative)]))
     if not unknown:
         return ""
@@ -264,7 +264,7 @@ def unknown_words(request: PictureRequest, model_info: ModelInfo) -> str:
 
 
 def suggestions(unknown: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a few known words: those most like the unknown ones first, then some from all over the vocabulary."""
+    """Return a few known words: those most similar to the unknown ones first, then some from the whole vocabulary."""
     telling = [word for word in known if len(word) >= _SHORTEST_SUGGESTED] or list(known)
     near = [like for word in unknown for like in difflib.get_close_matches(word, telling, n=1, cutoff=0.6)]
     spread = telling[:: max(1, len(telling) // _MOST_SUGGESTED)]

@@ -1,7 +1,7 @@
-"""Presets: prompt templates with slots, settings that go with them, and what of it others may change.
+"""Presets: prompt templates with slots, their settings, and what users of a preset may change.
 
-A slot is a name in braces: `a poster of {title}`, with a default `{title=a cat}`. `{prompt}` is where the words go that somebody
-writes beside the slots; without it they follow the template, after a comma. Everything else in braces is the prompt grammar's.
+A slot is a name in braces: `a poster of {title}`, with a default `{title=a cat}`. `{prompt}` is the place of the text that a user
+writes besides the slots; without it the text follows the template, after a comma. Everything else in braces is prompt grammar.
 """
 
 import re
@@ -19,13 +19,13 @@ from bot.generation.resolve import Layer
 from bot.prompting import grammar
 from bot.prompting.grammar import escape
 
-#: What is no preset's name: it is said to paint without one.
+#: Not a valid name of a preset: it means to paint without one.
 NO_PRESET = "none"
 
-#: A name has so many characters, and a tag so many.
+#: The maximum characters of a name, and of a tag.
 _LONGEST_NAME, _LONGEST_TAG = 32, 40
 
-#: The slot of the words that are written beside the others.
+#: The slot for the text that is written besides the others.
 WORDS = "prompt"
 
 _SLOT = re.compile(r"(?<!\\)\{(?P<name>[a-z][a-z0-9_]{0,31})(?:=(?P<usual>[^{}|]*))?\}")
@@ -33,18 +33,18 @@ _SLOT = re.compile(r"(?<!\\)\{(?P<name>[a-z][a-z0-9_]{0,31})(?:=(?P<usual>[^{}|]
 #: A slot's value in words: `title:"Blade Runner"`, `title:cat`, with `=` as well, and as a phone writes it: `Title: cat`.
 _FILLED = re.compile(r"(?<!\S)(?P<name>[A-Za-z][A-Za-z0-9_]{0,31})[:=] ?(?:[\"“„](?P<quoted>[^\"“”„]*)[\"“”]|(?P<word>\S+))")
 
-#: What means something at the edge of a bracket that the template has: `(-` and `:1.3)`.
+#: Syntax at the edges of a bracket of the template: `(-` and `:1.3)`.
 _EDGE = re.compile(r"\A-|:(?=\s*[+-]?[\d.]+\s*\Z)")
 
-#: Stands for a value until it is put in; no text can hold it by itself.
+#: The placeholder of a value until it is inserted; no text can contain it.
 _KEPT = re.compile(r"\x00([a-z0-9_]+)\x00")
 
-#: What is no slot though it is a name in braces: the picture.
+#: A name in braces that is no slot: the input picture.
 _NOT_A_SLOT = frozenset({"image"})
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a preset is in one version. `locked` stays as it is, whoever uses it; `most` are ceilings of what may be changed."""
+    """The content of one version of a preset. Users cannot change the fields in `locked`; `most` are upper limits for the others."""
 
     prompt: str = ""
     negative: str = ""
@@ -54,7 +54,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def slots(self) -> dict[str, str | None]:
-        """Return the slots of the template in their order, each with its default; None where it has to be filled."""
+        """Return the slots of the template in order, each with its default, or None if it must be filled."""
         found: dict[str, str | None] = {}
         for one in _SLOT.finditer(self.prompt):
             if one["name"] not in _NOT_A_SLOT and found.get(one["name"]) is None:
@@ -63,7 +63,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """A preset as it is used: its name and version, and what is in it. `reference` is how a wish names it for ever."""
+    """A preset in use: its name, version and content. `reference` names it permanently in stored parameters."""
 
     id: str
     name: str
@@ -77,12 +77,12 @@ class Use(msgspec.Struct, frozen=True):
 
     @property
     def standing(self) -> str:
-        """Return how settings name it: whichever version is the newest, and no other preset of its name."""
+        """Return the reference used in settings: always the newest version, and never another preset of the same name."""
         return f"{self.name}#{self.id}" if self.id else self.name
 
 
 def named(said: str) -> str:
-    """Return a name as it is kept: one word, so that words can follow it. Raises `BadInput` for what no preset can be called."""
+    """Return the stored form of a name: one word, so that text can follow it. Raises `BadInput` for an invalid name."""
     name = unicodedata.normalize("NFC", said)
     if name.casefold() == NO_PRESET:
         raise BadInput("input-preset-none")
@@ -92,23 +92,23 @@ def named(said: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """Return a name as it is looked for. Raises `BadInput` for one that no preset can have."""
+    """Return the form of a name that is used for lookup. Raises `BadInput` for an invalid name."""
     return folded(named(name))
 
 
 def folded(said: str) -> str:
-    """Return a name, or the beginning of one, as names are compared: without case, and its accents written in one way."""
+    """Return a name, or the beginning of one, normalised for comparison: case-folded, with accents in one form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", said).casefold())
 
 
 def one_word(said: str) -> str:
-    """Return words as one, with a `-` wherever something stands between their letters."""
+    """Return words joined into one, with `-` in place of everything between them."""
     letters = (one if _is_part(one) else " " for one in unicodedata.normalize("NFC", said))
     return "-".join("".join(letters).split())
 
 
 def tag(said: str) -> str:
-    """Return a tag as it is kept: one word, so that several can stand beside each other."""
+    """Return the stored form of a tag: one word, because spaces separate tags."""
     return one_word(said.casefold())[:_LONGEST_TAG].strip("-")
 
 
@@ -117,31 +117,31 @@ def _is_part(sign: str) -> bool:
     return sign.isalnum() or sign == "_" or unicodedata.category(sign) in ("Mn", "Mc")
 
 
-#: Of what is wrong so much is shown.
+#: Characters of wrong input that an error message repeats.
 _LONGEST_SHOWN = 40
 
 
 def split(words: str) -> tuple[str, str]:
-    """Return the name that words begin with, and the words after it."""
+    """Return the name at the beginning of a text, and the rest of the text."""
     name, *rest = words.split(maxsplit=1) or [""]
     return name, "".join(rest).strip()
 
 
 def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tuple[dict[str, Given], Layer]:
-    """Return what was given with the template filled in, and the preset's settings as a layer beneath it.
+    """Return the given values with the filled template as prompt, and the preset's settings as a layer below them.
 
-    `slots` are values that were asked for, which are not looked for in the words then. Raises `BadInput` where something that is
-    locked was given, is over its ceiling, or a slot stays empty.
+    `slots` are values from a form, which are then not searched for in the text. Raises `BadInput` if a locked field was given, a value
+    is above its limit, or a slot stays empty.
     """
     body = use.body
     changed: dict[str, Given] = {name: value for name, value in given.items() if value != "" and name != "preset"}
-    # Whether words are taken at all is seen where they are filled in.
+    # Whether the template takes a text at all is checked when it is filled.
     own = {name: value for name, value in changed.items() if name == WORDS or str(value) != str(body.settings.get(name, ""))}
     keep(use, own, also_words=False)
     changed[WORDS] = filled(use, str(changed.get(WORDS, "")), slots)
     layer: dict[str, Given] = {**body.settings, "preset": use.reference}
     if body.negative:
-        # Both are kept out: what the preset keeps out, and what was said besides.
+        # The negative prompts of the preset and of the user are combined.
         layer["negative"] = body.negative
         if "negative" in changed:
             changed["negative"] = f"{body.negative}, {changed['negative']!s}"
@@ -149,7 +149,7 @@ def applied(use: Use, given: Raw, slots: Mapping[str, str] | None = None) -> tup
 
 
 def keep(use: Use, changes: Mapping[str, Given], *, also_words: bool = True) -> None:
-    """Raise `BadInput` where changes are of what a preset keeps as it is, or over a ceiling of it."""
+    """Raise `BadInput` if a value belongs to a locked field, or is above a limit of the preset."""
     for name in use.body.locked:
         if name in changes and (name != WORDS or also_words):
             raise BadInput("input-preset-locked", name=name, preset=use.name)
@@ -161,13 +161,13 @@ def keep(use: Use, changes: Mapping[str, Given], *, also_words: bool = True) -> 
 
 
 def bounded(use: Use, values: Mapping[str, Given]) -> dict[str, Given]:
-    """Return values that people settled, no higher than a preset's ceilings; what it locks they do not touch."""
+    """Return saved settings reduced to the preset's limits, without its locked fields."""
     kept = {name: value for name, value in values.items() if name not in use.body.locked}
     return {name: min(_number(value), use.body.most[name]) if name in use.body.most else value for name, value in kept.items()}
 
 
 def taken(body: Body, words: str) -> tuple[dict[str, str], str]:
-    """Return the values that words name for slots, and the words that are left."""
+    """Return the slot values in a text, and the rest of the text."""
     values: dict[str, str] = {}
 
     def take(found: re.Match[str]) -> str:
@@ -181,9 +181,9 @@ def taken(body: Body, words: str) -> tuple[dict[str, str], str]:
 
 
 def filled(use: Use, words: str, asked: Mapping[str, str] | None = None) -> str:
-    """Return a preset's template with its slots filled from words; what was `asked` for stands there as it is, whatever signs are in it.
+    """Return a preset's template with its slots filled from a text; values in `asked` are inserted literally.
 
-    Raises `BadInput` for what is missing, or does not belong.
+    Raises `BadInput` if a value is missing, or a text has no place.
     """
     slots = use.body.slots
     values, rest = taken(use.body, words) if asked is None else (_as_words(asked), words.strip())
@@ -197,12 +197,12 @@ def filled(use: Use, words: str, asked: Mapping[str, str] | None = None) -> str:
     made = _SLOT.sub(lambda one: _value(one, values), use.body.prompt)
     if WORDS not in slots and rest:
         made = f"{made}, {rest}" if made.strip() else rest
-    # What was asked for is put in when all else is tidied up.
+    # Values from a form are inserted after everything else is tidied.
     return _KEPT.sub(lambda one: values[one[1]], _tidy(made))
 
 
 def plain(template: str) -> str:
-    """Return a template with no slot but that of the words: in the others stands what is usual there, or else what they are called."""
+    """Return a template whose only slot is `{prompt}`: the others are replaced by their defaults, or else by their names."""
     slots = Body(prompt=template).slots
 
     def usual(slot: re.Match[str]) -> str:
@@ -215,12 +215,12 @@ def plain(template: str) -> str:
 
 
 def _as_words(asked: Mapping[str, str]) -> dict[str, str]:
-    """Return values written so that the prompt's grammar finds nothing in them."""
+    """Return values escaped, so that the prompt grammar finds no syntax in them."""
     return {name: _EDGE.sub(r"\\\g<0>", escape(value)) for name, value in asked.items() if value.strip()}
 
 
 def _value(slot: re.Match[str], values: Mapping[str, str]) -> str:
-    """Return what stands in the place of a slot: of a value only where it is to be, for it is nothing to be tidied up."""
+    """Return the replacement of a slot: for a value a placeholder, so that tidying does not change it."""
     if slot["name"] in _NOT_A_SLOT:
         return slot[0]
     value = values.get(slot["name"])
@@ -228,7 +228,7 @@ def _value(slot: re.Match[str], values: Mapping[str, str]) -> str:
 
 
 def _tidy(words: str) -> str:
-    """Return words without the commas and blanks that an empty slot leaves behind."""
+    """Return a text without the commas and spaces that an empty slot leaves behind."""
     lines = (re.sub(r"\s*,(?:\s*,)+", ",", line).strip(" ,") for line in words.splitlines())
     return "\n".join(lines).strip()
 
@@ -238,7 +238,7 @@ def _told(slots: Mapping[str, str | None]) -> str:
 
 
 def _number(value: Given) -> float:
-    """Return a value as a number; what is none is nobody's to bound, and refused where it is read."""
+    """Return a value as a number, or None; another check refuses values that are no numbers."""
     try:
         return float(str(value).replace(",", "."))
     except ValueError:
@@ -246,7 +246,7 @@ def _number(value: Given) -> float:
 
 
 def checked(body: Body) -> Body:
-    """Return a body that makes sense as a whole. Raises `BadInput` with what does not."""
+    """Return a consistent body. Raises `BadInput` with the inconsistency."""
     for name in body.settings:
         if name not in PRESET_SETTINGS:
             raise BadInput("input-choice", name="settings", given=name[:_LONGEST_SHOWN], offered=", ".join(PRESET_SETTINGS))
