@@ -1,4 +1,4 @@
-"""The bot: takes an invocation, finds and binds the command, runs it, and accepts what it wants painted. Knows no platform."""
+"""The bot: finds and binds the command of an invocation, runs it, and accepts its jobs. Independent of any platform."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -30,19 +30,19 @@ from inference.contract.errors import InferenceError
 from inference.contract.inputs import Role
 from inference.contract.request import PictureRequest
 
-#: A command of whatever parameters.
+#: A command with any parameters.
 AnyCommand = Command[Any]
 
-#: Of a name that nobody knows no more is shown, or compared.
+#: Characters of an unknown name that are compared and shown.
 _LONGEST_NAME = 40
 
 
 class App:
-    """The bot. `handle` and `pressed` are all that platforms need; `wake` is called when something was accepted or changed.
+    """The bot. Platforms need only `handle` and `pressed`; `wake` is called when a job was accepted or changed.
 
-    `foresee` says when a job will be painted, `learned` how long such jobs take, `in_work` how many pictures are painted now,
-    `least_free` how many bytes of the disk have to be free before anything is accepted, `most_brought` how many bytes of pictures a
-    user may bring within a day (0: any number).
+    `foresee` forecasts when a job will be painted, `learned` estimates the time of jobs, `in_work` returns how many pictures are being
+    painted. `least_free` is the free disk space in bytes below which no job is accepted, `most_brought` how many bytes of pictures a
+    user may upload within a day (0: no limit).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class App:
         self.most_brought = most_brought
 
     def named(self, name: str, words: str) -> tuple[str, str]:
-        """Return the command that is called, and its words: `/preset use poster` calls `preset_use`."""
+        """Return the name of the called command, and the rest of the text: `/preset use poster` calls `preset_use`."""
         first, *rest = words.split(maxsplit=1) or [""]
         joined = f"{name}_{first}".casefold().replace("-", "_")
         if name.casefold() not in self.commands and joined in self.commands:
@@ -88,9 +88,9 @@ class App:
         return known
 
     async def handle(self, call: Invocation) -> Reply:
-        """Run a command and return what it says; jobs in the reply are accepted for good.
+        """Run a command and return its reply; the jobs in the reply are accepted.
 
-        Raises `BotError` or `InferenceError`, whose sentence is for the person.
+        Raises `BotError` or `InferenceError`, whose sentence is shown to the user.
         """
         name, words = self.named(call.command, call.words)
         command, call = self.find(name), msgspec.structs.replace(call, command=name, words=words)
@@ -108,9 +108,9 @@ class App:
         line: str = "",
         key: str = "",
     ) -> Reply:
-        """Run the command that a button carries, or a form that was `filled` in.
+        """Run the command of a button, or of a form with the values in `filled`.
 
-        Raises what `handle` raises, and `BadInput` for what no button carries.
+        Raises what `handle` raises, and `BadInput` for an invalid wire.
         """
         command = self.commands.get(command_of(wire))
         if command is None:
@@ -121,7 +121,7 @@ class App:
         return await self._still(ctx.user, self._run(command, [run], ctx))
 
     async def read(self, params: GenerationParams, sources: Sources | None = None, mode: str = "") -> Read:
-        """Return a wish as read; `sources` holds pictures that are not kept yet, and `mode` names the way to paint, if a command has one.
+        """Return parsed parameters; `sources` holds pictures that are not stored yet, `mode` names the mode, if the command has one.
 
         Raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`.
         """
@@ -137,18 +137,18 @@ class App:
         return Read(reading, model_info, resolve.request_of(params, reading, model_info, seed, pictures, mode), params)
 
     def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
-        """Return the seconds of the device that a request with such inputs is thought to take, beside what is in work now."""
+        """Return the estimated device seconds of a request with such inputs, beside the pictures that are being painted now."""
         return self._learned.estimate_of(request, roles, self._in_work())
 
     def suggestions(self, param: Param, typed: str, most: int = 25) -> tuple[str, ...]:
-        """Return values to offer for a parameter while it is typed."""
+        """Return suggestions for a parameter while it is typed."""
         names = param.choices if param.suggested is None else tuple(param.suggested.names(self.offer))
         starting = [name for name in names if name.casefold().startswith(typed.casefold())]
         holding = [name for name in names if typed.casefold() in name.casefold() and name not in starting]
         return tuple([*starting, *holding][:most])
 
     async def complete(self, param: Param, typed: str, caller: UserRef, address: MessageRef, most: int = 25) -> tuple[str, ...]:
-        """Return values to offer to somebody for a parameter while it is typed, whoever they are and wherever they may look."""
+        """Return suggestions for a parameter while it is typed; presets only as far as the user may see them."""
         if param.completed is None:
             return self.suggestions(param, typed, most)
         user = await self.store.people.find(caller)
@@ -156,10 +156,10 @@ class App:
         return await self.store.presets.complete(reader, typed.strip(), most)
 
     async def _run(self, command: AnyCommand, given_runs: Sequence[Raw], ctx: Context) -> Reply:
-        """Run a command as often as it was asked for; everything is accepted, or nothing."""
+        """Run a command for each of its prompts; either all jobs are accepted, or none."""
         if command.name in ctx.wanted.closed and not ctx.may_moderate:
             raise NotAllowed("denied-closed", name=command.name.replace("_", " "))
-        # All is read before anything is run: the third prompt's mistake is told before the first one is looked at.
+        # Everything is parsed before anything runs: an error in the third prompt is reported before the first one is used.
         runs = await self.layering.runs(command, given_runs, ctx.user.id, ctx.address, ctx.wanted)
         wants = [self._bound(command, one) for one in runs]
         each = [replace(ctx, origins=resolve.origins(one.given, one.layers)) for one in runs]
@@ -182,7 +182,7 @@ class App:
         return reply
 
     async def _still(self, user: User, running: Awaitable[Reply]) -> Reply:
-        """Return what a command says; raises `NotAllowed` where its person became one with another, or nobody, in the middle of it."""
+        """Return the reply of a command; raises `NotAllowed` if its user was linked with another or deleted in the meantime."""
         try:
             return await running
         except (BotError, InferenceError):
@@ -199,7 +199,7 @@ class App:
             raise _blamed(error, resolve.origins(run.given, run.layers)) from None
 
     async def _count(self, drafts: Sequence[NewJob], uses: Mapping[str, str]) -> None:
-        """Count the presets that were painted with, and what was shared and is used by drafts, by their ids."""
+        """Count uses of presets and shared items."""
         for shared in filter(None, (uses.get(one.id) for one in drafts)):
             await self.store.boards.used(shared)
         named = [preset for one in drafts if (preset := read_params(one.params).preset) is not None]
@@ -207,7 +207,7 @@ class App:
             await self.store.presets.used(ids)
 
     async def _met(self, caller: UserRef, address: MessageRef, line: str, key: str) -> Context:
-        """Return who asks and what holds for them; from here on they are spoken to in their language, or in that of the place."""
+        """Return the context of a user, and switch to their language or to that of the channel."""
         said = {"name": writable(caller.name), "language": writable(caller.language)}
         user = await self.store.people.user(msgspec.structs.replace(caller, **said))
         wanted = await self.store.settings.of(user.id, address)
@@ -220,7 +220,7 @@ class App:
 
 
 def _sized(drafts: Sequence[NewJob], sizes: Mapping[str, int]) -> list[NewJob]:
-    """Return drafts whose inputs have the sizes of the files that their user brings."""
+    """Return drafts with the sizes of the uploaded input pictures."""
 
     def sized(one: InputFile) -> InputFile:
         return msgspec.structs.replace(one, bytes=sizes.get(one.file, 0))
@@ -236,7 +236,7 @@ async def _ran(command: AnyCommand, ctx: Context, want: Any) -> Reply:
 
 
 def _blamed(error: BotError | InferenceError, origins: Mapping[str, Origin]) -> BotError | InferenceError:
-    """Return an error, said of what was settled where it is about that: nobody gave it now, and nobody would know where it is from."""
+    """Return an error; if it is about a saved setting, return one that names the setting, because the user did not give the value now."""
     name = str(error.problem.facts.get("name") or error.problem.key.removeprefix("unknown-"))
     name = "size" if name in ("width", "height") else name
     if origins.get(name) not in ("settings", "place"):
@@ -245,7 +245,7 @@ def _blamed(error: BotError | InferenceError, origins: Mapping[str, Origin]) -> 
 
 
 def _merged(replies: Sequence[Reply], jobs: Mapping[str, str]) -> Reply:
-    """Return several replies as one; jobs that were accepted before under the same key are those."""
+    """Return several replies as one; jobs that were accepted before under the same key replace their drafts."""
     return Reply(
         text="\n".join(dict.fromkeys(one.text for one in replies if one.text)),
         facts=tuple(fact for one in replies for fact in one.facts),

@@ -1,4 +1,4 @@
-"""What concerns a whole group: its rules, and one board for several groups, on whatever platforms."""
+"""The commands for a whole channel: its rules, its digest, and one board for several groups."""
 
 from collections.abc import Collection
 
@@ -15,25 +15,25 @@ from bot.generation.param_types import Closed, Cover, LinkCode, PlaceCredits, Pl
 from bot.generation.resolve import CLOSED, COVER, CREDITS, MOST
 from bot.i18n.translate import moment, text
 
-#: What nobody is kept from: asking what there is, and what is theirs by right.
+#: Commands that cannot be closed: help, and the users' own data.
 _ALWAYS_OPEN = frozenset({"help", "rules", "me_export", "me_forget", "cancel", "delete"})
 
-#: What those who look after a place settle for all of its members.
+#: The rules that moderators set for all members.
 _SETTLED = (CLOSED, MOST, CREDITS, COVER)
 
 
 class GroupLink(Params):
-    """The code of the other group; without one this group gives one."""
+    """The code of the other group; without one a new code is created."""
 
     code: LinkCode = None
 
 
 class GroupUnlink(Params):
-    """Nothing to say."""
+    """No parameters."""
 
 
 class Rules(Params):
-    """What holds in this place; nothing shows it."""
+    """The rules to change; without any, they are shown."""
 
     closed: Closed = None
     most: PlaceMost = None
@@ -87,7 +87,7 @@ async def rules(ctx: Context, want: Rules) -> Reply:
 
 
 def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
-    """Return what is to hold in this place from now on; raises `BadInput`."""
+    """Return the changed rules of this channel; raises `BadInput`."""
     changes: dict[str, Given] = {}
     if want.closed is not None:
         changes[CLOSED] = ", ".join(_closable(ctx, want.closed))
@@ -101,7 +101,7 @@ def _changes(ctx: Context, want: Rules) -> dict[str, Given]:
 
 
 async def _held(ctx: Context) -> tuple[Fact, ...]:
-    """Return what holds in this place now."""
+    """Return the present rules of this channel."""
     now = await ctx.store.settings.of(ctx.user.id, ctx.address)
     facts = [Fact(text(f"fact-{name}"), str(now.channel[name])) for name in (CLOSED, MOST) if now.channel.get(name)]
     if painting := _still_painting(ctx, now.closed):
@@ -114,14 +114,14 @@ async def _held(ctx: Context) -> tuple[Fact, ...]:
 
 
 def _still_painting(ctx: Context, closed: Collection[str]) -> list[str]:
-    """Return the commands that members can still paint with where some of those are closed: that may be what was meant, or not."""
+    """Return the painting commands that stay open if some of them are closed: the moderator may have overlooked them."""
     known = [one.name for one in ctx.app.commands.values() if one.answer is Answer.PUBLIC and not one.hidden]
     left = [one.replace("_", " ") for one in known if one not in closed]
     return left if len(left) < len(known) else []
 
 
 def _closable(ctx: Context, said: str) -> tuple[str, ...]:
-    """Return commands that may be closed; raises `BadInput` for one that there is not, or that is everybody's by right."""
+    """Return the commands to close; raises `BadInput` for an unknown one, or one that cannot be closed."""
     named = dict.fromkeys(one.strip().removeprefix("/").casefold().replace(" ", "_") for one in said.split(","))
     for one in filter(None, named):
         if ctx.app.find(one).name in _ALWAYS_OPEN:
@@ -137,7 +137,7 @@ def _ceilings(said: str) -> dict[str, float]:
 
 
 class Switched(Params):
-    """Whether a digest is wanted; nothing shows whether it is."""
+    """Whether the digest is on; without a value, that is shown."""
 
     switch: Switch = None
 
@@ -145,7 +145,7 @@ class Switched(Params):
 @command
 async def digest(ctx: Context, want: Switched) -> Reply:
     """Turn the weekly digest of this board on or off; in private chat, of all your groups."""
-    # Whoever speaks as a group, where a platform lets them, is called as it is: a conversation is nobody's to look after.
+    # On platforms where a user can write as the group, they have the group's name; a private conversation has no moderators.
     is_private = not ctx.moderates and await ctx.store.boards.is_private(ctx.user.id, ctx.address)
     if want.switch is not None:
         if not is_private and not ctx.may_moderate:

@@ -1,4 +1,4 @@
-"""Two pictures side by side, with what differs in how they were painted."""
+"""The command that shows two pictures side by side, with the settings that differ."""
 
 import asyncio
 
@@ -16,12 +16,12 @@ from bot.store.images.search import SearchQuery
 from bot.store.jobs.job import Job
 from bot.views import job_card, side_by_side
 
-#: What differs between any two pictures, and says nothing about how they look.
+#: Facts that differ between any two pictures and do not affect their look.
 _ALWAYS = ("id", "painted", "seconds")
 
 
 class Compare(Params):
-    """Which pictures to compare: two, or one with what its person had painted before it."""
+    """Two pictures to compare, or one that is compared with the user's previous picture."""
 
     pictures: Pair
 
@@ -44,14 +44,14 @@ async def compare(ctx: Context, want: Compare) -> Reply:
 
 
 async def _earlier(ctx: Context, picture: StoredImage) -> str | None:
-    """Return the picture that somebody had painted before one, of those that may be seen here."""
+    """Return the user's previous picture, of those that are visible here."""
     sought = SearchQuery(user=ctx.user.id, people=(picture.user,), here=ctx.address, before=picture.created)
     found = (await ctx.store.finding.pictures(sought, 1, 1)).pictures
     return found[0].id if found else None
 
 
 async def _composed(ctx: Context, pictures: tuple[StoredImage, StoredImage], captions: tuple[str, str]) -> tuple[Attachment, ...]:
-    """Return both as one picture, which nobody keeps; nothing where one was deleted in this very moment."""
+    """Return both as one picture, which is not stored; None if one was deleted in the meantime."""
     try:
         first, second = [await ctx.store.files.get(one.file) for one in pictures]
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a command's handler has: who asks, where, and the parts of the bot that it may use."""
+"""The context of a command handler: the user, the channel, and the parts of the bot that handlers use."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ P = TypeVar("P", bound=Params)
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A wish as read: its prompt, its model, the complete request, and the wish with its pictures as keys."""
+    """Parsed parameters: the prompt, the model, the complete request, and the parameters with pictures as keys."""
 
     reading: Reading
     model_info: ModelInfo
@@ -61,7 +61,7 @@ class Bot(Protocol):
         ...
 
     async def read(self, params: GenerationParams, sources: Sources | None = None, mode: str = "") -> "Read":
-        """Return parameters as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`."""
+        """Return the parsed parameters; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered`."""
         ...
 
     def seconds(self, request: PictureRequest, roles: Collection[Role]) -> float:
@@ -75,24 +75,24 @@ class Bot(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a command's handler has: who asks, where, and the parts of the bot that it may use."""
+    """The context of a command handler: the user, the channel, and the parts of the bot that handlers use."""
 
     app: Bot
     user: User
     address: MessageRef
     line: str
     sources: Sources
-    #: Whether their platform says that they look after this place.
+    #: Whether the user moderates this channel according to the platform.
     moderates: bool = False
     key: str = ""
-    #: What was settled, by them and for this place.
+    #: The settings of the user and of the channel.
     wanted: SavedDefaults = field(default_factory=SavedDefaults)
     drafts: list[NewJob] = field(default_factory=list)
-    #: What was shared and is used when a draft is accepted, by the draft's id.
+    #: The shared items that are used when drafts are accepted, by the ids of the drafts.
     uses: dict[str, str] = field(default_factory=dict)
-    #: Who decided the values that the command was given, by the names of its parameters.
+    #: The origins of the command's values, by parameter name.
     origins: Mapping[str, Origin] = field(default_factory=dict)
-    #: Who asks as their platform knows them.
+    #: The user as their platform knows them.
     caller: UserRef = field(default_factory=lambda: UserRef("", ""))
 
     @property
@@ -101,27 +101,27 @@ class Context:
         return self.app.store
 
     async def bound(self, command: Command[P], given: Raw, slots: Mapping[str, str] | None = None) -> tuple[P, Mapping[str, Origin]]:
-        """Return the parameters of a command over what this person and this place settled, and who decided each; raises `BadInput`.
+        """Return the parameters of a command over the settings of this user and channel, and the origin of each value; raises `BadInput`.
 
-        `slots` are values that a preset's form asked for.
+        `slots` are values from the form of a preset.
         """
         (run,) = await self.app.layering.runs(command, [given], self.user.id, self.address, self.wanted, slots)
         return bind(command, run.given, *run.values), resolve.origins(run.given, run.layers)
 
     async def read(self, params: GenerationParams) -> "Read":
-        """Return a wish as read; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered` where it cannot be painted."""
+        """Return parsed parameters; raises `BadInput`, `BadPicture`, `OutOfRange` or `NotOffered` if they cannot be painted."""
         return await self.app.read(params, self.sources)
 
     async def submit(self, params: GenerationParams, mode: str = "") -> NewJob:
-        """Want something painted and return its job, which is accepted together with all others when the command is done.
+        """Add a job and return it; all jobs of a command are accepted together when the command is done.
 
-        `mode` names the way to paint; if it is empty, the pictures of the wish imply it. Raises what `read` raises.
+        `mode` is the name of the mode; if it is empty, the input pictures imply it. Raises what `read` raises.
         """
         read = await self._within(params, mode)
         return self._draft(read, read.params)
 
     async def repeat(self, job: Job) -> NewJob:
-        """Want what a job painted once more, to the last bit, and return the job of that, like `submit`."""
+        """Add a job that repeats another job exactly, and return it, like `submit`."""
         params = await self.wish_of(job)
         read = await self._within(resolve.pinned(params, job.request), job.request.mode)
         params = params.model_copy(update={"seed": job.request.seed, "image": read.params.image})
@@ -144,7 +144,7 @@ class Context:
             key=f"{self.key}#{number}" if self.key else None,
             credits=self.app.offer.credits(read.request, read.roles),
             cost=self.app.seconds(read.request, read.roles),
-            # Everybody in a place sees what comes of it, so a place's own language goes before that of who asks.
+            # Everybody in a channel sees the result, so the channel's language comes before the user's.
             language=self.wanted.language or spoken(),
             first=first,
         )
@@ -152,14 +152,14 @@ class Context:
         return draft
 
     async def _within(self, params: GenerationParams, mode: str) -> Read:
-        """Return a wish as read, under the ceilings of its place and of its preset.
+        """Return parsed parameters within the limits of the channel and of the preset.
 
-        What is given now is refused above the place's, all else is made less. Raises what `read` raises, and `BadInput`.
+        A given value above the channel's limit is refused; other values are reduced to it. Raises what `read` raises, and `BadInput`.
         """
         read = await self.app.read(params, self.sources, mode)
         preset = await self.store.presets.referred(params.preset) if params.preset else None
         of_channel = {} if self.may_operate else self.wanted.most
-        # What was given above a preset's own ceiling was refused with the preset.
+        # A value above the preset's own limit was refused before.
         most = limits.lower(of_channel, {} if preset is None else preset.body.most)
         less: dict[str, float] = {}
         idle = resolve.idle(mode_of(read.request, read.roles))
@@ -177,9 +177,9 @@ class Context:
         )
 
     async def wish_of(self, job: Job) -> GenerationParams:
-        """Return what a job was asked for with; of somebody else's without a preset that this person may not see.
+        """Return the parameters of a job; of another user's job without a preset that this user may not see.
 
-        Raises `BadInput` if the job was given pictures that the wish does not have: without them something else would be painted.
+        Raises `BadInput` if the job has input pictures that its parameters lack: without them the result would be different.
         """
         params = read_params(job.params)
         if set(job.inputs) - set(params.inputs):
@@ -191,7 +191,7 @@ class Context:
         return params if is_seen else params.model_copy(update={"preset": None})
 
     async def job(self, job_id: str) -> Job:
-        """Return a job of this person, or one that was shown in this place; raises `NotAllowed` for any other, there or not."""
+        """Return a job of this user, or one that was shown in this channel; raises `NotAllowed` for any other, whether it exists or not."""
         job = await self.store.jobs.get(job_id)
         if job is None or not (job.user == self.user.id or _same_place(job.address, self.address)):
             raise NotAllowed("denied-job")
@@ -199,16 +199,16 @@ class Context:
 
     @property
     def may_operate(self) -> bool:
-        """Return whether this person runs Easel."""
+        """Return whether this user is an operator."""
         return self.user.role == OPERATOR
 
     @property
     def may_moderate(self) -> bool:
-        """Return whether this person looks after this place, or after all of them."""
+        """Return whether this user moderates this channel, or all channels."""
         return self.moderates or self.user.moderates
 
     async def own_job(self, job_id: str) -> Job:
-        """Return a job that this person may change: their own, or of a place that they look after; raises `NotAllowed` for any other."""
+        """Return a job that this user may change: their own, or one of a channel that they moderate; raises `NotAllowed` for any other."""
         job = await self.store.jobs.get(job_id)
         if job is None:
             raise NotAllowed("denied-job")
@@ -218,12 +218,12 @@ class Context:
         return job
 
     async def audit(self, act: str, *, user: str | None = None, channel: MessageRef | None = None, **facts: str | int | float) -> None:
-        """Write down what this person did with more rights than others have, in a place that is this one unless said otherwise."""
+        """Record an action that needed special rights in the audit log; the channel is this one by default."""
         place_id = await self.store.people.channel(channel or self.address)
         await self.store.audit.note(self.user.id, act, user=user, channel=place_id, facts=facts)
 
     async def picture(self, picture_id: str) -> tuple[StoredImage, Job]:
-        """Return a picture and its job, of this person or shown in this place; raises `NotAllowed` for any other."""
+        """Return a picture and its job, of this user or shown in this channel; raises `NotAllowed` for any other."""
         picture = await self.store.pictures.get(picture_id)
         if picture is None:
             raise NotAllowed("denied-picture")
@@ -233,7 +233,7 @@ class Context:
             raise NotAllowed("denied-picture") from None
 
     async def own_picture(self, picture_id: str) -> StoredImage:
-        """Return a picture of this person; raises `NotAllowed` for any other."""
+        """Return a picture of this user; raises `NotAllowed` for any other."""
         picture = await self.store.pictures.get(picture_id)
         if picture is None or picture.user != self.user.id:
             raise NotAllowed("denied-picture")

@@ -1,4 +1,4 @@
-"""Looking for pictures: by words and filters, page by page; and marking those that one wants to find again."""
+"""The commands that search pictures by words and filters, page by page, and mark favourites."""
 
 from bot.commands.context import Context
 from bot.framework.command import command
@@ -14,19 +14,19 @@ from bot.views.history_query import Query
 #: Pictures on a page of history: as many as a message of the strictest platform shows.
 PAGE = 10
 
-#: Folders that are told where there is none of a name.
+#: The number of folders that are listed if a folder does not exist.
 _MOST_FOLDERS = 20
 
 
 class History(Params):
-    """Which of the pictures to show."""
+    """The search text and the page."""
 
     words: Words = None
     page: Page = None
 
 
 class Favourite(Params):
-    """Which picture to mark, and in which folder to keep it."""
+    """The picture to mark, and its folder."""
 
     picture: PictureId
     folder: Folder = None
@@ -52,7 +52,7 @@ async def history(ctx: Context, want: History) -> Reply:
 
 
 async def _found(ctx: Context, query: Query, page: int) -> SearchPage:
-    """Return a page of what is looked for, of what this person may see."""
+    """Return a page of the results that this user may see."""
     people = await _people(ctx, query)
     if people is None or not await _may_ask(ctx, query, people):
         return SearchPage((), 0, False)
@@ -72,7 +72,7 @@ async def _found(ctx: Context, query: Query, page: int) -> SearchPage:
 
 
 async def _may_ask(ctx: Context, query: Query, people: tuple[str, ...]) -> bool:
-    """Return whether this person may look for what they name: whether others paint with a preset is seen by who sees that."""
+    """Return whether this user may use a filter: a preset's pictures are found only by those who may see the preset."""
     if not query.preset or people == (ctx.user.id,):
         return True
     reader = await ctx.store.presets.reader(ctx.user.id, ctx.address)
@@ -80,9 +80,9 @@ async def _may_ask(ctx: Context, query: Query, people: tuple[str, ...]) -> bool:
 
 
 async def _people(ctx: Context, query: Query) -> tuple[str, ...] | None:
-    """Return whose pictures are looked for: everybody's is the empty tuple, nobody's is nothing at all."""
+    """Return the users whose pictures are searched: an empty tuple means all users, None means no user."""
     if not query.by:
-        # What somebody marked is theirs to find again, whoever had it painted.
+        # Users find their favourites again, whoever requested them.
         return () if query.marked else (ctx.user.id,)
     if query.by.casefold() == "me":
         return (ctx.user.id,)
@@ -98,7 +98,7 @@ async def _nothing(ctx: Context, query: Query, words: str) -> Reply:
 
 
 def _listed(words: str, page: int, label: str) -> tuple[Button, ...]:
-    """Return the button to a page; none where the words are too long for one."""
+    """Return the button to a page; None if the search text is too long for a button."""
     wire = history.wire(words=words, page=page)
     return (history.button(label, words=words, page=page),) if len(wire.encode()) <= MOST_WIRE else ()
 

@@ -1,4 +1,4 @@
-"""Finished pictures: what is known of one, and taking one away. Looking for them is `history`."""
+"""The commands for one finished picture: show its settings, send the file, delete it. `history` searches pictures."""
 
 import logging
 
@@ -18,19 +18,19 @@ log = logging.getLogger("easel.pictures")
 
 
 class Info(Params):
-    """Which picture to tell about."""
+    """The picture to describe."""
 
     picture: PictureId
 
 
 class Original(Params):
-    """Which picture to give."""
+    """The picture to send."""
 
     picture: PictureId
 
 
 class Delete(Params):
-    """Which picture to take away."""
+    """The picture to delete."""
 
     picture: PictureId
 
@@ -47,7 +47,7 @@ async def info(ctx: Context, want: Info) -> Reply:
 
 
 def settings_of(picture: StoredImage, job: Job) -> dict[str, str]:
-    """Return what is known of a picture by the name of the fact; what does not apply is empty."""
+    """Return the facts about a picture by name; those that do not apply are empty."""
     shown = [one for one in FIELDS.values() if one.row.fact and one.row.of_picture and (job.files(Role.INIT) or not one.row.of_image)]
     return {
         **{one.name: one.told(job.request) for one in shown},
@@ -72,7 +72,7 @@ async def original(ctx: Context, want: Original) -> Reply:
 async def delete(ctx: Context, want: Delete) -> Reply:
     """Delete one of your pictures permanently."""
     picture = await ctx.own_picture(want.picture)
-    # The row first: should the rest fail, a file is left that nobody sees, and never a picture without its file.
+    # The row first: if the rest fails, an invisible file remains, and never a picture without its file.
     for file in await ctx.store.pictures.delete(picture.id):
         try:
             await ctx.store.files.delete(file)

@@ -1,6 +1,6 @@
-"""One person over several platforms: joining two names, and parting them again.
+"""Link accounts on several platforms to one user, and unlink them.
 
-Whoever types a code only asks. The name that made it is shown who that is, and agrees.
+Entering a code only asks for a link. The account that created the code is shown who asks, and confirms.
 """
 
 from bot.commands.context import Context
@@ -13,17 +13,17 @@ from bot.generation.param_types import PersonCode, PersonId, PlatformName
 from bot.i18n.translate import text
 from bot.store.users.linking import LIFE, Asked
 
-#: What tokens are known by is no platform: they open the chat page.
+#: The pseudo-platform of tokens, which open the chat page.
 _NO_PLATFORM = ("token",)
 
 _MINUTES = round(LIFE.total_seconds() / 60)
 
-#: Of what somebody typed no more is repeated.
+#: Characters of wrong input that an error message repeats.
 _LONGEST_SHOWN = 40
 
 
 class Link(Params):
-    """The code of the other platform; without one this one gives one."""
+    """The code from the other platform; without one a new code is created."""
 
     code: PersonCode = None
 
@@ -37,13 +37,13 @@ class LinkNo(Params):
 
 
 class LinkJoin(Params):
-    """Whom to be one with."""
+    """The account to link with."""
 
     person: PersonId
 
 
 class Unlink(Params):
-    """Which name to part with."""
+    """The account to unlink."""
 
     platform: PlatformName = None
 
@@ -74,7 +74,7 @@ async def link_check(ctx: Context, want: LinkCheck) -> Reply:
 
 
 def _who(asked: Asked) -> tuple[Fact, ...]:
-    """Return who asks: names are chosen, so each is told with the id that its platform gave."""
+    """Return the accounts that ask, each with the id of its platform, because anybody can choose any name."""
     name = asked.user.name or text("link-nameless")
     return (Fact(text("fact-name"), name), *(Fact(one.platform, one.id) for one in asked.known if one.platform not in _NO_PLATFORM))
 
@@ -118,5 +118,5 @@ def _same(one: UserRef, other: UserRef) -> bool:
 
 
 def _told(known: list[UserRef] | tuple[UserRef, ...]) -> str:
-    """Return the platforms of names, each once."""
+    """Return the platforms of accounts, without duplicates."""
     return ", ".join(sorted({one.platform for one in known if one.platform not in _NO_PLATFORM}))

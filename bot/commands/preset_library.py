@@ -1,4 +1,4 @@
-"""Presets of others: copying them, showing one's own, listing and archiving them, and handing them on as files."""
+"""The commands that copy, share, list, archive, export and import presets."""
 
 import asyncio
 
@@ -17,18 +17,18 @@ from bot.store.sharing.presets import Preset, shipped
 from bot.store.users.users import OPERATOR
 from inference.contract.errors import InferenceError
 
-#: Presets on a page, of a prompt so much in a line of it, and so many refused ones that are told one by one.
+#: The maximum number of presets on a page, of a prompt's characters in a line, and of refused presets that are listed one by one.
 PAGE, _LONGEST_LINE, _MOST_TOLD = 20, 80, 10
 
 
 class PresetFork(PresetOne):
-    """Which preset to take a copy of, and what to call the copy."""
+    """The preset to copy, and the name of the copy."""
 
     name: OtherName = None
 
 
 class PresetShare(PresetOne):
-    """Which preset to show to whom."""
+    """The preset to share, and with whom."""
 
     everybody: Everybody = None
     off: Off = None
@@ -42,14 +42,14 @@ class PresetList(Params):
 
 
 class PresetExport(Params):
-    """Which preset to hand over, or all of one's own, and for which program."""
+    """The preset to export (all of one's own by default), and for which program."""
 
     preset: PresetName = None
     format: FileFormat = None
 
 
 class PresetImport(Params):
-    """What to take in."""
+    """The file to import."""
 
     text: PresetText = None
     file: PresetFile = None
@@ -91,7 +91,7 @@ async def preset_list(ctx: Context, want: PresetList) -> Reply:
 
 
 def _more(words: str, page: int) -> tuple[str, tuple[Button, ...]]:
-    """Return how to turn to a page: a sentence where the words are too long for a button."""
+    """Return a button to a page, or a sentence if the search text is too long for a button."""
     if len(preset_list.wire(words=words, page=page).encode()) > MOST_WIRE:
         return text("preset-next", words=words, page=page), ()
     return "", (preset_list.button("button-more", words=words, page=page),)
@@ -144,7 +144,7 @@ async def preset_import(ctx: Context, want: PresetImport) -> Reply:
 
 
 def _line(one: Preset) -> str:
-    """Return a preset in one line of a list."""
+    """Return a preset as one line of a list."""
     about = one.body.prompt or one.body.negative or ", ".join(f"{name} {value}" for name, value in one.body.settings.items())
     told = text("preset-line", words=about[:_LONGEST_LINE], maker=one.maker or text("somebody"), uses=one.uses)
     return f"{told} · {', '.join(one.tags)}" if one.tags else told

@@ -1,4 +1,4 @@
-"""Painting with a preset; what it needs and nobody gave is asked for: which one, and the slots of its template."""
+"""The commands that paint with a preset, and the forms that ask for the preset and for its slots."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -33,16 +33,16 @@ from bot.presets.template import WORDS, Body
 from bot.store.sharing.presets import Preset
 from bot.views.job_card import preset_reference, preset_wire
 
-#: Presets that are offered to who names none.
+#: The number of presets that are offered if none is named.
 _MOST_OFFERED = 20
 
-#: What is wrong where a slot was left empty, for which a form asks instead.
+#: Problems of an empty slot, which a form solves.
 EMPTY = "input-preset-slot"
 
 
 @taking(CHANGEABLE)
 class PresetUse(Params):
-    """Which preset, with which words, and what is to be otherwise than in it."""
+    """The preset, the prompt, and values that replace those of the preset."""
 
     preset: PresetWords = None
     words: PresetRest = None
@@ -50,7 +50,7 @@ class PresetUse(Params):
 
 @taking(CARRIED)
 class Fill(Params):
-    """Which preset, or what was shared, and in which version; which of its slots are asked for, a letter for each, and what is in them."""
+    """The preset or shared item and its version; the requested slots, a letter for each, and their values."""
 
     preset: PresetName = None
     code: SharedCode = None
@@ -87,7 +87,7 @@ async def preset_use(ctx: Context, want: PresetUse) -> Reply:
 
 
 async def _offered(ctx: Context) -> Reply:
-    """Offer presets to choose from: where others read along, only what everybody there may see."""
+    """Offer presets to choose from: in a group only those that everybody there may see."""
     is_private = await ctx.store.boards.is_private(ctx.user.id, ctx.address)
     reader = await ctx.store.presets.reader(ctx.user.id if is_private else "", ctx.address)
     found = await ctx.store.presets.listed(reader, "", 0, _MOST_OFFERED)
@@ -96,9 +96,9 @@ async def _offered(ctx: Context) -> Reply:
 
 
 def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given], **source: str) -> Reply:
-    """Return a form that asks for the slots which were left empty, with everything else that was given in it.
+    """Return a form that asks for the empty slots and contains all given values.
 
-    Raises the error where it does not fit into one, and where several prompts were meant.
+    Raises the error if a form is too small for them, or if there are several prompts.
     """
     values, rest = template.taken(found.body, said)
     values |= {WORDS: rest}
@@ -114,7 +114,7 @@ def instead(error: BadInput, found: Preset, said: str, given: Mapping[str, Given
 @painting_form_command
 async def fill(ctx: Context, want: Fill) -> Reply:
     """Paint with a preset, filling in its slots in a form."""
-    # What is closed as a line is not open as a form.
+    # A command that is closed in the channel is closed as a form too.
     if (line := "use" if want.code else preset_use.name) in ctx.wanted.closed and not ctx.may_moderate:
         raise NotAllowed("denied-closed", name=line.replace("_", " "))
     shared = await get_shared(ctx, want.code) if want.code else None
@@ -135,7 +135,7 @@ async def fill(ctx: Context, want: Fill) -> Reply:
 
 
 def _form(found: Preset, asked: Sequence[str], values: Mapping[str, str], given: Mapping[str, Given], source: Mapping[str, str]) -> Form:
-    """Return the form that asks for slots of a preset. A field is known by its number, as slots are called what people like."""
+    """Return the form that asks for slots of a preset. Fields are numbered, because users choose the names of slots."""
     names = _slots(found.body)
     letters = "".join(ascii_lowercase[names.index(name)] for name in asked)
     wire = fill.wire(**source, version=found.version, asks=letters, **{name: str(value) for name, value in given.items()})
@@ -149,13 +149,13 @@ def _form(found: Preset, asked: Sequence[str], values: Mapping[str, str], given:
 
 
 def _slots(body: Body) -> list[str]:
-    """Return the slots that a form can ask for, as many as there are letters for; the one of the words comes last."""
+    """Return the slots that a form can ask for, as many as there are letters; `{prompt}` comes last."""
     words = [] if WORDS in body.locked else [WORDS]
     return [name for name in body.slots if name != WORDS][: len(ascii_lowercase) - 1] + words
 
 
 def _asked(body: Body, values: Mapping[str, str]) -> list[str]:
-    """Return the slots that have to be asked for, those that were given, and as many others as there is room for."""
+    """Return the slots that must be asked for, the given ones, and as many others as there is room for."""
     names = _slots(body)
     kept = [name for name in names if values.get(name) or (name != WORDS and body.slots[name] is None)]
     more = [name for name in names if name not in kept and name in body.slots][: max(0, MOST_FIELDS - len(kept))]
@@ -163,7 +163,7 @@ def _asked(body: Body, values: Mapping[str, str]) -> list[str]:
 
 
 def _named(body: Body, letters: str) -> list[str]:
-    """Return the slots of a form by their letters; raises `BadInput` for what are none."""
+    """Return the slots of a form by their letters; raises `BadInput` for invalid letters."""
     names = dict(zip(ascii_lowercase, _slots(body), strict=False))
     if len(letters) > MOST_FIELDS or not set(letters) <= names.keys():
         raise BadInput("input-button")

@@ -1,4 +1,4 @@
-"""Credits: looking at what is left, and granting more."""
+"""The commands that show credits and grant more."""
 
 from bot.commands.context import Context
 from bot.core.errors import NotAllowed
@@ -16,7 +16,7 @@ class Quota(Params):
 
 
 class Grant(Params):
-    """Who gets how many."""
+    """The user and the number of credits."""
 
     person: Somebody
     credits: Credits = None
@@ -49,7 +49,7 @@ async def grant(ctx: Context, want: Grant) -> Reply:
     if not ctx.may_operate:
         raise NotAllowed("denied-operators")
     user = await ctx.store.people.one(want.person)
-    # A repeated message grants once.
+    # A repeated message grants only once.
     key = f"{ctx.user.id} {ctx.key}" if ctx.key else ""
     before = await ctx.store.ledger.balance(user.id)
     after = await ctx.store.ledger.grant(user.id, round((want.credits or 0.0) * WHOLE), key)

@@ -1,4 +1,4 @@
-"""Settings: what holds where somebody leaves something out, for themselves or for a place that they look after."""
+"""The commands that show and change the default options of a user, or of a channel that they moderate."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -23,16 +23,16 @@ from bot.generation.resolve import LANGUAGE, Origin, SavedDefaults
 from bot.i18n.translate import speak, speaking, spoken, tell, text
 from inference.contract.errors import InferenceError
 
-#: Whatever is read with the settings, to see whether it can be painted with them.
+#: The prompt with which new settings are tried.
 _SAMPLE = "settings"
 
-#: What people change most.
+#: The settings in the form.
 _FIELDS = ("steps", "guidance", "size", "count", "model")
 
 
 @taking(SETTABLE)
 class Settings(Params):
-    """What to settle; nothing shows what is settled."""
+    """The settings to change; without any, they are shown."""
 
     here: Here = None
     language: Language = None
@@ -40,7 +40,7 @@ class Settings(Params):
 
 
 class Settle(Settings):
-    """The same, in a form."""
+    """The settings in a form."""
 
 
 @command
@@ -60,7 +60,7 @@ async def settle(ctx: Context, want: Settle) -> Reply:
 
 
 async def _settled(ctx: Context, want: Settings) -> Reply:
-    """Change what is to be changed, and show what holds then."""
+    """Change settings, and show the result."""
     changes: dict[str, Given] = want.model_dump(exclude_none=True, include=set(SETTABLE))
     without = forms.emptied(want.without, (*SETTABLE, LANGUAGE))
     if want.here and not ctx.may_moderate:
@@ -82,18 +82,18 @@ async def _settled(ctx: Context, want: Settings) -> Reply:
 async def _change(ctx: Context, changes: Mapping[str, Given], without: Collection[str], *, here: bool) -> None:
     wanted = await ctx.store.settings.of(ctx.user.id, ctx.address)
     settled = (wanted.channel if here else wanted.user).items()
-    # A model that is not there any more stands in nobody's way.
+    # A model that no longer exists does not prevent changes.
     known = {name: value for name, value in settled if name in SETTABLE and (name != "model" or value in ctx.app.offer.model_infos)}
     if (preset := str(changes.get("preset", NO_PRESET))) != NO_PRESET:
-        # Of a place's preset everybody there has to see something.
+        # Everybody in the channel must be able to see its preset.
         reader = await ctx.store.presets.reader("" if here else ctx.user.id, ctx.address)
         if (found := await ctx.store.presets.find(preset, reader)) is None:
             raise BadInput("input-preset-unknown", given=preset, nearest="")
-        # Another one of its name, which somebody may share here one day, is not what was chosen.
+        # The reference names this preset, not another one of the same name that is shared later.
         changes = {**changes, "preset": found.use.standing}
     left = {name: value for name, value in {**known, **changes}.items() if name not in (*without, LANGUAGE)}
     if {*changes, *without} & set(SETTABLE):
-        # What could not be painted is refused now and not with every request from now on.
+        # Settings that cannot be painted are refused now, and not with every later request.
         await ctx.read(bind(imagine, {**left, "prompt": _SAMPLE}))
     await ctx.store.settings.change(ctx.address if here else ctx.user.id, changes, without)
     if here:
@@ -101,7 +101,7 @@ async def _change(ctx: Context, changes: Mapping[str, Given], without: Collectio
 
 
 async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool, changed: bool) -> Reply:
-    """Return what holds now, and who decided it; settings of a place are changed in words, where they are looked after."""
+    """Return the present settings and their origins; settings of a channel are changed by flags, by its moderators."""
     known = resolve.layers(wanted, tuple(ctx.app.offer.model_infos))
     if here:
         known = tuple(one for one in known if one.origin == "place")
@@ -109,7 +109,7 @@ async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool
         want = bind(imagine, {"prompt": _SAMPLE}, *(one.values for one in known))
         read = await ctx.read(want)
     except (BotError, InferenceError) as error:
-        # Something else is there now than when that was settled.
+        # The offer has changed since the setting was saved.
         return Reply(text=tell(error.problem), facts=tuple(Fact(one, str(value)) for layer in known for one, value in layer.values.items()))
     decided = resolve.origins({}, known)
     facts = [Fact(label(name), said) for name, said in _settings(want, read, decided)]
@@ -120,18 +120,18 @@ async def _shown(ctx: Context, wanted: SavedDefaults, chosen: str, *, here: bool
 
 
 def _settings(want: GenerationParams, read: Read, decided: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
-    """Yield what holds of all that can be settled, by the name of the fact."""
+    """Yield the value of every setting, by name."""
     of_request = dict(settings_facts(want, read, decided))
     for name in SETTABLE:
         if name in of_request:
             yield name, of_request[name]
         elif value := getattr(want, name):
-            # A preset is named as people call it.
+            # Presets are shown by their names.
             yield name, told_by(value.partition("#")[0] if name == "preset" else value, decided.get(name, "model"))
 
 
 def _spoken(of_channel: str, chosen: str, *, here: bool) -> list[Fact]:
-    """Return the language that is spoken, and who decided it: nobody did where it is what their platform says."""
+    """Return the language and its origin; the platform's language has no origin."""
     origin: Origin | None = "settings" if chosen else "place" if of_channel else None
     if here and origin is None:
         return []

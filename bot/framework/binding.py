@@ -1,4 +1,4 @@
-r"""Turn what was given into the parameters of a command: flags in a text line, and layers of values that are validated once.
+r"""Turn flags in a text line, and layers of values, into the validated parameters of a command.
 
 | you write | it means |
 |---|---|
@@ -33,20 +33,20 @@ P = TypeVar("P", bound=Params)
 
 Raw = Mapping[str, Given]
 
-#: How people say yes and no.
+#: Words for yes and no.
 _YES_NO = {**dict.fromkeys(("yes", "on", "true", "1"), True), **dict.fromkeys(("no", "off", "false", "0"), False)}
 
-#: A number in any of the forms that people write: 7,5 or ７．５ or −1.
+#: A number in any of the forms that users write: 7,5 or ７．５ or −1.
 _NUMBER = re.compile(rf"\s*[+＋{DASHES}]?[{DIGITS}]*[,，{POINTS}]?[{DIGITS}]+\s*")
 
-#: A value is shown back up to here: what is wrong is seen at its beginning.
+#: Characters of a wrong value that an error message repeats.
 _LONGEST_SHOWN = 60
 
 
 def bind(command: Command[P], given: Raw, *layers: Raw) -> P:
-    """Return the parameters: what was given, over the layers in their order (presets, a group's wishes, the operator's).
+    """Return the parameters: the given values over the layers in their order (preset, user, channel).
 
-    Empty texts count as not given. Raises `BadInput` with the parameter and what would be right.
+    Empty texts count as not given. Raises `BadInput` with the parameter and the allowed values.
     """
     merged: dict[str, Given] = {}
     for layer in (*reversed(layers), given):
@@ -58,13 +58,13 @@ def bind(command: Command[P], given: Raw, *layers: Raw) -> P:
 
 
 def _is_absent(command: Command[P], name: str, value: Given) -> bool:
-    """Return whether a value is a way of leaving a parameter out, such as the seed -1 of other programs."""
+    """Return whether a value means that a parameter is left out, such as the seed -1 of other programs."""
     absent = command.param(name).absent if name in command.params_type.model_fields else ()
     return bool(absent) and str(value).strip().translate(PLAIN).casefold() in absent
 
 
 def _plain(command: Command[P], name: str, value: Given) -> Given:
-    """Return yes and no as what they mean, and choices whatever their case; everything else pydantic reads."""
+    """Return yes and no as booleans, and choices in their declared case; pydantic parses everything else."""
     if not isinstance(value, str) or name not in command.params_type.model_fields:
         return value
     value = writable(value)
@@ -79,7 +79,7 @@ def _plain(command: Command[P], name: str, value: Given) -> Given:
 
 
 def _refused(command: Command[P], error: ErrorDetails) -> BadInput:
-    """Return pydantic's finding as a key of our texts; its own sentences are for programmers."""
+    """Convert an error of pydantic into a sentence of our catalogue; pydantic's own sentences are for programmers."""
     name, kind = str(error["loc"][0]), error["type"]
     if kind == "extra_forbidden":
         return BadInput("input-parameter", command=command.name, given=name, nearest=nearest(name, [one.name for one in command.params]))
@@ -106,17 +106,17 @@ def _bound(limit: float | None) -> str:
     return "" if limit is None else f"{limit:g}" if limit != int(limit) else str(int(limit))
 
 
-#: A line may hold several prompts and their flags, each prompt bounded for itself.
+#: The maximum length of a line. It can hold several prompts with flags, and each prompt has its own limit.
 MOST_CHARACTERS = 4_000
 
-#: A text that may be longer than this is a sentence or a name with blanks; a shorter one, such as a size or an id, is one word.
+#: A text parameter that can be longer than this takes several words; a shorter one, such as a size or an id, is one word.
 _LONGEST_WORD = 32
 
-#: A name is shown and compared up to here.
+#: Characters of a name that are compared and shown.
 _LONGEST_NAME = 40
 
 _FLAG = re.compile(rf"(?<!\S)(?:[{DASHES}]{{2}}|[{LONG_DASHES}])([^\W\d_][^\s=＝]*+)([=＝]|\s*+)")
-#: Negative words of a prompt, in which a dash begins the next of them and no flag.
+#: Negative words of a prompt, in which a dash begins the next negative word and no flag.
 _NEGATIVE = re.compile(rf"[(（][{DASHES}][^()（）]*+[)）]")
 _ESCAPED = re.compile(rf"(?<!\S)\\(?=[{DASHES}]{{2}}|[{LONG_DASHES}])")
 _QUOTED = re.compile(r'["“”„«]([^"“”„«»]*+)["“”»]')
@@ -126,16 +126,16 @@ _YES_NO_WORDS = frozenset({"on", "off", "yes", "no", "true", "false"})
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """A line taken apart: the words that are no flags, and the values that flags give, by the names of the parameters."""
+    """A parsed line: the text without flags, and the values of flags by parameter name."""
 
     words: str
     given: dict[str, str]
 
 
 def parse_flags(text: str, params: tuple[Param, ...]) -> Spoken:
-    """Return the words of a line and what its flags give.
+    """Return the text of a line and the values of its flags.
 
-    Raises `BadInput` for a line that is too long, an unknown flag, one without its value, and two values for one parameter.
+    Raises `BadInput` for a line that is too long, an unknown flag, a flag without its value, and two values for one parameter.
     """
     if len(text) > MOST_CHARACTERS:
         raise BadInput("input-line-long", most=MOST_CHARACTERS, given=len(text))
@@ -162,7 +162,7 @@ def _flag_name(name: str) -> str:
 
 
 def _flag_param(written: str, known: Mapping[str, Param]) -> Param:
-    """Return the parameter of a flag; raises `BadInput` with the flag that was most likely meant."""
+    """Return the parameter of a flag; raises `BadInput` with the nearest flag."""
     name = _flag_name(written[:_LONGEST_NAME])
     if param := known.get(name):
         return param
@@ -171,7 +171,7 @@ def _flag_param(written: str, known: Mapping[str, Param]) -> Param:
 
 
 def _next_flag(text: str, start: int, negatives: Sequence[tuple[int, int]]) -> re.Match[str] | None:
-    """Return the next flag from a place on that does not stand in negative words."""
+    """Return the next flag from a position on that is not within negative words."""
     while flag := _FLAG.search(text, start):
         start = next((end for begin, end in negatives if begin < flag.start() < end), 0)
         if not start:
@@ -180,7 +180,7 @@ def _next_flag(text: str, start: int, negatives: Sequence[tuple[int, int]]) -> r
 
 
 def _flag_value(text: str, flag: re.Match[str], param: Param, negatives: Sequence[tuple[int, int]]) -> tuple[str, int]:
-    """Return the value after a flag, empty where there is none, and where the text goes on."""
+    """Return the value after a flag (empty if there is none), and the position where the text continues."""
     start = flag.end()
     next_flag = _next_flag(text, start, negatives)
     end = next_flag.start() if next_flag else len(text)
@@ -195,12 +195,12 @@ def _flag_value(text: str, flag: re.Match[str], param: Param, negatives: Sequenc
 
 
 def _runs_on(param: Param) -> bool:
-    """Tell whether a value may hold several words without quotes."""
+    """Return whether a value can have several words without quotes."""
     return param.kind is Kind.TEXT and not param.choices and (param.longest is None or param.longest > _LONGEST_WORD)
 
 
 def _closed_up(pieces: list[str]) -> str:
-    """Return the words around flags as one text: one blank where a flag was, line breaks as they were."""
+    """Return the text around flags: one space where a flag was, with its line breaks."""
     text = pieces[0]
     for piece in pieces[1:]:
         before, after = text.rstrip(" \t"), piece.lstrip(" \t")

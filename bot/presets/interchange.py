@@ -21,22 +21,22 @@ from bot.prompting.grammar import MOST_CHARACTERS
 
 Format = Literal["easel", "a1111", "fooocus", "invokeai"]
 
-#: What is read of a file at all, and how many presets.
+#: The maximum size of a file, and number of presets.
 MOST_BYTES, MOST_PRESETS = 4_000_000, 1_000
 
 _KEY = "easel_presets"
 
-#: Objects and lists that a JSON file may begin, those in prompts included; a thousand presets of other programs have about 5,000.
+#: The maximum number of opening brackets in a JSON file, those in prompts included; a thousand presets have about 5,000.
 _MOST_BRACKETS = 200_000
 
 _SLOT_OF_WORDS = f"{{{WORDS}}}"
 
-#: What a cell of a table begins with that spreadsheets would reckon with.
+#: The beginnings of table cells that spreadsheets would take for formulas.
 _RECKONED = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """A preset in a file."""
+    """A preset in a file of any format."""
 
     name: str
     body: Body
@@ -44,14 +44,14 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """What a file holds: its presets, and the names of those that could not be read, each with what is wrong."""
+    """The content of a file: its presets, and the names of those that could not be read, each with its problem."""
 
     presets: tuple[Carried, ...]
     refused: tuple[tuple[str, BadInput], ...] = ()
 
 
 def files(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes], ...]:
-    """Return presets as files that `read` takes, each with its name: nearly always it is one."""
+    """Return presets as named files that `read` accepts; nearly always one file."""
     parts = _parts(presets, form)
     if len(parts) == 1:
         return parts
@@ -68,7 +68,7 @@ def _parts(presets: Sequence[Carried], form: Format) -> tuple[tuple[str, bytes],
 
 
 def written(presets: Sequence[Carried], form: Format) -> tuple[str, bytes]:
-    """Return a file's name and content. Formats that know only words carry only words."""
+    """Return a file's name and content. Formats without settings contain only prompts."""
     if form == "easel":
         plain = [{"name": one.name, **_plain(one.body), "tags": list(one.tags)} for one in presets]
         return "presets.json", json.dumps({_KEY: 1, "presets": plain}, ensure_ascii=False, indent=2).encode()
@@ -79,12 +79,12 @@ def written(presets: Sequence[Carried], form: Format) -> tuple[str, bytes]:
     table = csv.DictWriter(file, ["name", "prompt", "negative_prompt"])
     table.writeheader()
     table.writerows({name: f" {cell}" if cell.startswith(_RECKONED) else cell for name, cell in row.items()} for row in rows)
-    # A1111 writes and expects the mark that tells spreadsheets of UTF-8.
+    # A1111 writes and expects a byte-order mark.
     return ("styles.csv", file.getvalue().encode("utf-8-sig")) if form == "a1111" else ("presets.csv", file.getvalue().encode())
 
 
 def read(data: bytes) -> Read:
-    """Return the presets of a file in any of the formats. Raises `BadInput` for what is none of them."""
+    """Return the presets in a file of any of the formats. Raises `BadInput` for other files."""
     if len(data) > MOST_BYTES:
         raise BadInput("input-presets-large", most=MOST_BYTES)
     words = decoded(data)
@@ -109,7 +109,7 @@ def read(data: bytes) -> Read:
     return Read(tuple(found), tuple(refused))
 
 
-#: Of a name so much is told.
+#: Characters of a name that an error message repeats.
 _LONGEST_NAME = 40
 
 
@@ -118,7 +118,7 @@ def _plain(body: Body) -> dict[str, Any]:
 
 
 def _outward(template: str) -> str:
-    """Return a template for programs that know one slot, and that put words elsewhere than Easel where they are not told."""
+    """Return a template for programs that know one slot, and whose default place for the user's text differs from Easel's."""
     prompt = plain(template)
     if _SLOT_OF_WORDS in prompt:
         return prompt
@@ -133,7 +133,7 @@ def _json_rows(words: str) -> Iterator[Mapping[str, Any]]:
     if words.count("[") + words.count("{") > _MOST_BRACKETS:
         raise BadInput("input-presets-format")
     try:
-        # Numbers that no float holds would come out as something that can be neither kept nor compared.
+        # Numbers too large for a float could be neither stored nor compared.
         found = json.loads(words, parse_constant=_refuse, parse_int=_whole)
     except (ValueError, RecursionError):
         raise BadInput("input-presets-format") from None
@@ -143,7 +143,7 @@ def _json_rows(words: str) -> Iterator[Mapping[str, Any]]:
         raise BadInput("input-presets-format")
     if len(rows) > MOST_PRESETS:
         raise BadInput("input-presets-many", most=MOST_PRESETS)
-    # Half characters can be written in JSON, and get into a file in no other way.
+    # Unpaired surrogates can only come from escapes in JSON.
     yield from ({**json.loads(writable(json.dumps(row, ensure_ascii=False))), "": is_own} for row in rows)
 
 
@@ -154,7 +154,7 @@ def _table_rows(words: str) -> Iterator[Mapping[str, Any] | UnreadableRow]:
         raise BadInput("input-presets-format") from None
     try:
         for row in table.rows():
-            # A1111 heads groups of styles with rows that have no prompt.
+            # A1111 uses rows without a prompt as headings of groups.
             if isinstance(row, UnreadableRow) or any(cell.strip() for name, cell in row.items() if name != "name"):
                 yield row
     except TooManyLines:
@@ -185,24 +185,24 @@ def _without_slot(negative: str) -> str:
     return ", ".join(part for one in negative.replace(_SLOT_OF_WORDS, "").split(",") if (part := " ".join(one.split())))
 
 
-#: Tags of one preset.
+#: The maximum number of tags of a preset.
 _MOST_TAGS = 8
 
 
 def _named(said: str) -> str:
-    """Return a name of another program as one word; raises `BadInput` where nothing of it is left."""
+    """Return a name of another program as one word; raises `BadInput` if nothing is left of it."""
     try:
         return named(said)
     except BadInput:
         return named(one_word(said)[:_LONGEST].strip("-_"))
 
 
-#: Of a name of another program so much is kept.
+#: The maximum characters of another program's name that are kept.
 _LONGEST = 32
 
 
 def _text(row: Mapping[str, Any], *names: str) -> str:
-    """Return the first of these that a row has; raises `BadInput` for one that is no text, or too long."""
+    """Return the first of these columns that a row has; raises `BadInput` if it is no text, or too long."""
     said = next((row[name] for name in names if row.get(name) is not None), "")
     if not isinstance(said, str):
         raise BadInput("input-preset-row", given=str(row.get("name", ""))[:_LONGEST_NAME])

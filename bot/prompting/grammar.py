@@ -1,4 +1,4 @@
-r"""The prompt grammar: one bounded, linear parser from what a person typed to what the text encoder is given.
+r"""The prompt grammar: a bounded, linear parser from the typed text to the input of the text encoder.
 
 | you write | it means |
 |---|---|
@@ -17,8 +17,8 @@ r"""The prompt grammar: one bounded, linear parser from what a person typed to w
 
 Dashes, minus signs and full-width forms of these signs count as the plain sign, and `(smile:1,5)` as `(smile:1.5)`.
 
-One pass after the other looks for one thing and hands on a text without it: alternatives, the picture, negative words; what is
-left is read for emphasis. Each is flat (tokens, then brackets that belong together, then a walk): no recursion, no backtracking.
+Each pass looks for one kind of syntax and passes on the text without it: alternatives, the picture, negative words; the rest is
+parsed for emphasis. Each pass is flat (tokens, then matching brackets, then a walk): no recursion, no backtracking.
 """
 
 import random
@@ -40,17 +40,17 @@ MOST_CHARACTERS = 2_000
 #: Prompts in one request.
 MOST_PROMPTS = 8
 
-#: Brackets in brackets in brackets …
+#: The maximum depth of nested brackets.
 DEEPEST = 8
 
-#: What one bracket does.
+#: The factor of one pair of brackets.
 EMPHASIS = 1.1
 
-#: Weights end here. Above 2 the encoder's output leaves what denoisers were trained on and pictures break up; below 0 a
-#: word would be pushed away, which is what the negative prompt is for.
+#: The range of weights. Above 2 the encoder's output leaves the range that denoisers were trained on, and pictures break up; below 0
+#: a word would be pushed away, which is the purpose of the negative prompt.
 LEAST_WEIGHT, MOST_WEIGHT = 0.0, 2.0
 
-#: Stands where something was taken out; no text can hold it by itself.
+#: The placeholder of removed syntax; no text can contain it.
 _GONE = "\x00"
 _AROUND_GONE = re.compile(rf"(?<!\s)\s*+{_GONE}[\s{_GONE}]*+")
 
@@ -58,7 +58,7 @@ _BETWEEN_NEGATIVES = re.compile(rf"(?<!\s)\s++[{DASHES}]")
 
 _LINK = re.compile(rf"<(https?://[^\s<>{{}}|\\{_GONE}]++)>|https?://[^\s<>{{}}|\\{_GONE}]++", re.IGNORECASE)
 
-#: What ends a sentence rather than a link.
+#: Punctuation that belongs to a sentence and not to a link.
 _AFTER_LINKS = ".,;:!?'\"*"
 
 _SPECIAL = re.compile(
@@ -68,10 +68,10 @@ _SPECIAL = re.compile(
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What one prompt asks for.
+    """A parsed prompt.
 
-    `image` is None where it asks for no picture, empty for the attached or replied-to one, and otherwise a link. `chosen` is what
-    was drawn of each alternative, in their order. Reading `prompt.text` again gives the same prompt and nothing else.
+    `image` is None if it names no picture, empty for the attached or replied-to one, and otherwise a link. `chosen` are the chosen
+    alternatives, in order. Parsing `prompt.text` again gives the same prompt.
     """
 
     prompt: Prompt
@@ -81,9 +81,9 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Return the prompts between `||`, without blanks around them and without empty ones.
+    """Return the prompts between `||`, without surrounding spaces and without empty ones.
 
-    Raises `BadInput` where there are too many, or none.
+    Raises `BadInput` if there are too many, or none.
     """
     pieces = [""]
     for token, depth in _within_braces(list(cut(text))):
@@ -100,12 +100,12 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def is_visible(text: str) -> bool:
-    """Return whether a text has a character that can be seen: not only blanks, zero-width and control characters."""
+    """Return whether a text has a visible character: not only spaces, zero-width and control characters."""
     return any(unicodedata.category(one)[0] not in "ZC" for one in text)
 
 
 def _within_braces(tokens: list[Token]) -> Iterator[tuple[Token, int]]:
-    """Yield each token, and how many pairs of braces it is in; a brace without its other half is text."""
+    """Yield each token and its depth in braces; an unmatched brace is text."""
     halves: dict[int, int] = {}
     waiting: list[int] = []
     for position, token in enumerate(tokens):
@@ -120,10 +120,10 @@ def _within_braces(tokens: list[Token]) -> Iterator[tuple[Token, int]]:
 
 
 def read(text: str, rng: random.Random | None = None) -> Reading:
-    """Return what a person typed, as read; `rng` draws from alternatives, without it the first of each is taken.
+    """Parse a typed text; `rng` chooses among alternatives, without it the first of each is taken.
 
-    Almost anything reads as something: a bracket without its other half is text. Raises `BadInput` for a text that is too long or
-    nested too deep, asks for two pictures, or names what does not exist yet.
+    Almost any text is valid: an unmatched bracket is text. Raises `BadInput` for a text that is too long or nested too deeply, names two
+    pictures, or uses syntax that is not supported yet.
     """
     if len(text) > MOST_CHARACTERS:
         raise BadInput("input-prompt-long", most=MOST_CHARACTERS, given=len(text))
@@ -134,17 +134,17 @@ def read(text: str, rng: random.Random | None = None) -> Reading:
 
 
 def join(*prompts: Prompt) -> Prompt:
-    """Return several prompts as one, such as the negative words from different places; raises `BadInput` like `read`."""
+    """Combine several prompts into one, such as negative prompts of different origins; raises `BadInput` like `read`."""
     return _emphasised(", ".join(one.text for one in prompts if one.text.strip()))
 
 
 def escape(text: str) -> str:
-    """Return a text written so that `read` gives exactly its words back, also from within a line with flags."""
+    """Return a text escaped so that `read` returns exactly its words, also from within a line with flags."""
     return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def _take_image(text: str) -> tuple[str, str | None]:
-    """Return the text without its image tag and that tag's link, and what asks for a picture."""
+    """Return the text without its image tag and link, and the value of `Reading.image`."""
     tokens = list(cut(text))
     asked = {token.raw[1:-1].replace("：", ":", 1).partition(":")[2].strip() for token in tokens if token.sign is Sign.IMAGE}
     if not asked:
@@ -161,7 +161,7 @@ def _take_image(text: str) -> tuple[str, str | None]:
 
 
 def _without_punctuation(link: str) -> str:
-    """Return a link without what belongs to the sentence around it: full stops, and brackets that do not open in it."""
+    """Return a link without the punctuation of its sentence: full stops, and brackets that do not open in it."""
     spare = {")": link.count(")") - link.count("("), "]": link.count("]") - link.count("[")}
     end = len(link)
     while link[end - 1] in _AFTER_LINKS or spare.get(link[end - 1], 0) > 0:
@@ -172,7 +172,7 @@ def _without_punctuation(link: str) -> str:
 
 
 def _take_negatives(text: str) -> tuple[str, str]:
-    """Return the text without its negative words, and those."""
+    """Return the text without its negative words, and the negative words."""
     tokens = list(cut(text))
     closing = pairs(tokens)
     wanted: list[str] = []
@@ -192,9 +192,9 @@ def _take_negatives(text: str) -> tuple[str, str]:
 
 
 def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> str:
-    """Return the negative words of the pair of brackets that opens at a place."""
+    """Return the negative words in the pair of brackets that opens at a position."""
     inside = range(start + 1, closing[start])
-    # Negative words within negative words are negative words: their brackets only part them.
+    # Negative words within negative words are negative words: their brackets only separate them.
     parting = {
         position
         for opens in inside
@@ -205,7 +205,7 @@ def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> st
     written: list[str] = []
     for position in inside:
         token = tokens[position]
-        # A bracket without its other half must not find one in the next pair's words.
+        # An unmatched bracket must not find its match in the words of the next pair.
         lone = token.sign in BRACKETS and position not in halves
         written.append(" -" if position in parting else f"\\{token.raw}" if lone else token.raw)
     items = (item.strip().lstrip(EVERY_DASH).strip() for item in _BETWEEN_NEGATIVES.split("".join(written)))
@@ -215,7 +215,7 @@ def _negative(tokens: list[Token], start: int, closing: Mapping[int, int]) -> st
 
 
 def _closed_up(text: str) -> str:
-    """Return a text without the gaps that something left in it."""
+    """Return a text without the gaps that removed syntax left in it."""
     return _AROUND_GONE.sub(" ", text).strip()
 
 
@@ -228,16 +228,16 @@ def _emphasised(text: str) -> Prompt:
 
 
 def _refuse_missing(tokens: Sequence[Token]) -> None:
-    """Raise `BadInput` for what the grammar knows and the bot cannot do yet; silence would paint something else."""
+    """Raise `BadInput` for known syntax that is not supported yet: ignoring it would paint something else."""
     for token in tokens:
         if key := _MISSING.get(token.sign):
             raise BadInput(key, given=token.raw, plain=f"\\{token.raw}")
-    # In a text of capitals it is a word as any other.
+    # In a text in upper case it is an ordinary word.
     if any(token.sign is Sign.TOGETHER for token in tokens) and any(one.islower() for token in tokens for one in token.raw):
         raise BadInput("input-prompt-together", given="AND", plain="\\AND")
 
 
-#: Signs of other programs that Easel does not have yet, and the sentence for each.
+#: Syntax of other programs that Easel does not support yet, and the sentence for each.
 _MISSING = {
     Sign.LORA: "input-prompt-lora",
     Sign.CONCEPT: "input-prompt-concept",
@@ -257,7 +257,7 @@ def _refuse_schedules(tokens: list[Token], closing: Mapping[int, int]) -> None:
                 raise BadInput("input-prompt-alternation" if is_alternating else "input-prompt-editing", given=given)
 
 
-#: Of what is refused so much is shown.
+#: Characters of refused syntax that an error message repeats.
 _LONGEST_SHOWN = 60
 
 
@@ -268,7 +268,7 @@ def _factor(closing: Token) -> float:
 
 
 def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Fragment | None]:
-    """Yield the text with the weight in force over it, and nothing (`None`) where a new part starts."""
+    """Yield pieces of text with their weights, and None where a new part starts."""
     weights = [1.0]
     ends = set(closing.values())
     for position, token in enumerate(tokens):
@@ -285,7 +285,7 @@ def _fragments(tokens: list[Token], closing: Mapping[int, int]) -> Iterator[Frag
 
 
 def _parts(fragments: Iterable[Fragment | None]) -> Iterator[tuple[Fragment, ...]]:
-    """Gather fragments into parts: neighbours of one weight are one fragment, blanks go with what stands before them."""
+    """Collect fragments into parts: neighbours of equal weight are merged, spaces belong to the fragment before them."""
     texts: list[list[str]] = []
     weights: list[float] = []
     for fragment in (*fragments, None):
@@ -300,7 +300,7 @@ def _parts(fragments: Iterable[Fragment | None]) -> Iterator[tuple[Fragment, ...
 
 
 def _part(texts: list[list[str]], weights: list[float]) -> Iterator[tuple[Fragment, ...]]:
-    """Yield one part without the blanks around it, or nothing where only blanks are left."""
+    """Yield one part without surrounding spaces, or nothing if it has only spaces."""
     joined = ["".join(pieces) for pieces in texts]
     if joined:
         joined[0] = joined[0].lstrip()
@@ -311,9 +311,9 @@ def _part(texts: list[list[str]], weights: list[float]) -> Iterator[tuple[Fragme
 
 
 def choose_alternatives(text: str, rng: random.Random | None, deepest: int) -> tuple[str, tuple[str, ...]]:
-    """Return the text with one of each alternative in its place, and what was chosen, in the order of the braces.
+    """Return the text with each alternative replaced by a choice, and the choices in the order of the braces.
 
-    Without `rng` it is the first of each. Raises `BadInput` where alternatives stand more than `deepest` deep in one another.
+    Without `rng` the first is chosen. Raises `BadInput` if alternatives are nested more than `deepest` deep.
     """
     tokens = list(cut(text))
     written: list[str] = []
@@ -341,7 +341,7 @@ def choose_alternatives(text: str, rng: random.Random | None, deepest: int) -> t
 
 @dataclass(frozen=True)
 class _Way:
-    """An alternative being written: the number of its braces, where it starts in what is written, where it stops, what follows."""
+    """An alternative that is being copied: the number of its braces, its start in the output, its end, and where to continue."""
 
     number: int
     start: int
@@ -351,14 +351,14 @@ class _Way:
 
 @dataclass
 class _Braces:
-    """Braces that are open while the text is looked through: the places of brace and bars, and how deep it goes inside."""
+    """Open braces during the scan: the positions of the brace and its bars, and the depth inside."""
 
     limits: list[int]
     height: int = field(default=0)
 
 
 def _limits(tokens: Iterable[Token], deepest: int) -> Mapping[int, list[int]]:
-    """Return, for the place of each opening brace with alternatives, the places of it, its bars and its closing brace."""
+    """Return the positions of brace, bars and closing brace for each opening brace with alternatives."""
     found: dict[int, list[int]] = {}
     waiting: list[_Braces] = []
     for position, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""What a digest tells: how much is new on the boards of a place, and the best of it, in the language of who is told."""
+"""The view of a digest: how much is new on the boards of a channel, and the best of it, in the recipient's language."""
 
 from datetime import timedelta
 
@@ -10,20 +10,20 @@ from bot.store.store import Store
 from bot.views.board_post import line, shown
 from bot.views.job_card import button
 
-#: What is told of a week: the best of it, and so many pictures of that.
+#: The maximum number of items and of pictures in a digest.
 MOST, MOST_PICTURES = 5, 4
 
-#: What was begun before a digest was made may be on the board only after that: so long is left to the next one.
+#: Transactions that began before a digest can be committed after it: items of this period belong to the next digest.
 SETTLING = timedelta(minutes=1)
 
-#: What was longer than this was not told in time, and is not called a week.
+#: A digest of a longer period was delayed, and does not mention a week.
 _LONG_WEEK = WEEK + timedelta(days=1)
 
 
 async def told(store: Store, one: Digest) -> Reply | None:
-    """Return what the last digest of a place tells, in the language that is spoken; nothing where there is nothing (any more).
+    """Return the last digest of a channel in the current language, or None if there is nothing to report.
 
-    It is made of what is on the boards now: what was removed since is told no more.
+    It shows the boards as they are now: items that were removed since are left out.
     """
     if one.user is not None:
         boards = await store.boards.looked_at(one.user, one.address)
@@ -44,7 +44,7 @@ async def told(store: Store, one: Digest) -> Reply | None:
 
 
 async def _pictures(store: Store, one: Digest, best: tuple[Shared, ...]) -> tuple[Shown, ...]:
-    """Return the pictures; covered are those that are so where they are told of, or in one of the places whose board they are on."""
+    """Return the pictures; they are covered if that is set for the recipient, or for a channel whose board they are on."""
     covered = await store.settings.covered({share.board for share in best}, one.address)
     kept = [(number, share, await store.pictures.get(share.picture or "")) for number, share in enumerate(best, 1)]
     pictures = (shown(share, picture, number, covered=share.board in covered) for number, share, picture in kept if picture is not None)
@@ -52,7 +52,7 @@ async def _pictures(store: Store, one: Digest, best: tuple[Shared, ...]) -> tupl
 
 
 async def language(store: Store, one: Digest) -> str:
-    """Return the locale that a digest is told in, or nothing where nobody said one: a group's own, or that of whose conversation it is."""
+    """Return the locale of a digest: that of the group, or of the user whose conversation it is; None if there is none."""
     here = (await store.settings.of("", one.address)).language
     people = await store.people.named(one.user) if one.user is not None else ()
     return people[0].speaks(here) if people else here

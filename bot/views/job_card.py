@@ -1,4 +1,4 @@
-"""The view of a job, from the moment it is accepted until long after: status, pictures, buttons and reproducibility. Neutral and frozen.
+"""The view of a job from its acceptance on: status, pictures, buttons and reproducibility, independent of any platform.
 
 A button names its command instead of importing it, because commands show views. `tests/bot/views/test_buttons.py` binds each of
 these buttons to the declaration of its command.
@@ -23,7 +23,7 @@ from inference.contract.provenance import Provenance
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a running job is: step `n` of `of`, seconds that are left (where there is something to reckon with), and a preview (JPEG)."""
+    """The progress of a running job: step `n` of `of`, the remaining seconds if they can be estimated, and a preview (JPEG)."""
 
     n: int
     of: int
@@ -32,10 +32,9 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """What a platform shows of a job. `status` is one line; `line` is what the person typed; `owner` is their person id.
+    """What a platform shows of a job. `status` is one line; `line` is the text that the user typed; `owner` is their id.
 
-    `language` is what the card is in, and what is said beside it. `covered`: nobody sees its preview, or its pictures, before they
-    press on them.
+    `language` is the language of the view and its messages. `covered`: its preview and pictures are hidden until a user reveals them.
     """
 
     job: str
@@ -56,7 +55,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Return whether more is to come."""
+        """Return whether the job has not ended."""
         return self.state in OPEN
 
 
@@ -68,7 +67,7 @@ def job_view(
     *,
     covered: bool = False,
 ) -> JobView:
-    """Return the card of a job as it is now, in the language that is spoken. `forecast` says when it will be painted while it waits."""
+    """Return the present view of a job in the current language. `forecast` is that of a queued job."""
     request = job.request
     return JobView(
         job=job.id,
@@ -90,12 +89,12 @@ def job_view(
 
 
 def words_of(job: Job) -> str:
-    """Return what a job paints, in the person's words."""
+    """Return the prompt of a job as the user wrote it."""
     return job.request.prompt.text.strip() or text("paint-no-words")
 
 
 def shown(picture: StoredImage, *, covered: bool = False) -> Shown:
-    """Return a kept picture as it is shown."""
+    """Return a stored picture for display."""
     return Shown(
         id=picture.id,
         index=picture.index,
@@ -128,7 +127,7 @@ def _status(job: Job, pictures: tuple[StoredImage, ...], progress: Progress | No
 
 
 def waiting_line(forecast: Forecast | None) -> str:
-    """Return `3rd in line, about 40 s`; the time is there where somebody can say it."""
+    """Return `3rd in line, about 40 s`, or without the time if it cannot be estimated."""
     ahead = forecast.ahead if forecast is not None else 0
     position = text("card-waiting", place=ordinal(ahead + 1)) if ahead else text("card-next")
     if forecast is None or forecast.seconds is None:
@@ -137,18 +136,18 @@ def waiting_line(forecast: Forecast | None) -> str:
 
 
 def progress_line(progress: Progress | None) -> str:
-    """Return `step 12 of 20, about 4 s`; the time is there once there is something to reckon with."""
+    """Return `step 12 of 20, about 4 s`, or without the time if it cannot be estimated."""
     if progress is None:
-        # It may wait for its model or for room in a batch; which of the two nobody outside the engine knows.
+        # It waits for its model or for room in a batch; only the engine knows which.
         return text("card-starting")
     done = text("paint-step", n=progress.n, of=progress.of)
     return done if progress.left is None else text("paint-step-left", done=done, left=duration(progress.left))
 
 
 def summary(job: Job) -> str:
-    """Return the line that says what was painted: `red circle on blue · 20 steps · seed 7 · 4.1 s`."""
+    """Return the summary of a finished job: `red circle on blue · 20 steps · seed 7 · 4.1 s`."""
     request = job.request
-    # A seed is a name, not an amount: as text nobody rounds or groups it.
+    # A seed is an identifier, not an amount: as text it is neither rounded nor grouped.
     facts: dict[str, Fact] = {"steps": request.steps, "seed": str(request.seed), "seconds": round(_seconds(job), 1)}
     said = words_of(job)
     if request.count > 1:
@@ -165,18 +164,18 @@ _FIRST = ("button-retry", "button-again", "button-vary", "button-edit")
 
 
 def in_order(buttons: Iterable[Button]) -> tuple[Button, ...]:
-    """Return the buttons of a request and of its picture in the order that is the same everywhere."""
+    """Return the buttons of a request and of its picture in their usual order."""
     positions = {label: position for position, label in enumerate(_FIRST)}
     return tuple(sorted(buttons, key=lambda one: positions.get(one.label, len(positions))))
 
 
 def button(label: str, command: str, *, careful: bool = False, **values: str | int) -> Button:
-    """Return a button that runs a command, by its name, with these values by the names of its parameters."""
+    """Return a button that runs a command with these values, by parameter name."""
     return Button(label, reply.write_wire(command, {name: name for name in values}, values), careful)
 
 
 def job_buttons(job_id: str, state: str) -> tuple[Button, ...]:
-    """Return what can be done with a whole request."""
+    """Return the buttons of a whole request."""
     if state in OPEN:
         return (button("button-cancel", "cancel", job=job_id, careful=True),)
     ended = (button("button-again", "again", job=job_id), button("button-edit", "edit", job=job_id))
@@ -184,7 +183,7 @@ def job_buttons(job_id: str, state: str) -> tuple[Button, ...]:
 
 
 def picture_buttons(picture_id: str) -> tuple[Button, ...]:
-    """Return what can be done with one picture."""
+    """Return the buttons of one picture."""
     return (
         button("button-vary", "vary", picture=picture_id),
         button("button-info", "info", picture=picture_id),
@@ -193,7 +192,7 @@ def picture_buttons(picture_id: str) -> tuple[Button, ...]:
 
 
 def info_buttons(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[Button, ...]:
-    """Return what can be done with a picture on its info view; owners can also share it and keep its settings."""
+    """Return the buttons on the info view of a picture; its owner can also share it and save its settings."""
     own = (button("button-preset", "preset_keep", picture=picture_id), button("button-share", "share", picture=picture_id))
     return (
         *(own if is_own else ()),
@@ -204,30 +203,30 @@ def info_buttons(picture_id: str, *, is_marked: bool, is_own: bool) -> tuple[But
 
 
 def post_buttons(code: str) -> tuple[Button, ...]:
-    """Return what can be done with a post on a board."""
+    """Return the buttons of a post on a board."""
     return button("button-use", "use", code=code), button("button-like", "like", code=code), button("button-fork", "keep", code=code)
 
 
 def preset_reference(found: Preset, said: str) -> str:
-    """Return how a preset is found again, in the version that it was found in; `said` is the name that was typed."""
+    """Return the reference of a preset in the version that was found; `said` is the typed name."""
     return f"#{found.id}" if found.id and found.version == found.head else said
 
 
 def preset_wire(found: Preset) -> str:
-    """Return what a button carries that paints with a preset, or asks first for what it needs."""
+    """Return the wire of a button that paints with a preset, or first asks for its slots."""
     is_whole = all(usual is not None for name, usual in found.body.slots.items() if name != WORDS)
     return reply.write_wire("preset_use" if is_whole else "fill", {}, {"preset": preset_reference(found, found.name)})
 
 
-#: Changed files that are named; of more it is said how many.
+#: The number of changed files that are named; beyond that only their number is shown.
 _MOST_NAMED = 3
 
-#: Digits of a model's hash that are shown: as many as other programs show.
+#: The number of digits of a model's hash that are shown, as in other programs.
 HASH_DIGITS = 10
 
 
 def verdict(evidence: JobProvenance) -> str:
-    """Return the sentence that compares a repeat with the first; nothing for what repeats none, or is not painted yet."""
+    """Return the sentence that compares a repeat with the first job; None if it repeats nothing, or is not painted yet."""
     painted, first = evidence.painted, evidence.first
     if painted is None or first is None:
         return ""
@@ -240,7 +239,7 @@ def verdict(evidence: JobProvenance) -> str:
 
 
 def provenance_facts(proof: Provenance) -> Mapping[str, str]:
-    """Return what painted a picture by the names of the facts."""
+    """Return the provenance of a picture as facts by name."""
     return {
         "hash": proof.model[:HASH_DIGITS],
         "versions": ", ".join(f"{name} {version}" for name, version in proof.versions.items()),
@@ -253,7 +252,7 @@ def _digests(proof: Provenance) -> list[str]:
 
 
 def _changes(one: Provenance, other: Provenance) -> Iterator[str]:
-    """Yield what another proof says otherwise, in words, what explains the most first."""
+    """Yield the differences to another provenance in words, the most important first."""
     yield from _changed_model(one, other)
     if one.scheduler != other.scheduler:
         yield text("compared-is-now", before=one.scheduler, now=other.scheduler)
@@ -278,11 +277,11 @@ def _seats(proof: Provenance) -> list[str]:
 
 
 def _changed_model(one: Provenance, other: Provenance) -> Iterator[str]:
-    """Yield which of a model's files changed, came or went."""
+    """Yield the files of a model that were changed, added or removed."""
     names = [name for name in sorted({**one.files, **other.files}) if one.files.get(name) != other.files.get(name)]
     if not names and one.model != other.model:
         yield text("compared-model")
-    # Weights say more than a setting beside them.
+    # Changed weights explain more than a changed setting.
     names.sort(key=lambda name: not name.endswith(".safetensors"))
     for name in names[:_MOST_NAMED]:
         yield text("compared-file", name=name)
