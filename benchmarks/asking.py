@@ -40,7 +40,7 @@ class Asking:
     """An engine in a thread with its own event loop, so that plain functions can call it. A context manager."""
 
     def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo]) -> None:
-        self._settings, self._passports = settings, model_infos
+        self._settings, self._model_infos = settings, model_infos
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._engine: LocalEngine | None = None
@@ -63,7 +63,7 @@ class Asking:
 
     async def _live(self, opened: threading.Event) -> None:
         with suppress(asyncio.CancelledError):
-            async with LocalEngine(self._settings, self._passports) as engine:
+            async with LocalEngine(self._settings, self._model_infos) as engine:
                 self._engine = engine
                 opened.set()
                 await self._closing.wait()

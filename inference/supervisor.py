@@ -213,7 +213,7 @@ class LocalEngine:
     """An `Engine` that uses worker processes on this computer; an async context manager."""
 
     def __init__(self, settings: EngineSettings, model_infos: dict[str, ModelInfo], command: Sequence[str] | None = None) -> None:
-        self._passports = model_infos
+        self._model_infos = model_infos
         self.workers = [Worker(device, settings, model_infos, command) for device in devices(settings)]
         self._numbers = itertools.count(1)
         self._living: list[asyncio.Task[None]] = []
@@ -230,7 +230,7 @@ class LocalEngine:
 
     def model_infos(self) -> dict[str, ModelInfo]:
         """Return the models that a request can name, by name."""
-        return self._passports
+        return self._model_infos
 
     @property
     def is_able(self) -> bool:
@@ -239,9 +239,9 @@ class LocalEngine:
 
     async def run(self, request: PictureRequest) -> AsyncGenerator[Event, None]:
         """Run a request, preferably on a device that has its model loaded, then on the least busy device; see `Engine.run`."""
-        if request.model not in self._passports:
-            raise not_offered("model", request.model, tuple(self._passports))
-        self._passports[request.model].check(request)
+        if request.model not in self._model_infos:
+            raise not_offered("model", request.model, tuple(self._model_infos))
+        self._model_infos[request.model].check(request)
         for given in request.inputs:
             check_bytes(given.data)
         worker = min(self.workers, key=lambda one: (one.broken is not None, request.model not in one.beat.models, one.load))

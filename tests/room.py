@@ -18,7 +18,7 @@ from inference.worker.batch_engine import BatchEngine
 from inference.worker.model_cache import ModelCache
 from inference.worker.model_loader import load
 
-PASSPORT = read_catalogue([], None, WEIGHTS)["demo"]
+DEMO_INFO = read_catalogue([], None, WEIGHTS)["demo"]
 
 WORDS = "a large red circle on a blue background"
 
@@ -61,15 +61,15 @@ class Outcome:
 class Room:
     """A batch engine and its events."""
 
-    def __init__(self, model_infos, shelf, settings):
+    def __init__(self, model_infos, model_cache, settings):
         self.heard = queue.Queue()
-        self.batch_engine = BatchEngine(shelf, model_infos, settings, lambda number, event: self.heard.put((number, event)))
+        self.batch_engine = BatchEngine(model_cache, model_infos, settings, lambda number, event: self.heard.put((number, event)))
         self._number = 0
 
     @property
     def easel(self):
         """The pipeline runner of the demo model in the model cache, loaded on first use."""
-        return self.batch_engine.shelf.want(PASSPORT)
+        return self.batch_engine.model_cache.want(DEMO_INFO)
 
     def begin(self, *requests):
         """Submit requests and return their numbers."""
@@ -99,8 +99,8 @@ class Room:
 @contextmanager
 def room(model_infos=None, *, load=load, device_budget=2**33, host_budget=0, **settings):
     """Open a batch engine on the CPU; `load` and the budgets configure its model cache."""
-    shelf = ModelCache(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
-    opened = Room(model_infos or {"demo": PASSPORT}, shelf, EngineSettings(devices=("cpu",), **settings))
+    model_cache = ModelCache(torch.device("cpu"), torch.float32, load, device_budget, host_budget)
+    opened = Room(model_infos or {"demo": DEMO_INFO}, model_cache, EngineSettings(devices=("cpu",), **settings))
     thread = threading.Thread(target=opened.batch_engine.work)
     thread.start()
     try:

@@ -11,7 +11,7 @@ from bot.core.values import MessageRef
 from bot.i18n.translate import speaking
 from bot.views.job_card import JobView
 
-log = logging.getLogger("easel.pace")
+log = logging.getLogger("easel.posts")
 
 #: Seconds between two changes in one channel, which platforms limit to about one a second, and between two of one message.
 PLACE_SECONDS, MESSAGE_SECONDS = 1.2, 2.0

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import msgspec
 
-from benchmarks.standing.engine import PAINT_SECONDS, PASSPORT, standing
+from benchmarks.standing.engine import DEMO_INFO, PAINT_SECONDS, standing
 from benchmarks.standing.line import Line, Message
 from bot.app import App
 from bot.commands import COMMANDS
@@ -140,7 +140,7 @@ async def live(setup: Setup) -> None:
         app = App(
             COMMANDS,
             store,
-            ModelCatalog({PASSPORT.name: PASSPORT}, PASSPORT.name),
+            ModelCatalog({DEMO_INFO.name: DEMO_INFO}, DEMO_INFO.name),
             wake=dispatcher.wake,
             foresee=dispatcher.sight.foresee,
             learned=learned,

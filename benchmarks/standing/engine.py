@@ -10,7 +10,7 @@ from inference.supervisor import LocalEngine
 PAINT_SECONDS = 0.05
 
 #: The stand-in claims to support everything.
-PASSPORT = ModelInfo(
+DEMO_INFO = ModelInfo(
     name="stand-in",
     family="sd1",
     kind="folder",
@@ -30,4 +30,4 @@ def standing(workers: int, seconds: float = PAINT_SECONDS, model_infos: dict[str
     # Devices of the same name still get one worker each.
     settings = EngineSettings(devices=("cpu",) * workers)
     command = (sys.executable, "-m", "benchmarks.standing.worker", str(seconds))
-    return LocalEngine(settings, model_infos or {PASSPORT.name: PASSPORT}, command)
+    return LocalEngine(settings, model_infos or {DEMO_INFO.name: DEMO_INFO}, command)

@@ -36,7 +36,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 def joined(proofs: dict[int, Provenance]) -> Provenance:
     """Return a single provenance for a request from those of its pictures, by index."""
     in_order = [proofs[index] for index in sorted(proofs)]
-    eased = sorted({rung for one in in_order for rung in one.eased})
+    eased = sorted({fallback for one in in_order for fallback in one.eased})
     return msgspec.structs.replace(
         in_order[-1], eased=tuple(eased), pictures=tuple(picture for one in in_order for picture in one.pictures)
     )

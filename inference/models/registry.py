@@ -70,8 +70,8 @@ def survey(entries: Iterable[ModelEntry], models_dir: Path | None, shipped: Path
     Raises `BadModel` if the models folder is missing. Nothing is downloaded.
     """
     lying = scan(models_dir) if models_dir else Scan({}, {})
-    models = {SHIPPED: _passport(ModelEntry(name=SHIPPED, source=""), look(shipped))}
-    models |= {name: _passport(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
+    models = {SHIPPED: _model_info(ModelEntry(name=SHIPPED, source=""), look(shipped))}
+    models |= {name: _model_info(ModelEntry(name=name, source=""), found) for name, found in lying.found.items()}
     refused: dict[str, Problem] = {}
     for entry in entries:
         try:
@@ -103,7 +103,7 @@ def _broken(path: Path, error: Exception) -> Problem:
 
 def inspect(path: Path) -> ModelInfo:
     """Return the model info of any model folder or file; raises `BadModel` if it cannot be used."""
-    return _passport(ModelEntry(name=path.stem, source=""), look(path))
+    return _model_info(ModelEntry(name=path.stem, source=""), look(path))
 
 
 def scan(models_dir: Path) -> Scan:
@@ -123,7 +123,7 @@ def scan(models_dir: Path) -> Scan:
                 raise BadModel("model-outside", path=str(path))
             inspection = look(path)
             # Its card may ask for what cannot be.
-            _passport(ModelEntry(name=name, source=""), inspection)
+            _model_info(ModelEntry(name=name, source=""), inspection)
             found[name] = inspection
         except InferenceError as error:
             refused[path.name] = error.problem
@@ -145,13 +145,13 @@ def _configured(entry: ModelEntry, lying: Scan) -> ModelInfo:
     if entry.family and entry.family not in FAMILIES:
         raise BadModel("model-family", name=entry.name, given=entry.family, offered=", ".join(FAMILIES))
     if entry.source in lying.found:
-        return _passport(entry, lying.found[entry.source])
+        return _model_info(entry, lying.found[entry.source])
     if entry.source in lying.refused:
         raise BadModel.of(lying.refused[entry.source])
     path = Path(entry.source).expanduser()
     if not path.exists() and not path.parent.is_dir() and _HUB.fullmatch(entry.source):
-        return _passport(entry, _on_hub(entry))
-    return _passport(entry, look(path))
+        return _model_info(entry, _on_hub(entry))
+    return _model_info(entry, look(path))
 
 
 def _on_hub(entry: ModelEntry) -> Inspection:
@@ -173,7 +173,7 @@ def _on_hub(entry: ModelEntry) -> Inspection:
     )
 
 
-def _passport(entry: ModelEntry, found: Inspection) -> ModelInfo:
+def _model_info(entry: ModelEntry, found: Inspection) -> ModelInfo:
     if entry.family and entry.family != found.family.name:
         raise BadModel("model-other-family", name=entry.name, given=entry.family, found=found.family.name)
     found = _with_config(entry, found)

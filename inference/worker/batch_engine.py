@@ -30,7 +30,7 @@ from inference.worker.pipelines import PipelineRunner, Pixels
 from inference.worker.provenance import bench
 from inference.worker.running_request import Part, RunningRequest
 
-log = logging.getLogger("easel.studio")
+log = logging.getLogger("easel.worker")
 
 Tell = Callable[[int, Event], None]
 
@@ -52,12 +52,12 @@ class _Stop:
 class BatchEngine:
     """Runs requests on one device. `submit`, `cancel` and `stop` may be called from any thread; `work` is the device thread."""
 
-    def __init__(self, shelf: ModelCache, model_infos: dict[str, ModelInfo], settings: EngineSettings, tell: Tell) -> None:
+    def __init__(self, model_cache: ModelCache, model_infos: dict[str, ModelInfo], settings: EngineSettings, tell: Tell) -> None:
         self._inbox: queue.SimpleQueue[_Ready | _Stop | None] = queue.SimpleQueue()
-        self.shelf, self.pace = shelf, BatchSize(2 * settings.max_batch)
-        self.ladder = OomFallback(shelf, self.pace)
-        shelf.woken = lambda: self._inbox.put(None)
-        self._passports, self._tell = model_infos, tell
+        self.model_cache, self.batch_size = model_cache, BatchSize(2 * settings.max_batch)
+        self.oom_fallback = OomFallback(model_cache, self.batch_size)
+        model_cache.woken = lambda: self._inbox.put(None)
+        self._model_infos, self._tell = model_infos, tell
         self._padded = settings.compile
         # More pictures than fit into a batch run concurrently, so that groups of different shapes can fill their batches.
         self._most_parts = 2 * settings.max_batch
@@ -68,14 +68,14 @@ class BatchEngine:
         self._working: list[Part] = []
         self._order = 0
         self._stopping = False
-        self._files = ImageIO(bench(shelf.device, compiled=settings.compile))
+        self._files = ImageIO(bench(model_cache.device, compiled=settings.compile))
         #: When the current iteration of the loop began; None while the engine is idle.
         self._pass_since: float | None = None
         self.largest_batch = 0
 
     def submit(self, number: int, request: PictureRequest) -> None:
         """Accept a request; its events are sent under `number`."""
-        job = RunningRequest(number, request, self._passports[request.model], lambda event: self._tell(number, event))
+        job = RunningRequest(number, request, self._model_infos[request.model], lambda event: self._tell(number, event))
         self._preparing[number] = job
         self._files.read_inputs(job, lambda: self._inbox.put(_Ready(job)))
 
@@ -158,7 +158,7 @@ class BatchEngine:
             if not self._has_place(part):
                 continue
             try:
-                easel = self.shelf.want(part.job.model_info)
+                easel = self.model_cache.want(part.job.model_info)
             except Exception as error:
                 self._fail(part.job, error)
                 continue
@@ -180,7 +180,7 @@ class BatchEngine:
         return len(self._working) < self._most_parts or all(one.job.request.share != share for one in self._working)
 
     def _start(self, part: Part, easel: PipelineRunner) -> None:
-        self.shelf.hold(part.job.model_info.name)
+        self.model_cache.hold(part.job.model_info.name)
         part.easel = easel
         part.thread = greenlet(lambda: self._paint(part, easel))
         self._working.append(part)
@@ -194,7 +194,7 @@ class BatchEngine:
             part.job.stepped()
 
         try:
-            words = self.ladder.read(easel, part.request)
+            words = self.oom_fallback.read(easel, part.request)
             part.eased = {"words"} if easel.reads_on_cpu else set()
             return easel.paint(part.request, words, part.index, part.job.pictures, stepped)
         except Exception as error:
@@ -204,16 +204,16 @@ class BatchEngine:
         """Make a forward pass for the picture whose turn it is and all that can join it, and resume them."""
         group, bucket, firsts = self._group(sorted(parked, key=self._turn))
         calls = [part.call for part in group if part.call is not None]
-        rows, climbs = sum(call.rows for call in calls), self.ladder.climbs
+        rows, uses = sum(call.rows for call in calls), self.oom_fallback.uses
         if self._padded:
             bucket = BatchSize.size_of(bucket or rows)
         began = perf_counter()
-        failed = {id(call): error for call, error in self.ladder.make(calls, bucket, firsts)}
-        if self.shelf.device.type == "cuda":
-            torch.cuda.synchronize(self.shelf.device)
+        failed = {id(call): error for call, error in self.oom_fallback.make(calls, bucket, firsts)}
+        if self.model_cache.device.type == "cuda":
+            torch.cuda.synchronize(self.model_cache.device)
         seconds = perf_counter() - began
-        if not failed and self.ladder.climbs == climbs:
-            self.pace.measured(calls[0].key, bucket or rows, seconds)
+        if not failed and self.oom_fallback.uses == uses:
+            self.batch_size.measured(calls[0].key, bucket or rows, seconds)
         self.largest_batch = max(self.largest_batch, len(group))
         for part, call in zip(group, calls, strict=True):
             self._charge(part, call, seconds * call.rows / rows)
@@ -235,7 +235,7 @@ class BatchEngine:
         assert parked[0].call is not None
         key = parked[0].call.key
         fitting = [(part, part.call.rows) for part in parked if part.call is not None and part.call.key == key]
-        rows, firsts = seated([part.asked(rows, self.pace.most) for part, rows in fitting], self.pace.rows(key))
+        rows, firsts = seated([part.asked(rows, self.batch_size.most) for part, rows in fitting], self.batch_size.rows(key))
         in_order = sorted(firsts, key=firsts.__getitem__)
         return [fitting[number][0] for number in in_order], rows, [firsts[number] for number in in_order]
 
@@ -277,7 +277,7 @@ class BatchEngine:
     def _struggle(self, part: Part, error: Exception) -> None:
         """Handle a picture's error: if memory ran out and the user allowed it, restart it smaller, otherwise fail its request."""
         if is_out_of_memory(error):
-            free_cache(self.shelf.device)
+            free_cache(self.model_cache.device)
             limits, asked = part.job.model_info.limits, part.request
             if part.job.request.allow_smaller and part.shrink(limits.multiple, limits.smallest):
                 self._leave(part)
@@ -306,7 +306,7 @@ class BatchEngine:
         self._working.remove(part)
         # There is room now, so wake the loop to admit waiting pictures before it sleeps.
         self._inbox.put(None)
-        self.shelf.release(part.job.model_info.name)
+        self.model_cache.release(part.job.model_info.name)
         part.easel = None
 
     def _forget(self, job: RunningRequest) -> None:

@@ -26,21 +26,21 @@ def dtype_for(device: torch.device, settings: EngineSettings) -> torch.dtype:
     return DTYPES[settings.dtype]
 
 
-def open_studio(begin: Begin, tell: Tell) -> BatchEngine:
+def open_batch_engine(begin: Begin, tell: Tell) -> BatchEngine:
     """Return a batch engine for a device, with no model loaded yet; call `work` on the thread that owns the device."""
     device, settings = torch.device(begin.device), begin.settings
     if device.type == "cpu":
         # All cores that this process may use: a container often has fewer than the machine.
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     device_budget, host_budget = budgets(device, settings.device_memory, settings.host_memory)
-    shelf = ModelCache(
+    model_cache = ModelCache(
         device=device,
         dtype=dtype_for(device, settings),
         load=lambda model_info, dtype: _load(model_info, dtype, settings),
         device_budget=device_budget,
         host_budget=host_budget,
     )
-    return BatchEngine(shelf, begin.model_infos, settings, tell)
+    return BatchEngine(model_cache, begin.model_infos, settings, tell)
 
 
 def _load(model_info: ModelInfo, dtype: torch.dtype, settings: EngineSettings) -> Loaded:

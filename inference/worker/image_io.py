@@ -18,7 +18,7 @@ from inference.worker.pipelines import PipelineRunner, Pixels
 from inference.worker.provenance import VERSIONS, ProvenanceRecorder, proof_of
 from inference.worker.running_request import Part, RunningRequest
 
-log = logging.getLogger("easel.studio")
+log = logging.getLogger("easel.worker")
 
 #: How long the first picture of a model waits for the model's hash: a large model on a slow disk takes a minute.
 IDENTITY_SECONDS = 120.0

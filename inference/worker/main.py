@@ -94,10 +94,10 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
     """Build the batch engine and run requests until the pipe closes."""
     prepare(downloads=begin.settings.allow_downloads)
     # Imported only here, because these libraries read their environment on import, take seconds, and may print.
-    from inference.worker.factory import open_studio
+    from inference.worker.factory import open_batch_engine
 
     teller = EventSender(speaker.say)
-    batch_engine = open_studio(begin, teller.tell)
+    batch_engine = open_batch_engine(begin, teller.tell)
 
     def listen() -> None:
         try:
@@ -116,7 +116,9 @@ def serve(begin: Begin, asked: BinaryIO, speaker: Speaker) -> None:
         while not stopped.wait(BEAT_EVERY):
             since = batch_engine.busy_since
             busy = 0.0 if since is None else monotonic() - since
-            speaker.say(Beat(busy, batch_engine.running, batch_engine.shelf.names(), batch_engine.largest_batch, *memory_of(begin.device)))
+            speaker.say(
+                Beat(busy, batch_engine.running, batch_engine.model_cache.names(), batch_engine.largest_batch, *memory_of(begin.device))
+            )
 
     stopped = threading.Event()
     for task in (listen, beat):

@@ -20,10 +20,10 @@ from inference.worker.text_encoding import Embedded
 class OomFallback:
     """Makes calls, and applies the fallbacks if they do not fit into memory."""
 
-    def __init__(self, shelf: ModelCache, pace: BatchSize) -> None:
-        self._shelf, self._pace = shelf, pace
+    def __init__(self, model_cache: ModelCache, batch_size: BatchSize) -> None:
+        self._model_cache, self._batch_size = model_cache, batch_size
         #: How often each fallback was used, for metrics and tests.
-        self.climbed: dict[str, int] = {}
+        self.used: dict[str, int] = {}
 
     def make(self, calls: list[Call], bucket: int, firsts: Sequence[int] = ()) -> list[tuple[Call, Exception]]:
         """Answer the calls together, placed as in `run_together`; return those that fail even alone, each with its exception."""
@@ -33,20 +33,20 @@ class OomFallback:
         if not is_out_of_memory(error):
             # The arguments of some call are broken: run each call alone, so that only the broken calls fail.
             return [(calls[0], error)] if len(calls) == 1 else [miss for call in calls for miss in self.make([call], bucket)]
-        self._reach("cache")
-        free_cache(self._shelf.device)
+        self._count("cache")
+        free_cache(self._model_cache.device)
         if self._attempt(calls, bucket, firsts) is None:
             return []
         if len(calls) > 1:
-            self._reach("batch")
-            self._pace.too_large(calls[0].key, sum(call.rows for call in calls))
+            self._count("batch")
+            self._batch_size.too_large(calls[0].key, sum(call.rows for call in calls))
             half = len(calls) // 2
             # Fixed batch slots are given up here: a picture that differs in the last bit is better than none.
             return self.make(calls[:half], 0) + self.make(calls[half:], 0)
-        for rung, relieved in self._reliefs(calls[0]):
-            self._reach(rung)
+        for fallback, relieved in self._reliefs(calls[0]):
+            self._count(fallback)
             error = relieved()
-            calls[0].eased = rung if rung == "tiles" else ""
+            calls[0].eased = fallback if fallback == "tiles" else ""
             if error is None:
                 return []
         return [(calls[0], error)]
@@ -66,26 +66,26 @@ class OomFallback:
 
     def read(self, easel: PipelineRunner, request: PictureRequest) -> Embedded:
         """Return the embeddings of a request's prompts; raises the exception of the last fallback."""
-        for rung in ("cache", "words"):
+        for fallback in ("cache", "words"):
             try:
                 return easel.embed(request)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-            self._reach(rung)
-            free_cache(self._shelf.device)
-            if rung == "words":
-                self._shelf.clear_others(easel.loaded.model_info.name)
+            self._count(fallback)
+            free_cache(self._model_cache.device)
+            if fallback == "words":
+                self._model_cache.clear_others(easel.loaded.model_info.name)
                 easel.read_on_cpu()
         return easel.embed(request)
 
     @property
-    def climbs(self) -> int:
+    def uses(self) -> int:
         """Return how many fallbacks were used so far, over all requests."""
-        return sum(self.climbed.values())
+        return sum(self.used.values())
 
-    def _reach(self, rung: str) -> None:
-        self.climbed[rung] = self.climbed.get(rung, 0) + 1
+    def _count(self, fallback: str) -> None:
+        self.used[fallback] = self.used.get(fallback, 0) + 1
 
     def _reliefs(self, call: Call) -> Iterator[tuple[str, Callable[[], Exception | None]]]:
         if call.target.stage != "denoise":
@@ -112,13 +112,13 @@ class OomFallback:
             vae.tile_latent_min_size, vae.tile_sample_min_size = before
 
     def _without_others(self, call: Call) -> Exception | None:
-        self._shelf.clear_others(call.target.model)
+        self._model_cache.clear_others(call.target.model)
         return self._attempt([call], 0)
 
     def _streamed(self, call: Call) -> Exception | None:
         """Keep the network's weights in the computer's memory and move each layer to the device when it is needed."""
         network: Any = call.target.network
-        self._shelf.stream(call.target.model)
-        network.enable_group_offload(onload_device=self._shelf.device, offload_device=torch.device("cpu"), offload_type="leaf_level")
-        free_cache(self._shelf.device)
+        self._model_cache.stream(call.target.model)
+        network.enable_group_offload(onload_device=self._model_cache.device, offload_device=torch.device("cpu"), offload_type="leaf_level")
+        free_cache(self._model_cache.device)
         return self._attempt([call], 0)

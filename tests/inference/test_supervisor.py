@@ -16,7 +16,7 @@ from inference.contract.request import Done, Failed, Picture, Step
 from inference.contract.settings import EngineSettings
 from inference.supervisor import COMMAND, LocalEngine
 from inference.worker.main import EventSender
-from tests.room import PASSPORT, asked
+from tests.room import DEMO_INFO, asked
 
 CPU = EngineSettings(devices=("cpu",))
 
@@ -33,7 +33,7 @@ async def told(engine, request, on_event=lambda _event: None):
 
 async def test_it_paints_and_tells_how_far_it_is():
     """Steps, a picture and the end arrive in this order, also for requests that run together."""
-    async with LocalEngine(CPU, {"demo": PASSPORT}, COMMAND) as engine:
+    async with LocalEngine(CPU, {"demo": DEMO_INFO}, COMMAND) as engine:
         both = await asyncio.gather(told(engine, asked(steps=5)), told(engine, asked(steps=3, count=2, seed=9)))
 
     for events, count in zip(both, (1, 2), strict=True):
@@ -44,7 +44,7 @@ async def test_it_paints_and_tells_how_far_it_is():
 
 async def test_a_killed_worker_costs_its_requests_and_nothing_else():
     """kill -9 during generation is reported, the worker restarts, and the next request succeeds."""
-    async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
+    async with LocalEngine(CPU, {"demo": DEMO_INFO}) as engine:
         (worker,) = engine.workers
 
         def kill(event):
@@ -63,7 +63,7 @@ async def test_a_killed_worker_costs_its_requests_and_nothing_else():
 async def test_a_hanging_worker_is_replaced():
     """A worker that stops responding during generation is noticed, killed and replaced."""
     settings = EngineSettings(devices=("cpu",))
-    async with LocalEngine(settings, {"demo": PASSPORT}, COMMAND) as engine:
+    async with LocalEngine(settings, {"demo": DEMO_INFO}, COMMAND) as engine:
         (worker,) = engine.workers
         await told(engine, asked(steps=1))
         with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +81,7 @@ async def test_a_hanging_worker_is_replaced():
 
 async def test_closing_the_stream_cancels_the_request():
     """Closing the event stream cancels the work."""
-    async with LocalEngine(CPU, {"demo": PASSPORT}) as engine:
+    async with LocalEngine(CPU, {"demo": DEMO_INFO}) as engine:
         async with aclosing(engine.run(asked(steps=60))) as stream:
             async for event in stream:
                 if isinstance(event, Step):
@@ -97,7 +97,7 @@ async def test_closing_the_stream_cancels_the_request():
 
 async def test_what_cannot_be_done_is_refused_before_it_is_queued():
     """An unknown model or scheduler, or a number out of range, raises at once with the valid values."""
-    engine = LocalEngine(CPU, {"demo": PASSPORT})
+    engine = LocalEngine(CPU, {"demo": DEMO_INFO})
 
     for request, kind in (
         (asked(model="demon"), NotOffered),

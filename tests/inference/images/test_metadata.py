@@ -22,7 +22,7 @@ from inference.images.metadata import SAMPLERS, chunks, parameters, settings_jso
 from inference.worker.schedulers import RECIPES
 from tests.stores import tries
 
-PASSPORT = ModelInfo(
+DEMO_INFO = ModelInfo(
     name="demo",
     family="sd1",
     kind="folder",
@@ -57,7 +57,7 @@ def asked(prompt: str, negative: str = "", **changes: object) -> PictureRequest:
     return msgspec.structs.replace(REQUEST, prompt=Prompt.plain(prompt), negative=Prompt.plain(negative), **changes)
 
 
-def written(request: PictureRequest, model_info: ModelInfo = PASSPORT) -> PngImageFile:
+def written(request: PictureRequest, model_info: ModelInfo = DEMO_INFO) -> PngImageFile:
     """Return an opened file with the metadata of picture 2 of the request."""
     file = png(np.full((96, 128, 3), 90, np.uint8), chunks(request, model_info, request.seed + 2, (128, 96), VERSIONS))
     image = PngImageFile(io.BytesIO(file))
@@ -81,12 +81,12 @@ def test_another_reader_finds_every_setting() -> None:
     assert sampler.parameters == {"scheduler": "Karras", "cfg_scale": "7.5", "seed": "9", "steps": "20"}
     assert found.metadata["Size"] == "128x96"
     assert sampler.model is not None
-    assert (sampler.model.name, sampler.model.hash) == ("demo", PASSPORT.sha256[:10])
+    assert (sampler.model.name, sampler.model.hash) == ("demo", DEMO_INFO.sha256[:10])
 
 
 def test_the_text_is_that_of_a1111() -> None:
     """The text has the lines, names and order that other tools expect."""
-    prompt, negative, pairs = parameters(REQUEST, PASSPORT, 7, (128, 96)).split("\n")
+    prompt, negative, pairs = parameters(REQUEST, DEMO_INFO, 7, (128, 96)).split("\n")
     assert prompt == "a red circle, (soft:1.2)"
     assert negative == "Negative prompt: blurry, text"
     assert pairs.startswith("Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 7, Size: 128x96, Model hash: ")
@@ -109,7 +109,7 @@ def test_every_scheduler_has_a_name_elsewhere() -> None:
 @pytest.mark.parametrize("name", ["a, b", "a: b", 'say "cheese"', "Steps: 3, Seed: 4"])
 def test_a_model_name_with_signs_is_quoted(name: str) -> None:
     """A value with a comma, colon or quotation mark is written as a JSON string, as A1111 does, so it adds no setting."""
-    pairs = parameters(REQUEST, msgspec.structs.replace(PASSPORT, name=name), 7, (128, 96)).split("\n")[-1]
+    pairs = parameters(REQUEST, msgspec.structs.replace(DEMO_INFO, name=name), 7, (128, 96)).split("\n")[-1]
     assert f"Model: {json.dumps(name)}, RNG" in pairs
 
 
@@ -137,9 +137,9 @@ def test_the_prompt_survives_in_any_writing() -> None:
 
 def test_the_json_is_complete() -> None:
     """The request can be rebuilt from the JSON, which also has the model's checksum and the versions that generated the image."""
-    kept = json.loads(settings_json(REQUEST, PASSPORT, 9, (128, 96), VERSIONS))
+    kept = json.loads(settings_json(REQUEST, DEMO_INFO, 9, (128, 96), VERSIONS))
     assert msgspec.convert(kept["request"], PictureRequest) == msgspec.structs.replace(REQUEST, share="")
-    assert kept["model"]["sha256"] == PASSPORT.sha256
+    assert kept["model"]["sha256"] == DEMO_INFO.sha256
     assert kept["versions"] == VERSIONS
     assert kept["picture"] == {"seed": 9, "width": 128, "height": 96, "mode": "txt2img", "from_source": False}
 
@@ -147,7 +147,7 @@ def test_the_json_is_complete() -> None:
 def test_nothing_private_is_written() -> None:
     """The requester, the source image and the model's path on disk appear nowhere in the file."""
     request = asked("a cat", inputs=(Input(Role.INIT, b"secret bytes"),))
-    joined = b"".join(chunk.data for chunk in chunks(request, PASSPORT, 7, (128, 96), VERSIONS))
+    joined = b"".join(chunk.data for chunk in chunks(request, DEMO_INFO, 7, (128, 96), VERSIONS))
     for private in (b"4711", b"secret", b"c2VjcmV0", b"/srv"):
         assert private not in joined
 

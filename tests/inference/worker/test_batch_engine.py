@@ -14,7 +14,7 @@ from inference.worker.batch_slots import read
 from inference.worker.batching import Call
 from inference.worker.fair_share import FairShare
 from inference.worker.schedulers import make
-from tests.room import PASSPORT, asked, pixels, room
+from tests.room import DEMO_INFO, asked, pixels, room
 
 MIXTURE = [
     asked(scheduler="euler", steps=5, seed=1, share="a"),
@@ -140,7 +140,7 @@ def test_previews_show_the_picture_that_comes(batch_engine, monkeypatch):
 @pytest.fixture
 def generous(batch_engine, monkeypatch):
     """Let every batch be as large as allowed: the learned speed of the machine is not the test's subject."""
-    monkeypatch.setattr(batch_engine.batch_engine.pace, "rows", lambda _key: batch_engine.batch_engine.pace.most)
+    monkeypatch.setattr(batch_engine.batch_engine.batch_size, "rows", lambda _key: batch_engine.batch_engine.batch_size.most)
 
 
 def never(_rows, _call):
@@ -248,7 +248,7 @@ def test_a_batch_that_does_not_fit_is_made_smaller(batch_engine, counted):
 
     assert all(isinstance(outcome.end, Done) for outcome in outcomes)
     assert max(calls.rows) > 2
-    assert batch_engine.batch_engine.ladder.climbed["batch"] >= 1
+    assert batch_engine.batch_engine.oom_fallback.used["batch"] >= 1
 
 
 def test_one_that_never_fits_fails_alone():
@@ -266,18 +266,18 @@ def test_one_that_never_fits_fails_alone():
         network.forward = forward
         large, small = opened.paint(asked(width=192), asked(steps=6))
         smaller = opened.paint(asked(width=224, height=224, allow_smaller=True))[0]
-        climbed = opened.batch_engine.ladder.climbed
+        used = opened.batch_engine.oom_fallback.used
 
     assert isinstance(large.end, Failed)
     assert large.end.problem.key == "memory-spent"
     assert isinstance(small.end, Done)
     assert smaller.notes == ["memory-smaller"] * 2
     assert smaller.pictures[0].shape[:2] == (112, 112)
-    assert {"cache", "offload", "stream"} <= set(climbed)
+    assert {"cache", "offload", "stream"} <= set(used)
 
 
-@pytest.mark.parametrize(("stage", "rung"), [("decode", "tiles"), ("encode", "tiles")])
-def test_the_autoencoder_falls_back_to_tiles(stage, rung):
+@pytest.mark.parametrize(("stage", "fallback"), [("decode", "tiles"), ("encode", "tiles")])
+def test_the_autoencoder_falls_back_to_tiles(stage, fallback):
     """Out of memory while decoding or encoding switches to tiles, and the image is finished."""
     with room() as opened:
         image = next(event.image for event in opened.paint(asked())[0].events if hasattr(event, "image"))
@@ -294,11 +294,11 @@ def test_the_autoencoder_falls_back_to_tiles(stage, rung):
         network.forward = forward
         outcome = opened.paint(asked(width=256, height=256, inputs=(Input(Role.INIT, image),) if stage == "encode" else ()))[0]
         network.forward = run
-        climbed = opened.batch_engine.ladder.climbed
+        used = opened.batch_engine.oom_fallback.used
 
         assert isinstance(outcome.end, Done)
         assert outcome.pictures[0].shape == (256, 256, 3)
-        assert climbed[rung] >= 1
+        assert used[fallback] >= 1
         assert not vae.use_tiling
 
 
@@ -317,10 +317,10 @@ def test_the_words_fall_back_to_the_processor():
 
         encoder.forward = forward
         outcome = opened.paint(asked("a brown boat by the sea at night"))[0]
-        climbed = opened.batch_engine.ladder.climbed
+        used = opened.batch_engine.oom_fallback.used
 
     assert isinstance(outcome.end, Done)
-    assert climbed["words"] == 1
+    assert used["words"] == 1
 
 
 def test_a_defect_in_one_request_leaves_the_others(batch_engine, monkeypatch):
@@ -356,5 +356,5 @@ def test_everything_finished_is_forgotten(batch_engine):
 
     assert batch_engine.batch_engine.running == 0
     assert batch_engine.batch_engine._shares._work == {}
-    assert all(not slot.users for slot in batch_engine.batch_engine.shelf._slots.values())
-    assert PASSPORT.name in batch_engine.batch_engine.shelf.names()
+    assert all(not slot.users for slot in batch_engine.batch_engine.model_cache._slots.values())
+    assert DEMO_INFO.name in batch_engine.batch_engine.model_cache.names()

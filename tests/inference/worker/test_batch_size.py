@@ -8,11 +8,11 @@ from inference.worker.batch_size import BatchSize
 
 def learned(seconds_for, most=32, passes=60):
     """Return the batch size that is reached if a pass of n rows takes `seconds_for(n)` and demand is unlimited."""
-    pace = BatchSize(most)
+    batch_size = BatchSize(most)
     for _ in range(passes):
-        rows = pace.rows("key")
-        pace.measured("key", rows, seconds_for(rows))
-    return pace.rows("key")
+        rows = batch_size.rows("key")
+        batch_size.measured("key", rows, seconds_for(rows))
+    return batch_size.rows("key")
 
 
 def test_batches_grow_while_rows_are_free():
@@ -32,17 +32,17 @@ def test_batches_stop_growing_where_the_device_is_full():
 
 def test_what_did_not_fit_is_not_tried_again():
     """After running out of memory at sixteen rows, at most eight run together."""
-    pace = BatchSize(32)
-    pace.too_large("key", 16)
+    batch_size = BatchSize(32)
+    batch_size.too_large("key", 16)
 
-    assert all(pace.rows("key") <= 8 for _ in range(10))
+    assert all(batch_size.rows("key") <= 8 for _ in range(10))
 
 
 @given(st.integers(1, 64), st.lists(st.tuples(st.integers(1, 64), st.floats(1e-4, 10)), max_size=50))
 def test_the_answer_is_always_within_bounds(most, history):
     """Whatever was measured, the size lies between one row and the allowed maximum."""
-    pace = BatchSize(most)
+    batch_size = BatchSize(most)
     for rows, seconds in history:
-        pace.measured("key", rows, seconds)
+        batch_size.measured("key", rows, seconds)
 
-        assert 1 <= pace.rows("key") <= most
+        assert 1 <= batch_size.rows("key") <= most

@@ -18,7 +18,7 @@ from inference.models.registry import inspect
 from inference.worker.model_loader import load
 from inference.worker.text_encoding import TextEncoder
 from tests import tiny_models
-from tests.room import PASSPORT, asked, room
+from tests.room import DEMO_INFO, asked, room
 from tools.demo_model.checker import look
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ def embedded(loaded, clip_skip, words="a (red) circle"):
 
 def usual(**changes):
     """Return a request with the demo model's own settings."""
-    own = PASSPORT.defaults
+    own = DEMO_INFO.defaults
     return asked(WORDS, steps=own.steps, guidance=own.guidance, scheduler=own.scheduler, **changes)
 
 
@@ -109,7 +109,7 @@ def test_models_without_clip_alone_refuse_it(tmp_path):
         model_info.check(asked(width=64, height=64, scheduler=model_info.defaults.scheduler, clip_skip=2))
     assert refused.value.problem.key == "unknown-option-here"
     assert refused.value.problem.facts == {"name": "clip_skip", "model": "model"}
-    assert (model_info.options, PASSPORT.options) == ((), ("clip_skip",))
+    assert (model_info.options, DEMO_INFO.options) == ((), ("clip_skip",))
 
 
 def test_pictures_differ_by_the_layer(batch_engine):

@@ -74,7 +74,7 @@ def test_two_models_paint_side_by_side_where_both_fit(two_models):
         outcomes = opened.paint(request_to(two_models["demo"]), request_to(two_models["tiny"]))
 
         assert all(isinstance(outcome.end, Done) for outcome in outcomes)
-        assert set(opened.batch_engine.shelf.names()) == {"demo", "tiny"}
+        assert set(opened.batch_engine.model_cache.names()) == {"demo", "tiny"}
 
 
 def test_where_only_one_fits_they_take_turns(two_models):
@@ -83,7 +83,7 @@ def test_where_only_one_fits_they_take_turns(two_models):
         outcomes = opened.paint(*[request_to(two_models[name], share=f"{name}{turn}") for turn in range(2) for name in ("demo", "tiny")])
 
         assert all(isinstance(outcome.end, Done) for outcome in outcomes)
-        assert len(opened.batch_engine.shelf.names()) == 1
+        assert len(opened.batch_engine.model_cache.names()) == 1
 
 
 def test_a_model_that_cannot_be_loaded_fails_its_requests_only(two_models):

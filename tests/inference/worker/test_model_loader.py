@@ -207,7 +207,7 @@ def test_missing_weights_are_noticed(sd1, tmp_path, layout):
     assert caught.value.problem.key == "model-incomplete"
 
 
-def test_folder_changed_after_its_passport(sd1, tmp_path):
+def test_folder_changed_after_it_was_inspected(sd1, tmp_path):
     """A model is inspected again before it is loaded."""
     folder = tmp_path / "model"
     shutil.copytree(sd1.folder, folder)

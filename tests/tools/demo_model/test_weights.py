@@ -10,7 +10,7 @@ from sd_parsers import ParserManager
 from bot.i18n.translate import ENGLISH, LANGUAGES, keys, speaking, text
 from inference.contract.request import Picture, Prompt
 from inference.demo.words import known_words
-from tests.room import PASSPORT, asked, room
+from tests.room import DEMO_INFO, asked, room
 from tools.demo_model.checker import look, look_at_scene, relation
 
 
@@ -23,7 +23,7 @@ def batch_engine():
 
 def usual(words, **changes):
     """Return a request with the model's default settings."""
-    own = PASSPORT.defaults
+    own = DEMO_INFO.defaults
     return asked(words, **{"steps": own.steps, "guidance": own.guidance, "scheduler": own.scheduler} | changes)
 
 
@@ -102,11 +102,11 @@ def test_the_settings_inside_are_read_by_others(batch_engine):
 
     assert read is not None
     assert [prompt.value for prompt in read.prompts] == ["a red circle"]
-    assert next(iter(read.samplers)).parameters["steps"] == str(PASSPORT.defaults.steps)
+    assert next(iter(read.samplers)).parameters["steps"] == str(DEMO_INFO.defaults.steps)
     assert next(iter(read.models)).name == "demo"
 
 
 def test_the_card_tells_the_vocabulary():
     """The words that users are offered are the words of the training captions."""
-    assert PASSPORT.words == known_words()
-    assert PASSPORT.unknown_words(Prompt.plain("a cyberpunk Circle, at NIGHT")) == ("cyberpunk",)
+    assert DEMO_INFO.words == known_words()
+    assert DEMO_INFO.unknown_words(Prompt.plain("a cyberpunk Circle, at NIGHT")) == ("cyberpunk",)
