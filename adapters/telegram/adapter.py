@@ -20,7 +20,7 @@ from adapters.telegram.albums import Albums
 from adapters.telegram.api import SECONDS, UPLOAD_SECONDS, Closed, Gone, Moved, Silence, TelegramApi, Unreached
 from adapters.telegram.delivery import Sender
 from adapters.telegram.file_id_cache import FileIdCache
-from adapters.telegram.message_ref import PLATFORM, bot_of, chat_of, is_group, renamed, shelf_of, spot_of
+from adapters.telegram.message_ref import PLATFORM, bot_key, bot_of, chat_of, is_group, renamed, spot_of
 from adapters.telegram.polling import Polling, Webhook
 from adapters.telegram.rate_limit import MOST_IN_GROUP, Busy, RateLimiter
 from adapters.telegram.replies import Replies
@@ -71,7 +71,7 @@ class TelegramAdapter:
         self._section = section = bot.config.telegram
         self._api = api_of(bot)
         self._budget = RateLimiter()
-        patient, photos = TelegramApi(self._api, self._budget), FileIdCache(bot.app.store, shelf_of(section.token))
+        patient, photos = TelegramApi(self._api, self._budget), FileIdCache(bot.app.store, bot_key(section.token))
         # Messages that can be sent later use no capacity that others could use meanwhile.
         posts = TelegramApi(self._api, self._budget, _PATIENCE_SECONDS)
         self._sender = Sender(bot.app.store, posts, patient, photos, bot_of(section.token))

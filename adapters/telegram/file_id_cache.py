@@ -18,16 +18,16 @@ Found = Sequence[tuple[Shown, File]]
 
 
 class FileIdCache:
-    """The images of the store, and their Telegram file ids for the bot of a `shelf`."""
+    """The images of the store, and their Telegram file ids for the bot of a `bot_key`."""
 
-    def __init__(self, store: Store, shelf: str) -> None:
+    def __init__(self, store: Store, bot_key: str) -> None:
         self._store = store
-        self._shelf = shelf
+        self._bot_key = bot_key
 
     async def found(self, pictures: Iterable[Shown], *, whole: bool = False) -> Found:
         """Return images with their files; an image deleted at this moment is left out. `whole`: ignore the file ids."""
         some = tuple(pictures)
-        handles = {} if whole else await self._store.handles.of(self._shelf, [one.id for one in some])
+        handles = {} if whole else await self._store.handles.of(self._bot_key, [one.id for one in some])
         files = [(one, await media.photo(self._store.files, one, handles.get(one.id, ""))) for one in some]
         return [(one, file) for one, file in files if file is not None]
 
@@ -50,5 +50,5 @@ class FileIdCache:
         sent = list(zip((one for one, _ in found), messages, strict=True))
         handles = {one.id: message.photo[-1].file_id for one, message in sent if message is not None and message.photo}
         if handles:
-            await self._store.handles.keep(self._shelf, handles)
+            await self._store.handles.keep(self._bot_key, handles)
         return sent

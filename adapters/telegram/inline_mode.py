@@ -14,7 +14,7 @@ from telegram import (
 from telegram.constants import ChatType, InlineQueryLimit
 
 from adapters.telegram.api import REFUSALS
-from adapters.telegram.message_ref import PLATFORM, shelf_of
+from adapters.telegram.message_ref import PLATFORM, bot_key
 from adapters.telegram.render import MOST_CAPTION
 from bot.app import App
 from bot.commands.preset_use import preset_use
@@ -44,7 +44,7 @@ async def asked(api: telegram.Bot, app: App, query: InlineQuery) -> None:
     try:
         user = await app.store.people.find(UserRef(PLATFORM, str(query.from_user.id)))
         found = () if user is None else await _pictures(app, user.id, query.query.strip(), page)
-        handles = await app.store.handles.of(shelf_of(api.token), [one.id for one in found])
+        handles = await app.store.handles.of(bot_key(api.token), [one.id for one in found])
         offered = await _presets(api, app, user.id, query) if user is not None and page == 1 else []
         results = [*offered, *_photos(found, handles)]
         await api.answer_inline_query(

@@ -46,7 +46,7 @@ def bot_of(token: str) -> int:
     return int(id) if id.isascii() and id.isdecimal() else 0
 
 
-def shelf_of(token: str) -> str:
+def bot_key(token: str) -> str:
     """Return the storage key for data of one bot: each bot has its own update numbers, and its own file ids."""
     return f"{PLATFORM}:{bot_of(token)}"
 

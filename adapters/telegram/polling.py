@@ -12,7 +12,7 @@ import msgspec
 import telegram
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from adapters.telegram.message_ref import shelf_of
+from adapters.telegram.message_ref import bot_key
 from adapters.telegram.update_inbox import FIRST_PAUSE, LONGEST_PAUSE, MOST_AT_ONCE, UpdateInbox
 from bot.store.store import Store
 
@@ -49,7 +49,7 @@ class Polling:
         self._letters = inbox_updates
         self._ready = ready
         self._webhook = webhook
-        self._lease = shelf_of(api.token)
+        self._lease = bot_key(api.token)
         #: Set once the bot's name is known, or could not be fetched.
         self.tried = asyncio.Event()
         self.is_known = False

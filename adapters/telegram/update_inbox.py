@@ -12,7 +12,7 @@ from contextvars import ContextVar
 import telegram
 from telegram import Update
 
-from adapters.telegram.message_ref import shelf_of
+from adapters.telegram.message_ref import bot_key
 from bot.core.process_id import runner_name
 from bot.store.store import Store
 
@@ -42,7 +42,7 @@ class UpdateInbox:
         self._store = store
         self._act = act
         self._came = came
-        self._shelf = shelf_of(api.token)
+        self._bot_key = bot_key(api.token)
         self.runner = runner_name()
         #: Waiting updates by chat; the lowest number is next, in whatever order they arrived.
         self._lanes: dict[int, list[tuple[int, bytes]]] = {}
@@ -58,20 +58,20 @@ class UpdateInbox:
         async with self._taking:
             # Updates that arrive while this process handles none belong to the process that takes up abandoned updates.
             runner = self.runner if self._goes else None
-            new = await self._store.inbox.take(self._shelf, bodies.items(), runner)
+            new = await self._store.inbox.take(self._bot_key, bodies.items(), runner)
             for number in new if runner else ():
                 self._begin(number, bodies[number])
 
     async def gather(self) -> None:
         """Take up updates without a runner: their process is gone, or could not handle them."""
         async with self._taking:
-            while found := await self._store.inbox.claim(self._shelf, self.runner):
+            while found := await self._store.inbox.claim(self._bot_key, self.runner):
                 for inbox_update in found:
                     self._begin(inbox_update.update, inbox_update.body)
 
     async def release(self) -> None:
         """Release all unfinished updates."""
-        await self._store.inbox.release(self._shelf, self.runner)
+        await self._store.inbox.release(self._bot_key, self.runner)
 
     def go(self) -> None:
         """Handle all updates from now on."""
@@ -139,7 +139,7 @@ class UpdateInbox:
         pause = FIRST_PAUSE
         while True:
             try:
-                await self._store.inbox.done(self._shelf, number)
+                await self._store.inbox.done(self._bot_key, number)
             except Exception as error:
                 log.warning("telegram.undone update=%s reason=%s seconds=%.0f", number, type(error).__name__, pause)
                 await asyncio.sleep(pause)

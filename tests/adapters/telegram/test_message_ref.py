@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.telegram.message_ref import SentMessage, bot_of, renamed, shelf_of, spot_of
+from adapters.telegram.message_ref import SentMessage, bot_key, bot_of, renamed, spot_of
 from bot.core.values import MessageRef
 
 WHOLE = SentMessage(user=5, thread=2, asked=31, message=32, album=((1, 33), (3, 34)), signs=True, home=5, bot=7)
@@ -47,4 +47,4 @@ def test_in_a_group_that_moved_numbers_mean_others():
 def test_a_token_says_whose_it_is(token, bot):
     """The id of a bot is the part of its token before the colon."""
     assert bot_of(token) == bot
-    assert shelf_of(token) == f"telegram:{bot}"
+    assert bot_key(token) == f"telegram:{bot}"

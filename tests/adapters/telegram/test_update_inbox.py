@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from adapters.telegram.message_ref import shelf_of
+from adapters.telegram.message_ref import bot_key
 from bot.core.values import MessageRef
 from bot.store.inbox import Inbox
 from tests.adapters.telegram.chat import is_done, open_chat
@@ -87,7 +87,7 @@ async def test_nobody_else_is_let_in(telegram, tmp_path, door, secret):
         headers = {HEADER: secret.encode()} if secret else {}
         answer = await stranger.post(door["webhook_url"], json=update, headers=headers)
         assert (answer.status_code, answer.content) == (403, b"")
-        assert await chat.store.inbox.open(shelf_of(telegram.token)) == ()
+        assert await chat.store.inbox.open(bot_key(telegram.token)) == ()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_what_is_no_news_is_refused(telegram, tmp_path, door, body, status
         assert answer.status_code == status
         for method in ("get", "put", "delete"):
             assert (await getattr(other, method)(door["webhook_url"], headers={HEADER: SECRET})).status_code == 405
-        assert await chat.store.inbox.open(shelf_of(telegram.token)) == ()
+        assert await chat.store.inbox.open(bot_key(telegram.token)) == ()
         ann, dm = await chat.started()
         await ann.say(dm, f"a red circle {SMALL}")
         await chat.pictures(dm)
@@ -133,7 +133,7 @@ async def test_news_that_nobody_understands_stop_nothing(telegram, tmp_path, doo
         await chat.pictures(dm)
 
         async def all_done():
-            return await chat.store.inbox.open(shelf_of(telegram.token)) == ()
+            return await chat.store.inbox.open(bot_key(telegram.token)) == ()
 
         await telegram.until(all_done)
 
