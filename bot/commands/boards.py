@@ -13,6 +13,7 @@ from bot.generation.param_types import Code, CodeAndWords, Off, Order, OtherName
 from bot.i18n.translate import text
 from bot.presets import template
 from bot.presets.template import Body
+from bot.store.images.images import StoredImage
 from bot.store.sharing.boards import Shared
 from bot.views import job_card
 from bot.views.board_post import pinned, shown
@@ -65,8 +66,7 @@ async def share(ctx: Context, want: Share) -> Reply:
     """Share one of your pictures, or a prompt, on this chat's board."""
     if (want.picture is None) == (want.prompt is None):
         raise BadInput("input-share")
-    if want.picture is not None:
-        picture = await ctx.own_picture(want.picture)
+    if (picture := await _picture(ctx, want)) is not None:
         job = await ctx.own_job(picture.job)
         params = _without(read_params(job.params))
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, picture.words, params, picture=picture.id)
@@ -75,6 +75,14 @@ async def share(ctx: Context, want: Share) -> Reply:
         await ctx.read(wanted)
         made = await ctx.store.boards.share(ctx.address, ctx.user.id, wanted.prompt, _without(wanted))
     return Reply(text=text("share-done", code=made.id), buttons=job_card.post_buttons(made.id))
+
+
+async def _picture(ctx: Context, want: Share) -> StoredImage | None:
+    """Return the picture to share, or None for a prompt; a text that is the id of one of the user's pictures means that picture."""
+    if want.picture is not None:
+        return await ctx.own_picture(want.picture)
+    named = await ctx.store.pictures.get((want.prompt or "").strip())
+    return named if named is not None and named.user == ctx.user.id else None
 
 
 def _without(params: GenerationParams) -> str:

@@ -8,6 +8,7 @@ Of Fluent this implements what the catalogues use: facts, references to texts, f
 plural rules of the language. Importing a library for all of Fluent would take a tenth of the start-up time.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -212,7 +213,12 @@ def _ordinal(position: Fact | None) -> str:
     return "other" if number % 100 in (11, 12, 13) else _ORDINALS.get(number % 10, "other")
 
 
-_FUNCTIONS: dict[str, Callable[[Fact | None], str]] = {"GIVEN": _given, "ORDINAL": _ordinal}
+def _millions(value: Fact | None) -> Fact:
+    """Return a number in millions, rounded up to a tenth: megabytes or megapixels. What exceeds a limit never looks equal to it."""
+    return math.ceil(value / 100_000) / 10 if isinstance(value, int | float) else ""
+
+
+_FUNCTIONS: dict[str, Callable[[Fact | None], Fact]] = {"GIVEN": _given, "ORDINAL": _ordinal, "MILLIONS": _millions}
 
 
 def _written(number: float) -> str:

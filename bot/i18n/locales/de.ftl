@@ -544,9 +544,9 @@ input-link-slow = Das verlinkte Bild kam nicht innerhalb von { $seconds } s an; 
 
 ## Ausgangsbilder
 
-picture-bytes = Das Bild ist { $given } Byte groß; erlaubt sind höchstens { $most }. Nimm eine kleinere Kopie oder ein JPEG.
+picture-bytes = Das Bild hat { MILLIONS($given) } MB; erlaubt sind höchstens { MILLIONS($most) } MB. Nimm eine kleinere Kopie oder ein JPEG.
 picture-format = Dieses Bildformat kann Easel nicht lesen; es liest { $offered }.
-picture-pixels = Das Bild hat { $width } × { $height } Pixel; erlaubt sind insgesamt höchstens { $most } Pixel (etwa 4000 × 4000). Nimm eine kleinere Kopie.
+picture-pixels = Das Bild hat { $width } × { $height } Pixel; erlaubt sind höchstens { MILLIONS($most) } Megapixel. Nimm eine kleinere Kopie.
 picture-parts = Die Bilddatei besteht aus mehr als { $most } Teilen; das ist ungewöhnlich viel. Speichere sie in einem Bildprogramm neu.
 picture-scans = Das JPEG besteht aus mehr als { $most } Schichten; das ist ungewöhnlich viel. Speichere es in einem Bildprogramm neu.
 picture-broken = Die { $format }-Datei ist beschädigt oder unvollständig. Speichere oder sende sie noch einmal.

@@ -550,9 +550,9 @@ input-link-slow = The picture behind that link took longer than { $seconds } s. 
 
 ## Source pictures
 
-picture-bytes = The picture has { $given } bytes; the limit is { $most }. Use a smaller copy or a JPEG.
+picture-bytes = The picture has { MILLIONS($given) } MB; the limit is { MILLIONS($most) } MB. Use a smaller copy or a JPEG.
 picture-format = That file is not a supported picture. Use { $offered }.
-picture-pixels = The picture is { $width } × { $height } pixels; the limit is { $most } pixels in all (4000 × 4000, for example). Use a smaller copy.
+picture-pixels = The picture is { $width } × { $height } pixels; the limit is { MILLIONS($most) } megapixels. Use a smaller copy.
 picture-parts = The picture file has more than { $most } parts, far more than usual. Save it again in an image editor.
 picture-scans = The JPEG has more than { $most } layers, far more than usual. Save it again in an image editor.
 picture-broken = The { $format } file is damaged or incomplete. Save or send it again.

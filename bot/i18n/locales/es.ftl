@@ -571,9 +571,9 @@ input-link-slow = La imagen del enlace no llegó en { $seconds } s; guárdala y 
 
 ## Imágenes de partida
 
-picture-bytes = La imagen tiene { $given } bytes; se admiten hasta { $most }. Usa una copia más pequeña o un JPEG.
+picture-bytes = La imagen tiene { MILLIONS($given) } MB; se admiten hasta { MILLIONS($most) } MB. Usa una copia más pequeña o un JPEG.
 picture-format = Easel no puede leer este formato de imagen; lee { $offered }.
-picture-pixels = La imagen tiene { $width } × { $height } píxeles; se admiten hasta { $most } píxeles en total (4000 × 4000, por ejemplo). Usa una copia más pequeña.
+picture-pixels = La imagen tiene { $width } × { $height } píxeles; se admiten hasta { MILLIONS($most) } megapíxeles. Usa una copia más pequeña.
 picture-parts = El archivo de imagen tiene más de { $most } partes, muchas más de lo normal. Vuelve a guardarlo con un editor de imágenes.
 picture-scans = El JPEG tiene más de { $most } capas, muchas más de lo normal. Vuelve a guardarlo con un editor de imágenes.
 picture-broken = El archivo { $format } está dañado o incompleto. Guárdalo o envíalo otra vez.

@@ -54,6 +54,15 @@ async def test_many_pictures_are_one_question(bot):
     assert counts[1] == counts[-1]
 
 
+async def test_the_id_of_ones_own_picture_is_the_picture(bot):
+    """`/share ID` shares the picture with that id and not the text of the id; the id of another user's picture is only text."""
+    _, (picture,) = await bot.painted("a red circle")
+    code = await shared(bot, f"/share {picture.id}")
+    assert (await bot.store.boards.get(code)).picture == picture.id
+    code = await shared(bot, f"/share {picture.id}", who="eve")
+    assert (await bot.store.boards.get(code)).picture is None
+
+
 async def test_what_is_shared_stays_in_its_place(bot):
     """A board is not visible in another channel, but its items can be used there by code."""
     code = await shared(bot)

@@ -11,7 +11,7 @@ from fluent.syntax import ast as ast_of_fluent
 
 from bot.core import errors as bot_errors
 from bot.i18n import translate
-from bot.i18n.translate import keys, tell, text
+from bot.i18n.translate import keys, speaking, tell, text
 from inference.contract import errors as inference_errors
 from inference.contract.errors import Problem
 
@@ -121,3 +121,18 @@ def test_nearest_is_said_where_there_is_one():
 def test_a_key_without_a_sentence_still_says_which():
     """If a sentence is missing, the user sees its key instead of nothing."""
     assert translate.tell(Problem("no-such-key")) == "Something went wrong (no-such-key)."
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "The picture has 22.1 MB; the limit is 20 MB."),
+        ("de", "Das Bild hat 22,1 MB; erlaubt sind höchstens 20 MB."),
+        ("es", "La imagen tiene 22,1 MB; se admiten hasta 20 MB."),
+    ],
+)
+def test_sizes_are_told_in_megabytes(language, sentence):
+    """The size of a file is told in megabytes, and one that exceeds a limit by a byte does not look equal to it."""
+    with speaking(language):
+        assert tell(Problem("picture-bytes", {"given": 22_020_104, "most": 20_000_000})).startswith(sentence)
+        assert "20.1" in tell(Problem("picture-bytes", {"given": 20_000_001, "most": 20_000_000})).replace(",", ".")
