@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 # What painting needs, and what development needs besides.
 READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
-# Tests often wait for processes that they start: one test process more than there are cores keeps the cores busy.
-WORKERS = $(shell $(BIN)/python -c 'import psutil; print(min(len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count(), 4) + 1)')
 PATHS := adapters benchmarks bot inference migrations tests tools
 
 .PHONY: run test test-all check format docs bench crash load install lock clean
@@ -18,7 +16,7 @@ run: $(READY)
 
 ## Run every test; the sweeps, the races and the histories are thinned.
 test: $(INSTALLED)
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 ## Run every test as thoroughly as it can be run, on both databases; this takes about three times as long.
 test-all: export EASEL_TEST_ALL := 1
