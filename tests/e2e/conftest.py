@@ -183,6 +183,13 @@ def chat(open_chat, width):
     return open_chat(width)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patience():
+    """Let expectations wait as long as everything else: their own limit of five seconds is short for a busy machine."""
+    for name in ("playwright.sync_api", "playwright.async_api"):
+        pytest.importorskip(name, reason="there is no playwright to drive a browser with").expect.set_options(timeout=PATIENCE_MS)
+
+
 @pytest.fixture
 async def page():
     """Yield a page that logs no error, in a browser of its own: for a chat without an engine, which runs in the process of the test."""

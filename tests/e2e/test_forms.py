@@ -54,6 +54,8 @@ def test_a_form_keeps_what_was_typed(chat):
     form.get_by_text("steps must be from 1 to 60; you wrote 600.").wait_for()
     chat.looked("form-refused")
     chat.button("Edit…", chat.entry(0))
+    # The answer has arrived once the form has the focus: closed before, it would be opened again.
+    sync_api.expect(form.get_by_role("textbox", name="prompt")).to_be_focused()
     sync_api.expect(form).to_have_count(1)
     sync_api.expect(form.get_by_role("spinbutton", name="steps")).to_have_value("600")
     chat.button("Close", form)
