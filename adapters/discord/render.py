@@ -148,8 +148,7 @@ def _add_deeds(view: ui.LayoutView, pictures: Sequence[Shown]) -> None:
 
 
 def _add_deed(view: ui.LayoutView, pictures: Sequence[Shown], deed: int) -> None:
-    # Numbered by their place in the message: the numbers within their requests would repeat.
-    buttons = [(number, one.buttons[deed]) for number, one in enumerate(pictures, 1)]
+    buttons = [(one.index + 1, one.buttons[deed]) for one in pictures]
     # What takes something away is in a list, however few there are: rows of it would be what one sees first, and presses by mistake.
     if len(buttons) <= _MOST_ROWS and not buttons[0][1].careful:
         view.add_item(ui.ActionRow(*(_button(button, number) for number, button in buttons)))

@@ -92,9 +92,9 @@ def keyboard_of(card: JobView) -> InlineKeyboardMarkup | None:
 
 
 def numbered(pictures: Sequence[Shown]) -> Iterator[list[InlineKeyboardButton]]:
-    """Yield rows of the actions for each of several images, numbered by their place in the message."""
+    """Yield rows of the actions for each of several images."""
     for deed in zip(*(deeds(one) for one in pictures), strict=False):
-        buttons = [_button(button, number) for number, button in enumerate(deed, 1)]
+        buttons = [_button(button, one.index + 1) for one, button in zip(pictures, deed, strict=True)]
         yield from (buttons[first : first + _NUMBERED_ROW] for first in range(0, len(buttons), _NUMBERED_ROW))
 
 

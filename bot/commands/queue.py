@@ -1,8 +1,6 @@
-"""The commands that show, cancel, move, retry and resend jobs."""
+"""What waits and what is being painted: looking at it, and taking it back."""
 
 from collections.abc import Sequence
-
-import msgspec
 
 from bot.commands.context import Context
 from bot.commands.generate import again
@@ -17,30 +15,30 @@ from bot.views import job_card
 
 
 class Queue(Params):
-    """No parameters."""
+    """Nothing has to be said."""
 
 
 class Move(Params):
-    """The job to move, and where to."""
+    """Which request to move, and where to."""
 
     job: JobId
     way: Way = None
 
 
 class Retry(Params):
-    """The failed job to try again."""
+    """Which failed request to try once more."""
 
     job: JobId
 
 
 class Resend(Params):
-    """The job whose pictures are sent again."""
+    """Which request's pictures to send once more."""
 
     job: JobId
 
 
 class Cancel(Params):
-    """The job to cancel."""
+    """Which request to take back."""
 
     job: JobId
 
@@ -52,22 +50,18 @@ async def queue(ctx: Context, want: Queue) -> Reply:
     jobs = await ctx.store.jobs.open_of(ctx.user.id)
     if not jobs:
         return Reply(text=text("queue-empty"))
-    facts = [Fact(job_card.words_of(job), await _state(ctx, job)) for job in jobs]
-    if len(jobs) > 1:
-        facts = [msgspec.structs.replace(one, name=f"{number}. {one.name}") for number, one in enumerate(facts, 1)]
-    buttons = tuple(button for number, job in enumerate(jobs) for button in _buttons(jobs, number, job))
-    return Reply(text=text("queue-open", count=len(jobs)), facts=tuple(facts), buttons=buttons)
+    return Reply(
+        text=text("queue-open", count=len(jobs)),
+        facts=tuple([Fact(job_card.words_of(job), await _state(ctx, job)) for job in jobs]),
+        buttons=tuple(button for number, job in enumerate(jobs) for button in _buttons(jobs, number, job)),
+    )
 
 
 def _buttons(jobs: Sequence[Job], number: int, job: Job) -> tuple[Button, ...]:
-    """Return the buttons of a job in its user's queue; a queued job that is not first can be moved to the front."""
+    """Return what can be done with a job in its person's line: what is not first yet can be."""
     sooner = job.state == WAITING and number and jobs[number - 1].state == WAITING
     first = (move.button("button-first", job=job.id),) if sooner else ()
-    buttons = (*first, *job_card.job_view(job).buttons)
-    if len(jobs) == 1:
-        return buttons
-    # With several jobs the number says which one a button is for.
-    return tuple(msgspec.structs.replace(one, name=f"{one.said} {number + 1}") for one in buttons)
+    return (*first, *job_card.job_view(job).buttons)
 
 
 async def _state(ctx: Context, job: Job) -> str:
@@ -89,7 +83,7 @@ async def cancel(ctx: Context, want: Cancel) -> Reply:
 
 
 async def _noted(ctx: Context, act: str, job: Job) -> None:
-    """Record an action on another user's job in the audit log."""
+    """Write down what was done to somebody else's request."""
     if job.user != ctx.user.id:
         await ctx.audit(act, user=job.user, channel=job.address, job=job.id)
 

@@ -64,17 +64,6 @@ async def test_everything_can_be_done_with_every_picture(count):
     assert len(set(wires(view))) == len(wires(view))
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 6, 12])
-async def test_pictures_of_several_requests_are_told_apart(count):
-    """In a list of pictures of several requests no two buttons or options look the same: they are numbered by their place."""
-    pictures = tuple(_shown(0, f"picture {number}") for number in range(count))
-    found = parts(render.of_reply(Reply(text="", pictures=pictures)))
-    labels = [part.label for part in found if isinstance(part, ui.Button)]
-    labels += [option.label for part in found if isinstance(part, ui.Select) for option in part.options]
-    assert len(set(labels)) == len(labels)
-    assert {f"Delete {number}" for number in range(1, count + 1)} <= set(labels)
-
-
 async def test_one_picture_has_one_row_in_the_common_order():
     """The buttons of a single picture are in one row, in the order used everywhere."""
     one = card()
