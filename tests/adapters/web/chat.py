@@ -24,7 +24,7 @@ from bot.store.jobs.job import Painted
 from tests.stores import ready_made
 
 #: In seconds. Nothing here takes so long unless it hangs.
-PATIENCE = 60.0
+PATIENCE = 200.0
 
 
 def png(colour="red", size=(64, 64)):

@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 PORTRAIT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAD0lEQVR42mNgGAWjgHwAAAJAAAHgTR1EAAAAAElFTkSuQmCC")
 
 #: Waiting is driven by events; only a condition that never becomes true takes this long, in seconds.
-PATIENCE = 90.0
+PATIENCE = 200.0
 
 
 class Discord:

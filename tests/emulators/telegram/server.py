@@ -22,7 +22,7 @@ from tests.emulators.telegram.world import ANONYMOUS, CHANNEL_BOT, Chat, Ids, Us
 MIB = 1024 * 1024
 
 #: Waiting is driven by events; only a condition that never becomes true takes this long, in seconds.
-PATIENCE = 90.0
+PATIENCE = 200.0
 
 
 class Telegram:
